@@ -1,0 +1,240 @@
+//! What can go wrong, typed. Every failure of the library is an [`Error`]; its [`Error::code`] is
+//! stable and is what JavaScript and `--json` see. A message names the file, the tensor and the
+//! numbers, and ends with what to do where there is something to do.
+
+use std::fmt;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure: what was looked at, what was found, what was wanted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that the model folder must have is not there.
+    #[error(
+        "{file} is missing; a model folder holds config.json, tokenizer.json and *.safetensors"
+    )]
+    FileMissing {
+        /// Path or URL.
+        file: String,
+    },
+    /// A file is there and cannot be read or written.
+    #[error("{file}: {reason}")]
+    FileAccess {
+        /// Path or URL.
+        file: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A server did not give what was asked of it.
+    #[error("{url}: {reason}")]
+    Network {
+        /// The address asked.
+        url: String,
+        /// Status or failure, and what it usually means.
+        reason: String,
+    },
+    /// `config.json`, `preprocessor_config.json` or `generation_config.json` cannot be used.
+    #[error("{file}: {reason}")]
+    Config {
+        /// Which file.
+        file: String,
+        /// Which entry, what it says, what it must say.
+        reason: String,
+    },
+    /// `tokenizer.json` cannot be used.
+    #[error("{file}: {reason}")]
+    Tokenizer {
+        /// Which file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A safetensors file or its index is broken.
+    #[error("{file}: {reason}")]
+    Checkpoint {
+        /// Which file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A tensor that the model needs is in no file.
+    #[error("tensor {name} is missing from {file}{hint}")]
+    TensorMissing {
+        /// Its checkpoint name.
+        name: String,
+        /// Where it was looked for.
+        file: String,
+        /// A name that is near, or nothing.
+        hint: String,
+    },
+    /// A tensor does not have the shape that config.json implies.
+    #[error("{file}: tensor {name} has shape {found:?}, config.json implies {expected:?}")]
+    TensorShape {
+        /// Its checkpoint name.
+        name: String,
+        /// The file it is in.
+        file: String,
+        /// The shape found.
+        found: Vec<usize>,
+        /// The shape needed.
+        expected: Vec<usize>,
+    },
+    /// A tensor is stored in a type that weights do not come in.
+    #[error("{file}: tensor {name} is stored as {found}; F32, F16 and BF16 can be read")]
+    TensorDtype {
+        /// Its checkpoint name.
+        name: String,
+        /// The file it is in.
+        file: String,
+        /// The type found.
+        found: String,
+    },
+    /// A weight is not a finite number.
+    #[error(
+        "{file}: tensor {name} holds {value} at element {index}; the file is damaged or was saved from a diverged run"
+    )]
+    TensorValue {
+        /// Its checkpoint name.
+        name: String,
+        /// The file it is in.
+        file: String,
+        /// Flat index of the first such element.
+        index: usize,
+        /// `NaN`, `inf` or `-inf`.
+        value: String,
+    },
+    /// The bytes are no picture that can be read.
+    #[error("{file}: {reason}")]
+    ImageFormat {
+        /// File name, or `image`.
+        file: String,
+        /// What it seems to be, and which formats can be read.
+        reason: String,
+    },
+    /// The picture starts well and breaks off or is damaged.
+    #[error("{file}: {reason}")]
+    ImageDamaged {
+        /// File name, or `image`.
+        file: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The picture is larger than this program decodes; read from the header, before decoding.
+    #[error(
+        "{file} is {width} x {height} pixels; at most {max_megapixels} megapixels and {max_side} pixels a side can be read here. Scale it down first"
+    )]
+    ImageTooLarge {
+        /// File name, or `image`.
+        file: String,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// Millions of pixels.
+        max_megapixels: u32,
+        /// Pixels.
+        max_side: u32,
+    },
+    /// Nothing was asked.
+    #[error("the question is empty")]
+    EmptyQuestion,
+    /// The conversation and the question do not fit.
+    #[error(
+        "the conversation needs {needed_tokens} tokens and the context holds {context_tokens}; start a new chat or ask something shorter"
+    )]
+    ContextExceeded {
+        /// Tokens of the conversation, the question, and one for the answer.
+        needed_tokens: usize,
+        /// Tokens that fit.
+        context_tokens: usize,
+    },
+    /// An option has a value that makes no sense.
+    #[error("{option}: {reason}")]
+    Option {
+        /// Its name as typed.
+        option: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// The model does not fit.
+    #[error(
+        "{what} needs about {needed_mib} MiB and {available_mib} MiB are available on {device}{hint}"
+    )]
+    Memory {
+        /// What was to be held.
+        what: String,
+        /// MiB.
+        needed_mib: u64,
+        /// MiB.
+        available_mib: u64,
+        /// Where.
+        device: String,
+        /// What to do instead, or nothing.
+        hint: String,
+    },
+    /// The device asked for is not there, or failed.
+    #[error("{device}: {reason}")]
+    Device {
+        /// As named by the user or the adapter.
+        device: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The model's arithmetic gave something that is no number.
+    #[error(
+        "{stage} gave a value that is not a number: the weights or the device are at fault; try --device cpu"
+    )]
+    NotFinite {
+        /// Which stage.
+        stage: String,
+    },
+    /// The user stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// The stable name of the kind of failure, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::FileMissing { .. } => "file-missing",
+            Error::FileAccess { .. } => "file-access",
+            Error::Network { .. } => "network",
+            Error::Config { .. } => "config",
+            Error::Tokenizer { .. } => "tokenizer",
+            Error::Checkpoint { .. } => "checkpoint",
+            Error::TensorMissing { .. } => "tensor-missing",
+            Error::TensorShape { .. } => "tensor-shape",
+            Error::TensorDtype { .. } => "tensor-dtype",
+            Error::TensorValue { .. } => "tensor-value",
+            Error::ImageFormat { .. } => "image-format",
+            Error::ImageDamaged { .. } => "image-damaged",
+            Error::ImageTooLarge { .. } => "image-too-large",
+            Error::EmptyQuestion => "empty-question",
+            Error::ContextExceeded { .. } => "context-exceeded",
+            Error::Option { .. } => "option",
+            Error::Memory { .. } => "memory",
+            Error::Device { .. } => "device",
+            Error::NotFinite { .. } => "not-finite",
+            Error::Stopped => "stopped",
+        }
+    }
+
+    /// A file that was read and cannot be used, as [`Error::Config`].
+    pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Error::Config {
+            file: file.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A broken safetensors file or index, as [`Error::Checkpoint`].
+    pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Error::Checkpoint {
+            file: file.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! INF-LLaVA (arXiv 2407.16198) in Rust: a picture and a question in, streamed text out, natively
+//! and in the browser.
+//!
+//! The data flows through the modules in this order:
+//!
+//! ```text
+//! bytes -> image (decode, pad, resize) -> vision (crop, clip, enhance, merge, project) -.
+//! text  -> text (prompt as ids) -----------------------------------------------------> language
+//!                                  text <- generate (filter, sample) <- logits <--------'
+//! ```
+//!
+//! [`config`] and [`weights`] say what the model is, [`gpu`] holds its hot operations, [`session`]
+//! is a conversation. Without the feature `model` only what reads files and hostile input is built.
+
+pub mod config;
+pub mod error;
+
+pub mod image;
+#[cfg(feature = "model")]
+pub mod timer;
+pub mod vision;
+
+pub mod text;
+
+#[cfg(feature = "model")]
+pub mod language;
+
+pub mod generate;
+
+#[cfg(feature = "model")]
+pub mod bench;
+#[cfg(feature = "model")]
+pub mod model;
+#[cfg(feature = "model")]
+pub mod parity;
+pub mod progress;
+#[cfg(feature = "model")]
+pub mod session;
+#[cfg(feature = "model")]
+pub mod stages;
+
+#[cfg(feature = "model")]
+pub mod nn;
+
+pub mod weights;
+
+#[cfg(feature = "model")]
+pub mod gpu;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(all(feature = "model", target_arch = "wasm32"))]
+pub mod web;
+
+pub use error::{Error, Result};
