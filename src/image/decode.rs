@@ -1,0 +1,282 @@
+//! From the bytes of an untrusted file to RGB pixels.
+//!
+//! In: a file's bytes and [`Limits`]. Out: a [`Picture`], or an error that names the file and says
+//! what to do. It must not know what the pixels are for. Two departures from the released program
+//! (PIL's `convert("RGB")`), for users' sake: the EXIF orientation is applied, and transparency is
+//! laid on [`PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
+
+use std::io::Cursor;
+
+use image::codecs::{bmp, gif, jpeg, png, webp};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
+
+use super::PAD_COLOUR;
+use super::sniff::{self, Format};
+use crate::{Error, Result};
+
+/// What this program agrees to decode. Read from the header, before anything is allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Width times height, in pixels.
+    pub max_pixels: u64,
+    /// The longer side, in pixels.
+    pub max_side: u32,
+}
+
+impl Limits {
+    /// 64 megapixels, for native programs.
+    pub const NATIVE: Limits = Limits {
+        max_pixels: 64_000_000,
+        max_side: 16_384,
+    };
+    /// 24 megapixels, for the browser, where memory is short.
+    pub const BROWSER: Limits = Limits {
+        max_pixels: 24_000_000,
+        max_side: 16_384,
+    };
+
+    /// Refuses a size over the limits ([`Error::ImageTooLarge`]) or without a pixel
+    /// ([`Error::ImageDamaged`]).
+    fn check(&self, file: &str, (width, height): (u32, u32)) -> Result<()> {
+        if width == 0 || height == 0 {
+            let reason = format!("it states a size of {width} x {height} pixels");
+            return Err(Error::ImageDamaged {
+                file: file.into(),
+                reason,
+            });
+        }
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.max_pixels || width.max(height) > self.max_side {
+            return Err(Error::ImageTooLarge {
+                file: file.into(),
+                width,
+                height,
+                max_megapixels: u32::try_from(self.max_pixels / 1_000_000).unwrap_or(u32::MAX),
+                max_side: self.max_side,
+            });
+        }
+        Ok(())
+    }
+
+    /// What the decoders may allocate: the largest picture at 16 bits and four channels, which is
+    /// 8 bytes a pixel, and 64 MiB for their tables.
+    fn for_decoder(&self) -> image::Limits {
+        let mut limits = image::Limits::default();
+        limits.max_image_width = Some(self.max_side);
+        limits.max_image_height = Some(self.max_side);
+        limits.max_alloc = Some(self.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+        limits
+    }
+}
+
+impl Default for Limits {
+    /// [`Limits::BROWSER`] on wasm32, else [`Limits::NATIVE`].
+    fn default() -> Self {
+        if cfg!(target_arch = "wasm32") {
+            Limits::BROWSER
+        } else {
+            Limits::NATIVE
+        }
+    }
+}
+
+/// A decoded picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels, after the EXIF orientation is applied.
+    pub width: usize,
+    /// Pixels, after the EXIF orientation is applied.
+    pub height: usize,
+    /// `[height, width, 3]`: red, green, blue, rows from the top.
+    pub rgb: Vec<u8>,
+    /// What the user should be told, one sentence each; mostly empty.
+    pub notices: Vec<String>,
+}
+
+/// Decodes a PNG, JPEG, WebP, GIF or BMP file to 8-bit RGB.
+///
+/// `file` is the name for messages. The size in the header is checked against `limits` before the
+/// pixels are decoded. Of an animation the first frame is taken, which `notices` tells. Grey,
+/// palette and CMYK become RGB; 16-bit samples keep their upper byte, as Pillow keeps it for RGB.
+/// Colour profiles are not applied; the release does not either.
+///
+/// # Errors
+/// [`Error::ImageFormat`]: empty, or no format that can be read (HEIC, AVIF, TIFF, SVG and PDF are
+/// named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`]: it breaks off or contradicts itself.
+pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
+    const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
+    if bytes.is_empty() {
+        let reason = format!("the file is empty; {READABLE}");
+        return Err(Error::ImageFormat {
+            file: file.into(),
+            reason,
+        });
+    }
+    let Some(format) = sniff::format(bytes) else {
+        let found = sniff::foreign(bytes).unwrap_or("no picture that is known here");
+        let reason = format!("this is {found}. {READABLE}");
+        return Err(Error::ImageFormat {
+            file: file.into(),
+            reason,
+        });
+    };
+    if let Some(size) = sniff::declared_size(format, bytes) {
+        limits.check(file, size)?;
+    }
+
+    let source = Cursor::new(bytes);
+    let failed = |error| explain(file, format, error);
+    let (animated, mut picture) = match format {
+        Format::Png => {
+            let decoder = png::PngDecoder::with_limits(source, limits.for_decoder());
+            let decoder = decoder.map_err(failed)?;
+            (
+                decoder.is_apng().map_err(failed)?,
+                read(file, format, decoder, limits)?,
+            )
+        }
+        Format::Jpeg => {
+            let decoder = jpeg::JpegDecoder::new(source).map_err(failed)?;
+            limits.check(file, decoder.dimensions())?;
+            if !sniff::jpeg_has_end(bytes) {
+                let reason = "the JPEG breaks off before its end; copy or download it again".into();
+                return Err(Error::ImageDamaged {
+                    file: file.into(),
+                    reason,
+                });
+            }
+            (false, read(file, format, decoder, limits)?)
+        }
+        Format::WebP => {
+            let decoder = webp::WebPDecoder::new(source).map_err(failed)?;
+            (
+                decoder.has_animation(),
+                read(file, format, decoder, limits)?,
+            )
+        }
+        Format::Gif => {
+            let decoder = gif::GifDecoder::new(source).map_err(failed)?;
+            (
+                sniff::gif_is_animated(bytes),
+                read(file, format, decoder, limits)?,
+            )
+        }
+        Format::Bmp => {
+            let decoder = bmp::BmpDecoder::new(source).map_err(failed)?;
+            (false, read(file, format, decoder, limits)?)
+        }
+    };
+    if animated {
+        picture
+            .notices
+            .push(format!("{file} is animated: the first frame is used"));
+    }
+    Ok(picture)
+}
+
+/// Checks the size, decodes, converts and turns upright.
+fn read(
+    file: &str,
+    format: Format,
+    mut decoder: impl ImageDecoder,
+    limits: &Limits,
+) -> Result<Picture> {
+    let (width, height) = decoder.dimensions();
+    limits.check(file, (width, height))?;
+    let failed = |error| explain(file, format, error);
+    decoder.set_limits(limits.for_decoder()).map_err(failed)?;
+    let orientation = orientation(&mut decoder);
+    let rgb = to_rgb8(DynamicImage::from_decoder(decoder).map_err(failed)?);
+    let Some(image) = RgbImage::from_raw(width, height, rgb) else {
+        let reason = format!("the {} holds fewer pixels than it states", format.name());
+        return Err(Error::ImageDamaged {
+            file: file.into(),
+            reason,
+        });
+    };
+    let mut image = DynamicImage::ImageRgb8(image);
+    image.apply_orientation(orientation);
+    Ok(Picture {
+        width: image.width() as usize,
+        height: image.height() as usize,
+        rgb: image.into_rgb8().into_raw(),
+        notices: Vec::new(),
+    })
+}
+
+/// The EXIF orientation; upright where there is none or it is nonsense: a picture with broken
+/// metadata is still a picture. Some WebP writers keep JPEG's `Exif\0\0` in front.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
+}
+
+/// Any sample type and channel count to RGB bytes, in place where the type allows it.
+fn to_rgb8(image: DynamicImage) -> Vec<u8> {
+    /// Pillow keeps the upper byte of 16-bit RGB (`RGB;16B`). It clips 16-bit grey to white
+    /// instead, which nobody wants: grey is treated as RGB is.
+    fn upper(samples: Vec<u16>) -> Vec<u8> {
+        samples
+            .into_iter()
+            .map(|sample| (sample >> 8) as u8)
+            .collect()
+    }
+    match image {
+        DynamicImage::ImageRgb8(image) => image.into_raw(),
+        DynamicImage::ImageRgb16(image) => upper(image.into_raw()),
+        DynamicImage::ImageRgba8(image) => opaque(image.into_raw()),
+        DynamicImage::ImageRgba16(image) => opaque(upper(image.into_raw())),
+        DynamicImage::ImageLuma8(image) => grey(image.as_raw()),
+        DynamicImage::ImageLuma16(image) => grey(&upper(image.into_raw())),
+        DynamicImage::ImageLumaA8(image) => opaque(grey_alpha(image.as_raw())),
+        DynamicImage::ImageLumaA16(image) => opaque(grey_alpha(&upper(image.into_raw()))),
+        other => other.into_rgb8().into_raw(),
+    }
+}
+
+/// `[pixels]` to `[pixels, 3]`.
+fn grey(samples: &[u8]) -> Vec<u8> {
+    samples.iter().flat_map(|&grey| [grey; 3]).collect()
+}
+
+/// `[pixels, 2]` to `[pixels, 4]`.
+fn grey_alpha(samples: &[u8]) -> Vec<u8> {
+    samples
+        .chunks_exact(2)
+        .flat_map(|p| [p[0], p[0], p[0], p[1]])
+        .collect()
+}
+
+/// Lays `[pixels, 4]` on the padding colour, giving `[pixels, 3]` in the same allocation.
+fn opaque(mut samples: Vec<u8>) -> Vec<u8> {
+    let pixels = samples.len() / 4;
+    for pixel in 0..pixels {
+        let alpha = u32::from(samples[4 * pixel + 3]);
+        for (channel, &behind) in PAD_COLOUR.iter().enumerate() {
+            let above = u32::from(samples[4 * pixel + channel]);
+            let mixed = (above * alpha + u32::from(behind) * (255 - alpha) + 127) / 255;
+            samples[3 * pixel + channel] = mixed as u8; // at most 255
+        }
+    }
+    samples.truncate(3 * pixels);
+    samples
+}
+
+/// The decoder's complaint in this crate's words.
+fn explain(file: &str, format: Format, error: ImageError) -> Error {
+    let name = format.name();
+    let file = file.to_string();
+    match error {
+        ImageError::Unsupported(error) => {
+            let reason =
+                format!("this kind of {name} cannot be read ({error}); save it as PNG first");
+            Error::ImageFormat { file, reason }
+        }
+        error => {
+            let reason = format!("the {name} is damaged or breaks off ({error})");
+            Error::ImageDamaged { file, reason }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! From the bytes of a picture file to the numbers that the vision encoder reads.
+//!
+//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square, then
+//! `pixel_values`. This room must not know of tensors, devices or JavaScript: it is the same code
+//! on a server and in the browser, so that both see the same pixels.
+
+mod bicubic;
+mod decode;
+mod preprocess;
+mod resample;
+mod sniff;
+
+pub use bicubic::bicubic;
+pub use decode::{Limits, Picture, decode};
+pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8};

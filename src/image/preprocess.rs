@@ -1,0 +1,143 @@
+//! From a picture to `pixel_values`: pad, resize, normalise (spec/model.md, section 1).
+//!
+//! In: a [`Picture`] and the side S = N * P. Out: the square's bytes, and its normalised f32.
+//! It must not know what N and P are, nor how the square is cropped later.
+
+use super::Picture;
+use super::resample::{HALF, Window, clip8, windows};
+
+/// CLIP's mean per channel (red, green, blue), of values in 0..1.
+pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// CLIP's standard deviation per channel, of values in 0..1.
+#[expect(
+    clippy::excessive_precision,
+    reason = "the digits of preprocessor_config.json"
+)]
+pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+/// What surrounds a picture that is not square: `int(255 * mean)`.
+pub const PAD_COLOUR: [u8; 3] = [122, 116, 104];
+
+/// A picture as the middle of a square of [`PAD_COLOUR`]. The square never exists in memory:
+/// padding is a constant outside the picture.
+struct Padded<'a> {
+    picture: &'a Picture,
+    /// Side of the square: the longer side of the picture.
+    side: usize,
+    /// Columns of padding on the left.
+    left: usize,
+    /// Rows of padding on top.
+    top: usize,
+}
+
+impl<'a> Padded<'a> {
+    /// LLaVA's `expand2square`: offsets are floored, so that an odd rest is at the right or bottom.
+    fn new(picture: &'a Picture) -> Self {
+        let side = picture.width.max(picture.height);
+        let (left, top) = ((side - picture.width) / 2, (side - picture.height) / 2);
+        Padded {
+            picture,
+            side,
+            left,
+            top,
+        }
+    }
+
+    /// The picture's bytes in row `y` of the square, `[width, 3]`; `None` on padding.
+    fn row(&self, y: usize) -> Option<&'a [u8]> {
+        let y = y
+            .checked_sub(self.top)
+            .filter(|&y| y < self.picture.height)?;
+        let length = self.picture.width * 3;
+        self.picture.rgb.get(y * length..(y + 1) * length)
+    }
+}
+
+/// Pads `picture` to a centred square and resizes that to `side_px`, as the release does with
+/// Pillow (`expand2square`, then BICUBIC), byte for byte. Returns `[side_px, side_px, 3]`.
+///
+/// Never fails: what `picture.rgb` lacks of `[height, width, 3]` counts as padding.
+pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
+    let padded = Padded::new(picture);
+    if padded.side == side_px || padded.side == 0 {
+        return copy(&padded, side_px); // Pillow skips a pass that changes no size
+    }
+    let windows = windows(padded.side, side_px);
+    let across: Vec<(Window, i32)> = windows
+        .iter()
+        .map(|w| w.clipped(padded.left, picture.width))
+        .collect();
+
+    // First every row of the picture, from its width to side_px; all rows of padding are alike.
+    let line = side_px * 3;
+    let mut padding_row = vec![0; line];
+    let nothing: Vec<(Window, i32)> = windows.iter().map(|w| w.clipped(0, 0)).collect();
+    resample_row(&[], &nothing, &mut padding_row);
+    let mut narrow = vec![0; picture.height * line];
+    for (y, out) in narrow.chunks_exact_mut(line.max(1)).enumerate() {
+        match padded.row(padded.top + y) {
+            Some(row) => resample_row(row, &across, out),
+            None => out.copy_from_slice(&padding_row),
+        }
+    }
+
+    // Then down every column, a whole row of sums at a time.
+    let mut square = Vec::with_capacity(side_px * line);
+    let mut sums = vec![0_i32; line];
+    for window in &windows {
+        sums.fill(HALF);
+        for (y, &weight) in (window.first..).zip(&window.weights) {
+            let inside = y.checked_sub(padded.top).filter(|&y| y < picture.height);
+            let row = inside.map_or(&padding_row[..], |y| &narrow[y * line..(y + 1) * line]);
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum += i32::from(byte) * weight;
+            }
+        }
+        square.extend(sums.iter().map(|&sum| clip8(sum)));
+    }
+    square
+}
+
+/// The padded square as it is, for a picture that has the wanted size already.
+fn copy(padded: &Padded, side_px: usize) -> Vec<u8> {
+    let mut square = PAD_COLOUR.repeat(side_px * side_px);
+    for (y, out) in square.chunks_exact_mut((side_px * 3).max(1)).enumerate() {
+        if let Some(row) = padded.row(y) {
+            out[padded.left * 3..][..row.len()].copy_from_slice(row);
+        }
+    }
+    square
+}
+
+/// One row, `[width, 3]`, to `[windows, 3]`. Each window brings its weight on padding with it.
+fn resample_row(row: &[u8], windows: &[(Window, i32)], out: &mut [u8]) {
+    for ((window, padding), pixel) in windows.iter().zip(out.chunks_exact_mut(3)) {
+        let mut sums = PAD_COLOUR.map(|colour| HALF + i32::from(colour) * padding);
+        let source = row.get(window.first * 3..).unwrap_or_default();
+        for (rgb, &weight) in source.chunks_exact(3).zip(&window.weights) {
+            for (sum, &byte) in sums.iter_mut().zip(rgb) {
+                *sum += i32::from(byte) * weight;
+            }
+        }
+        for (byte, sum) in pixel.iter_mut().zip(sums) {
+            *byte = clip8(sum);
+        }
+    }
+}
+
+/// Normalises a square: `(byte / 255 - mean) / std`, and moves channels to the front.
+///
+/// `square`: `[side_px, side_px, 3]`. Returns `[3, side_px, side_px]`, about -1.8..2.2. As Hugging
+/// Face's CLIP processor computes it: the scaling in f64 rounded to f32, the rest in f32.
+pub fn pixel_values(square: &[u8], side_px: usize) -> Vec<f32> {
+    const RESCALE: f64 = 0.003_921_568_627_450_98; // preprocessor_config.json's rescale_factor
+    let plane = side_px * side_px;
+    let mut values = Vec::with_capacity(3 * plane);
+    for channel in 0..3 {
+        let table: [f32; 256] = std::array::from_fn(|byte| {
+            ((byte as f64 * RESCALE) as f32 - MEAN[channel]) / STD[channel]
+        });
+        let bytes = square.iter().skip(channel).step_by(3).take(plane);
+        values.extend(bytes.map(|&byte| table[usize::from(byte)]));
+    }
+    values
+}
