@@ -1,0 +1,135 @@
+//! The `llama3` conversation of the release (`conv_llama3`), built as ids.
+//!
+//! In: questions and answers. Out: ids, with [`IMAGE_TOKEN_INDEX`] where the picture goes. It must
+//! not know how ids become vectors. A question is encoded apart from the template, with control
+//! tokens off, but together with the newlines in front of it, since the tokenizer splits text where
+//! the release would only if it sees what the release shows it.
+
+use super::Tokenizer;
+use crate::{Error, Result};
+
+/// Stands for the picture among the ids; the visual tokens take its place.
+pub const IMAGE_TOKEN_INDEX: i32 = -200;
+
+/// What the model is told before the first question.
+pub const SYSTEM_PROMPT: &str = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions.";
+
+/// The control tokens that a LLaMA-3 tokenizer must have.
+const BEGIN: &str = "<|begin_of_text|>";
+const END_OF_TURN: &str = "<|eot_id|>";
+const CONTROLS: [&str; 4] = [
+    BEGIN,
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    END_OF_TURN,
+];
+
+/// Whose turn it is. A header ends before its two newlines, which belong to the text that follows.
+const SYSTEM: &str = "<|start_header_id|>system<|end_header_id|>";
+const USER: &str = "<|start_header_id|>user<|end_header_id|>";
+const ASSISTANT: &str = "<|start_header_id|>assistant<|end_header_id|>";
+
+/// The ids of a conversation's beginning, up to where the first answer starts.
+///
+/// `bos` is `config.json`'s `bos_token_id`. The release's tokenizer puts it in front of a template
+/// that begins with its text already, so a prompt starts with two; that is kept, with a picture
+/// and without. With one, `[IMAGE_TOKEN_INDEX]` and a newline stand before the question.
+///
+/// # Errors
+/// [`Error::EmptyQuestion`]; [`Error::Tokenizer`] where the tokenizer lacks LLaMA-3's controls.
+pub fn first_turn(
+    tokenizer: &Tokenizer,
+    bos: u32,
+    question: &str,
+    with_image: bool,
+) -> Result<Vec<i32>> {
+    check(tokenizer, question)?;
+    let mut ids = vec![signed(bos)];
+    let opening = format!("{BEGIN}{SYSTEM}\n\n{SYSTEM_PROMPT}{END_OF_TURN}{USER}");
+    if with_image {
+        // The release splits its prompt at `<image>`, so the newlines on its two sides never meet.
+        append(
+            &mut ids,
+            tokenizer.encode_template(&format!("{opening}\n\n"))?,
+        );
+        ids.push(IMAGE_TOKEN_INDEX);
+        append(&mut ids, tokenizer.encode_user(&format!("\n{question}"))?);
+    } else {
+        append(&mut ids, tokenizer.encode_template(&opening)?);
+        append(&mut ids, tokenizer.encode_user(&format!("\n\n{question}"))?);
+    }
+    append(
+        &mut ids,
+        tokenizer.encode_template(&format!("{END_OF_TURN}{ASSISTANT}\n\n"))?,
+    );
+    Ok(ids)
+}
+
+/// The ids that a further question appends to the sequence so far, whose last id is `last_id`: the
+/// answer's `<|eot_id|>` if it was stopped before it gave one, then the question's turn.
+///
+/// # Errors
+/// As [`first_turn`].
+pub fn next_turn(tokenizer: &Tokenizer, last_id: i32, question: &str) -> Result<Vec<i32>> {
+    check(tokenizer, question)?;
+    let mut ids = Vec::new();
+    let end = signed(tokenizer.control_id(END_OF_TURN)?);
+    if last_id != end {
+        ids.push(end);
+    }
+    append(&mut ids, tokenizer.encode_template(USER)?);
+    append(&mut ids, tokenizer.encode_user(&format!("\n\n{question}"))?);
+    append(
+        &mut ids,
+        tokenizer.encode_template(&format!("{END_OF_TURN}{ASSISTANT}\n\n"))?,
+    );
+    Ok(ids)
+}
+
+/// The ids of an answer that is known as text (a restored conversation), without `<|eot_id|>`.
+///
+/// # Errors
+/// As [`Tokenizer::encode_user`]: an answer is not trusted more than a question.
+pub fn answer_ids(tokenizer: &Tokenizer, answer: &str) -> Result<Vec<i32>> {
+    let mut ids = Vec::new();
+    append(&mut ids, tokenizer.encode_user(answer)?);
+    Ok(ids)
+}
+
+/// The release's prompt as one string, for documentation and parity. `turns` are questions with
+/// their answers; the last one's is `None`. It is never encoded: see [`first_turn`].
+pub fn prompt_text(turns: &[(&str, Option<&str>)], with_image: bool) -> String {
+    let mut text = format!("{BEGIN}{SYSTEM}\n\n{SYSTEM_PROMPT}{END_OF_TURN}");
+    for (index, (question, answer)) in turns.iter().enumerate() {
+        let image = if with_image && index == 0 {
+            "<image>\n"
+        } else {
+            ""
+        };
+        text += &format!("{USER}\n\n{image}{question}{END_OF_TURN}{ASSISTANT}\n\n");
+        if let Some(answer) = answer {
+            text += &format!("{answer}{END_OF_TURN}");
+        }
+    }
+    text
+}
+
+/// Nothing asked, or a tokenizer to which the template would be plain letters.
+fn check(tokenizer: &Tokenizer, question: &str) -> Result<()> {
+    if question.trim().is_empty() {
+        return Err(Error::EmptyQuestion);
+    }
+    CONTROLS
+        .iter()
+        .try_for_each(|token| tokenizer.control_id(token).map(|_| ()))
+}
+
+fn append(ids: &mut Vec<i32>, more: Vec<u32>) {
+    ids.extend(more.into_iter().map(signed));
+}
+
+/// Ids are signed here because the picture's mark is negative. No vocabulary comes near 2^31; an
+/// id that did would become `i32::MAX`, which the embedding refuses, and never the mark.
+fn signed(id: u32) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}

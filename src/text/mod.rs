@@ -1,0 +1,11 @@
+//! Between text and token ids: the tokenizer, the prompt, and the answer as it streams.
+//!
+//! In: `tokenizer.json` and what the user types. Out: ids for the language model, and text from its
+//! ids. Prompts are built as ids, never as one string, so that typed control tokens stay text.
+
+pub mod chat_template;
+mod stream;
+mod tokenizer;
+
+pub use stream::TextStream;
+pub use tokenizer::Tokenizer;

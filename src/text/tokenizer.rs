@@ -1,0 +1,232 @@
+//! Text to ids and back, for byte-level BPE tokenizers such as LLaMA-3's.
+//!
+//! In: an untrusted `tokenizer.json`. Out: ids. It must not know the prompt's template. There are
+//! two ways in, and they never mix: [`Tokenizer::encode_template`] for this program's own words,
+//! in which control tokens mean something, and [`Tokenizer::encode_user`] for everybody else's.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use tokenizers::{
+    Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
+};
+
+use crate::{Error, Result};
+
+/// A loaded `tokenizer.json`.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    /// For messages.
+    file: String,
+    inner: tokenizers::Tokenizer,
+    /// The ids of all added tokens, special or not.
+    added: HashSet<u32>,
+}
+
+/// The parts of `tokenizer.json` that decide whether it can be used; the rest is only checked to
+/// be JSON. (The tokenizers crate panics on some broken JSON; this reads it first.)
+#[derive(Deserialize)]
+struct Outline {
+    decoder: Option<Kind>,
+    model: Kind,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl Tokenizer {
+    /// The largest `tokenizer.json` that is read, in bytes. LLaMA-3's has 9 MB.
+    pub const MAX_BYTES: usize = 64 << 20;
+
+    /// Loads a `tokenizer.json`; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`]: too large, no JSON, not byte-level BPE, or not able to write every
+    /// byte.
+    pub fn from_bytes(file: &str, json: &[u8]) -> Result<Self> {
+        let fail = |reason: String| Error::Tokenizer {
+            file: file.into(),
+            reason,
+        };
+        if json.len() > Self::MAX_BYTES {
+            let (found, most) = (json.len() >> 20, Self::MAX_BYTES >> 20);
+            return Err(fail(format!(
+                "it has {found} MiB; at most {most} MiB are read"
+            )));
+        }
+        let outline: Outline = serde_json::from_slice(json)
+            .map_err(|error| fail(format!("it is no tokenizer.json: {error}")))?;
+        let name = |kind: Option<Kind>| kind.and_then(|k| k.kind).unwrap_or("none".into());
+        let (model, decoder) = (name(Some(outline.model)), name(outline.decoder));
+        if model != "BPE" || decoder != "ByteLevel" {
+            let found = format!("its model is {model} and its decoder is {decoder}");
+            return Err(fail(format!(
+                "{found}; BPE with ByteLevel, as LLaMA-3 has, is needed"
+            )));
+        }
+
+        let mut inner = tokenizers::Tokenizer::from_bytes(json)
+            .map_err(|error| fail(format!("it cannot be loaded: {error}")))?;
+        // A training run's truncation and padding may be saved in the file; prompts want neither.
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| fail(error.to_string()))?;
+        let added = inner
+            .get_added_vocabulary()
+            .get_vocab()
+            .values()
+            .copied()
+            .collect();
+        let tokenizer = Tokenizer {
+            file: file.into(),
+            inner,
+            added,
+        };
+
+        // Without all 256 bytes some typed text would vanish without a word.
+        for byte in 0..=255 {
+            if tokenizer
+                .inner
+                .get_model()
+                .token_to_id(&char_of(byte).to_string())
+                .is_none()
+            {
+                return Err(fail(format!(
+                    "its vocabulary has no token for the byte {byte:#04x}"
+                )));
+            }
+        }
+        let sample = " \u{e9}\n";
+        if tokenizer.decode(&tokenizer.encode_user(sample)?)? != sample {
+            return Err(fail(
+                "its pre-tokenizer does not keep every byte of a text".into(),
+            ));
+        }
+        Ok(tokenizer)
+    }
+
+    /// The ids of this program's own text: control tokens such as `<|eot_id|>` are recognised.
+    /// Nothing is added in front or behind. Never give it what a user typed.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the file's rules fail on this text.
+    pub fn encode_template(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| self.failed(e))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of anybody's text: a typed `<|eot_id|>` is so many letters. The result never holds
+    /// the id of an added token, since the added vocabulary is not asked at all.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the file's rules fail on this text, or where they make an added
+    /// token of plain letters.
+    pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
+        let mut normalized = NormalizedString::from(text);
+        if let Some(normalizer) = self.inner.get_normalizer() {
+            normalizer
+                .normalize(&mut normalized)
+                .map_err(|e| self.failed(e))?;
+        }
+        let mut pieces = PreTokenizedString::from(normalized);
+        if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
+            pre_tokenizer
+                .pre_tokenize(&mut pieces)
+                .map_err(|e| self.failed(e))?;
+        }
+        let model = self.inner.get_model();
+        pieces
+            .tokenize(|piece| model.tokenize(piece.get()))
+            .map_err(|e| self.failed(e))?;
+        let encoding = pieces
+            .into_encoding(None, 0, OffsetType::Byte)
+            .map_err(|e| self.failed(e))?;
+        let ids = encoding.get_ids();
+        match ids.iter().find(|id| self.added.contains(id)) {
+            Some(id) => Err(self.failed(format!("plain text becomes the control token {id}"))),
+            None => Ok(ids.to_vec()),
+        }
+    }
+
+    /// The text of `ids`. Special tokens and unknown ids are skipped; bytes that are no UTF-8
+    /// become U+FFFD.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the file's decoder fails; ByteLevel does not.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.inner.decode(ids, true).map_err(|e| self.failed(e))
+    }
+
+    /// The bytes that one token stands for, which need not be whole characters. `None` for special
+    /// tokens and unknown ids, which stand for no text.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let added = self.inner.get_added_vocabulary();
+        let token = added
+            .simple_id_to_token(id)
+            .or_else(|| self.inner.get_model().id_to_token(id))?;
+        if added.is_special_token(&token) {
+            return None;
+        }
+        // An added token may be written in plain characters: then these are its bytes.
+        let bytes: Option<Vec<u8>> = token.chars().map(byte_of).collect();
+        Some(bytes.unwrap_or_else(|| token.into_bytes()))
+    }
+
+    /// The id of a token by its written form, control tokens included.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The id of a control token that the template needs.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the file has no such added token: it is of another model.
+    pub(super) fn control_id(&self, token: &str) -> Result<u32> {
+        let id = self.id_of(token).filter(|id| self.added.contains(id));
+        id.ok_or_else(|| self.failed(format!("it has no {token}; a LLaMA-3 tokenizer is needed")))
+    }
+
+    /// How many tokens there are, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    fn failed(&self, reason: impl ToString) -> Error {
+        Error::Tokenizer {
+            file: self.file.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// GPT-2's byte-level alphabet: printable Latin-1 stands for itself, the other 68 bytes, in order,
+/// for U+0100 and what follows.
+fn char_of(byte: u8) -> char {
+    char::from_u32(match byte {
+        0x00..=0x20 => 0x100 + u32::from(byte),
+        0x7F..=0xA0 => 0x121 + u32::from(byte - 0x7F),
+        0xAD => 0x143,
+        _ => u32::from(byte),
+    })
+    .unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// The inverse of [`char_of`]; `None` for a character outside the alphabet.
+fn byte_of(char: char) -> Option<u8> {
+    let code = u32::from(char);
+    let byte = match code {
+        0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF => code,
+        0x100..=0x120 => code - 0x100,
+        0x121..=0x142 => code - 0x121 + 0x7F,
+        0x143 => 0xAD,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
+}
