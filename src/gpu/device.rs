@@ -1,0 +1,216 @@
+//! Chooses where the model runs: a real GPU, else a software adapter, else the CPU; and says which.
+
+use std::sync::Mutex;
+
+use burn::tensor::wgpu::{WgpuBackend, WgpuInitError, WgpuSetup, wgpu};
+use burn::tensor::{Device, DeviceKind};
+
+use crate::error::{Error, Result};
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The best there is.
+    Auto,
+    /// A GPU, or a software adapter that acts as one.
+    Wgpu,
+    /// burn-flex.
+    Cpu,
+    /// burn's CUDA backend.
+    #[cfg(feature = "cuda")]
+    Cuda,
+}
+
+impl DeviceChoice {
+    /// The names that `--device` and `?device=` take.
+    pub const NAMES: &[&str] = &[
+        "auto",
+        "wgpu",
+        "cpu",
+        #[cfg(feature = "cuda")]
+        "cuda",
+    ];
+
+    /// The choice called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] listing the names.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "auto" => Ok(DeviceChoice::Auto),
+            "wgpu" => Ok(DeviceChoice::Wgpu),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            #[cfg(feature = "cuda")]
+            "cuda" => Ok(DeviceChoice::Cuda),
+            _ => Err(Error::Option {
+                option: "device".into(),
+                reason: format!(
+                    "it is {name:?} and must be one of {}",
+                    Self::NAMES.join(", ")
+                ),
+            }),
+        }
+    }
+}
+
+/// A device, ready for tensors.
+#[derive(Debug, Clone)]
+pub struct ChosenDevice {
+    /// burn's handle.
+    pub device: Device,
+    /// What to show: kind, adapter, driver.
+    pub name: String,
+    /// Bytes that one tensor may have there.
+    pub max_tensor_bytes: u64,
+    /// Bytes that are free for the model, where that can be known.
+    pub free_bytes: Option<u64>,
+}
+
+/// The wgpu device, once made: burn registers it for the life of the program.
+static WGPU: Mutex<Option<ChosenDevice>> = Mutex::new(None);
+
+/// Makes the device that `choice` names.
+///
+/// # Errors
+/// [`Error::Device`] if there is none, with what to do.
+pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
+    match choice {
+        DeviceChoice::Cpu => Ok(cpu()),
+        DeviceChoice::Wgpu => wgpu_device().await,
+        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|_| cpu())),
+        #[cfg(feature = "cuda")]
+        DeviceChoice::Cuda => Ok(ChosenDevice {
+            device: Device::cuda(0),
+            name: "CUDA device 0".into(),
+            max_tensor_bytes: u64::MAX,
+            free_bytes: None,
+        }),
+    }
+}
+
+fn cpu() -> ChosenDevice {
+    let name = match cfg!(target_arch = "wasm32") {
+        true => "CPU (WebAssembly)".to_string(),
+        false => format!(
+            "CPU ({} threads)",
+            std::thread::available_parallelism().map_or(1, usize::from)
+        ),
+    };
+    ChosenDevice {
+        device: Device::flex(),
+        name,
+        max_tensor_bytes: u64::MAX,
+        free_bytes: free_memory(),
+    }
+}
+
+async fn wgpu_device() -> Result<ChosenDevice> {
+    if let Ok(made) = WGPU.lock()
+        && let Some(device) = made.clone()
+    {
+        return Ok(device);
+    }
+    let mut reasons = Vec::new();
+    for kind in adapter_kinds() {
+        match Device::wgpu_options()
+            .device_kind(kind.clone())
+            .graphics_api(graphics_api())
+            .init_with_setup_async()
+            .await
+        {
+            Ok((device, setup)) => {
+                let chosen = describe(device, &setup);
+                if let Ok(mut made) = WGPU.lock() {
+                    *made = Some(chosen.clone());
+                }
+                return Ok(chosen);
+            }
+            Err(WgpuInitError::AdapterUnavailable { .. }) => {}
+            Err(other) => reasons.push(other.to_string()),
+        }
+    }
+    Err(Error::Device {
+        device: "wgpu".into(),
+        reason: no_adapter(&reasons),
+    })
+}
+
+/// The API to look for adapters of. On Linux it is Vulkan: looking through OpenGL too makes the
+/// system's libraries print to stderr, and OpenGL's compute lacks what the kernels need.
+fn graphics_api() -> WgpuBackend {
+    if cfg!(target_os = "linux") {
+        WgpuBackend::Vulkan
+    } else {
+        WgpuBackend::Auto
+    }
+}
+
+/// In the order of preference. burn's default device would pass over software adapters.
+fn adapter_kinds() -> &'static [DeviceKind] {
+    if cfg!(target_arch = "wasm32") {
+        &[DeviceKind::DefaultDevice]
+    } else {
+        &[
+            DeviceKind::DiscreteGpu(0),
+            DeviceKind::IntegratedGpu(0),
+            DeviceKind::VirtualGpu(0),
+            DeviceKind::Cpu,
+        ]
+    }
+}
+
+fn no_adapter(reasons: &[String]) -> String {
+    let advice = match cfg!(target_arch = "wasm32") {
+        true => {
+            "this browser has no WebGPU adapter; the page can run on the CPU instead (?device=cpu)"
+        }
+        false => {
+            "no adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) or use --device cpu"
+        }
+    };
+    match reasons {
+        [] => advice.to_string(),
+        _ => format!("{advice} ({})", reasons.join("; ")),
+    }
+}
+
+fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
+    let info = setup.adapter.get_info();
+    let kind = match (cfg!(target_arch = "wasm32"), info.device_type) {
+        (true, _) => "WebGPU".to_string(),
+        (false, wgpu::DeviceType::Cpu) => format!("software GPU, {:?}", info.backend),
+        (false, _) => format!("GPU, {:?}", info.backend),
+    };
+    // A browser may tell nothing but the driver's or vendor's name, or nothing at all.
+    let names = [&info.name, &info.driver, &info.driver_info];
+    let name = names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .cloned()
+        .unwrap_or_else(|| "adapter".into());
+    let limits = setup.device.limits();
+    ChosenDevice {
+        device,
+        name: format!("{kind}: {name}"),
+        max_tensor_bytes: limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size),
+        free_bytes: match info.device_type {
+            wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu => free_memory(),
+            _ => None,
+        },
+    }
+}
+
+/// Free memory of the machine; in the browser, what a 32-bit module can hope for.
+fn free_memory() -> Option<u64> {
+    if cfg!(target_arch = "wasm32") {
+        return Some(2 << 30);
+    }
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

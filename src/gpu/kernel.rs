@@ -1,0 +1,157 @@
+//! The only bridge to cubecl: launches a WGSL source on the buffers of burn tensors.
+//!
+//! Bindings are in argument order, outputs last, then one uniform with the sizes. Every storage
+//! binding is `read_write`, since cubecl may put several tensors into one buffer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::backend::Wgpu;
+use burn::backend::wgpu::{
+    CubeTensor, KernelSource, SourceKernel, SourceTemplate, into_contiguous,
+};
+use burn::cubecl::prelude::KernelId;
+use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
+use burn::cubecl::{self, CubeCount, CubeDim};
+use burn::tensor::{DType, Float, Int, Shape, Tensor};
+
+/// Most workgroups along one dimension of a launch that WebGPU promises.
+const MAX_GROUPS: u32 = 65_535;
+
+static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+
+/// How many of this crate's kernels have been launched since the program started.
+pub fn launches() -> u64 {
+    LAUNCHES.load(Ordering::Relaxed)
+}
+
+/// A WGSL file and its name, which together with the workgroup size identify its pipeline.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    /// File name without ending.
+    pub name: &'static str,
+    /// The whole source, valid WGSL as it stands, entry point `main`.
+    pub source: &'static str,
+    /// Threads of a workgroup, as in the file.
+    pub workgroup_size: u32,
+}
+
+impl KernelSource for Kernel {
+    fn source(&self) -> SourceTemplate {
+        SourceTemplate::new(self.source)
+    }
+
+    fn id(&self) -> KernelId {
+        KernelId::new::<Self>().info(self.name)
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// A tensor whose buffer a kernel can be given.
+#[derive(Clone)]
+pub struct GpuTensor(CubeTensor);
+
+impl GpuTensor {
+    /// The buffer of `tensor`, if it lives on wgpu (and not on CUDA, which takes no WGSL).
+    pub fn from_float<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        Self::on_wgpu(tensor.clone().try_into_primitive::<Wgpu>().ok()?)
+    }
+
+    /// As [`GpuTensor::from_float`], for tensors of integers (32 bits each).
+    pub fn from_int<const D: usize>(tensor: &Tensor<D, Int>) -> Option<Self> {
+        Self::on_wgpu(tensor.clone().try_into_primitive::<Wgpu>().ok()?)
+    }
+
+    fn on_wgpu(tensor: CubeTensor) -> Option<Self> {
+        matches!(tensor.device, cubecl::Device::Wgpu(_)).then(|| GpuTensor(into_contiguous(tensor)))
+    }
+}
+
+/// Launches `kernel` over `groups` workgroups on `inputs`, a new f32 output of `shape`, and
+/// `params` (32-bit words, as the file's uniform struct lays them out).
+pub fn launch<const D: usize>(
+    kernel: Kernel,
+    inputs: &[GpuTensor],
+    shape: [usize; D],
+    groups: [u32; 3],
+    params: &[u32],
+) -> Tensor<D, Float> {
+    debug_assert!(
+        groups.iter().all(|&count| count <= MAX_GROUPS),
+        "{}: {groups:?}",
+        kernel.name
+    );
+    let first = &inputs[0].0;
+    let (client, device) = (first.client.clone(), first.device.clone());
+    let shape = Shape::from(shape);
+    let output = CubeTensor::new_contiguous(
+        client.clone(),
+        device,
+        shape.clone(),
+        client.empty(shape.num_elements() * size_of::<f32>()),
+        DType::F32,
+    );
+    let bindings = inputs
+        .iter()
+        .map(|tensor| tensor.0.handle.clone().binding())
+        .chain([output.handle.clone().binding()])
+        .collect();
+    let words = params
+        .chunks(2)
+        .map(|pair| u64::from(pair[0]) | u64::from(*pair.get(1).unwrap_or(&0)) << 32)
+        .collect();
+    LAUNCHES.fetch_add(1, Ordering::Relaxed);
+    client.launch(
+        Box::new(SourceKernel::new(
+            kernel,
+            CubeDim::new_1d(kernel.workgroup_size),
+        )),
+        CubeCount::Static(groups[0], groups[1], groups[2]),
+        KernelArguments::new()
+            .with_buffers(bindings)
+            .with_info(MetadataBindingInfo::custom(words)),
+    );
+    Tensor::from_primitive::<Wgpu>(output)
+}
+
+/// Reads a `const NAME: u32 = 64u;` from a WGSL source, so that the number is written once.
+pub const fn wgsl_const(source: &str, name: &str) -> u32 {
+    let (source, name) = (source.as_bytes(), name.as_bytes());
+    let prefix = b"const ";
+    let mut at = 0;
+    while at + prefix.len() + name.len() < source.len() {
+        if starts_with(source, at, prefix)
+            && starts_with(source, at + prefix.len(), name)
+            && source[at + prefix.len() + name.len()] == b':'
+        {
+            let mut digit = at + prefix.len() + name.len();
+            while source[digit] != b'=' {
+                digit += 1;
+            }
+            digit += 1;
+            let mut value = 0;
+            while source[digit] != b'u' {
+                if source[digit] != b' ' {
+                    value = value * 10 + (source[digit] - b'0') as u32;
+                }
+                digit += 1;
+            }
+            return value;
+        }
+        at += 1;
+    }
+    panic!("the shader has no such constant")
+}
+
+const fn starts_with(text: &[u8], at: usize, prefix: &[u8]) -> bool {
+    let mut i = 0;
+    while i < prefix.len() {
+        if text[at + i] != prefix[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}

@@ -1,0 +1,8 @@
+//! Hot operations: each is one function of the model's vocabulary with two bodies, a WGSL kernel
+//! (`shaders/x.wgsl`, launched by `ops/x.rs`) for tensors that live on wgpu, and burn tensors
+//! (`reference/x.rs`) for every other device, which is also the oracle. Knows nothing of the model.
+
+pub mod device;
+pub mod kernel;
+pub mod ops;
+pub mod reference;

@@ -1,0 +1,7 @@
+//! The operations on burn tensors: what runs where WGSL does not, and what the kernels are held to.
+
+mod crop_patchify;
+mod dem_attention;
+
+pub use crop_patchify::crop_patchify;
+pub use dem_attention::dem_attention;
