@@ -1,0 +1,270 @@
+//! From a checkpoint to the model's modules on a device, one tensor at a time.
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::language::decoder::{Decoder, DecoderLayer};
+use crate::nn::{LayerNorm, Linear, RmsNorm};
+use crate::progress::{Phase, Watch};
+use crate::vision::clip::{ClipLayer, ClipTower};
+use crate::vision::enhance::{DemAttention, Enhancement, FusionMlp};
+use crate::vision::projector::Projector;
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::names::{self, DEM, LANGUAGE, PROJECTOR, VISION};
+use crate::weights::source::Source;
+
+/// Reads tensors, uploads them, and tells how far it is.
+pub struct Builder<'a, 'w, S> {
+    checkpoint: &'a Checkpoint<S>,
+    config: &'a Config,
+    device: &'a Device,
+    watch: &'a mut Watch<'w>,
+    done: usize,
+    total: usize,
+}
+
+impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
+    /// Checks first that every tensor is there with its shape, so that a checkpoint that lacks one
+    /// is refused before anything is uploaded.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::check`].
+    pub fn new(
+        checkpoint: &'a Checkpoint<S>,
+        config: &'a Config,
+        device: &'a Device,
+        watch: &'a mut Watch<'w>,
+    ) -> Result<Self> {
+        for (name, shape) in names::tensors(config) {
+            checkpoint.check(&name, &shape)?;
+        }
+        let total = names::parameters(config) as usize * size_of::<f32>();
+        Ok(Builder {
+            checkpoint,
+            config,
+            device,
+            watch,
+            done: 0,
+            total,
+        })
+    }
+
+    async fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        let values = self.checkpoint.read_f32(name, &shape).await?;
+        self.done += values.len() * size_of::<f32>();
+        let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
+        self.watch.progress(Phase::Weights, self.done, self.total);
+        self.watch.breathe().await?;
+        Ok(tensor)
+    }
+
+    async fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
+        let weight = self
+            .tensor(&format!("{name}.weight"), [outputs, inputs])
+            .await?;
+        let bias = self.tensor(&format!("{name}.bias"), [outputs]).await?;
+        Ok(Linear::new(weight, Some(bias)))
+    }
+
+    async fn linear_without_bias(
+        &mut self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear> {
+        Ok(Linear::new(
+            self.tensor(&format!("{name}.weight"), [outputs, inputs])
+                .await?,
+            None,
+        ))
+    }
+
+    async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
+        let vision = &self.config.vision;
+        let weight = self
+            .tensor(&format!("{name}.weight"), [vision.hidden_size])
+            .await?;
+        let bias = self
+            .tensor(&format!("{name}.bias"), [vision.hidden_size])
+            .await?;
+        Ok(LayerNorm::new(weight, bias, vision.layer_norm_eps))
+    }
+
+    async fn rms_norm(&mut self, name: &str) -> Result<RmsNorm> {
+        let language = &self.config.language;
+        let weight = self
+            .tensor(&format!("{name}.weight"), [language.hidden_size])
+            .await?;
+        Ok(RmsNorm::new(weight, language.rms_norm_eps))
+    }
+
+    /// The vision tower, without its last layer.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_f32`]; [`crate::Error::Stopped`].
+    pub async fn clip_tower(&mut self) -> Result<ClipTower> {
+        let config = self.config.vision.clone();
+        let c = config.hidden_size;
+        let embeddings = format!("{VISION}.embeddings");
+        let class_embedding = self
+            .tensor(&format!("{embeddings}.class_embedding"), [c])
+            .await?;
+        let patch = self
+            .tensor(
+                &format!("{embeddings}.patch_embedding.weight"),
+                [c, 3, config.patch_px, config.patch_px],
+            )
+            .await?
+            .reshape([c, 3 * config.patch_px * config.patch_px]);
+        let tokens = config.tokens_per_side().pow(2) + 1;
+        let positions = self
+            .tensor(
+                &format!("{embeddings}.position_embedding.weight"),
+                [tokens, c],
+            )
+            .await?;
+        let pre_layernorm = self.layer_norm(&format!("{VISION}.pre_layrnorm")).await?;
+        let mut layers = Vec::with_capacity(config.layers_run());
+        for index in 0..config.layers_run() {
+            let layer = format!("{VISION}.encoder.layers.{index}");
+            layers.push(ClipLayer {
+                layer_norm1: self.layer_norm(&format!("{layer}.layer_norm1")).await?,
+                q_proj: self
+                    .linear(&format!("{layer}.self_attn.q_proj"), c, c)
+                    .await?,
+                k_proj: self
+                    .linear(&format!("{layer}.self_attn.k_proj"), c, c)
+                    .await?,
+                v_proj: self
+                    .linear(&format!("{layer}.self_attn.v_proj"), c, c)
+                    .await?,
+                out_proj: self
+                    .linear(&format!("{layer}.self_attn.out_proj"), c, c)
+                    .await?,
+                layer_norm2: self.layer_norm(&format!("{layer}.layer_norm2")).await?,
+                fc1: self
+                    .linear(&format!("{layer}.mlp.fc1"), c, config.intermediate_size)
+                    .await?,
+                fc2: self
+                    .linear(&format!("{layer}.mlp.fc2"), config.intermediate_size, c)
+                    .await?,
+                heads: config.num_attention_heads,
+            });
+        }
+        Ok(ClipTower {
+            patch_embedding: Linear::new(patch, None),
+            class_embedding: Param::from_tensor(class_embedding),
+            position_embedding: Param::from_tensor(positions),
+            pre_layernorm,
+            layers,
+        })
+    }
+
+    /// The enhancement module.
+    ///
+    /// # Errors
+    /// As [`Builder::clip_tower`].
+    pub async fn enhancement(&mut self) -> Result<Enhancement> {
+        let c = self.config.vision.hidden_size;
+        let linears = format!("{DEM}.attention.linears");
+        Ok(Enhancement {
+            attention: DemAttention {
+                query: self.linear(&format!("{linears}.0"), c, c).await?,
+                key: self.linear(&format!("{linears}.1"), c, c).await?,
+                value: self.linear(&format!("{linears}.2"), c, c).await?,
+                out: self.linear(&format!("{linears}.3"), c, c).await?,
+                norm: self.layer_norm(&format!("{DEM}.attention.ln")).await?,
+            },
+            ffn_crop: self.fusion_mlp("ffn_crop").await?,
+            ffn_stride: self.fusion_mlp("ffn_stride").await?,
+            norm: self.layer_norm(&format!("{DEM}.ln_fuse")).await?,
+            heads: self.config.dem_heads,
+        })
+    }
+
+    async fn fusion_mlp(&mut self, name: &str) -> Result<FusionMlp> {
+        let c = self.config.vision.hidden_size;
+        Ok(FusionMlp {
+            down: self.linear(&format!("{DEM}.{name}.0"), c, c / 16).await?,
+            up: self
+                .linear(&format!("{DEM}.{name}.2"), c / 16, c / 2)
+                .await?,
+        })
+    }
+
+    /// The projector.
+    ///
+    /// # Errors
+    /// As [`Builder::clip_tower`].
+    pub async fn projector(&mut self) -> Result<Projector> {
+        let (c, hidden) = (
+            self.config.vision.hidden_size,
+            self.config.language.hidden_size,
+        );
+        Ok(Projector {
+            first: self.linear(&format!("{PROJECTOR}.0"), c, hidden).await?,
+            second: self
+                .linear(&format!("{PROJECTOR}.2"), hidden, hidden)
+                .await?,
+        })
+    }
+
+    /// The decoder.
+    ///
+    /// # Errors
+    /// As [`Builder::clip_tower`].
+    pub async fn decoder(&mut self) -> Result<Decoder> {
+        let config = self.config.language.clone();
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let key_value = config.num_key_value_heads * config.head_dim();
+        let vocabulary = [config.vocab_size, hidden];
+        let embed_tokens = self
+            .tensor(&format!("{LANGUAGE}.embed_tokens.weight"), vocabulary)
+            .await?;
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let layer = format!("{LANGUAGE}.layers.{index}");
+            layers.push(DecoderLayer {
+                input_layernorm: self.rms_norm(&format!("{layer}.input_layernorm")).await?,
+                q_proj: self
+                    .linear_without_bias(&format!("{layer}.self_attn.q_proj"), hidden, hidden)
+                    .await?,
+                k_proj: self
+                    .linear_without_bias(&format!("{layer}.self_attn.k_proj"), hidden, key_value)
+                    .await?,
+                v_proj: self
+                    .linear_without_bias(&format!("{layer}.self_attn.v_proj"), hidden, key_value)
+                    .await?,
+                o_proj: self
+                    .linear_without_bias(&format!("{layer}.self_attn.o_proj"), hidden, hidden)
+                    .await?,
+                post_attention_layernorm: self
+                    .rms_norm(&format!("{layer}.post_attention_layernorm"))
+                    .await?,
+                gate_proj: self
+                    .linear_without_bias(&format!("{layer}.mlp.gate_proj"), hidden, inner)
+                    .await?,
+                up_proj: self
+                    .linear_without_bias(&format!("{layer}.mlp.up_proj"), hidden, inner)
+                    .await?,
+                down_proj: self
+                    .linear_without_bias(&format!("{layer}.mlp.down_proj"), inner, hidden)
+                    .await?,
+                heads: config.num_attention_heads,
+                key_value_heads: config.num_key_value_heads,
+            });
+        }
+        let norm = self.rms_norm(&format!("{LANGUAGE}.norm")).await?;
+        let lm_head = self
+            .linear_without_bias("lm_head", hidden, config.vocab_size)
+            .await?;
+        Ok(Decoder {
+            embed_tokens: Param::from_tensor(embed_tokens),
+            layers,
+            norm,
+            lm_head,
+        })
+    }
+}

@@ -1,0 +1,9 @@
+//! Weights: from files or a server to tensors on a device.
+//! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules).
+
+pub mod checkpoint;
+pub mod names;
+pub mod source;
+
+#[cfg(feature = "model")]
+pub mod build;

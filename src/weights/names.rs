@@ -1,0 +1,127 @@
+//! The checkpoint's names and shapes, in one table: every tensor that the model reads.
+
+use crate::config::Config;
+
+/// Prefix of the vision tower.
+pub const VISION: &str = "model.vision_tower.vision_tower.vision_model";
+/// Prefix of the enhancement module.
+pub const DEM: &str = "model.spatial_embed";
+/// Prefix of the projector.
+pub const PROJECTOR: &str = "model.mm_projector";
+/// Prefix of the decoder.
+pub const LANGUAGE: &str = "model";
+
+/// Name and shape of every tensor needed, in the order of the data. The checkpoint holds a few
+/// more (the tower's last layer and post-norm), which nothing reads.
+pub fn tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
+    let mut table = Table(Vec::new());
+    let (vision, language) = (&config.vision, &config.language);
+    let c = vision.hidden_size;
+
+    let embeddings = format!("{VISION}.embeddings");
+    table.add(format!("{embeddings}.class_embedding"), &[c]);
+    table.add(
+        format!("{embeddings}.patch_embedding.weight"),
+        &[c, 3, vision.patch_px, vision.patch_px],
+    );
+    table.add(
+        format!("{embeddings}.position_embedding.weight"),
+        &[config.image_tokens() + 1, c],
+    );
+    table.norm(format!("{VISION}.pre_layrnorm"), c);
+    for layer in 0..vision.layers_run() {
+        let layer = format!("{VISION}.encoder.layers.{layer}");
+        table.norm(format!("{layer}.layer_norm1"), c);
+        for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+            table.linear(format!("{layer}.self_attn.{name}"), c, c);
+        }
+        table.norm(format!("{layer}.layer_norm2"), c);
+        table.linear(format!("{layer}.mlp.fc1"), c, vision.intermediate_size);
+        table.linear(format!("{layer}.mlp.fc2"), vision.intermediate_size, c);
+    }
+
+    for index in 0..4 {
+        table.linear(format!("{DEM}.attention.linears.{index}"), c, c);
+    }
+    table.norm(format!("{DEM}.attention.ln"), c);
+    for ffn in ["ffn_crop", "ffn_stride"] {
+        table.linear(format!("{DEM}.{ffn}.0"), c, c / 16);
+        table.linear(format!("{DEM}.{ffn}.2"), c / 16, c / 2);
+    }
+    table.norm(format!("{DEM}.ln_fuse"), c);
+
+    let hidden = language.hidden_size;
+    table.linear(format!("{PROJECTOR}.0"), c, hidden);
+    table.linear(format!("{PROJECTOR}.2"), hidden, hidden);
+
+    table.add(
+        format!("{LANGUAGE}.embed_tokens.weight"),
+        &[language.vocab_size, hidden],
+    );
+    let key_value = language.num_key_value_heads * language.head_dim();
+    for layer in 0..language.num_hidden_layers {
+        let layer = format!("{LANGUAGE}.layers.{layer}");
+        table.add(format!("{layer}.input_layernorm.weight"), &[hidden]);
+        table.add(
+            format!("{layer}.self_attn.q_proj.weight"),
+            &[hidden, hidden],
+        );
+        table.add(
+            format!("{layer}.self_attn.k_proj.weight"),
+            &[key_value, hidden],
+        );
+        table.add(
+            format!("{layer}.self_attn.v_proj.weight"),
+            &[key_value, hidden],
+        );
+        table.add(
+            format!("{layer}.self_attn.o_proj.weight"),
+            &[hidden, hidden],
+        );
+        table.add(
+            format!("{layer}.post_attention_layernorm.weight"),
+            &[hidden],
+        );
+        table.add(
+            format!("{layer}.mlp.gate_proj.weight"),
+            &[language.intermediate_size, hidden],
+        );
+        table.add(
+            format!("{layer}.mlp.up_proj.weight"),
+            &[language.intermediate_size, hidden],
+        );
+        table.add(
+            format!("{layer}.mlp.down_proj.weight"),
+            &[hidden, language.intermediate_size],
+        );
+    }
+    table.add(format!("{LANGUAGE}.norm.weight"), &[hidden]);
+    table.add("lm_head.weight".to_string(), &[language.vocab_size, hidden]);
+    table.0
+}
+
+/// Numbers in all tensors of [`tensors`].
+pub fn parameters(config: &Config) -> u64 {
+    tensors(config)
+        .iter()
+        .map(|(_, shape)| shape.iter().map(|&d| d as u64).product::<u64>())
+        .sum()
+}
+
+struct Table(Vec<(String, Vec<usize>)>);
+
+impl Table {
+    fn add(&mut self, name: String, shape: &[usize]) {
+        self.0.push((name, shape.to_vec()));
+    }
+
+    fn linear(&mut self, name: String, inputs: usize, outputs: usize) {
+        self.add(format!("{name}.weight"), &[outputs, inputs]);
+        self.add(format!("{name}.bias"), &[outputs]);
+    }
+
+    fn norm(&mut self, name: String, channels: usize) {
+        self.add(format!("{name}.weight"), &[channels]);
+        self.add(format!("{name}.bias"), &[channels]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a model's files come from: a folder natively, HTTP in the browser. One interface, so that
+//! nothing behind it knows which.
+
+use std::ops::Range;
+
+use crate::error::Result;
+
+/// Named files that can be read in parts.
+#[allow(
+    async_fn_in_trait,
+    reason = "used by generic callers of this crate only; no Send bound is wanted on wasm"
+)]
+pub trait Source {
+    /// What to call `file` in a message: its path or URL.
+    fn describe(&self, file: &str) -> String;
+
+    /// Size of `file` in bytes, or none if there is no such file.
+    ///
+    /// # Errors
+    /// [`crate::Error::FileAccess`] or [`crate::Error::Network`].
+    async fn size(&self, file: &str) -> Result<Option<u64>>;
+
+    /// The bytes `range` of `file`, exactly that many.
+    ///
+    /// # Errors
+    /// [`crate::Error::FileMissing`], [`crate::Error::FileAccess`], [`crate::Error::Network`].
+    async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>>;
+}
+
+/// The whole of `file`, or none if there is no such file.
+///
+/// # Errors
+/// As [`Source::read`]; [`crate::Error::FileAccess`] if it is larger than `cap` bytes.
+pub async fn read_file(source: &impl Source, file: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+    let Some(size) = source.size(file).await? else {
+        return Ok(None);
+    };
+    if size > cap {
+        return Err(crate::Error::FileAccess {
+            file: source.describe(file),
+            reason: format!("{size} bytes; at most {cap} are expected of such a file"),
+        });
+    }
+    source.read(file, 0..size).await.map(Some)
+}
+
+/// As [`read_file`], for a file that must be there.
+///
+/// # Errors
+/// As [`read_file`], and [`crate::Error::FileMissing`].
+pub async fn require_file(source: &impl Source, file: &str, cap: u64) -> Result<Vec<u8>> {
+    let missing = || crate::Error::FileMissing {
+        file: source.describe(file),
+    };
+    read_file(source, file, cap).await?.ok_or_else(missing)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use folder::Folder;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod folder {
+    use std::fs::File;
+    use std::io::{ErrorKind, Read, Seek, SeekFrom};
+    use std::ops::Range;
+    use std::path::{Path, PathBuf};
+
+    use super::Source;
+    use crate::error::{Error, Result};
+
+    /// A model folder on disk.
+    #[derive(Debug, Clone)]
+    pub struct Folder(PathBuf);
+
+    impl Folder {
+        /// Opens nothing yet.
+        pub fn new(path: impl AsRef<Path>) -> Self {
+            Folder(path.as_ref().to_path_buf())
+        }
+
+        fn open(&self, file: &str) -> Result<File> {
+            File::open(self.0.join(file)).map_err(|e| match e.kind() {
+                ErrorKind::NotFound => Error::FileMissing {
+                    file: self.describe(file),
+                },
+                _ => self.failed(file, e),
+            })
+        }
+
+        fn failed(&self, file: &str, error: std::io::Error) -> Error {
+            Error::FileAccess {
+                file: self.describe(file),
+                reason: error.to_string(),
+            }
+        }
+    }
+
+    impl Source for Folder {
+        fn describe(&self, file: &str) -> String {
+            self.0.join(file).display().to_string()
+        }
+
+        async fn size(&self, file: &str) -> Result<Option<u64>> {
+            match self.open(file) {
+                Ok(open) => Ok(Some(
+                    open.metadata().map_err(|e| self.failed(file, e))?.len(),
+                )),
+                Err(Error::FileMissing { .. }) => Ok(None),
+                Err(other) => Err(other),
+            }
+        }
+
+        async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
+            let mut open = self.open(file)?;
+            open.seek(SeekFrom::Start(range.start))
+                .map_err(|e| self.failed(file, e))?;
+            let wanted = range.end.saturating_sub(range.start);
+            let mut bytes = Vec::new();
+            open.take(wanted)
+                .read_to_end(&mut bytes)
+                .map_err(|e| self.failed(file, e))?;
+            if bytes.len() as u64 != wanted {
+                return Err(Error::FileAccess {
+                    file: self.describe(file),
+                    reason: format!(
+                        "ends {} bytes early: {} of bytes {}..{} are there; copy or download it again",
+                        wanted - bytes.len() as u64,
+                        bytes.len(),
+                        range.start,
+                        range.end
+                    ),
+                });
+            }
+            Ok(bytes)
+        }
+    }
+}
