@@ -1,0 +1,223 @@
+//! A model, loaded: configuration, tokenizer and modules on a device.
+
+use burn::tensor::Tensor;
+
+use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
+use crate::error::{Error, Result};
+use crate::gpu::device::ChosenDevice;
+use crate::gpu::ops::Square;
+use crate::image::{Limits, Picture, decode, square_u8};
+use crate::language::decoder::Decoder;
+use crate::language::rope::Rope;
+use crate::progress::Watch;
+use crate::text::Tokenizer;
+use crate::vision::encoder::VisionEncoder;
+use crate::weights::build::Builder;
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::names;
+use crate::weights::source::{Source, read_file, require_file};
+
+/// File name of the tokenizer.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Configurations are a few kB.
+const CONFIG_CAP: u64 = 1 << 20;
+const MIB: u64 = 1 << 20;
+
+/// Everything that answers questions about pictures.
+pub struct Model {
+    /// Its sizes.
+    pub config: Config,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Square -> visual tokens.
+    pub vision: VisionEncoder,
+    /// Embeddings -> logits.
+    pub decoder: Decoder,
+    /// Rotary tables for the whole context.
+    pub rope: Rope,
+    /// Where it runs.
+    pub device: ChosenDevice,
+    /// Tokens that a conversation may have.
+    pub context_tokens: usize,
+    /// Bytes of the weights as stored.
+    pub stored_bytes: u64,
+}
+
+/// What a model needs, known before any weight is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// Numbers in the weights that are read.
+    pub parameters: u64,
+    /// Bytes of the weights on the device (f32).
+    pub weights_bytes: u64,
+    /// Bytes of the key/value cache.
+    pub cache_bytes: u64,
+    /// Bytes of the largest single tensor.
+    pub largest_tensor_bytes: u64,
+    /// Bytes of the intermediate results at their largest, roughly.
+    pub activation_bytes: u64,
+}
+
+impl Estimate {
+    /// For `config` with room for `context_tokens`.
+    pub fn new(config: &Config, context_tokens: usize) -> Self {
+        let parameters = names::parameters(config);
+        let bytes = |shape: &Vec<usize>| shape.iter().map(|&d| d as u64).product::<u64>() * 4;
+        let largest = names::tensors(config)
+            .iter()
+            .map(|(_, shape)| bytes(shape))
+            .max();
+        let vision = &config.vision;
+        let tokens = (config.image_tokens() + 1) as u64;
+        // Scores and the MLP of one vision pass; features of every crop and their projections.
+        let pass = tokens * tokens * vision.num_attention_heads as u64 * 2
+            + tokens * (vision.intermediate_size as u64 * 2 + vision.hidden_size as u64 * 6);
+        let crops = (config.crops_per_side as u64).pow(2);
+        let features = crops * tokens * vision.hidden_size as u64 * 6;
+        let pixels = 3 * (config.square_px() as u64).pow(2) * 3;
+        Estimate {
+            parameters,
+            weights_bytes: parameters * 4,
+            cache_bytes: config.cache_bytes_per_token() * context_tokens as u64,
+            largest_tensor_bytes: largest.unwrap_or(0),
+            activation_bytes: (pass + features + pixels) * 4,
+        }
+    }
+
+    /// Everything together.
+    pub fn total_bytes(&self) -> u64 {
+        self.weights_bytes + self.cache_bytes + self.activation_bytes
+    }
+
+    /// # Errors
+    /// [`Error::Memory`] if the model does not fit on `device`.
+    pub fn check(&self, device: &ChosenDevice) -> Result<()> {
+        let refuse = |what: &str, needed: u64, available: u64| {
+            Err(Error::Memory {
+                what: what.to_string(),
+                needed_mib: needed.div_ceil(MIB),
+                available_mib: available / MIB,
+                device: device.name.clone(),
+                hint: "; a smaller model or a converted (quantised) one may fit".into(),
+            })
+        };
+        if self.largest_tensor_bytes > device.max_tensor_bytes {
+            return refuse(
+                "the largest tensor",
+                self.largest_tensor_bytes,
+                device.max_tensor_bytes,
+            );
+        }
+        match device.free_bytes {
+            Some(free) if self.total_bytes() > free => {
+                refuse("this model", self.total_bytes(), free)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads and checks the configuration of a model folder.
+///
+/// # Errors
+/// [`Error::FileMissing`], [`Error::Config`].
+pub async fn read_config(source: &impl Source) -> Result<Config> {
+    let config = require_file(source, CONFIG_FILE, CONFIG_CAP).await?;
+    let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
+    Config::from_json(&config, generation.as_deref()).map_err(|error| match error {
+        Error::Config { file, reason } => Error::Config {
+            file: source.describe(&file),
+            reason,
+        },
+        other => other,
+    })
+}
+
+impl Model {
+    /// Loads a model folder onto `device`. The order is: configuration, estimate, tokenizer,
+    /// headers, and only then weights.
+    ///
+    /// # Errors
+    /// Whatever is missing, broken or too large, before anything is computed; [`Error::Stopped`].
+    pub async fn load<S: Source>(
+        source: S,
+        device: &ChosenDevice,
+        context_tokens: Option<usize>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Model> {
+        let config = read_config(&source).await?;
+        let context_tokens = match context_tokens {
+            None => config.default_context_tokens(),
+            Some(tokens) if tokens <= config.language.max_position_embeddings => tokens,
+            Some(tokens) => {
+                return Err(Error::Option {
+                    option: "context".into(),
+                    reason: format!(
+                        "it is {tokens} and the model knows {} positions",
+                        config.language.max_position_embeddings
+                    ),
+                });
+            }
+        };
+        Estimate::new(&config, context_tokens).check(device)?;
+        watch.stop.check()?;
+
+        let json = require_file(&source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
+        let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
+        if tokenizer.vocab_size() > config.language.vocab_size {
+            return Err(Error::Tokenizer {
+                file: source.describe(TOKENIZER_FILE),
+                reason: format!(
+                    "it has {} tokens, config.json has room for {}",
+                    tokenizer.vocab_size(),
+                    config.language.vocab_size
+                ),
+            });
+        }
+
+        let checkpoint = Checkpoint::open(source).await?;
+        let mut builder = Builder::new(&checkpoint, &config, &device.device, watch)?;
+        let tower = builder.clip_tower().await?;
+        let enhancement = builder.enhancement().await?;
+        let projector = builder.projector().await?;
+        let decoder = builder.decoder().await?;
+
+        let vision = VisionEncoder::new(&config, tower, enhancement, projector, &device.device);
+        let language = &config.language;
+        let rope = Rope::new(
+            context_tokens,
+            language.head_dim(),
+            language.rope_theta,
+            &device.device,
+        );
+        Ok(Model {
+            stored_bytes: checkpoint.stored_bytes(),
+            config,
+            tokenizer,
+            vision,
+            decoder,
+            rope,
+            device: device.clone(),
+            context_tokens,
+        })
+    }
+
+    /// A decoded picture -> the square that the vision side reads, on the device.
+    pub fn square(&self, picture: &Picture) -> Square {
+        let side_px = self.config.square_px();
+        Square::new(square_u8(picture, side_px), side_px, &self.device.device)
+    }
+
+    /// The bytes of a picture file -> its pixels.
+    ///
+    /// # Errors
+    /// [`Error::ImageFormat`], [`Error::ImageDamaged`], [`Error::ImageTooLarge`].
+    pub fn decode_picture(&self, file: &str, bytes: &[u8]) -> Result<Picture> {
+        decode(file, bytes, &Limits::default())
+    }
+
+    /// `[vocabulary, hidden]`.
+    pub fn embed_tokens(&self) -> Tensor<2> {
+        self.decoder.embed_tokens.val()
+    }
+}

@@ -1,0 +1,117 @@
+//! What a long computation says while it runs, and how it is stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+/// A part of the work that takes long enough to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Reading the weights; counted in bytes.
+    Weights,
+    /// Passes of the vision tower.
+    Vision,
+    /// Tokens of the prompt.
+    Prefill,
+}
+
+/// One report.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Event {
+    /// `done` of `total` of a phase.
+    Progress {
+        /// Which phase.
+        phase: Phase,
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// The next characters of the answer.
+    Piece {
+        /// UTF-8, whole characters.
+        text: String,
+    },
+}
+
+/// Set by the user to stop; may be shared and set at any moment.
+#[derive(Debug, Clone, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// Asks whoever holds a clone to stop at the next opportunity.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`StopFlag::stop`] was called.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Forgets an earlier stop.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// [`Error::Stopped`] if the flag is set.
+    pub fn check(&self) -> Result<()> {
+        if self.is_set() {
+            Err(Error::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Who watches a computation: gets its events, may stop it.
+pub struct Watch<'a> {
+    on_event: Box<dyn FnMut(Event) + 'a>,
+    /// Checked between the parts of the work.
+    pub stop: StopFlag,
+}
+
+impl<'a> Watch<'a> {
+    /// Events go to `on_event`.
+    pub fn new(stop: StopFlag, on_event: impl FnMut(Event) + 'a) -> Self {
+        Watch {
+            on_event: Box::new(on_event),
+            stop,
+        }
+    }
+
+    /// Nobody watches, nobody stops it.
+    pub fn nobody() -> Watch<'static> {
+        Watch::new(StopFlag::default(), |_| {})
+    }
+
+    /// Reports how far a phase is.
+    pub fn progress(&mut self, phase: Phase, done: usize, total: usize) {
+        (self.on_event)(Event::Progress {
+            phase,
+            done: done as u64,
+            total: total as u64,
+        });
+    }
+
+    /// Hands on the next characters of the answer; empty ones are dropped.
+    pub fn piece(&mut self, text: String) {
+        if !text.is_empty() {
+            (self.on_event)(Event::Piece { text });
+        }
+    }
+
+    /// Lets messages in (a Stop among them), then checks the flag.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn breathe(&mut self) -> Result<()> {
+        #[cfg(all(feature = "model", target_arch = "wasm32"))]
+        crate::web::next_task().await;
+        self.stop.check()
+    }
+}

@@ -1,0 +1,531 @@
+//! A conversation about a picture: the picture's features and the key/value cache are kept, so a
+//! further question runs no vision pass and prefills only its own tokens.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::generate::{Sampler, Sampling};
+use crate::image::Picture;
+use crate::language::kv_cache::KvCache;
+use crate::language::splice::{inputs_embeds, token_count};
+use crate::model::Model;
+use crate::progress::{Phase, Watch};
+use crate::stages::{Recorder, read, settle};
+use crate::text::TextStream;
+use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX};
+use crate::timer::Timer;
+use crate::vision::encoder::Encoded;
+use crate::vision::plan::Coverage;
+
+/// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
+pub const PREFILL_CHUNK: usize = 256;
+
+/// How to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AskOptions {
+    /// How the next token is chosen.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+    /// Most tokens of an answer.
+    pub max_new_tokens: usize,
+}
+
+impl Default for AskOptions {
+    fn default() -> Self {
+        AskOptions {
+            sampling: Sampling::default(),
+            max_new_tokens: 512,
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// The model ended it.
+    Stop,
+    /// `max_new_tokens` were given.
+    Length,
+    /// The context is full.
+    Context,
+    /// The user stopped it.
+    Stopped,
+}
+
+/// Milliseconds of the parts of a turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Decoding, padding and resizing the picture, if that was part of the turn.
+    pub image: f64,
+    /// Vision tower, enhancement and projector, if that was part of the turn.
+    pub vision: f64,
+    /// The prompt's tokens.
+    pub prefill: f64,
+    /// The answer's tokens.
+    pub decode: f64,
+}
+
+/// An answer and what it took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The whole text.
+    pub text: String,
+    /// Its token ids, the stop id included.
+    pub token_ids: Vec<u32>,
+    /// Ids of the whole prompt; -200 stands for the picture.
+    pub input_ids: Vec<i32>,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Tokens of the context that the prompt takes, the picture's included.
+    pub prompt_tokens: usize,
+    /// Of these, tokens that were computed in this turn; the others were in the cache.
+    pub new_prompt_tokens: usize,
+    /// Of the prompt's tokens, the picture's.
+    pub image_tokens: usize,
+    /// Tokens of the answer.
+    pub answer_tokens: usize,
+    /// Passes of the vision tower in this turn.
+    pub vision_passes: usize,
+    /// Milliseconds.
+    pub timings_ms: Timings,
+    /// Of the answer, without the prefill.
+    pub tokens_per_second: f64,
+    /// Where it ran.
+    pub device: String,
+}
+
+/// What is known of a picture once it is encoded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PictureInfo {
+    /// Pixels, after turning by its EXIF orientation.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// What the user should know about how it was read.
+    pub notices: Vec<String>,
+    /// Side of the resized square.
+    pub image_px: usize,
+    /// N.
+    pub crops_per_side: usize,
+    /// Passes of the vision tower that it took.
+    pub vision_passes: usize,
+    /// Milliseconds of these.
+    pub vision_ms: f64,
+}
+
+/// Where the last answer began, so that it can be given again.
+struct LastTurn {
+    /// Length of `ids` with the question, without the answer.
+    prompt_len: usize,
+    /// Tokens of the context before the question.
+    new_from: usize,
+}
+
+/// A conversation.
+pub struct Session {
+    model: Rc<Model>,
+    coverage: Coverage,
+    picture: Option<Encoded>,
+    cache: KvCache,
+    /// The whole sequence: prompts and answers. The cache holds a beginning of it.
+    ids: Vec<i32>,
+    /// How many of `ids` the cache holds.
+    cached_ids: usize,
+    last: Option<LastTurn>,
+    /// Passes and times of the picture, until a turn has reported them.
+    unreported_passes: usize,
+    unreported: Timings,
+}
+
+impl Session {
+    /// An empty conversation.
+    pub fn new(model: Rc<Model>, coverage: Coverage) -> Self {
+        let cache = KvCache::new(
+            &model.config.language,
+            model.context_tokens,
+            &model.device.device,
+        );
+        Session {
+            model,
+            coverage,
+            picture: None,
+            cache,
+            ids: Vec::new(),
+            cached_ids: 0,
+            last: None,
+            unreported_passes: 0,
+            unreported: Timings::default(),
+        }
+    }
+
+    /// The model it runs on.
+    pub fn model(&self) -> &Rc<Model> {
+        &self.model
+    }
+
+    /// The sequence so far: prompts and answers, -200 for the picture.
+    pub fn ids(&self) -> &[i32] {
+        &self.ids
+    }
+
+    /// Reads and encodes a picture, and starts a new conversation about it. If this fails or is
+    /// stopped, the earlier picture and conversation are untouched.
+    ///
+    /// # Errors
+    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`].
+    pub async fn set_image(
+        &mut self,
+        file: &str,
+        bytes: &[u8],
+        watch: &mut Watch<'_>,
+    ) -> Result<PictureInfo> {
+        let timer = Timer::start();
+        let picture = self.model.decode_picture(file, bytes)?;
+        self.set_picture(&picture, timer, watch, &mut Recorder::off())
+            .await
+    }
+
+    /// As [`Session::set_image`], from pixels; `timer` has run since the picture's decoding began.
+    ///
+    /// # Errors
+    /// As [`Session::set_image`].
+    pub async fn set_picture(
+        &mut self,
+        picture: &Picture,
+        timer: Timer,
+        watch: &mut Watch<'_>,
+        recorder: &mut Recorder,
+    ) -> Result<PictureInfo> {
+        let square = self.model.square(picture);
+        let image_ms = timer.elapsed_ms();
+        let timer = Timer::start();
+        let encoded = self
+            .model
+            .vision
+            .encode(&square, self.coverage, watch, recorder)
+            .await?;
+        let vision_ms = timer.elapsed_ms();
+        let info = PictureInfo {
+            width: picture.width,
+            height: picture.height,
+            notices: picture.notices.clone(),
+            image_px: square.side_px,
+            crops_per_side: self.model.config.crops_per_side,
+            vision_passes: encoded.vision_passes,
+            vision_ms,
+        };
+        self.new_chat();
+        self.unreported_passes = encoded.vision_passes;
+        self.unreported = Timings {
+            image: image_ms,
+            vision: vision_ms,
+            ..Timings::default()
+        };
+        self.picture = Some(encoded);
+        Ok(info)
+    }
+
+    /// Starts a new conversation about a picture that has been encoded before, or about none.
+    pub fn set_encoded(&mut self, picture: Option<Encoded>) {
+        self.clear_image();
+        self.picture = picture;
+    }
+
+    /// Forgets the picture and the conversation.
+    pub fn clear_image(&mut self) {
+        self.new_chat();
+        self.picture = None;
+        self.unreported_passes = 0;
+        self.unreported = Timings::default();
+    }
+
+    /// Forgets the conversation; the picture and its features stay.
+    pub fn new_chat(&mut self) {
+        self.cache.truncate(0);
+        self.ids.clear();
+        self.cached_ids = 0;
+        self.last = None;
+    }
+
+    /// Appends a finished exchange, as when a conversation is restored.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
+        let mut ids = self.prompt(question)?;
+        ids.extend(chat_template::answer_ids(&self.model.tokenizer, answer)?);
+        self.check_fits(self.ids.len(), &ids)?;
+        self.ids.extend(ids);
+        self.last = None;
+        Ok(())
+    }
+
+    /// Asks. Pieces of the answer go to `watch` as they come.
+    ///
+    /// A stop during the answer keeps what was said so far as the answer. A stop or failure before
+    /// that leaves the conversation as it was.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`], [`Error::ContextExceeded`], [`Error::Option`], [`Error::Stopped`],
+    /// [`Error::NotFinite`], [`Error::Device`].
+    pub async fn ask(
+        &mut self,
+        question: &str,
+        options: &AskOptions,
+        watch: &mut Watch<'_>,
+    ) -> Result<Answer> {
+        let sampler = Sampler::new(&options.sampling)?;
+        let prompt = self.prompt(question)?;
+        let before = self.ids.len();
+        self.check_fits(before, &prompt)?;
+        self.ids.extend(prompt);
+        let turn = LastTurn {
+            prompt_len: self.ids.len(),
+            new_from: self.cached_ids,
+        };
+        match self.answer(&turn, sampler, options, watch).await {
+            Ok(answer) => {
+                self.last = Some(turn);
+                Ok(answer)
+            }
+            Err(error) => {
+                self.rewind(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// Answers the last question again.
+    ///
+    /// # Errors
+    /// As [`Session::ask`]; [`Error::EmptyQuestion`] if nothing was asked. The earlier answer is
+    /// kept unless a new one has begun.
+    pub async fn regenerate(
+        &mut self,
+        options: &AskOptions,
+        watch: &mut Watch<'_>,
+    ) -> Result<Answer> {
+        let sampler = Sampler::new(&options.sampling)?;
+        let Some(turn) = self.last.take() else {
+            return Err(Error::EmptyQuestion);
+        };
+        let answered = self.ids.split_off(turn.prompt_len);
+        self.rewind(turn.prompt_len);
+        // The last token of the prompt is computed again, for its logits.
+        self.rewind_cache(turn.prompt_len - 1);
+        let turn = LastTurn {
+            new_from: self.cached_ids,
+            ..turn
+        };
+        let result = self.answer(&turn, sampler, options, watch).await;
+        if result.is_err() {
+            self.rewind(turn.prompt_len);
+            self.ids.extend(answered);
+        }
+        self.last = Some(turn);
+        result
+    }
+
+    /// The logits of the last `wanted` positions of the prompt, then of each forced id:
+    /// `[wanted, vocabulary]` and `[forced, vocabulary]`, row i of the latter being what chose
+    /// `forced[i]`. Stop ids are not heeded. For parity runs.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn forced_logits(
+        &mut self,
+        question: &str,
+        forced: &[u32],
+        wanted: usize,
+        recorder: &mut Recorder,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let prompt = self.prompt(question)?;
+        let needed = [prompt.as_slice(), &vec![0; forced.len()]].concat();
+        self.check_fits(self.ids.len(), &needed)?;
+        self.ids.extend(prompt);
+        if recorder.is_on() {
+            recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()));
+        }
+        let watch = &mut Watch::nobody();
+        let prompt_logits = self.prefill(wanted, watch).await?;
+        let vocabulary = self.model.config.language.vocab_size;
+        let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
+        for &id in forced.iter().take(forced.len().saturating_sub(1)) {
+            self.ids.push(id as i32);
+            steps.extend(self.prefill(1, watch).await?);
+        }
+        if forced.is_empty() {
+            steps.clear();
+        }
+        Ok((prompt_logits, steps))
+    }
+
+    /// The ids that a question appends.
+    fn prompt(&self, question: &str) -> Result<Vec<i32>> {
+        let model = &self.model;
+        match self.ids.last() {
+            None => {
+                let bos = model.config.bos_token_id;
+                chat_template::first_turn(&model.tokenizer, bos, question, self.picture.is_some())
+            }
+            Some(&last) => chat_template::next_turn(&model.tokenizer, last, question),
+        }
+    }
+
+    fn image_tokens(&self) -> usize {
+        self.model.config.image_tokens()
+    }
+
+    /// Whether `new` fits behind the first `kept` ids, with one token for the answer.
+    fn check_fits(&self, kept: usize, new: &[i32]) -> Result<()> {
+        let count = |ids: &[i32]| token_count(ids, self.image_tokens());
+        let needed_tokens = count(&self.ids[..kept]) + count(new) + 1;
+        let context_tokens = self.cache.capacity();
+        match needed_tokens > context_tokens {
+            true => Err(Error::ContextExceeded {
+                needed_tokens,
+                context_tokens,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Forgets the ids from `len` on.
+    fn rewind(&mut self, len: usize) {
+        self.ids.truncate(len);
+        self.rewind_cache(len);
+    }
+
+    /// Lets the cache hold at most the first `len` ids.
+    fn rewind_cache(&mut self, len: usize) {
+        self.cached_ids = self.cached_ids.min(len);
+        self.cache.truncate(token_count(
+            &self.ids[..self.cached_ids],
+            self.image_tokens(),
+        ));
+    }
+
+    fn embed(&self, range: std::ops::Range<usize>) -> burn::tensor::Tensor<2> {
+        let visual_tokens = self.picture.as_ref().map(|picture| &picture.visual_tokens);
+        inputs_embeds(self.model.embed_tokens(), &self.ids[range], visual_tokens)
+    }
+
+    /// Computes the ids that the cache does not hold yet, in chunks, and gives the logits of the
+    /// last `wanted` positions, `[wanted, vocabulary]`.
+    async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
+        let embeds = self.embed(self.cached_ids..self.ids.len());
+        let [total, _] = embeds.dims();
+        let model = self.model.clone();
+        let mut done = 0;
+        loop {
+            // The wanted positions come from one chunk, so the last chunk may be longer.
+            let left = total - done;
+            let count = if left < PREFILL_CHUNK + wanted {
+                left
+            } else {
+                PREFILL_CHUNK
+            };
+            let chunk = embeds.clone().narrow(0, done, count);
+            let hidden = model.decoder.forward(chunk, &model.rope, &mut self.cache);
+            done += count;
+            if done == total {
+                self.cached_ids = self.ids.len();
+                let logits = read(model.decoder.logits(hidden, wanted)).await?;
+                if total > 1 {
+                    watch.progress(Phase::Prefill, done, total);
+                }
+                return Ok(logits);
+            }
+            settle(&hidden).await?;
+            watch.progress(Phase::Prefill, done, total);
+            watch.breathe().await?;
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        turn: &LastTurn,
+        mut sampler: Sampler,
+        options: &AskOptions,
+        watch: &mut Watch<'_>,
+    ) -> Result<Answer> {
+        let model = self.model.clone();
+        let count = |ids: &[i32]| token_count(ids, model.config.image_tokens());
+        let prompt_tokens = count(&self.ids);
+        let new_prompt_tokens = prompt_tokens - count(&self.ids[..turn.new_from]);
+
+        let timer = Timer::start();
+        let mut logits = self.prefill(1, watch).await?;
+        let prefill_ms = timer.elapsed_ms();
+
+        let timer = Timer::start();
+        let mut stream = TextStream::new();
+        let mut text = String::new();
+        let mut token_ids: Vec<u32> = Vec::new();
+        let stop_reason = loop {
+            if token_ids.len() >= options.max_new_tokens {
+                break StopReason::Length;
+            }
+            let seen = self.seen();
+            let id = sampler.pick(&mut logits, &seen)?;
+            token_ids.push(id);
+            self.ids.push(id as i32);
+            if model.config.eos_token_ids.contains(&id) {
+                break StopReason::Stop;
+            }
+            let piece = stream.push(&model.tokenizer, id);
+            text += &piece;
+            watch.piece(piece);
+            if self.cache.len() >= self.cache.capacity() {
+                break StopReason::Context;
+            }
+            if watch.breathe().await.is_err() {
+                break StopReason::Stopped;
+            }
+            if token_ids.len() < options.max_new_tokens {
+                logits = self.prefill(1, watch).await?;
+            }
+        };
+        let rest = stream.finish();
+        text += &rest;
+        watch.piece(rest);
+        let decode_ms = timer.elapsed_ms();
+
+        let timings_ms = Timings {
+            prefill: prefill_ms,
+            decode: decode_ms,
+            ..self.unreported
+        };
+        self.unreported = Timings::default();
+        Ok(Answer {
+            text,
+            input_ids: self.ids[..turn.prompt_len].to_vec(),
+            stop_reason,
+            prompt_tokens,
+            new_prompt_tokens,
+            image_tokens: match self.ids.contains(&IMAGE_TOKEN_INDEX) {
+                true => self.image_tokens(),
+                false => 0,
+            },
+            answer_tokens: token_ids.len(),
+            vision_passes: std::mem::take(&mut self.unreported_passes),
+            tokens_per_second: token_ids.len() as f64 * 1000.0 / decode_ms.max(f64::MIN_POSITIVE),
+            timings_ms,
+            device: model.device.name.clone(),
+            token_ids,
+        })
+    }
+
+    /// The token ids of the conversation, for the repetition penalty.
+    fn seen(&self) -> Vec<u32> {
+        self.ids
+            .iter()
+            .filter(|&&id| id >= 0)
+            .map(|&id| id as u32)
+            .collect()
+    }
+}
