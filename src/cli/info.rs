@@ -1,0 +1,116 @@
+//! `inf-llava info`: what a model is and needs, without loading it.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::ModelArgs;
+use crate::model::{Estimate, read_config};
+use crate::vision::plan::{Coverage, Plan, Pooling};
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::names;
+use crate::weights::source::Folder;
+
+const MIB: f64 = (1 << 20) as f64;
+
+#[derive(Args)]
+pub struct InfoArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
+    let folder = args.model.folder()?;
+    let source = Folder::new(&folder);
+    let config = read_config(&source).await?;
+    let context_tokens = args
+        .model
+        .context
+        .unwrap_or(config.default_context_tokens());
+    let estimate = Estimate::new(&config, context_tokens);
+    let checkpoint = Checkpoint::open(source).await?;
+    for (name, shape) in names::tensors(&config) {
+        checkpoint.check(&name, &shape)?;
+    }
+    let h = config.vision.tokens_per_side();
+    let passes = |coverage| {
+        Plan::new(config.crops_per_side, h, Pooling::Bilinear, coverage)
+            .passes()
+            .len()
+    };
+    let (live, dense) = (passes(Coverage::Live), passes(Coverage::Dense));
+
+    if args.json {
+        let value = json!({
+            "model": folder,
+            "parameters": estimate.parameters,
+            "stored_bytes": checkpoint.stored_bytes(),
+            "stored_as": checkpoint.dtypes(),
+            "files": checkpoint.files(),
+            "crops_per_side": config.crops_per_side,
+            "crop_px": config.vision.crop_px,
+            "image_px": config.square_px(),
+            "image_tokens": config.image_tokens(),
+            "vision_passes": { "live": live, "dense": dense },
+            "vision_layers_run": config.vision.layers_run(),
+            "language_layers": config.language.num_hidden_layers,
+            "vocabulary": config.language.vocab_size,
+            "context_tokens": context_tokens,
+            "memory_bytes": {
+                "weights": estimate.weights_bytes,
+                "cache": estimate.cache_bytes,
+                "activations": estimate.activation_bytes,
+                "total": estimate.total_bytes(),
+            },
+            "random_weights": config.random_weights,
+        });
+        println!("{value}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (v, l) = (&config.vision, &config.language);
+    println!("{}", folder.display());
+    if config.random_weights {
+        println!("  random weights: the answers are noise");
+    }
+    println!(
+        "  picture      {0} x {0} pixels as {1} x {1} crops of {2}; {3} tokens; {live} vision passes ({dense} dense)",
+        config.square_px(),
+        config.crops_per_side,
+        v.crop_px,
+        config.image_tokens()
+    );
+    println!(
+        "  vision       {} of {} layers, {} channels, {} heads",
+        v.layers_run(),
+        v.num_hidden_layers,
+        v.hidden_size,
+        v.num_attention_heads
+    );
+    println!(
+        "  language     {} layers, {} channels, {} heads ({} key/value), vocabulary {}",
+        l.num_hidden_layers,
+        l.hidden_size,
+        l.num_attention_heads,
+        l.num_key_value_heads,
+        l.vocab_size
+    );
+    println!(
+        "  weights      {} parameters, {:.1} MiB stored as {} in {} file(s)",
+        estimate.parameters,
+        checkpoint.stored_bytes() as f64 / MIB,
+        checkpoint.dtypes().join(", "),
+        checkpoint.files().len()
+    );
+    println!(
+        "  memory       {:.1} MiB: weights {:.1}, cache for {context_tokens} tokens {:.1}, intermediate results about {:.1}",
+        estimate.total_bytes() as f64 / MIB,
+        estimate.weights_bytes as f64 / MIB,
+        estimate.cache_bytes as f64 / MIB,
+        estimate.activation_bytes as f64 / MIB
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,185 @@
+//! The command line: `chat`, `stages`, `parity`, `info`. stdout is data, stderr is talk.
+
+mod chat;
+mod info;
+mod parity;
+mod stages;
+mod terminal;
+
+use std::io::{IsTerminal, stderr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::Error;
+use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
+use crate::model::Model;
+use crate::progress::{StopFlag, Watch};
+use crate::timer::Timer;
+use crate::weights::source::Folder;
+use terminal::Progress;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    parity: a value is beyond its limit
+  2    the command line is wrong, or the question is empty
+  3    the model folder is missing, incomplete or broken
+  4    the picture cannot be read
+  5    the model or the conversation does not fit
+  6    the device is not there, or failed
+  130  stopped with Ctrl-C
+
+Examples:
+  inf-llava chat --image photo.jpg --prompt \"What is in the picture?\"
+  inf-llava chat --image photo.jpg                  (a conversation; /help lists its commands)
+  inf-llava parity --model tests/fixtures/tiny --device cpu
+
+Without --model: $INF_LLAVA_MODEL, else models/demo in this folder or one above it.";
+
+/// INF-LLaVA: talk about a high-resolution picture. Nothing leaves this machine.
+#[derive(Parser)]
+#[command(name = "inf-llava", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask about a picture: once with --prompt, else as a conversation
+    Chat(chat::ChatArgs),
+    /// Write every intermediate tensor to a safetensors file
+    Stages(stages::StagesArgs),
+    /// Compare every stage with the PyTorch values in the model folder's expected.safetensors
+    Parity(parity::ParityArgs),
+    /// Tell a model's sizes, parameters and the memory it needs
+    Info(info::InfoArgs),
+}
+
+/// What every command that loads a model takes.
+#[derive(Args)]
+struct ModelArgs {
+    /// Model folder: config.json, tokenizer.json, *.safetensors in the released layout
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, cpu
+    /// (and cuda, if built with that feature)
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// Tokens of context to make room for [default: 4096, or less if the model knows fewer]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<usize>,
+}
+
+impl ModelArgs {
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        find_model(
+            self.model.clone(),
+            std::env::var_os("INF_LLAVA_MODEL").map(PathBuf::from),
+        )
+    }
+
+    async fn device(&self) -> anyhow::Result<ChosenDevice> {
+        Ok(choose(DeviceChoice::from_name(&self.device)?).await?)
+    }
+
+    /// Loads the model, with a progress bar; gives also the milliseconds that took.
+    async fn load(&self, stop: &StopFlag) -> anyhow::Result<(Rc<Model>, f64)> {
+        let folder = self.folder()?;
+        let device = self.device().await?;
+        let timer = Timer::start();
+        let progress = Progress::new();
+        let mut watch = Watch::new(stop.clone(), |event| progress.show(&event));
+        let loaded = Model::load(Folder::new(&folder), &device, self.context, &mut watch).await;
+        progress.clear();
+        let model = loaded?;
+        if stderr().is_terminal() {
+            eprintln!("{} on {}", folder.display(), device.name);
+            if model.config.random_weights {
+                eprintln!(
+                    "These weights are random: the answers are noise until a trained model takes their place."
+                );
+            }
+        }
+        Ok((Rc::new(model), timer.elapsed_ms()))
+    }
+}
+
+/// The folder named, else the environment's, else `models/demo` here or above.
+fn find_model(
+    named: Option<PathBuf>,
+    from_environment: Option<PathBuf>,
+) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named.or(from_environment) {
+        return match folder.is_dir() {
+            true => Ok(folder),
+            false => Err(Error::FileMissing {
+                file: folder.display().to_string(),
+            }
+            .into()),
+        };
+    }
+    let here = std::env::current_dir().context("the current folder cannot be found")?;
+    here.ancestors()
+        .map(|folder| folder.join("models/demo"))
+        .find(|folder| folder.is_dir())
+        .ok_or_else(|| {
+            Error::FileMissing {
+                file: here.join("models/demo").display().to_string(),
+            }
+            .into()
+        })
+}
+
+fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| {
+        let file = path.display().to_string();
+        Error::ImageFormat {
+            file,
+            reason: format!("it cannot be opened: {e}"),
+        }
+        .into()
+    })
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = pollster::block_on(async {
+        match cli.command {
+            Command::Chat(args) => chat::run(args).await,
+            Command::Stages(args) => stages::run(args).await,
+            Command::Parity(args) => parity::run(args).await,
+            Command::Info(args) => info::run(args).await,
+        }
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+/// See [`EXIT_CODES`].
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Error>() {
+        None => 2,
+        Some(error) => match error {
+            Error::EmptyQuestion | Error::Option { .. } => 2,
+            Error::ImageFormat { .. }
+            | Error::ImageDamaged { .. }
+            | Error::ImageTooLarge { .. } => 4,
+            Error::Memory { .. } | Error::ContextExceeded { .. } => 5,
+            Error::Device { .. } | Error::NotFinite { .. } => 6,
+            Error::Stopped => 130,
+            _ => 3,
+        },
+    }
+}
+
+fn usage(message: String) -> anyhow::Error {
+    anyhow!(message)
+}

@@ -1,0 +1,66 @@
+//! `inf-llava parity`: every stage against PyTorch.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::ModelArgs;
+use crate::parity::{Row, run as run_parity};
+use crate::progress::StopFlag;
+use crate::weights::source::Folder;
+
+#[derive(Args)]
+pub struct ParityArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
+    let folder = args.model.folder()?;
+    let (model, _) = args.model.load(&StopFlag::default()).await?;
+    let device = model.device.name.clone();
+    if !args.json {
+        println!("{} on {device}", folder.display());
+        println!(
+            "{:12} {:34} {:>12} {:>12} {:>9}",
+            "", "stage", "largest", "mean", "limit"
+        );
+    }
+    let mut on_row = |row: &Row| {
+        if !args.json {
+            println!("{}", line(row));
+        }
+    };
+    let report = run_parity(&Folder::new(&folder), model, &mut on_row).await?;
+    if args.json {
+        let value = serde_json::json!({
+            "model": folder, "device": device, "passed": report.passed(), "rows": report.rows, "unused": report.unused,
+        });
+        println!("{value}");
+    } else {
+        for name in &report.unused {
+            println!("{name}: in expected.safetensors, compared with nothing");
+        }
+        let beyond = report.rows.iter().filter(|row| !row.passed()).count();
+        println!(
+            "{} comparisons, {beyond} beyond their limit",
+            report.rows.len()
+        );
+    }
+    Ok(if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn line(row: &Row) -> String {
+    let verdict = if row.passed() { "" } else { "  BEYOND" };
+    format!(
+        "{:12} {:34} {:>12.3e} {:>12.3e} {:>9.0e}{verdict}",
+        row.kind, row.name, row.max_error, row.mean_error, row.limit
+    )
+}

@@ -1,0 +1,149 @@
+//! `inf-llava stages`: every intermediate tensor into a safetensors file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::{ModelArgs, read_image};
+use crate::error::Error;
+use crate::image::pixel_values;
+use crate::progress::{StopFlag, Watch};
+use crate::session::Session;
+use crate::stages::{Recorder, Stage};
+use crate::timer::Timer;
+use crate::vision::plan::Coverage;
+
+/// Positions at the end of the prompt whose logits are written.
+const PROMPT_POSITIONS: usize = 8;
+
+#[derive(Args)]
+pub struct StagesArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Picture
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// Question
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Continue the prompt with these ids and write their step_logits; stop ids are not heeded
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    force_ids: Vec<u32>,
+    /// Compute and write everything, also what cannot reach the output
+    #[arg(long)]
+    dense: bool,
+    /// File to write
+    #[arg(long, value_name = "F.safetensors")]
+    out: PathBuf,
+}
+
+pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
+    let bytes = read_image(&args.image)?;
+    let (model, _) = args.model.load(&StopFlag::default()).await?;
+    if let Some(id) = args
+        .force_ids
+        .iter()
+        .find(|&&id| id as usize >= model.config.language.vocab_size)
+    {
+        let reason = format!(
+            "{id} is not among the {} ids of the model",
+            model.config.language.vocab_size
+        );
+        return Err(Error::Option {
+            option: "force-ids".into(),
+            reason,
+        }
+        .into());
+    }
+    let coverage = if args.dense {
+        Coverage::Dense
+    } else {
+        Coverage::Live
+    };
+    let mut session = Session::new(model.clone(), coverage);
+    let mut recorder = Recorder::on();
+
+    let picture = model.decode_picture(&args.image.display().to_string(), &bytes)?;
+    session
+        .set_picture(
+            &picture,
+            Timer::start(),
+            &mut Watch::nobody(),
+            &mut recorder,
+        )
+        .await?;
+    let (prompt_logits, step_logits) = session
+        .forced_logits(
+            &args.prompt,
+            &args.force_ids,
+            PROMPT_POSITIONS,
+            &mut recorder,
+        )
+        .await?;
+
+    let mut stages = recorder.into_stages().await?;
+    let square = model.square(&picture);
+    let side = square.side_px;
+    let vocabulary = model.config.language.vocab_size;
+    let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
+        stages.insert(name.to_string(), Stage { shape, values });
+    };
+    add(
+        "pixel_values",
+        vec![3, side, side],
+        pixel_values(&square.bytes, side),
+    );
+    add(
+        "prompt_logits_last8",
+        vec![prompt_logits.len() / vocabulary, vocabulary],
+        prompt_logits,
+    );
+    if !step_logits.is_empty() {
+        add(
+            "step_logits",
+            vec![step_logits.len() / vocabulary, vocabulary],
+            step_logits,
+        );
+    }
+    write(&args.out, &stages, &square.bytes, side)?;
+    eprintln!(
+        "{} tensors written to {}",
+        stages.len() + 1,
+        args.out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    out: &PathBuf,
+    stages: &BTreeMap<String, Stage>,
+    square: &[u8],
+    side: usize,
+) -> anyhow::Result<()> {
+    let failed = |reason: String| Error::FileAccess {
+        file: out.display().to_string(),
+        reason,
+    };
+    let bytes: BTreeMap<&str, Vec<u8>> = stages
+        .iter()
+        .map(|(name, stage)| {
+            (
+                name.as_str(),
+                stage.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            )
+        })
+        .collect();
+    let mut views = Vec::new();
+    for (name, stage) in stages {
+        let view = TensorView::new(Dtype::F32, stage.shape.clone(), &bytes[name.as_str()]);
+        views.push((name.as_str(), view.map_err(|e| failed(e.to_string()))?));
+    }
+    let view = TensorView::new(Dtype::U8, vec![side, side, 3], square)
+        .map_err(|e| failed(e.to_string()))?;
+    views.push(("square_u8", view));
+    Ok(safetensors::serialize_to_file(views, None, out).map_err(|e| failed(e.to_string()))?)
+}

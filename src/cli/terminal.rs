@@ -1,0 +1,77 @@
+//! What a person sees while waiting: progress bars on a terminal's stderr, nothing elsewhere. And
+//! Ctrl-C, which stops what runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::{Event, Phase, StopFlag};
+
+/// A progress bar that appears with the first report. indicatif draws on terminals only.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Nothing drawn yet.
+    pub fn new() -> Self {
+        Progress(ProgressBar::new(0))
+    }
+
+    /// Draws a report of progress; other events are not its business.
+    pub fn show(&self, event: &Event) {
+        let Event::Progress { phase, done, total } = event else {
+            return;
+        };
+        let template = match phase {
+            Phase::Weights => "Reading weights {wide_bar} {bytes}/{total_bytes}",
+            Phase::Vision => "Looking at the picture {wide_bar} {pos}/{len} passes",
+            Phase::Prefill => "Reading the question {wide_bar} {pos}/{len} tokens",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        self.0.set_length(*total);
+        self.0.set_position(*done);
+        if done == total {
+            self.clear();
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Ctrl-C: the first press stops the work that runs, the next one (or one at a prompt) the program.
+pub struct Interrupt {
+    /// Set by Ctrl-C.
+    pub stop: StopFlag,
+    working: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Takes over Ctrl-C. Work is assumed to be running.
+    pub fn new() -> anyhow::Result<Self> {
+        let interrupt = Interrupt {
+            stop: StopFlag::default(),
+            working: Arc::new(AtomicBool::new(true)),
+        };
+        let (stop, working) = (interrupt.stop.clone(), interrupt.working.clone());
+        ctrlc::set_handler(move || {
+            if stop.is_set() || !working.load(Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            stop.stop();
+        })
+        .context("Ctrl-C cannot be handled")?;
+        Ok(interrupt)
+    }
+
+    /// Whether a Ctrl-C now stops work (and not the program).
+    pub fn set_working(&self, working: bool) {
+        self.stop.clear();
+        self.working.store(working, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,297 @@
+//! The handle that the page's worker drives, by wasm-bindgen. Thin: it converts arguments, events
+//! and errors, and holds no logic of its own. JavaScript sees errors as `{code, message}`.
+
+mod source;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::error::Error;
+use crate::gpu::device::{DeviceChoice, choose};
+use crate::gpu::kernel::launches;
+use crate::model::{Estimate, Model};
+use crate::progress::{self, Event, Watch};
+use crate::session::{AskOptions, Session};
+use crate::vision::plan::Coverage;
+use source::Http;
+
+type JsResult<T> = Result<T, JsValue>;
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Runs once, when the module is instantiated.
+#[wasm_bindgen(start)]
+pub fn start() {
+    // A module that never calls its constructors is linked as a command, and every exported function
+    // then runs all of them again: 5 ms a tensor operation.
+    // SAFETY: called once, before anything else of this module.
+    unsafe { __wasm_call_ctors() };
+    console_error_panic_hook::set_once();
+}
+
+#[wasm_bindgen(inline_js = "
+const channel = new MessageChannel();
+const waiting = [];
+channel.port1.onmessage = () => waiting.shift()();
+export function next_task() {
+    return new Promise((resolve) => { waiting.push(resolve); channel.port2.postMessage(0); });
+}
+export function now_ms() { return performance.now(); }
+")]
+extern "C" {
+    #[wasm_bindgen(js_name = next_task)]
+    fn js_next_task() -> js_sys::Promise;
+    /// Milliseconds since the worker started.
+    pub(crate) fn now_ms() -> f64;
+}
+
+/// Lets the worker's other messages in. A message channel, since timers wait 4 ms.
+pub(crate) async fn next_task() {
+    // The promise has no way to fail.
+    let _ = JsFuture::from(js_next_task()).await;
+}
+
+/// Stops a command, also while it is awaited.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct StopFlag(progress::StopFlag);
+
+#[wasm_bindgen]
+impl StopFlag {
+    /// Not set.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets it.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// A loaded model and its conversation.
+#[wasm_bindgen]
+pub struct Engine {
+    name: String,
+    // Taken out while a command runs, so that a second one is refused instead of breaking the first.
+    session: RefCell<Option<Session>>,
+    model: Rc<Model>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Loads the model folder at `url` onto `device` (`auto`, `wgpu`, `cpu`).
+    pub async fn load(
+        url: String,
+        device: String,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<Engine> {
+        let mut watch = watch(on_event, stop);
+        let loaded = async {
+            let source = Http::new(&url);
+            let device = choose(DeviceChoice::from_name(&device)?).await?;
+            Model::load(source, &device, None, &mut watch).await
+        };
+        let model = Rc::new(loaded.await.map_err(to_js)?);
+        let session = RefCell::new(Some(Session::new(model.clone(), Coverage::Live)));
+        Ok(Engine {
+            name: url,
+            session,
+            model,
+        })
+    }
+
+    /// What the model is and where it runs.
+    pub fn info(&self) -> JsResult<JsValue> {
+        let (config, model) = (&self.model.config, &self.model);
+        let estimate = Estimate::new(config, model.context_tokens);
+        to_value(&serde_json::json!({
+            "name": self.name,
+            "device": model.device.name,
+            "parameters": estimate.parameters,
+            "weights_bytes": model.stored_bytes,
+            "crops_per_side": config.crops_per_side,
+            "crop_px": config.vision.crop_px,
+            "image_px": config.square_px(),
+            "image_tokens": config.image_tokens(),
+            "context_tokens": model.context_tokens,
+            "vocabulary": config.language.vocab_size,
+            "random_weights": config.random_weights,
+        }))
+    }
+
+    /// Encodes a picture and starts a conversation about it.
+    pub async fn set_image(
+        &self,
+        name: String,
+        bytes: Vec<u8>,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<JsValue> {
+        let mut watch = watch(on_event, stop);
+        let mut session = self.take()?;
+        let result = session.get().set_image(&name, &bytes, &mut watch).await;
+        result.map_err(to_js).and_then(|info| to_value(&info))
+    }
+
+    /// Forgets the picture and the conversation.
+    pub fn clear_image(&self) -> JsResult<()> {
+        self.take()?.get().clear_image();
+        Ok(())
+    }
+
+    /// Forgets the conversation, keeps the picture.
+    pub fn new_chat(&self) -> JsResult<()> {
+        self.take()?.get().new_chat();
+        Ok(())
+    }
+
+    /// Answers a question.
+    pub async fn ask(
+        &self,
+        text: String,
+        options: JsValue,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<JsValue> {
+        let mut watch = watch(on_event, stop);
+        let options = ask_options(options)?;
+        let mut session = self.take()?;
+        let result = session.get().ask(&text, &options, &mut watch).await;
+        result.map_err(to_js).and_then(|answer| to_value(&answer))
+    }
+
+    /// Answers the last question again.
+    pub async fn regenerate(
+        &self,
+        options: JsValue,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<JsValue> {
+        let mut watch = watch(on_event, stop);
+        let options = ask_options(options)?;
+        let mut session = self.take()?;
+        let result = session.get().regenerate(&options, &mut watch).await;
+        result.map_err(to_js).and_then(|answer| to_value(&answer))
+    }
+
+    fn take(&self) -> JsResult<Taken<'_>> {
+        match self.session.borrow_mut().take() {
+            Some(session) => Ok(Taken {
+                home: &self.session,
+                session: Some(session),
+            }),
+            None => Err(to_js(Error::Device {
+                device: self.model.device.name.clone(),
+                reason: "the engine is busy with another command".into(),
+            })),
+        }
+    }
+}
+
+/// The session while a command uses it; goes home when the command ends, however it ends.
+struct Taken<'a> {
+    home: &'a RefCell<Option<Session>>,
+    session: Option<Session>,
+}
+
+impl Taken<'_> {
+    fn get(&mut self) -> &mut Session {
+        self.session
+            .as_mut()
+            .unwrap_or_else(|| unreachable!("held until dropped"))
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.home.borrow_mut() = self.session.take();
+    }
+}
+
+/// The name of the device that `device` would choose, for the page to show before loading.
+#[wasm_bindgen]
+pub async fn device_name(device: String) -> JsResult<String> {
+    let choice = DeviceChoice::from_name(&device).map_err(to_js)?;
+    choose(choice)
+        .await
+        .map(|chosen| chosen.name)
+        .map_err(to_js)
+}
+
+/// Compares the model folder at `url` with its PyTorch values; `on_row` sees each comparison.
+#[wasm_bindgen]
+pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> JsResult<JsValue> {
+    let run = async {
+        let device = choose(DeviceChoice::from_name(&device)?).await?;
+        let model = Model::load(Http::new(&url), &device, None, &mut Watch::nobody()).await?;
+        let report = crate::parity::run(&Http::new(&url), Rc::new(model), &mut |row| {
+            call(&on_row, row);
+        })
+        .await?;
+        Ok::<_, Error>((device, report))
+    };
+    let (device, report) = run.await.map_err(to_js)?;
+    to_value(&serde_json::json!({
+        "device": device.name,
+        "passed": report.passed(),
+        "rows": report.rows,
+        "unused": report.unused,
+        "kernels_launched": launches(),
+    }))
+}
+
+/// Milliseconds of one burn operation: the mean of `count` additions of a row of 4096, read back at
+/// the end. Also checks the sum.
+#[wasm_bindgen]
+pub async fn launch_ms(device: String, count: u32) -> JsResult<f64> {
+    let run = async {
+        let device = choose(DeviceChoice::from_name(&device)?).await?.device;
+        crate::bench::launch_ms(&device, count).await
+    };
+    run.await.map_err(to_js)
+}
+
+fn watch(on_event: js_sys::Function, stop: &StopFlag) -> Watch<'static> {
+    Watch::new(stop.0.clone(), move |event: Event| call(&on_event, &event))
+}
+
+fn call(function: &js_sys::Function, value: &impl Serialize) {
+    if let Ok(value) = to_value(value) {
+        // A listener that throws must not stop the computation.
+        let _ = function.call1(&JsValue::NULL, &value);
+    }
+}
+
+fn ask_options(options: JsValue) -> JsResult<AskOptions> {
+    if options.is_undefined() || options.is_null() {
+        return Ok(AskOptions::default());
+    }
+    serde_wasm_bindgen::from_value(options).map_err(|e| {
+        to_js(Error::Option {
+            option: "options".into(),
+            reason: e.to_string(),
+        })
+    })
+}
+
+/// Plain objects, numbers for all integers.
+fn to_value(value: &impl Serialize) -> JsResult<JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value
+        .serialize(&serializer)
+        .map_err(|e| JsValue::from_str(&e.to_string()))
+}
+
+fn to_js(error: Error) -> JsValue {
+    let value = serde_json::json!({ "code": error.code(), "message": error.to_string() });
+    to_value(&value).unwrap_or_else(|e| e)
+}
