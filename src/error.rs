@@ -137,6 +137,14 @@ pub enum Error {
         /// Pixels.
         max_side: u32,
     },
+    /// A result cannot be written.
+    #[error("{file} cannot be written: {reason}")]
+    Output {
+        /// Path.
+        file: String,
+        /// What the system said.
+        reason: String,
+    },
     /// Nothing was asked.
     #[error("the question is empty")]
     EmptyQuestion,
@@ -212,6 +220,7 @@ impl Error {
             Error::ImageFormat { .. } => "image-format",
             Error::ImageDamaged { .. } => "image-damaged",
             Error::ImageTooLarge { .. } => "image-too-large",
+            Error::Output { .. } => "output",
             Error::EmptyQuestion => "empty-question",
             Error::ContextExceeded { .. } => "context-exceeded",
             Error::Option { .. } => "option",

@@ -146,19 +146,7 @@ impl Model {
         watch: &mut Watch<'_>,
     ) -> Result<Model> {
         let config = read_config(&source).await?;
-        let context_tokens = match context_tokens {
-            None => config.default_context_tokens(),
-            Some(tokens) if tokens <= config.language.max_position_embeddings => tokens,
-            Some(tokens) => {
-                return Err(Error::Option {
-                    option: "context".into(),
-                    reason: format!(
-                        "it is {tokens} and the model knows {} positions",
-                        config.language.max_position_embeddings
-                    ),
-                });
-            }
-        };
+        let context_tokens = config.context_tokens(context_tokens)?;
         Estimate::new(&config, context_tokens).check(device)?;
         watch.stop.check()?;
 

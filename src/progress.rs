@@ -90,12 +90,8 @@ impl<'a> Watch<'a> {
     }
 
     /// Reports how far a phase is.
-    pub fn progress(&mut self, phase: Phase, done: usize, total: usize) {
-        (self.on_event)(Event::Progress {
-            phase,
-            done: done as u64,
-            total: total as u64,
-        });
+    pub fn progress(&mut self, phase: Phase, done: u64, total: u64) {
+        (self.on_event)(Event::Progress { phase, done, total });
     }
 
     /// Hands on the next characters of the answer; empty ones are dropped.

@@ -1,6 +1,6 @@
 //! `inf-llava chat`: one question, or a conversation.
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::terminal::{Interrupt, Progress};
-use super::{ModelArgs, read_image, usage};
+use super::{ModelArgs, read_image, say, usage};
 use crate::error::Error;
 use crate::generate::Sampling;
 use crate::progress::{Event, Watch};
@@ -22,6 +22,7 @@ const HELP: &str = "\
   /quit         leave (also Ctrl-D); Ctrl-C stops an answer";
 
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct ChatArgs {
     #[command(flatten)]
     model: ModelArgs,
@@ -164,9 +165,9 @@ impl Chat {
         if json {
             let mut value = serde_json::to_value(&answer).context("the answer as JSON")?;
             value["timings_ms"]["load"] = load_ms.into();
-            println!("{value}");
+            say(value);
         } else {
-            println!();
+            say("");
         }
         Ok(match answer.stop_reason {
             StopReason::Stopped => ExitCode::from(130),
@@ -184,14 +185,13 @@ impl Chat {
             if on_terminal {
                 eprint!("\n> ");
             }
-            let mut line = String::new();
-            if stdin()
-                .read_line(&mut line)
-                .context("reading the question")?
-                == 0
-            {
+            // A line that is no UTF-8 is a question with odd characters, not the end.
+            let mut line = Vec::new();
+            let read = stdin().lock().read_until(b'\n', &mut line);
+            if read.context("reading the question")? == 0 {
                 return Ok(ExitCode::SUCCESS);
             }
+            let line = String::from_utf8_lossy(&line);
             self.interrupt.set_working(true);
             let line = line.trim();
             let done = match line.split_once(' ').unwrap_or((line, "")) {
@@ -223,7 +223,7 @@ impl Chat {
 
     async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<()> {
         let answer = self.ask(ask, false).await?;
-        println!();
+        say("");
         if on_terminal {
             eprintln!(
                 "[{} tokens, {:.1} a second; {} of {} prompt tokens computed, {} vision passes]",

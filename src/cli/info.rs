@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::ModelArgs;
+use super::{ModelArgs, say};
 use crate::model::{Estimate, read_config};
 use crate::vision::plan::{Coverage, Plan, Pooling};
 use crate::weights::checkpoint::Checkpoint;
@@ -27,10 +27,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let folder = args.model.folder()?;
     let source = Folder::new(&folder);
     let config = read_config(&source).await?;
-    let context_tokens = args
-        .model
-        .context
-        .unwrap_or(config.default_context_tokens());
+    let context_tokens = config.context_tokens(args.model.context)?;
     let estimate = Estimate::new(&config, context_tokens);
     let checkpoint = Checkpoint::open(source).await?;
     for (name, shape) in names::tensors(&config) {
@@ -68,49 +65,49 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             },
             "random_weights": config.random_weights,
         });
-        println!("{value}");
+        say(value);
         return Ok(ExitCode::SUCCESS);
     }
     let (v, l) = (&config.vision, &config.language);
-    println!("{}", folder.display());
+    say(format_args!("{}", folder.display()));
     if config.random_weights {
-        println!("  random weights: the answers are noise");
+        say(format_args!("  random weights: the answers are noise"));
     }
-    println!(
+    say(format_args!(
         "  picture      {0} x {0} pixels as {1} x {1} crops of {2}; {3} tokens; {live} vision passes ({dense} dense)",
         config.square_px(),
         config.crops_per_side,
         v.crop_px,
         config.image_tokens()
-    );
-    println!(
+    ));
+    say(format_args!(
         "  vision       {} of {} layers, {} channels, {} heads",
         v.layers_run(),
         v.num_hidden_layers,
         v.hidden_size,
         v.num_attention_heads
-    );
-    println!(
+    ));
+    say(format_args!(
         "  language     {} layers, {} channels, {} heads ({} key/value), vocabulary {}",
         l.num_hidden_layers,
         l.hidden_size,
         l.num_attention_heads,
         l.num_key_value_heads,
         l.vocab_size
-    );
-    println!(
+    ));
+    say(format_args!(
         "  weights      {} parameters, {:.1} MiB stored as {} in {} file(s)",
         estimate.parameters,
         checkpoint.stored_bytes() as f64 / MIB,
         checkpoint.dtypes().join(", "),
         checkpoint.files().len()
-    );
-    println!(
+    ));
+    say(format_args!(
         "  memory       {:.1} MiB: weights {:.1}, cache for {context_tokens} tokens {:.1}, intermediate results about {:.1}",
         estimate.total_bytes() as f64 / MIB,
         estimate.weights_bytes as f64 / MIB,
         estimate.cache_bytes as f64 / MIB,
         estimate.activation_bytes as f64 / MIB
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ mod parity;
 mod stages;
 mod terminal;
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -31,7 +31,9 @@ Exit codes:
   4    the picture cannot be read
   5    the model or the conversation does not fit
   6    the device is not there, or failed
+  7    the output cannot be written
   130  stopped with Ctrl-C
+  141  the reader of the output went away
 
 Examples:
   inf-llava chat --image photo.jpg --prompt \"What is in the picture?\"
@@ -174,9 +176,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             | Error::ImageTooLarge { .. } => 4,
             Error::Memory { .. } | Error::ContextExceeded { .. } => 5,
             Error::Device { .. } | Error::NotFinite { .. } => 6,
+            Error::Output { .. } => 7,
             Error::Stopped => 130,
             _ => 3,
         },
+    }
+}
+
+/// One line of data. A reader that has gone (`| head`) ends the program quietly.
+fn say(line: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(141);
     }
 }
 

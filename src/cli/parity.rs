@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::ModelArgs;
+use super::{ModelArgs, say};
 use crate::parity::{Row, run as run_parity};
 use crate::progress::StopFlag;
 use crate::weights::source::Folder;
@@ -23,15 +23,15 @@ pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     let device = model.device.name.clone();
     if !args.json {
-        println!("{} on {device}", folder.display());
-        println!(
+        say(format_args!("{} on {device}", folder.display()));
+        say(format_args!(
             "{:12} {:34} {:>12} {:>12} {:>9}",
             "", "stage", "largest", "mean", "limit"
-        );
+        ));
     }
     let mut on_row = |row: &Row| {
         if !args.json {
-            println!("{}", line(row));
+            say(line(row));
         }
     };
     let report = run_parity(&Folder::new(&folder), model, &mut on_row).await?;
@@ -39,16 +39,18 @@ pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
         let value = serde_json::json!({
             "model": folder, "device": device, "passed": report.passed(), "rows": report.rows, "unused": report.unused,
         });
-        println!("{value}");
+        say(value);
     } else {
         for name in &report.unused {
-            println!("{name}: in expected.safetensors, compared with nothing");
+            say(format_args!(
+                "{name}: in expected.safetensors, compared with nothing"
+            ));
         }
         let beyond = report.rows.iter().filter(|row| !row.passed()).count();
-        println!(
+        say(format_args!(
             "{} comparisons, {beyond} beyond their limit",
             report.rows.len()
-        );
+        ));
     }
     Ok(if report.passed() {
         ExitCode::SUCCESS

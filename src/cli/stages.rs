@@ -124,7 +124,7 @@ fn write(
     square: &[u8],
     side: usize,
 ) -> anyhow::Result<()> {
-    let failed = |reason: String| Error::FileAccess {
+    let failed = |reason: String| Error::Output {
         file: out.display().to_string(),
         reason,
     };

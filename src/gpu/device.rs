@@ -1,9 +1,13 @@
 //! Chooses where the model runs: a real GPU, else a software adapter, else the CPU; and says which.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::wgpu::{WgpuBackend, WgpuInitError, WgpuSetup, wgpu};
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::Device;
+#[cfg(not(target_arch = "wasm32"))]
+use burn::tensor::DeviceKind;
+#[cfg(not(target_arch = "wasm32"))]
+use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
+use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 
 use crate::error::{Error, Result};
 
@@ -104,62 +108,63 @@ fn cpu() -> ChosenDevice {
     }
 }
 
+/// Made once. Natively the lock is held while it is made: burn refuses a second registration.
+#[cfg(not(target_arch = "wasm32"))]
 async fn wgpu_device() -> Result<ChosenDevice> {
-    if let Ok(made) = WGPU.lock()
-        && let Some(device) = made.clone()
-    {
-        return Ok(device);
+    let mut made = WGPU.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = made.as_ref() {
+        return Ok(device.clone());
     }
     let mut reasons = Vec::new();
-    for kind in adapter_kinds() {
-        match Device::wgpu_options()
-            .device_kind(kind.clone())
-            .graphics_api(graphics_api())
-            .init_with_setup_async()
-            .await
-        {
-            Ok((device, setup)) => {
-                let chosen = describe(device, &setup);
-                if let Ok(mut made) = WGPU.lock() {
-                    *made = Some(chosen.clone());
-                }
-                return Ok(chosen);
-            }
+    for kind in ADAPTER_KINDS {
+        match options(kind).init_with_setup() {
+            Ok((device, setup)) => return Ok(made.insert(describe(device, &setup)).clone()),
             Err(WgpuInitError::AdapterUnavailable { .. }) => {}
             Err(other) => reasons.push(other.to_string()),
         }
     }
-    Err(Error::Device {
-        device: "wgpu".into(),
-        reason: no_adapter(&reasons),
-    })
+    Err(no_adapter(&reasons))
 }
 
-/// The API to look for adapters of. On Linux it is Vulkan: looking through OpenGL too makes the
-/// system's libraries print to stderr, and OpenGL's compute lacks what the kernels need.
-fn graphics_api() -> WgpuBackend {
-    if cfg!(target_os = "linux") {
-        WgpuBackend::Vulkan
-    } else {
-        WgpuBackend::Auto
+/// A browser offers one adapter, and a worker has one thread.
+#[cfg(target_arch = "wasm32")]
+async fn wgpu_device() -> Result<ChosenDevice> {
+    let made = WGPU.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(device) = made {
+        return Ok(device);
+    }
+    match Device::wgpu_options().init_with_setup_async().await {
+        Ok((device, setup)) => {
+            let chosen = describe(device, &setup);
+            *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
+            Ok(chosen)
+        }
+        Err(WgpuInitError::AdapterUnavailable { .. }) => Err(no_adapter(&[])),
+        Err(other) => Err(no_adapter(&[other.to_string()])),
     }
 }
 
 /// In the order of preference. burn's default device would pass over software adapters.
-fn adapter_kinds() -> &'static [DeviceKind] {
-    if cfg!(target_arch = "wasm32") {
-        &[DeviceKind::DefaultDevice]
-    } else {
-        &[
-            DeviceKind::DiscreteGpu(0),
-            DeviceKind::IntegratedGpu(0),
-            DeviceKind::VirtualGpu(0),
-            DeviceKind::Cpu,
-        ]
+#[cfg(not(target_arch = "wasm32"))]
+const ADAPTER_KINDS: &[DeviceKind] = &[
+    DeviceKind::DiscreteGpu(0),
+    DeviceKind::IntegratedGpu(0),
+    DeviceKind::VirtualGpu(0),
+    DeviceKind::Cpu,
+];
+
+/// On Linux adapters are looked for through Vulkan alone: looking through OpenGL too makes the
+/// system's libraries print to stderr, and OpenGL's compute lacks what the kernels need.
+#[cfg(not(target_arch = "wasm32"))]
+fn options(kind: &DeviceKind) -> WgpuOptions {
+    let options = Device::wgpu_options().device_kind(kind.clone());
+    match cfg!(target_os = "linux") {
+        true => options.graphics_api(WgpuBackend::Vulkan),
+        false => options,
     }
 }
 
-fn no_adapter(reasons: &[String]) -> String {
+fn no_adapter(reasons: &[String]) -> Error {
     let advice = match cfg!(target_arch = "wasm32") {
         true => {
             "this browser has no WebGPU adapter; the page can run on the CPU instead (?device=cpu)"
@@ -168,9 +173,13 @@ fn no_adapter(reasons: &[String]) -> String {
             "no adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) or use --device cpu"
         }
     };
-    match reasons {
+    let reason = match reasons {
         [] => advice.to_string(),
         _ => format!("{advice} ({})", reasons.join("; ")),
+    };
+    Error::Device {
+        device: "wgpu".into(),
+        reason,
     }
 }
 

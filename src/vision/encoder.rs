@@ -134,7 +134,7 @@ impl VisionEncoder {
         let batch = (TOKENS_PER_BATCH / (self.shape.tokens() + 1)).max(1);
         let mut features = Vec::new();
         let mut done = 0;
-        watch.progress(Phase::Vision, 0, passes.len());
+        watch.progress(Phase::Vision, 0, passes.len() as u64);
         for crops in passes.chunks(batch) {
             watch.breathe().await?;
             let patches = crop_patchify(self.shape, square, crops);
@@ -149,7 +149,7 @@ impl VisionEncoder {
             settle(&output).await?;
             features.push(output);
             done += crops.len();
-            watch.progress(Phase::Vision, done, passes.len());
+            watch.progress(Phase::Vision, done as u64, passes.len() as u64);
         }
         let features = self.split(plan, Tensor::cat(features, 0));
         recorder.keep("features_local", &features.local);

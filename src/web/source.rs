@@ -1,12 +1,13 @@
-//! A model folder on a server, by `fetch`. Small files are fetched whole and the last one is kept,
-//! since a checkpoint is read tensor by tensor; large ones are read by Range.
+//! A model folder on a server, by `fetch`. Small files are fetched whole, large ones are read by
+//! Range.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Request, RequestInit, Response, WorkerGlobalScope};
+use web_sys::{Request, Response, WorkerGlobalScope};
 
 use crate::error::{Error, Result};
 use crate::weights::source::Source;
@@ -14,10 +15,19 @@ use crate::weights::source::Source;
 /// Files up to this are fetched whole.
 const WHOLE_BYTES: u64 = 64 << 20;
 
-/// A folder by its URL.
+/// What is known of a file.
+enum Known {
+    Missing,
+    /// Its bytes: a checkpoint is read tensor by tensor, from several shards in turn.
+    Whole(Vec<u8>),
+    /// Its size: it is read by Range.
+    Large(u64),
+}
+
+/// A folder by its URL. What was fetched whole is kept as long as this is.
 pub struct Http {
     base: String,
-    last: RefCell<Option<(String, Vec<u8>)>>,
+    files: RefCell<BTreeMap<String, Known>>,
 }
 
 impl Http {
@@ -26,16 +36,11 @@ impl Http {
         let slash = if url.ends_with('/') { "" } else { "/" };
         Http {
             base: format!("{url}{slash}"),
-            last: RefCell::new(None),
+            files: RefCell::default(),
         }
     }
 
-    async fn fetch(
-        &self,
-        method: &str,
-        file: &str,
-        range: Option<&Range<u64>>,
-    ) -> Result<Response> {
+    async fn fetch(&self, file: &str, range: Option<&Range<u64>>) -> Result<Response> {
         let url = self.describe(file);
         let failed = |error: JsValue| Error::Network {
             url: url.clone(),
@@ -44,9 +49,7 @@ impl Http {
                 message(&error)
             ),
         };
-        let options = RequestInit::new();
-        options.set_method(method);
-        let request = Request::new_with_str_and_init(&url, &options).map_err(failed)?;
+        let request = Request::new_with_str(&url).map_err(failed)?;
         if let Some(range) = range {
             let header = format!("bytes={}-{}", range.start, range.end - 1);
             request.headers().set("Range", &header).map_err(failed)?;
@@ -58,7 +61,7 @@ impl Http {
         Ok(response.unchecked_into())
     }
 
-    async fn body(&self, file: &str, response: Response) -> Result<Vec<u8>> {
+    async fn body(&self, file: &str, response: &Response) -> Result<Vec<u8>> {
         let url = self.describe(file);
         let failed = |error: JsValue| Error::Network {
             url: url.clone(),
@@ -68,6 +71,40 @@ impl Http {
             .await
             .map_err(failed)?;
         Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    }
+
+    /// Asks for `file` once. A large one's body is let go as soon as its size is known.
+    async fn look_up(&self, file: &str) -> Result<()> {
+        if self.files.borrow().contains_key(file) {
+            return Ok(());
+        }
+        let response = self.fetch(file, None).await?;
+        let length: Option<u64> = declared_length(&response);
+        let known = match (response.ok(), length) {
+            (false, _) => match self.refused(file, &response) {
+                Error::FileMissing { .. } => Known::Missing,
+                other => return Err(other),
+            },
+            (true, Some(size)) if size > WHOLE_BYTES => {
+                if let Some(body) = response.body() {
+                    // That the rest is not wanted needs no answer.
+                    let _ = body.cancel();
+                }
+                Known::Large(size)
+            }
+            (true, declared) => {
+                let bytes = self.body(file, &response).await?;
+                if let Some(size) = declared.filter(|&size| size != bytes.len() as u64) {
+                    return Err(Error::Network {
+                        url: self.describe(file),
+                        reason: format!("{} of {size} bytes came; try again", bytes.len()),
+                    });
+                }
+                Known::Whole(bytes)
+            }
+        };
+        self.files.borrow_mut().insert(file.to_string(), known);
+        Ok(())
     }
 
     fn refused(&self, file: &str, response: &Response) -> Error {
@@ -80,25 +117,6 @@ impl Http {
                 reason: format!("the server answered {status}"),
             },
         }
-    }
-
-    /// The whole file, kept until another one is read.
-    async fn whole(&self, file: &str) -> Result<()> {
-        if self
-            .last
-            .borrow()
-            .as_ref()
-            .is_some_and(|(name, _)| name == file)
-        {
-            return Ok(());
-        }
-        let response = self.fetch("GET", file, None).await?;
-        if !response.ok() {
-            return Err(self.refused(file, &response));
-        }
-        let bytes = self.body(file, response).await?;
-        *self.last.borrow_mut() = Some((file.to_string(), bytes));
-        Ok(())
     }
 
     fn slice(&self, file: &str, range: &Range<u64>, bytes: &[u8]) -> Result<Vec<u8>> {
@@ -121,43 +139,29 @@ impl Source for Http {
     }
 
     async fn size(&self, file: &str) -> Result<Option<u64>> {
-        let response = self.fetch("HEAD", file, None).await?;
-        if !response.ok() {
-            return match self.refused(file, &response) {
-                Error::FileMissing { .. } => Ok(None),
-                other => Err(other),
-            };
-        }
-        let length = response.headers().get("Content-Length").ok().flatten();
-        match length.and_then(|length| length.parse().ok()) {
-            Some(size) => Ok(Some(size)),
-            // A server that does not tell, or compresses on the way: the body decides.
-            None => {
-                self.whole(file).await?;
-                Ok(self
-                    .last
-                    .borrow()
-                    .as_ref()
-                    .map(|(_, bytes)| bytes.len() as u64))
-            }
-        }
+        self.look_up(file).await?;
+        Ok(match self.files.borrow().get(file) {
+            None | Some(Known::Missing) => None,
+            Some(Known::Whole(bytes)) => Some(bytes.len() as u64),
+            Some(Known::Large(size)) => Some(*size),
+        })
     }
 
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
-        let size = self.size_if_large(file).await?;
-        if size.is_none() {
-            self.whole(file).await?;
-            return match self.last.borrow().as_ref() {
-                Some((_, bytes)) => self.slice(file, &range, bytes),
-                None => Err(Error::FileMissing {
+        self.look_up(file).await?;
+        match self.files.borrow().get(file) {
+            Some(Known::Whole(bytes)) => return self.slice(file, &range, bytes),
+            Some(Known::Large(_)) => {}
+            None | Some(Known::Missing) => {
+                return Err(Error::FileMissing {
                     file: self.describe(file),
-                }),
-            };
+                });
+            }
         }
-        let response = self.fetch("GET", file, Some(&range)).await?;
+        let response = self.fetch(file, Some(&range)).await?;
         match response.status() {
             206 => {
-                let bytes = self.body(file, response).await?;
+                let bytes = self.body(file, &response).await?;
                 self.slice(file, &(0..range.end - range.start), &bytes)
             }
             200 => Err(Error::Network {
@@ -171,18 +175,12 @@ impl Source for Http {
     }
 }
 
-impl Http {
-    /// The size of a file that is read in parts; none for one that is read whole.
-    async fn size_if_large(&self, file: &str) -> Result<Option<u64>> {
-        if self
-            .last
-            .borrow()
-            .as_ref()
-            .is_some_and(|(name, _)| name == file)
-        {
-            return Ok(None);
-        }
-        Ok(self.size(file).await?.filter(|&size| size > WHOLE_BYTES))
+/// The body's length, unless it is compressed on the way, when the header counts something else.
+fn declared_length(response: &Response) -> Option<u64> {
+    let header = |name| response.headers().get(name).ok().flatten();
+    match header("Content-Encoding") {
+        None => header("Content-Length")?.parse().ok(),
+        Some(_) => None,
     }
 }
 

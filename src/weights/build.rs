@@ -21,8 +21,8 @@ pub struct Builder<'a, 'w, S> {
     config: &'a Config,
     device: &'a Device,
     watch: &'a mut Watch<'w>,
-    done: usize,
-    total: usize,
+    done: u64,
+    total: u64,
 }
 
 impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
@@ -40,7 +40,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
         for (name, shape) in names::tensors(config) {
             checkpoint.check(&name, &shape)?;
         }
-        let total = names::parameters(config) as usize * size_of::<f32>();
+        let total = names::parameters(config) * size_of::<f32>() as u64;
         Ok(Builder {
             checkpoint,
             config,
@@ -53,7 +53,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
 
     async fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         let values = self.checkpoint.read_f32(name, &shape).await?;
-        self.done += values.len() * size_of::<f32>();
+        self.done += (values.len() * size_of::<f32>()) as u64;
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         self.watch.progress(Phase::Weights, self.done, self.total);
         self.watch.breathe().await?;

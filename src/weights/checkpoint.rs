@@ -294,7 +294,7 @@ async fn read_header(source: &impl Source, file: &str) -> Result<Vec<(String, En
     let json = source.read(file, 8..8 + length).await?;
     let metadata: Metadata =
         serde_json::from_slice(&json).map_err(|e| bad(format!("broken header: {e}")))?;
-    let needed = 8 + length + metadata.data_len() as u64;
+    let needed = (8 + length).saturating_add(metadata.data_len() as u64);
     if needed != size {
         return Err(bad(format!(
             "the header describes {needed} bytes, the file has {size}; download it again"

@@ -3,9 +3,10 @@
 //! In: the text of the files, untrusted. Out: [`Config`], every number of which has been checked
 //! against a cap, so that later code may multiply them. Knows nothing of tensors.
 
-use serde::Deserialize;
+mod file;
 
 use crate::error::{Error, Result};
+use file::{OneOrMany, RawConfig, RawGeneration, count, divides, parse, positive, size};
 
 /// File name of the model's configuration.
 pub const CONFIG_FILE: &str = "config.json";
@@ -14,8 +15,6 @@ pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
 /// File name of the generation settings.
 pub const GENERATION_FILE: &str = "generation_config.json";
 
-/// No size in a configuration may be above this; the released model's largest is 128257.
-const SIZE_CAP: usize = 1 << 20;
 /// Tokens of context that are kept unless more is asked for (spec: the model may know 8192).
 const DEFAULT_CONTEXT_TOKENS: usize = 4096;
 
@@ -112,74 +111,6 @@ pub struct Config {
     pub random_weights: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(u32),
-    Many(Vec<u32>),
-}
-
-impl OneOrMany {
-    fn into_vec(self) -> Vec<u32> {
-        match self {
-            OneOrMany::One(id) => vec![id],
-            OneOrMany::Many(ids) => ids,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct RawVision {
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    image_size: usize,
-    patch_size: usize,
-    hidden_act: Option<String>,
-    layer_norm_eps: Option<f64>,
-}
-
-#[derive(Deserialize, Default)]
-struct RawInfLlava {
-    crops_per_side: Option<usize>,
-    dem_heads: Option<usize>,
-    #[serde(default)]
-    random_weights: bool,
-}
-
-#[derive(Deserialize)]
-struct RawConfig {
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: Option<usize>,
-    vocab_size: usize,
-    rope_theta: Option<f64>,
-    rope_scaling: Option<serde_json::Value>,
-    rms_norm_eps: Option<f64>,
-    max_position_embeddings: Option<usize>,
-    hidden_act: Option<String>,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    bos_token_id: Option<u32>,
-    eos_token_id: Option<OneOrMany>,
-    mm_hidden_size: Option<usize>,
-    mm_projector_type: Option<String>,
-    mm_vision_tower: Option<String>,
-    mm_vision_select_layer: Option<i64>,
-    mm_vision_select_feature: Option<String>,
-    image_aspect_ratio: Option<String>,
-    vision_config: Option<RawVision>,
-    inf_llava: Option<RawInfLlava>,
-}
-
-#[derive(Deserialize)]
-struct RawGeneration {
-    eos_token_id: Option<OneOrMany>,
-}
-
 impl Config {
     /// Reads `config.json` and, where there is one, `generation_config.json`.
     ///
@@ -197,9 +128,9 @@ impl Config {
         let language = LanguageConfig {
             hidden_size: size("hidden_size", raw.hidden_size)?,
             intermediate_size: size("intermediate_size", raw.intermediate_size)?,
-            num_hidden_layers: size("num_hidden_layers", raw.num_hidden_layers)?,
-            num_attention_heads: size("num_attention_heads", raw.num_attention_heads)?,
-            num_key_value_heads: size(
+            num_hidden_layers: count("num_hidden_layers", raw.num_hidden_layers)?,
+            num_attention_heads: count("num_attention_heads", raw.num_attention_heads)?,
+            num_key_value_heads: count(
                 "num_key_value_heads",
                 raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
             )?,
@@ -223,7 +154,7 @@ impl Config {
             "num_attention_heads",
             language.num_attention_heads,
         )?;
-        if language.head_dim() % 2 != 0 {
+        if !language.head_dim().is_multiple_of(2) {
             return Err(bad(format!(
                 "hidden_size / num_attention_heads = {} is odd; rotary embeddings turn pairs of channels",
                 language.head_dim()
@@ -245,7 +176,7 @@ impl Config {
                 "inf_llava.crops_per_side is {crops_per_side}, it must be 1 to 16"
             )));
         }
-        let dem_heads = size("inf_llava.dem_heads", extra.dem_heads.unwrap_or(8))?;
+        let dem_heads = count("inf_llava.dem_heads", extra.dem_heads.unwrap_or(8))?;
         divides(
             "inf_llava.dem_heads",
             dem_heads,
@@ -283,6 +214,7 @@ impl Config {
             eos_token_ids = raw
                 .eos_token_id
                 .map(OneOrMany::into_vec)
+                .filter(|ids| !ids.is_empty())
                 .unwrap_or_else(|| vec![128_001, 128_009]);
         }
         for &id in &eos_token_ids {
@@ -310,170 +242,26 @@ impl Config {
         self.vision.tokens_per_side().pow(2)
     }
 
-    /// Tokens of context used unless something else is asked for.
-    pub fn default_context_tokens(&self) -> usize {
-        self.language
-            .max_position_embeddings
-            .min(DEFAULT_CONTEXT_TOKENS)
+    /// Tokens of context to make room for: those asked for, or the default.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for none, or more than the model knows positions.
+    pub fn context_tokens(&self, asked: Option<usize>) -> Result<usize> {
+        let known = self.language.max_position_embeddings;
+        match asked.unwrap_or(known.min(DEFAULT_CONTEXT_TOKENS)) {
+            tokens if (1..=known).contains(&tokens) => Ok(tokens),
+            tokens => Err(Error::Option {
+                option: "context".into(),
+                reason: format!(
+                    "it is {tokens} and must be 1 to {known}, the positions that the model knows"
+                ),
+            }),
+        }
     }
 
     /// Bytes of the key/value cache for one token of context, in f32.
     pub fn cache_bytes_per_token(&self) -> u64 {
         let l = &self.language;
-        (2 * l.num_hidden_layers * l.num_key_value_heads * l.head_dim() * 4) as u64
-    }
-}
-
-impl RawConfig {
-    /// Refuses what this program would silently compute differently.
-    fn check_choices(&self) -> Result<()> {
-        let only = |name: &str, found: &Option<String>, wanted: &[&str]| match found {
-            Some(value) if !wanted.contains(&value.as_str()) => Err(Error::config(
-                CONFIG_FILE,
-                format!("{name} is {value:?}; supported: {}", wanted.join(", ")),
-            )),
-            _ => Ok(()),
-        };
-        only("hidden_act", &self.hidden_act, &["silu"])?;
-        only(
-            "mm_projector_type",
-            &self.mm_projector_type,
-            &["mlp2x_gelu"],
-        )?;
-        only(
-            "mm_vision_select_feature",
-            &self.mm_vision_select_feature,
-            &["patch"],
-        )?;
-        only("image_aspect_ratio", &self.image_aspect_ratio, &["pad"])?;
-        if self.mm_vision_select_layer.is_some_and(|layer| layer != -2) {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "mm_vision_select_layer must be -2",
-            ));
-        }
-        if self.tie_word_embeddings {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "tie_word_embeddings is true; INF-LLaVA has an lm_head of its own",
-            ));
-        }
-        if self.rope_scaling.as_ref().is_some_and(|s| !s.is_null()) {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "rope_scaling is set; LLaMA-3 (8192 positions) has none",
-            ));
-        }
-        if self.vision_config.is_none() && !self.names_known_tower() {
-            return Err(Error::config(
-                CONFIG_FILE,
-                format!(
-                    "mm_vision_tower is {:?} and there is no vision_config; only openai/clip-vit-large-patch14-336 is known by name",
-                    self.mm_vision_tower
-                ),
-            ));
-        }
-        Ok(())
-    }
-
-    fn names_known_tower(&self) -> bool {
-        self.mm_vision_tower
-            .as_deref()
-            .is_none_or(|name| name.ends_with("clip-vit-large-patch14-336"))
-    }
-}
-
-impl RawVision {
-    fn into_config(self) -> Result<VisionConfig> {
-        let vision = VisionConfig {
-            hidden_size: size("vision_config.hidden_size", self.hidden_size)?,
-            intermediate_size: size("vision_config.intermediate_size", self.intermediate_size)?,
-            num_hidden_layers: size("vision_config.num_hidden_layers", self.num_hidden_layers)?,
-            num_attention_heads: size(
-                "vision_config.num_attention_heads",
-                self.num_attention_heads,
-            )?,
-            crop_px: size("vision_config.image_size", self.image_size)?,
-            patch_px: size("vision_config.patch_size", self.patch_size)?,
-            layer_norm_eps: positive(
-                "vision_config.layer_norm_eps",
-                self.layer_norm_eps.unwrap_or(1e-5),
-            )?,
-        };
-        if self
-            .hidden_act
-            .as_deref()
-            .is_some_and(|act| act != "quick_gelu")
-        {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "vision_config.hidden_act must be quick_gelu",
-            ));
-        }
-        if vision.num_hidden_layers < 2 {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "vision_config.num_hidden_layers must be at least 2: the features are the last but one layer's",
-            ));
-        }
-        if vision.crop_px > 2048 {
-            return Err(Error::config(
-                CONFIG_FILE,
-                format!(
-                    "vision_config.image_size is {}, at most 2048 is supported",
-                    vision.crop_px
-                ),
-            ));
-        }
-        divides(
-            "vision_config.patch_size",
-            vision.patch_px,
-            "vision_config.image_size",
-            vision.crop_px,
-        )?;
-        divides(
-            "vision_config.num_attention_heads",
-            vision.num_attention_heads,
-            "vision_config.hidden_size",
-            vision.hidden_size,
-        )?;
-        Ok(vision)
-    }
-}
-
-fn parse<'a, T: Deserialize<'a>>(file: &str, json: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(json).map_err(|e| Error::config(file, e))
-}
-
-fn size(name: &str, value: usize) -> Result<usize> {
-    if (1..=SIZE_CAP).contains(&value) {
-        Ok(value)
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, it must be 1 to {SIZE_CAP}"),
-        ))
-    }
-}
-
-fn positive(name: &str, value: f64) -> Result<f64> {
-    if value.is_finite() && value > 0.0 {
-        Ok(value)
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, it must be a positive number"),
-        ))
-    }
-}
-
-fn divides(divisor_name: &str, divisor: usize, name: &str, value: usize) -> Result<()> {
-    if value.is_multiple_of(divisor) {
-        Ok(())
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, which {divisor_name} = {divisor} does not divide"),
-        ))
+        8 * l.num_hidden_layers as u64 * (l.num_key_value_heads * l.head_dim()) as u64
     }
 }

@@ -1,0 +1,100 @@
+//! What goes into a turn and what comes out of it, as JSON sees it too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::generate::Sampling;
+
+/// How to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AskOptions {
+    /// How the next token is chosen.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+    /// Most tokens of an answer.
+    pub max_new_tokens: usize,
+}
+
+impl Default for AskOptions {
+    fn default() -> Self {
+        AskOptions {
+            sampling: Sampling::default(),
+            max_new_tokens: 512,
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// The model ended it.
+    Stop,
+    /// `max_new_tokens` were given.
+    Length,
+    /// The context is full.
+    Context,
+    /// The user stopped it.
+    Stopped,
+}
+
+/// Milliseconds of the parts of a turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Decoding, padding and resizing the picture, if that was part of the turn.
+    pub image: f64,
+    /// Vision tower, enhancement and projector, if that was part of the turn.
+    pub vision: f64,
+    /// The prompt's tokens.
+    pub prefill: f64,
+    /// The answer's tokens.
+    pub decode: f64,
+}
+
+/// An answer and what it took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The whole text.
+    pub text: String,
+    /// Its token ids, the stop id included.
+    pub token_ids: Vec<u32>,
+    /// Ids of the whole prompt; -200 stands for the picture.
+    pub input_ids: Vec<i32>,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Tokens of the context that the prompt takes, the picture's included.
+    pub prompt_tokens: usize,
+    /// Of these, tokens that were computed in this turn; the others were in the cache.
+    pub new_prompt_tokens: usize,
+    /// Of the prompt's tokens, the picture's.
+    pub image_tokens: usize,
+    /// Tokens of the answer.
+    pub answer_tokens: usize,
+    /// Passes of the vision tower in this turn.
+    pub vision_passes: usize,
+    /// Milliseconds.
+    pub timings_ms: Timings,
+    /// Of the answer, without the prefill.
+    pub tokens_per_second: f64,
+    /// Where it ran.
+    pub device: String,
+}
+
+/// What is known of a picture once it is encoded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PictureInfo {
+    /// Pixels, after turning by its EXIF orientation.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// What the user should know about how it was read.
+    pub notices: Vec<String>,
+    /// Side of the resized square.
+    pub image_px: usize,
+    /// N.
+    pub crops_per_side: usize,
+    /// Passes of the vision tower that it took.
+    pub vision_passes: usize,
+    /// Milliseconds of these.
+    pub vision_ms: f64,
+}

@@ -1,0 +1,73 @@
+//! The tests, one file a stage, in one program: burn takes long to link.
+
+use std::path::{Path, PathBuf};
+
+#[path = "stages/config.rs"]
+mod config;
+#[path = "stages/generate.rs"]
+mod generate;
+#[path = "stages/image.rs"]
+mod image;
+#[path = "stages/text.rs"]
+mod text;
+#[path = "stages/tidy.rs"]
+mod tidy;
+#[path = "stages/weights.rs"]
+mod weights;
+
+#[cfg(feature = "cli")]
+#[path = "stages/cli.rs"]
+mod cli;
+#[cfg(feature = "model")]
+#[path = "stages/grid.rs"]
+mod grid;
+#[cfg(feature = "model")]
+#[path = "stages/kernels.rs"]
+mod kernels;
+#[cfg(feature = "model")]
+#[path = "stages/language.rs"]
+mod language;
+#[cfg(feature = "model")]
+#[path = "stages/parity.rs"]
+mod parity;
+#[cfg(feature = "model")]
+#[path = "stages/session.rs"]
+mod session;
+#[cfg(feature = "model")]
+#[path = "stages/shaders.rs"]
+mod shaders;
+#[cfg(feature = "model")]
+#[path = "stages/vision.rs"]
+mod vision;
+
+/// A fixture's folder.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    pollster::block_on(future)
+}
+
+/// The device called `name`. The software adapter is part of the tests' set-up, so its absence is a
+/// failure and not a reason to skip.
+#[cfg(feature = "model")]
+fn device(name: &str) -> inf_llava::gpu::device::ChosenDevice {
+    use inf_llava::gpu::device::{DeviceChoice, choose};
+    match block_on(choose(DeviceChoice::from_name(name).unwrap())) {
+        Ok(device) => device,
+        Err(error) => panic!("{error}; `cargo xtask setup --test` installs a software adapter"),
+    }
+}
+
+/// The fixture `name`, loaded on the device called `device_name`.
+#[cfg(feature = "model")]
+fn load(name: &str, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
+    use inf_llava::{model::Model, progress::Watch, weights::source::Folder};
+    let source = Folder::new(fixture(name));
+    let device = device(device_name);
+    std::rc::Rc::new(block_on(Model::load(source, &device, None, &mut Watch::nobody())).unwrap())
+}

@@ -1,0 +1,240 @@
+//! A conversation: what is kept between turns, and what a stop or an error leaves behind.
+
+use std::rc::Rc;
+
+use inf_llava::Error;
+use inf_llava::generate::Sampling;
+use inf_llava::language::kv_cache::KvCache;
+use inf_llava::language::splice::inputs_embeds;
+use inf_llava::model::Model;
+use inf_llava::progress::{Event, Phase, StopFlag, Watch};
+use inf_llava::session::{Answer, AskOptions, Session, StopReason};
+use inf_llava::stages::{Recorder, read};
+use inf_llava::vision::plan::Coverage;
+use inf_llava::weights::source::Folder;
+
+fn greedy(max_new_tokens: usize) -> AskOptions {
+    AskOptions {
+        sampling: Sampling::greedy(),
+        max_new_tokens,
+    }
+}
+
+fn image(name: &str) -> Vec<u8> {
+    std::fs::read(crate::fixture("tiny").join("images").join(name)).unwrap()
+}
+
+fn session(model: &Rc<Model>) -> Session {
+    let mut session = Session::new(model.clone(), Coverage::Live);
+    crate::block_on(session.set_image("1.png", &image("1.png"), &mut Watch::nobody())).unwrap();
+    session
+}
+
+fn ask(session: &mut Session, question: &str, options: &AskOptions) -> Answer {
+    crate::block_on(session.ask(question, options, &mut Watch::nobody())).unwrap()
+}
+
+/// Asks and stops after `pieces` tokens.
+fn ask_and_stop(
+    session: &mut Session,
+    question: &str,
+    after_tokens: usize,
+) -> Result<Answer, Error> {
+    let stop = StopFlag::default();
+    let handle = stop.clone();
+    // Tokens that end no character give no piece; the limit makes sure that the run ends.
+    let mut pieces = 0;
+    let mut watch = Watch::new(stop, |event| {
+        if let Event::Piece { .. } = event {
+            pieces += 1;
+            if pieces == after_tokens {
+                handle.stop();
+            }
+        }
+    });
+    crate::block_on(session.ask(question, &greedy(60), &mut watch))
+}
+
+#[test]
+fn a_second_turn_computes_only_itself() {
+    for device in ["cpu", "wgpu"] {
+        let model = crate::load("tiny", device);
+        let mut session = session(&model);
+        let first = ask(&mut session, "How many?", &greedy(8));
+        assert_eq!(
+            (first.vision_passes, first.image_tokens),
+            (10, 16),
+            "{device}"
+        );
+        assert_eq!(first.new_prompt_tokens, first.prompt_tokens);
+
+        let second = ask(&mut session, "And now?", &greedy(8));
+        assert_eq!(second.vision_passes, 0, "{device}");
+        let grown = second.prompt_tokens - first.prompt_tokens - first.answer_tokens;
+        // Its own tokens, and the answer's last one, which nobody had computed yet.
+        assert_eq!(second.new_prompt_tokens, grown + 1, "{device}");
+        assert!(second.new_prompt_tokens < first.new_prompt_tokens);
+    }
+}
+
+/// The kept cache changes nothing: the same sequence in one go gives the same answer.
+#[test]
+fn a_second_turn_equals_a_fresh_run() {
+    let model = crate::load("tiny", "cpu");
+    let mut kept = session(&model);
+    ask(&mut kept, "How many?", &greedy(8));
+    let second = ask(&mut kept, "And now?", &greedy(12));
+
+    // The whole sequence at once, through nothing that the session has kept.
+    let picture = model.decode_picture("1.png", &image("1.png")).unwrap();
+    let logits = crate::block_on(async {
+        let (square, watch) = (model.square(&picture), &mut Watch::nobody());
+        let encoded = model
+            .vision
+            .encode(&square, Coverage::Live, watch, &mut Recorder::off())
+            .await?;
+        let answer = second.token_ids.iter().map(|&id| id as i32);
+        let ids: Vec<i32> = second.input_ids.iter().copied().chain(answer).collect();
+        let embeds = inputs_embeds(model.embed_tokens(), &ids, Some(&encoded.visual_tokens));
+        let mut cache = KvCache::new(&model.config.language, 512, &model.device.device);
+        let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
+        read(model.decoder.logits(hidden, second.token_ids.len() + 1)).await
+    })
+    .unwrap();
+    let vocabulary = model.config.language.vocab_size;
+    for (step, (row, &id)) in logits.chunks(vocabulary).zip(&second.token_ids).enumerate() {
+        let best = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        assert!(best - row[id as usize] < 1e-3, "step {step}");
+    }
+}
+
+#[test]
+fn stopped_anywhere_the_next_answer_equals_a_fresh_runs() {
+    let model = crate::load("tiny", "cpu");
+    for after in [1, 2, 5, 9, 17] {
+        let mut stopped = session(&model);
+        let partial = ask_and_stop(&mut stopped, "How many?", after).unwrap();
+        assert_eq!(partial.stop_reason, StopReason::Stopped, "after {after}");
+        stopped.new_chat();
+        let again = ask(&mut stopped, "How many?", &greedy(24));
+        assert_eq!(
+            again.text,
+            ask(&mut session(&model), "How many?", &greedy(24)).text
+        );
+        assert!(
+            again
+                .text
+                .starts_with(partial.text.trim_end_matches('\u{fffd}')),
+            "after {after}"
+        );
+    }
+}
+
+#[test]
+fn regenerate_answers_the_same_question() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    ask(&mut session, "First?", &greedy(5));
+    let second = ask(&mut session, "Second?", &greedy(20));
+    let again = crate::block_on(session.regenerate(&greedy(20), &mut Watch::nobody())).unwrap();
+    assert_eq!(again.token_ids, second.token_ids);
+    assert_eq!(again.input_ids, second.input_ids);
+    // Only the last token of the prompt was computed again.
+    assert_eq!((again.new_prompt_tokens, again.vision_passes), (1, 0));
+    let third = ask(&mut session, "Third?", &greedy(5));
+    assert!(third.prompt_tokens > second.prompt_tokens + second.answer_tokens);
+}
+
+#[test]
+fn a_stop_before_the_answer_leaves_the_conversation() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    ask(&mut session, "How many?", &greedy(6));
+    let before = session.ids().to_vec();
+    let stop = StopFlag::default();
+    stop.stop();
+    let long = "word ".repeat(400);
+    let result =
+        crate::block_on(session.ask(&long, &greedy(6), &mut Watch::new(stop.clone(), |_| {})));
+    assert_eq!(result, Err(Error::Stopped));
+    assert_eq!(session.ids(), before);
+
+    let result =
+        crate::block_on(session.set_image("0.png", &image("0.png"), &mut Watch::new(stop, |_| {})));
+    assert_eq!(result.err(), Some(Error::Stopped));
+    assert_eq!(
+        session.ids(),
+        before,
+        "a picture that was stopped must leave the conversation"
+    );
+    ask(&mut session, "Still there?", &greedy(3));
+}
+
+#[test]
+fn bad_pictures_and_questions_leave_the_conversation() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    ask(&mut session, "How many?", &greedy(6));
+    let before = session.ids().to_vec();
+    let bad = crate::block_on(session.set_image("x.png", b"no picture", &mut Watch::nobody()));
+    assert!(
+        matches!(bad, Err(Error::ImageFormat { ref file, .. }) if file == "x.png"),
+        "{bad:?}"
+    );
+    let mut try_ask =
+        |question: &str| crate::block_on(session.ask(question, &greedy(3), &mut Watch::nobody()));
+    assert_eq!(try_ask("  \n"), Err(Error::EmptyQuestion));
+    let long = try_ask(&"word ".repeat(5000));
+    assert!(
+        matches!(long, Err(Error::ContextExceeded { needed_tokens, context_tokens: 4096 }) if needed_tokens > 5000),
+        "{long:?}"
+    );
+    assert_eq!(session.ids(), before);
+}
+
+#[test]
+fn the_context_ends_an_answer() {
+    let device = crate::device("cpu");
+    let source = Folder::new(crate::fixture("tiny"));
+    let model =
+        crate::block_on(Model::load(source, &device, Some(90), &mut Watch::nobody())).unwrap();
+    let mut session = session(&Rc::new(model));
+    let answer = ask(&mut session, "Read the sign.", &greedy(500));
+    assert!(
+        matches!(answer.stop_reason, StopReason::Context | StopReason::Stop),
+        "{:?}",
+        answer.stop_reason
+    );
+    assert!(answer.prompt_tokens + answer.answer_tokens <= 91);
+}
+
+#[test]
+fn loading_can_be_stopped() {
+    let stop = StopFlag::default();
+    let handle = stop.clone();
+    let mut watch = Watch::new(stop, |event| {
+        if matches!(event, Event::Progress { phase: Phase::Weights, done, total } if done * 2 > total)
+        {
+            handle.stop();
+        }
+    });
+    let source = Folder::new(crate::fixture("tiny"));
+    let result = crate::block_on(Model::load(source, &crate::device("cpu"), None, &mut watch));
+    assert_eq!(result.err(), Some(Error::Stopped));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answer() {
+    let model = crate::load("tiny", "cpu");
+    let options = |seed| AskOptions {
+        sampling: Sampling {
+            temperature: 1.5,
+            seed,
+            ..Sampling::default()
+        },
+        max_new_tokens: 24,
+    };
+    let answer = |seed| ask(&mut session(&model), "How many?", &options(seed)).token_ids;
+    assert_eq!(answer(7), answer(7));
+    assert_ne!(answer(7), answer(8));
+}

@@ -1,0 +1,80 @@
+//! Every shader is valid WGSL as it stands and keeps to what portable WebGPU promises.
+
+use inf_llava::gpu::kernel::wgsl_const;
+use inf_llava::gpu::ops::SHADERS;
+use naga::proc::Layouter;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Module};
+
+/// Bytes of workgroup memory.
+const WORKGROUP_BYTES: u32 = 16 * 1024;
+/// Invocations of a workgroup.
+const INVOCATIONS: u32 = 256;
+/// Storage buffers of a stage.
+const STORAGE_BUFFERS: usize = 8;
+
+fn parse(name: &str, source: &str) -> Module {
+    match naga::front::wgsl::parse_str(source) {
+        Ok(module) => module,
+        Err(error) => panic!("{name}: {}", error.emit_to_string(source)),
+    }
+}
+
+#[test]
+fn valid_and_portable() {
+    for (name, source) in SHADERS {
+        let module = parse(name, source);
+        // No capability: no f16, no subgroups, nothing optional.
+        Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+
+        let entries: Vec<&str> = module
+            .entry_points
+            .iter()
+            .map(|e| e.name.as_str())
+            .collect();
+        assert_eq!(entries, ["main"], "{name}");
+        let size = module.entry_points[0].workgroup_size;
+        let invocations: u32 = size.iter().product();
+        assert!(invocations <= INVOCATIONS, "{name}: {invocations}");
+        assert_eq!(size, [wgsl_const(source, "WORKGROUP_SIZE"), 1, 1], "{name}");
+
+        let mut layouter = Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let of = |space: AddressSpace| {
+            module
+                .global_variables
+                .iter()
+                .filter(move |(_, v)| v.space == space)
+        };
+        let bytes: u32 = of(AddressSpace::WorkGroup)
+            .map(|(_, v)| layouter[v.ty].size)
+            .sum();
+        assert!(
+            bytes <= WORKGROUP_BYTES,
+            "{name}: {bytes} bytes of workgroup memory"
+        );
+        let mut storage = 0;
+        for (_, variable) in module.global_variables.iter() {
+            let AddressSpace::Storage { access } = variable.space else {
+                continue;
+            };
+            assert!(
+                access.contains(naga::StorageAccess::STORE),
+                "{name}: {:?} must be read_write",
+                variable.name
+            );
+            storage += 1;
+        }
+        assert!(storage <= STORAGE_BUFFERS, "{name}");
+    }
+}
+
+#[test]
+fn constants_are_read_from_the_file() {
+    assert_eq!(
+        wgsl_const("const AA: u32 = 1u;\nconst A: u32 = 64u;", "A"),
+        64
+    );
+}

@@ -1,0 +1,226 @@
+//! House rules that no compiler checks: how long a file may be, and what a room must not know.
+
+use std::path::{Path, PathBuf};
+
+const LONGEST_FILE_LINES: usize = 500;
+/// What is built or fetched, and not part of the project.
+const NOT_OURS: [&str; 5] = [".git", "target", "dist", "node_modules", "pkg"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for entry in entries {
+        let entry = entry.expect("entry");
+        let kind = entry.file_type().expect("kind of file");
+        let name = entry.file_name();
+        if kind.is_dir() && !NOT_OURS.iter().any(|&other| name == other) {
+            walk(&entry.path(), found);
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+}
+
+/// The text files below `folder` as (path from the root, text). `at_least` guards against a walk
+/// that finds nothing and so passes everything.
+fn texts(folder: &str, at_least: usize) -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    walk(&root().join(folder), &mut paths);
+    paths.sort();
+    let texts: Vec<_> = paths
+        .into_iter()
+        .filter_map(|path| {
+            let bytes = std::fs::read(&path).expect("file");
+            let path = path.strip_prefix(root()).expect("below the root");
+            Some((
+                path.to_string_lossy().replace('\\', "/"),
+                String::from_utf8(bytes).ok()?,
+            ))
+        })
+        .collect();
+    assert!(
+        texts.len() >= at_least,
+        "{} files in {folder:?}",
+        texts.len()
+    );
+    texts
+}
+
+fn rust(folder: &str, at_least: usize) -> Vec<(String, String)> {
+    let mut files = texts(folder, at_least);
+    files.retain(|(path, _)| path.ends_with(".rs"));
+    files
+}
+
+/// `path:line: text` for each line of `files` that `is_wrong`.
+fn wrong_lines(files: &[(String, String)], is_wrong: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in files {
+        for (index, line) in text.lines().enumerate() {
+            if is_wrong(path, line) {
+                wrong.push(format!("{path}:{}: {}", index + 1, line.trim()));
+            }
+        }
+    }
+    wrong
+}
+
+fn assert_none(wrong: Vec<String>, rule: &str) {
+    assert!(wrong.is_empty(), "{rule}:\n{}", wrong.join("\n"));
+}
+
+/// Blank lines instead of `#[cfg(test)]` items and comments; line numbers stay. Items at the left
+/// margin end at a `}` there or at a `;`, which rustfmt sees to.
+fn program_only(text: &str) -> String {
+    let mut in_test = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        in_test |= line.trim() == "#[cfg(test)]";
+        if !in_test && !line.trim_start().starts_with("//") {
+            kept.push_str(line);
+        }
+        kept.push('\n');
+        in_test &= !(line == "}" || line.ends_with(';') && !line.starts_with(' '));
+    }
+    kept
+}
+
+#[test]
+fn the_stripper_strips_tests_only() {
+    let text = "a.unwrap();\n// b.unwrap()\n#[cfg(test)]\nmod tests {\n    c.unwrap();\n}\nd();\n#[cfg(test)]\nmod e;\nf();\n";
+    assert_eq!(
+        program_only(text),
+        "a.unwrap();\n\n\n\n\n\nd();\n\n\nf();\n"
+    );
+}
+
+/// Errors are typed; a page or a program that panics tells its user nothing.
+#[test]
+fn nothing_panics_on_purpose() {
+    // (file, line, why it may)
+    let allowed = [
+        (
+            "src/gpu/kernel.rs",
+            r#"panic!("the shader has no such constant")"#,
+            "runs in the compiler: a shader without its constant must not build",
+        ),
+        (
+            "src/web.rs",
+            r#".unwrap_or_else(|| unreachable!("held until dropped"))"#,
+            "the guard is emptied by its own Drop alone",
+        ),
+    ];
+    let words = [
+        ".unwrap()",
+        ".expect(",
+        ".unwrap_err()",
+        "todo!(",
+        "unimplemented!(",
+        "unreachable!(",
+        "panic!(",
+    ];
+    let files: Vec<_> = rust("src", 30)
+        .into_iter()
+        .map(|(path, text)| (path, program_only(&text)))
+        .collect();
+    let wrong = wrong_lines(&files, |path, line| {
+        // parity.rs has a method `expect` of its own, which looks something up.
+        let line = line.replace("self.expect(", "");
+        let may = |&(file, text, _): &(&str, &str, &str)| file == path && line.trim() == text;
+        words.iter().any(|word| line.contains(word)) && !allowed.iter().any(may)
+    });
+    assert_none(wrong, "give an inf_llava::Error instead");
+}
+
+#[test]
+fn no_file_hides_two_jobs() {
+    let mut wrong = Vec::new();
+    for (folder, at_least) in [("src", 30), ("xtask", 5), ("shaders", 2), ("web/src", 3)] {
+        for (path, text) in texts(folder, at_least) {
+            let lines = text.lines().count();
+            if lines > LONGEST_FILE_LINES {
+                wrong.push(format!("{path}: {lines} lines"));
+            }
+        }
+    }
+    assert_none(
+        wrong,
+        &format!("split files of more than {LONGEST_FILE_LINES} lines"),
+    );
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let wrong = rust("src", 30)
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(path, _)| path)
+        .collect();
+    assert_none(wrong, "begin the file with `//!`");
+}
+
+#[test]
+fn rooms_do_not_know_what_they_must_not() {
+    let rules: [(&[&str], &[&str]); 3] = [
+        // These read hostile input and must compile without a device.
+        (
+            &["src/image", "src/text", "src/generate"],
+            &["wgpu", "cubecl", "wasm_bindgen", "burn"],
+        ),
+        // The mathematics is written once, for every device and every checkpoint layout.
+        (
+            &["src/vision", "src/language", "src/nn"],
+            &["cubecl", "self_attn", "model.layers", "lm_head."],
+        ),
+        (&["src/weights"], &["cubecl", "wasm_bindgen"]),
+    ];
+    for (rooms, words) in rules {
+        for room in rooms {
+            let wrong = wrong_lines(&texts(room, 2), |_, line| {
+                words.iter().any(|word| line.contains(word))
+            });
+            assert_none(wrong, &format!("{room} must not know of {words:?}"));
+        }
+    }
+    let knows = |path: &str, line: &str| path != "src/gpu/kernel.rs" && line.contains("cubecl");
+    assert_none(
+        wrong_lines(&rust("src", 30), knows),
+        "src/gpu/kernel.rs is the only bridge to cubecl",
+    );
+}
+
+#[test]
+fn no_paths_of_one_machine() {
+    // Put together here, so that this file is not its own finding.
+    let places = ["root", "work", "home"].map(|place| format!("/{place}/"));
+    let wrong = wrong_lines(&texts("", 100), |_, line| {
+        places.iter().any(|place| {
+            line.match_indices(place.as_str()).any(|(at, _)| {
+                // `web/work/x` or `https://host/home/x` is no path from the root.
+                !line[..at].ends_with(|c: char| c.is_alphanumeric() || "-_.~}".contains(c))
+            })
+        })
+    });
+    assert_none(wrong, "a path of one machine");
+}
+
+/// The checks over all kernels (naga, timings) go over this list.
+#[cfg(feature = "model")]
+#[test]
+fn every_shader_is_listed() {
+    let listed = inf_llava::gpu::ops::SHADERS;
+    let files = texts("shaders", 2);
+    for (path, text) in &files {
+        let name = path
+            .trim_start_matches("shaders/")
+            .trim_end_matches(".wgsl");
+        assert!(
+            listed.contains(&(name, text.as_str())),
+            "{path} is not in gpu::ops::SHADERS"
+        );
+    }
+    assert_eq!(listed.len(), files.len());
+}

@@ -1,0 +1,173 @@
+//! What is dead is dead, and passes are counted where the tower runs.
+
+use burn::tensor::Tensor;
+use inf_llava::gpu::ops::Square;
+use inf_llava::model::Model;
+use inf_llava::progress::{Phase, StopFlag, Watch};
+use inf_llava::stages::{Recorder, read};
+use inf_llava::vision::encoder::Features;
+use inf_llava::vision::plan::{Coverage, Crop, LowSource};
+use inf_llava::{Error, progress::Event};
+
+fn square(model: &Model, fixture: &str) -> Square {
+    let bytes = std::fs::read(crate::fixture(fixture).join("images/0.png")).unwrap();
+    model.square(&model.decode_picture("0.png", &bytes).unwrap())
+}
+
+/// Replaces the crops that `alive` does not name by NaN: the whole of it, as the authors' dense code
+/// would compute it, with every dead value poisoned.
+fn poison(features: Tensor<3>, all: &[Crop], alive: &[Crop]) -> Tensor<3> {
+    let [_, tokens, channels] = features.dims();
+    let parts = all
+        .iter()
+        .enumerate()
+        .map(|(index, crop)| match alive.contains(crop) {
+            true => features.clone().narrow(0, index, 1),
+            false => Tensor::full([1, tokens, channels], f32::NAN, &features.device()),
+        });
+    Tensor::cat(parts.collect(), 0)
+}
+
+fn keep(features: Tensor<3>, all: &[Crop], alive: &[Crop]) -> Tensor<3> {
+    let parts = all
+        .iter()
+        .enumerate()
+        .filter(|(_, crop)| alive.contains(crop))
+        .map(|(index, _)| features.clone().narrow(0, index, 1));
+    Tensor::cat(parts.collect(), 0)
+}
+
+/// NaN in every dead crop changes nothing: the dense computation on poisoned features gives the same
+/// tokens as the clean one, and so does the live one.
+#[test]
+fn nan_in_dead_crops_changes_nothing() {
+    for device in ["cpu", "wgpu"] {
+        for fixture in ["tiny", "tiny-n2-bf16", "tiny-n4-f16"] {
+            let model = crate::load(fixture, device);
+            let square = square(&model, fixture);
+            let (live, dense) = (
+                model.vision.plan(Coverage::Live),
+                model.vision.plan(Coverage::Dense),
+            );
+            let run = |coverage| {
+                crate::block_on(model.vision.features(
+                    &square,
+                    coverage,
+                    &mut Watch::nobody(),
+                    &mut Recorder::off(),
+                ))
+                .unwrap()
+                .0
+            };
+            let clean = run(Coverage::Dense);
+            let tokens = |features: &Features, coverage| {
+                let tokens = model
+                    .vision
+                    .visual_tokens(features, coverage, &mut Recorder::off());
+                crate::block_on(read(tokens)).unwrap()
+            };
+            let expected = tokens(&clean, Coverage::Dense);
+
+            let (locals, globals) = (dense.local_crops(), dense.global_crops());
+            let local = poison(clean.local.clone(), &locals, &live.local_crops());
+            let global = poison(clean.global.clone(), &globals, &live.global_crops());
+            let poisoned = Features {
+                local: local.clone(),
+                global: global.clone(),
+                low: clean.low.clone(),
+            };
+            let dead = dense.passes().len() - live.passes().len();
+            let close = |found: &[f32], what: &str| {
+                let largest = found
+                    .iter()
+                    .zip(&expected)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0f32, |m, e| if e.is_nan() { e } else { m.max(e) });
+                assert!(
+                    largest <= 1e-5,
+                    "{what}: {fixture} on {device}, {dead} dead passes: {largest}"
+                );
+            };
+            close(&tokens(&poisoned, Coverage::Dense), "dense");
+
+            // What the live plan keeps of the poisoned features, low from where it says.
+            let global = keep(global, &globals, &live.global_crops());
+            let low = match live.low {
+                LowSource::OwnPass => clean.low.clone(),
+                LowSource::GlobalCrop(index) => global.clone().narrow(0, index, 1).squeeze_dim(0),
+            };
+            let kept = Features {
+                local: keep(local, &locals, &live.local_crops()),
+                global,
+                low,
+            };
+            close(&tokens(&kept, Coverage::Live), "live");
+        }
+    }
+}
+
+#[test]
+fn passes_are_counted_and_reported() {
+    for (fixture, live, dense) in [
+        ("tiny", 10, 19),
+        ("tiny-n2-bf16", 9, 9),
+        ("tiny-n4-f16", 21, 33),
+    ] {
+        let model = crate::load(fixture, "cpu");
+        let square = square(&model, fixture);
+        for (coverage, expected) in [(Coverage::Live, live), (Coverage::Dense, dense)] {
+            let mut last = None;
+            let mut watch = Watch::new(StopFlag::default(), |event| last = Some(event));
+            let encoded = crate::block_on(model.vision.encode(
+                &square,
+                coverage,
+                &mut watch,
+                &mut Recorder::off(),
+            ))
+            .unwrap();
+            drop(watch);
+            assert_eq!(encoded.vision_passes, expected, "{fixture} {coverage:?}");
+            let total = expected as u64;
+            assert_eq!(
+                last,
+                Some(Event::Progress {
+                    phase: Phase::Vision,
+                    done: total,
+                    total
+                })
+            );
+        }
+    }
+}
+
+/// Stop is heard between passes: the released geometry runs them one by one.
+#[test]
+fn stops_between_passes() {
+    let model = crate::load("released-geometry", "cpu");
+    let square = square(&model, "released-geometry");
+    let stop = StopFlag::default();
+    let handle = stop.clone();
+    let mut passes = 0;
+    let mut watch = Watch::new(stop, |event| {
+        if let Event::Progress {
+            phase: Phase::Vision,
+            done,
+            ..
+        } = event
+        {
+            passes = done;
+            if done == 3 {
+                handle.stop();
+            }
+        }
+    });
+    let result = crate::block_on(model.vision.encode(
+        &square,
+        Coverage::Live,
+        &mut watch,
+        &mut Recorder::off(),
+    ));
+    drop(watch);
+    assert_eq!(result.err(), Some(Error::Stopped));
+    assert_eq!(passes, 3);
+}
