@@ -1,0 +1,115 @@
+/**
+ * The engine as the page sees it: each command is a promise that can be stopped. A worker that
+ * crashes rejects everything that waits for it and is ended; a fresh client starts a fresh one.
+ *
+ * @typedef {import('./protocol.js').EngineEvent} EngineEvent
+ * @typedef {import('./protocol.js').EngineInfo} EngineInfo
+ * @typedef {import('./protocol.js').ImageSummary} ImageSummary
+ * @typedef {import('./protocol.js').Answer} Answer
+ * @typedef {import('./protocol.js').Sampling} Sampling
+ */
+
+/**
+ * @template T
+ * @typedef {{promise: Promise<T>, stop: () => void}} Command
+ */
+
+const WORKER_URL = new URL('./worker.js', import.meta.url).href;
+
+/** The one policy of the page's Trusted Types: it makes the address of the worker, and nothing else. */
+const policy = globalThis.trustedTypes?.createPolicy('engine-worker', {
+  createScriptURL(url) {
+    if (url !== WORKER_URL) throw new TypeError('not the worker');
+    return url;
+  },
+});
+
+export class EngineClient {
+  #worker;
+  #next_id = 1;
+  /** @type {Map<number, {resolve: Function, reject: Function, on_event: (event: EngineEvent) => void}>} */
+  #waiting = new Map();
+  #on_crash;
+
+  /** @param {(message: string) => void} on_crash  called at most once */
+  constructor(on_crash) {
+    this.#on_crash = on_crash;
+    const address = policy ? policy.createScriptURL(WORKER_URL) : WORKER_URL;
+    this.#worker = new Worker(address, { type: 'module', name: 'engine' });
+    this.#worker.addEventListener('message', ({ data }) => this.#receive(data));
+    this.#worker.addEventListener('messageerror', () => this.#crashed('a message could not be read'));
+    this.#worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      this.#crashed(event.message ?? '');
+    });
+  }
+
+  /** @returns {Command<EngineInfo>} */
+  load(url, device, on_event) {
+    return this.#send('load', { url, device }, on_event);
+  }
+
+  /** Starts a conversation about a picture. The bytes move to the worker. @returns {Command<ImageSummary>} */
+  setImage(name, bytes, on_event) {
+    return this.#send('set_image', { name, bytes }, on_event, [bytes.buffer]);
+  }
+
+  /** Starts a conversation without a picture. @returns {Command<void>} */
+  clearImage() {
+    return this.#send('clear_image', {});
+  }
+
+  /** @param {string} text @param {Sampling} sampling @returns {Command<Answer>} */
+  ask(text, sampling, on_event) {
+    return this.#send('ask', { text, sampling }, on_event);
+  }
+
+  /** @param {Sampling} sampling @returns {Command<Answer>} */
+  regenerate(sampling, on_event) {
+    return this.#send('regenerate', { sampling }, on_event);
+  }
+
+  /** Starts a conversation about the same picture. @returns {Command<void>} */
+  newChat() {
+    return this.#send('new_chat', {});
+  }
+
+  #send(command, args, on_event = () => {}, transfer = []) {
+    const id = this.#next_id++;
+    const promise = new Promise((resolve, reject) => {
+      if (!this.#worker) {
+        reject({ code: 'crashed', message: '' });
+        return;
+      }
+      this.#waiting.set(id, { resolve, reject, on_event });
+      this.#worker.postMessage({ id, command, args }, transfer);
+    });
+    return { promise, stop: () => this.#worker?.postMessage({ stop: id }) };
+  }
+
+  /** @param {import('./protocol.js').Reply} reply */
+  #receive(reply) {
+    if (reply.type === 'crashed') {
+      this.#crashed(reply.message);
+      return;
+    }
+    const command = this.#waiting.get(reply.id);
+    if (!command) return;
+    if (reply.type === 'event') {
+      command.on_event(reply.event);
+      return;
+    }
+    this.#waiting.delete(reply.id);
+    if (reply.type === 'result') command.resolve(reply.value);
+    else command.reject(reply.error);
+  }
+
+  #crashed(message) {
+    if (!this.#worker) return;
+    this.#worker.terminate();
+    this.#worker = null;
+    for (const { reject } of this.#waiting.values()) reject({ code: 'crashed', message });
+    this.#waiting.clear();
+    this.#on_crash(message);
+  }
+}

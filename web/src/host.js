@@ -1,0 +1,113 @@
+/**
+ * Keeps one engine running: starts it, says what goes wrong with it and offers to start it again.
+ *
+ * @typedef {import('./protocol.js').EngineError} EngineError
+ */
+
+import { EngineClient } from './engine.js';
+import { strings } from './strings.js';
+import { Task } from './task.js';
+
+export class Host {
+  /** @type {EngineClient|null} */
+  engine = null;
+  /** Whether the engine can be asked, once that is known. @type {Promise<boolean>} */
+  running = Promise.resolve(false);
+  /** @type {Task|null} */
+  loading = null;
+  #address;
+  #view;
+  #on_start;
+  #on_change;
+  /** What is shown until the engine runs again. */
+  #trouble = null;
+
+  /**
+   * @param {import('./address.js').PageAddress} address
+   * @param {object} view
+   * @param {import('./view/status.js').Status} view.status
+   * @param {import('./view/picture.js').PictureView} view.picture
+   * @param {import('./view/notice.js').Notice} view.chat_notice
+   * @param {{on_start: () => void, on_change: () => void}} handlers  a start begins; loading began or ended
+   */
+  constructor(address, view, { on_start, on_change }) {
+    this.#address = address;
+    this.#view = view;
+    this.#on_start = on_start;
+    this.#on_change = on_change;
+  }
+
+  start() {
+    this.#trouble = null;
+    this.#view.chat_notice.hide();
+    this.engine ??= new EngineClient((message) => this.#crashed(message));
+    this.running = this.#load();
+    this.#on_start();
+  }
+
+  /** Takes away what was said about a question; trouble with the engine stays. */
+  clearNotice() {
+    if (this.#trouble) this.#view.chat_notice.show(this.#trouble);
+    else this.#view.chat_notice.hide();
+  }
+
+  async #load() {
+    const { status, picture } = this.#view;
+    const loading = new Task();
+    this.loading = loading;
+    status.facts(null);
+    status.say(strings.loadingEngine);
+    status.begin();
+    this.#on_change();
+    try {
+      const { model, device } = this.#address;
+      const info = await loading.run(
+        this.engine.load(model, device, (event) => {
+          if (event.phase !== 'engine') status.say(strings.loadingModel);
+          status.advance(event.phase, event.done, event.total);
+        }),
+      );
+      status.facts(info);
+      picture.setGeometry(info);
+      status.say(strings.ready(info.device));
+      return true;
+    } catch (error) {
+      this.#loadFailed(error);
+      return false;
+    } finally {
+      this.loading = null;
+      status.end();
+      this.#on_change();
+    }
+  }
+
+  /** @param {EngineError} error */
+  #loadFailed(error) {
+    if (error.code === 'crashed') return; // said where it was noticed
+    const stopped = error.code === 'stopped';
+    this.#fail(stopped ? strings.engineStopped : strings.engineFailed, {
+      title: stopped ? strings.engineStopped : strings.failure.load,
+      message: stopped ? '' : error.message,
+      advice: strings.advice(error.code),
+      action: { label: strings.loadAgain, run: () => this.start() },
+    });
+  }
+
+  #crashed(message) {
+    this.engine = null;
+    this.running = Promise.resolve(false);
+    this.#view.status.facts(null);
+    this.#fail(strings.engineFailed, {
+      title: strings.failure.crash,
+      message: message ? strings.crashedMessage(message) : strings.crashedWithoutMessage,
+      advice: strings.advice('crashed'),
+      action: { label: strings.restart, run: () => this.start() },
+    });
+  }
+
+  #fail(status_text, trouble) {
+    this.#trouble = trouble;
+    this.#view.status.say(status_text);
+    this.#view.chat_notice.show(trouble);
+  }
+}

@@ -1,0 +1,90 @@
+/** What the page's tests share: a browser, and a page put together as Trunk does, with a stand-in for the engine. */
+
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+
+/** WebGPU without a graphics card, and no requests of the browser's own. */
+const CHROMIUM_ARGUMENTS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export function launchBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    args: CHROMIUM_ARGUMENTS,
+  });
+}
+
+/** A folder like `dist/`, without the engine: `mock/inf-llava.js` takes its place. */
+export async function assembleWithMock() {
+  const folder = await mkdtemp(join(tmpdir(), 'inf-llava-page-'));
+  const html = await readFile(join(REPOSITORY, 'index.html'), 'utf8');
+  await writeFile(join(folder, 'index.html'), asTrunkDoes(html));
+  await cp(join(REPOSITORY, 'web/style.css'), join(folder, 'style.css'));
+  await cp(join(REPOSITORY, 'web/icon.svg'), join(folder, 'icon.svg'));
+  await cp(join(REPOSITORY, 'web/src'), join(folder, 'web'), { recursive: true });
+  await cp(join(REPOSITORY, 'web/test/mock/inf-llava.js'), join(folder, 'inf-llava.js'));
+  // The smallest module there is: magic number and version.
+  await writeFile(join(folder, 'inf-llava_bg.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  return { folder, remove: () => rm(folder, { recursive: true }) };
+}
+
+function asTrunkDoes(html) {
+  return html
+    .replace(/<link data-trunk rel="icon" href="web\/([^"]+)">/, '<link rel="icon" href="./$1">')
+    .replace(/<link data-trunk rel="css" href="web\/([^"]+)">/, '<link rel="stylesheet" href="./$1">')
+    .replace(/<link data-trunk rel="copy-dir"[^>]*>/g, '');
+}
+
+/**
+ * A fresh page, and what must never happen on it: requests to other hosts, refusals by the page's
+ * policy, errors on the console.
+ */
+export async function openPage(browser, url, { path = '', ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  const foreign = [];
+  const complaints = [];
+  context.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
+  });
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  await page.goto(url + path);
+  return { context, page, foreign, complaints, ...parts(page) };
+}
+
+/** The parts of the page by the names that it promises. */
+export function parts(page) {
+  return {
+    conversation: page.getByRole('log', { name: 'Conversation' }),
+    message: page.getByRole('textbox', { name: 'Message' }),
+    send: page.getByRole('button', { name: 'Send' }),
+    stop: page.getByRole('button', { name: 'Stop' }),
+    new_chat: page.getByRole('button', { name: 'New chat' }),
+    image: page.getByLabel('Image'),
+    status: page.getByRole('status', { name: 'Status' }),
+    progress: page.getByRole('progressbar'),
+    answers: page.locator('.answer'),
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * Stands in for the engine where only the page is under test: the same calls as the bindings that
+ * wasm-bindgen writes, with answers that depend on the words of the question. A model address
+ * with `slow` in it takes its time, one with `broken` in it fails.
+ */
+
+const PASSES = 10;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const fail = (code, message) => {
+  throw { code, message };
+};
+
+export default async function init({ module_or_path }) {
+  await (await module_or_path).arrayBuffer();
+}
+
+export class StopFlag {
+  stopped = false;
+  stop() {
+    this.stopped = true;
+  }
+  free() {}
+}
+
+export class Engine {
+  #step_ms;
+  #device;
+  #picture = null;
+  #turns = [];
+  #passes = 0;
+
+  static async load(url, device, on_event, stop) {
+    if (url.includes('broken')) fail('tensor-missing', `tensor model.norm.weight is missing from ${url}model.safetensors`);
+    // Any file of the folder: shows whether the worker may reach its host.
+    if (url.includes('fetched')) {
+      const response = await fetch(`${url}config.json`).catch((error) => fail('network', `${url}config.json: ${error.message}`));
+      if (!response.ok) fail('file-missing', `${url}config.json is missing`);
+    }
+    const step_ms = url.includes('slow') ? 150 : 5;
+    for (let done = 0; done <= 8; done += 1) {
+      if (stop.stopped) fail('stopped', 'stopped');
+      on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
+      await pause(step_ms);
+    }
+    return new Engine(device, step_ms);
+  }
+
+  constructor(device, step_ms) {
+    this.#device = device === 'cpu' ? 'CPU (WebAssembly)' : 'WebGPU: stand-in';
+    this.#step_ms = step_ms;
+  }
+
+  info() {
+    return {
+      name: 'stand-in',
+      device: this.#device,
+      parameters: 1_234_567,
+      weights_bytes: 9_600_000,
+      crops_per_side: 3,
+      crop_px: 336,
+      image_px: 1008,
+      context_tokens: 4096,
+      random_weights: true,
+    };
+  }
+
+  async set_image(name, bytes, on_event, stop) {
+    if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
+    for (let done = 0; done <= PASSES; done += 1) {
+      if (stop.stopped) fail('stopped', 'stopped');
+      on_event({ type: 'progress', phase: 'vision', done, total: PASSES });
+      await pause(name.includes('slow') ? 150 : this.#step_ms);
+    }
+    this.#picture = name;
+    this.#turns = [];
+    this.#passes = PASSES;
+    const notices = name.includes('animated') ? ['Animated: the first frame was taken.'] : [];
+    return { width: 1200, height: 800, notices, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
+  }
+
+  clear_image() {
+    this.#picture = null;
+    this.#turns = [];
+  }
+
+  async ask(text, options, on_event, stop) {
+    if (text.includes('context')) fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
+    const answer = await this.#answer(text, options, on_event, stop);
+    this.#turns.push(text);
+    return answer;
+  }
+
+  async regenerate(options, on_event, stop) {
+    const text = this.#turns.at(-1) ?? fail('option', 'nothing was asked yet');
+    return this.#answer(`${text} (again)`, options, on_event, stop);
+  }
+
+  new_chat() {
+    this.#turns = [];
+  }
+
+  free() {}
+
+  async #answer(question, options, on_event, stop) {
+    on_event({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
+    if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
+    const pieces = this.#words(question, options).match(/\S+\s*/g);
+    const most = options.max_new_tokens ?? Infinity;
+    const slow = question.includes('slow');
+    let text = '';
+    let tokens = 0;
+    let stop_reason = 'stop';
+    for (const piece of pieces) {
+      await pause(slow ? 60 : 2);
+      if (stop.stopped || tokens >= most) {
+        stop_reason = stop.stopped ? 'stopped' : 'length';
+        break;
+      }
+      on_event({ type: 'piece', text: piece });
+      text += piece;
+      tokens += 1;
+      if (question.includes('lose') && tokens === 3) return this.#panicInTask();
+    }
+    const vision_passes = this.#passes;
+    this.#passes = 0;
+    return {
+      text,
+      stop_reason,
+      prompt_tokens: 64 + 40 * this.#turns.length,
+      new_prompt_tokens: 40,
+      answer_tokens: tokens,
+      vision_passes,
+      timings_ms: {},
+      tokens_per_second: 11.3,
+    };
+  }
+
+  /** As a panic does in a task: an error that no promise carries, and an answer that never comes. */
+  #panicInTask() {
+    setTimeout(() => {
+      throw new WebAssembly.RuntimeError('unreachable');
+    });
+    return new Promise(() => {});
+  }
+
+  #words(question, options) {
+    if (question.includes('markup')) {
+      return 'Before <img src="https://example.com/x.png" onerror="document.title=1"> <script>document.title=2</script> [link](https://example.com/) ![picture](https://example.com/y.png) **after**';
+    }
+    if (question.includes('markdown')) {
+      return 'It shows **three boats** in a *harbour*:\n\n- a red one, `left`\n- a white one\n- a small ferry\n\n1. First\n2. Second\n\n```\nlet crops = 3 * 3;\n<b>not bold</b>\n```\n\nAnd a lighthouse.';
+    }
+    if (question.includes('options')) return JSON.stringify(options);
+    if (question.includes('slow')) return 'word '.repeat(200);
+    if (question.includes('harbour')) {
+      return 'The picture shows a **harbour at dusk**. Three boats are moored along the quay:\n\n- a red fishing boat, number `HB 27`, at the left;\n- a white sailing boat with furled sails;\n- a small ferry in the distance.\n\nThe sign at the lower right reads *Pier 7*. The lighthouse is lit, so it is probably after sunset.';
+    }
+    return `${this.#picture ? `About ${this.#picture}` : 'Without a picture'}, turn ${this.#turns.length + 1}: you asked ${question}`;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The page as Trunk built it, with the real engine, in Chromium:
+ * `DIST=… EXPECT_TEXT=… node --test real.test.mjs`. EXPECT_TEXT is what the command line answers to
+ * the same question about the same picture, greedily and with as many tokens.
+ */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { join } from 'node:path';
+import { launchBrowser, openPage, REPOSITORY } from './harness.mjs';
+import { serve } from './server.mjs';
+
+const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
+const IMAGE = process.env.IMAGE ?? join(REPOSITORY, 'tests/fixtures/tiny/images/1.png');
+const QUESTION = process.env.QUESTION ?? 'What is in the picture?';
+const EXPECT_TEXT = process.env.EXPECT_TEXT;
+const MAX_NEW_TOKENS = 24;
+/** A software adapter compiles its pipelines slowly. */
+const PATIENCE = { timeout: 180_000 };
+
+let browser;
+let server;
+
+before(async () => {
+  assert.notEqual(EXPECT_TEXT, undefined, 'EXPECT_TEXT: what the command line answers');
+  server = await serve(DIST);
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function ready(path) {
+  const p = await openPage(browser, server.url, { path, permissions: ['clipboard-read', 'clipboard-write'] });
+  await says(p.status, 'Ready on');
+  return p;
+}
+
+const says = (locator, expected) => locator.filter({ hasText: expected }).first().waitFor(PATIENCE);
+
+async function ask(p, text) {
+  await p.message.fill(text);
+  await p.send.click();
+}
+
+/** What the last answer says, once it is complete: the text itself, as copied, not as it is laid out. */
+async function answer(p) {
+  const turn = p.conversation.locator('article').last();
+  await turn.and(p.page.locator('[data-state="done"]')).waitFor(PATIENCE);
+  await turn.getByRole('button', { name: 'Copy' }).click();
+  await says(p.status, 'Copied');
+  return p.page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** Stops an answer midway. Which question has a long one is for the weights to say. */
+async function stopMidway(p) {
+  for (const question of ['Tell me everything about it.', 'List all that you see.', 'Why?', 'Go on.']) {
+    const turns = await p.answers.count();
+    await ask(p, question);
+    const turn = p.conversation.locator('article').nth(turns);
+    await turn.and(p.page.locator('[data-state="streaming"], [data-state="done"]')).waitFor(PATIENCE);
+    await p.page.keyboard.press('Escape');
+    await turn.and(p.page.locator('[data-state="done"]')).waitFor(PATIENCE);
+    if ((await p.status.innerText()).startsWith('Stopped after')) return;
+  }
+  assert.fail('every answer was complete before it could be stopped');
+}
+
+test('the same answer as the command line, again, stopped, and anew', async () => {
+  const p = await ready(`?device=wgpu&temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`);
+  await says(p.page.locator('#device'), 'WebGPU');
+
+  await p.image.setInputFiles(IMAGE);
+  await says(p.status, 'Picture ready');
+  await ask(p, QUESTION);
+  assert.equal(await answer(p), EXPECT_TEXT);
+
+  // A second turn runs no vision pass.
+  await ask(p, 'And what else?');
+  await says(p.conversation.locator('article[data-state="done"]').nth(1), '0 passes');
+
+  await p.page.getByText('Settings').click();
+  await p.page.getByLabel('Max new tokens').fill('400');
+  await stopMidway(p);
+  assert.equal(await p.stop.isDisabled(), true);
+
+  // After a stop and a new chat, the first question gets its first answer.
+  await p.new_chat.click();
+  await says(p.status, 'New chat');
+  assert.equal(await p.answers.count(), 0);
+  await p.page.getByLabel('Max new tokens').fill(String(MAX_NEW_TOKENS));
+  await ask(p, QUESTION);
+  assert.equal(await answer(p), EXPECT_TEXT);
+
+  await p.page.getByRole('button', { name: 'Regenerate' }).click();
+  assert.equal(await answer(p), EXPECT_TEXT);
+
+  assert.deepEqual(p.foreign, [], 'no request leaves the site');
+  assert.deepEqual(p.complaints, [], 'no policy violation and no error');
+  await p.context.close();
+});
+
+test('the same answer on the CPU', async () => {
+  const p = await ready(`?device=cpu&temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`);
+  await says(p.page.locator('#device'), 'CPU');
+  await p.image.setInputFiles(IMAGE);
+  await ask(p, QUESTION); // waits for the picture
+  assert.equal(await answer(p), EXPECT_TEXT);
+  await p.context.close();
+});
+
+test('what is no picture is said to be none, and the conversation goes on', async () => {
+  const p = await ready('?device=cpu&temperature=0&max_new_tokens=4');
+  await p.image.setInputFiles(IMAGE);
+  await says(p.status, 'Picture ready');
+  const named = (name, text) => ({ name, mimeType: 'image/png', buffer: Buffer.from(text) });
+  for (const file of [named('note.png', 'no picture at all'), named('cut.png', '\x89PNG\r\n\x1a\n'), named('empty.png', '')]) {
+    await p.image.setInputFiles(file);
+    await says(p.page.getByRole('alert'), file.name);
+    await says(p.page.locator('#picture-name'), '1.png');
+  }
+  await ask(p, QUESTION);
+  await p.conversation.locator('article[data-state="done"]').waitFor(PATIENCE);
+  assert.deepEqual(p.complaints, []);
+  await p.context.close();
+});
+
+test('a model folder that is not there is said, with its address', async () => {
+  const p = await openPage(browser, server.url, { path: '?model=models/nowhere/' });
+  await says(p.page.getByRole('alert'), 'models/nowhere/');
+  await p.page.getByRole('button', { name: 'Load again' }).waitFor();
+  await p.context.close();
+});
