@@ -1,0 +1,191 @@
+//! The command line.
+
+use crate::error::Error;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Sets up, serves and tests INF-LLaVA. Every command first installs what it misses; nothing is done twice.
+
+Usage: cargo xtask COMMAND
+
+  serve [--port N] [--open]  Build the page and serve it on http://127.0.0.1:8080/ (or port N);
+                             --open shows it in the browser. It rebuilds when a source changes.
+  test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
+                             NAME picks steps: a step (fmt, light, clippy, clippy-web, docs, native, page,
+                             browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
+                             page built before (step page). --all makes the property tests long.
+  build-web                  Build the page into dist/, for any static web server.
+  setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
+                             wasm-opt), what the tests need (software Vulkan, Chromium, node, npm packages),
+                             or, with neither flag, both.
+  env                        Print what plain `trunk serve` needs in its shell: eval \"$(cargo xtask env)\".
+                             Prints only a comment where it needs nothing.
+  --help                     This text.
+
+Environment:
+  CARGO_TARGET_DIR           Where to build. Logs of installations are in its folder xtask/.
+  CHROMIUM                   The browser to test with, instead of the first on PATH.
+  INF_LLAVA_WASM_TOOLCHAIN   `rustup` or `debian`: which compiler builds the page. Without it rustup's, or
+                             Debian's packages where rustup cannot download.
+  CI                         When set, cargo is run with --locked.
+
+Exit codes:
+  0 done    1 something failed    2 wrong command line    3 something must be installed by hand (the message says how)
+
+Plain cargo and trunk work too, once set up: `cargo run --release -- --help`, `trunk serve`.";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    Help,
+    Setup { web: bool, test: bool },
+    Serve { port: u16, open: bool },
+    BuildWeb,
+    Test(TestOptions),
+    Env,
+}
+
+/// Which tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TestOptions {
+    /// Steps or groups; all when empty.
+    pub names: Vec<String>,
+    /// The slow suites too.
+    pub all: bool,
+}
+
+impl Request {
+    /// Reads the arguments after the program's name.
+    pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let mut args = args.into_iter().peekable();
+        let Some(command) = args.next() else {
+            return Ok(Self::Help);
+        };
+        let rest: Vec<String> = args.collect();
+        if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+            return Ok(Self::Help);
+        }
+        match command.as_str() {
+            "--help" | "-h" | "help" => Ok(Self::Help),
+            "setup" => flags(&rest, &["--web", "--test"]).map(|on| Self::Setup {
+                web: on[0],
+                test: on[1],
+            }),
+            "serve" => parse_serve(rest),
+            "build-web" => flags(&rest, &[]).map(|_| Self::BuildWeb),
+            "env" => flags(&rest, &[]).map(|_| Self::Env),
+            "test" => {
+                let (flags_given, names): (Vec<_>, Vec<_>) =
+                    rest.into_iter().partition(|arg| arg.starts_with('-'));
+                flags(&flags_given, &["--all"])
+                    .map(|on| Self::Test(TestOptions { names, all: on[0] }))
+            }
+            other => Err(Error::Usage(format!("there is no command `{other}`"))),
+        }
+    }
+}
+
+/// Which of the `known` flags are given; any other argument is refused.
+fn flags(args: &[String], known: &[&str]) -> Result<Vec<bool>, Error> {
+    if let Some(stranger) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
+        return Err(Error::Usage(format!("unexpected argument `{stranger}`")));
+    }
+    Ok(known
+        .iter()
+        .map(|flag| args.iter().any(|arg| arg == flag))
+        .collect())
+}
+
+fn parse_serve(args: Vec<String>) -> Result<Request, Error> {
+    let (mut port, mut open) = (8080, false);
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let value = match arg.as_str() {
+            "--open" => {
+                open = true;
+                continue;
+            }
+            "--port" => args.next().unwrap_or_default(),
+            _ => match arg.strip_prefix("--port=") {
+                Some(value) => value.to_owned(),
+                None => return Err(Error::Usage(format!("unexpected argument `{arg}`"))),
+            },
+        };
+        port = match value.parse() {
+            Ok(number @ 1..) => number,
+            _ => {
+                return Err(Error::Usage(format!(
+                    "--port wants a number from 1 to 65535, not `{value}`"
+                )));
+            }
+        };
+    }
+    Ok(Request::Serve { port, open })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Request, Error> {
+        Request::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn commands_and_their_flags() {
+        assert_eq!(parse("").ok(), Some(Request::Help));
+        assert_eq!(
+            parse("serve").ok(),
+            Some(Request::Serve {
+                port: 8080,
+                open: false
+            })
+        );
+        assert_eq!(
+            parse("serve --open --port 9000").ok(),
+            Some(Request::Serve {
+                port: 9000,
+                open: true
+            })
+        );
+        assert_eq!(
+            parse("serve --port=9000").ok(),
+            Some(Request::Serve {
+                port: 9000,
+                open: false
+            })
+        );
+        assert_eq!(
+            parse("setup --test").ok(),
+            Some(Request::Setup {
+                web: false,
+                test: true
+            })
+        );
+        let options = TestOptions {
+            names: vec!["web".to_owned(), "docs".to_owned()],
+            all: true,
+        };
+        assert_eq!(
+            parse("test web --all docs").ok(),
+            Some(Request::Test(options))
+        );
+        assert_eq!(parse("test --help").ok(), Some(Request::Help));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_usage_error() {
+        for line in [
+            "sevre",
+            "serve --port",
+            "serve --port x",
+            "serve --port 0",
+            "serve 80",
+            "setup web",
+            "test --al",
+            "env x",
+        ] {
+            assert!(parse(line).is_err_and(|e| e.exit_code() == 2), "{line}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask`: what a person types to set up, serve and test the project.
+//!
+//! In: the command line, the checkout, the machine. Out: installed tools, the built page, test results.
+//! It knows cargo, trunk, apt-get, npm and node; it must not know the model.
+
+mod args;
+mod command;
+mod counts;
+mod error;
+mod page;
+mod project;
+mod setup;
+mod test;
+mod version;
+
+use std::process::ExitCode;
+
+use args::Request;
+use error::Error;
+use project::Project;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let request = Request::parse(std::env::args().skip(1))?;
+    let project = Project::find()?;
+    match request {
+        Request::Help => {
+            println!("{}", args::HELP);
+            Ok(())
+        }
+        Request::Setup { web, test } => setup::run(&project, web, test),
+        Request::Serve { port, open } => page::serve(&project, port, open),
+        Request::BuildWeb => page::build(&project),
+        Request::Test(options) => test::run(&project, &options),
+        Request::Env => page::print_env(&project),
+    }
+}

@@ -1,0 +1,117 @@
+//! Where things are: the checkout, the target folder, what is pinned.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::version;
+
+/// Paths of this checkout.
+pub struct Project {
+    /// The repository's root.
+    pub root: PathBuf,
+    /// Where cargo builds: `CARGO_TARGET_DIR`, else `target` in the root.
+    pub target: PathBuf,
+}
+
+impl Project {
+    /// The checkout that this program was built from.
+    pub fn find() -> Result<Self, Error> {
+        // Cargo sets it anew at each run; the compiled-in value serves a program started by hand.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = here.parent().unwrap_or(&here).to_path_buf();
+        if !root.join("Cargo.toml").is_file() {
+            return Err(Error::Failed(format!(
+                "{} holds no Cargo.toml: the checkout was moved. Run `cargo xtask` again from inside it.",
+                root.display()
+            )));
+        }
+        let target = target_dir(&root, std::env::var_os("CARGO_TARGET_DIR"));
+        Ok(Self { root, target })
+    }
+
+    /// Where this program keeps logs, the tools' own builds, and a Node where the machine has none.
+    pub fn work_dir(&self) -> PathBuf {
+        self.target.join("xtask")
+    }
+
+    /// Trunk's output.
+    pub fn dist(&self) -> PathBuf {
+        self.root.join("dist")
+    }
+
+    /// The version of `package` that Cargo.lock pins.
+    pub fn locked_version(&self, package: &str) -> Result<String, Error> {
+        let path = self.root.join("Cargo.lock");
+        let lock = std::fs::read_to_string(&path)
+            .map_err(|error| Error::Failed(format!("cannot read {}: {error}", path.display())))?;
+        version::locked(&lock, package)
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                Error::Failed(format!(
+                    "Cargo.lock names no {package}: is it still a dependency in Cargo.toml?"
+                ))
+            })
+    }
+}
+
+/// A relative `CARGO_TARGET_DIR` counts from the folder that cargo was called in.
+fn target_dir(root: &Path, chosen: Option<OsString>) -> PathBuf {
+    match chosen {
+        Some(dir) if !dir.is_empty() => {
+            std::path::absolute(&dir).unwrap_or_else(|_| PathBuf::from(dir))
+        }
+        _ => root.join("target"),
+    }
+}
+
+/// In CI a lock file that does not fit Cargo.toml is an error; at a developer's it is brought up to date.
+pub fn locked_flag() -> Option<&'static str> {
+    std::env::var_os("CI").map(|_| "--locked")
+}
+
+/// The first of `names` that PATH holds.
+pub fn on_path(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    names.iter().find_map(|name| {
+        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        std::env::split_paths(&path)
+            .map(|dir| dir.join(&file))
+            .find(|file| file.is_file())
+    })
+}
+
+/// Where `cargo install` puts programs.
+pub fn cargo_bin_dir() -> Option<PathBuf> {
+    let home = |name: &str| {
+        std::env::var_os(name)
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
+    };
+    home("CARGO_INSTALL_ROOT")
+        .or_else(|| home("CARGO_HOME"))
+        .or_else(|| {
+            home("HOME")
+                .or_else(|| home("USERPROFILE"))
+                .map(|dir| dir.join(".cargo"))
+        })
+        .map(|dir| dir.join("bin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_folder_is_the_chosen_one_or_in_the_root() {
+        let root = Path::new("/checkout");
+        assert_eq!(target_dir(root, None), Path::new("/checkout/target"));
+        assert_eq!(
+            target_dir(root, Some("".into())),
+            Path::new("/checkout/target")
+        );
+        assert_eq!(target_dir(root, Some("/warm".into())), Path::new("/warm"));
+        assert!(target_dir(root, Some("relative".into())).is_absolute());
+    }
+}

@@ -1,0 +1,213 @@
+//! What the tests run on: software Vulkan, a browser, node and its packages.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Need, Tools};
+use crate::error::Error;
+use crate::project::{self, Project};
+use crate::version::Version;
+
+/// What playwright-core asks for. Debian 12 has 18, so npm's own copy may have to serve.
+const LEAST_NODE: &[u32] = &[20];
+const NPM_NODE: &str = "node@22.23.3";
+/// Names the browser that the tests drive.
+pub const CHROMIUM: &str = "CHROMIUM";
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+/// Folders with a package.json that the tests use.
+const PACKAGE_DIRS: &[&str] = &["web", "web/test"];
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Debian's packages for those of `needs` that are not met; what npm can do better is left to the need's own step.
+pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec<&'static str> {
+    let missing = |need: &&Need| match need {
+        Need::Vulkan => cfg!(target_os = "linux") && lavapipe().is_none(),
+        Need::Chromium => named_browser().is_none() && project::on_path(BROWSERS).is_none(),
+        Need::Node => !npm_runs(project, tools),
+        _ => false,
+    };
+    let packages = |need: &Need| -> &[&'static str] {
+        match need {
+            Need::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
+            Need::Chromium => &["chromium"],
+            Need::Node => &["nodejs", "npm"],
+            _ => &[],
+        }
+    };
+    needs
+        .iter()
+        .filter(missing)
+        .flat_map(packages)
+        .copied()
+        .collect()
+}
+
+pub fn ensure_vulkan() -> Result<String, Error> {
+    if !cfg!(target_os = "linux") {
+        return Ok("not needed: this system's own GPU interface is used".to_owned());
+    }
+    lavapipe().map(|driver| format!("there: {}", driver.display())).ok_or_else(|| {
+        Error::ByHand(
+            "libvulkan.so.1 or lavapipe's driver file (/usr/share/vulkan/icd.d/lvp_icd*.json) is missing although \
+             libvulkan1 and mesa-vulkan-drivers are installed: reinstall them"
+                .to_owned(),
+        )
+    })
+}
+
+/// lavapipe's driver file, if the Vulkan loader is there too.
+fn lavapipe() -> Option<PathBuf> {
+    let loader_dirs = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+    ];
+    loader_dirs
+        .iter()
+        .find(|dir| Path::new(dir).join("libvulkan.so.1").exists())?;
+    ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"]
+        .iter()
+        .find_map(|dir| {
+            let entries = std::fs::read_dir(dir).ok()?;
+            entries.flatten().map(|entry| entry.path()).find(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
+            })
+        })
+}
+
+pub fn ensure_chromium(tools: &mut Tools) -> Result<String, Error> {
+    let found = match named_browser() {
+        Some(named) if named.is_file() => named,
+        Some(named) => {
+            return Err(Error::ByHand(format!(
+                "{CHROMIUM} names {}, which is no file",
+                named.display()
+            )));
+        }
+        None => project::on_path(BROWSERS).ok_or_else(|| {
+            let names = BROWSERS.join(", ");
+            Error::ByHand(format!(
+                "no browser on PATH (looked for {names}). Set {CHROMIUM} to one."
+            ))
+        })?,
+    };
+    let message = format!("there: {}", found.display());
+    tools.chromium = Some(found);
+    Ok(message)
+}
+
+fn named_browser() -> Option<PathBuf> {
+    std::env::var_os(CHROMIUM)
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+}
+
+pub fn ensure_node(project: &Project, tools: &mut Tools) -> Result<String, Error> {
+    if let Some(version) = node_version(project, tools) {
+        return Ok(format!("there: {version}"));
+    }
+    println!(
+        "    the system's node is older than {}: taking one from npm, for this checkout only",
+        LEAST_NODE[0]
+    );
+    npm_install_local(project, tools, NPM_NODE)?;
+    node_version(project, tools)
+        .map(|version| format!("installed: npm's {version}"))
+        .ok_or_else(|| {
+            Error::ByHand(format!(
+                "npm's {NPM_NODE} does not run here. Install Node {} or newer.",
+                LEAST_NODE[0]
+            ))
+        })
+}
+
+/// What `node --version` says, if it is new enough and has npm beside it.
+fn node_version(project: &Project, tools: &Tools) -> Option<String> {
+    let said = tools.command(project, "node --version").output()?;
+    let recent = Version::find(&said).is_some_and(|version| version.is_at_least(LEAST_NODE));
+    (recent && npm_runs(project, tools)).then_some(said)
+}
+
+fn npm_runs(project: &Project, tools: &Tools) -> bool {
+    tools.command(project, "npm --version").output().is_some()
+}
+
+/// One package from npm in the target folder, found before PATH from then on.
+pub fn npm_install_local(project: &Project, tools: &mut Tools, package: &str) -> Result<(), Error> {
+    let folder = npm_dir(project, package);
+    let created = std::fs::create_dir_all(&folder);
+    created
+        .map_err(|error| Error::Failed(format!("cannot create {}: {error}", folder.display())))?;
+    let install = tools
+        .command(
+            project,
+            "npm install --no-audit --no-fund --no-save --prefix",
+        )
+        .args([folder.display().to_string(), package.to_owned()]);
+    install.run_condensed(&project.work_dir().join("npm-local.log"), LIMIT)?;
+    tools.path_first.push(folder.join("node_modules/.bin"));
+    Ok(())
+}
+
+/// Folders of programs that [`npm_install_local`] left in an earlier run.
+pub fn local_bin_dirs(project: &Project) -> Vec<PathBuf> {
+    let packages = [NPM_NODE, super::cargo_tools::NPM_BINARYEN];
+    packages
+        .map(|p| npm_dir(project, p).join("node_modules/.bin"))
+        .into_iter()
+        .filter(|dir| dir.is_dir())
+        .collect()
+}
+
+/// The version is part of the name, so that a new one never meets an old one's files.
+fn npm_dir(project: &Project, package: &str) -> PathBuf {
+    project.work_dir().join("npm").join(package)
+}
+
+/// Installs what the lock files name, unless the same lock was installed before.
+pub fn ensure_packages(project: &Project, tools: &Tools) -> Result<String, Error> {
+    let dirs: Vec<PathBuf> = PACKAGE_DIRS
+        .iter()
+        .map(|dir| project.root.join(dir))
+        .filter(|dir| dir.join("package.json").is_file())
+        .collect();
+    if dirs.is_empty() {
+        return Err(Error::Failed(format!(
+            "no package.json in {}: the browser tests need one",
+            PACKAGE_DIRS.join(" or ")
+        )));
+    }
+    let mut word = "there";
+    for dir in dirs {
+        let wanted = lock_text(&dir);
+        let stamp = dir.join("node_modules/.installed-lock");
+        if wanted.is_some() && std::fs::read_to_string(&stamp).ok() == wanted {
+            continue;
+        }
+        word = "installed";
+        let verb = if wanted.is_some() { "ci" } else { "install" };
+        let install = tools
+            .command(project, &format!("npm {verb} --no-audit --no-fund"))
+            .dir(&dir)
+            // Debian's browser is used; a package must not fetch one of its own.
+            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+        install.run_condensed(&project.work_dir().join("npm.log"), LIMIT)?;
+        if let Some(text) = lock_text(&dir) {
+            // Without the stamp the next run only installs once more; a package without
+            // dependencies leaves no folder for it.
+            let _ = std::fs::write(&stamp, text);
+        }
+    }
+    Ok(word.to_owned())
+}
+
+fn lock_text(dir: &Path) -> Option<String> {
+    std::fs::read_to_string(dir.join("package-lock.json")).ok()
+}

@@ -1,0 +1,158 @@
+//! Set-up: what the machine must have, checked first and installed only when missing.
+//!
+//! In: a list of needs. Out: [`Tools`], which every later command is given. Each step is idempotent.
+
+mod apt;
+mod browser;
+mod cargo_tools;
+pub mod wasm;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::command::Command;
+use crate::error::Error;
+use crate::project::{self, Project};
+pub use browser::CHROMIUM;
+use wasm::Route;
+
+/// One thing that the machine must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A standard library for wasm32-unknown-unknown.
+    WasmTarget,
+    /// trunk, which builds and serves the page.
+    Trunk,
+    /// wasm-bindgen's program, of exactly the library's version.
+    WasmBindgen,
+    /// wasm-opt, which makes the page's program a third of its size.
+    WasmOpt,
+    /// A Vulkan driver in software, so that the GPU code runs without a GPU.
+    Vulkan,
+    /// A browser with WebGPU.
+    Chromium,
+    /// Node, which drives the browser.
+    Node,
+    /// The npm packages of the browser tests.
+    NodePackages,
+}
+
+/// What the page needs to be built.
+pub const WEB: &[Need] = &[
+    Need::WasmTarget,
+    Need::Trunk,
+    Need::WasmBindgen,
+    Need::WasmOpt,
+];
+/// What the tests need beside it.
+pub const TEST: &[Need] = &[Need::Vulkan, Need::Node, Need::Chromium, Need::NodePackages];
+
+impl Need {
+    /// What it is and what it is for, in one line.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::WasmTarget => "wasm32 target, to compile the program for the browser",
+            Self::Trunk => "trunk, to build and serve the page",
+            Self::WasmBindgen => "wasm-bindgen, to join the program to JavaScript",
+            Self::WasmOpt => "wasm-opt, to make the page's program small",
+            Self::Vulkan => "software Vulkan (lavapipe), to run the GPU code without a GPU",
+            Self::Node => "node, to drive the browser in the tests",
+            Self::Chromium => "Chromium, to test the page in a real browser",
+            Self::NodePackages => "npm packages of the browser tests (playwright-core)",
+        }
+    }
+}
+
+/// What was found or installed.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    /// Folders that come before PATH: where cargo and npm put what was installed.
+    pub path_first: Vec<PathBuf>,
+    /// How wasm is compiled; nothing when no step needed it.
+    pub wasm: Option<Route>,
+    /// The browser.
+    pub chromium: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Those that are found without installing anything.
+    pub fn found(project: &Project) -> Self {
+        let mut tools = Self::default();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if let Some(dir) =
+            project::cargo_bin_dir().filter(|dir| !std::env::split_paths(&path).any(|p| p == *dir))
+        {
+            tools.path_first.push(dir);
+        }
+        tools.path_first.extend(browser::local_bin_dirs(project));
+        tools
+    }
+
+    /// A command that finds the tools.
+    pub fn command(&self, project: &Project, line: &str) -> Command {
+        Command::line(line)
+            .dir(&project.root)
+            .path_first(&self.path_first)
+    }
+
+    /// A command that compiles for wasm.
+    pub fn wasm_command(&self, project: &Project, line: &str) -> Command {
+        let envs = self.wasm.as_ref().map(Route::envs).unwrap_or_default();
+        self.command(project, line).envs(&envs)
+    }
+}
+
+/// `cargo xtask setup`: everything, or the named parts.
+pub fn run(project: &Project, web: bool, test: bool) -> Result<(), Error> {
+    let all = !web && !test;
+    let mut needs = Vec::new();
+    if web || all {
+        needs.extend_from_slice(WEB);
+    }
+    if test || all {
+        needs.extend_from_slice(TEST);
+    }
+    let tools = ensure(project, &needs)?;
+    println!("Set-up is complete.");
+    if tools
+        .wasm
+        .as_ref()
+        .is_some_and(|route| !route.envs().is_empty())
+    {
+        println!("For plain `trunk serve`, in a shell of its own: eval \"$(cargo xtask env)\"");
+    }
+    Ok(())
+}
+
+/// Checks `needs` in order and installs what is missing.
+pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
+    let mut tools = Tools::found(project);
+    if !needs.is_empty() {
+        println!(
+            "Set-up: {} things to check, each installed only if missing",
+            needs.len()
+        );
+    }
+    let packages = browser::missing_packages(project, &tools, needs);
+    if !packages.is_empty() {
+        // At once: one request to a person without root, one run of apt-get for everybody else.
+        println!("  Debian packages: {}", packages.join(" "));
+        apt::install(project, "What the tests run on", &packages)?;
+    }
+    for (index, need) in needs.iter().enumerate() {
+        println!("  {}/{} {}", index + 1, needs.len(), need.purpose());
+        let started = Instant::now();
+        let result = match need {
+            Need::WasmTarget => wasm::ensure(project, &mut tools),
+            Need::Trunk => cargo_tools::ensure_trunk(project, &tools),
+            Need::WasmBindgen => cargo_tools::ensure_wasm_bindgen(project, &tools),
+            Need::WasmOpt => cargo_tools::ensure_wasm_opt(project, &mut tools),
+            Need::Vulkan => browser::ensure_vulkan(),
+            Need::Chromium => browser::ensure_chromium(&mut tools),
+            Need::Node => browser::ensure_node(project, &mut tools),
+            Need::NodePackages => browser::ensure_packages(project, &tools),
+        }?;
+        println!("    {result} ({:.1} s)", started.elapsed().as_secs_f32());
+    }
+    Ok(tools)
+}

@@ -1,0 +1,141 @@
+//! `cargo xtask test`: the steps in the order that fails soonest, and the table at the end.
+//!
+//! burn takes minutes to compile, so there are as few configurations of it as can be: release natively, release for wasm,
+//! and the two metadata-only builds that clippy and the docs share.
+
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use crate::args::TestOptions;
+use crate::counts::Counts;
+use crate::error::Error;
+use crate::project::Project;
+use crate::setup::{self, Need, Tools, wasm::Route};
+use steps::{Step, choose, commands};
+
+/// How a step ended.
+enum Outcome {
+    Held(Counts),
+    Failed(Error, Counts),
+    LeftOut(&'static str),
+}
+
+struct Record {
+    step: Step,
+    outcome: Outcome,
+    time: Duration,
+}
+
+/// Runs the chosen steps up to the first failure.
+pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
+    let steps = choose(&options.names)?;
+    let started = Instant::now();
+    // All needs first: what must be installed by hand is told before the first minute is spent.
+    let mut needs: Vec<Need> = Vec::new();
+    for need in steps.iter().flat_map(|step| step.needs) {
+        if !needs.contains(need) {
+            needs.push(*need);
+        }
+    }
+    let tools = setup::ensure(project, &needs)?;
+    let set_up = started.elapsed();
+
+    let mut records = Vec::new();
+    for step in &steps {
+        println!("\n== {}: {} ==", step.name, step.what);
+        let started = Instant::now();
+        let outcome = run_step(project, &tools, *step, options.all);
+        let failed = matches!(outcome, Outcome::Failed(..));
+        records.push(Record {
+            step: *step,
+            outcome,
+            time: started.elapsed(),
+        });
+        if failed {
+            break;
+        }
+    }
+    report(&steps, records, set_up)
+}
+
+fn run_step(project: &Project, tools: &Tools, step: Step, all: bool) -> Outcome {
+    if step.name == "clippy-web" && matches!(tools.wasm, Some(Route::Debian { .. })) {
+        return Outcome::LeftOut(
+            "Debian's toolchain has no clippy beside it; the page's build still compiles this code",
+        );
+    }
+    let commands = match commands(project, tools, step.name, all) {
+        Ok(commands) => commands,
+        Err(error) => return Outcome::Failed(error, Counts::default()),
+    };
+    let mut counts = Counts::default();
+    for command in commands {
+        let result = if step.counts {
+            command.run_counted()
+        } else {
+            command
+                .run()
+                .map(|()| Counts::default())
+                .map_err(|error| (error, Counts::default()))
+        };
+        match result {
+            Ok(more) => counts += more,
+            Err((error, more)) => {
+                counts += more;
+                return Outcome::Failed(error, counts);
+            }
+        }
+    }
+    if step.counts && !counts.any_ran() {
+        return Outcome::Failed(
+            Error::Failed(format!("step {} ran no test", step.name)),
+            counts,
+        );
+    }
+    Outcome::Held(counts)
+}
+
+/// Prints the table and the closing lines; the first failure becomes the error.
+fn report(steps: &[Step], records: Vec<Record>, set_up: Duration) -> Result<(), Error> {
+    println!("\nstep        seconds  result");
+    println!("{:<10} {:>8}  ok", "setup", set_up.as_secs());
+    let done = records.len();
+    let mut total = Counts::default();
+    let mut failure = None;
+    let mut closing = Vec::new();
+    for Record {
+        step,
+        outcome,
+        time,
+    } in records
+    {
+        let (word, counts) = match outcome {
+            Outcome::Held(counts) => ("ok".to_owned(), counts),
+            Outcome::LeftOut(why) => (format!("left out: {why}"), Counts::default()),
+            Outcome::Failed(error, counts) => {
+                failure = Some((step.name, error));
+                ("FAILED".to_owned(), counts)
+            }
+        };
+        println!("{:<10} {:>8}  {word}", step.name, time.as_secs());
+        if step.counts {
+            closing.push(format!("{}: {counts}", step.name));
+            total += counts;
+        }
+    }
+    for step in &steps[done..] {
+        println!("{:<10} {:>8}  not reached", step.name, "");
+    }
+    println!();
+    closing.iter().for_each(|line| println!("{line}"));
+    if closing.len() > 1 {
+        println!("total: {total}");
+    }
+    match failure {
+        None => Ok(()),
+        Some((name, error)) => Err(Error::Failed(format!(
+            "step {name}: {error}\nRun it alone with: cargo xtask test {name}"
+        ))),
+    }
+}

@@ -1,0 +1,258 @@
+//! The steps and their command lines.
+
+use std::path::Path;
+
+use crate::command::Command;
+use crate::error::Error;
+use crate::page;
+use crate::project::{self, Project};
+use crate::setup::{self, Need, Tools};
+
+/// What the page and the command line are both asked, greedily; `real.test.mjs` compares the answers.
+const IMAGE: &str = "tests/fixtures/tiny/images/1.png";
+const QUESTION: &str = "What is in the picture?";
+const MAX_NEW_TOKENS: &str = "24";
+/// Cases of each property test with `--all`.
+const MANY_CASES: &str = "20000";
+
+/// One step of the tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub name: &'static str,
+    pub group: &'static str,
+    pub what: &'static str,
+    /// What its commands need beyond Rust.
+    pub needs: &'static [Need],
+    /// Whether it runs tests: then running none is a failure.
+    pub counts: bool,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        group: "lint",
+        what: "formatting",
+        needs: &[],
+        counts: false,
+    },
+    Step {
+        name: "light",
+        group: "native",
+        what: "tests that need no burn, with overflow checks",
+        needs: &[],
+        counts: true,
+    },
+    Step {
+        name: "clippy",
+        group: "lint",
+        what: "lints, native",
+        needs: &[],
+        counts: false,
+    },
+    Step {
+        name: "docs",
+        group: "docs",
+        what: "documentation without warnings",
+        needs: &[],
+        counts: false,
+    },
+    Step {
+        name: "clippy-web",
+        group: "lint",
+        what: "lints, browser",
+        needs: &[Need::WasmTarget],
+        counts: false,
+    },
+    Step {
+        name: "native",
+        group: "native",
+        what: "all native tests, on the CPU and on software Vulkan",
+        needs: &[Need::Vulkan],
+        counts: true,
+    },
+    Step {
+        name: "page",
+        group: "web",
+        what: "the page, built as it is served",
+        needs: setup::WEB,
+        counts: false,
+    },
+    Step {
+        name: "browser",
+        group: "web",
+        what: "the page in a real browser",
+        needs: &[Need::Node, Need::Chromium, Need::NodePackages],
+        counts: true,
+    },
+];
+
+/// The steps that `names` pick, in the fixed order.
+pub fn choose(names: &[String]) -> Result<Vec<Step>, Error> {
+    let picks = |step: &Step, name: &str| step.name == name || step.group == name;
+    if let Some(stranger) = names
+        .iter()
+        .find(|name| !STEPS.iter().any(|step| picks(step, name)))
+    {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        return Err(Error::Usage(format!(
+            "there is no test step `{stranger}`. Steps: {}. Groups: lint, native, docs, web",
+            known.join(", ")
+        )));
+    }
+    let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| picks(step, name));
+    Ok(STEPS.iter().filter(chosen).copied().collect())
+}
+
+/// The command lines of a step.
+pub fn commands(
+    project: &Project,
+    tools: &Tools,
+    step: &str,
+    all: bool,
+) -> Result<Vec<Command>, Error> {
+    let cargo = |line: &str| {
+        let command = tools.command(project, &format!("cargo {line}"));
+        command.args(project::locked_flag())
+    };
+    let test = |line: &str| {
+        if all {
+            cargo(line).env("PROPTEST_CASES", MANY_CASES)
+        } else {
+            cargo(line)
+        }
+    };
+    Ok(match step {
+        "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
+        "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
+        "clippy" => {
+            vec![cargo("clippy --release --workspace --all-targets").args(["--", "-D", "warnings"])]
+        }
+        "docs" => vec![cargo("doc --release --no-deps --lib").env("RUSTDOCFLAGS", "-D warnings")],
+        "clippy-web" => vec![
+            cargo("clippy --release --lib --target wasm32-unknown-unknown --no-default-features --features model")
+                .args(["--", "-D", "warnings"]),
+        ],
+        "native" => vec![test("test --release")],
+        "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
+        "browser" => vec![browser_command(project, tools)?],
+        other => return Err(Error::Failed(format!("step {other} has no commands"))),
+    })
+}
+
+fn browser_command(project: &Project, tools: &Tools) -> Result<Command, Error> {
+    if !project.dist().join("index.html").is_file() {
+        return Err(Error::Failed(
+            "dist/ holds no page. Build it first: cargo xtask test page browser".to_owned(),
+        ));
+    }
+    let folder = project.root.join("web/test");
+    // Node's own search for test files in a folder changed between its versions; the names are given instead.
+    let files = test_files(&folder);
+    if files.is_empty() {
+        return Err(Error::Failed(format!(
+            "{} holds no *.test.mjs or *.test.js",
+            folder.display()
+        )));
+    }
+    let mut command = tools
+        .command(
+            project,
+            "node --test --test-concurrency=1 --test-reporter=spec",
+        )
+        .args(files.iter().map(|name| format!("web/test/{name}")))
+        .env("IMAGE", project.root.join(IMAGE).display().to_string())
+        .env("QUESTION", QUESTION)
+        .env("EXPECT_TEXT", answer_of_command_line(project, tools)?);
+    if let Some(chromium) = &tools.chromium {
+        command = command.env(setup::CHROMIUM, chromium.display().to_string());
+    }
+    Ok(command)
+}
+
+/// What the program answers where the page will be asked the same.
+fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Error> {
+    let ask = tools
+        .command(
+            project,
+            "cargo run --release --quiet -- chat --model models/demo --temperature 0",
+        )
+        .args(["--max-new-tokens", MAX_NEW_TOKENS, "--image", IMAGE])
+        .args(["--prompt", QUESTION]);
+    let printed = ask.run_for_text()?;
+    // The program ends the answer with a line break of its own.
+    let answer = printed.strip_suffix('\n').unwrap_or(&printed);
+    if answer.is_empty() || answer.contains('\0') {
+        return Err(Error::Failed(format!(
+            "`{ask}` gave no text to compare the page with"
+        )));
+    }
+    Ok(answer.to_owned())
+}
+
+fn test_files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".test.mjs") || name.ends_with(".test.js"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(names: &[&str]) -> Vec<&'static str> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        choose(&names)
+            .map(|steps| steps.iter().map(|step| step.name).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn names_and_groups_pick_steps_in_the_fixed_order() {
+        assert_eq!(chosen(&[]).len(), STEPS.len());
+        assert_eq!(chosen(&["web"]), ["page", "browser"]);
+        assert_eq!(
+            chosen(&["browser", "lint"]),
+            ["fmt", "clippy", "clippy-web", "browser"]
+        );
+        assert!(choose(&["wbe".to_owned()]).is_err_and(|e| e.exit_code() == 2));
+    }
+
+    #[test]
+    fn every_step_has_commands() {
+        let project = Project {
+            root: "/checkout".into(),
+            target: "/checkout/target".into(),
+        };
+        for step in STEPS.iter().filter(|step| step.name != "browser") {
+            let commands = commands(&project, &Tools::default(), step.name, false);
+            assert!(
+                commands.is_ok_and(|commands| !commands.is_empty()),
+                "{}",
+                step.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_long_run_multiplies_the_property_tests() {
+        let project = Project {
+            root: "/checkout".into(),
+            target: "/checkout/target".into(),
+        };
+        let commands = commands(&project, &Tools::default(), "native", true).unwrap_or_default();
+        assert!(
+            commands[0]
+                .to_string()
+                .starts_with("PROPTEST_CASES=20000 cargo test --release")
+        );
+    }
+
+    #[test]
+    fn nothing_in_the_browser_folder_is_an_error() {
+        assert!(test_files(Path::new("/no/such/folder")).is_empty());
+    }
+}
