@@ -43,10 +43,17 @@ export function next_task() {
     return new Promise((resolve) => { waiting.push(resolve); channel.port2.postMessage(0); });
 }
 export function now_ms() { return performance.now(); }
+export async function adapter_name() {
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+    const { vendor, architecture, description } = adapter?.info ?? {};
+    return [vendor, architecture, description].filter(Boolean).join(' ') || 'unnamed adapter';
+}
 ")]
 extern "C" {
     #[wasm_bindgen(js_name = next_task)]
     fn js_next_task() -> js_sys::Promise;
+    #[wasm_bindgen(js_name = adapter_name)]
+    fn js_adapter_name() -> js_sys::Promise;
     /// Milliseconds since the worker started.
     pub(crate) fn now_ms() -> f64;
 }
@@ -55,6 +62,12 @@ extern "C" {
 pub(crate) async fn next_task() {
     // The promise has no way to fail.
     let _ = JsFuture::from(js_next_task()).await;
+}
+
+/// What the browser calls its adapter, which wgpu does not hand on.
+pub(crate) async fn adapter_name() -> String {
+    let name = JsFuture::from(js_adapter_name()).await;
+    name.ok().and_then(|name| name.as_string()).unwrap_or_default()
 }
 
 /// Stops a command, also while it is awaited.

@@ -6,8 +6,8 @@ use burn::tensor::Device;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
 #[cfg(not(target_arch = "wasm32"))]
-use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
-use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
+use burn::tensor::wgpu::{WgpuBackend, WgpuOptions, wgpu};
+use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 
 use crate::error::{Error, Result};
 
@@ -135,7 +135,8 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     }
     match Device::wgpu_options().init_with_setup_async().await {
         Ok((device, setup)) => {
-            let chosen = describe(device, &setup);
+            let name = format!("WebGPU: {}", crate::web::adapter_name().await);
+            let chosen = with_limits(device, &setup, name);
             *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
             Ok(chosen)
         }
@@ -183,31 +184,32 @@ fn no_adapter(reasons: &[String]) -> Error {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
     let info = setup.adapter.get_info();
-    let kind = match (cfg!(target_arch = "wasm32"), info.device_type) {
-        (true, _) => "WebGPU".to_string(),
-        (false, wgpu::DeviceType::Cpu) => format!("software GPU, {:?}", info.backend),
-        (false, _) => format!("GPU, {:?}", info.backend),
+    let kind = match info.device_type {
+        wgpu::DeviceType::Cpu => "software GPU",
+        _ => "GPU",
     };
-    // A browser may tell nothing but the driver's or vendor's name, or nothing at all.
-    let names = [&info.name, &info.driver, &info.driver_info];
-    let name = names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .cloned()
-        .unwrap_or_else(|| "adapter".into());
-    let limits = setup.device.limits();
     ChosenDevice {
-        device,
-        name: format!("{kind}: {name}"),
-        max_tensor_bytes: limits
-            .max_storage_buffer_binding_size
-            .min(limits.max_buffer_size),
         free_bytes: match info.device_type {
             wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu => free_memory(),
             _ => None,
         },
+        ..with_limits(device, setup, format!("{kind}, {:?}: {}", info.backend, info.name))
+    }
+}
+
+/// The device by its name, with the limits of its buffers; how much is free is not known.
+fn with_limits(device: Device, setup: &WgpuSetup, name: String) -> ChosenDevice {
+    let limits = setup.device.limits();
+    ChosenDevice {
+        device,
+        name,
+        max_tensor_bytes: limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size),
+        free_bytes: None,
     }
 }
 

@@ -8,11 +8,11 @@ import { chromium } from 'playwright-core';
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
-/** WebGPU without a graphics card, and no requests of the browser's own. */
+/** WebGPU without a graphics card. */
+const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+/** No requests of the browser's own. */
 const CHROMIUM_ARGUMENTS = [
   '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -20,11 +20,12 @@ const CHROMIUM_ARGUMENTS = [
   '--disable-sync',
 ];
 
-export function launchBrowser() {
+/** Without `extra` there is no WebGPU: headless Chromium takes no software adapter by itself. */
+export function launchBrowser(extra = WEBGPU) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
-    args: CHROMIUM_ARGUMENTS,
+    args: [...CHROMIUM_ARGUMENTS, ...extra],
   });
 }
 

@@ -133,3 +133,39 @@ test('a model folder that is not there is said, with its address', async () => {
   await p.page.getByRole('button', { name: 'Load again' }).waitFor();
   await p.context.close();
 });
+
+test('a model too large for the device is refused before its weights are fetched', async () => {
+  // The released sizes, as their config.json states them.
+  const config = {
+    hidden_size: 4096, intermediate_size: 14336, num_hidden_layers: 32, num_attention_heads: 32,
+    num_key_value_heads: 8, vocab_size: 128257, mm_vision_tower: 'openai/clip-vit-large-patch14-336',
+  };
+  for (const device of ['cpu', 'wgpu']) {
+    const p = await openPage(browser, server.url);
+    const asked = [];
+    await p.context.route('**/models/huge/*', (route) => {
+      asked.push(new URL(route.request().url()).pathname);
+      if (route.request().url().endsWith('/config.json')) return route.fulfill({ json: config });
+      return route.fulfill({ status: 404 });
+    });
+    await p.page.goto(`${server.url}?model=models/huge/&device=${device}`);
+    await says(p.page.getByRole('alert'), /needs about \d+ MiB and \d+ MiB are available/);
+    assert.deepEqual(asked.filter((path) => path.includes('safetensors')), []);
+    await p.context.close();
+  }
+});
+
+test('without WebGPU the page runs on the CPU by itself', async () => {
+  const plain = await launchBrowser([]);
+  const p = await openPage(plain, server.url, {
+    path: `?temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`,
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  assert.equal(await p.page.evaluate(async () => !(await navigator.gpu?.requestAdapter())), true, 'this browser has WebGPU');
+  await says(p.status, 'Ready on');
+  await says(p.page.locator('#device'), 'CPU');
+  await p.image.setInputFiles(IMAGE);
+  await ask(p, QUESTION);
+  assert.equal(await answer(p), EXPECT_TEXT);
+  await plain.close();
+});

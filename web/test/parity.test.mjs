@@ -1,0 +1,118 @@
+/**
+ * Every stage of every fixture against PyTorch, in Chromium: on WebGPU (SwiftShader) and on the CPU.
+ * The same comparison as `inf-llava parity`, by the same code, over HTTP. `DIST=… node --test parity.test.mjs`
+ */
+
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { launchBrowser, REPOSITORY } from './harness.mjs';
+import { serve } from './server.mjs';
+
+const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
+const FIXTURES = ['tiny', 'tiny-n2-bf16', 'tiny-n4-f16', 'released-geometry'];
+/** A software adapter compiles a pipeline for every new shape. */
+const PATIENCE_MS = 600_000;
+
+let browser;
+let server;
+let folder;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inf-llava-parity-'));
+  for (const name of ['inf-llava.js', 'inf-llava_bg.wasm', 'snippets']) {
+    await cp(join(DIST, name), join(folder, name), { recursive: true });
+  }
+  await cp(join(REPOSITORY, 'web/test/parity.worker.js'), join(folder, 'parity.worker.js'));
+  await cp(join(REPOSITORY, 'tests/fixtures'), join(folder, 'fixtures'), { recursive: true });
+  await writeFile(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><title>parity</title>');
+  server = await serve(folder);
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+/** Runs a command in a fresh worker of a fresh page. */
+async function run(command) {
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(server.url);
+  const reply = await page.evaluate(
+    (command) =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker('./parity.worker.js', { type: 'module' });
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = (event) => reject(new Error(event.message || 'the worker failed'));
+        worker.postMessage(command);
+      }),
+    command,
+  );
+  await page.close();
+  assert.equal(reply.error, undefined, JSON.stringify(reply.error));
+  // An invalid shader is only logged, and later reads give stale values.
+  assert.deepEqual(complaints, []);
+  return reply;
+}
+
+function check({ rows, unused, passed }) {
+  assert.ok(rows.length > 50, `${rows.length} comparisons`);
+  const beyond = rows.filter((row) => !(row.max_error <= row.limit));
+  assert.deepEqual(beyond, []);
+  assert.deepEqual(unused, []);
+  assert.equal(passed, true);
+}
+
+const worst = (rows, kind) => {
+  const of = rows.filter((row) => row.limit > 0 && kind(row)).map((row) => row.max_error);
+  return Math.max(...of).toExponential(1);
+};
+
+for (const fixture of FIXTURES) {
+  test(`${fixture} on WebGPU`, { timeout: PATIENCE_MS }, async (t) => {
+    const url = `${server.url}fixtures/${fixture}/`;
+    const { value, dispatches, adapters } = await run({ what: 'parity', url, device: 'wgpu' });
+    check(value);
+    assert.match(value.device, /^WebGPU/);
+    assert.ok(adapters >= 1);
+    // Our own kernels, launched where the model runs them, and every dispatch that the browser saw.
+    assert.ok(value.kernels_launched >= 18, `${value.kernels_launched} kernels`);
+    assert.ok(dispatches > value.kernels_launched, `${dispatches} dispatches`);
+    const logits = worst(value.rows, (row) => row.name.includes('logits'));
+    const features = worst(value.rows, (row) => !row.name.includes('logits'));
+    t.diagnostic(
+      `${value.device}: ${value.rows.length} comparisons, features within ${features}, logits within ${logits}; ` +
+        `${value.kernels_launched} WGSL kernels of ${dispatches} dispatches`,
+    );
+  });
+}
+
+for (const fixture of ['tiny', 'tiny-n2-bf16', 'tiny-n4-f16']) {
+  test(`${fixture} on the CPU`, { timeout: PATIENCE_MS }, async () => {
+    const url = `${server.url}fixtures/${fixture}/`;
+    const { value, dispatches } = await run({ what: 'parity', url, device: 'cpu' });
+    check(value);
+    assert.match(value.device, /^CPU/);
+    assert.equal(dispatches, 0);
+  });
+}
+
+test('what a launch costs', { timeout: PATIENCE_MS }, async (t) => {
+  const milliseconds = [];
+  for (let run_index = 0; run_index < 5; run_index += 1) {
+    const { value, dispatches } = await run({ what: 'launch', device: 'wgpu', count: 500 });
+    assert.ok(dispatches >= 500, `${dispatches} dispatches`);
+    milliseconds.push(value);
+  }
+  milliseconds.sort((a, b) => a - b);
+  // A measurement, not a bar: machines differ. The constructor fix is worth a factor of a hundred.
+  t.diagnostic(`burn launch in the browser: median ${milliseconds[2].toFixed(3)} ms of 5 runs of 500`);
+});
