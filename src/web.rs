@@ -67,7 +67,9 @@ pub(crate) async fn next_task() {
 /// What the browser calls its adapter, which wgpu does not hand on.
 pub(crate) async fn adapter_name() -> String {
     let name = JsFuture::from(js_adapter_name()).await;
-    name.ok().and_then(|name| name.as_string()).unwrap_or_default()
+    name.ok()
+        .and_then(|name| name.as_string())
+        .unwrap_or_default()
 }
 
 /// Stops a command, also while it is awaited.

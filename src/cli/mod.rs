@@ -151,6 +151,7 @@ fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    silence_drivers();
     let done = pollster::block_on(async {
         match cli.command {
             Command::Chat(args) => chat::run(args).await,
@@ -163,6 +164,15 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(exit_code(&error))
     })
+}
+
+/// Mesa's drivers print a line on stderr for every look at a display that a session without a desktop
+/// (ssh, a container) does not have.
+fn silence_drivers() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the program has started no thread yet.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
 }
 
 /// See [`EXIT_CODES`].

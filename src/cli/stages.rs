@@ -1,7 +1,7 @@
 //! `inf-llava stages`: every intermediate tensor into a safetensors file.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -119,7 +119,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn write(
-    out: &PathBuf,
+    out: &Path,
     stages: &BTreeMap<String, Stage>,
     square: &[u8],
     side: usize,

@@ -196,7 +196,11 @@ fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
             wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu => free_memory(),
             _ => None,
         },
-        ..with_limits(device, setup, format!("{kind}, {:?}: {}", info.backend, info.name))
+        ..with_limits(
+            device,
+            setup,
+            format!("{kind}, {:?}: {}", info.backend, info.name),
+        )
     }
 }
 

@@ -110,7 +110,7 @@ fn exit_codes_are_as_documented() {
     );
     // 5: it does not fit
     chat(&["--prompt", "x", "--context", "20"], 5, &["20"]);
-    chat(&["--prompt", "x", "--context", "0"], 5, &["0"]);
+    chat(&["--prompt", "x", "--context", "0"], 2, &["0"]);
 }
 
 #[test]

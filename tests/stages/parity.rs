@@ -61,7 +61,6 @@ fn a_wrong_value_is_seen() {
     assert!(report.passed());
     report.rows[3].max_error = f32::NAN;
     assert!(!report.passed(), "NaN passed for a small error");
-    let mut report = report;
     report.rows[3].max_error = 0.0;
     report.unused.push("0.low".into());
     assert!(
