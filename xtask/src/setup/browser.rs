@@ -117,7 +117,7 @@ pub fn ensure_node(project: &Project, tools: &mut Tools) -> Result<String, Error
         "    the system's node is older than {}: taking one from npm, for this checkout only",
         LEAST_NODE[0]
     );
-    npm_install_local(project, tools, NPM_NODE)?;
+    install_npm_node(project, tools)?;
     node_version(project, tools)
         .map(|version| format!("installed: npm's {version}"))
         .ok_or_else(|| {
@@ -135,13 +135,13 @@ fn node_version(project: &Project, tools: &Tools) -> Option<String> {
     (recent && npm_runs(project, tools)).then_some(said)
 }
 
-fn npm_runs(project: &Project, tools: &Tools) -> bool {
+pub fn npm_runs(project: &Project, tools: &Tools) -> bool {
     tools.command(project, "npm --version").output().is_some()
 }
 
-/// One package from npm in the target folder, found before PATH from then on.
-pub fn npm_install_local(project: &Project, tools: &mut Tools, package: &str) -> Result<(), Error> {
-    let folder = npm_dir(project, package);
+/// Node from npm, in the target folder.
+fn install_npm_node(project: &Project, tools: &mut Tools) -> Result<(), Error> {
+    let folder = npm_node_dir(project);
     let created = std::fs::create_dir_all(&folder);
     created
         .map_err(|error| Error::Failed(format!("cannot create {}: {error}", folder.display())))?;
@@ -150,25 +150,20 @@ pub fn npm_install_local(project: &Project, tools: &mut Tools, package: &str) ->
             project,
             "npm install --no-audit --no-fund --no-save --prefix",
         )
-        .args([folder.display().to_string(), package.to_owned()]);
-    install.run_condensed(&project.work_dir().join("npm-local.log"), LIMIT)?;
-    tools.path_first.push(folder.join("node_modules/.bin"));
+        .args([folder.display().to_string(), NPM_NODE.to_owned()]);
+    install.run_condensed(&project.work_dir().join("npm-node.log"), LIMIT)?;
+    tools.path_first.extend(npm_node_bin_dir(project));
     Ok(())
 }
 
-/// Folders of programs that [`npm_install_local`] left in an earlier run.
-pub fn local_bin_dirs(project: &Project) -> Vec<PathBuf> {
-    let packages = [NPM_NODE, super::cargo_tools::NPM_BINARYEN];
-    packages
-        .map(|p| npm_dir(project, p).join("node_modules/.bin"))
-        .into_iter()
-        .filter(|dir| dir.is_dir())
-        .collect()
+/// The folder of the Node that an earlier run took from npm.
+pub fn npm_node_bin_dir(project: &Project) -> Option<PathBuf> {
+    Some(npm_node_dir(project).join("node_modules/.bin")).filter(|dir| dir.is_dir())
 }
 
 /// The version is part of the name, so that a new one never meets an old one's files.
-fn npm_dir(project: &Project, package: &str) -> PathBuf {
-    project.work_dir().join("npm").join(package)
+fn npm_node_dir(project: &Project) -> PathBuf {
+    project.work_dir().join(NPM_NODE)
 }
 
 /// Installs what the lock files name, unless the same lock was installed before.

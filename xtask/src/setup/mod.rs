@@ -6,8 +6,9 @@ mod apt;
 mod browser;
 mod cargo_tools;
 pub mod wasm;
+mod wasm_opt;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::command::Command;
@@ -78,13 +79,10 @@ impl Tools {
     /// Those that are found without installing anything.
     pub fn found(project: &Project) -> Self {
         let mut tools = Self::default();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if let Some(dir) =
-            project::cargo_bin_dir().filter(|dir| !std::env::split_paths(&path).any(|p| p == *dir))
-        {
-            tools.path_first.push(dir);
-        }
-        tools.path_first.extend(browser::local_bin_dirs(project));
+        tools
+            .path_first
+            .extend(project::cargo_bin_dir().filter(|dir| comes_late(dir)));
+        tools.path_first.extend(browser::npm_node_bin_dir(project));
         tools
     }
 
@@ -100,6 +98,21 @@ impl Tools {
         let envs = self.wasm.as_ref().map(Route::envs).unwrap_or_default();
         self.command(project, line).envs(&envs)
     }
+}
+
+/// Whether PATH lacks cargo's bin folder, or has another wasm-opt before it: the one tool that systems ship too.
+fn comes_late(cargo_bin: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = format!("wasm-opt{}", std::env::consts::EXE_SUFFIX);
+    for dir in std::env::split_paths(&path) {
+        if dir == cargo_bin {
+            return false;
+        }
+        if dir.join(&program).is_file() {
+            return true;
+        }
+    }
+    true
 }
 
 /// `cargo xtask setup`: everything, or the named parts.
@@ -146,7 +159,7 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
             Need::WasmTarget => wasm::ensure(project, &mut tools),
             Need::Trunk => cargo_tools::ensure_trunk(project, &tools),
             Need::WasmBindgen => cargo_tools::ensure_wasm_bindgen(project, &tools),
-            Need::WasmOpt => cargo_tools::ensure_wasm_opt(project, &mut tools),
+            Need::WasmOpt => wasm_opt::ensure(project, &tools),
             Need::Vulkan => browser::ensure_vulkan(),
             Need::Chromium => browser::ensure_chromium(&mut tools),
             Need::Node => browser::ensure_node(project, &mut tools),
