@@ -1,17 +1,26 @@
 //! Small measurements that check what they time.
 
 use burn::tensor::{Device, Tensor};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::stages::read;
 use crate::timer::Timer;
 
-/// Milliseconds that one burn operation costs on `device`: the mean of `count` additions to a row
-/// of 4096, read back at the end.
+/// What an element-wise operation costs, as the mean of many.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LaunchCost {
+    /// Milliseconds until the call returns: what the host pays.
+    pub host_ms: f64,
+    /// Milliseconds with the device's work and the final read.
+    pub total_ms: f64,
+}
+
+/// Adds one to a row of 4096 `count` times, on `device`, and reads it back.
 ///
 /// # Errors
 /// [`Error::NotFinite`] if the sum is wrong, which means that something did not run.
-pub async fn launch_ms(device: &Device, count: u32) -> Result<f64> {
+pub async fn launch_cost(device: &Device, count: u32) -> Result<LaunchCost> {
     let row = Tensor::<1>::zeros([4096], device);
     read(row.clone().add_scalar(1.0)).await?;
     let timer = Timer::start();
@@ -19,10 +28,11 @@ pub async fn launch_ms(device: &Device, count: u32) -> Result<f64> {
     for _ in 0..count {
         sum = sum.add_scalar(1.0);
     }
+    let host_ms = timer.elapsed_ms() / f64::from(count);
     let values = read(sum).await?;
-    let elapsed_ms = timer.elapsed_ms();
+    let total_ms = timer.elapsed_ms() / f64::from(count);
     match values.iter().all(|&value| value == count as f32) {
-        true => Ok(elapsed_ms / f64::from(count)),
+        true => Ok(LaunchCost { host_ms, total_ms }),
         false => Err(Error::NotFinite {
             stage: "the launch benchmark".into(),
         }),

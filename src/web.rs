@@ -1,9 +1,14 @@
 //! The handle that the page's worker drives, by wasm-bindgen. Thin: it converts arguments, events
 //! and errors, and holds no logic of its own. JavaScript sees errors as `{code, message}`.
 
+#![allow(
+    clippy::await_holding_refcell_ref,
+    reason = "the borrow is the lock: a second command meanwhile is refused"
+)]
+
 mod source;
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -95,8 +100,8 @@ impl StopFlag {
 #[wasm_bindgen]
 pub struct Engine {
     name: String,
-    // Taken out while a command runs, so that a second one is refused instead of breaking the first.
-    session: RefCell<Option<Session>>,
+    // Borrowed while a command runs, so that a second one is refused instead of breaking the first.
+    session: RefCell<Session>,
     model: Rc<Model>,
 }
 
@@ -116,7 +121,7 @@ impl Engine {
             Model::load(source, &device, None, &mut watch).await
         };
         let model = Rc::new(loaded.await.map_err(to_js)?);
-        let session = RefCell::new(Some(Session::new(model.clone(), Coverage::Live)));
+        let session = RefCell::new(Session::new(model.clone(), Coverage::Live));
         Ok(Engine {
             name: url,
             session,
@@ -152,20 +157,18 @@ impl Engine {
         stop: &StopFlag,
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
-        let mut session = self.take()?;
-        let result = session.get().set_image(&name, &bytes, &mut watch).await;
-        result.map_err(to_js).and_then(|info| to_value(&info))
+        answer(self.session()?.set_image(&name, &bytes, &mut watch).await)
     }
 
     /// Forgets the picture and the conversation.
     pub fn clear_image(&self) -> JsResult<()> {
-        self.take()?.get().clear_image();
+        self.session()?.clear_image();
         Ok(())
     }
 
     /// Forgets the conversation, keeps the picture.
     pub fn new_chat(&self) -> JsResult<()> {
-        self.take()?.get().new_chat();
+        self.session()?.new_chat();
         Ok(())
     }
 
@@ -179,9 +182,7 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let options = ask_options(options)?;
-        let mut session = self.take()?;
-        let result = session.get().ask(&text, &options, &mut watch).await;
-        result.map_err(to_js).and_then(|answer| to_value(&answer))
+        answer(self.session()?.ask(&text, &options, &mut watch).await)
     }
 
     /// Answers the last question again.
@@ -193,42 +194,16 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let options = ask_options(options)?;
-        let mut session = self.take()?;
-        let result = session.get().regenerate(&options, &mut watch).await;
-        result.map_err(to_js).and_then(|answer| to_value(&answer))
+        answer(self.session()?.regenerate(&options, &mut watch).await)
     }
 
-    fn take(&self) -> JsResult<Taken<'_>> {
-        match self.session.borrow_mut().take() {
-            Some(session) => Ok(Taken {
-                home: &self.session,
-                session: Some(session),
-            }),
-            None => Err(to_js(Error::Device {
+    fn session(&self) -> JsResult<RefMut<'_, Session>> {
+        self.session.try_borrow_mut().map_err(|_| {
+            to_js(Error::Device {
                 device: self.model.device.name.clone(),
                 reason: "the engine is busy with another command".into(),
-            })),
-        }
-    }
-}
-
-/// The session while a command uses it; goes home when the command ends, however it ends.
-struct Taken<'a> {
-    home: &'a RefCell<Option<Session>>,
-    session: Option<Session>,
-}
-
-impl Taken<'_> {
-    fn get(&mut self) -> &mut Session {
-        self.session
-            .as_mut()
-            .unwrap_or_else(|| unreachable!("held until dropped"))
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        *self.home.borrow_mut() = self.session.take();
+            })
+        })
     }
 }
 
@@ -264,15 +239,18 @@ pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> Js
     }))
 }
 
-/// Milliseconds of one burn operation: the mean of `count` additions of a row of 4096, read back at
-/// the end. Also checks the sum.
+/// What a burn operation costs on `device`: see [`crate::bench::LaunchCost`].
 #[wasm_bindgen]
-pub async fn launch_ms(device: String, count: u32) -> JsResult<f64> {
+pub async fn launch_cost(device: String, count: u32) -> JsResult<JsValue> {
     let run = async {
         let device = choose(DeviceChoice::from_name(&device)?).await?.device;
-        crate::bench::launch_ms(&device, count).await
+        crate::bench::launch_cost(&device, count).await
     };
-    run.await.map_err(to_js)
+    answer(run.await)
+}
+
+fn answer(result: Result<impl Serialize, Error>) -> JsResult<JsValue> {
+    result.map_err(to_js).and_then(|value| to_value(&value))
 }
 
 fn watch(on_event: js_sys::Function, stop: &StopFlag) -> Watch<'static> {

@@ -23,6 +23,8 @@ pub use report::{Answer, AskOptions, PictureInfo, StopReason, Timings};
 
 /// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
 pub const PREFILL_CHUNK: usize = 256;
+/// No token of a vocabulary stands for more text than this; LLaMA-3's longest are half as long.
+const MAX_TOKEN_BYTES: usize = 256;
 
 /// Where the last answer began, so that it can be given again.
 struct LastTurn {
@@ -274,6 +276,14 @@ impl Session {
     /// The ids that a question appends.
     fn prompt(&self, question: &str) -> Result<Vec<i32>> {
         let model = &self.model;
+        // A book pasted by mistake is refused before the tokenizer spends seconds on it.
+        let at_least = question.len() / MAX_TOKEN_BYTES;
+        if at_least > model.context_tokens {
+            return Err(Error::ContextExceeded {
+                needed_tokens: at_least,
+                context_tokens: model.context_tokens,
+            });
+        }
         match self.ids.last() {
             None => {
                 let bos = model.config.bos_token_id;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use inf_llava::Error;
 use inf_llava::generate::Sampling;
+use inf_llava::gpu::device::ChosenDevice;
 use inf_llava::language::kv_cache::KvCache;
 use inf_llava::language::splice::inputs_embeds;
 use inf_llava::model::Model;
@@ -190,6 +191,59 @@ fn bad_pictures_and_questions_leave_the_conversation() {
         "{long:?}"
     );
     assert_eq!(session.ids(), before);
+}
+
+/// A text of many megabytes is refused at once, not after seconds in the tokenizer.
+#[test]
+fn a_book_is_no_question() {
+    let model = crate::load("tiny", "cpu");
+    let book = " ".repeat(200) + &"word ".repeat(10_000_000);
+    let result = crate::block_on(session(&model).ask(&book, &greedy(3), &mut Watch::nobody()));
+    assert!(
+        matches!(result, Err(Error::ContextExceeded { needed_tokens, .. }) if needed_tokens > 100_000),
+        "{result:?}"
+    );
+}
+
+/// What does not fit is refused with the numbers, before any weight is read.
+#[test]
+fn a_model_that_does_not_fit_is_refused() {
+    let load = |device: ChosenDevice| {
+        let mut progress = 0;
+        let mut watch = Watch::new(StopFlag::default(), |_| progress += 1);
+        let source = Folder::new(crate::fixture("tiny"));
+        let error = crate::block_on(Model::load(source, &device, None, &mut watch)).err();
+        drop(watch);
+        (error, progress)
+    };
+    let cpu = crate::device("cpu");
+    let (error, progress) = load(ChosenDevice {
+        free_bytes: Some(5 << 20),
+        ..cpu.clone()
+    });
+    assert!(
+        matches!(
+            &error,
+            Some(Error::Memory {
+                needed_mib: 6..9,
+                available_mib: 5,
+                ..
+            })
+        ),
+        "{error:?}"
+    );
+    assert_eq!(progress, 0);
+    // The largest tensors are the embedding and the head, 507 x 96.
+    let (error, _) = load(ChosenDevice {
+        max_tensor_bytes: 507 * 96 * 4 - 1,
+        ..cpu.clone()
+    });
+    assert!(matches!(error, Some(Error::Memory { .. })), "{error:?}");
+    let (error, _) = load(ChosenDevice {
+        max_tensor_bytes: 507 * 96 * 4,
+        ..cpu
+    });
+    assert_eq!(error, None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 /** Runs the engine's comparison with PyTorch, and counts what reaches the GPU, below every library. */
 
-import init, { launch_ms, parity } from './inf-llava.js';
+import init, { launch_cost, parity } from './inf-llava.js';
 
 let dispatches = 0;
 let adapters = 0;
@@ -23,7 +23,7 @@ self.addEventListener('message', async ({ data }) => {
   try {
     await init();
     const value =
-      data.what === 'parity' ? await parity(data.url, data.device, () => {}) : await launch_ms(data.device, data.count);
+      data.what === 'parity' ? await parity(data.url, data.device, () => {}) : await launch_cost(data.device, data.count);
     self.postMessage({ value, dispatches, adapters });
   } catch (error) {
     self.postMessage({ error: { code: error.code, message: error.message ?? String(error) } });

@@ -46,7 +46,12 @@ export async function serve(folder, { headers = {}, delay_ms = () => 0 } = {}) {
     if (range) common['Content-Range'] = `bytes ${start}-${end}/${found.size}`;
     response.writeHead(range ? 206 : 200, common);
     if (request.method === 'HEAD' || found.size === 0) response.end();
-    else createReadStream(file, { start, end }).pipe(response);
+    else {
+      // A test may end, and its folder go, while an answer is held back.
+      const stream = createReadStream(file, { start, end });
+      stream.on('error', () => response.destroy());
+      stream.pipe(response);
+    }
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
