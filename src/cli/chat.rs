@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::terminal::{Interrupt, Progress};
+use super::terminal::{Interrupt, Progress, printable};
 use super::{ModelArgs, read_image, say, usage};
 use crate::error::Error;
 use crate::generate::Sampling;
@@ -142,6 +142,10 @@ impl Chat {
             Event::Piece { text } if !quiet => {
                 progress.clear();
                 let mut out = stdout();
+                let text = match out.is_terminal() {
+                    true => printable(&text),
+                    false => text,
+                };
                 // A closed pipe ends the program at its next line; nothing is lost.
                 let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
