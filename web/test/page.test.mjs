@@ -41,9 +41,9 @@ async function open(path = '', options = {}) {
   return p;
 }
 
-/** Waits until an element's text contains, or matches, what is given. */
+/** Waits until an element's text contains, or matches, what is given: long, for a loaded machine. */
 async function says(locator, expected) {
-  await locator.filter({ hasText: expected }).first().waitFor({ timeout: 5000 });
+  await locator.filter({ hasText: expected }).first().waitFor({ timeout: 30_000 });
 }
 
 async function ready(path, options) {

@@ -5,6 +5,9 @@
  */
 
 const PASSES = 10;
+/** Long enough for a loaded machine to see a state that passes. */
+const SLOW_STEP_MS = 500;
+
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const fail = (code, message) => {
   throw { code, message };
@@ -36,7 +39,7 @@ export class Engine {
       const response = await fetch(`${url}config.json`).catch((error) => fail('network', `${url}config.json: ${error.message}`));
       if (!response.ok) fail('file-missing', `${url}config.json is missing`);
     }
-    const step_ms = url.includes('slow') ? 150 : 5;
+    const step_ms = url.includes('slow') ? SLOW_STEP_MS : 5;
     for (let done = 0; done <= 8; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
       on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
@@ -69,7 +72,7 @@ export class Engine {
     for (let done = 0; done <= PASSES; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
       on_event({ type: 'progress', phase: 'vision', done, total: PASSES });
-      await pause(name.includes('slow') ? 150 : this.#step_ms);
+      await pause(name.includes('slow') ? SLOW_STEP_MS : this.#step_ms);
     }
     this.#picture = name;
     this.#turns = [];
