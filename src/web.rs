@@ -207,16 +207,6 @@ impl Engine {
     }
 }
 
-/// The name of the device that `device` would choose, for the page to show before loading.
-#[wasm_bindgen]
-pub async fn device_name(device: String) -> JsResult<String> {
-    let choice = DeviceChoice::from_name(&device).map_err(to_js)?;
-    choose(choice)
-        .await
-        .map(|chosen| chosen.name)
-        .map_err(to_js)
-}
-
 /// Compares the model folder at `url` with its PyTorch values; `on_row` sees each comparison.
 #[wasm_bindgen]
 pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> JsResult<JsValue> {
