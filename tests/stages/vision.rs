@@ -42,7 +42,7 @@ fn keep(features: Tensor<3>, all: &[Crop], alive: &[Crop]) -> Tensor<3> {
 #[test]
 fn nan_in_dead_crops_changes_nothing() {
     for device in ["cpu", "wgpu"] {
-        for fixture in ["tiny", "tiny-n2-bf16", "tiny-n4-f16"] {
+        for fixture in ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"] {
             let model = crate::load(fixture, device);
             let square = square(&model, fixture);
             let (live, dense) = (
