@@ -59,13 +59,13 @@ impl ClipLayer {
     }
 }
 
-/// The tower.
+/// The tower. The fields are in the order of `weights::names::clip_tower`.
 #[derive(Module, Debug)]
 pub struct ClipTower {
-    /// The patch convolution as a product: 3 * patch * patch -> C, no bias.
-    pub patch_embedding: Linear,
     /// `[C]`.
     pub class_embedding: Param<Tensor<1>>,
+    /// The patch convolution as a product: 3 * patch * patch -> C, no bias.
+    pub patch_embedding: Linear,
     /// `[h * h + 1, C]`.
     pub position_embedding: Param<Tensor<2>>,
     /// CLIP's own spelling is `pre_layrnorm`.

@@ -154,8 +154,8 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
             });
         }
         Ok(ClipTower {
-            patch_embedding: Linear::new(patch, None),
             class_embedding: Param::from_tensor(class_embedding),
+            patch_embedding: Linear::new(patch, None),
             position_embedding: Param::from_tensor(positions),
             pre_layernorm,
             layers,

@@ -13,9 +13,18 @@ pub const LANGUAGE: &str = "model";
 
 /// Name and shape of every tensor needed, in the order of the data. The checkpoint holds a few
 /// more (the tower's last layer and post-norm), which nothing reads.
-pub fn tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
+pub fn tensors(config: &Config) -> Names {
+    let parts = [clip_tower, enhancement, projector, decoder];
+    parts.iter().flat_map(|part| part(config)).collect()
+}
+
+/// Names and shapes, in the order in which a module's fields hold them.
+pub type Names = Vec<(String, Vec<usize>)>;
+
+/// The tensors of [`crate::vision::clip::ClipTower`].
+pub fn clip_tower(config: &Config) -> Names {
     let mut table = Table(Vec::new());
-    let (vision, language) = (&config.vision, &config.language);
+    let vision = &config.vision;
     let c = vision.hidden_size;
 
     let embeddings = format!("{VISION}.embeddings");
@@ -39,7 +48,13 @@ pub fn tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
         table.linear(format!("{layer}.mlp.fc1"), c, vision.intermediate_size);
         table.linear(format!("{layer}.mlp.fc2"), vision.intermediate_size, c);
     }
+    table.0
+}
 
+/// The tensors of [`crate::vision::enhance::Enhancement`].
+pub fn enhancement(config: &Config) -> Names {
+    let mut table = Table(Vec::new());
+    let c = config.vision.hidden_size;
     for index in 0..4 {
         table.linear(format!("{DEM}.attention.linears.{index}"), c, c);
     }
@@ -49,11 +64,23 @@ pub fn tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
         table.linear(format!("{DEM}.{ffn}.2"), c / 16, c / 2);
     }
     table.norm(format!("{DEM}.ln_fuse"), c);
+    table.0
+}
 
-    let hidden = language.hidden_size;
+/// The tensors of [`crate::vision::projector::Projector`].
+pub fn projector(config: &Config) -> Names {
+    let mut table = Table(Vec::new());
+    let (c, hidden) = (config.vision.hidden_size, config.language.hidden_size);
     table.linear(format!("{PROJECTOR}.0"), c, hidden);
     table.linear(format!("{PROJECTOR}.2"), hidden, hidden);
+    table.0
+}
 
+/// The tensors of [`crate::language::decoder::Decoder`].
+pub fn decoder(config: &Config) -> Names {
+    let mut table = Table(Vec::new());
+    let language = &config.language;
+    let hidden = language.hidden_size;
     table.add(
         format!("{LANGUAGE}.embed_tokens.weight"),
         &[language.vocab_size, hidden],
