@@ -59,11 +59,11 @@ impl Chart {
         let mut colours = Colour::ALL.to_vec();
         colours.retain(|&colour| colour != Colour::White);
         dice::shuffle(rng, &mut colours);
-        let gap = dice::between(rng, 4.0, 6.0);
-        let plot = PANEL_WIDTH_PX - 2.0 * PANEL_MARGIN_PX;
-        // Five bars of 12 px and four gaps just fill the plot, so fewer bars can be wider.
-        let room = (plot - gap * (count + 1) as f32) / count as f32;
-        let width = dice::between(rng, 12.0, 18.0).min(room.max(11.0));
+        let gap = dice::between(rng, 4.0, 5.0);
+        // Five bars of 12 px and four gaps of 5 just fill the plot; fewer bars can be wider.
+        let plot = PANEL_WIDTH_PX - 2.0 * PANEL_MARGIN_PX - 4.0;
+        let room = (plot - gap * (count - 1) as f32) / count as f32;
+        let width = dice::between(rng, 12.0, room.min(18.0));
         let heights = heights(rng, count);
         let used = width * count as f32 + gap * (count - 1) as f32;
         let bottom = PANEL_HEIGHT_PX / 2.0 - PANEL_MARGIN_PX;

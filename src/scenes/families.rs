@@ -1,6 +1,8 @@
 //! The families: each draws a question that the scene answers without doubt, or none.
 //!
-//! Yes and no are drawn first and a question is sought for them, so that both are as common.
+//! Yes and no are drawn first and a question is sought for them, so that both are as common. Draws
+//! that fail, or give what was asked before, keep that answer: else "no", of which there are more
+//! questions in a scene, would win.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -20,20 +22,28 @@ const QUARTER_PX: f32 = 28.0;
 /// and what is not there at all must not become the usual answer.
 const COUNT_WEIGHTS: [f32; 7] = [0.55, 1.0, 1.6, 2.4, 3.0, 3.0, 3.0];
 
+/// How often something absent is sought among the near misses. More than half, as some scenes have
+/// none: those of one shape or one colour.
+const NEAR_SHARE: f32 = 0.65;
+/// How often held-out pairs may be what is absent in Test: as often as they are what is present, so
+/// that always saying no, or yes, to an unknown pair gains nothing.
+const HELD_OUT_ABSENT: f32 = 0.7;
+
 /// A question and what it is about, in a form that does not depend on its wording.
 pub struct Draft {
     pub question: Question,
     pub subject: String,
 }
 
-/// A random question of this family; `None` if the scene has none or this draw finds none.
-pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
+/// A random question of this family, with the answer `yes` or no if it is of that sort; `None` if
+/// the scene has none or this draw finds none.
+pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     match family {
-        Family::Existence => existence(scene, rng),
+        Family::Existence => existence(scene, rng, yes),
         Family::Attribute => attribute(scene, rng),
         Family::Counting => counting(scene, rng),
         Family::Relation => match dice::below(rng, 4) {
-            0 | 1 => side(scene, rng),
+            0 | 1 => side(scene, rng, yes),
             2 => extreme(scene, rng),
             _ => quarter(scene, rng),
         },
@@ -41,7 +51,7 @@ pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draf
         Family::Chart => match dice::below(rng, 3) {
             0 => count_bars(scene, rng),
             1 => extreme_bar(scene, rng),
-            _ => compare_bars(scene, rng),
+            _ => compare_bars(scene, rng, yes),
         },
     }
 }
@@ -71,29 +81,32 @@ fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-/// "Is there a red circle?" Half of those that are not there are made of a colour and a shape that
-/// are (as POPE's adversarial questions), half of any.
-fn existence(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
+/// "Is there a red circle?" About half of those that are not there are made of a colour and a shape
+/// that are (as POPE's adversarial questions).
+fn existence(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     let has = |colour, shape| {
         let is = |o: &Object| (o.colour, o.shape) == (colour, shape);
         scene.objects.iter().any(is)
     };
-    let yes = dice::chance(rng, 0.5);
     let (colour, shape) = if yes {
         let object = dice::pick(rng, &scene.objects)?;
         (object.colour, object.shape)
     } else {
-        let nearby = dice::chance(rng, 0.5);
+        let shows = |colour| scene.objects.iter().any(|o| o.colour == colour);
+        let draws = |shape| scene.objects.iter().any(|o| o.shape == shape);
+        let held_out_too = scene.split == Split::Test && dice::chance(rng, HELD_OUT_ABSENT);
         let mut absent = Vec::new();
         for colour in Colour::ALL {
             for shape in Shape::ALL {
-                let both = scene.objects.iter().any(|o| o.colour == colour)
-                    && scene.objects.iter().any(|o| o.shape == shape);
-                let allowed = scene.split == Split::Test || !is_held_out(colour, shape);
-                if !has(colour, shape) && allowed && (both || !nearby) {
+                if !has(colour, shape) && (held_out_too || !is_held_out(colour, shape)) {
                     absent.push((colour, shape));
                 }
             }
+        }
+        let is_near = |&&(colour, shape): &&_| shows(colour) && draws(shape);
+        let near: Vec<_> = absent.iter().filter(is_near).copied().collect();
+        if dice::chance(rng, NEAR_SHARE) && !near.is_empty() {
+            absent = near;
         }
         *dice::pick(rng, &absent)?
     };
@@ -203,10 +216,9 @@ fn distinct(scene: &Scene) -> Vec<&Object> {
 }
 
 /// "Is the red circle to the left of the blue square?"
-fn side(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
+fn side(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     let objects = distinct(scene);
     let axis = dice::below(rng, 2);
-    let yes = dice::chance(rng, 0.5);
     let lower = dice::chance(rng, 0.5); // left or above
     let mut couples = Vec::new();
     for &a in &objects {
@@ -366,13 +378,12 @@ fn extreme_bar(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     )
 }
 
-fn compare_bars(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
+fn compare_bars(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     let mut bars: Vec<_> = scene.chart.as_ref()?.bars.iter().collect();
     dice::shuffle(rng, &mut bars);
     let &[mut a, mut b, ..] = bars.as_slice() else {
         return None;
     };
-    let yes = dice::chance(rng, 0.5);
     let taller = dice::chance(rng, 0.5);
     let is_so = (a.height_px() > b.height_px()) == taller;
     if is_so != yes {

@@ -248,8 +248,16 @@ impl Layout {
         let mut signs: Vec<Sign> = Vec::new();
         for (crop, &colour) in crops.into_iter().zip(colours.iter().cycle()) {
             let sign = Sign::random(rng, options.split, colour);
-            let is_new = signs.iter().all(|other| other.text != sign.text);
-            if is_new && let Some(centre) = self.place_sign(rng, &sign, &signs, crop) {
+            if signs.iter().any(|other| other.text == sign.text) {
+                continue;
+            }
+            // The chart may fill the crop that was drawn; an ordinary scene then takes another.
+            let mut centre = self.place_sign(rng, &sign, &signs, crop);
+            for _ in 0..if options.dense { 0 } else { CROPS } {
+                let crop = dice::below(rng, CROPS * CROPS);
+                centre = centre.or_else(|| self.place_sign(rng, &sign, &signs, crop));
+            }
+            if let Some(centre) = centre {
                 signs.push(Sign { centre, ..sign });
             }
         }
@@ -294,7 +302,9 @@ impl Layout {
         let count = if options.dense {
             18
         } else {
-            2 + dice::below(rng, 5)
+            // Few figures leave few relations to ask about, so two are rare.
+            const COUNTS: [usize; 10] = [2, 3, 3, 4, 4, 4, 5, 5, 6, 6];
+            COUNTS[dice::below(rng, COUNTS.len())]
         };
         let largest = if options.dense { 52.0 } else { 62.0 };
         let mut objects = Vec::new();
@@ -307,7 +317,7 @@ impl Layout {
                 centre: [0.0; 2],
                 size_px: dice::between(rng, 38.0, largest),
                 angle: dice::between(rng, -12.0, 12.0).to_radians(),
-                brightness: dice::between(rng, 0.93, 1.07),
+                brightness: dice::between(rng, 0.95, 1.06),
                 outline_px: if outlined { outline_px } else { 0.0 },
             };
             let half = object.half_extent();

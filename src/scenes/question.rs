@@ -90,8 +90,9 @@ pub fn questions(scene: &Scene, rng: &mut ChaCha8Rng, count: usize) -> Vec<Quest
         let Some(&family) = families.get(at) else {
             break;
         };
+        let yes = dice::chance(rng, 0.5);
         let draft = (0..PATIENCE)
-            .filter_map(|_| families::draft(family, scene, rng))
+            .filter_map(|_| families::draft(family, scene, rng, yes))
             .find(|draft| asked.iter().all(|other| other.subject != draft.subject));
         match draft {
             Some(draft) => asked.push(draft),

@@ -6,6 +6,9 @@ use super::layout::{Split, extent};
 use super::palette::Colour;
 use super::{dice, letters, words};
 
+/// Height of a capital letter, px: clear at full resolution, three or four samples at stride 3.
+const CAP_PX: [f32; 2] = [10.0, 13.0];
+
 /// A plate with text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sign {
@@ -36,7 +39,7 @@ impl Sign {
     pub(super) fn random(rng: &mut ChaCha8Rng, split: Split, colour: Colour) -> Self {
         let (text, held_out) = words::text(rng, split);
         let font = dice::below(rng, letters::FONTS);
-        let cap_px = dice::between(rng, 10.0, 13.0);
+        let cap_px = dice::between(rng, CAP_PX[0], CAP_PX[1]);
         let margin_x = dice::between(rng, 3.5, 6.0);
         // Some fonts' J and Q reach below the line by up to 0.28 of a capital.
         let margin_y = dice::between(rng, 4.0, 6.0);
