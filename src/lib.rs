@@ -11,6 +11,7 @@
 //!
 //! [`config`] and [`weights`] say what the model is, [`gpu`] holds its hot operations, [`session`]
 //! is a conversation. Without the feature `model` only what reads files and hostile input is built.
+//! `scenes` (a feature too) draws pictures with questions and answers, to learn from and be scored on.
 
 pub mod config;
 pub mod error;
@@ -41,6 +42,9 @@ pub mod stages;
 
 #[cfg(feature = "model")]
 pub mod nn;
+
+#[cfg(feature = "scenes")]
+pub mod scenes;
 
 pub mod weights;
 

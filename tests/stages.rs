@@ -30,6 +30,9 @@ mod language;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "scenes")]
+#[path = "stages/scenes.rs"]
+mod scenes;
 #[cfg(feature = "model")]
 #[path = "stages/session.rs"]
 mod session;

@@ -1,8 +1,9 @@
-//! The command line: `chat`, `stages`, `parity`, `info`. stdout is data, stderr is talk.
+//! The command line: `chat`, `stages`, `parity`, `info`, `scenes`. stdout is data, stderr is talk.
 
 mod chat;
 mod info;
 mod parity;
+mod scenes;
 mod stages;
 mod terminal;
 
@@ -60,6 +61,8 @@ enum Command {
     Parity(parity::ParityArgs),
     /// Tell a model's sizes, parameters and the memory it needs
     Info(info::InfoArgs),
+    /// Draw pictures with questions and answers, for training and scoring
+    Scenes(scenes::ScenesArgs),
 }
 
 /// What every command that loads a model takes.
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
             Command::Stages(args) => stages::run(args).await,
             Command::Parity(args) => parity::run(args).await,
             Command::Info(args) => info::run(args).await,
+            Command::Scenes(args) => scenes::run(args),
         }
     });
     done.unwrap_or_else(|error| {

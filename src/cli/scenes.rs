@@ -1,0 +1,70 @@
+//! `inf-llava scenes`: a folder of drawn pictures with questions and answers.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::say;
+use crate::error::Error;
+use crate::scenes::{SceneOptions, Split, write_folder};
+
+#[derive(Args)]
+pub struct ScenesArgs {
+    /// Equal seeds give equal folders
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Pictures to draw
+    #[arg(long, value_name = "K")]
+    count: u64,
+    /// Folder to write: images/*.png and scenes.json; it must hold no scenes.json
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// train, or test (with the colour-shape pairs and words that train never shows)
+    #[arg(long, default_value = "train", value_name = "SPLIT")]
+    split: String,
+    /// Questions about each picture
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    questions: usize,
+    /// Crowded pictures with a description each instead of questions
+    #[arg(long)]
+    dense: bool,
+}
+
+pub fn run(args: ScenesArgs) -> anyhow::Result<ExitCode> {
+    let known = Split::ALL.into_iter().find(|s| s.name() == args.split);
+    let Some(split) = known else {
+        return Err(Error::Option {
+            option: "split".into(),
+            reason: format!("{} is neither train nor test", args.split),
+        }
+        .into());
+    };
+    let options = SceneOptions {
+        split,
+        dense: args.dense,
+        ..SceneOptions::default()
+    };
+    let bar = ProgressBar::new(args.count);
+    if let Ok(style) = ProgressStyle::with_template("Drawing {wide_bar} {pos}/{len} pictures") {
+        bar.set_style(style);
+    }
+    let written = write_folder(
+        &args.out,
+        args.seed,
+        args.count,
+        &options,
+        args.questions,
+        |done| bar.set_position(done),
+    );
+    bar.finish_and_clear();
+    let written = written?;
+    say(format_args!(
+        "{} pictures, {} questions: {}",
+        written.pictures,
+        written.questions,
+        written.list.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,43 @@
+//! Drawn pictures with questions and answers: what the demo model learns from and is scored on.
+//!
+//! In: a seed and an index. Out: a [`Scene`] (figures, signs, a bar chart), its [`Picture`], its
+//! [`questions`] and its [`caption`]. The same numbers give the same bytes everywhere: random numbers
+//! come from ChaCha8, the arithmetic is plain, and no scene depends on another. This room must not
+//! know of tensors, devices or the model.
+//!
+//! Why these pictures: a sign's letters are 10 to 13 px high. A local crop shows them clearly, the
+//! global view at stride 3 keeps four by four samples of each, of which the plainest letters can be
+//! guessed. Relations and counts span the crops and need the global view. A model that answers both
+//! has used both.
+//!
+//! Held out: [`HELD_OUT_PAIRS`] of colour and shape and [`HELD_OUT_WORDS`] are never drawn and never
+//! asked about in [`Split::Train`], so that [`Split::Test`] tells reading from remembering.
+
+mod background;
+mod caption;
+mod chart;
+mod dice;
+mod draw;
+mod families;
+mod layout;
+mod letters;
+mod palette;
+mod question;
+mod sign;
+mod wording;
+mod words;
+mod write;
+
+pub use background::{Background, Pattern};
+pub use caption::caption;
+pub use chart::{Bar, Chart};
+pub use layout::{Object, SIDE_PX, Scene, SceneOptions, Split, scene};
+pub use letters::FONTS;
+pub use palette::{Colour, HELD_OUT_PAIRS, Shape, is_held_out};
+pub use question::{Family, Question, question_rng, questions};
+pub use sign::Sign;
+pub use words::{ALPHABET, HELD_OUT_WORDS, WORDS};
+pub use write::{Written, write_folder};
+
+#[doc(no_inline)]
+pub use crate::image::Picture;

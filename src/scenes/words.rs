@@ -1,0 +1,51 @@
+//! What signs say: codes as on number plates, and short words.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::dice;
+use super::layout::Split;
+
+/// The characters of signs: no I, O, 0 and 1, as on number plates, so that no two look alike.
+pub const ALPHABET: [u8; 32] = *b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// Of a Test picture's words, the part that is held out.
+const HELD_OUT_SHARE: f32 = 0.4;
+
+/// Words of two to four letters of [`ALPHABET`] that both splits show. No colour, no shape and no
+/// direction is among them: those words are answers to other questions.
+pub const WORDS: [&str; 72] = [
+    "AM", "AT", "BY", "GP", "HQ", "PC", "TV", "US", "ART", "BAG", "BED", "BUS", "CAB", "CAR",
+    "CUP", "DAY", "EAT", "EGG", "FAX", "GAS", "GYM", "HAM", "HAT", "JAM", "LAW", "NET", "NEW",
+    "NUT", "PEN", "PET", "PUB", "SEA", "SKY", "SPA", "TAX", "VAN", "WAY", "ZEN", "BANK", "BEEF",
+    "CAFE", "CAKE", "CAMP", "DECK", "EAST", "EXAM", "FLAT", "FREE", "FUEL", "GAME", "HALL", "HALT",
+    "JAZZ", "LANE", "MALL", "NEWS", "NEXT", "PASS", "PLAY", "PULL", "PUSH", "QUAY", "RACE", "RENT",
+    "SALE", "SEAT", "STAY", "TENT", "VETS", "WALK", "WAVE", "YARD",
+];
+
+/// Words that only [`Split::Test`] shows.
+pub const HELD_OUT_WORDS: [&str; 16] = [
+    "UP", "BAR", "KEY", "MAP", "SUN", "TEA", "CASH", "DUTY", "FARM", "GATE", "HELP", "LAKE",
+    "MENU", "PARK", "TRAM", "WEST",
+];
+
+/// The text of a sign, and whether it is a held-out word. Half are words, half are codes.
+pub fn text(rng: &mut ChaCha8Rng, split: Split) -> (String, bool) {
+    if dice::chance(rng, 0.5) {
+        return (code(rng), false);
+    }
+    let held_out = split == Split::Test && dice::chance(rng, HELD_OUT_SHARE);
+    let list: &[&str] = if held_out { &HELD_OUT_WORDS } else { &WORDS };
+    (list[dice::below(rng, list.len())].to_string(), held_out)
+}
+
+/// Two to four characters with a digit among them, so that no code is a held-out word by chance.
+fn code(rng: &mut ChaCha8Rng) -> String {
+    let length = 2 + dice::below(rng, 3);
+    let mut code: Vec<u8> = (0..length)
+        .map(|_| ALPHABET[dice::below(rng, ALPHABET.len())])
+        .collect();
+    if !code.iter().any(u8::is_ascii_digit) {
+        code[dice::below(rng, length)] = ALPHABET[24 + dice::below(rng, 8)];
+    }
+    code.into_iter().map(char::from).collect()
+}

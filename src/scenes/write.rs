@@ -1,0 +1,137 @@
+//! A folder of scenes for other programs: PNG files and `scenes.json` in LLaVA's layout.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use serde_json::{Value, json};
+
+use super::layout::{Scene, SceneOptions, scene};
+use super::question::{question_rng, questions};
+use super::{Picture, caption};
+use crate::{Error, Result};
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Pictures.
+    pub pictures: u64,
+    /// Questions with answers; of dense scenes one description each.
+    pub questions: usize,
+    /// The list of them: `scenes.json` in the folder.
+    pub list: PathBuf,
+}
+
+/// Writes the scenes 0..`count` of `seed` to `dir`: `images/000000.png`, ... and `scenes.json`, a list
+/// of `{id, image, conversations}` as LLaVA's training reads it, with `families`, `kinds` and
+/// `held_out` beside, one entry a question. Dense scenes are described instead. `report` is told the
+/// number of pictures done after each.
+///
+/// The list is written last and under another name first, so it is there only if all is.
+///
+/// # Errors
+/// [`Error::Output`] if there is a `scenes.json` already, or something cannot be written.
+pub fn write_folder(
+    dir: &Path,
+    seed: u64,
+    count: u64,
+    options: &SceneOptions,
+    questions_per_picture: usize,
+    mut report: impl FnMut(u64),
+) -> Result<Written> {
+    let list = dir.join("scenes.json");
+    if list.exists() {
+        return Err(failed(&list)("it is there already; choose another folder"));
+    }
+    let images = dir.join("images");
+    fs::create_dir_all(&images).map_err(|e| failed(&images)(&e.to_string()))?;
+    let mut entries = Vec::new();
+    let mut asked = 0;
+    for index in 0..count {
+        let scene = scene(seed, index, options);
+        let name = format!("images/{index:06}.png");
+        write_png(&dir.join(&name), &scene.draw())?;
+        let talk = Talk::of(&scene, seed, index, options, questions_per_picture);
+        asked += talk.turns.len();
+        entries.push(talk.entry(index, &name));
+        report(index + 1);
+    }
+    let text = serde_json::to_string_pretty(&entries).map_err(|e| failed(&list)(&e.to_string()))?;
+    let unfinished = dir.join("scenes.json.part");
+    fs::write(&unfinished, text).map_err(|e| failed(&unfinished)(&e.to_string()))?;
+    fs::rename(&unfinished, &list).map_err(|e| failed(&list)(&e.to_string()))?;
+    Ok(Written {
+        pictures: count,
+        questions: asked,
+        list,
+    })
+}
+
+/// What is said about one picture.
+struct Talk {
+    /// Question and answer.
+    turns: Vec<(String, String)>,
+    families: Vec<&'static str>,
+    kinds: Vec<&'static str>,
+    held_out: Vec<bool>,
+}
+
+impl Talk {
+    fn of(scene: &Scene, seed: u64, index: u64, options: &SceneOptions, count: usize) -> Self {
+        let mut rng = question_rng(seed, index);
+        if options.dense {
+            return Talk {
+                turns: vec![("Describe the picture.".into(), caption(scene, &mut rng))],
+                families: vec!["caption"],
+                kinds: vec!["caption"],
+                held_out: vec![
+                    scene.objects.iter().any(|object| object.is_held_out())
+                        || scene.signs.iter().any(|sign| sign.held_out),
+                ],
+            };
+        }
+        let questions = questions(scene, &mut rng, count);
+        Talk {
+            families: questions.iter().map(|q| q.family.name()).collect(),
+            kinds: questions.iter().map(|q| q.kind).collect(),
+            held_out: questions.iter().map(|q| q.held_out).collect(),
+            turns: questions.into_iter().map(|q| (q.text, q.answer)).collect(),
+        }
+    }
+
+    /// LLaVA puts the picture in front of the first question.
+    fn entry(&self, index: u64, image: &str) -> Value {
+        let mut conversations = Vec::new();
+        for (turn, (question, answer)) in self.turns.iter().enumerate() {
+            let mark = if turn == 0 { "<image>\n" } else { "" };
+            conversations.push(json!({ "from": "human", "value": format!("{mark}{question}") }));
+            conversations.push(json!({ "from": "gpt", "value": answer }));
+        }
+        json!({
+            "id": format!("{index:06}"),
+            "image": image,
+            "conversations": conversations,
+            "families": self.families,
+            "kinds": self.kinds,
+            "held_out": self.held_out,
+        })
+    }
+}
+
+fn write_png(path: &Path, picture: &Picture) -> Result<()> {
+    let mut bytes = Vec::new();
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    PngEncoder::new(&mut bytes)
+        .write_image(&picture.rgb, width, height, ExtendedColorType::Rgb8)
+        .map_err(|e| failed(path)(&e.to_string()))?;
+    fs::write(path, bytes).map_err(|e| failed(path)(&e.to_string()))
+}
+
+/// Makes an [`Error::Output`] about this path.
+fn failed(path: &Path) -> impl Fn(&str) -> Error {
+    let file = path.display().to_string();
+    move |reason| Error::Output {
+        file: file.clone(),
+        reason: reason.to_string(),
+    }
+}
