@@ -22,6 +22,8 @@ pub mod vision;
 
 pub mod text;
 
+pub mod dataset;
+
 #[cfg(feature = "model")]
 pub mod language;
 

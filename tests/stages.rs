@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "stages/config.rs"]
 mod config;
+#[path = "stages/dataset.rs"]
+mod dataset;
 #[path = "stages/generate.rs"]
 mod generate;
 #[path = "stages/image.rs"]
