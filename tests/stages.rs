@@ -14,6 +14,8 @@ mod image;
 mod text;
 #[path = "stages/tidy.rs"]
 mod tidy;
+#[path = "stages/vocabulary.rs"]
+mod vocabulary;
 #[path = "stages/weights.rs"]
 mod weights;
 

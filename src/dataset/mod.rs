@@ -12,8 +12,10 @@ pub mod conversation;
 mod examples;
 mod file;
 pub mod llava;
+mod merger;
 pub mod pope;
 mod reason;
+pub mod vocabulary;
 
 use std::path::PathBuf;
 
