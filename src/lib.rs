@@ -10,7 +10,8 @@
 //! ```
 //!
 //! [`config`] and [`weights`] say what the model is, [`gpu`] holds its hot operations, [`session`]
-//! is a conversation. Without the feature `model` only what reads files and hostile input is built.
+//! is a conversation. [`dataset`] is what is learnt from, [`evaluate`] how good answers are. Without
+//! the feature `model` only what reads files and hostile input is built.
 
 pub mod config;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod vision;
 pub mod text;
 
 pub mod dataset;
+pub mod evaluate;
 
 #[cfg(feature = "model")]
 pub mod language;

@@ -160,7 +160,7 @@ fn rooms_do_not_know_what_they_must_not() {
     let rules: [(&[&str], &[&str]); 3] = [
         // These read hostile input and must compile without a device.
         (
-            &["src/image", "src/text", "src/generate"],
+            &["src/image", "src/text", "src/generate", "src/dataset"],
             &["wgpu", "cubecl", "wasm_bindgen", "burn"],
         ),
         // The mathematics is written once, for every device and every checkpoint layout.
