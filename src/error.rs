@@ -137,6 +137,33 @@ pub enum Error {
         /// Pixels.
         max_side: u32,
     },
+    /// A data set's file cannot be used at all.
+    #[error("{file}: {reason}")]
+    Dataset {
+        /// Which file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// One entry of a data set cannot be used, and the caller asked not to go on without it.
+    #[error("{file}: record {id}: {reason}")]
+    BadRecord {
+        /// Which file.
+        file: String,
+        /// The entry's id, or its place in the file.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A conversation that the template has no form for.
+    #[error("nothing can be learnt from this conversation: {reason}")]
+    Example {
+        /// What the template needs.
+        reason: String,
+    },
+    /// A score was asked for before anything was scored.
+    #[error("no question was scored")]
+    NothingScored,
     /// A result cannot be written.
     #[error("{file} cannot be written: {reason}")]
     Output {
@@ -220,6 +247,10 @@ impl Error {
             Error::ImageFormat { .. } => "image-format",
             Error::ImageDamaged { .. } => "image-damaged",
             Error::ImageTooLarge { .. } => "image-too-large",
+            Error::Dataset { .. } => "dataset",
+            Error::BadRecord { .. } => "bad-record",
+            Error::Example { .. } => "example",
+            Error::NothingScored => "nothing-scored",
             Error::Output { .. } => "output",
             Error::EmptyQuestion => "empty-question",
             Error::ContextExceeded { .. } => "context-exceeded",

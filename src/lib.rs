@@ -10,8 +10,9 @@
 //! ```
 //!
 //! [`config`] and [`weights`] say what the model is, [`gpu`] holds its hot operations, [`session`]
-//! is a conversation. Without the feature `model` only what reads files and hostile input is built.
-//! `scenes` (a feature too) draws pictures with questions and answers, to learn from and be scored on.
+//! is a conversation. [`dataset`] is what is learnt from, [`evaluate`] how good answers are. Without
+//! the feature `model` only what reads files and hostile input is built. `scenes` (a feature too)
+//! draws pictures with questions and answers, to learn from and be scored on.
 
 pub mod config;
 pub mod error;
@@ -22,6 +23,9 @@ pub mod timer;
 pub mod vision;
 
 pub mod text;
+
+pub mod dataset;
+pub mod evaluate;
 
 #[cfg(feature = "model")]
 pub mod language;

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 #[path = "stages/config.rs"]
 mod config;
+#[path = "stages/dataset.rs"]
+mod dataset;
+#[path = "stages/evaluate.rs"]
+mod evaluate;
 #[path = "stages/generate.rs"]
 mod generate;
 #[path = "stages/image.rs"]
@@ -12,6 +16,8 @@ mod image;
 mod text;
 #[path = "stages/tidy.rs"]
 mod tidy;
+#[path = "stages/vocabulary.rs"]
+mod vocabulary;
 #[path = "stages/weights.rs"]
 mod weights;
 

@@ -73,7 +73,7 @@ pub fn first_turn(
 pub fn next_turn(tokenizer: &Tokenizer, last_id: i32, question: &str) -> Result<Vec<i32>> {
     check(tokenizer, question)?;
     let mut ids = Vec::new();
-    let end = signed(tokenizer.control_id(END_OF_TURN)?);
+    let end = end_of_turn_id(tokenizer)?;
     if last_id != end {
         ids.push(end);
     }
@@ -94,6 +94,14 @@ pub fn answer_ids(tokenizer: &Tokenizer, answer: &str) -> Result<Vec<i32>> {
     let mut ids = Vec::new();
     append(&mut ids, tokenizer.encode_user(answer)?);
     Ok(ids)
+}
+
+/// The id of `<|eot_id|>`, which ends every question and every answer.
+///
+/// # Errors
+/// [`Error::Tokenizer`] where the tokenizer lacks it.
+pub fn end_of_turn_id(tokenizer: &Tokenizer) -> Result<i32> {
+    tokenizer.control_id(END_OF_TURN).map(signed)
 }
 
 /// The release's prompt as one string, for documentation and parity. `turns` are questions with

@@ -9,3 +9,4 @@ mod tokenizer;
 
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
+pub(crate) use tokenizer::char_of;

@@ -208,7 +208,7 @@ impl Tokenizer {
 
 /// GPT-2's byte-level alphabet: printable Latin-1 stands for itself, the other 68 bytes, in order,
 /// for U+0100 and what follows.
-fn char_of(byte: u8) -> char {
+pub(crate) fn char_of(byte: u8) -> char {
     char::from_u32(match byte {
         0x00..=0x20 => 0x100 + u32::from(byte),
         0x7F..=0xA0 => 0x121 + u32::from(byte - 0x7F),

@@ -1,0 +1,90 @@
+//! From entries to ids: where the tokenizer finds what is too long.
+
+use super::conversation::{Example, Template, example};
+use super::{OnBadRecord, Reason, Record, Records};
+use crate::text::Tokenizer;
+use crate::{Error, Result};
+
+/// No token of a vocabulary stands for more bytes; LLaMA-3's longest are half as long.
+const MAX_TOKEN_BYTES: usize = 256;
+
+/// What is too long to learn from. The release cuts sequences off in silence; here they are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Tokens of one answer, its closing token not counted.
+    pub answer_tokens: usize,
+    /// Tokens of the whole sequence, the picture's included.
+    pub conversation_tokens: usize,
+    /// Tokens that a picture takes.
+    pub image_tokens: usize,
+}
+
+impl Records {
+    /// Encodes every entry, and skips (or refuses) those that the template or `limits` do not
+    /// take. What was skipped before stays counted.
+    ///
+    /// # Errors
+    /// [`Error::BadRecord`] where `on_bad` refuses; [`Error::Tokenizer`] where the tokenizer is at
+    /// fault, not an entry.
+    pub fn examples(
+        &mut self,
+        tokenizer: &Tokenizer,
+        bos: u32,
+        template: Template,
+        limits: &Limits,
+        on_bad: OnBadRecord,
+    ) -> Result<Vec<(Record, Example)>> {
+        let mut examples = Vec::with_capacity(self.records.len());
+        for record in std::mem::take(&mut self.records) {
+            match encode(&record, tokenizer, bos, template, limits)? {
+                Ok(example) => examples.push((record, example)),
+                Err(reason) => self.skip(record.id, reason, on_bad)?,
+            }
+        }
+        Ok(examples)
+    }
+}
+
+/// The entry's example, or what is wrong with the entry.
+fn encode(
+    record: &Record,
+    tokenizer: &Tokenizer,
+    bos: u32,
+    template: Template,
+    limits: &Limits,
+) -> Result<Result<Example, Reason>> {
+    let limit = limits.answer_tokens;
+    for turn in &record.turns {
+        // A book is refused before the tokenizer spends seconds on it.
+        let mut tokens = turn.answer.len() / MAX_TOKEN_BYTES;
+        if tokens <= limit {
+            tokens = tokenizer.encode_user(&turn.answer)?.len();
+        }
+        if tokens > limit {
+            return Ok(Err(Reason::AnswerTooLong { tokens, limit }));
+        }
+    }
+    let limit = limits.conversation_tokens;
+    let bytes: usize = record.turns.iter().map(|turn| turn.question.len()).sum();
+    let at_least = bytes / MAX_TOKEN_BYTES;
+    if template == Template::Llama3 && at_least > limit {
+        let tokens = at_least;
+        return Ok(Err(Reason::ConversationTooLong { tokens, limit }));
+    }
+    let example = match example(
+        tokenizer,
+        bos,
+        template,
+        &record.turns,
+        record.image.is_some(),
+    ) {
+        Ok(example) => example,
+        Err(Error::Example { reason }) => return Ok(Err(Reason::Template(reason))),
+        Err(error) => return Err(error),
+    };
+    let tokens = example.token_count(limits.image_tokens);
+    match tokens > limit {
+        true => Ok(Err(Reason::ConversationTooLong { tokens, limit })),
+        false => Ok(Ok(example)),
+    }
+}

@@ -1,0 +1,69 @@
+//! What all data sets' files have in common: how large they may be, and which pictures they may
+//! name.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Reason;
+use super::reason::shown;
+use crate::{Error, Result};
+
+/// The largest file that is read, in bytes. LLaVA's largest has about 1 GB.
+pub const MAX_BYTES: u64 = 2 << 30;
+/// The longest name of a picture, in bytes: no system has longer paths.
+const MAX_NAME_BYTES: usize = 4096;
+
+/// Opens a data set; more than [`MAX_BYTES`] of it are never read, even if it grows.
+pub(super) fn open(path: &Path) -> Result<impl Read> {
+    let name = path.display().to_string();
+    let fail = |error: std::io::Error| Error::FileAccess {
+        file: name.clone(),
+        reason: error.to_string(),
+    };
+    let file = File::open(path).map_err(fail)?;
+    let metadata = file.metadata().map_err(fail)?;
+    if !metadata.is_file() {
+        return Err(Error::Dataset {
+            file: name,
+            reason: "it is no file".into(),
+        });
+    }
+    if metadata.len() > MAX_BYTES {
+        let (found, most) = (metadata.len() >> 20, MAX_BYTES >> 20);
+        return Err(Error::Dataset {
+            file: name,
+            reason: format!("it has {found} MiB; at most {most} MiB are read. Split it"),
+        });
+    }
+    Ok(file.take(MAX_BYTES))
+}
+
+/// The picture `name` in `folder`, which must be there. The name comes from a stranger: it may
+/// lead into the folder's own folders and nowhere else. (A link in the folder is its owner's.)
+pub(super) fn picture(folder: &Path, name: &str) -> Result<PathBuf, Reason> {
+    let path = Path::new(name);
+    let inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    // A backslash or a colon is a part of a name on one system and leads elsewhere on another.
+    let portable = !name.contains(['\\', ':', '\0']);
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || !portable || !path.components().all(inside)
+    {
+        return Err(Reason::ImageName(name.into()));
+    }
+    let path = folder.join(path);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Reason::ImageMissing(name.into())),
+    }
+}
+
+/// An id for messages: a string or a number as it stands, else the entry's place in the file.
+pub(super) fn id(value: Option<&Value>, index: usize) -> String {
+    match value {
+        Some(Value::String(text)) => shown(text),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => format!("#{index}"),
+    }
+}

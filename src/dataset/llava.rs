@@ -1,0 +1,183 @@
+//! LLaVA's data sets: one JSON list of conversations, and a folder of pictures.
+//!
+//! ```text
+//! [{"id": "7", "image": "a/b.png", "conversations": [
+//!     {"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A cat."}]}]
+//! ```
+//!
+//! In: an untrusted file. Out: [`Records`]. `families` and `held_out`, one entry a turn, are this
+//! project's addition. The list is read entry by entry: only what can be used is kept in memory.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::{OnBadRecord, Reason, Record, Records, Turn, file};
+use crate::{Error, Result};
+
+/// Where the picture stands in a question.
+const IMAGE: &str = "<image>";
+
+/// Reads the list in `json`, whose pictures are in `folder`.
+///
+/// `<image>` is taken out of the first question, wherever it stands there, and the question is
+/// trimmed, as the release does before it puts the picture in front.
+///
+/// # Errors
+/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or no list of entries;
+/// [`Error::BadRecord`] where `on_bad` refuses.
+pub fn read(json: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
+    let name = json.display().to_string();
+    let mut list = List {
+        folder,
+        on_bad,
+        records: Records::new(&name),
+        refused: None,
+    };
+    let reader = std::io::BufReader::new(file::open(json)?);
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let read = deserializer
+        .deserialize_seq(&mut list)
+        .and_then(|()| deserializer.end());
+    match (list.refused, read) {
+        (Some(error), _) => Err(error),
+        (None, Ok(())) => Ok(list.records),
+        (None, Err(error)) => Err(Error::Dataset {
+            file: name,
+            reason: format!("it is no list of conversations: {error}"),
+        }),
+    }
+}
+
+/// Takes the list's entries as they are parsed.
+struct List<'a> {
+    folder: &'a Path,
+    on_bad: OnBadRecord,
+    records: Records,
+    /// serde's errors hold text only, so a typed one waits here.
+    refused: Option<Error>,
+}
+
+impl<'de> Visitor<'de> for &mut List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON list of conversations")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(entry) = entries.next_element::<Value>()? {
+            let id = file::id(entry.get("id"), self.records.skipped.total);
+            let record = record(&entry, id.clone(), self.folder);
+            if let Err(error) = self.records.take(id, record, self.on_bad) {
+                self.refused = Some(error);
+                return Err(serde::de::Error::custom("refused"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn malformed(what: &str) -> Reason {
+    Reason::Malformed(what.into())
+}
+
+fn record(entry: &Value, id: String, folder: &Path) -> Result<Record, Reason> {
+    let said = entry.get("conversations").and_then(Value::as_array);
+    let said = said.ok_or_else(|| malformed("it has no list \"conversations\""))?;
+    let mut turns = turns(said)?;
+    let image = match entry.get("image") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) => Some(file::picture(folder, name)?),
+        Some(_) => return Err(malformed("\"image\" is no text")),
+    };
+    place_image(&mut turns, image.is_some())?;
+    for (index, turn) in turns.iter().enumerate() {
+        if turn.question.trim().is_empty() || turn.answer.trim().is_empty() {
+            return Err(Reason::Empty(index));
+        }
+    }
+    let families = each_turn(entry, "families", turns.len(), |value| {
+        value.as_str().map(String::from)
+    })?;
+    let held_out = each_turn(entry, "held_out", turns.len(), Value::as_bool)?;
+    Ok(Record {
+        id,
+        image,
+        turns,
+        families,
+        held_out,
+    })
+}
+
+/// Questions and answers in turn, and who says each.
+fn turns(said: &[Value]) -> Result<Vec<Turn>, Reason> {
+    let mut spoken = Vec::with_capacity(said.len());
+    for sentence in said {
+        let text = |key: &str| sentence.get(key).and_then(Value::as_str);
+        let (Some(role), Some(value)) = (text("from"), text("value")) else {
+            return Err(malformed("a sentence lacks \"from\" or \"value\""));
+        };
+        let human = match role {
+            "human" => true,
+            "gpt" => false,
+            other => return Err(Reason::UnknownRole(other.into())),
+        };
+        spoken.push((human, value));
+    }
+    let pairs = spoken.chunks(2).map(|pair| match pair {
+        [(true, question), (false, answer)] => Ok(Turn {
+            question: (*question).into(),
+            answer: (*answer).into(),
+        }),
+        _ => Err(Reason::RoleOrder),
+    });
+    let turns: Vec<Turn> = pairs.collect::<Result<_, _>>()?;
+    match turns.is_empty() {
+        true => Err(Reason::RoleOrder),
+        false => Ok(turns),
+    }
+}
+
+/// Takes `<image>` out of the first question, the only place where it may stand, and only once.
+fn place_image(turns: &mut [Turn], has_image: bool) -> Result<(), Reason> {
+    let marks = |text: &str| text.matches(IMAGE).count();
+    let count = |turn: &Turn| marks(&turn.question) + marks(&turn.answer);
+    let total: usize = turns.iter().map(count).sum();
+    if total > 1 {
+        return Err(Reason::TwoImages);
+    }
+    let first = turns.first_mut().filter(|turn| marks(&turn.question) == 1);
+    match (has_image, first) {
+        (true, Some(first)) => {
+            first.question = first.question.replace(IMAGE, "").trim().into();
+            Ok(())
+        }
+        (true, None) => Err(Reason::ImageNotInFirstQuestion),
+        (false, _) if total == 1 => Err(Reason::ImageUnnamed),
+        (false, _) => Ok(()),
+    }
+}
+
+/// An optional list that has one value for each turn.
+fn each_turn<T>(
+    entry: &Value,
+    key: &str,
+    turns: usize,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<Vec<T>>, Reason> {
+    let list = match entry.get(key) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(list) => list.as_array().filter(|list| list.len() == turns),
+    };
+    let values: Option<Vec<T>> = list.and_then(|list| list.iter().map(read).collect());
+    match values {
+        Some(values) => Ok(Some(values)),
+        None => Err(Reason::Malformed(format!(
+            "{key:?} is not one value for each of the {turns} turns"
+        ))),
+    }
+}

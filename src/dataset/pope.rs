@@ -1,0 +1,90 @@
+//! POPE (arXiv 2305.10355): whether a thing is in the picture, answered with yes or no.
+//!
+//! ```text
+//! {"question_id": 1, "image": "x.jpg", "text": "Is there a dog in the image?", "label": "yes"}
+//! ```
+//!
+//! In: an untrusted file of such lines. Out: [`Records`] of one turn each, whose answer is the label.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{OnBadRecord, Reason, Record, Records, Turn, file};
+use crate::{Error, Result};
+
+/// The longest line that is read, in bytes; POPE's have less than 200.
+const MAX_LINE_BYTES: u64 = 1 << 20;
+
+/// Reads the lines in `json_lines`, whose pictures are in `folder`. Blank lines are none.
+///
+/// # Errors
+/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or a line longer than 1 MiB;
+/// [`Error::BadRecord`] where `on_bad` refuses.
+pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
+    let name = json_lines.display().to_string();
+    let mut records = Records::new(&name);
+    let mut reader = BufReader::new(file::open(json_lines)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = Read::by_ref(&mut reader)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| Error::FileAccess {
+                file: name.clone(),
+                reason: error.to_string(),
+            })?;
+        if read == 0 {
+            return Ok(records);
+        }
+        if read as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
+            let at = records.skipped.total;
+            return Err(Error::Dataset {
+                file: name,
+                reason: format!("entry {at} is a line of more than {MAX_LINE_BYTES} bytes"),
+            });
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let index = records.skipped.total;
+        let (id, entry) = match serde_json::from_slice::<Value>(&line) {
+            Ok(entry) => {
+                let id = file::id(entry.get("question_id"), index);
+                (id.clone(), record(&entry, id, folder))
+            }
+            Err(error) => (
+                format!("#{index}"),
+                Err(Reason::Malformed(format!("it is no JSON: {error}"))),
+            ),
+        };
+        records.take(id, entry, on_bad)?;
+    }
+}
+
+fn record(entry: &Value, id: String, folder: &Path) -> Result<Record, Reason> {
+    let text = |key: &str| {
+        let text = entry.get(key).and_then(Value::as_str);
+        text.ok_or_else(|| Reason::Malformed(format!("it has no text {key:?}")))
+    };
+    let (question, label) = (text("text")?, text("label")?);
+    if question.trim().is_empty() {
+        return Err(Reason::Empty(0));
+    }
+    if !matches!(label, "yes" | "no") {
+        return Err(Reason::Label(label.into()));
+    }
+    let image = file::picture(folder, text("image")?)?;
+    Ok(Record {
+        id,
+        image: Some(image),
+        turns: vec![Turn {
+            question: question.trim().into(),
+            answer: label.into(),
+        }],
+        families: None,
+        held_out: None,
+    })
+}

@@ -1,0 +1,200 @@
+//! Exact match, tallied by kind of question.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{Error, Result};
+
+/// The 97.5 % quantile of the normal distribution, which bounds the middle 95 %.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// What of an answer counts: its text in small letters, without spaces around it and without one
+/// full stop at its end.
+pub fn normalised(answer: &str) -> String {
+    let text = answer.trim().to_lowercase();
+    let text = text.strip_suffix('.').unwrap_or(&text);
+    text.trim_end().to_string()
+}
+
+/// Whether an answer is what was expected, both [`normalised`].
+pub fn is_match(expected: &str, answer: &str) -> bool {
+    normalised(expected) == normalised(answer)
+}
+
+/// How many answers were right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Score {
+    /// Right answers.
+    pub correct: u64,
+    /// All answers.
+    pub count: u64,
+}
+
+impl Score {
+    /// Counts one answer.
+    pub fn add(&mut self, is_correct: bool) {
+        self.correct += u64::from(is_correct);
+        self.count += 1;
+    }
+
+    /// The share of right answers, 0 to 1; 0 where nothing was asked.
+    pub fn exact_match(&self) -> f64 {
+        share(self.correct, self.count)
+    }
+
+    /// The 95 % interval of the share that a longer test would find: Wilson's score interval,
+    /// without continuity correction (E. B. Wilson, 1927). `[0, 1]` where nothing was asked.
+    pub fn interval(&self) -> [f64; 2] {
+        if self.count == 0 {
+            return [0.0, 1.0];
+        }
+        let (count, found) = (self.count as f64, self.exact_match());
+        let spread = Z * Z / count;
+        let centre = (found + spread / 2.0) / (1.0 + spread);
+        let variance = found * (1.0 - found) / count + spread / (4.0 * count);
+        let half = Z / (1.0 + spread) * variance.sqrt();
+        // Exact at the ends, where rounding would leave 1e-17 or 1 + 1e-16.
+        let low = if self.correct == 0 {
+            0.0
+        } else {
+            centre - half
+        };
+        let high = match self.correct == self.count {
+            true => 1.0,
+            false => centre + half,
+        };
+        [low, high]
+    }
+}
+
+/// As `{"exact_match": 0.93, "count": 1000}`.
+impl Serialize for Score {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut score = serializer.serialize_struct("Score", 2)?;
+        score.serialize_field("exact_match", &self.exact_match())?;
+        score.serialize_field("count", &self.count)?;
+        score.end()
+    }
+}
+
+/// Answers as they are scored, one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// All answers.
+    pub overall: Score,
+    /// By kind of question.
+    pub families: BTreeMap<String, Score>,
+    /// By what training never showed; answers to other questions are in none.
+    pub held_out: BTreeMap<String, Score>,
+}
+
+impl Tally {
+    /// Scores one answer and returns whether it is right. `family` is the kind of question,
+    /// `held_out` what about it training never showed.
+    pub fn add(
+        &mut self,
+        expected: &str,
+        answer: &str,
+        family: Option<&str>,
+        held_out: Option<&str>,
+    ) -> bool {
+        let is_correct = is_match(expected, answer);
+        self.overall.add(is_correct);
+        for (scores, key) in [(&mut self.families, family), (&mut self.held_out, held_out)] {
+            if let Some(key) = key {
+                scores.entry(key.to_string()).or_default().add(is_correct);
+            }
+        }
+        is_correct
+    }
+
+    /// The report so far. `chance` is the share that guessing without the picture gets right,
+    /// where it is known.
+    ///
+    /// # Errors
+    /// [`Error::NothingScored`].
+    pub fn report(&self, chance: Option<f64>) -> Result<Report> {
+        if self.overall.count == 0 {
+            return Err(Error::NothingScored);
+        }
+        Ok(Report {
+            overall: self.overall.exact_match(),
+            families: self.families.clone(),
+            held_out: self.held_out.clone(),
+            count: self.overall.count,
+            interval: self.overall.interval(),
+            chance,
+        })
+    }
+}
+
+/// The result of a test. Its JSON has these fields by these names; its `Display` is a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The share of right answers, 0 to 1.
+    pub overall: f64,
+    /// By kind of question.
+    pub families: BTreeMap<String, Score>,
+    /// By what training never showed.
+    pub held_out: BTreeMap<String, Score>,
+    /// All answers.
+    pub count: u64,
+    /// The 95 % interval of `overall`: see [`Score::interval`].
+    pub interval: [f64; 2],
+    /// What guessing gets right; not in the JSON where it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = |name: &str| format!("held out: {name}");
+        let held_out = self
+            .held_out
+            .iter()
+            .map(|(name, score)| (label(name), score));
+        let families = self
+            .families
+            .iter()
+            .map(|(name, score)| (name.clone(), score));
+        let rows: Vec<(String, &Score)> = families.chain(held_out).collect();
+        let widths = rows.iter().map(|(name, _)| name.chars().count());
+        let width = widths.chain(["question".len()]).max().unwrap_or(0);
+        writeln!(f, "{:width$}  exact match   count", "question")?;
+        for (name, score) in rows {
+            row(f, width, &name, score.exact_match(), score.count)?;
+        }
+        row(f, width, "all", self.overall, self.count)?;
+        let [low, high] = self.interval;
+        write!(
+            f,
+            "95 % interval: {:.1} % to {:.1} %",
+            low * 100.0,
+            high * 100.0
+        )?;
+        match self.chance {
+            Some(chance) => write!(f, "; chance: {:.1} %", chance * 100.0),
+            None => Ok(()),
+        }
+    }
+}
+
+fn row(
+    f: &mut fmt::Formatter<'_>,
+    width: usize,
+    name: &str,
+    share: f64,
+    count: u64,
+) -> fmt::Result {
+    writeln!(f, "{name:width$}  {:>9.1} %  {count:>6}", share * 100.0)
+}
+
+/// `part` of `whole`, 0 to 1; 0 of nothing.
+pub(super) fn share(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => part as f64 / whole as f64,
+    }
+}
