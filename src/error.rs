@@ -225,6 +225,30 @@ pub enum Error {
         /// Which stage.
         stage: String,
     },
+    /// A training run's loss or gradient is no number any more.
+    #[error(
+        "the loss of step {step} is {loss}: the run has diverged and was stopped; the last checkpoint is from before. A lower learning_rate usually helps"
+    )]
+    Diverged {
+        /// The step, from 1.
+        step: u64,
+        /// What it gave.
+        loss: f64,
+    },
+    /// A training checkpoint is from another run than the one that is to go on.
+    #[error(
+        "{file}: {field} is {found} there and {expected} here; train anew, or resume with the files it was begun with"
+    )]
+    Resume {
+        /// The checkpoint's file.
+        file: String,
+        /// The entry that differs.
+        field: String,
+        /// In the checkpoint.
+        found: String,
+        /// In this run's files.
+        expected: String,
+    },
     /// The user stopped it.
     #[error("stopped")]
     Stopped,
@@ -258,6 +282,8 @@ impl Error {
             Error::Memory { .. } => "memory",
             Error::Device { .. } => "device",
             Error::NotFinite { .. } => "not-finite",
+            Error::Diverged { .. } => "diverged",
+            Error::Resume { .. } => "resume",
             Error::Stopped => "stopped",
         }
     }

@@ -49,6 +49,8 @@ pub mod nn;
 
 #[cfg(feature = "scenes")]
 pub mod scenes;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub mod weights;
 

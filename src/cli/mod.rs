@@ -6,6 +6,8 @@ mod parity;
 mod scenes;
 mod stages;
 mod terminal;
+#[cfg(feature = "train")]
+mod train;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
@@ -59,6 +61,9 @@ enum Command {
     Stages(stages::StagesArgs),
     /// Compare every stage with the PyTorch values in the model folder's expected.safetensors
     Parity(parity::ParityArgs),
+    /// Train a model by a training file, stage by stage
+    #[cfg(feature = "train")]
+    Train(train::TrainArgs),
     /// Tell a model's sizes, parameters and the memory it needs
     Info(info::InfoArgs),
     /// Draw pictures with questions and answers, for training and scoring
@@ -160,6 +165,8 @@ pub fn main() -> ExitCode {
             Command::Chat(args) => chat::run(args).await,
             Command::Stages(args) => stages::run(args).await,
             Command::Parity(args) => parity::run(args).await,
+            #[cfg(feature = "train")]
+            Command::Train(args) => train::run(args).await,
             Command::Info(args) => info::run(args).await,
             Command::Scenes(args) => scenes::run(args),
         }

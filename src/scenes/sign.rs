@@ -6,8 +6,8 @@ use super::layout::{Split, extent};
 use super::palette::Colour;
 use super::{dice, letters, words};
 
-/// Height of a capital letter, px: clear at full resolution, three or four samples at stride 3.
-const CAP_PX: [f32; 2] = [10.0, 13.0];
+/// Height of a capital letter, px: clear at full resolution, some three samples at stride 3.
+const CAP_PX: [f32; 2] = [8.5, 10.5];
 
 /// A plate with text.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Sign {
     pub height_px: f32,
     /// Which of the [`FONTS`](super::FONTS).
     pub font: usize,
-    /// Height of a capital letter, px: 10..13.
+    /// Height of a capital letter, px: 8.5..10.5.
     pub cap_px: f32,
     /// Radius of the plate's corners, px.
     pub corner_px: f32,

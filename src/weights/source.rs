@@ -55,6 +55,35 @@ pub async fn require_file(source: &impl Source, file: &str, cap: u64) -> Result<
     read_file(source, file, cap).await?.ok_or_else(missing)
 }
 
+/// Files that are in memory already, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(pub std::collections::BTreeMap<String, Vec<u8>>);
+
+impl Source for Memory {
+    fn describe(&self, file: &str) -> String {
+        format!("{file} (in memory)")
+    }
+
+    async fn size(&self, file: &str) -> Result<Option<u64>> {
+        Ok(self.0.get(file).map(|bytes| bytes.len() as u64))
+    }
+
+    async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let bytes = self.0.get(file).ok_or_else(|| crate::Error::FileMissing {
+            file: self.describe(file),
+        })?;
+        let part = usize::try_from(range.start)
+            .ok()
+            .zip(usize::try_from(range.end).ok())
+            .and_then(|(start, end)| bytes.get(start..end));
+        part.map(<[u8]>::to_vec)
+            .ok_or_else(|| crate::Error::FileAccess {
+                file: self.describe(file),
+                reason: format!("{} bytes are there, not {range:?}", bytes.len()),
+            })
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 pub use folder::Folder;
 

@@ -1,0 +1,300 @@
+//! A training checkpoint: a model folder like any other, with what the optimizer needs beside it.
+//!
+//! ```text
+//! config.json, tokenizer.json, ...   as in every model folder
+//! model.safetensors                  every weight, f32
+//! training.safetensors               first.NAME, second.NAME (AdamW), value.NAME (not in the model)
+//! training.json                      the stage, its settings, steps done
+//! ```
+//!
+//! A folder is written under another name and then takes the old one's place, so that a run that is
+//! cut off at any moment leaves a whole one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::init::{HostTensor, Weights};
+use super::optimizer::Moments;
+use super::parameters::{from_vec, replace, shapes, to_vec, values};
+use super::run::State;
+use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
+use crate::error::{Error, Result};
+use crate::model::TOKENIZER_FILE;
+use crate::weights::names::Names;
+
+/// File name of the weights.
+pub const MODEL_FILE: &str = "model.safetensors";
+const TRAINING_FILE: &str = "training.safetensors";
+const PROGRESS_FILE: &str = "training.json";
+
+/// The files of a model folder besides its weights, by name.
+pub type Companions = BTreeMap<String, Vec<u8>>;
+
+/// Names that are taken along from a model folder.
+pub const COMPANIONS: [&str; 4] = [
+    CONFIG_FILE,
+    GENERATION_FILE,
+    PREPROCESSOR_FILE,
+    TOKENIZER_FILE,
+];
+
+/// Where a run is, and what it was begun with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Name of the stage.
+    pub stage: String,
+    /// Steps done.
+    pub step: u64,
+    /// Everything that decides the run's numbers, flat: entry -> value.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Whether `folder` holds a training checkpoint; one that was being replaced when the run was cut
+/// off is put back first.
+pub fn exists(folder: &Path) -> bool {
+    let old = beside(folder, "old");
+    if !folder.exists() && old.exists() {
+        // If this fails there is no checkpoint, which is what the caller is told.
+        let _ = fs::rename(&old, folder);
+    }
+    folder.join(PROGRESS_FILE).is_file()
+}
+
+/// The companions of a model folder.
+///
+/// # Errors
+/// [`Error::FileAccess`].
+pub fn read_companions(folder: &Path) -> Result<Companions> {
+    let present = COMPANIONS.iter().filter(|name| folder.join(name).is_file());
+    present
+        .map(|name| Ok((name.to_string(), read(&folder.join(name))?)))
+        .collect()
+}
+
+/// Writes a folder of weights and companions, and `training` if the run is to go on from there.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn write_folder(
+    folder: &Path,
+    companions: &Companions,
+    weights: &Weights,
+    training: Option<(&Progress, &Weights)>,
+) -> Result<()> {
+    let next = beside(folder, "next");
+    let old = beside(folder, "old");
+    remove(&next)?;
+    fs::create_dir_all(&next).map_err(|e| output(&next, e))?;
+    for (name, bytes) in companions {
+        write(&next.join(name), bytes)?;
+    }
+    write_tensors(&next.join(MODEL_FILE), weights)?;
+    if let Some((progress, tensors)) = training {
+        write_tensors(&next.join(TRAINING_FILE), tensors)?;
+        let json = serde_json::to_vec_pretty(progress).map_err(|e| output(&next, e))?;
+        write(&next.join(PROGRESS_FILE), &json)?;
+    }
+    remove(&old)?;
+    if folder.exists() {
+        fs::rename(folder, &old).map_err(|e| output(folder, e))?;
+    }
+    fs::rename(&next, folder).map_err(|e| output(folder, e))?;
+    remove(&old)
+}
+
+/// The tensors that only training needs: moments, and trained values that are not in the model.
+pub fn training_tensors<M: Module>(state: &State<M>, names: &Names, weights: &Weights) -> Weights {
+    let mut tensors = Weights::new();
+    let mut add = |kind: &str, name: &str, values: Vec<f32>, shape: &[usize]| {
+        let shape = shape.to_vec();
+        tensors.insert(format!("{kind}.{name}"), HostTensor { values, shape });
+    };
+    for ((name, shape), value) in names.iter().zip(values(&state.trained)) {
+        if !weights.contains_key(name) {
+            add("value", name, to_vec(&value), shape);
+        }
+    }
+    if let Some(moments) = state.optimization.moments() {
+        for ((name, shape), (first, second)) in names.iter().zip(moments) {
+            add("first", name, first, shape);
+            add("second", name, second, shape);
+        }
+    }
+    tensors
+}
+
+/// Puts trained values into `weights`, where the model has them.
+pub fn update<M: Module>(weights: &mut Weights, names: &Names, trained: &M) {
+    for ((name, _), value) in names.iter().zip(values(trained)) {
+        if let Some(tensor) = weights.get_mut(name) {
+            tensor.values = to_vec(&value);
+        }
+    }
+}
+
+/// Takes up a run where the checkpoint in `folder` left it. `state` holds the modules with the
+/// checkpoint's model weights already.
+///
+/// # Errors
+/// [`Error::Resume`] naming the first entry that differs from `expected`; [`Error::Checkpoint`].
+pub fn restore<M: Module>(
+    folder: &Path,
+    mut state: State<M>,
+    names: &Names,
+    expected: &Progress,
+) -> Result<State<M>> {
+    let progress = read_progress(folder)?;
+    check_same(folder, &progress, expected)?;
+    let file = folder.join(TRAINING_FILE);
+    let tensors = read_tensors(&file)?;
+    let old = values(&state.trained);
+    let find = |kind: &str, name: &str, shape: &[usize]| match tensors.get(&format!("{kind}.{name}")) {
+        Some(tensor) if tensor.shape == shape => Ok(Some(tensor.values.clone())),
+        Some(tensor) => Err(Error::TensorShape {
+            name: format!("{kind}.{name}"),
+            file: file.display().to_string(),
+            found: tensor.shape.clone(),
+            expected: shape.to_vec(),
+        }),
+        None => Ok(None),
+    };
+    let mut new = Vec::with_capacity(old.len());
+    let mut moments: Vec<Moments> = Vec::with_capacity(old.len());
+    for ((name, shape), old) in names.iter().zip(old) {
+        new.push(match find("value", name, shape)? {
+            Some(value) => from_vec(value, &old),
+            None => old,
+        });
+        if let (Some(first), Some(second)) =
+            (find("first", name, shape)?, find("second", name, shape)?)
+        {
+            moments.push((first, second));
+        }
+    }
+    if moments.len() != new.len() && progress.step > 0 {
+        return Err(Error::checkpoint(
+            file.display(),
+            format!("it holds the moments of {} of {} parameters", moments.len(), new.len()),
+        ));
+    }
+    debug_assert_eq!(shapes(&state.trained).len(), names.len());
+    state.optimization.restore(moments, progress.step, &new);
+    state.trained = replace(state.trained, new);
+    state.step = progress.step;
+    Ok(state)
+}
+
+/// Where the checkpoint in `folder` is.
+///
+/// # Errors
+/// [`Error::FileAccess`], [`Error::Checkpoint`].
+pub fn read_progress(folder: &Path) -> Result<Progress> {
+    let file = folder.join(PROGRESS_FILE);
+    serde_json::from_slice(&read(&file)?).map_err(|e| Error::checkpoint(file.display(), e))
+}
+
+fn check_same(folder: &Path, found: &Progress, expected: &Progress) -> Result<()> {
+    let differs = |field: &str, found: &str, expected: &str| {
+        Err(Error::Resume {
+            file: folder.join(PROGRESS_FILE).display().to_string(),
+            field: field.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        })
+    };
+    if found.stage != expected.stage {
+        return differs("stage", &found.stage, &expected.stage);
+    }
+    let fields = found.settings.keys().chain(expected.settings.keys());
+    for field in fields {
+        let of = |progress: &Progress| match progress.settings.get(field) {
+            Some(value) => value.clone(),
+            None => "not set".to_string(),
+        };
+        if of(found) != of(expected) {
+            return differs(field, &of(found), &of(expected));
+        }
+    }
+    Ok(())
+}
+
+/// Every tensor of an f32 safetensors file.
+///
+/// # Errors
+/// [`Error::FileAccess`], [`Error::Checkpoint`].
+pub fn read_tensors(file: &Path) -> Result<Weights> {
+    let bytes = read(file)?;
+    let bad = |reason: String| Error::checkpoint(file.display(), reason);
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+    tensors
+        .iter()
+        .map(|(name, view)| {
+            if view.dtype() != Dtype::F32 {
+                return Err(bad(format!("{name} is stored as {:?}, not F32", view.dtype())));
+            }
+            let (chunks, _) = view.data().as_chunks();
+            let tensor = HostTensor {
+                values: chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect(),
+                shape: view.shape().to_vec(),
+            };
+            Ok((name.to_string(), tensor))
+        })
+        .collect()
+}
+
+/// The bytes of a safetensors file of f32.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if a tensor's numbers do not fill its shape.
+pub fn serialize(weights: &Weights) -> Result<Vec<u8>> {
+    let bad = |e: safetensors::SafeTensorError| Error::checkpoint(MODEL_FILE, e);
+    let views: Vec<(&str, TensorView<'_>)> = weights
+        .iter()
+        .map(|(name, tensor)| {
+            let bytes = bytemuck::cast_slice(&tensor.values);
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(bad)?;
+            Ok((name.as_str(), view))
+        })
+        .collect::<Result<_>>()?;
+    safetensors::serialize(views, None).map_err(bad)
+}
+
+fn write_tensors(file: &Path, weights: &Weights) -> Result<()> {
+    write(file, &serialize(weights)?)
+}
+
+fn beside(folder: &Path, suffix: &str) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{suffix}"));
+    folder.with_file_name(name)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).map_err(|error| Error::FileAccess {
+        file: file.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(file, bytes).map_err(|e| output(file, e))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match folder.exists() {
+        true => fs::remove_dir_all(folder).map_err(|e| output(folder, e)),
+        false => Ok(()),
+    }
+}
+
+fn output(file: &Path, error: impl std::fmt::Display) -> Error {
+    Error::Output {
+        file: file.display().to_string(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The training file: what is trained, on what, for how long.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::Schedule;
+use crate::error::{Error, Result};
+
+/// A training file, as TOML.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainFile {
+    /// Decides the first weights, the scenes, and the order of everything.
+    pub seed: u64,
+    /// A model folder beside this file. With weights they are where training begins, else the first
+    /// stage begins from random ones.
+    pub model: PathBuf,
+    /// Makes the tokenizer, if the model folder has none.
+    pub vocabulary: Option<Vocabulary>,
+    /// In order; each begins where the one before ended.
+    pub stage: Vec<Stage>,
+}
+
+/// A tokenizer for the scenes' texts.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vocabulary {
+    /// Entries, control tokens apart.
+    pub size: usize,
+    /// Scenes whose texts it is made from.
+    pub scenes: u64,
+}
+
+/// Which modules a stage trains, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The vision tower, on crops with a target for every token.
+    Tower,
+    /// The decoder, on the conversations without their pictures.
+    Language,
+    /// Enhancement and projector, on captions (`plain` template): the paper's first stage.
+    Alignment,
+    /// Enhancement, projector and decoder, on conversations (`llama3` template): the second.
+    Instruction,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Also the name of its folder.
+    pub name: String,
+    /// What it trains.
+    pub kind: Kind,
+    /// Updates.
+    pub steps: u64,
+    /// Units of a step: batches of crops, or conversations.
+    pub units: usize,
+    /// The highest.
+    pub learning_rate: f64,
+    /// Share of the steps over which the rate rises.
+    #[serde(default = "three_percent")]
+    pub warm_up: f64,
+    /// Share of the highest rate that is left at the end.
+    #[serde(default)]
+    pub final_share: f64,
+    /// AdamW's; the paper has none.
+    #[serde(default)]
+    pub weight_decay: f32,
+    /// Longest gradient.
+    #[serde(default = "one")]
+    pub clip_norm: f32,
+    /// Crowded scenes of a unit, for the tower.
+    #[serde(default = "two")]
+    pub scenes_per_unit: usize,
+    /// Pictures whose features are kept, for conversations.
+    #[serde(default)]
+    pub pictures: u64,
+    /// Questions of a conversation.
+    #[serde(default = "eight")]
+    pub questions: usize,
+    /// A LLaVA-format JSON instead of scenes.
+    pub data: Option<PathBuf>,
+    /// The folder of its pictures.
+    pub images: Option<PathBuf>,
+}
+
+fn three_percent() -> f64 {
+    0.03
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn two() -> usize {
+    2
+}
+
+fn eight() -> usize {
+    8
+}
+
+impl TrainFile {
+    /// Reads and checks a training file; paths in it become relative to its folder.
+    ///
+    /// # Errors
+    /// [`Error::FileAccess`], [`Error::Config`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
+            file: name.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut file: TrainFile =
+            toml::from_str(&text).map_err(|error| Error::config(&name, error))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        file.model = folder.join(&file.model);
+        for stage in &mut file.stage {
+            stage.check().map_err(|reason| Error::config(&name, reason))?;
+            for path in [&mut stage.data, &mut stage.images].into_iter().flatten() {
+                *path = folder.join(&path);
+            }
+        }
+        Ok(file)
+    }
+}
+
+impl Stage {
+    /// The rates.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            learning_rate: self.learning_rate,
+            steps: self.steps,
+            warm_up: self.warm_up,
+            final_share: self.final_share,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let bad = |what: &str| Err(format!("stage {}: {what}", self.name));
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return bad("name must be letters, digits, - and _, since a folder is called so");
+        }
+        if self.steps == 0 || self.units == 0 || self.scenes_per_unit == 0 || self.questions == 0 {
+            return bad("steps, units, scenes_per_unit and questions must be at least 1");
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return bad("learning_rate must be above 0");
+        }
+        if !(0.0..=1.0).contains(&self.warm_up) || !(0.0..=1.0).contains(&self.final_share) {
+            return bad("warm_up and final_share are shares, 0 to 1");
+        }
+        let positive = |x: f32| x > 0.0 && x.is_finite();
+        if !positive(self.clip_norm) || !(self.weight_decay == 0.0 || positive(self.weight_decay)) {
+            return bad("clip_norm must be above 0 and weight_decay at least 0");
+        }
+        if self.data.is_some() != self.images.is_some() {
+            return bad("data and images belong together: a JSON file and its folder of pictures");
+        }
+        if matches!(self.kind, Kind::Alignment | Kind::Instruction)
+            && self.data.is_none()
+            && self.pictures == 0
+        {
+            return bad("pictures must say how many scenes there are");
+        }
+        Ok(())
+    }
+}
+
+/// Flattens a JSON value: `{"a": {"b": 1}}` -> `a.b = 1`.
+pub fn flatten(prefix: &str, value: &serde_json::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                flatten(&format!("{prefix}.{key}"), value, into);
+            }
+        }
+        other => {
+            into.insert(prefix.to_string(), other.to_string());
+        }
+    }
+}

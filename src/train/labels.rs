@@ -1,0 +1,131 @@
+//! What each token of a crop should know about the picture around it: the targets of the vision
+//! tower's training.
+//!
+//! A token answers for a window of 42 px of the picture (3 patches at N = 3) around its centre,
+//! whatever the crop's scale: a local crop's token for its neighbourhood, a global crop's token for
+//! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
+//! can know what lies between it and the next.
+
+use crate::scenes::{Colour, Scene, Shape};
+
+/// Half the window's side, in pixels of the picture.
+const WINDOW_PX: f32 = 21.0;
+/// Around a sign, tokens up to this far outside its plate know its text.
+const SIGN_MARGIN_PX: f32 = 14.0;
+/// Characters a sign may have.
+pub const SLOTS: usize = 4;
+/// What a slot can hold: nothing, or one of these.
+pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// Bar heights are told in steps of this many pixels.
+const HEIGHT_STEP_PX: f32 = 8.0;
+/// Steps of bar heights.
+pub const HEIGHTS: usize = 11;
+
+/// How a crop looks at the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// Picture pixels from the picture's edge to the crop's first pixel, x and y.
+    pub origin_px: [f32; 2],
+    /// Picture pixels a crop pixel.
+    pub stride: f32,
+    /// Whether its resolution is enough to read signs.
+    pub legible: bool,
+}
+
+/// The targets of a crop's tokens, row by row; class 0 is "none" where there is one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Labels {
+    /// 0, or 1 + shape of the figure whose centre is in the window.
+    pub shape: Vec<usize>,
+    /// Its colour; only where there is a figure.
+    pub colour: Vec<Option<usize>>,
+    /// 0, or 1 + colour of the nearest sign's plate.
+    pub sign: Vec<usize>,
+    /// The sign's characters (0: none there), where there is a sign and it can be read.
+    pub text: Vec<Option<[usize; SLOTS]>>,
+    /// 0, or 1 + colour of the bar that the token's column of the window is in.
+    pub bar: Vec<usize>,
+    /// That bar's height in steps.
+    pub height: Vec<Option<usize>>,
+}
+
+/// The targets of the `side * side` tokens, each of `patch_px` crop pixels, of a crop seen in `view`.
+pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels {
+    let mut labels = Labels::default();
+    for row in 0..side {
+        for column in 0..side {
+            let at = |index: usize, origin: f32| {
+                origin + view.stride * (index as f32 + 0.5) * patch_px as f32
+            };
+            let (x, y) = (
+                at(column, view.origin_px[0]),
+                at(row, view.origin_px[1]),
+            );
+            let figure = nearest(
+                scene.objects.iter().map(|object| {
+                    let [dx, dy] = [object.centre[0] - x, object.centre[1] - y];
+                    (object, dx.abs().max(dy.abs()))
+                }),
+                WINDOW_PX,
+            );
+            labels.shape.push(figure.map_or(0, |f| 1 + f.shape.index()));
+            labels.colour.push(figure.map(|f| f.colour.index()));
+
+            let sign = nearest(
+                scene.signs.iter().map(|sign| {
+                    let dx = ((sign.centre[0] - x).abs() - sign.width_px / 2.0).max(0.0);
+                    let dy = ((sign.centre[1] - y).abs() - sign.height_px / 2.0).max(0.0);
+                    (sign, dx.max(dy))
+                }),
+                SIGN_MARGIN_PX,
+            );
+            labels.sign.push(sign.map_or(0, |s| 1 + s.colour.index()));
+            labels
+                .text
+                .push(sign.filter(|_| view.legible).map(|s| characters(&s.text)));
+
+            let bar = nearest(
+                scene.chart.iter().flat_map(|chart| &chart.bars).map(|bar| {
+                    let dx = (bar.left - x).max(x - bar.right).max(0.0);
+                    // A bar's column counts up to a window above its top: the height is read there.
+                    let dy = (bar.top - y).max(y - bar.bottom).max(0.0);
+                    (bar, dx.max(dy / 3.0))
+                }),
+                7.0,
+            );
+            labels.bar.push(bar.map_or(0, |b| 1 + b.colour.index()));
+            labels.height.push(bar.map(|b| {
+                let height = (b.bottom - b.top) / HEIGHT_STEP_PX;
+                (height as usize).min(HEIGHTS - 1)
+            }));
+        }
+    }
+    labels
+}
+
+/// The classes of figures, with "none".
+pub fn shapes() -> usize {
+    1 + Shape::ALL.len()
+}
+
+/// The classes of plates and bars, with "none".
+pub fn colours() -> usize {
+    1 + Colour::ALL.len()
+}
+
+/// A sign's characters as classes.
+fn characters(text: &str) -> [usize; SLOTS] {
+    let mut slots = [0; SLOTS];
+    for (slot, character) in slots.iter_mut().zip(text.chars()) {
+        *slot = CHARACTERS.find(character).map_or(0, |index| index + 1);
+    }
+    slots
+}
+
+/// The nearest of `things`, given with their distances, if it is within `limit`.
+fn nearest<'a, T>(things: impl Iterator<Item = (&'a T, f32)>, limit: f32) -> Option<&'a T> {
+    things
+        .filter(|(_, distance)| *distance <= limit)
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(thing, _)| thing)
+}

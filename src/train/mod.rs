@@ -1,0 +1,21 @@
+//! Training with burn's autodiff, on the same modules that answer (paper 5.2).
+//!
+//! ```text
+//! scenes or LLaVA JSON -> task (a unit of a batch -> loss) -> workers (gradients, summed)
+//!                                  -> optimizer (AdamW, cosine) -> checkpoint
+//! ```
+//!
+//! A stage trains some of the model's modules and leaves the others alone: see [`stage`].
+
+pub mod checkpoint;
+pub mod file;
+pub mod init;
+pub mod labels;
+pub mod loss;
+pub mod modules;
+pub mod optimizer;
+pub mod parameters;
+pub mod run;
+pub mod stage;
+pub mod tower;
+pub mod workers;

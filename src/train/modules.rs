@@ -1,0 +1,42 @@
+//! The model's modules from weights on the host.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::checkpoint::{MODEL_FILE, serialize};
+use super::init::{HostTensor, Weights};
+use crate::config::Config;
+use crate::error::Result;
+use crate::nn::Linear;
+use crate::progress::Watch;
+use crate::weights::build::Builder;
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::source::Memory;
+
+/// What `build` makes of the weights, on `device`.
+///
+/// # Errors
+/// As [`Builder`]: a tensor that is missing or has another shape.
+pub fn build<M>(
+    config: &Config,
+    weights: &Weights,
+    device: &Device,
+    build: impl AsyncFnOnce(&mut Builder<'_, '_, Memory>) -> Result<M>,
+) -> Result<M> {
+    let files = [(MODEL_FILE.to_string(), serialize(weights)?)];
+    pollster::block_on(async {
+        let checkpoint = Checkpoint::open(Memory(files.into())).await?;
+        let mut watch = Watch::nobody();
+        let mut builder = Builder::new(&checkpoint, config, device, &mut watch)?;
+        build(&mut builder).await
+    })
+}
+
+/// A linear layer that is no part of the model.
+pub fn linear(weight: &HostTensor, bias: &HostTensor, device: &Device) -> Linear {
+    let data = TensorData::new(weight.values.clone(), weight.shape.clone());
+    let bias = TensorData::new(bias.values.clone(), bias.shape.clone());
+    Linear::new(
+        Tensor::from_data(data, device),
+        Some(Tensor::from_data(bias, device)),
+    )
+}

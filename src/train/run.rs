@@ -1,0 +1,223 @@
+//! The loop: batches, updates, reports, checkpoints, an end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::optimizer::{Optimization, Schedule};
+use super::parameters::{replace, shapes, values};
+use super::workers::Workers;
+use crate::error::{Error, Result};
+use crate::progress::StopFlag;
+use crate::weights::names::Names;
+
+/// Sums and counts by name, for the log: their quotient is what is shown.
+pub type Measures = BTreeMap<&'static str, (f64, f64)>;
+
+/// The loss of one unit of a batch.
+pub struct Loss {
+    /// `[1]`, summed.
+    pub sum: Tensor<1>,
+    /// What the sum over all units is divided by: tokens, or units.
+    pub weight: f64,
+    /// Samples in it: crops, or pictures.
+    pub samples: usize,
+    /// For the log.
+    pub measures: Measures,
+}
+
+/// Something that can be trained. A unit depends on nothing but the step and its number, so that a
+/// resumed run sees what an uninterrupted one sees.
+pub trait Task: Sync {
+    /// The modules that learn.
+    type Trained: Module + Sync;
+
+    /// Names and shapes of their parameters, in the order of the fields.
+    fn names(&self) -> Names;
+
+    /// Units of a step.
+    fn units(&self) -> usize;
+
+    /// The loss of a unit; `trained` are autodiff leaves.
+    ///
+    /// # Errors
+    /// What its data fails with.
+    fn loss(&self, trained: &Self::Trained, step: u64, unit: usize) -> Result<Loss>;
+}
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Rates and steps.
+    pub schedule: Schedule,
+    /// AdamW's, on matrices.
+    pub weight_decay: f32,
+    /// The largest norm that a step's gradient may have; longer ones are shortened to it.
+    pub clip_norm: f32,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Steps between reports.
+    pub report_every: u64,
+}
+
+/// What has been reached.
+pub struct State<M> {
+    /// The modules that learn.
+    pub trained: M,
+    /// Their optimizer.
+    pub optimization: Optimization,
+    /// Steps done.
+    pub step: u64,
+}
+
+impl<M: Module> State<M> {
+    /// Before the first step.
+    pub fn new(trained: M, settings: &Settings) -> Self {
+        let parameters = shapes(&trained).len();
+        State {
+            trained,
+            optimization: Optimization::new(
+                settings.weight_decay,
+                settings.clip_norm,
+                parameters,
+            ),
+            step: 0,
+        }
+    }
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Mean loss since the last report.
+    pub loss: f64,
+    /// Norm of the last gradient, before it was shortened.
+    pub gradient_norm: f32,
+    /// Learning rate of the last step.
+    pub rate: f64,
+    /// Samples a second since the last report.
+    pub samples_per_second: f64,
+    /// Since the last report.
+    pub measures: BTreeMap<&'static str, f64>,
+}
+
+/// Who hears of a run and keeps its checkpoints.
+pub trait Observer<M> {
+    /// Called every so many steps.
+    fn report(&mut self, report: &Report);
+
+    /// Keeps what has been reached.
+    ///
+    /// # Errors
+    /// [`Error::Output`] if it cannot be written.
+    fn save(&mut self, state: &State<M>) -> Result<()>;
+}
+
+/// Trains from `state` to the end of the schedule, or until `stop` is set; saves at intervals and at
+/// the end either way.
+///
+/// # Errors
+/// [`Error::Diverged`] for a loss that is no number: the last checkpoint stands, this step is not
+/// in it. Whatever the task or the observer fails with.
+pub fn run<T: Task>(
+    task: &T,
+    mut state: State<T::Trained>,
+    settings: &Settings,
+    workers: &Workers,
+    observer: &mut impl Observer<T::Trained>,
+    stop: &StopFlag,
+) -> Result<State<T::Trained>> {
+    let decays: Vec<bool> = shapes(&state.trained).iter().map(|s| s.len() > 1).collect();
+    let mut last_save = Instant::now();
+    let mut since = Since::new();
+    while state.step < settings.schedule.steps && !stop.is_set() {
+        let batch = workers.batch(task, &state.trained, state.step)?;
+        let weight = batch.weight.max(1.0);
+        let rate = settings.schedule.rate(state.step);
+        let scale = (1.0 / weight) as f32;
+        let gradients = batch
+            .gradients
+            .into_iter()
+            .map(|gradient| gradient.mul_scalar(scale))
+            .collect();
+        let old = values(&state.trained);
+        let (new, norm) = state.optimization.step(rate, old, gradients, &decays);
+        if !batch.loss.is_finite() || !norm.is_finite() {
+            return Err(Error::Diverged {
+                step: state.step + 1,
+                loss: batch.loss / weight,
+            });
+        }
+        state.trained = replace(state.trained, new);
+        state.step += 1;
+
+        since.add(batch.loss, batch.weight, batch.samples, batch.measures);
+        let is_last = state.step == settings.schedule.steps;
+        if state.step.is_multiple_of(settings.report_every) || is_last {
+            let report = since.report(state.step, settings.schedule.steps, norm, rate);
+            observer.report(&report);
+            since = Since::new();
+        }
+        if last_save.elapsed() >= settings.checkpoint_every && !is_last {
+            observer.save(&state)?;
+            last_save = Instant::now();
+        }
+    }
+    observer.save(&state)?;
+    Ok(state)
+}
+
+/// What has been summed since the last report.
+struct Since {
+    start: Instant,
+    loss: f64,
+    weight: f64,
+    samples: usize,
+    measures: Measures,
+}
+
+impl Since {
+    fn new() -> Self {
+        Since {
+            start: Instant::now(),
+            loss: 0.0,
+            weight: 0.0,
+            samples: 0,
+            measures: Measures::new(),
+        }
+    }
+
+    fn add(&mut self, loss: f64, weight: f64, samples: usize, measures: Measures) {
+        self.loss += loss;
+        self.weight += weight;
+        self.samples += samples;
+        for (name, (sum, count)) in measures {
+            let entry = self.measures.entry(name).or_insert((0.0, 0.0));
+            entry.0 += sum;
+            entry.1 += count;
+        }
+    }
+
+    fn report(&self, step: u64, steps: u64, gradient_norm: f32, rate: f64) -> Report {
+        Report {
+            step,
+            steps,
+            loss: self.loss / self.weight.max(1.0),
+            gradient_norm,
+            rate,
+            samples_per_second: self.samples as f64 / self.start.elapsed().as_secs_f64().max(1e-9),
+            measures: self
+                .measures
+                .iter()
+                .filter(|(_, (_, count))| *count > 0.0)
+                .map(|(name, (sum, count))| (*name, sum / count))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A stage from its beginning to its end: modules, task, run, folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::checkpoint::{
+    self, Companions, Progress, read_companions, read_tensors, training_tensors, update,
+    write_folder,
+};
+use super::file::{Kind, Stage, TrainFile, flatten};
+use super::init::{Weights, initial, initial_weights};
+use super::modules::{build, linear};
+use super::run::{Observer, Report, Settings, State, Task, run};
+use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
+use super::workers::Workers;
+use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
+use crate::error::{Error, Result};
+use crate::progress::StopFlag;
+use crate::weights::names::Names;
+
+/// What all stages of a run share.
+pub struct Project {
+    /// The model's sizes.
+    pub config: Config,
+    /// Files that go into every folder.
+    pub companions: Companions,
+    /// Where the run begins.
+    pub weights: Weights,
+    /// See [`TrainFile::seed`].
+    pub seed: u64,
+    /// Where it computes.
+    pub device: Device,
+    /// Its threads.
+    pub workers: Workers,
+    /// Where folders are written, one a stage.
+    pub out: PathBuf,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps are done.
+    Finished,
+    /// It was stopped and saved.
+    Stopped,
+}
+
+impl Project {
+    /// Reads the model folder of a training file.
+    ///
+    /// # Errors
+    /// Whatever is wrong with its files.
+    pub fn new(file: &TrainFile, out: &Path, device: Device, workers: Workers) -> Result<Self> {
+        let companions = read_companions(&file.model)?;
+        let json = companions.get(CONFIG_FILE).ok_or_else(|| Error::FileMissing {
+            file: file.model.join(CONFIG_FILE).display().to_string(),
+        })?;
+        let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
+        let config = Config::from_json(json, generation)?;
+        let model = file.model.join(checkpoint::MODEL_FILE);
+        let weights = match model.is_file() {
+            true => read_tensors(&model)?,
+            false => initial_weights(&config, file.seed),
+        };
+        Ok(Project {
+            config,
+            companions,
+            weights,
+            seed: file.seed,
+            device,
+            workers,
+            out: out.to_path_buf(),
+            checkpoint_every: Duration::from_secs(180),
+        })
+    }
+
+    /// The folder of a stage.
+    pub fn folder(&self, stage: &Stage) -> PathBuf {
+        self.out.join(&stage.name)
+    }
+
+    /// Runs a stage, or what is left of it; the project's weights are the stage's afterwards. A stage
+    /// that is finished already is only read.
+    ///
+    /// # Errors
+    /// [`Error::Resume`] if its folder is from other settings; [`Error::Diverged`]; what the data
+    /// or the disk fails with.
+    pub fn run(
+        &mut self,
+        stage: &Stage,
+        on_report: &mut dyn FnMut(&Report),
+        stop: &StopFlag,
+    ) -> Result<Ended> {
+        match stage.kind {
+            Kind::Tower => {
+                let task = TowerTask::new(
+                    &self.config,
+                    &self.device,
+                    self.seed,
+                    stage.units,
+                    stage.scenes_per_unit,
+                );
+                let modules = |project: &Project| {
+                    let tower = build(
+                        &project.config,
+                        &project.weights,
+                        &project.device,
+                        async |builder| builder.clip_tower().await,
+                    )?;
+                    let classes = head_classes(&project.config);
+                    let channels = project.config.vision.hidden_size;
+                    let new = |name: &str, shape: &[usize]| {
+                        initial(&format!("{HEADS}.{name}"), shape, &project.config, project.seed)
+                    };
+                    let heads = linear(
+                        &new("weight", &[classes, channels]),
+                        &new("bias", &[classes]),
+                        &project.device,
+                    );
+                    Ok(TowerWithHeads { tower, heads })
+                };
+                self.run_task(stage, &task, modules, on_report, stop)
+            }
+            _ => Err(Error::Option {
+                option: "kind".into(),
+                reason: "not yet".into(),
+            }),
+        }
+    }
+
+    fn run_task<T: Task>(
+        &mut self,
+        stage: &Stage,
+        task: &T,
+        modules: impl Fn(&Project) -> Result<T::Trained>,
+        on_report: &mut dyn FnMut(&Report),
+        stop: &StopFlag,
+    ) -> Result<Ended> {
+        let settings = Settings {
+            schedule: stage.schedule(),
+            weight_decay: stage.weight_decay,
+            clip_norm: stage.clip_norm,
+            checkpoint_every: self.checkpoint_every,
+            report_every: (stage.steps / 200).clamp(1, 50),
+        };
+        let names = task.names();
+        let folder = self.folder(stage);
+        let expected = self.progress(stage);
+        let state = if checkpoint::exists(&folder) {
+            self.weights = read_tensors(&folder.join(checkpoint::MODEL_FILE))?;
+            let fresh = State::new(modules(self)?, &settings);
+            checkpoint::restore(&folder, fresh, &names, &expected)?
+        } else {
+            State::new(modules(self)?, &settings)
+        };
+        let mut keeper = Keeper {
+            companions: &self.companions,
+            weights: &self.weights,
+            names: &names,
+            folder,
+            progress: expected,
+            on_report,
+        };
+        let state = run(task, state, &settings, &self.workers, &mut keeper, stop)?;
+        let finished = state.step >= stage.steps;
+        update(&mut self.weights, &names, &state.trained);
+        Ok(match finished {
+            true => Ended::Finished,
+            false => Ended::Stopped,
+        })
+    }
+
+    /// What decides a stage's numbers.
+    fn progress(&self, stage: &Stage) -> Progress {
+        let mut settings = BTreeMap::new();
+        let stage_json = serde_json::to_value(stage).unwrap_or_default();
+        flatten("stage", &stage_json, &mut settings);
+        settings.insert("seed".into(), self.seed.to_string());
+        settings.insert("workers".into(), self.workers.count().to_string());
+        if let Some(json) = self.companions.get(CONFIG_FILE) {
+            let json = serde_json::from_slice(json).unwrap_or_default();
+            flatten("config.json", &json, &mut settings);
+        }
+        Progress {
+            stage: stage.name.clone(),
+            step: 0,
+            settings,
+        }
+    }
+}
+
+/// Hands reports on and writes checkpoints.
+struct Keeper<'a> {
+    companions: &'a Companions,
+    weights: &'a Weights,
+    names: &'a Names,
+    folder: PathBuf,
+    progress: Progress,
+    on_report: &'a mut dyn FnMut(&Report),
+}
+
+impl<M: Module> Observer<M> for Keeper<'_> {
+    fn report(&mut self, report: &Report) {
+        (self.on_report)(report);
+    }
+
+    fn save(&mut self, state: &State<M>) -> Result<()> {
+        let mut weights = self.weights.clone();
+        update(&mut weights, self.names, &state.trained);
+        let tensors = training_tensors(state, self.names, &weights);
+        self.progress.step = state.step;
+        let training = Some((&self.progress, &tensors));
+        write_folder(&self.folder, self.companions, &weights, training)
+    }
+}

@@ -1,0 +1,228 @@
+//! Stage 0: the vision tower, from scratch, on crops of drawn scenes.
+//!
+//! The paper takes a ready-made CLIP. A tower of this size learns more from being told what lies
+//! under each token ([`super::labels`]) than from whole captions, so that is its task: linear heads
+//! on the features name the figure, the sign and its characters, the bar. The heads are thrown away
+//! afterwards. Crops are of all kinds that the model will show it: local, global, and the whole
+//! picture scaled down (N = 1).
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::labels::{self, CHARACTERS, HEIGHTS, Labels, SLOTS, View, labels};
+use super::loss::{correct, cross_entropy, select_rows};
+use super::run::{Loss, Measures, Task};
+use crate::config::Config;
+use crate::error::Result;
+use crate::gpu::ops::{CropShape, Square, crop_patchify};
+use crate::image::square_u8;
+use crate::nn::Linear;
+use crate::scenes::{Scene, SceneOptions, Split, scene};
+use crate::vision::clip::ClipTower;
+use crate::vision::plan::Crop;
+use crate::weights::names::{self, Names};
+
+/// Name of the heads in a training checkpoint.
+pub const HEADS: &str = "train.tower_heads";
+
+/// The tower and the heads that it is trained by.
+#[derive(Module, Debug)]
+pub struct TowerWithHeads {
+    /// What is kept.
+    pub tower: ClipTower,
+    /// C -> the classes of all heads, one behind the other.
+    pub heads: Linear,
+}
+
+/// The heads: name, classes, weight of the loss.
+fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
+    let mut heads = vec![
+        ("shape", labels::shapes(), 1.0),
+        ("colour", labels::colours() - 1, 0.5),
+        ("sign", labels::colours(), 1.0),
+        ("bar", labels::colours(), 0.5),
+        ("height", HEIGHTS, 0.3),
+        ("row", side, 0.1),
+        ("column", side, 0.1),
+    ];
+    heads.extend(["text0", "text1", "text2", "text3"].map(|name| (name, 1 + CHARACTERS.len(), 0.7)));
+    heads
+}
+
+/// Classes of all heads.
+pub fn head_classes(config: &Config) -> usize {
+    heads(config.vision.tokens_per_side()).iter().map(|(_, classes, _)| classes).sum()
+}
+
+/// The task.
+pub struct TowerTask {
+    config: Config,
+    device: Device,
+    seed: u64,
+    units: usize,
+    scenes_per_unit: usize,
+}
+
+impl TowerTask {
+    /// `units` batches a step, each of the crops of `scenes_per_unit` crowded pictures and as many
+    /// ordinary ones.
+    pub fn new(config: &Config, device: &Device, seed: u64, units: usize, scenes_per_unit: usize) -> Self {
+        TowerTask {
+            config: config.clone(),
+            device: device.clone(),
+            seed,
+            units,
+            scenes_per_unit,
+        }
+    }
+
+    /// Patches `[crops, tokens, patch]` and targets of a unit.
+    fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
+        let n = self.config.crops_per_side;
+        let (side, patch_px) = (self.config.vision.tokens_per_side(), self.config.vision.patch_px);
+        let square_px = self.config.square_px();
+        let (mut patches, mut targets) = (Vec::new(), Vec::new());
+        let first = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
+        let mut add = |scene: &Scene, side_px: usize, per_side: usize, crops: &[Crop]| {
+            let bytes = square_u8(&scene.draw(), side_px);
+            let square = Square::new(bytes, side_px, &self.device);
+            let shape = CropShape {
+                crops_per_side: per_side,
+                crop_px: self.config.vision.crop_px,
+                patch_px,
+            };
+            patches.push(crop_patchify(shape, &square, crops));
+            let scale = scene.side_px as f32 / side_px as f32;
+            for &crop in crops {
+                targets.push(labels(scene, view(crop, shape, scale), side, patch_px));
+            }
+        };
+        for index in 0..self.scenes_per_unit as u64 {
+            let options = |dense| SceneOptions {
+                side_px: square_px as u32,
+                split: Split::Train,
+                dense,
+            };
+            let locals: Vec<Crop> = (0..n * n).map(|i| Crop::Local(i / n, i % n)).collect();
+            let crowded = scene(self.seed, first + 2 * index, &options(true));
+            add(&crowded, square_px, n, &locals);
+
+            let ordinary = scene(self.seed, first + 2 * index + 1, &options(false));
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (first + 2 * index));
+            let mut any = || rng.random_range(0..n);
+            let seen = [
+                Crop::Local(any(), any()),
+                Crop::Global(n / 2, n / 2),
+                Crop::Global(any(), any()),
+            ];
+            add(&ordinary, square_px, n, &seen);
+            add(&ordinary, square_px / n, 1, &[Crop::Local(0, 0)]);
+        }
+        (Tensor::cat(patches, 0), targets)
+    }
+}
+
+/// How `crop` sees a picture of which a pixel of the square covers `scale`.
+fn view(crop: Crop, shape: CropShape, scale: f32) -> View {
+    let (n, side) = (shape.crops_per_side as f32, shape.crop_px as f32);
+    let (origin, stride) = match crop {
+        Crop::Local(row, column) => ([column as f32 * side, row as f32 * side], 1.0),
+        Crop::Global(row, column) => ([column as f32, row as f32], n),
+        Crop::Low => ([0.0, 0.0], n),
+    };
+    View {
+        origin_px: [origin[0] * scale, origin[1] * scale],
+        stride: stride * scale,
+        legible: stride * scale < 1.5,
+    }
+}
+
+impl Task for TowerTask {
+    type Trained = TowerWithHeads;
+
+    fn names(&self) -> Names {
+        let mut names = names::clip_tower(&self.config);
+        let classes = head_classes(&self.config);
+        let channels = self.config.vision.hidden_size;
+        names.push((format!("{HEADS}.weight"), vec![classes, channels]));
+        names.push((format!("{HEADS}.bias"), vec![classes]));
+        names
+    }
+
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn loss(&self, trained: &TowerWithHeads, step: u64, unit: usize) -> Result<Loss> {
+        let (patches, targets) = self.crops(step, unit);
+        let samples = targets.len();
+        let features = trained.tower.forward(patches, |_, _| {});
+        let [crops, tokens, channels] = features.dims();
+        let rows = features.reshape([crops * tokens, channels]);
+        let logits = trained.heads.forward(rows);
+
+        let side = self.config.vision.tokens_per_side();
+        let mut measures = Measures::new();
+        let mut sum: Option<Tensor<1>> = None;
+        let mut first = 0;
+        for (name, classes, weight) in heads(side) {
+            let (rows, wanted) = head_targets(name, &targets, side);
+            let part = logits.clone().narrow(1, first, classes);
+            first += classes;
+            if rows.is_empty() {
+                continue;
+            }
+            let part = match rows.len() == crops * tokens {
+                true => part,
+                false => select_rows(part, &rows),
+            };
+            measures.insert(
+                name,
+                (correct(part.clone(), &wanted) as f64, rows.len() as f64),
+            );
+            let loss = cross_entropy(part, &wanted).mul_scalar(weight / rows.len() as f32);
+            sum = Some(match sum {
+                None => loss,
+                Some(sum) => sum + loss,
+            });
+        }
+        Ok(Loss {
+            // Rows and columns always have targets.
+            sum: sum.unwrap_or_else(|| logits.sum()),
+            weight: 1.0,
+            samples,
+            measures,
+        })
+    }
+}
+
+/// The rows (crop by crop, token by token) that have a target under this head, and the targets.
+fn head_targets(name: &str, targets: &[Labels], side: usize) -> (Vec<usize>, Vec<usize>) {
+    let tokens = side * side;
+    let slot = name
+        .strip_prefix("text")
+        .and_then(|slot| slot.parse::<usize>().ok())
+        .filter(|&slot| slot < SLOTS);
+    let target = |labels: &Labels, token: usize| match (name, slot) {
+        (_, Some(slot)) => labels.text[token].map(|text| text[slot]),
+        ("shape", _) => Some(labels.shape[token]),
+        ("colour", _) => labels.colour[token],
+        ("sign", _) => Some(labels.sign[token]),
+        ("bar", _) => Some(labels.bar[token]),
+        ("height", _) => labels.height[token],
+        ("row", _) => Some(token / side),
+        _ => Some(token % side),
+    };
+    let (mut rows, mut wanted) = (Vec::new(), Vec::new());
+    for (crop, labels) in targets.iter().enumerate() {
+        for token in 0..tokens {
+            if let Some(class) = target(labels, token) {
+                rows.push(crop * tokens + token);
+                wanted.push(class);
+            }
+        }
+    }
+    (rows, wanted)
+}
