@@ -166,11 +166,10 @@ impl Model {
         let checkpoint = Checkpoint::open(source).await?;
         let mut builder = Builder::new(&checkpoint, &config, &device.device, watch)?;
         let tower = builder.clip_tower().await?;
-        let enhancement = builder.enhancement().await?;
-        let projector = builder.projector().await?;
+        let perspectives = builder.perspectives().await?;
         let decoder = builder.decoder().await?;
 
-        let vision = VisionEncoder::new(&config, tower, enhancement, projector, &device.device);
+        let vision = VisionEncoder::new(&config, tower, perspectives, &device.device);
         let language = &config.language;
         let rope = Rope::new(
             context_tokens,

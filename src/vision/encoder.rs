@@ -9,48 +9,20 @@ use crate::gpu::ops::{CropShape, Square, crop_patchify};
 use crate::progress::{Phase, Watch};
 use crate::stages::{Recorder, settle};
 use crate::vision::clip::ClipTower;
-use crate::vision::enhance::{Enhancement, Selection};
-use crate::vision::grid::{map_from_weave, pixels_from_patches};
-use crate::vision::plan::{Coverage, Crop, LowSource, Plan, Pooling};
-use crate::vision::projector::Projector;
+use crate::vision::grid::pixels_from_patches;
+use crate::vision::perspectives::{Features, Perspectives, Prepared};
+use crate::vision::plan::{Coverage, Crop, Plan};
 
 /// Tokens that go through the tower at once; crops are batched up to this, at least one.
 const TOKENS_PER_BATCH: usize = 1024;
-
-/// A plan with its indices on the device.
-struct Prepared {
-    plan: Plan,
-    selection: Selection,
-}
-
-impl Prepared {
-    fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
-        let h = config.vision.tokens_per_side();
-        let plan = Plan::new(config.crops_per_side, h, Pooling::Bilinear, coverage);
-        let selection = Selection::new(&plan, device);
-        Prepared { plan, selection }
-    }
-}
 
 /// Tower, enhancement and projector, with the plans for one N.
 pub struct VisionEncoder {
     shape: CropShape,
     tower: ClipTower,
-    enhancement: Enhancement,
-    projector: Projector,
+    perspectives: Perspectives,
     live: Prepared,
     dense: Prepared,
-}
-
-/// The features of a picture's crops, `[crops, h * h, C]` in the plan's order.
-#[derive(Clone)]
-pub struct Features {
-    /// Of the local crops that are alive.
-    pub local: Tensor<3>,
-    /// Of the global crops that are alive.
-    pub global: Tensor<3>,
-    /// Of the low-resolution image, `[h * h, C]`.
-    pub low: Tensor<2>,
 }
 
 /// A picture as the decoder sees it.
@@ -67,8 +39,7 @@ impl VisionEncoder {
     pub fn new(
         config: &Config,
         tower: ClipTower,
-        enhancement: Enhancement,
-        projector: Projector,
+        perspectives: Perspectives,
         device: &Device,
     ) -> Self {
         VisionEncoder {
@@ -78,8 +49,7 @@ impl VisionEncoder {
                 patch_px: config.vision.patch_px,
             },
             tower,
-            enhancement,
-            projector,
+            perspectives,
             live: Prepared::new(config, Coverage::Live, device),
             dense: Prepared::new(config, Coverage::Dense, device),
         }
@@ -151,59 +121,28 @@ impl VisionEncoder {
             done += crops.len();
             watch.progress(Phase::Vision, done as u64, passes.len() as u64);
         }
-        let features = self.split(plan, Tensor::cat(features, 0));
-        recorder.keep("features_local", &features.local);
-        recorder.keep("features_global", &features.global);
-        recorder.keep("features_low", &features.low);
+        let features = Features::from_passes(plan, Tensor::cat(features, 0));
+        if let Some(local) = &features.local {
+            recorder.keep("features_local", local);
+        }
+        if let Some(global) = &features.global {
+            recorder.keep("features_global", global);
+        }
+        if let Some(low) = &features.low {
+            recorder.keep("features_low", low);
+        }
         Ok((features, done))
     }
 
-    /// The tower's output in the order of [`Plan::passes`] -> local, global, low.
-    fn split(&self, plan: &Plan, all: Tensor<3>) -> Features {
-        let (locals, globals) = (plan.local_crops().len(), plan.global_crops().len());
-        let global = all.clone().narrow(0, locals, globals);
-        let local = match plan.local_is_global {
-            true => global.clone(),
-            false => all.clone().narrow(0, 0, locals),
-        };
-        let low = match plan.low {
-            LowSource::OwnPass => all.narrow(0, locals + globals, 1),
-            LowSource::GlobalCrop(index) => global.clone().narrow(0, index, 1),
-        };
-        Features {
-            local,
-            global,
-            low: low.squeeze_dim(0),
-        }
-    }
-
-    /// Features -> enhancement -> mean with the low-resolution features -> projector.
+    /// [`Perspectives::forward`] with the plan of `coverage`.
     pub fn visual_tokens(
         &self,
         features: &Features,
         coverage: Coverage,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
-        let Prepared { plan, selection } = self.prepared(coverage);
-        let enhanced = self.enhancement.forward(
-            plan,
-            selection,
-            features.local.clone(),
-            features.global.clone(),
-        );
-        if recorder.is_on() && coverage == Coverage::Dense {
-            let [rows, channels] = enhanced.rows.dims();
-            let (n, h) = (plan.crops_per_side, plan.tokens_per_side);
-            debug_assert_eq!(rows, n * n * h * h);
-            let crops = enhanced.rows.clone().reshape([n * n, h * h, channels]);
-            recorder.keep("dem_fused_map", &map_from_weave(crops, n));
-        }
-        recorder.keep("dem_output", &enhanced.output);
-        let merged = (features.low.clone() + enhanced.output).mul_scalar(0.5);
-        recorder.keep("merged", &merged);
-        let visual_tokens = self.projector.forward(merged);
-        recorder.keep("visual_tokens", &visual_tokens);
-        visual_tokens
+        self.perspectives
+            .forward_recorded(self.prepared(coverage), features, recorder)
     }
 
     /// The crops' pixels under the fixtures' names.

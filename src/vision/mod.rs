@@ -12,4 +12,6 @@ pub mod enhance;
 #[cfg(feature = "model")]
 pub mod grid;
 #[cfg(feature = "model")]
+pub mod perspectives;
+#[cfg(feature = "model")]
 pub mod projector;

@@ -57,6 +57,8 @@ pub struct Plan {
     pub crops_per_side: usize,
     /// Tokens per crop side h.
     pub tokens_per_side: usize,
+    /// How much this is.
+    pub coverage: Coverage,
     /// Residues alive along one axis, contiguous and ascending.
     pub residues: Vec<usize>,
     /// Local crops alive along one axis, ascending.
@@ -103,6 +105,7 @@ impl Plan {
         Plan {
             crops_per_side: n,
             tokens_per_side: h,
+            coverage,
             low,
             local_is_global: coverage == Coverage::Live && n == 1,
             residues,

@@ -10,6 +10,7 @@ use crate::nn::{LayerNorm, Linear, RmsNorm};
 use crate::progress::{Phase, Watch};
 use crate::vision::clip::{ClipLayer, ClipTower};
 use crate::vision::enhance::{DemAttention, Enhancement, FusionMlp};
+use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::names::{self, DEM, LANGUAGE, PROJECTOR, VISION};
@@ -162,14 +163,25 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
         })
     }
 
-    /// The enhancement module.
+    /// What follows the tower.
     ///
     /// # Errors
     /// As [`Builder::clip_tower`].
-    pub async fn enhancement(&mut self) -> Result<Enhancement> {
+    pub async fn perspectives(&mut self) -> Result<Perspectives> {
+        Ok(Perspectives {
+            enhancement: self.enhancement().await?,
+            projector: self.projector().await?,
+        })
+    }
+
+    /// The enhancement module, where the configuration has one.
+    ///
+    /// # Errors
+    /// As [`Builder::clip_tower`].
+    pub async fn enhancement(&mut self) -> Result<Option<Enhancement>> {
         let c = self.config.vision.hidden_size;
         let linears = format!("{DEM}.attention.linears");
-        Ok(Enhancement {
+        Ok(Some(Enhancement {
             attention: DemAttention {
                 query: self.linear(&format!("{linears}.0"), c, c).await?,
                 key: self.linear(&format!("{linears}.1"), c, c).await?,
@@ -181,7 +193,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
             ffn_stride: self.fusion_mlp("ffn_stride").await?,
             norm: self.layer_norm(&format!("{DEM}.ln_fuse")).await?,
             heads: self.config.dem_heads,
-        })
+        }))
     }
 
     async fn fusion_mlp(&mut self, name: &str) -> Result<FusionMlp> {

@@ -5,7 +5,7 @@ use inf_llava::gpu::ops::Square;
 use inf_llava::model::Model;
 use inf_llava::progress::{Phase, StopFlag, Watch};
 use inf_llava::stages::{Recorder, read};
-use inf_llava::vision::encoder::Features;
+use inf_llava::vision::perspectives::Features;
 use inf_llava::vision::plan::{Coverage, Crop, LowSource};
 use inf_llava::{Error, progress::Event};
 
@@ -69,11 +69,13 @@ fn nan_in_dead_crops_changes_nothing() {
             let expected = tokens(&clean, Coverage::Dense);
 
             let (locals, globals) = (dense.local_crops(), dense.global_crops());
-            let local = poison(clean.local.clone(), &locals, &live.local_crops());
-            let global = poison(clean.global.clone(), &globals, &live.global_crops());
+            let both = clean.local.clone().zip(clean.global.clone());
+            let (local, global) = both.expect("both perspectives");
+            let local = poison(local, &locals, &live.local_crops());
+            let global = poison(global, &globals, &live.global_crops());
             let poisoned = Features {
-                local: local.clone(),
-                global: global.clone(),
+                local: Some(local.clone()),
+                global: Some(global.clone()),
                 low: clean.low.clone(),
             };
             let dead = dense.passes().len() - live.passes().len();
@@ -94,11 +96,13 @@ fn nan_in_dead_crops_changes_nothing() {
             let global = keep(global, &globals, &live.global_crops());
             let low = match live.low {
                 LowSource::OwnPass => clean.low.clone(),
-                LowSource::GlobalCrop(index) => global.clone().narrow(0, index, 1).squeeze_dim(0),
+                LowSource::GlobalCrop(index) => {
+                    Some(global.clone().narrow(0, index, 1).squeeze_dim(0))
+                }
             };
             let kept = Features {
-                local: keep(local, &locals, &live.local_crops()),
-                global,
+                local: Some(keep(local, &locals, &live.local_crops())),
+                global: Some(global),
                 low,
             };
             close(&tokens(&kept, Coverage::Live), "live");

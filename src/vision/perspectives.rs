@@ -1,0 +1,117 @@
+//! What follows the tower: the features of both perspectives -> enhancement -> mean with the
+//! low-resolution features -> projector. Owns no tower, so training calls it with modules alone.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::Config;
+use crate::stages::Recorder;
+use crate::vision::enhance::{Enhancement, Selection};
+use crate::vision::grid::map_from_weave;
+use crate::vision::plan::{Coverage, LowSource, Plan, Pooling};
+use crate::vision::projector::Projector;
+
+/// A plan with its indices on the device.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What is computed.
+    pub plan: Plan,
+    /// Where its rows are.
+    pub selection: Selection,
+}
+
+impl Prepared {
+    /// For the sizes of `config`. The indices are plain tensors, with or without autodiff around them.
+    pub fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
+        let h = config.vision.tokens_per_side();
+        let plan = Plan::new(config.crops_per_side, h, Pooling::Bilinear, coverage);
+        let selection = Selection::new(&plan, device);
+        Prepared { plan, selection }
+    }
+}
+
+/// The features of a picture's crops, `[crops, h * h, C]` in the plan's order; none where the plan has
+/// no such crop.
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// Of the local crops that are alive.
+    pub local: Option<Tensor<3>>,
+    /// Of the global crops that are alive.
+    pub global: Option<Tensor<3>>,
+    /// Of the low-resolution image, `[h * h, C]`.
+    pub low: Option<Tensor<2>>,
+}
+
+impl Features {
+    /// The tower's output `[passes, h * h, C]`, in the order of [`Plan::passes`].
+    pub fn from_passes(plan: &Plan, all: Tensor<3>) -> Self {
+        let (locals, globals) = (plan.local_crops().len(), plan.global_crops().len());
+        let part = |first, count| (count > 0).then(|| all.clone().narrow(0, first, count));
+        let global = part(locals, globals);
+        let local = match plan.local_is_global {
+            true => global.clone(),
+            false => part(0, locals),
+        };
+        let low = match plan.low {
+            LowSource::OwnPass => part(locals + globals, 1),
+            LowSource::GlobalCrop(index) => part(locals + index, 1),
+        };
+        Features {
+            local,
+            global,
+            low: low.map(|low| low.squeeze_dim(0)),
+        }
+    }
+}
+
+/// Enhancement and projector.
+#[derive(Module, Debug)]
+pub struct Perspectives {
+    /// DEM; none where the configuration does without.
+    pub enhancement: Option<Enhancement>,
+    /// To the decoder's channels.
+    pub projector: Projector,
+}
+
+impl Perspectives {
+    /// The features of one picture -> its visual tokens `[h * h, hidden]`.
+    pub fn forward(&self, prepared: &Prepared, features: &Features) -> Tensor<2> {
+        self.forward_recorded(prepared, features, &mut Recorder::off())
+    }
+
+    /// [`Perspectives::forward`], keeping what lies between.
+    pub fn forward_recorded(
+        &self,
+        prepared: &Prepared,
+        features: &Features,
+        recorder: &mut Recorder,
+    ) -> Tensor<2> {
+        let Prepared { plan, selection } = prepared;
+        let (local, global) = (features.local.clone(), features.global.clone());
+        let enhanced = match (&self.enhancement, local, global) {
+            (Some(enhancement), Some(local), Some(global)) => {
+                Some(enhancement.forward(plan, selection, local, global))
+            }
+            _ => None,
+        };
+        if let Some(enhanced) = &enhanced {
+            if recorder.is_on() && plan.coverage == Coverage::Dense {
+                let [rows, channels] = enhanced.rows.dims();
+                let (n, h) = (plan.crops_per_side, plan.tokens_per_side);
+                debug_assert_eq!(rows, n * n * h * h);
+                let crops = enhanced.rows.clone().reshape([n * n, h * h, channels]);
+                recorder.keep("dem_fused_map", &map_from_weave(crops, n));
+            }
+            recorder.keep("dem_output", &enhanced.output);
+        }
+        let merged = match (features.low.clone(), enhanced.map(|e| e.output)) {
+            (Some(low), Some(enhanced)) => (low + enhanced).mul_scalar(0.5),
+            // One of the two. Neither is what no plan gives.
+            (low, enhanced) => Tensor::cat(low.into_iter().chain(enhanced).collect(), 0),
+        };
+        recorder.keep("merged", &merged);
+        let visual_tokens = self.projector.forward(merged);
+        recorder.keep("visual_tokens", &visual_tokens);
+        visual_tokens
+    }
+}
