@@ -8,6 +8,7 @@ mod stages;
 mod terminal;
 #[cfg(feature = "train")]
 mod train;
+mod vocabulary;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ enum Command {
     /// Train a model by a training file, stage by stage
     #[cfg(feature = "train")]
     Train(train::TrainArgs),
+    /// Make a small tokenizer for the scenes' texts
+    Vocabulary(vocabulary::VocabularyArgs),
     /// Tell a model's sizes, parameters and the memory it needs
     Info(info::InfoArgs),
     /// Draw pictures with questions and answers, for training and scoring
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
             Command::Parity(args) => parity::run(args).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args).await,
+            Command::Vocabulary(args) => vocabulary::run(args),
             Command::Info(args) => info::run(args).await,
             Command::Scenes(args) => scenes::run(args),
         }

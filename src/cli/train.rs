@@ -9,6 +9,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::terminal::Interrupt;
 use super::{say, usage};
+use crate::dataset::OnBadRecord;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::train::checkpoint;
 use crate::train::file::TrainFile;
@@ -29,6 +30,9 @@ pub(super) struct TrainArgs {
     /// Only up to and with this stage
     #[arg(long, value_name = "NAME")]
     until: Option<String>,
+    /// End at an entry of a data set that cannot be used, instead of leaving it out
+    #[arg(long)]
+    strict: bool,
     /// Threads that share a step's units [default: one a core, on a GPU one]
     #[arg(long, value_name = "COUNT")]
     workers: Option<usize>,
@@ -56,6 +60,9 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let is_cpu = args.device == "cpu";
     let workers = Workers::new(args.workers.unwrap_or(if is_cpu { cores } else { 1 }))?;
     let mut project = Project::new(&file, &args.out, device.device.clone(), workers)?;
+    if args.strict {
+        project.on_bad = OnBadRecord::Refuse;
+    }
     let stop = Interrupt::new()?.stop;
 
     for stage in &file.stage {
@@ -85,7 +92,12 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
                 false => bar.set_message(message),
             }
         };
-        let ended = project.run(stage, &mut on_report, &stop)?;
+        let ended = project.run(
+            stage,
+            &mut on_report,
+            &mut |note| bar.suspend(|| eprintln!("{note}")),
+            &stop,
+        )?;
         bar.finish_and_clear();
         match ended {
             Ended::Finished => eprintln!(

@@ -6,6 +6,13 @@ use super::dice;
 use super::layout::Scene;
 use super::wording::{named, number, with_article};
 
+/// How a caption is asked for.
+pub const REQUESTS: [&str; 3] = [
+    "Describe the picture.",
+    "What is in the picture?",
+    "What can you see?",
+];
+
 /// What is in the picture: the figures, the signs with their texts, the chart; in random order.
 pub fn caption(scene: &Scene, rng: &mut ChaCha8Rng) -> String {
     let mut things = figures(scene);

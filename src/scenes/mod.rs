@@ -29,7 +29,7 @@ mod words;
 mod write;
 
 pub use background::{Background, Pattern};
-pub use caption::caption;
+pub use caption::{REQUESTS, caption};
 pub use chart::{Bar, Chart};
 pub use layout::{Object, SIDE_PX, Scene, SceneOptions, Split, scene};
 pub use letters::FONTS;

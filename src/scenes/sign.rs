@@ -59,6 +59,21 @@ impl Sign {
         }
     }
 
+    /// Every character and its middle: x, y in px.
+    pub fn letters(&self) -> Vec<(char, [f32; 2])> {
+        let mut at = -letters::width(self.font, &self.text) / 2.0;
+        let (sin, cos) = self.angle.sin_cos();
+        let advance = |c| letters::letter(self.font, c).map_or(0.0, |letter| letter.advance);
+        self.text
+            .chars()
+            .map(|c| {
+                let x = (at + advance(c) / 2.0) * self.cap_px;
+                at += advance(c);
+                (c, [self.centre[0] + x * cos, self.centre[1] + x * sin])
+            })
+            .collect()
+    }
+
     /// Half the width and half the height of the upright box around the tilted plate, px.
     pub fn half_extent(&self) -> [f32; 2] {
         extent(self.width_px / 2.0, self.height_px / 2.0, self.angle)

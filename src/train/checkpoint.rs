@@ -153,16 +153,17 @@ pub fn restore<M: Module>(
     let file = folder.join(TRAINING_FILE);
     let tensors = read_tensors(&file)?;
     let old = values(&state.trained);
-    let find = |kind: &str, name: &str, shape: &[usize]| match tensors.get(&format!("{kind}.{name}")) {
-        Some(tensor) if tensor.shape == shape => Ok(Some(tensor.values.clone())),
-        Some(tensor) => Err(Error::TensorShape {
-            name: format!("{kind}.{name}"),
-            file: file.display().to_string(),
-            found: tensor.shape.clone(),
-            expected: shape.to_vec(),
-        }),
-        None => Ok(None),
-    };
+    let find =
+        |kind: &str, name: &str, shape: &[usize]| match tensors.get(&format!("{kind}.{name}")) {
+            Some(tensor) if tensor.shape == shape => Ok(Some(tensor.values.clone())),
+            Some(tensor) => Err(Error::TensorShape {
+                name: format!("{kind}.{name}"),
+                file: file.display().to_string(),
+                found: tensor.shape.clone(),
+                expected: shape.to_vec(),
+            }),
+            None => Ok(None),
+        };
     let mut new = Vec::with_capacity(old.len());
     let mut moments: Vec<Moments> = Vec::with_capacity(old.len());
     for ((name, shape), old) in names.iter().zip(old) {
@@ -179,7 +180,11 @@ pub fn restore<M: Module>(
     if moments.len() != new.len() && progress.step > 0 {
         return Err(Error::checkpoint(
             file.display(),
-            format!("it holds the moments of {} of {} parameters", moments.len(), new.len()),
+            format!(
+                "it holds the moments of {} of {} parameters",
+                moments.len(),
+                new.len()
+            ),
         ));
     }
     debug_assert_eq!(shapes(&state.trained).len(), names.len());
@@ -235,11 +240,17 @@ pub fn read_tensors(file: &Path) -> Result<Weights> {
         .iter()
         .map(|(name, view)| {
             if view.dtype() != Dtype::F32 {
-                return Err(bad(format!("{name} is stored as {:?}, not F32", view.dtype())));
+                return Err(bad(format!(
+                    "{name} is stored as {:?}, not F32",
+                    view.dtype()
+                )));
             }
             let (chunks, _) = view.data().as_chunks();
             let tensor = HostTensor {
-                values: chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect(),
+                values: chunks
+                    .iter()
+                    .map(|&chunk| f32::from_le_bytes(chunk))
+                    .collect(),
                 shape: view.shape().to_vec(),
             };
             Ok((name.to_string(), tensor))

@@ -17,20 +17,8 @@ pub struct TrainFile {
     /// A model folder beside this file. With weights they are where training begins, else the first
     /// stage begins from random ones.
     pub model: PathBuf,
-    /// Makes the tokenizer, if the model folder has none.
-    pub vocabulary: Option<Vocabulary>,
     /// In order; each begins where the one before ended.
     pub stage: Vec<Stage>,
-}
-
-/// A tokenizer for the scenes' texts.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vocabulary {
-    /// Entries, control tokens apart.
-    pub size: usize,
-    /// Scenes whose texts it is made from.
-    pub scenes: u64,
 }
 
 /// Which modules a stage trains, and on what.
@@ -120,7 +108,9 @@ impl TrainFile {
         let folder = path.parent().unwrap_or(Path::new("."));
         file.model = folder.join(&file.model);
         for stage in &mut file.stage {
-            stage.check().map_err(|reason| Error::config(&name, reason))?;
+            stage
+                .check()
+                .map_err(|reason| Error::config(&name, reason))?;
             for path in [&mut stage.data, &mut stage.images].into_iter().flatten() {
                 *path = folder.join(&path);
             }

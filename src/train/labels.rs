@@ -6,12 +6,14 @@
 //! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
 //! can know what lies between it and the next.
 
-use crate::scenes::{Colour, Scene, Shape};
+use crate::scenes::{Colour, Scene, Shape, Sign};
 
 /// Half the window's side, in pixels of the picture.
 const WINDOW_PX: f32 = 21.0;
 /// Around a sign, tokens up to this far outside its plate know its text.
 const SIGN_MARGIN_PX: f32 = 14.0;
+/// A token sees the letters of a line whose middle is this near to its own.
+const LINE_PX: f32 = 9.0;
 /// Characters a sign may have.
 pub const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
@@ -43,6 +45,10 @@ pub struct Labels {
     pub sign: Vec<usize>,
     /// The sign's characters (0: none there), where there is a sign and it can be read.
     pub text: Vec<Option<[usize; SLOTS]>>,
+    /// The character whose middle is in the left and in the right half of the token's own patch (0:
+    /// none), for tokens on a sign that can be read. What a text is made of must be seen before it
+    /// is read: without these, texts are not learnt at all in the time it takes to learn them.
+    pub halves: [Vec<Option<usize>>; 2],
     /// 0, or 1 + colour of the bar that the token's column of the window is in.
     pub bar: Vec<usize>,
     /// That bar's height in steps.
@@ -57,10 +63,7 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             let at = |index: usize, origin: f32| {
                 origin + view.stride * (index as f32 + 0.5) * patch_px as f32
             };
-            let (x, y) = (
-                at(column, view.origin_px[0]),
-                at(row, view.origin_px[1]),
-            );
+            let (x, y) = (at(column, view.origin_px[0]), at(row, view.origin_px[1]));
             let figure = nearest(
                 scene.objects.iter().map(|object| {
                     let [dx, dy] = [object.centre[0] - x, object.centre[1] - y];
@@ -83,6 +86,16 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             labels
                 .text
                 .push(sign.filter(|_| view.legible).map(|s| characters(&s.text)));
+
+            let on_plate = sign.filter(|sign| {
+                let margin = view.stride * patch_px as f32 / 2.0;
+                let [dx, dy] = [sign.centre[0] - x, sign.centre[1] - y];
+                view.legible && dx.abs() < sign.width_px / 2.0 + margin && dy.abs() < LINE_PX
+            });
+            let quarter = view.stride * patch_px as f32 / 4.0;
+            for (half, side) in labels.halves.iter_mut().zip([-1.0, 1.0]) {
+                half.push(on_plate.map(|sign| letter_at(sign, x + side * quarter, quarter)));
+            }
 
             let bar = nearest(
                 scene.chart.iter().flat_map(|chart| &chart.bars).map(|bar| {
@@ -113,11 +126,25 @@ pub fn colours() -> usize {
     1 + Colour::ALL.len()
 }
 
+/// The class of the character whose middle is nearest to `x`, within `reach`.
+fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
+    let letters = sign.letters();
+    let distances = letters
+        .iter()
+        .map(|letter| (letter, (letter.1[0] - x).abs()));
+    nearest(distances, reach).map_or(0, |(character, _)| class(*character))
+}
+
+/// 0 for what is no character of a sign.
+fn class(character: char) -> usize {
+    CHARACTERS.find(character).map_or(0, |index| index + 1)
+}
+
 /// A sign's characters as classes.
 fn characters(text: &str) -> [usize; SLOTS] {
     let mut slots = [0; SLOTS];
     for (slot, character) in slots.iter_mut().zip(text.chars()) {
-        *slot = CHARACTERS.find(character).map_or(0, |index| index + 1);
+        *slot = class(character);
     }
     slots
 }

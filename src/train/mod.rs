@@ -8,6 +8,9 @@
 //! A stage trains some of the model's modules and leaves the others alone: see [`stage`].
 
 pub mod checkpoint;
+pub mod conversation;
+pub mod data;
+pub mod features;
 pub mod file;
 pub mod init;
 pub mod labels;

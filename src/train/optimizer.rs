@@ -84,7 +84,8 @@ impl Optimization {
             .zip(decays)
             .map(|(((value, gradient), state), &decay)| {
                 let adamw = if decay { &self.adamw } else { &bare };
-                let (value, next) = adamw.step(rate, value, gradient.mul_scalar(scale), state.take());
+                let (value, next) =
+                    adamw.step(rate, value, gradient.mul_scalar(scale), state.take());
                 *state = next;
                 value
             })

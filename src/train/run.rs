@@ -78,11 +78,7 @@ impl<M: Module> State<M> {
         let parameters = shapes(&trained).len();
         State {
             trained,
-            optimization: Optimization::new(
-                settings.weight_decay,
-                settings.clip_norm,
-                parameters,
-            ),
+            optimization: Optimization::new(settings.weight_decay, settings.clip_norm, parameters),
             step: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use burn::module::Module;
@@ -11,6 +12,9 @@ use super::checkpoint::{
     self, Companions, Progress, read_companions, read_tensors, training_tensors, update,
     write_folder,
 };
+use super::conversation::{ConversationTask, Learner, Sight};
+use super::data::{Data, Source};
+use super::features::FeatureCache;
 use super::file::{Kind, Stage, TrainFile, flatten};
 use super::init::{Weights, initial, initial_weights};
 use super::modules::{build, linear};
@@ -18,8 +22,14 @@ use super::run::{Observer, Report, Settings, State, Task, run};
 use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
 use super::workers::Workers;
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
+use crate::dataset::{Limits, OnBadRecord, Skipped, Template};
 use crate::error::{Error, Result};
+use crate::language::rope::Rope;
+use crate::model::TOKENIZER_FILE;
 use crate::progress::StopFlag;
+use crate::text::Tokenizer;
+use crate::vision::perspectives::Prepared;
+use crate::vision::plan::Coverage;
 use crate::weights::names::Names;
 
 /// What all stages of a run share.
@@ -38,6 +48,10 @@ pub struct Project {
     pub workers: Workers,
     /// Where folders are written, one a stage.
     pub out: PathBuf,
+    /// The frozen tower's features: a folder of files that any run may share.
+    pub features: PathBuf,
+    /// What is done with entries of a data set that cannot be used.
+    pub on_bad: OnBadRecord,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
 }
@@ -58,9 +72,11 @@ impl Project {
     /// Whatever is wrong with its files.
     pub fn new(file: &TrainFile, out: &Path, device: Device, workers: Workers) -> Result<Self> {
         let companions = read_companions(&file.model)?;
-        let json = companions.get(CONFIG_FILE).ok_or_else(|| Error::FileMissing {
-            file: file.model.join(CONFIG_FILE).display().to_string(),
-        })?;
+        let json = companions
+            .get(CONFIG_FILE)
+            .ok_or_else(|| Error::FileMissing {
+                file: file.model.join(CONFIG_FILE).display().to_string(),
+            })?;
         let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
         let config = Config::from_json(json, generation)?;
         let model = file.model.join(checkpoint::MODEL_FILE);
@@ -76,6 +92,8 @@ impl Project {
             device,
             workers,
             out: out.to_path_buf(),
+            features: out.join("features"),
+            on_bad: OnBadRecord::Skip,
             checkpoint_every: Duration::from_secs(180),
         })
     }
@@ -95,6 +113,7 @@ impl Project {
         &mut self,
         stage: &Stage,
         on_report: &mut dyn FnMut(&Report),
+        on_note: &mut dyn FnMut(&str),
         stop: &StopFlag,
     ) -> Result<Ended> {
         match stage.kind {
@@ -116,7 +135,12 @@ impl Project {
                     let classes = head_classes(&project.config);
                     let channels = project.config.vision.hidden_size;
                     let new = |name: &str, shape: &[usize]| {
-                        initial(&format!("{HEADS}.{name}"), shape, &project.config, project.seed)
+                        initial(
+                            &format!("{HEADS}.{name}"),
+                            shape,
+                            &project.config,
+                            project.seed,
+                        )
                     };
                     let heads = linear(
                         &new("weight", &[classes, channels]),
@@ -127,11 +151,106 @@ impl Project {
                 };
                 self.run_task(stage, &task, modules, on_report, stop)
             }
-            _ => Err(Error::Option {
-                option: "kind".into(),
-                reason: "not yet".into(),
-            }),
+            Kind::Language | Kind::Alignment | Kind::Instruction => {
+                let (task, skipped) = self.conversation(stage)?;
+                if let Some(skipped) = skipped.filter(|s| !s.reasons.is_empty()) {
+                    on_note(&skipped.to_string());
+                }
+                let learns = task.learns;
+                let modules = move |project: &Project| project.learner(learns.0, learns.1);
+                self.run_task(stage, &task, modules, on_report, stop)
+            }
         }
+    }
+
+    /// The modules that are asked for, with the project's weights.
+    fn learner(&self, perspectives: bool, decoder: bool) -> Result<Learner> {
+        build(&self.config, &self.weights, &self.device, async |builder| {
+            Ok(Learner {
+                perspectives: match perspectives {
+                    true => Some(builder.perspectives().await?),
+                    false => None,
+                },
+                decoder: match decoder {
+                    true => Some(builder.decoder().await?),
+                    false => None,
+                },
+            })
+        })
+    }
+
+    fn conversation(&self, stage: &Stage) -> Result<(ConversationTask, Option<Skipped>)> {
+        let config = &self.config;
+        let template = match stage.kind {
+            Kind::Alignment => Template::Plain,
+            _ => Template::Llama3,
+        };
+        let learns = match stage.kind {
+            Kind::Language => (false, true),
+            Kind::Alignment => (true, false),
+            _ => (true, true),
+        };
+        let json = self
+            .companions
+            .get(TOKENIZER_FILE)
+            .ok_or_else(|| Error::FileMissing {
+                file: TOKENIZER_FILE.into(),
+            })?;
+        let tokenizer = Tokenizer::from_bytes(TOKENIZER_FILE, json)?;
+        let tokens = config.language.max_position_embeddings;
+        let limits = Limits {
+            answer_tokens: tokens,
+            conversation_tokens: tokens,
+            image_tokens: config.image_tokens(),
+        };
+        let source = Source {
+            seed: self.seed,
+            square_px: config.square_px(),
+            template,
+            bos: config.bos_token_id,
+            limits,
+            on_bad: self.on_bad,
+        };
+        let (data, skipped) = Data::open(stage, &tokenizer, source)?;
+        let sight = match stage.kind {
+            Kind::Language => None,
+            _ => {
+                let prepared = Prepared::new(config, Coverage::Live, &self.device);
+                let tower = build(config, &self.weights, &self.device, async |builder| {
+                    builder.clip_tower().await
+                })?;
+                let folder = self.features.clone();
+                let cache = FeatureCache::open(
+                    config,
+                    tower,
+                    prepared.plan.clone(),
+                    &data.identity(),
+                    &folder,
+                    &self.device,
+                )?;
+                Some(Sight { cache, prepared })
+            }
+        };
+        let task = ConversationTask {
+            config: config.clone(),
+            tokenizer,
+            data,
+            template,
+            sight,
+            frozen: self.learner(!learns.0, !learns.1)?,
+            learns,
+            units: stage.units,
+            seed: self.seed,
+            rope: Rope::new(
+                tokens,
+                config.language.head_dim(),
+                config.language.rope_theta,
+                &self.device,
+            ),
+            device: self.device.clone(),
+            order: Mutex::default(),
+        };
+        Ok((task, skipped))
     }
 
     fn run_task<T: Task>(

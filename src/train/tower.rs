@@ -47,13 +47,18 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
         ("row", side, 0.1),
         ("column", side, 0.1),
     ];
-    heads.extend(["text0", "text1", "text2", "text3"].map(|name| (name, 1 + CHARACTERS.len(), 0.7)));
+    heads.extend(["left", "right"].map(|name| (name, 1 + CHARACTERS.len(), 1.0)));
+    heads
+        .extend(["text0", "text1", "text2", "text3"].map(|name| (name, 1 + CHARACTERS.len(), 0.7)));
     heads
 }
 
 /// Classes of all heads.
 pub fn head_classes(config: &Config) -> usize {
-    heads(config.vision.tokens_per_side()).iter().map(|(_, classes, _)| classes).sum()
+    heads(config.vision.tokens_per_side())
+        .iter()
+        .map(|(_, classes, _)| classes)
+        .sum()
 }
 
 /// The task.
@@ -68,7 +73,13 @@ pub struct TowerTask {
 impl TowerTask {
     /// `units` batches a step, each of the crops of `scenes_per_unit` crowded pictures and as many
     /// ordinary ones.
-    pub fn new(config: &Config, device: &Device, seed: u64, units: usize, scenes_per_unit: usize) -> Self {
+    pub fn new(
+        config: &Config,
+        device: &Device,
+        seed: u64,
+        units: usize,
+        scenes_per_unit: usize,
+    ) -> Self {
         TowerTask {
             config: config.clone(),
             device: device.clone(),
@@ -81,7 +92,10 @@ impl TowerTask {
     /// Patches `[crops, tokens, patch]` and targets of a unit.
     fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
         let n = self.config.crops_per_side;
-        let (side, patch_px) = (self.config.vision.tokens_per_side(), self.config.vision.patch_px);
+        let (side, patch_px) = (
+            self.config.vision.tokens_per_side(),
+            self.config.vision.patch_px,
+        );
         let square_px = self.config.square_px();
         let (mut patches, mut targets) = (Vec::new(), Vec::new());
         let first = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
@@ -212,6 +226,8 @@ fn head_targets(name: &str, targets: &[Labels], side: usize) -> (Vec<usize>, Vec
         ("sign", _) => Some(labels.sign[token]),
         ("bar", _) => Some(labels.bar[token]),
         ("height", _) => labels.height[token],
+        ("left", _) => labels.halves[0][token],
+        ("right", _) => labels.halves[1][token],
         ("row", _) => Some(token / side),
         _ => Some(token % side),
     };

@@ -44,7 +44,10 @@ impl Workers {
                     reason: format!("no thread could be started: {error}"),
                 })
         };
-        (0..count.max(1)).map(|_| pool()).collect::<Result<_>>().map(Workers)
+        (0..count.max(1))
+            .map(|_| pool())
+            .collect::<Result<_>>()
+            .map(Workers)
     }
 
     /// How many there are. The order in which gradients are summed depends on it, and with that the

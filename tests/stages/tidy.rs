@@ -160,7 +160,13 @@ fn rooms_do_not_know_what_they_must_not() {
     let rules: [(&[&str], &[&str]); 3] = [
         // These read hostile input and must compile without a device.
         (
-            &["src/image", "src/text", "src/generate", "src/dataset", "src/scenes"],
+            &[
+                "src/image",
+                "src/text",
+                "src/generate",
+                "src/dataset",
+                "src/scenes",
+            ],
             &["wgpu", "cubecl", "wasm_bindgen", "burn"],
         ),
         // The mathematics is written once, for every device and every checkpoint layout.

@@ -1,0 +1,50 @@
+//! `inf-llava vocabulary`: a small tokenizer for the scenes' texts.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::say;
+use crate::dataset::vocabulary::train_tokenizer;
+use crate::error::Error;
+use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
+
+/// Questions asked of each scene.
+const QUESTIONS: usize = 12;
+
+#[derive(Args)]
+pub(super) struct VocabularyArgs {
+    /// Scenes whose questions, answers and captions are learnt from
+    #[arg(long, default_value_t = 5000, value_name = "K")]
+    scenes: u64,
+    /// The first scenes of this seed
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Most entries, control tokens included
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    size: usize,
+    /// Where tokenizer.json is written
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: VocabularyArgs) -> anyhow::Result<ExitCode> {
+    let texts = (0..args.scenes).flat_map(|index| {
+        let scene = scene(args.seed, index, &SceneOptions::default());
+        let mut rng = question_rng(args.seed, index);
+        let request = REQUESTS[index as usize % REQUESTS.len()].to_string();
+        let mut texts = vec![request, caption(&scene, &mut rng)];
+        for question in questions(&scene, &mut rng, QUESTIONS) {
+            texts.extend([question.text, question.answer]);
+        }
+        texts
+    });
+    let json = train_tokenizer(texts, args.size)?;
+    std::fs::write(&args.out, &json).map_err(|error| Error::Output {
+        file: args.out.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    say(format_args!("{}: {} bytes", args.out.display(), json.len()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,180 @@
+//! Stages 1 and 2, and stage 0 of the decoder: next-token prediction on what is said about pictures.
+
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::data::Data;
+use super::features::FeatureCache;
+use super::loss::{correct, cross_entropy, select_rows};
+use super::run::{Loss, Measures, Task};
+use crate::config::Config;
+use crate::dataset::{Example, IGNORE, Template};
+use crate::error::{Error, Result};
+use crate::language::decoder::Decoder;
+use crate::language::kv_cache::KvCache;
+use crate::language::rope::Rope;
+use crate::language::splice::inputs_embeds;
+use crate::text::Tokenizer;
+use crate::text::chat_template::IMAGE_TOKEN_INDEX;
+use crate::vision::perspectives::{Perspectives, Prepared};
+use crate::weights::names::{self, Names};
+
+/// The modules that may learn here; those that do not are absent.
+#[derive(Module, Debug)]
+pub struct Learner {
+    /// Enhancement and projector.
+    pub perspectives: Option<Perspectives>,
+    /// The decoder.
+    pub decoder: Option<Decoder>,
+}
+
+/// Where the visual tokens come from.
+pub struct Sight {
+    /// Features of the frozen tower.
+    pub cache: FeatureCache,
+    /// What is computed from them.
+    pub prepared: Prepared,
+}
+
+/// The task.
+pub struct ConversationTask {
+    /// Sizes.
+    pub config: Config,
+    /// Text to ids.
+    pub tokenizer: Tokenizer,
+    /// What is said.
+    pub data: Data,
+    /// How it is put.
+    pub template: Template,
+    /// None: the pictures are left out.
+    pub sight: Option<Sight>,
+    /// What does not learn.
+    pub frozen: Learner,
+    /// Which of the two learn: perspectives, decoder.
+    pub learns: (bool, bool),
+    /// Conversations of a step.
+    pub units: usize,
+    /// Decides the order.
+    pub seed: u64,
+    /// Rotary tables.
+    pub rope: Rope,
+    /// Where it computes.
+    pub device: Device,
+    /// The order of an epoch.
+    pub order: Mutex<(u64, Vec<u64>)>,
+}
+
+impl ConversationTask {
+    /// Which picture conversation `number` is about, and how often it came round before. Every epoch
+    /// has its own order.
+    fn picture(&self, number: u64) -> (u64, u64) {
+        let pictures = self.data.pictures();
+        let (epoch, at) = (number / pictures, (number % pictures) as usize);
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if order.1.is_empty() || order.0 != epoch {
+            let mut indices: Vec<u64> = (0..pictures).collect();
+            indices.shuffle(&mut ChaCha8Rng::seed_from_u64(
+                self.seed.wrapping_add(epoch),
+            ));
+            *order = (epoch, indices);
+        }
+        (order.1[at], epoch)
+    }
+
+    fn visual_tokens(&self, trained: &Learner, index: u64) -> Result<Option<Tensor<2>>> {
+        let perspectives = trained
+            .perspectives
+            .as_ref()
+            .or(self.frozen.perspectives.as_ref());
+        let (Some(sight), Some(perspectives)) = (&self.sight, perspectives) else {
+            return Ok(None);
+        };
+        // An entry without a picture has no slot for it either.
+        if !self.data.has_picture(index) {
+            return Ok(None);
+        }
+        let features = sight.cache.features(index, || self.data.picture(index))?;
+        Ok(Some(perspectives.forward(&sight.prepared, &features)))
+    }
+}
+
+impl Task for ConversationTask {
+    type Trained = Learner;
+
+    fn names(&self) -> Names {
+        let mut names = Names::new();
+        if self.learns.0 {
+            names.extend(names::enhancement(&self.config));
+            names.extend(names::projector(&self.config));
+        }
+        if self.learns.1 {
+            names.extend(names::decoder(&self.config));
+        }
+        names
+    }
+
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn loss(&self, trained: &Learner, step: u64, unit: usize) -> Result<Loss> {
+        let (index, epoch) = self.picture(step * self.units as u64 + unit as u64);
+        let example = self.data.example(
+            index,
+            epoch,
+            self.template,
+            &self.tokenizer,
+            self.config.bos_token_id,
+            self.sight.is_some(),
+        )?;
+        let visual = self.visual_tokens(trained, index)?;
+        let (rows, targets) = targets(&example, self.config.image_tokens());
+        let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
+        let decoder = decoder.ok_or_else(|| Error::Option {
+            option: "decoder".into(),
+            reason: "the task has none".into(),
+        })?;
+        let embeds = inputs_embeds(decoder.embed_tokens.val(), &example.ids, visual.as_ref());
+        let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
+        let hidden = decoder.forward(embeds, &self.rope, &mut cache);
+        let learnt = decoder.norm.forward(select_rows(hidden, &rows));
+        let logits = decoder.lm_head.forward(learnt);
+        let measures = Measures::from([(
+            "tokens right",
+            (
+                correct(logits.clone(), &targets) as f64,
+                targets.len() as f64,
+            ),
+        )]);
+        Ok(Loss {
+            sum: cross_entropy(logits, &targets),
+            weight: targets.len() as f64,
+            samples: 1,
+            measures,
+        })
+    }
+}
+
+/// The rows of the decoder's output that predict a learnt token, and those tokens. The picture's slot
+/// takes `image_tokens` rows.
+fn targets(example: &Example, image_tokens: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut rows, mut targets) = (Vec::new(), Vec::new());
+    let mut row = 0;
+    for (&id, &label) in example.ids.iter().zip(&example.labels) {
+        if label != IGNORE && row > 0 {
+            rows.push(row - 1);
+            targets.push(label as usize);
+        }
+        row += if id == IMAGE_TOKEN_INDEX {
+            image_tokens
+        } else {
+            1
+        };
+    }
+    (rows, targets)
+}

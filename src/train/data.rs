@@ -1,0 +1,188 @@
+//! What conversations are learnt from: drawn scenes, or a LLaVA-format JSON and its pictures.
+
+use rand::RngExt;
+
+use crate::dataset::conversation::example;
+use crate::dataset::llava;
+use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
+use crate::error::{Error, Result};
+use crate::image::{Limits as ImageLimits, Picture, decode};
+use crate::scenes::{REQUESTS, SceneOptions, Split, caption, question_rng, questions, scene};
+use crate::text::Tokenizer;
+use crate::train::file::Stage;
+
+/// What the data of a stage is read for.
+pub struct Source {
+    /// Of the scenes.
+    pub seed: u64,
+    /// Side of a scene's picture.
+    pub square_px: usize,
+    /// How a conversation is put.
+    pub template: Template,
+    /// First id.
+    pub bos: u32,
+    /// What is too long.
+    pub limits: Limits,
+    /// What is done with entries that cannot be used.
+    pub on_bad: OnBadRecord,
+}
+
+/// Pictures, and what is said about them.
+pub enum Data {
+    /// Drawn, with new questions each time that a picture comes round.
+    Scenes {
+        /// Which scenes.
+        seed: u64,
+        /// How they are drawn.
+        options: SceneOptions,
+        /// How many there are.
+        pictures: u64,
+        /// Of a conversation.
+        questions: usize,
+    },
+    /// Of a file.
+    Records(Vec<(Record, Example)>),
+}
+
+impl Data {
+    /// The data of a stage. What a file holds that cannot be used is told in the second part.
+    ///
+    /// # Errors
+    /// As [`llava::read`]; [`Error::Dataset`] if nothing is left.
+    pub fn open(
+        stage: &Stage,
+        tokenizer: &Tokenizer,
+        source: Source,
+    ) -> Result<(Self, Option<Skipped>)> {
+        let (Some(json), Some(images)) = (&stage.data, &stage.images) else {
+            let options = SceneOptions {
+                side_px: source.square_px as u32,
+                split: Split::Train,
+                dense: false,
+            };
+            let data = Data::Scenes {
+                seed: source.seed,
+                options,
+                pictures: stage.pictures.max(1),
+                questions: stage.questions,
+            };
+            return Ok((data, None));
+        };
+        let Source {
+            template,
+            bos,
+            limits,
+            on_bad,
+            ..
+        } = source;
+        let mut records = llava::read(json, images, on_bad)?;
+        let examples = records.examples(tokenizer, bos, template, &limits, on_bad)?;
+        if examples.is_empty() {
+            return Err(Error::Dataset {
+                file: json.display().to_string(),
+                reason: format!("nothing in it can be learnt from: {}", records.skipped),
+            });
+        }
+        Ok((Data::Records(examples), Some(records.skipped)))
+    }
+
+    /// How many pictures there are.
+    pub fn pictures(&self) -> u64 {
+        match self {
+            Data::Scenes { pictures, .. } => *pictures,
+            Data::Records(records) => records.len() as u64,
+        }
+    }
+
+    /// What decides the pictures, for the name of their features' file.
+    pub fn identity(&self) -> String {
+        match self {
+            Data::Scenes { seed, options, .. } => format!("scenes {seed} {options:?}"),
+            Data::Records(records) => {
+                let images = records
+                    .iter()
+                    .map(|(record, _)| format!("{:?}", record.image));
+                images.collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    /// Whether entry `index` has a picture.
+    pub fn has_picture(&self, index: u64) -> bool {
+        match self {
+            Data::Scenes { .. } => true,
+            Data::Records(records) => records[index as usize].0.image.is_some(),
+        }
+    }
+
+    /// The picture of entry `index`, which has one.
+    ///
+    /// # Errors
+    /// The decoder's, [`Error::FileAccess`].
+    pub fn picture(&self, index: u64) -> Result<Picture> {
+        match self {
+            Data::Scenes { seed, options, .. } => Ok(scene(*seed, index, options).draw()),
+            Data::Records(records) => {
+                let path = records[index as usize].0.image.clone().unwrap_or_default();
+                let file = path.display().to_string();
+                let bytes = std::fs::read(path).map_err(|error| Error::FileAccess {
+                    file: file.clone(),
+                    reason: error.to_string(),
+                })?;
+                decode(&file, &bytes, &ImageLimits::default())
+            }
+        }
+    }
+
+    /// What is said about picture `index` when it comes round for the `epoch`-th time.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn example(
+        &self,
+        index: u64,
+        epoch: u64,
+        template: Template,
+        tokenizer: &Tokenizer,
+        bos: u32,
+        with_image: bool,
+    ) -> Result<Example> {
+        let (seed, options, count) = match self {
+            Data::Records(records) => return Ok(records[index as usize].1.clone()),
+            Data::Scenes {
+                seed,
+                options,
+                questions,
+                ..
+            } => (*seed, options, *questions),
+        };
+        let scene = scene(seed, index, options);
+        let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
+        let turns = match template {
+            Template::Plain => vec![Turn {
+                question: String::new(),
+                answer: caption(&scene, &mut rng),
+            }],
+            Template::Llama3 => {
+                let asked = questions(&scene, &mut rng, count);
+                let mut turns: Vec<Turn> = asked
+                    .into_iter()
+                    .map(|question| Turn {
+                        question: question.text,
+                        answer: question.answer,
+                    })
+                    .collect();
+                // One conversation in eight ends with a description, which takes as long as three.
+                if rng.random_range(0..8) == 0 {
+                    turns.truncate(count.saturating_sub(3));
+                    turns.push(Turn {
+                        question: REQUESTS[rng.random_range(0..REQUESTS.len())].into(),
+                        answer: caption(&scene, &mut rng),
+                    });
+                }
+                turns
+            }
+        };
+        example(tokenizer, bos, template, &turns, with_image)
+    }
+}

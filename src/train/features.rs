@@ -1,0 +1,181 @@
+//! Features of the frozen tower, computed once for each picture and kept in a file as f16: the tower
+//! does not move while the other modules learn, and its passes cost as much as everything else.
+//!
+//! The file is a list of records of one size, a hash and the features. A record whose hash is
+//! wrong is not there yet. Values are rounded to f16 before their first use too, so that it makes no
+//! difference whether they were read.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::gpu::ops::{CropShape, Square, crop_patchify};
+use crate::image::{Picture, square_u8};
+use crate::vision::clip::ClipTower;
+use crate::vision::perspectives::Features;
+use crate::vision::plan::Plan;
+
+/// The features of the crops that a plan keeps.
+pub struct FeatureCache {
+    tower: ClipTower,
+    plan: Plan,
+    shape: CropShape,
+    square_px: usize,
+    channels: usize,
+    device: Device,
+    path: String,
+    file: Mutex<File>,
+}
+
+impl FeatureCache {
+    /// Opens or makes the file in `folder` for the pictures called `identity`.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn open(
+        config: &Config,
+        tower: ClipTower,
+        plan: Plan,
+        identity: &str,
+        folder: &Path,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut hash = Fnv::new();
+        for value in super::parameters::values(&tower) {
+            hash.add(bytemuck::cast_slice(&super::parameters::to_vec(&value)));
+        }
+        hash.add(identity.as_bytes());
+        hash.add(format!("{:?} {}", plan.passes(), config.square_px()).as_bytes());
+        let path = folder.join(format!("features-{:016x}.f16", hash.0));
+        let failed = |error: std::io::Error| Error::Output {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        Ok(FeatureCache {
+            tower,
+            plan,
+            shape: CropShape {
+                crops_per_side: config.crops_per_side,
+                crop_px: config.vision.crop_px,
+                patch_px: config.vision.patch_px,
+            },
+            square_px: config.square_px(),
+            channels: config.vision.hidden_size,
+            device: device.clone(),
+            path: path.display().to_string(),
+            file: Mutex::new(file),
+        })
+    }
+
+    /// The features of the picture at `index`, which `picture` gives where they are not there yet.
+    ///
+    /// # Errors
+    /// What `picture` fails with; [`Error::Output`].
+    pub fn features(
+        &self,
+        index: u64,
+        picture: impl FnOnce() -> Result<Picture>,
+    ) -> Result<Features> {
+        let passes = self.plan.passes();
+        let shape = [passes.len(), self.shape.tokens(), self.channels];
+        let count: usize = shape.iter().product();
+        let offset = index * (8 + 2 * count as u64);
+        let halves = match self.read(offset, count)? {
+            Some(halves) => halves,
+            None => {
+                let square = Square::new(
+                    square_u8(&picture()?, self.square_px),
+                    self.square_px,
+                    &self.device,
+                );
+                let patches = crop_patchify(self.shape, &square, &passes);
+                let features = self.tower.forward(patches, |_, _| {}).reshape([count]);
+                let values = super::parameters::to_vec(&features);
+                let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
+                self.write(offset, &halves)?;
+                halves
+            }
+        };
+        let mut values = vec![0.0; count];
+        halves.convert_to_f32_slice(&mut values);
+        let all = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        Ok(Features::from_passes(&self.plan, all))
+    }
+
+    fn read(&self, offset: u64, count: usize) -> Result<Option<Vec<f16>>> {
+        let mut record = vec![0_u8; 8 + 2 * count];
+        let mut file = self.file();
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|e| self.failed(e))?;
+        // Short or empty: past the end, or a hole.
+        if file.read_exact(&mut record).is_err() {
+            return Ok(None);
+        }
+        drop(file);
+        let (found, bytes) = record.split_at(8);
+        let mut hash = Fnv::new();
+        hash.add(bytes);
+        let (chunks, _) = bytes.as_chunks();
+        let halves = chunks
+            .iter()
+            .map(|&chunk| f16::from_le_bytes(chunk))
+            .collect();
+        Ok((found == hash.0.to_le_bytes()).then_some(halves))
+    }
+
+    fn write(&self, offset: u64, halves: &[f16]) -> Result<()> {
+        let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let mut hash = Fnv::new();
+        hash.add(&bytes);
+        let mut record = hash.0.to_le_bytes().to_vec();
+        record.extend(bytes);
+        let mut file = self.file();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.write_all(&record))
+            .map_err(|e| self.failed(e))
+    }
+
+    /// A worker that panicked has left the file as usable as before: every record has its hash.
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::Output {
+            file: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// FNV-1a over words of eight bytes: names files and tells whole records from torn ones.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
