@@ -1,6 +1,7 @@
 //! The command line: `chat`, `stages`, `parity`, `info`, `scenes`. stdout is data, stderr is talk.
 
 mod chat;
+mod eval;
 mod info;
 mod parity;
 mod scenes;
@@ -65,6 +66,8 @@ enum Command {
     /// Train a model by a training file, stage by stage
     #[cfg(feature = "train")]
     Train(train::TrainArgs),
+    /// Score a model on questions whose answers are known: scenes, LLaVA's format, POPE
+    Eval(eval::EvalArgs),
     /// Make a small tokenizer for the scenes' texts
     Vocabulary(vocabulary::VocabularyArgs),
     /// Tell a model's sizes, parameters and the memory it needs
@@ -170,6 +173,7 @@ pub fn main() -> ExitCode {
             Command::Parity(args) => parity::run(args).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args).await,
+            Command::Eval(args) => eval::run(args).await,
             Command::Vocabulary(args) => vocabulary::run(args),
             Command::Info(args) => info::run(args).await,
             Command::Scenes(args) => scenes::run(args),
