@@ -8,6 +8,8 @@ mod config;
 mod generate;
 #[path = "stages/image.rs"]
 mod image;
+#[path = "stages/plan.rs"]
+mod plan;
 #[path = "stages/text.rs"]
 mod text;
 #[path = "stages/tidy.rs"]
@@ -15,6 +17,9 @@ mod tidy;
 #[path = "stages/weights.rs"]
 mod weights;
 
+#[cfg(feature = "model")]
+#[path = "stages/ablations.rs"]
+mod ablations;
 #[cfg(feature = "cli")]
 #[path = "stages/cli.rs"]
 mod cli;
