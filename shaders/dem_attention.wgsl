@@ -1,11 +1,11 @@
-// DEM attention (spec/model.md, section 4): softmax(Q K^T / sqrt(d)) V between the two maps, both
-// directions, without ever recombining a map. Sets are found by index arithmetic.
+// DEM attention (spec/model.md, section 4): softmax(Q K^T / sqrt(d)) V between the two maps, within
+// the sets of either cut, without ever recombining a map. Sets are found by index arithmetic.
 //
-// A map position (y, x) has one row among the enhanced positions, in the order of the global
-// features: residue (y mod N, x mod N), then token (y / N, x / N). Only rows whose residue is alive exist.
+// A map position (y, x) has one row among the enhanced positions: residue (y mod N, x mod N), then
+// token (y / N, x / N). Only rows whose residue is alive exist.
 //
-//   direction 0, global enhancement: the rows of one contiguous tile query that tile's local crop.
-//   direction 1, local enhancement: the rows of one residue query that residue's global crop.
+//   cut 0, tiles: the rows of one contiguous tile query that tile's keys (release: global enhancement).
+//   cut 1, strided sets: the rows of one residue query its keys (release: local enhancement).
 //
 //   q, out  [rows, channels]              rows = (residue_count * h)^2
 //   k, v    [sets, h * h, channels]       sets = tile_count^2 or residue_count^2
@@ -28,7 +28,7 @@ struct Params {
     residue_first: u32,
     residue_count: u32,
     tile_count: u32,
-    direction: u32,
+    cut: u32,
     heads: u32,
     head_dim: u32,
     scale: f32,
@@ -63,7 +63,7 @@ fn alive_below(v: u32) -> u32 {
 fn query_row(set_index: u32, index: u32) -> u32 {
     let h = params.tokens_per_side;
     let tokens = h * h;
-    if (params.direction == 1u) {
+    if (params.cut == 1u) {
         if (index >= tokens) { return NO_ROW; }
         return set_index * tokens + index;
     }

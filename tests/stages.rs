@@ -12,6 +12,8 @@ mod evaluate;
 mod generate;
 #[path = "stages/image.rs"]
 mod image;
+#[path = "stages/plan.rs"]
+mod plan;
 #[path = "stages/text.rs"]
 mod text;
 #[path = "stages/tidy.rs"]
@@ -21,6 +23,9 @@ mod vocabulary;
 #[path = "stages/weights.rs"]
 mod weights;
 
+#[cfg(feature = "model")]
+#[path = "stages/ablations.rs"]
+mod ablations;
 #[cfg(feature = "cli")]
 #[path = "stages/cli.rs"]
 mod cli;

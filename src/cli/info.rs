@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{ModelArgs, say};
 use crate::model::{Estimate, read_config};
-use crate::vision::plan::{Coverage, Plan, Pooling};
+use crate::vision::plan::{Coverage, Plan};
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::names;
 use crate::weights::source::Folder;
@@ -35,7 +35,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     }
     let h = config.vision.tokens_per_side();
     let passes = |coverage| {
-        Plan::new(config.crops_per_side, h, Pooling::Bilinear, coverage)
+        Plan::new(config.crops_per_side, h, config.ablation, coverage)
             .passes()
             .len()
     };
@@ -52,6 +52,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             "crop_px": config.vision.crop_px,
             "image_px": config.square_px(),
             "image_tokens": config.image_tokens(),
+            "configuration": config.ablation,
             "vision_passes": { "live": live, "dense": dense },
             "vision_layers_run": config.vision.layers_run(),
             "language_layers": config.language.num_hidden_layers,
@@ -80,6 +81,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         v.crop_px,
         config.image_tokens()
     ));
+    if let Some(departures) = config.ablation.departures() {
+        say(format_args!("  not the release's: {departures}"));
+    }
     say(format_args!(
         "  vision       {} of {} layers, {} channels, {} heads",
         v.layers_run(),

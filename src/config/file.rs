@@ -38,12 +38,20 @@ pub(super) struct RawVision {
     pub(super) layer_norm_eps: Option<f64>,
 }
 
+/// This program's own block: an entry that it does not know is a mistake, never another program's.
 #[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawInfLlava {
     pub(super) crops_per_side: Option<usize>,
     pub(super) dem_heads: Option<usize>,
     #[serde(default)]
     pub(super) random_weights: bool,
+    pub(super) low_resolution: Option<bool>,
+    pub(super) pooling: Option<String>,
+    pub(super) modules: Option<String>,
+    pub(super) enhancement: Option<String>,
+    pub(super) fusion: Option<String>,
+    pub(super) dem: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,10 @@
 //! In: the text of the files, untrusted. Out: [`Config`], every number of which has been checked
 //! against a cap, so that later code may multiply them. Knows nothing of tensors.
 
+mod ablation;
 mod file;
+
+pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 
 use crate::error::{Error, Result};
 use file::{OneOrMany, RawConfig, RawGeneration, count, divides, parse, positive, size};
@@ -103,6 +106,8 @@ pub struct Config {
     pub crops_per_side: usize,
     /// Heads of the enhancement's attention.
     pub dem_heads: usize,
+    /// What is computed between tower and projector.
+    pub ablation: Ablation,
     /// First id of a prompt.
     pub bos_token_id: u32,
     /// Ids that end an answer.
@@ -176,6 +181,7 @@ impl Config {
                 "inf_llava.crops_per_side is {crops_per_side}, it must be 1 to 16"
             )));
         }
+        let ablation = Ablation::from_raw(&extra)?;
         let dem_heads = count("inf_llava.dem_heads", extra.dem_heads.unwrap_or(8))?;
         divides(
             "inf_llava.dem_heads",
@@ -225,6 +231,7 @@ impl Config {
             language,
             crops_per_side,
             dem_heads,
+            ablation,
             bos_token_id,
             eos_token_ids,
             random_weights: extra.random_weights,

@@ -1,17 +1,20 @@
 //! The Dual-perspective Enhancement Module, DEM (spec/model.md, section 4; paper eq. 18-27).
 //!
-//! Works on rows instead of maps: every enhanced position is a row, in the order of the global
-//! features (crop by crop, token by token), and only rows that are alive exist.
+//! Works on rows instead of maps: every enhanced position is a row, residue by residue and token by
+//! token (for odd N and the release: the rows of the one global crop), and only rows that are alive
+//! exist.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use crate::gpu::ops::{DemShape, Direction, dem_attention};
+use crate::config::Dem;
+use crate::gpu::ops::{Cut, DemShape, dem_attention};
 use crate::nn::{LayerNorm, Linear};
+use crate::vision::fusion::FusionModule;
 use crate::vision::plan::Plan;
+use crate::vision::selection::Selection;
 
-/// The attention that both directions share: the release's `linears.0..3` and `ln`.
+/// An attention of one map to the other: the release's `linears.0..3` and `ln`.
 #[derive(Module, Debug)]
 pub struct DemAttention {
     /// C -> C.
@@ -26,93 +29,31 @@ pub struct DemAttention {
     pub norm: LayerNorm,
 }
 
-/// `C -> C/16 -> GELU -> C/2`, one for each half of the fused channels.
-#[derive(Module, Debug)]
-pub struct FusionMlp {
-    /// C -> C/16.
-    pub down: Linear,
-    /// C/16 -> C/2.
-    pub up: Linear,
-}
-
-impl FusionMlp {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.up.forward(gelu(self.down.forward(x)))
-    }
-}
-
-/// The module.
+/// The module. Which directions there are, and how the maps are cut, the plan says.
 #[derive(Module, Debug)]
 pub struct Enhancement {
-    /// Shared by both directions.
+    /// Of both directions, or of the global enhancement (or the only one) where they differ.
     pub attention: DemAttention,
-    /// Of the locally enhanced map.
-    pub ffn_crop: FusionMlp,
-    /// Of the globally enhanced map.
-    pub ffn_stride: FusionMlp,
+    /// Of the local enhancement, where it has its own.
+    pub local_attention: Option<DemAttention>,
+    /// Of the two enhanced maps.
+    pub fusion: FusionModule,
     /// After the fusion.
     pub norm: LayerNorm,
     /// Attention heads.
     pub heads: usize,
 }
 
-/// What the module gives.
+/// What is left of the maps.
 pub struct Enhanced {
-    /// The fused positions, `[rows, C]`, in the order of the global features.
+    /// The fused positions, `[rows, C]`.
     pub rows: Tensor<2>,
     /// The selected tokens, `[h * h, C]`.
     pub output: Tensor<2>,
 }
 
-/// The index tensors of a plan, made once per model.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// Row in the local features of every enhanced position.
-    local_rows: Tensor<1, Int>,
-    /// For each tap of an output token: enhanced rows and weights `[h * h, 1]`; none where the
-    /// enhanced rows are the output tokens.
-    taps: Vec<(Tensor<1, Int>, Tensor<2>)>,
-}
-
-impl Selection {
-    /// Uploads the indices of `plan`.
-    pub fn new(plan: &Plan, device: &Device) -> Self {
-        let output = plan.output_rows();
-        let identity = plan.query_count() == output.len()
-            && output
-                .iter()
-                .enumerate()
-                .all(|(token, taps)| taps[..] == [(token, 1.0)]);
-        let most = if identity {
-            0
-        } else {
-            output.iter().map(Vec::len).max().unwrap_or(0)
-        };
-        let taps = (0..most)
-            .map(|tap| {
-                let of = |token: &Vec<(usize, f32)>| token.get(tap).copied().unwrap_or((0, 0.0));
-                let rows: Vec<usize> = output.iter().map(|token| of(token).0).collect();
-                let weights: Vec<f32> = output.iter().map(|token| of(token).1).collect();
-                let count = weights.len();
-                let weights = Tensor::from_data(TensorData::new(weights, [count, 1]), device);
-                (indices(&rows, device), weights)
-            })
-            .collect();
-        Selection {
-            local_rows: indices(&plan.local_rows(), device),
-            taps,
-        }
-    }
-}
-
-fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.iter().map(|&v| v as i32).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
-}
-
 impl Enhancement {
-    /// `local` `[tiles^2, h * h, C]` and `global` `[residues^2, h * h, C]`: the features of the
+    /// `local` `[tiles^2, h * h, C]` and `global` `[globals^2, h * h, C]`: the features of the
     /// crops that `plan` keeps, in its order.
     pub fn forward(
         &self,
@@ -128,50 +69,57 @@ impl Enhancement {
             tiles: plan.tiles.clone(),
             heads: self.heads,
         };
-        let global_rows = flatten(global.clone());
-        let local_rows = flatten(local.clone()).select(0, selection.local_rows.clone());
+        let (directions, dem) = (plan.ablation.directions, plan.ablation.dem);
+        let global_rows = selection.global_map(global.clone());
+        let local_rows = selection.local_map(local.clone());
 
-        let globally = self.attend(&shape, Direction::Global, global_rows, local);
-        let locally = self.attend(&shape, Direction::Local, local_rows, global);
+        let globally = match directions.has_global() {
+            true => {
+                let (cut, keys) = match dem {
+                    Dem::Released => (Cut::Tiles, local),
+                    Dem::Paper => (Cut::Strided, by_crop(local_rows.clone(), &shape)),
+                };
+                self.attention.attend(&shape, cut, global_rows, keys)
+            }
+            false => global_rows,
+        };
+        let locally = match directions.has_local() {
+            true => {
+                let (cut, keys) = match dem {
+                    Dem::Released => (Cut::Strided, global),
+                    Dem::Paper => (Cut::Tiles, selection.global_tiles(global)),
+                };
+                self.local_attention
+                    .as_ref()
+                    .unwrap_or(&self.attention)
+                    .attend(&shape, cut, local_rows, keys)
+            }
+            false => local_rows,
+        };
 
-        let halves = vec![
-            self.ffn_crop.forward(locally.clone()),
-            self.ffn_stride.forward(globally.clone()),
-        ];
-        let rows = self
-            .norm
-            .forward(Tensor::cat(halves, 1) + globally + locally);
-        let output = select_tokens(&rows, selection);
+        let fused = self
+            .fusion
+            .forward(locally, globally, selection.neighbours());
+        let rows = self.norm.forward(fused);
+        let output = selection.tokens(&rows);
         Enhanced { rows, output }
     }
+}
 
+impl DemAttention {
     /// `LayerNorm(out(softmax(Q K^T / sqrt(d)) V) + q)`, the residual being the raw query input.
-    fn attend(
-        &self,
-        shape: &DemShape,
-        direction: Direction,
-        rows: Tensor<2>,
-        sets: Tensor<3>,
-    ) -> Tensor<2> {
-        let a = &self.attention;
-        let q = a.query.forward(rows.clone());
-        let k = a.key.forward(sets.clone());
-        let v = a.value.forward(sets);
-        let mixed = dem_attention(shape, direction, q, k, v);
-        a.norm.forward(a.out.forward(mixed) + rows)
+    fn attend(&self, shape: &DemShape, cut: Cut, rows: Tensor<2>, sets: Tensor<3>) -> Tensor<2> {
+        let q = self.query.forward(rows.clone());
+        let k = self.key.forward(sets.clone());
+        let v = self.value.forward(sets);
+        let mixed = dem_attention(shape, cut, q, k, v);
+        self.norm.forward(self.out.forward(mixed) + rows)
     }
 }
 
-fn select_tokens(rows: &Tensor<2>, selection: &Selection) -> Tensor<2> {
-    selection
-        .taps
-        .iter()
-        .map(|(indices, weights)| rows.clone().select(0, indices.clone()) * weights.clone())
-        .reduce(|sum, tap| sum + tap)
-        .unwrap_or_else(|| rows.clone())
-}
-
-fn flatten(features: Tensor<3>) -> Tensor<2> {
-    let [crops, tokens, channels] = features.dims();
-    features.reshape([crops * tokens, channels])
+/// Enhanced positions `[rows, C]` as the strided sets that they are, `[residues^2, h * h, C]`.
+fn by_crop(rows: Tensor<2>, shape: &DemShape) -> Tensor<3> {
+    let [count, channels] = rows.dims();
+    let tokens = shape.tokens_per_side.pow(2);
+    rows.reshape([count / tokens, tokens, channels])
 }

@@ -10,8 +10,12 @@ pub mod encoder;
 #[cfg(feature = "model")]
 pub mod enhance;
 #[cfg(feature = "model")]
+pub mod fusion;
+#[cfg(feature = "model")]
 pub mod grid;
 #[cfg(feature = "model")]
 pub mod perspectives;
 #[cfg(feature = "model")]
 pub mod projector;
+#[cfg(feature = "model")]
+pub mod selection;

@@ -6,10 +6,11 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
 use crate::stages::Recorder;
-use crate::vision::enhance::{Enhancement, Selection};
+use crate::vision::enhance::{Enhanced, Enhancement};
 use crate::vision::grid::map_from_weave;
-use crate::vision::plan::{Coverage, LowSource, Plan, Pooling};
+use crate::vision::plan::{Coverage, LowSource, Plan};
 use crate::vision::projector::Projector;
+use crate::vision::selection::Selection;
 
 /// A plan with its indices on the device.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ impl Prepared {
     /// For the sizes of `config`. The indices are plain tensors, with or without autodiff around them.
     pub fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
         let h = config.vision.tokens_per_side();
-        let plan = Plan::new(config.crops_per_side, h, Pooling::Bilinear, coverage);
+        let plan = Plan::new(config.crops_per_side, h, config.ablation, coverage);
         let selection = Selection::new(&plan, device);
         Prepared { plan, selection }
     }
@@ -55,6 +56,7 @@ impl Features {
         let low = match plan.low {
             LowSource::OwnPass => part(locals + globals, 1),
             LowSource::GlobalCrop(index) => part(locals + index, 1),
+            LowSource::Unused => None,
         };
         Features {
             local,
@@ -86,14 +88,8 @@ impl Perspectives {
         features: &Features,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
-        let Prepared { plan, selection } = prepared;
-        let (local, global) = (features.local.clone(), features.global.clone());
-        let enhanced = match (&self.enhancement, local, global) {
-            (Some(enhancement), Some(local), Some(global)) => {
-                Some(enhancement.forward(plan, selection, local, global))
-            }
-            _ => None,
-        };
+        let plan = &prepared.plan;
+        let enhanced = self.high_resolution(prepared, features);
         if let Some(enhanced) = &enhanced {
             if recorder.is_on() && plan.coverage == Coverage::Dense {
                 let [rows, channels] = enhanced.rows.dims();
@@ -106,12 +102,30 @@ impl Perspectives {
         }
         let merged = match (features.low.clone(), enhanced.map(|e| e.output)) {
             (Some(low), Some(enhanced)) => (low + enhanced).mul_scalar(0.5),
-            // One of the two. Neither is what no plan gives.
+            // One of the two: no plan is without both.
             (low, enhanced) => Tensor::cat(low.into_iter().chain(enhanced).collect(), 0),
         };
         recorder.keep("merged", &merged);
         let visual_tokens = self.projector.forward(merged);
         recorder.keep("visual_tokens", &visual_tokens);
         visual_tokens
+    }
+
+    /// The maps, enhanced and fused, or (Tab. 6) as they are or their sum; none without maps.
+    fn high_resolution(&self, prepared: &Prepared, features: &Features) -> Option<Enhanced> {
+        let Prepared { plan, selection } = prepared;
+        let modules = plan.ablation.modules;
+        let local = features.local.clone().filter(|_| modules.has_local());
+        let global = features.global.clone().filter(|_| modules.has_global());
+        if let (Some(enhancement), Some(local), Some(global)) = (&self.enhancement, &local, &global)
+        {
+            let (local, global) = (local.clone(), global.clone());
+            return Some(enhancement.forward(plan, selection, local, global));
+        }
+        let local = local.map(|local| selection.local_map(local));
+        let global = global.map(|global| selection.global_map(global));
+        let rows = local.into_iter().chain(global).reduce(|l, g| l + g)?;
+        let output = selection.tokens(&rows);
+        Some(Enhanced { rows, output })
     }
 }

@@ -1,8 +1,8 @@
-//! What is alive: which crops, and which positions of the enhanced map, can reach the output.
+//! What is alive: which crops, and which positions of the two maps, can reach the output.
 //!
-//! In: N, h and how the `N*h x N*h` map is brought down to `h x h` tokens. Out: a [`Plan`], derived
-//! by following the selected output positions backwards (spec/model.md, section 5). Nothing here is
-//! written down per N, and nothing knows of tensors.
+//! In: N, h and what is computed between tower and projector. Out: a [`Plan`], derived by following
+//! the selected output positions backwards (spec/model.md, section 5). Nothing here is written down
+//! per N, and nothing knows of tensors.
 //!
 //! Selection is the same along both axes of the map, so everything is a product of two equal sets
 //! along one axis, and the plan keeps only the axis:
@@ -11,15 +11,11 @@
 //! map position y  =  tile * h + offset     local crop `tile`, its token `offset`
 //!                 =  N * token + residue   global crop `residue`, its token `token`
 //! ```
+//!
+//! Positions are alive by residue: with every pooling and fusion there is, the alive positions are all
+//! those of some residues, which are neighbours.
 
-/// How the enhanced map becomes `h x h` tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The release: bilinear, `align_corners = false`, no antialias.
-    Bilinear,
-    /// The paper's equation 7: the mean of each N x N block.
-    Average,
-}
+use crate::config::{Ablation, Dem, Fusion, Modules, Pooling};
 
 /// How much to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +44,8 @@ pub enum LowSource {
     OwnPass,
     /// The features of this global crop, whose pixels are the same to the bit (odd N).
     GlobalCrop(usize),
+    /// Nothing reads them.
+    Unused,
 }
 
 /// The passes to run and the positions to enhance, for one N and h.
@@ -57,10 +55,19 @@ pub struct Plan {
     pub crops_per_side: usize,
     /// Tokens per crop side h.
     pub tokens_per_side: usize,
-    /// How much this is.
+    /// What is computed.
+    pub ablation: Ablation,
+    /// How much of it.
     pub coverage: Coverage,
-    /// Residues alive along one axis, contiguous and ascending.
+    /// Residues of the enhanced positions along one axis, contiguous and ascending. Each position is
+    /// a row: residue by residue, token by token.
     pub residues: Vec<usize>,
+    /// Residues of the fused positions along one axis: all of `residues`, but for a fusion that
+    /// reads a position's neighbours.
+    pub fused: Vec<usize>,
+    /// Global crops alive along one axis, ascending: those of `residues`, but for keys that come
+    /// from elsewhere.
+    pub globals: Vec<usize>,
     /// Local crops alive along one axis, ascending.
     pub tiles: Vec<usize>,
     /// Where the low-resolution features come from.
@@ -76,39 +83,68 @@ impl Plan {
     pub fn new(
         crops_per_side: usize,
         tokens_per_side: usize,
-        pooling: Pooling,
+        ablation: Ablation,
         coverage: Coverage,
     ) -> Self {
         let (n, h) = (crops_per_side, tokens_per_side);
-        let taps = match pooling {
+        let modules = ablation.modules;
+        let taps = match ablation.pooling {
             Pooling::Bilinear => bilinear_taps(n, h),
             Pooling::Average => average_taps(n, h),
         };
-        // A position is alive if an output token reads it with a weight other than zero.
-        let mut alive = vec![coverage == Coverage::Dense; n * h];
+        // A position is fused if an output token reads it with a weight other than zero.
+        let mut read = vec![coverage == Coverage::Dense; n * h];
         for &(position, _) in taps.iter().flatten() {
-            alive[position] = true;
+            read[position] = true;
         }
-        let positions = || (0..n * h).filter(|&y| alive[y]);
-        // Enhancement at a position reads the local crop that covers it (as keys and values of the
-        // global enhancement, as the query of the local one) and the global crop that sampled it.
-        let tiles = distinct(positions().map(|y| y / h), n);
-        let residues = distinct(positions().map(|y| y % n), n);
+        let fused = distinct(alive(&read).map(|y| y % n), n);
+        // The fusion reads the position alone, or its neighbours too.
+        if modules.has_enhancement() && ablation.fusion == Fusion::Conv3x3 {
+            let once = read.clone();
+            for y in alive(&once) {
+                read[y.saturating_sub(1)..(y + 2).min(n * h)].fill(true);
+            }
+        }
+        let residues = distinct(alive(&read).map(|y| y % n), n);
+        // A position of a map, enhanced or not, reads the crops that hold it: the local crop that
+        // covers it, the global crop that sampled it. Of these one is the query (or the map itself).
+        // The keys of the release are the whole of the other: nothing more. The paper's keys of the
+        // global enhancement are the local map at all positions of the residue, which are alive
+        // anyway; those of the local enhancement are the global map at all positions of the tile.
+        let tiles = distinct(alive(&read).map(|y| y / h), n);
+        let mut globals = residues.clone();
+        let keys_by_tile = ablation.dem == Dem::Paper && ablation.directions.has_local();
+        if modules.has_enhancement() && keys_by_tile {
+            let of_tiles = tiles.iter().flat_map(|tile| tile * h..tile * h + h);
+            globals = distinct(of_tiles.map(|y| y % n), n);
+        }
 
-        let low = match (coverage, n % 2) {
-            (Coverage::Live, 1) => match residues.iter().position(|&r| r == (n - 1) / 2) {
-                Some(slot) => LowSource::GlobalCrop(slot * residues.len() + slot),
-                None => LowSource::OwnPass,
-            },
+        // With one crop a side the local crop, the global crop and the low resolution are one.
+        let local_is_global = coverage == Coverage::Live && n == 1 && modules.has_local();
+        let tiles = if modules.has_local() {
+            tiles
+        } else {
+            Vec::new()
+        };
+        if !modules.has_global() && !local_is_global {
+            globals.clear();
+        }
+        let middle = globals.iter().position(|&r| 2 * r + 1 == n);
+        let low = match (coverage, middle) {
+            _ if !ablation.low_resolution && modules != Modules::None => LowSource::Unused,
+            (Coverage::Live, Some(slot)) => LowSource::GlobalCrop(slot * globals.len() + slot),
             _ => LowSource::OwnPass,
         };
         Plan {
             crops_per_side: n,
             tokens_per_side: h,
+            ablation,
             coverage,
             low,
-            local_is_global: coverage == Coverage::Live && n == 1,
+            local_is_global,
             residues,
+            fused,
+            globals,
             tiles,
             taps,
         }
@@ -126,7 +162,7 @@ impl Plan {
 
     /// Global crops to encode, in the order of their features.
     pub fn global_crops(&self) -> Vec<Crop> {
-        square(&self.residues)
+        square(&self.globals)
             .map(|(r, c)| Crop::Global(r, c))
             .collect()
     }
@@ -141,40 +177,60 @@ impl Plan {
         passes
     }
 
-    /// Alive positions along one axis: those whose residue is alive.
-    pub fn positions(&self) -> Vec<usize> {
-        (0..self.crops_per_side * self.tokens_per_side)
-            .filter(|y| self.residues.contains(&(y % self.crops_per_side)))
-            .collect()
-    }
-
     /// Number of enhanced positions, `(residues * h)^2`.
     pub fn query_count(&self) -> usize {
         (self.residues.len() * self.tokens_per_side).pow(2)
     }
 
-    /// For every enhanced position, in the order of the global features (crop by crop, token by
-    /// token): its row in the local features, `[tiles^2, h * h]` flattened.
-    pub fn local_rows(&self) -> Vec<usize> {
-        let (n, h) = (self.crops_per_side, self.tokens_per_side);
-        let mut rows = Vec::with_capacity(self.query_count());
-        for (ry, rx) in square(&self.residues) {
-            for i in 0..h {
-                for j in 0..h {
-                    let (y, x) = (n * i + ry, n * j + rx);
-                    // Residues are alive as wholes, so a tile of any such position is alive; with
-                    // N > h some are not, and those positions are never read.
-                    let slot = |v: usize| self.tiles.iter().position(|&t| t == v / h).unwrap_or(0);
-                    let crop = slot(y) * self.tiles.len() + slot(x);
-                    rows.push(crop * h * h + (y % h) * h + x % h);
-                }
-            }
-        }
-        rows
+    /// Number of fused positions.
+    pub fn fused_count(&self) -> usize {
+        (self.fused.len() * self.tokens_per_side).pow(2)
     }
 
-    /// For every output token: the enhanced rows (in the order of the global features) that it
-    /// reads, with their weights.
+    /// For every enhanced position: its row in the local features, `[tiles^2, h * h]` flattened.
+    pub fn local_rows(&self) -> Vec<usize> {
+        self.positions(&self.residues)
+            .map(|(y, x)| self.local_row(y, x))
+            .collect()
+    }
+
+    /// For every enhanced position: its row in the global features, `[globals^2, h * h]` flattened.
+    pub fn global_rows(&self) -> Vec<usize> {
+        self.positions(&self.residues)
+            .map(|(y, x)| self.row_among(&self.globals, y, x))
+            .collect()
+    }
+
+    /// For every position of the alive tiles, tile by tile, token by token: its row in the global
+    /// features. Only where the keys of a tile are taken from the global map is all of it alive.
+    pub fn global_rows_of_tiles(&self) -> Vec<usize> {
+        let h = self.tokens_per_side;
+        let offsets: Vec<usize> = (0..h).collect();
+        square(&self.tiles)
+            .flat_map(|(ty, tx)| square(&offsets).map(move |(i, j)| (ty * h + i, tx * h + j)))
+            .map(|(y, x)| self.row_among(&self.globals, y, x))
+            .collect()
+    }
+
+    /// For every fused position: the enhanced row at `(dy, dx)` from it, or [`Plan::query_count`] for
+    /// none where the map ends. For each of the nine neighbours, row by row.
+    pub fn neighbour_rows(&self) -> Vec<Vec<usize>> {
+        let side = self.crops_per_side * self.tokens_per_side;
+        // One more than the shift, so that nothing is below zero.
+        let shifted = |v: usize, shift: usize| (v + shift).checked_sub(1).filter(|&v| v < side);
+        square(&[0, 1, 2])
+            .map(|(dy, dx)| {
+                self.positions(&self.fused)
+                    .map(|(y, x)| match shifted(y, dy).zip(shifted(x, dx)) {
+                        Some((y, x)) => self.row_among(&self.residues, y, x),
+                        None => self.query_count(),
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// For every output token: the fused rows that it reads, with their weights.
     pub fn output_rows(&self) -> Vec<Vec<(usize, f32)>> {
         let h = self.tokens_per_side;
         let mut tokens = Vec::with_capacity(h * h);
@@ -183,7 +239,7 @@ impl Plan {
                 let mut token = Vec::new();
                 for &(y, wy) in &self.taps[i] {
                     for &(x, wx) in &self.taps[j] {
-                        token.push((self.row_of(y, x), wy * wx));
+                        token.push((self.row_among(&self.fused, y, x), wy * wx));
                     }
                 }
                 tokens.push(token);
@@ -192,12 +248,31 @@ impl Plan {
         tokens
     }
 
-    /// The row of map position `(y, x)` in the order of the global features.
-    pub fn row_of(&self, y: usize, x: usize) -> usize {
+    /// The map positions of `residues`, in the order of their rows.
+    fn positions(&self, residues: &[usize]) -> impl Iterator<Item = (usize, usize)> {
         let (n, h) = (self.crops_per_side, self.tokens_per_side);
-        let slot = |v: usize| self.residues.iter().position(|&r| r == v % n).unwrap_or(0);
-        let crop = slot(y) * self.residues.len() + slot(x);
+        let tokens: Vec<usize> = (0..h).collect();
+        let mut positions = Vec::with_capacity((residues.len() * h).pow(2));
+        for (ry, rx) in square(residues) {
+            positions.extend(square(&tokens).map(|(i, j)| (n * i + ry, n * j + rx)));
+        }
+        positions.into_iter()
+    }
+
+    /// The row of map position `(y, x)` among those of `residues`.
+    fn row_among(&self, residues: &[usize], y: usize, x: usize) -> usize {
+        let (n, h) = (self.crops_per_side, self.tokens_per_side);
+        let slot = |v: usize| residues.iter().position(|&r| r == v % n).unwrap_or(0);
+        let crop = slot(y) * residues.len() + slot(x);
         crop * h * h + (y / n) * h + x / n
+    }
+
+    /// The row of map position `(y, x)` in the local features.
+    fn local_row(&self, y: usize, x: usize) -> usize {
+        let h = self.tokens_per_side;
+        let slot = |v: usize| self.tiles.iter().position(|&t| t == v / h).unwrap_or(0);
+        let crop = slot(y) * self.tiles.len() + slot(x);
+        crop * h * h + (y % h) * h + x % h
     }
 }
 
@@ -226,6 +301,10 @@ fn average_taps(n: usize, h: usize) -> Vec<Vec<(usize, f32)>> {
         .collect()
 }
 
+fn alive(positions: &[bool]) -> impl Iterator<Item = usize> + '_ {
+    (0..positions.len()).filter(|&y| positions[y])
+}
+
 fn distinct(values: impl Iterator<Item = usize>, below: usize) -> Vec<usize> {
     let mut seen = vec![false; below];
     values.for_each(|v| seen[v] = true);
@@ -242,7 +321,7 @@ mod tests {
     use super::*;
 
     fn live(n: usize, h: usize) -> Plan {
-        Plan::new(n, h, Pooling::Bilinear, Coverage::Live)
+        Plan::new(n, h, Ablation::default(), Coverage::Live)
     }
 
     /// The table in spec/model.md, section 5.
@@ -250,7 +329,7 @@ mod tests {
     fn passes_alive_and_dense() {
         for (n, dense, alive) in [(1, 3, 1), (2, 9, 9), (3, 19, 10), (4, 33, 21), (5, 51, 26)] {
             assert_eq!(live(n, 24).passes().len(), alive, "N = {n}");
-            let all = Plan::new(n, 24, Pooling::Bilinear, Coverage::Dense);
+            let all = Plan::new(n, 24, Ablation::default(), Coverage::Dense);
             assert_eq!(all.passes().len(), dense, "N = {n}");
         }
     }
@@ -277,27 +356,5 @@ mod tests {
         let plan = live(5, 2);
         assert_eq!(plan.tiles, [1, 3]);
         assert_eq!(plan.local_crops().len(), 4);
-    }
-
-    #[test]
-    fn average_pooling_keeps_everything_alive() {
-        let plan = Plan::new(3, 4, Pooling::Average, Coverage::Live);
-        assert_eq!(plan.local_crops().len() + plan.global_crops().len(), 18);
-    }
-
-    #[test]
-    fn every_output_row_exists_and_weights_sum_to_one() {
-        for n in 1..=6 {
-            for h in [1, 2, 3, 4, 7, 24] {
-                for coverage in [Coverage::Live, Coverage::Dense] {
-                    let plan = Plan::new(n, h, Pooling::Bilinear, coverage);
-                    for token in plan.output_rows() {
-                        let sum: f32 = token.iter().map(|&(_, w)| w).sum();
-                        assert!((sum - 1.0).abs() < 1e-6, "N = {n}, h = {h}: {sum}");
-                        assert!(token.iter().all(|&(row, _)| row < plan.query_count()));
-                    }
-                }
-            }
-        }
     }
 }

@@ -3,13 +3,16 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::config::Config;
+use crate::config::{Config, Fusion};
 use crate::error::Result;
 use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::nn::{LayerNorm, Linear, RmsNorm};
 use crate::progress::{Phase, Watch};
 use crate::vision::clip::{ClipLayer, ClipTower};
-use crate::vision::enhance::{DemAttention, Enhancement, FusionMlp};
+use crate::vision::enhance::{DemAttention, Enhancement};
+use crate::vision::fusion::{
+    Conv3x3, Elementwise, FusionMlp, FusionModule, LinearConcat, Operation, WeightedAddition,
+};
 use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
 use crate::weights::checkpoint::Checkpoint;
@@ -179,21 +182,63 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
     /// # Errors
     /// As [`Builder::clip_tower`].
     pub async fn enhancement(&mut self) -> Result<Option<Enhancement>> {
-        let c = self.config.vision.hidden_size;
-        let linears = format!("{DEM}.attention.linears");
+        if !self.config.ablation.modules.has_enhancement() {
+            return Ok(None);
+        }
+        let (first, second) = names::attentions(self.config);
+        let attention = self.dem_attention(first).await?;
+        let local_attention = match second {
+            Some(name) => Some(self.dem_attention(name).await?),
+            None => None,
+        };
         Ok(Some(Enhancement {
-            attention: DemAttention {
-                query: self.linear(&format!("{linears}.0"), c, c).await?,
-                key: self.linear(&format!("{linears}.1"), c, c).await?,
-                value: self.linear(&format!("{linears}.2"), c, c).await?,
-                out: self.linear(&format!("{linears}.3"), c, c).await?,
-                norm: self.layer_norm(&format!("{DEM}.attention.ln")).await?,
-            },
-            ffn_crop: self.fusion_mlp("ffn_crop").await?,
-            ffn_stride: self.fusion_mlp("ffn_stride").await?,
+            attention,
+            local_attention,
+            fusion: self.fusion().await?,
             norm: self.layer_norm(&format!("{DEM}.ln_fuse")).await?,
             heads: self.config.dem_heads,
         }))
+    }
+
+    async fn dem_attention(&mut self, name: &str) -> Result<DemAttention> {
+        let c = self.config.vision.hidden_size;
+        let linears = format!("{DEM}.{name}.linears");
+        Ok(DemAttention {
+            query: self.linear(&format!("{linears}.0"), c, c).await?,
+            key: self.linear(&format!("{linears}.1"), c, c).await?,
+            value: self.linear(&format!("{linears}.2"), c, c).await?,
+            out: self.linear(&format!("{linears}.3"), c, c).await?,
+            norm: self.layer_norm(&format!("{DEM}.{name}.ln")).await?,
+        })
+    }
+
+    async fn fusion(&mut self) -> Result<FusionModule> {
+        let c = self.config.vision.hidden_size;
+        let elementwise = |operation| FusionModule::Elementwise(Elementwise { operation });
+        Ok(match self.config.ablation.fusion {
+            Fusion::LinearConcat => FusionModule::LinearConcat(LinearConcat {
+                ffn_crop: self.fusion_mlp("ffn_crop").await?,
+                ffn_stride: self.fusion_mlp("ffn_stride").await?,
+            }),
+            Fusion::Conv3x3 => {
+                let weight = format!("{DEM}.conv_fuse.weight");
+                let bias = format!("{DEM}.conv_fuse.bias");
+                FusionModule::Conv3x3(Conv3x3 {
+                    weight: Param::from_tensor(self.tensor(&weight, [c, 2 * c, 3, 3]).await?),
+                    bias: Param::from_tensor(self.tensor(&bias, [c]).await?),
+                })
+            }
+            Fusion::WeightedAddition => {
+                let (crop, stride) = (format!("{DEM}.weight_crop"), format!("{DEM}.weight_stride"));
+                FusionModule::WeightedAddition(WeightedAddition {
+                    crop: Param::from_tensor(self.tensor(&crop, [c]).await?),
+                    stride: Param::from_tensor(self.tensor(&stride, [c]).await?),
+                })
+            }
+            Fusion::Multiplication => elementwise(Operation::Multiplication),
+            Fusion::Maxpool => elementwise(Operation::Maximum),
+            Fusion::Addition => elementwise(Operation::Addition),
+        })
     }
 
     async fn fusion_mlp(&mut self, name: &str) -> Result<FusionMlp> {

@@ -1,6 +1,6 @@
 //! The checkpoint's names and shapes, in one table: every tensor that the model reads.
 
-use crate::config::Config;
+use crate::config::{Config, Dem, Directions, Fusion};
 
 /// Prefix of the vision tower.
 pub const VISION: &str = "model.vision_tower.vision_tower.vision_model";
@@ -51,20 +51,52 @@ pub fn clip_tower(config: &Config) -> Names {
     table.0
 }
 
-/// The tensors of [`crate::vision::enhance::Enhancement`].
+/// The tensors of [`crate::vision::enhance::Enhancement`]; none where there is no such module. The
+/// release's names, and names of our own for what it does not have.
 pub fn enhancement(config: &Config) -> Names {
     let mut table = Table(Vec::new());
     let c = config.vision.hidden_size;
-    for index in 0..4 {
-        table.linear(format!("{DEM}.attention.linears.{index}"), c, c);
+    if !config.ablation.modules.has_enhancement() {
+        return table.0;
     }
-    table.norm(format!("{DEM}.attention.ln"), c);
-    for ffn in ["ffn_crop", "ffn_stride"] {
-        table.linear(format!("{DEM}.{ffn}.0"), c, c / 16);
-        table.linear(format!("{DEM}.{ffn}.2"), c / 16, c / 2);
+    let (first, second) = attentions(config);
+    for attention in [first].into_iter().chain(second) {
+        for index in 0..4 {
+            table.linear(format!("{DEM}.{attention}.linears.{index}"), c, c);
+        }
+        table.norm(format!("{DEM}.{attention}.ln"), c);
+    }
+    match config.ablation.fusion {
+        Fusion::LinearConcat => {
+            for ffn in ["ffn_crop", "ffn_stride"] {
+                table.linear(format!("{DEM}.{ffn}.0"), c, c / 16);
+                table.linear(format!("{DEM}.{ffn}.2"), c / 16, c / 2);
+            }
+        }
+        Fusion::Conv3x3 => {
+            table.add(format!("{DEM}.conv_fuse.weight"), &[c, 2 * c, 3, 3]);
+            table.add(format!("{DEM}.conv_fuse.bias"), &[c]);
+        }
+        Fusion::WeightedAddition => {
+            for weight in ["weight_crop", "weight_stride"] {
+                table.add(format!("{DEM}.{weight}"), &[c]);
+            }
+        }
+        Fusion::Multiplication | Fusion::Maxpool | Fusion::Addition => {}
     }
     table.norm(format!("{DEM}.ln_fuse"), c);
     table.0
+}
+
+/// Names below [`DEM`]: of the attention of both directions, or of the global one (or the only one)
+/// where they differ; and of the local one's own.
+pub fn attentions(config: &Config) -> (&'static str, Option<&'static str>) {
+    match (config.ablation.dem, config.ablation.directions) {
+        (Dem::Released, _) => ("attention", None),
+        (Dem::Paper, Directions::Both) => ("attention_global", Some("attention_local")),
+        (Dem::Paper, Directions::Global) => ("attention_global", None),
+        (Dem::Paper, Directions::Local) => ("attention_local", None),
+    }
 }
 
 /// The tensors of [`crate::vision::projector::Projector`].

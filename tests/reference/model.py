@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +89,16 @@ def read_config(folder: Path, weights: Weights) -> Config:
         if raw.get(key, wanted) != wanted:
             raise ValueError(f"config.json: {key} = {raw[key]!r}, only {wanted!r} is implemented")
     extra = raw.get("inf_llava", {})
-    for key in sorted(extra.keys() - {"crops_per_side", "dem_heads"}):
-        print(f"warning: inf_llava.{key} is ignored, the released architecture is computed", file=sys.stderr)
+    for key, released in {
+        "low_resolution": True,
+        "pooling": "bilinear",
+        "modules": "dcm_dem",
+        "enhancement": "both",
+        "fusion": "linear_concat",
+        "dem": "released",
+    }.items():
+        if extra.get(key, released) != released:
+            raise ValueError(f"config.json: inf_llava.{key} = {extra[key]!r}; see write_ablations.py for the ablations")
 
     llama = {key: raw[key] for key in LLAMA_KEYS if key in raw}
     # Training may have added a padding row without raising `vocab_size`.

@@ -201,6 +201,11 @@ fn info_tells_what_a_model_needs() {
         info["vision_passes"],
         serde_json::json!({"live": 10, "dense": 19})
     );
+    let configuration = serde_json::json!({
+        "low_resolution": true, "pooling": "bilinear", "modules": "dcm_dem",
+        "enhancement": "both", "fusion": "linear_concat", "dem": "released",
+    });
+    assert_eq!(info["configuration"], configuration);
     assert_eq!(info["stored_as"], serde_json::json!(["F32"]));
     assert_eq!(info["files"].as_array().map(Vec::len), Some(2));
     let memory = |part: &str| info["memory_bytes"][part].as_u64().expect("bytes");

@@ -6,6 +6,9 @@ use inf_llava::weights::names;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "config_ablations.rs"]
+mod ablations;
+
 /// The fixture `tiny`'s config.json, to be spoilt entry by entry.
 fn tiny() -> Value {
     let json = std::fs::read(crate::fixture("tiny").join("config.json")).expect("fixture");

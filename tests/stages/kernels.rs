@@ -3,10 +3,11 @@
 //! All limits stand here. Both bodies compute in f32 and differ in the order of their sums.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use inf_llava::gpu::ops::{CropShape, DemShape, Direction, Square, crop_patchify, dem_attention};
+use inf_llava::config::Ablation;
+use inf_llava::gpu::ops::{CropShape, Cut, DemShape, Square, crop_patchify, dem_attention};
 use inf_llava::gpu::reference;
 use inf_llava::stages::read;
-use inf_llava::vision::plan::{Coverage, Crop, Plan, Pooling};
+use inf_llava::vision::plan::{Coverage, Crop, Plan};
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -63,7 +64,7 @@ fn dem_attention_equals_its_reference() {
     ];
     for (index, &(n, h, heads, head_dim)) in cases.iter().enumerate() {
         for coverage in [Coverage::Live, Coverage::Dense] {
-            let plan = Plan::new(n, h, Pooling::Bilinear, coverage);
+            let plan = Plan::new(n, h, Ablation::default(), coverage);
             let shape = DemShape {
                 crops_per_side: n,
                 tokens_per_side: h,
@@ -73,8 +74,8 @@ fn dem_attention_equals_its_reference() {
             };
             let channels = heads * head_dim;
             let q = values(index as u64, plan.query_count() * channels);
-            for direction in [Direction::Global, Direction::Local] {
-                let dims = [shape.sets(direction), h * h, channels];
+            for cut in [Cut::Tiles, Cut::Strided] {
+                let dims = [shape.sets(cut), h * h, channels];
                 let count = dims.iter().product();
                 let (k, v) = (
                     values(100 + index as u64, count),
@@ -83,17 +84,16 @@ fn dem_attention_equals_its_reference() {
                 let run = |device: &Device,
                            f: fn(
                     &DemShape,
-                    Direction,
+                    Cut,
                     Tensor<2>,
                     Tensor<3>,
                     Tensor<3>,
                 ) -> Tensor<2>| {
                     let q = on(device, &q, [plan.query_count(), channels]);
                     let (k, v) = (on(device, &k, dims), on(device, &v, dims));
-                    crate::block_on(read(f(&shape, direction, q, k, v))).unwrap()
+                    crate::block_on(read(f(&shape, cut, q, k, v))).unwrap()
                 };
-                let what =
-                    format!("N {n}, h {h}, {heads} x {head_dim}, {coverage:?}, {direction:?}");
+                let what = format!("N {n}, h {h}, {heads} x {head_dim}, {coverage:?}, {cut:?}");
                 let expected = run(&cpu, reference::dem_attention);
                 compare(&what, &run(&gpu, dem_attention), &expected, ATTENTION);
             }
@@ -104,7 +104,7 @@ fn dem_attention_equals_its_reference() {
 /// A head wider than the kernel takes must go to the reference body, not to a wrong answer.
 #[test]
 fn dem_attention_beyond_the_kernel() {
-    let plan = Plan::new(2, 2, Pooling::Bilinear, Coverage::Live);
+    let plan = Plan::new(2, 2, Ablation::default(), Coverage::Live);
     let shape = DemShape {
         crops_per_side: 2,
         tokens_per_side: 2,
@@ -116,14 +116,7 @@ fn dem_attention_beyond_the_kernel() {
         let device = crate::device(device).device;
         let q = on(&device, &values(1, 16 * 300), [16, 300]);
         let k = on(&device, &values(2, 16 * 300), [4, 4, 300]);
-        crate::block_on(read(dem_attention(
-            &shape,
-            Direction::Global,
-            q,
-            k.clone(),
-            k,
-        )))
-        .unwrap()
+        crate::block_on(read(dem_attention(&shape, Cut::Tiles, q, k.clone(), k))).unwrap()
     };
     compare("head of 300", &run("wgpu"), &run("cpu"), ATTENTION);
 }
@@ -143,7 +136,7 @@ fn crop_patchify_equals_its_reference() {
             .iter()
             .map(|v| ((v + 2.0) * 63.0) as u8)
             .collect();
-        let plan = Plan::new(n, crop_px / patch_px, Pooling::Bilinear, Coverage::Dense);
+        let plan = Plan::new(n, crop_px / patch_px, Ablation::default(), Coverage::Dense);
         let crops = plan.passes();
         assert!(crops.contains(&Crop::Low));
         let run = |device: &str, f: fn(CropShape, &Square, &[Crop]) -> Tensor<3>| {

@@ -16,7 +16,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let entry = entry.expect("entry");
         let kind = entry.file_type().expect("kind of file");
         let name = entry.file_name();
-        if kind.is_dir() && !NOT_OURS.iter().any(|&other| name == other) {
+        // `.git` is a file in a worktree.
+        if NOT_OURS.iter().any(|&other| name == other) {
+            continue;
+        } else if kind.is_dir() {
             walk(&entry.path(), found);
         } else if kind.is_file() {
             found.push(entry.path());

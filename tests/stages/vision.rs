@@ -95,7 +95,7 @@ fn nan_in_dead_crops_changes_nothing() {
             // What the live plan keeps of the poisoned features, low from where it says.
             let global = keep(global, &globals, &live.global_crops());
             let low = match live.low {
-                LowSource::OwnPass => clean.low.clone(),
+                LowSource::OwnPass | LowSource::Unused => clean.low.clone(),
                 LowSource::GlobalCrop(index) => {
                     Some(global.clone().narrow(0, index, 1).squeeze_dim(0))
                 }

@@ -16,13 +16,14 @@ const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
 /// Entries of the uniform's list of tiles.
 const MAX_TILES: usize = 16;
 
-/// Which map queries which.
+/// How the maps are cut into the sets within which one queries the other. Which map queries is the
+/// caller's affair: in the release the global map in tiles and the local one in strided sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Global enhancement: in each contiguous tile, the global map queries the local one.
-    Global,
-    /// Local enhancement: in each strided set, the local map queries the global one.
-    Local,
+pub enum Cut {
+    /// Contiguous tiles: the rows of a tile query its h * h keys.
+    Tiles,
+    /// Strided sets `[r::N, c::N]`: the rows of a residue query its h * h keys.
+    Strided,
 }
 
 /// What is alive in the two maps: see `vision::plan::Plan`, which says why.
@@ -32,7 +33,7 @@ pub struct DemShape {
     pub crops_per_side: usize,
     /// Tokens per crop side h.
     pub tokens_per_side: usize,
-    /// Alive residues along one axis, contiguous.
+    /// Residues of the rows along one axis, contiguous.
     pub residues: Vec<usize>,
     /// Alive tiles along one axis.
     pub tiles: Vec<usize>,
@@ -41,11 +42,11 @@ pub struct DemShape {
 }
 
 impl DemShape {
-    /// Sets of keys for a direction: one a tile, or one a residue.
-    pub fn sets(&self, direction: Direction) -> usize {
-        match direction {
-            Direction::Global => self.tiles.len().pow(2),
-            Direction::Local => self.residues.len().pow(2),
+    /// Sets of keys: one a tile, or one a residue.
+    pub fn sets(&self, cut: Cut) -> usize {
+        match cut {
+            Cut::Tiles => self.tiles.len().pow(2),
+            Cut::Strided => self.residues.len().pow(2),
         }
     }
 
@@ -57,11 +58,11 @@ impl DemShape {
     }
 
     /// Most rows that query one set.
-    fn queries_per_set(&self, direction: Direction) -> usize {
+    fn queries_per_set(&self, cut: Cut) -> usize {
         let h = self.tokens_per_side;
-        match direction {
-            Direction::Local => h * h,
-            Direction::Global => {
+        match cut {
+            Cut::Strided => h * h,
+            Cut::Tiles => {
                 let most = self
                     .tiles
                     .iter()
@@ -73,14 +74,14 @@ impl DemShape {
     }
 }
 
-/// `softmax(Q K^T / sqrt(head_dim)) V` within the sets of `direction` (paper eq. 18-25; the
+/// `softmax(Q K^T / sqrt(head_dim)) V` within the sets of `cut` (paper eq. 18-25; the
 /// release's `MultiHeadAttention` without its output linear).
 ///
-/// `q` is `[rows, C]` in the order of the global features, `k` and `v` are `[sets, h * h, C]`; the
+/// `q` is `[rows, C]`, residue by residue and token by token, `k` and `v` are `[sets, h * h, C]`; the
 /// result is `[rows, C]` in the order of `q`. f32.
 pub fn dem_attention(
     shape: &DemShape,
-    direction: Direction,
+    cut: Cut,
     q: Tensor<2>,
     k: Tensor<3>,
     v: Tensor<3>,
@@ -94,7 +95,7 @@ pub fn dem_attention(
         GpuTensor::from_float(&v),
     );
     let (Some(q), Some(k), Some(v), true) = (buffers.0, buffers.1, buffers.2, fits) else {
-        return reference::dem_attention(shape, direction, q, k, v);
+        return reference::dem_attention(shape, cut, q, k, v);
     };
     let mut params = vec![
         shape.crops_per_side as u32,
@@ -102,9 +103,9 @@ pub fn dem_attention(
         shape.residues[0] as u32,
         shape.residues.len() as u32,
         shape.tiles.len() as u32,
-        match direction {
-            Direction::Global => 0,
-            Direction::Local => 1,
+        match cut {
+            Cut::Tiles => 0,
+            Cut::Strided => 1,
         },
         shape.heads as u32,
         head_dim as u32,
@@ -115,8 +116,8 @@ pub fn dem_attention(
     ];
     params.extend((0..MAX_TILES).map(|i| shape.tiles.get(i).copied().unwrap_or(0) as u32));
     let groups = [
-        shape.queries_per_set(direction).div_ceil(QUERIES) as u32,
-        shape.sets(direction) as u32,
+        shape.queries_per_set(cut).div_ceil(QUERIES) as u32,
+        shape.sets(cut) as u32,
         shape.heads as u32,
     ];
     launch(KERNEL, &[q, k, v], [rows, channels], groups, &params)

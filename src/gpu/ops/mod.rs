@@ -4,7 +4,7 @@ mod crop_patchify;
 mod dem_attention;
 
 pub use crop_patchify::{CropShape, Square, crop_patchify};
-pub use dem_attention::{DemShape, Direction, dem_attention};
+pub use dem_attention::{Cut, DemShape, dem_attention};
 
 /// Source and name of every kernel, for checks that want them all.
 pub const SHADERS: &[(&str, &str)] = &[

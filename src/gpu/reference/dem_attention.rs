@@ -3,12 +3,12 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::gpu::ops::{DemShape, Direction};
+use crate::gpu::ops::{Cut, DemShape};
 
 /// See [`crate::gpu::ops::dem_attention`].
 pub fn dem_attention(
     shape: &DemShape,
-    direction: Direction,
+    cut: Cut,
     q: Tensor<2>,
     k: Tensor<3>,
     v: Tensor<3>,
@@ -17,7 +17,7 @@ pub fn dem_attention(
     let (heads, head_dim) = (shape.heads, channels / shape.heads);
     let device = q.device();
     let [_, tokens, _] = k.dims();
-    let sets = query_rows(shape, direction);
+    let sets = query_rows(shape, cut);
 
     // [tokens, C] -> [heads, tokens, head_dim]
     let by_head = |x: Tensor<2>| {
@@ -50,18 +50,18 @@ pub fn dem_attention(
 }
 
 /// The rows that query each set, `[sets][rows]`.
-fn query_rows(shape: &DemShape, direction: Direction) -> Vec<Vec<usize>> {
+fn query_rows(shape: &DemShape, cut: Cut) -> Vec<Vec<usize>> {
     let (n, h) = (shape.crops_per_side, shape.tokens_per_side);
-    let mut sets = vec![Vec::new(); shape.sets(direction)];
+    let mut sets = vec![Vec::new(); shape.sets(cut)];
     let mut row = 0;
     for (slot_y, ry) in shape.residues.iter().enumerate() {
         for (slot_x, rx) in shape.residues.iter().enumerate() {
             for i in 0..h {
                 for j in 0..h {
                     let slot = |v: usize| shape.tiles.iter().position(|&t| t == v / h);
-                    let set = match direction {
-                        Direction::Local => Some(slot_y * shape.residues.len() + slot_x),
-                        Direction::Global => slot(n * i + ry)
+                    let set = match cut {
+                        Cut::Strided => Some(slot_y * shape.residues.len() + slot_x),
+                        Cut::Tiles => slot(n * i + ry)
                             .zip(slot(n * j + rx))
                             .map(|(y, x)| y * shape.tiles.len() + x),
                     };

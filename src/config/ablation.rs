@@ -1,0 +1,285 @@
+//! The paper's ablations (Tab. 3 to 6) as choices of one configuration, the block `inf_llava` of
+//! `config.json`. What is not stated is the release's.
+//!
+//! In: the names as they are written. Out: an [`Ablation`] whose parts go together. What each choice
+//! computes is said in spec/model.md, section 9, and where it is computed.
+
+use serde::Serialize;
+
+use super::CONFIG_FILE;
+use super::file::RawInfLlava;
+use crate::error::{Error, Result};
+
+/// An enum of choices with the names that a file has for them; the first is the release's.
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        pub enum $name {
+            $($(#[$of])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every choice, the release's first.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// As `config.json` has it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $($name::$variant => $text,)+
+                }
+            }
+
+            /// The inverse of `name`.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|choice| choice.name() == name)
+            }
+
+            fn read(entry: &str, written: &Option<String>) -> Result<Self> {
+                let Some(written) = written else {
+                    return Ok(Self::default());
+                };
+                let names = || Self::ALL.iter().map(|choice| choice.name()).collect();
+                Self::from_name(written).ok_or_else(|| unsupported(entry, written, names()))
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::ALL[0]
+            }
+        }
+    };
+}
+
+choices! {
+    /// How the map of `N*h x N*h` positions becomes `h x h` tokens.
+    Pooling {
+        /// The release: bilinear, `align_corners = false`, no antialias.
+        Bilinear = "bilinear",
+        /// The paper's equation 7: the mean of each N x N block.
+        Average = "average",
+    }
+}
+
+choices! {
+    /// Which perspectives there are, and whether they are enhanced (Tab. 6).
+    Modules {
+        /// Both, enhanced and fused: the release.
+        DcmDem = "dcm_dem",
+        /// The local crops' map alone.
+        Local = "local",
+        /// The global crops' map alone.
+        Global = "global",
+        /// The sum of both maps, without DEM.
+        LocalGlobal = "local_global",
+        /// The low-resolution image alone. With one crop a side this is LLaVA-1.5's pipeline.
+        None = "none",
+    }
+}
+
+impl Modules {
+    /// Whether there is a map of the local crops.
+    pub fn has_local(self) -> bool {
+        matches!(
+            self,
+            Modules::DcmDem | Modules::Local | Modules::LocalGlobal
+        )
+    }
+
+    /// Whether there is a map of the global crops.
+    pub fn has_global(self) -> bool {
+        matches!(
+            self,
+            Modules::DcmDem | Modules::Global | Modules::LocalGlobal
+        )
+    }
+
+    /// Whether there is an enhancement module.
+    pub fn has_enhancement(self) -> bool {
+        self == Modules::DcmDem
+    }
+}
+
+choices! {
+    /// Which of the two maps is enhanced by the other before they are fused (Tab. 4).
+    Directions {
+        /// G' and L'.
+        Both = "both",
+        /// G' alone: L' is L, the recombined features of the local crops.
+        Global = "global",
+        /// L' alone: G' is G, the recombined features of the global crops.
+        Local = "local",
+    }
+}
+
+impl Directions {
+    /// Whether the global map queries the local one.
+    pub fn has_global(self) -> bool {
+        self != Directions::Local
+    }
+
+    /// Whether the local map queries the global one.
+    pub fn has_local(self) -> bool {
+        self != Directions::Global
+    }
+}
+
+choices! {
+    /// How L' and G' become one map (Tab. 5). A LayerNorm follows each.
+    Fusion {
+        /// `concat(ffn(L'), ffn(G')) + G' + L'`: the release.
+        LinearConcat = "linear_concat",
+        /// A 3 x 3 convolution of `concat(L', G')`, 2C -> C, zeros around the map.
+        Conv3x3 = "conv3x3",
+        /// `G' * L'`.
+        Multiplication = "multiplication",
+        /// `a L' + b G'` with a learnt weight a channel and map.
+        WeightedAddition = "weighted_addition",
+        /// The larger of the two, element by element.
+        Maxpool = "maxpool",
+        /// `G' + L'`.
+        Addition = "addition",
+    }
+}
+
+choices! {
+    /// Whose attention (eq. 18-25).
+    Dem {
+        /// One attention for both directions; G queries L in contiguous tiles, L queries G in strided
+        /// sets.
+        Released = "released",
+        /// An attention for each direction, and the cuts the other way round: G queries L in strided
+        /// sets (eq. 18-21), L queries G in contiguous tiles (eq. 22-25). Heads, biases, output linear,
+        /// residual and LayerNorm, of which the equations say nothing, are as in the release.
+        Paper = "paper",
+    }
+}
+
+/// A configuration of the part between tower and projector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Ablation {
+    /// Whether the low-resolution image is averaged in ("336 + 1008" of Tab. 3), or the rest stands
+    /// alone ("1008").
+    pub low_resolution: bool,
+    /// `pooling`.
+    pub pooling: Pooling,
+    /// `modules`.
+    pub modules: Modules,
+    /// `enhancement`.
+    #[serde(rename = "enhancement")]
+    pub directions: Directions,
+    /// `fusion`.
+    pub fusion: Fusion,
+    /// `dem`.
+    pub dem: Dem,
+}
+
+impl Default for Ablation {
+    /// The release.
+    fn default() -> Self {
+        Ablation {
+            low_resolution: true,
+            pooling: Pooling::default(),
+            modules: Modules::default(),
+            directions: Directions::default(),
+            fusion: Fusion::default(),
+            dem: Dem::default(),
+        }
+    }
+}
+
+impl Ablation {
+    pub(super) fn from_raw(raw: &RawInfLlava) -> Result<Self> {
+        let ablation = Ablation {
+            low_resolution: raw.low_resolution.unwrap_or(true),
+            pooling: Pooling::read("pooling", &raw.pooling)?,
+            modules: Modules::read("modules", &raw.modules)?,
+            directions: Directions::read("enhancement", &raw.enhancement)?,
+            fusion: Fusion::read("fusion", &raw.fusion)?,
+            dem: Dem::read("dem", &raw.dem)?,
+        };
+        ablation.check()?;
+        Ok(ablation)
+    }
+
+    /// The entries that are not the release's, as `config.json` has them; none if all are.
+    pub fn departures(&self) -> Option<String> {
+        let release = Ablation::default();
+        let entries = [
+            (
+                "low_resolution",
+                "false",
+                self.low_resolution == release.low_resolution,
+            ),
+            (
+                "pooling",
+                self.pooling.name(),
+                self.pooling == release.pooling,
+            ),
+            (
+                "modules",
+                self.modules.name(),
+                self.modules == release.modules,
+            ),
+            (
+                "enhancement",
+                self.directions.name(),
+                self.directions == release.directions,
+            ),
+            ("fusion", self.fusion.name(), self.fusion == release.fusion),
+            ("dem", self.dem.name(), self.dem == release.dem),
+        ];
+        let departures: Vec<_> = entries
+            .iter()
+            .filter(|(_, _, is_released)| !is_released)
+            .map(|(entry, name, _)| format!("{entry} {name}"))
+            .collect();
+        (!departures.is_empty()).then(|| departures.join(", "))
+    }
+
+    /// Refuses a choice about what is not there: it would be ignored, and taken for computed. The
+    /// release's value, stated or not, always goes.
+    fn check(&self) -> Result<()> {
+        let (enhancement, maps) = (
+            [
+                ("enhancement", self.directions != Directions::default()),
+                ("fusion", self.fusion != Fusion::default()),
+                ("dem", self.dem != Dem::default()),
+            ],
+            [
+                ("pooling", self.pooling != Pooling::default()),
+                ("low_resolution", !self.low_resolution),
+            ],
+        );
+        let refuse_if_set = |entries: &[(&str, bool)], what: &str| {
+            let Some((entry, _)) = entries.iter().find(|(_, is_set)| *is_set) else {
+                return Ok(());
+            };
+            Err(Error::config(
+                CONFIG_FILE,
+                format!(
+                    "inf_llava.{entry} is set, and with inf_llava.modules {:?} there is {what}",
+                    self.modules.name()
+                ),
+            ))
+        };
+        if !self.modules.has_enhancement() {
+            refuse_if_set(&enhancement, "no enhancement module")?;
+        }
+        if self.modules == Modules::None {
+            refuse_if_set(&maps, "nothing but the low-resolution image")?;
+        }
+        Ok(())
+    }
+}
+
+fn unsupported(entry: &str, written: &str, names: Vec<&str>) -> Error {
+    Error::config(
+        CONFIG_FILE,
+        format!(
+            "inf_llava.{entry} is {written:?}; supported: {}",
+            names.join(", ")
+        ),
+    )
+}

@@ -1,0 +1,141 @@
+//! How the two maps become one (Tab. 5): rows of L' and of G' in, fused rows out, before the LayerNorm.
+//! The paper names all but the first without formulas; these are ours (spec/model.md, section 9).
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Int, Tensor};
+
+use crate::nn::Linear;
+
+/// `C -> C/16 -> GELU -> C/2`, one for each half of the fused channels.
+#[derive(Module, Debug)]
+pub struct FusionMlp {
+    /// C -> C/16.
+    pub down: Linear,
+    /// C/16 -> C/2.
+    pub up: Linear,
+}
+
+impl FusionMlp {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.up.forward(gelu(self.down.forward(x)))
+    }
+}
+
+/// `concat(ffn_crop(L'), ffn_stride(G')) + G' + L'`: the release. The paper's equations 26 and 27 have
+/// a linear C -> C/2 each, and no sum.
+#[derive(Module, Debug)]
+pub struct LinearConcat {
+    /// Of the locally enhanced map.
+    pub ffn_crop: FusionMlp,
+    /// Of the globally enhanced map.
+    pub ffn_stride: FusionMlp,
+}
+
+/// A 3 x 3 convolution of `concat(L', G')` on the map, with zeros around it.
+#[derive(Module, Debug)]
+pub struct Conv3x3 {
+    /// `[C, 2C, 3, 3]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[C]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+/// `crop * L' + stride * G'`, a learnt weight for each channel and map.
+#[derive(Module, Debug)]
+pub struct WeightedAddition {
+    /// Of the locally enhanced map, `[C]`.
+    pub crop: Param<Tensor<1>>,
+    /// Of the globally enhanced map, `[C]`.
+    pub stride: Param<Tensor<1>>,
+}
+
+/// What needs no weights, element by element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The product.
+    Multiplication,
+    /// The larger.
+    Maximum,
+    /// The sum.
+    Addition,
+}
+
+/// An [`Operation`] as a module.
+#[derive(Module, Debug)]
+pub struct Elementwise {
+    /// Which.
+    #[module(skip)]
+    pub operation: Operation,
+}
+
+/// One of them, with its weights.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a model has one")]
+pub enum FusionModule {
+    /// The release's.
+    LinearConcat(LinearConcat),
+    /// On the map.
+    Conv3x3(Conv3x3),
+    /// Weighted.
+    WeightedAddition(WeightedAddition),
+    /// Without weights.
+    Elementwise(Elementwise),
+}
+
+impl FusionModule {
+    /// `locally` L' and `globally` G', `[rows, C]` -> fused rows `[rows, C]`, which are those that
+    /// `neighbours` (of [`crate::vision::selection::Selection`]) are of where the fusion reads them.
+    pub fn forward(
+        &self,
+        locally: Tensor<2>,
+        globally: Tensor<2>,
+        neighbours: &[Tensor<1, Int>],
+    ) -> Tensor<2> {
+        match self {
+            FusionModule::LinearConcat(mlps) => {
+                let halves = vec![
+                    mlps.ffn_crop.forward(locally.clone()),
+                    mlps.ffn_stride.forward(globally.clone()),
+                ];
+                Tensor::cat(halves, 1) + globally + locally
+            }
+            FusionModule::Conv3x3(conv) => {
+                conv.forward(Tensor::cat(vec![locally, globally], 1), neighbours)
+            }
+            FusionModule::WeightedAddition(weights) => {
+                locally * weights.crop.val().unsqueeze()
+                    + globally * weights.stride.val().unsqueeze()
+            }
+            FusionModule::Elementwise(module) => match module.operation {
+                Operation::Multiplication => globally * locally,
+                Operation::Maximum => globally.max_pair(locally),
+                Operation::Addition => globally + locally,
+            },
+        }
+    }
+}
+
+impl Conv3x3 {
+    /// One product for each of the nine neighbours, so that no map is ever recombined.
+    fn forward(&self, rows: Tensor<2>, neighbours: &[Tensor<1, Int>]) -> Tensor<2> {
+        let [_, inputs] = rows.dims();
+        let around = Tensor::zeros([1, inputs], &rows.device());
+        let rows = Tensor::cat(vec![rows, around], 0);
+        let weight = self.weight.val();
+        let [outputs, ..] = weight.dims();
+        let bias = self.bias.val().unsqueeze::<2>();
+        neighbours
+            .iter()
+            .enumerate()
+            .fold(bias, |sum, (index, neighbour)| {
+                let (y, x) = (index / 3, index % 3);
+                let weight = weight
+                    .clone()
+                    .slice([0..outputs, 0..inputs, y..y + 1, x..x + 1])
+                    .reshape([outputs, inputs]);
+                let rows = rows.clone().select(0, neighbour.clone());
+                sum + rows.matmul(weight.transpose())
+            })
+    }
+}
