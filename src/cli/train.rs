@@ -112,9 +112,12 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
             }
         }
         if args.until.as_ref() == Some(&stage.name) {
-            break;
+            return Ok(ExitCode::SUCCESS);
         }
     }
+    let folder = args.out.join("model");
+    project.finish(&folder)?;
+    say(folder.display());
     Ok(ExitCode::SUCCESS)
 }
 

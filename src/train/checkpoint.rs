@@ -76,7 +76,8 @@ pub fn read_companions(folder: &Path) -> Result<Companions> {
         .collect()
 }
 
-/// Writes a folder of weights and companions, and `training` if the run is to go on from there.
+/// Writes a folder of weights and companions: with `training`, one that a run can go on from, in f32;
+/// without, a finished model, in f16.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -93,9 +94,14 @@ pub fn write_folder(
     for (name, bytes) in companions {
         write(&next.join(name), bytes)?;
     }
-    write_tensors(&next.join(MODEL_FILE), weights)?;
+    // What training goes on from must be exact; a finished model takes half the room.
+    let dtype = match training {
+        Some(_) => Dtype::F32,
+        None => Dtype::F16,
+    };
+    write(&next.join(MODEL_FILE), &serialize(weights, dtype)?)?;
     if let Some((progress, tensors)) = training {
-        write_tensors(&next.join(TRAINING_FILE), tensors)?;
+        write(&next.join(TRAINING_FILE), &serialize(tensors, Dtype::F32)?)?;
         let json = serde_json::to_vec_pretty(progress).map_err(|e| output(&next, e))?;
         write(&next.join(PROGRESS_FILE), &json)?;
     }
@@ -228,7 +234,15 @@ fn check_same(folder: &Path, found: &Progress, expected: &Progress) -> Result<()
     Ok(())
 }
 
-/// Every tensor of an f32 safetensors file.
+fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&chunk| u16::from_le_bytes(chunk))
+}
+
+/// Every tensor of a safetensors file, as f32.
 ///
 /// # Errors
 /// [`Error::FileAccess`], [`Error::Checkpoint`].
@@ -239,18 +253,22 @@ pub fn read_tensors(file: &Path) -> Result<Weights> {
     tensors
         .iter()
         .map(|(name, view)| {
-            if view.dtype() != Dtype::F32 {
-                return Err(bad(format!(
-                    "{name} is stored as {:?}, not F32",
-                    view.dtype()
-                )));
-            }
-            let (chunks, _) = view.data().as_chunks();
-            let tensor = HostTensor {
-                values: chunks
-                    .iter()
-                    .map(|&chunk| f32::from_le_bytes(chunk))
+            let data = view.data();
+            let values = match view.dtype() {
+                Dtype::F32 => {
+                    let (chunks, _) = data.as_chunks();
+                    chunks.iter().map(|&c| f32::from_le_bytes(c)).collect()
+                }
+                Dtype::F16 => halves(data)
+                    .map(|bits| half::f16::from_bits(bits).to_f32())
                     .collect(),
+                Dtype::BF16 => halves(data)
+                    .map(|bits| half::bf16::from_bits(bits).to_f32())
+                    .collect(),
+                other => return Err(bad(format!("{name} is stored as {other:?}, not as floats"))),
+            };
+            let tensor = HostTensor {
+                values,
                 shape: view.shape().to_vec(),
             };
             Ok((name.to_string(), tensor))
@@ -258,25 +276,33 @@ pub fn read_tensors(file: &Path) -> Result<Weights> {
         .collect()
 }
 
-/// The bytes of a safetensors file of f32.
+/// The bytes of a safetensors file, in f32 or f16.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if a tensor's numbers do not fill its shape.
-pub fn serialize(weights: &Weights) -> Result<Vec<u8>> {
+pub fn serialize(weights: &Weights, dtype: Dtype) -> Result<Vec<u8>> {
     let bad = |e: safetensors::SafeTensorError| Error::checkpoint(MODEL_FILE, e);
+    let bytes: Vec<Vec<u8>> = weights
+        .values()
+        .map(|tensor| {
+            let values = tensor.values.iter();
+            match dtype {
+                Dtype::F16 => values
+                    .flat_map(|&value| half::f16::from_f32(value).to_le_bytes())
+                    .collect(),
+                _ => values.flat_map(|value| value.to_le_bytes()).collect(),
+            }
+        })
+        .collect();
     let views: Vec<(&str, TensorView<'_>)> = weights
         .iter()
-        .map(|(name, tensor)| {
-            let bytes = bytemuck::cast_slice(&tensor.values);
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(bad)?;
+        .zip(&bytes)
+        .map(|((name, tensor), bytes)| {
+            let view = TensorView::new(dtype, tensor.shape.clone(), bytes).map_err(bad)?;
             Ok((name.as_str(), view))
         })
         .collect::<Result<_>>()?;
     safetensors::serialize(views, None).map_err(bad)
-}
-
-fn write_tensors(file: &Path, weights: &Weights) -> Result<()> {
-    write(file, &serialize(weights)?)
 }
 
 fn beside(folder: &Path, suffix: &str) -> PathBuf {

@@ -7,7 +7,7 @@ use crate::dataset::llava;
 use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
 use crate::error::{Error, Result};
 use crate::image::{Limits as ImageLimits, Picture, decode};
-use crate::scenes::{REQUESTS, SceneOptions, Split, caption, question_rng, questions, scene};
+use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
@@ -15,8 +15,6 @@ use crate::train::file::Stage;
 pub struct Source {
     /// Of the scenes.
     pub seed: u64,
-    /// Side of a scene's picture.
-    pub square_px: usize,
     /// How a conversation is put.
     pub template: Template,
     /// First id.
@@ -55,11 +53,7 @@ impl Data {
         source: Source,
     ) -> Result<(Self, Option<Skipped>)> {
         let (Some(json), Some(images)) = (&stage.data, &stage.images) else {
-            let options = SceneOptions {
-                side_px: source.square_px as u32,
-                split: Split::Train,
-                dense: false,
-            };
+            let options = SceneOptions::default();
             let data = Data::Scenes {
                 seed: source.seed,
                 options,

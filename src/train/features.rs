@@ -1,8 +1,9 @@
 //! Features of the frozen tower, computed once for each picture and kept in a file as f16: the tower
 //! does not move while the other modules learn, and its passes cost as much as everything else.
 //!
-//! The file is a list of records of one size, a hash and the features. A record whose hash is
-//! wrong is not there yet. Values are rounded to f16 before their first use too, so that it makes no
+//! The file has a record of one size for every crop of every picture: a hash and the features. A
+//! record whose hash is wrong is not there yet. So configurations that need different crops share
+//! what they have in common. Values are rounded to f16 before their first use too: it makes no
 //! difference whether they were read.
 
 use std::fs::{File, OpenOptions};
@@ -14,13 +15,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
+use super::parameters::{to_vec, values};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
 use crate::image::{Picture, square_u8};
 use crate::vision::clip::ClipTower;
 use crate::vision::perspectives::Features;
-use crate::vision::plan::Plan;
+use crate::vision::plan::{Crop, Plan};
 
 /// The features of the crops that a plan keeps.
 pub struct FeatureCache {
@@ -48,11 +50,11 @@ impl FeatureCache {
         device: &Device,
     ) -> Result<Self> {
         let mut hash = Fnv::new();
-        for value in super::parameters::values(&tower) {
-            hash.add(bytemuck::cast_slice(&super::parameters::to_vec(&value)));
+        for value in values(&tower) {
+            hash.add(bytemuck::cast_slice(&to_vec(&value)));
         }
         hash.add(identity.as_bytes());
-        hash.add(format!("{:?} {}", plan.passes(), config.square_px()).as_bytes());
+        hash.add(&config.square_px().to_le_bytes());
         let path = folder.join(format!("features-{:016x}.f16", hash.0));
         let failed = |error: std::io::Error| Error::Output {
             file: path.display().to_string(),
@@ -82,7 +84,7 @@ impl FeatureCache {
         })
     }
 
-    /// The features of the picture at `index`, which `picture` gives where they are not there yet.
+    /// The features of the picture at `index`, which `picture` gives where some are not there yet.
     ///
     /// # Errors
     /// What `picture` fails with; [`Error::Output`].
@@ -92,29 +94,47 @@ impl FeatureCache {
         picture: impl FnOnce() -> Result<Picture>,
     ) -> Result<Features> {
         let passes = self.plan.passes();
-        let shape = [passes.len(), self.shape.tokens(), self.channels];
-        let count: usize = shape.iter().product();
-        let offset = index * (8 + 2 * count as u64);
-        let halves = match self.read(offset, count)? {
-            Some(halves) => halves,
-            None => {
-                let square = Square::new(
-                    square_u8(&picture()?, self.square_px),
-                    self.square_px,
-                    &self.device,
-                );
-                let patches = crop_patchify(self.shape, &square, &passes);
-                let features = self.tower.forward(patches, |_, _| {}).reshape([count]);
-                let values = super::parameters::to_vec(&features);
+        let count = self.shape.tokens() * self.channels;
+        let mut crops = passes
+            .iter()
+            .map(|&crop| self.read(self.offset(index, crop, count), count))
+            .collect::<Result<Vec<_>>>()?;
+        let missing: Vec<Crop> = passes
+            .iter()
+            .zip(&crops)
+            .filter(|(_, halves)| halves.is_none())
+            .map(|(crop, _)| *crop)
+            .collect();
+        if !missing.is_empty() {
+            let bytes = square_u8(&picture()?, self.square_px);
+            let square = Square::new(bytes, self.square_px, &self.device);
+            let patches = crop_patchify(self.shape, &square, &missing);
+            let features = self.tower.forward(patches, |_, _| {});
+            let values = to_vec(&features.reshape([missing.len() * count]));
+            let holes = crops.iter_mut().filter(|halves| halves.is_none());
+            for ((hole, crop), values) in holes.zip(missing).zip(values.chunks(count)) {
                 let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
-                self.write(offset, &halves)?;
-                halves
+                self.write(self.offset(index, crop, count), &halves)?;
+                *hole = Some(halves);
             }
-        };
-        let mut values = vec![0.0; count];
+        }
+        let halves: Vec<f16> = crops.into_iter().flatten().flatten().collect();
+        let mut values = vec![0.0; halves.len()];
         halves.convert_to_f32_slice(&mut values);
+        let shape = [passes.len(), self.shape.tokens(), self.channels];
         let all = Tensor::from_data(TensorData::new(values, shape), &self.device);
         Ok(Features::from_passes(&self.plan, all))
+    }
+
+    /// Where a crop's record begins: local crops, global crops, the low-resolution image.
+    fn offset(&self, index: u64, crop: Crop, count: usize) -> u64 {
+        let n = self.shape.crops_per_side;
+        let slot = match crop {
+            Crop::Local(row, column) => row * n + column,
+            Crop::Global(row, column) => n * n + row * n + column,
+            Crop::Low => 2 * n * n,
+        };
+        (index * (2 * n * n + 1) as u64 + slot as u64) * (8 + 2 * count as u64)
     }
 
     fn read(&self, offset: u64, count: usize) -> Result<Option<Vec<f16>>> {

@@ -41,7 +41,8 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
         positions(config.vision.tokens_per_side(), shape[1])
     } else if name.ends_with(".bias") {
         vec![0.0; count]
-    } else if is_norm {
+    } else if is_norm || name.contains("spatial_embed.weight_") {
+        // A learnt weight of the fusion begins as plain addition.
         vec![1.0; count]
     } else {
         let inputs = shape[1..].iter().product::<usize>().max(1);

@@ -1,6 +1,7 @@
 //! The model's modules from weights on the host.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::Dtype;
 
 use super::checkpoint::{MODEL_FILE, serialize};
 use super::init::{HostTensor, Weights};
@@ -22,7 +23,7 @@ pub fn build<M>(
     device: &Device,
     build: impl AsyncFnOnce(&mut Builder<'_, '_, Memory>) -> Result<M>,
 ) -> Result<M> {
-    let files = [(MODEL_FILE.to_string(), serialize(weights)?)];
+    let files = [(MODEL_FILE.to_string(), serialize(weights, Dtype::F32)?)];
     pollster::block_on(async {
         let checkpoint = Checkpoint::open(Memory(files.into())).await?;
         let mut watch = Watch::nobody();

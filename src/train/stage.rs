@@ -79,11 +79,11 @@ impl Project {
             })?;
         let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
         let config = Config::from_json(json, generation)?;
+        let mut weights = initial_weights(&config, file.seed);
         let model = file.model.join(checkpoint::MODEL_FILE);
-        let weights = match model.is_file() {
-            true => read_tensors(&model)?,
-            false => initial_weights(&config, file.seed),
-        };
+        if model.is_file() {
+            begin_from(&mut weights, &model)?;
+        }
         Ok(Project {
             config,
             companions,
@@ -163,6 +163,14 @@ impl Project {
         }
     }
 
+    /// Writes the model as it is now, without what only training needs, to `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn finish(&self, folder: &Path) -> Result<()> {
+        write_folder(folder, &self.companions, &self.weights, None)
+    }
+
     /// The modules that are asked for, with the project's weights.
     fn learner(&self, perspectives: bool, decoder: bool) -> Result<Learner> {
         build(&self.config, &self.weights, &self.device, async |builder| {
@@ -205,7 +213,6 @@ impl Project {
         };
         let source = Source {
             seed: self.seed,
-            square_px: config.square_px(),
             template,
             bos: config.bos_token_id,
             limits,
@@ -311,6 +318,34 @@ impl Project {
             step: 0,
             settings,
         }
+    }
+}
+
+/// Takes up what the file `model` has; what it lacks keeps its first values (a module that it was not
+/// trained with). Nothing of the model in it is a mistake.
+fn begin_from(weights: &mut Weights, model: &Path) -> Result<()> {
+    let mut taken = 0;
+    for (name, tensor) in read_tensors(model)? {
+        let Some(place) = weights.get_mut(&name) else {
+            continue;
+        };
+        if place.shape != tensor.shape {
+            return Err(Error::TensorShape {
+                name,
+                file: model.display().to_string(),
+                found: tensor.shape,
+                expected: place.shape.clone(),
+            });
+        }
+        *place = tensor;
+        taken += 1;
+    }
+    match taken {
+        0 => Err(Error::checkpoint(
+            model.display(),
+            "it holds no tensor of this model",
+        )),
+        _ => Ok(()),
     }
 }
 
