@@ -3,23 +3,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::exam::{Exam, Examinee, ask_all, workers};
 use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
-use crate::dataset::{OnBadRecord, Records, llava, pope};
+use crate::dataset::{OnBadRecord, llava, pope};
 use crate::error::{Error, Result};
-use crate::evaluate::run::{Asked, Candidate, Sheet};
+use crate::evaluate::run::Asked;
 use crate::evaluate::{Pope, Tally};
-use crate::gpu::device::ChosenDevice;
-use crate::model::Model;
-use crate::progress::{StopFlag, Watch};
-use crate::weights::source::Folder;
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -62,42 +55,6 @@ pub(super) struct EvalArgs {
     json: bool,
 }
 
-/// What is asked.
-enum Exam {
-    Scenes {
-        seed: u64,
-        questions: usize,
-        count: usize,
-    },
-    Records(Records),
-}
-
-impl Exam {
-    fn sheets(&self) -> usize {
-        match self {
-            Exam::Scenes {
-                questions, count, ..
-            } => count.div_ceil(*questions),
-            Exam::Records(records) => records.records.len(),
-        }
-    }
-
-    fn sheet(&self, index: usize, model: &Model) -> Result<Sheet> {
-        match self {
-            Exam::Scenes {
-                seed,
-                questions,
-                count,
-            } => {
-                let count = (*questions).min(count - index * questions);
-                let side_px = crate::scenes::SIDE_PX as usize;
-                Ok(Sheet::of_scene(*seed, index as u64, side_px, count))
-            }
-            Exam::Records(records) => Sheet::of_record(&records.records[index], model),
-        }
-    }
-}
-
 pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     if args.count == 0 || args.questions == 0 {
         return Err(usage("--count and --questions must be at least 1".into()));
@@ -120,78 +77,18 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         eprintln!("{}", records.skipped);
     }
     let stop = Interrupt::new()?.stop;
-    let asked = ask_all(&args, &exam, &stop).await?;
+    let examinee = Examinee {
+        folder: &args.model.folder()?,
+        device: &args.model.device().await?,
+        context: args.model.context,
+        sees: !args.blind,
+    };
+    let asked = ask_all(&examinee, &exam, workers(&args.model.device), &stop)?;
     if let Some(file) = &args.answers {
         write_answers(file, &asked)?;
     }
     report(&args, &asked)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// All questions with their answers, in order. On the CPU each core has a model of its own: the
-/// models that are scored often are small.
-async fn ask_all(args: &EvalArgs, exam: &Exam, stop: &StopFlag) -> anyhow::Result<Vec<Asked>> {
-    let folder = args.model.folder()?;
-    let device = args.model.device().await?;
-    let is_cpu = args.model.device == "cpu";
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if is_cpu { cores } else { 1 };
-    let bar = ProgressBar::new(exam.sheets() as u64);
-    if let Ok(style) = ProgressStyle::with_template("Asking {wide_bar} {pos}/{len} pictures {eta}")
-    {
-        bar.set_style(style);
-    }
-    let next = AtomicUsize::new(0);
-    let (send, receive) = mpsc::channel();
-    let outcome = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers)
-            .map(|_| {
-                let (send, next, bar) = (send.clone(), &next, &bar);
-                let (folder, device) = (&folder, &device);
-                scope.spawn(move || {
-                    let mut candidate = load(folder, device, args, stop)?;
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        if index >= exam.sheets() {
-                            return Ok(());
-                        }
-                        let sheet = exam.sheet(index, &candidate.1)?;
-                        let mut watch = Watch::new(stop.clone(), |_| {});
-                        let asked = pollster::block_on(candidate.0.answer(sheet, &mut watch))?;
-                        bar.inc(1);
-                        // The receiver outlives every sender.
-                        let _ = send.send((index, asked));
-                    }
-                })
-            })
-            .collect();
-        handles
-            .into_iter()
-            .try_for_each(|handle| match handle.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-    });
-    drop(send);
-    bar.finish_and_clear();
-    let outcome: Result<()> = outcome;
-    outcome?;
-    let mut sheets: Vec<(usize, Vec<Asked>)> = receive.into_iter().collect();
-    sheets.sort_by_key(|(index, _)| *index);
-    Ok(sheets.into_iter().flat_map(|(_, asked)| asked).collect())
-}
-
-fn load(
-    folder: &Path,
-    device: &ChosenDevice,
-    args: &EvalArgs,
-    stop: &StopFlag,
-) -> Result<(Candidate, Rc<Model>)> {
-    let mut watch = Watch::new(stop.clone(), |_| {});
-    let source = Folder::new(folder);
-    let model = Model::load(source, device, args.model.context, &mut watch);
-    let model = Rc::new(pollster::block_on(model)?);
-    Ok((Candidate::new(Rc::clone(&model), !args.blind), model))
 }
 
 fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {

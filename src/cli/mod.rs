@@ -1,7 +1,10 @@
 //! The command line: `chat`, `stages`, `parity`, `info`, `scenes`. stdout is data, stderr is talk.
 
+#[cfg(feature = "train")]
+mod ablate;
 mod chat;
 mod eval;
+mod exam;
 mod info;
 mod parity;
 mod scenes;
@@ -66,6 +69,9 @@ enum Command {
     /// Train a model by a training file, stage by stage
     #[cfg(feature = "train")]
     Train(train::TrainArgs),
+    /// Train and score the paper's ablations, and write their tables
+    #[cfg(feature = "train")]
+    Ablate(ablate::AblateArgs),
     /// Score a model on questions whose answers are known: scenes, LLaVA's format, POPE
     Eval(eval::EvalArgs),
     /// Make a small tokenizer for the scenes' texts
@@ -173,6 +179,8 @@ pub fn main() -> ExitCode {
             Command::Parity(args) => parity::run(args).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args).await,
+            #[cfg(feature = "train")]
+            Command::Ablate(args) => ablate::run(args).await,
             Command::Eval(args) => eval::run(args).await,
             Command::Vocabulary(args) => vocabulary::run(args),
             Command::Info(args) => info::run(args).await,

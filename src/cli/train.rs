@@ -11,7 +11,7 @@ use super::terminal::Interrupt;
 use super::{say, usage};
 use crate::dataset::OnBadRecord;
 use crate::gpu::device::{DeviceChoice, choose};
-use crate::train::checkpoint;
+use crate::train::checkpoint::{self, read_companions};
 use crate::train::file::TrainFile;
 use crate::train::run::Report;
 use crate::train::stage::{Ended, Project};
@@ -59,7 +59,14 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let is_cpu = args.device == "cpu";
     let workers = Workers::new(args.workers.unwrap_or(if is_cpu { cores } else { 1 }))?;
-    let mut project = Project::new(&file, &args.out, device.device.clone(), workers)?;
+    let mut project = Project::new(
+        &file.model,
+        read_companions(&file.model)?,
+        file.seed,
+        &args.out,
+        device.device.clone(),
+        workers,
+    )?;
     if args.strict {
         project.on_bad = OnBadRecord::Refuse;
     }

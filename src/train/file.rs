@@ -130,7 +130,8 @@ impl Stage {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with it, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
         let bad = |what: &str| Err(format!("stage {}: {what}", self.name));
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.name.is_empty() || !self.name.chars().all(plain) {

@@ -7,6 +7,7 @@
 //!
 //! A stage trains some of the model's modules and leaves the others alone: see [`stage`].
 
+pub mod ablation;
 pub mod checkpoint;
 pub mod conversation;
 pub mod data;

@@ -9,14 +9,13 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use super::checkpoint::{
-    self, Companions, Progress, read_companions, read_tensors, training_tensors, update,
-    write_folder,
+    self, Companions, Progress, read_tensors, training_tensors, update, write_folder,
 };
 use super::conversation::{ConversationTask, Learner, Sight};
 use super::data::{Data, Source};
 use super::features::FeatureCache;
-use super::file::{Kind, Stage, TrainFile, flatten};
-use super::init::{Weights, initial, initial_weights};
+use super::file::{Kind, Stage, flatten};
+use super::init::{HostTensor, Weights, initial, initial_weights};
 use super::modules::{build, linear};
 use super::run::{Observer, Report, Settings, State, Task, run};
 use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
@@ -30,7 +29,9 @@ use crate::progress::StopFlag;
 use crate::text::Tokenizer;
 use crate::vision::perspectives::Prepared;
 use crate::vision::plan::Coverage;
-use crate::weights::names::Names;
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::names::{self, Names};
+use crate::weights::source::Folder;
 
 /// What all stages of a run share.
 pub struct Project {
@@ -66,29 +67,33 @@ pub enum Ended {
 }
 
 impl Project {
-    /// Reads the model folder of a training file.
+    /// Begins with the weights in `model`, as far as there are any, under the configuration in
+    /// `companions`; the rest gets first values by `seed`.
     ///
     /// # Errors
-    /// Whatever is wrong with its files.
-    pub fn new(file: &TrainFile, out: &Path, device: Device, workers: Workers) -> Result<Self> {
-        let companions = read_companions(&file.model)?;
+    /// Whatever is wrong with the files.
+    pub fn new(
+        model: &Path,
+        companions: Companions,
+        seed: u64,
+        out: &Path,
+        device: Device,
+        workers: Workers,
+    ) -> Result<Self> {
         let json = companions
             .get(CONFIG_FILE)
             .ok_or_else(|| Error::FileMissing {
-                file: file.model.join(CONFIG_FILE).display().to_string(),
+                file: model.join(CONFIG_FILE).display().to_string(),
             })?;
         let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
         let config = Config::from_json(json, generation)?;
-        let mut weights = initial_weights(&config, file.seed);
-        let model = file.model.join(checkpoint::MODEL_FILE);
-        if model.is_file() {
-            begin_from(&mut weights, &model)?;
-        }
+        let mut weights = initial_weights(&config, seed);
+        begin_from(&mut weights, &config, model)?;
         Ok(Project {
             config,
             companions,
             weights,
-            seed: file.seed,
+            seed,
             device,
             workers,
             out: out.to_path_buf(),
@@ -321,32 +326,23 @@ impl Project {
     }
 }
 
-/// Takes up what the file `model` has; what it lacks keeps its first values (a module that it was not
-/// trained with). Nothing of the model in it is a mistake.
-fn begin_from(weights: &mut Weights, model: &Path) -> Result<()> {
-    let mut taken = 0;
-    for (name, tensor) in read_tensors(model)? {
-        let Some(place) = weights.get_mut(&name) else {
-            continue;
-        };
-        if place.shape != tensor.shape {
-            return Err(Error::TensorShape {
-                name,
-                file: model.display().to_string(),
-                found: tensor.shape,
-                expected: place.shape.clone(),
-            });
+/// Takes up what the model folder has; what it lacks keeps its first values (a module that it was
+/// not trained with). A tensor of another shape is a mistake.
+fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()> {
+    let checkpoint = match pollster::block_on(Checkpoint::open(Folder::new(model))) {
+        Err(Error::FileMissing { .. }) => return Ok(()),
+        other => other?,
+    };
+    for (name, shape) in names::tensors(config) {
+        match pollster::block_on(checkpoint.read_f32(&name, &shape)) {
+            Ok(values) => {
+                weights.insert(name, HostTensor { values, shape });
+            }
+            Err(Error::TensorMissing { .. }) => {}
+            Err(error) => return Err(error),
         }
-        *place = tensor;
-        taken += 1;
     }
-    match taken {
-        0 => Err(Error::checkpoint(
-            model.display(),
-            "it holds no tensor of this model",
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Hands reports on and writes checkpoints.

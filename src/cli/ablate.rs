@@ -1,0 +1,177 @@
+//! `inf-llava ablate`: trains and scores the paper's ablations, and writes their tables.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exam::{Exam, Examinee, ask_all, workers};
+use super::say;
+use super::terminal::Interrupt;
+use crate::config::{CONFIG_FILE, Config};
+use crate::evaluate::Tally;
+use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
+use crate::progress::StopFlag;
+use crate::train::ablation::{AblationFile, Outcome, Row};
+use crate::train::checkpoint::read_companions;
+use crate::train::run::Report;
+use crate::train::stage::{Ended, Project};
+use crate::train::workers::Workers;
+use crate::vision::plan::{Coverage, Plan};
+use crate::weights::names;
+
+/// Questions about each scene.
+const QUESTIONS: usize = 6;
+
+#[derive(Args)]
+pub(super) struct AblateArgs {
+    /// The ablation file (TOML): see train/ablation/ablation.toml
+    file: PathBuf,
+    /// Folder for the runs; those that are finished there are not run again
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Where the tables are written, in Markdown [default: only to stdout]
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Where to run: cpu, wgpu, auto (and cuda, if built with that feature)
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+}
+
+pub(super) async fn run(args: AblateArgs) -> anyhow::Result<ExitCode> {
+    let file = AblationFile::read(&args.file)?;
+    let device = choose(DeviceChoice::from_name(&args.device)?).await?;
+    let stop = Interrupt::new()?.stop;
+    let ablation = Ablation {
+        args: &args,
+        file: &file,
+        device,
+        stop,
+    };
+    let mut outcomes = BTreeMap::new();
+    for &seed in &file.seeds {
+        for row in file.rows() {
+            let Some(outcome) = ablation.outcome(row, seed)? else {
+                eprintln!("stopped; the same command goes on");
+                return Ok(ExitCode::from(130));
+            };
+            eprintln!(
+                "{} seed {seed}: {:.1} % of {} questions",
+                row.name,
+                100.0 * outcome.overall,
+                file.exam_count
+            );
+            outcomes.insert((row.id.clone(), seed), outcome);
+        }
+    }
+    let tables = file.tables(&outcomes);
+    if let Some(path) = &args.table {
+        std::fs::write(path, &tables).with_context(|| path.display().to_string())?;
+    }
+    say(tables);
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Ablation<'a> {
+    args: &'a AblateArgs,
+    file: &'a AblationFile,
+    device: ChosenDevice,
+    stop: StopFlag,
+}
+
+impl Ablation<'_> {
+    /// What `row` reaches with `seed`, from its folder if it was run before; none if it was stopped.
+    fn outcome(&self, row: &Row, seed: u64) -> anyhow::Result<Option<Outcome>> {
+        let folder = self.args.out.join(format!("{}-{seed}", row.id));
+        let result = folder.join("outcome.json");
+        if let Ok(json) = std::fs::read(&result) {
+            let read = serde_json::from_slice(&json);
+            return Ok(Some(read.with_context(|| result.display().to_string())?));
+        }
+        let Some(config) = self.train(row, seed, &folder)? else {
+            return Ok(None);
+        };
+        let outcome = self.examine(&folder.join("model"), &config)?;
+        let json = serde_json::to_vec_pretty(&outcome)?;
+        std::fs::write(&result, json).with_context(|| result.display().to_string())?;
+        Ok(Some(outcome))
+    }
+
+    fn train(&self, row: &Row, seed: u64, folder: &Path) -> anyhow::Result<Option<Config>> {
+        let mut companions = read_companions(&self.file.model)?;
+        if let Some(json) = companions.get_mut(CONFIG_FILE) {
+            *json = row.configure(json)?;
+        }
+        let workers = Workers::new(workers(&self.args.device))?;
+        let device = self.device.device.clone();
+        let mut project =
+            Project::new(&self.file.model, companions, seed, folder, device, workers)?;
+        project.features = self.args.out.join("features");
+        let config = project.config.clone();
+        for stage in &self.file.stage {
+            let mut on_report = |report: &Report| {
+                eprintln!(
+                    "{} seed {seed} {} {}/{} loss {:.4}, {:.1} samples/s",
+                    row.name,
+                    stage.name,
+                    report.step,
+                    report.steps,
+                    report.loss,
+                    report.samples_per_second
+                );
+            };
+            let mut on_note = |note: &str| eprintln!("{note}");
+            let ended = project.run(stage, &mut on_report, &mut on_note, &self.stop)?;
+            if ended == Ended::Stopped {
+                return Ok(None);
+            }
+        }
+        project.finish(&folder.join("model"))?;
+        Ok(Some(config))
+    }
+
+    fn examine(&self, model: &Path, config: &Config) -> anyhow::Result<Outcome> {
+        let examinee = Examinee {
+            folder: model,
+            device: &self.device,
+            context: None,
+            sees: true,
+        };
+        let exam = Exam::Scenes {
+            seed: self.file.exam_seed,
+            questions: QUESTIONS,
+            count: self.file.exam_count,
+        };
+        let asked = ask_all(&examinee, &exam, workers(&self.args.device), &self.stop)?;
+        let mut tally = Tally::default();
+        for one in &asked {
+            tally.add(
+                &one.expected,
+                &one.answer,
+                one.family.as_deref(),
+                one.held_out,
+            );
+        }
+        let scores = tally.families.iter();
+        let plan = Plan::new(
+            config.crops_per_side,
+            config.vision.tokens_per_side(),
+            config.ablation,
+            Coverage::Live,
+        );
+        let learnt = [names::enhancement, names::projector, names::decoder];
+        let learnt = learnt.iter().flat_map(|part| part(config));
+        Ok(Outcome {
+            overall: tally.overall.exact_match(),
+            families: scores
+                .map(|(name, score)| (name.clone(), score.exact_match()))
+                .collect(),
+            parameters: learnt
+                .map(|(_, shape)| shape.iter().product::<usize>() as u64)
+                .sum(),
+            vision_passes: plan.passes().len(),
+        })
+    }
+}

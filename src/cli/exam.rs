@@ -1,0 +1,141 @@
+//! Asking a model many questions: what `eval` and `ablate` share.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::dataset::Records;
+use crate::error::Result;
+use crate::evaluate::run::{Asked, Candidate, Sheet};
+use crate::gpu::device::ChosenDevice;
+use crate::model::Model;
+use crate::progress::{StopFlag, Watch};
+use crate::scenes::SIDE_PX;
+use crate::weights::source::Folder;
+
+/// What is asked.
+pub(super) enum Exam {
+    /// Scenes of the test split.
+    Scenes {
+        seed: u64,
+        /// About each scene.
+        questions: usize,
+        /// In all.
+        count: usize,
+    },
+    /// Entries of a file.
+    Records(Records),
+}
+
+impl Exam {
+    fn sheets(&self) -> usize {
+        match self {
+            Exam::Scenes {
+                questions, count, ..
+            } => count.div_ceil(*questions),
+            Exam::Records(records) => records.records.len(),
+        }
+    }
+
+    fn sheet(&self, index: usize, model: &Model) -> Result<Sheet> {
+        match self {
+            Exam::Scenes {
+                seed,
+                questions,
+                count,
+            } => {
+                let count = (*questions).min(count - index * questions);
+                Ok(Sheet::of_scene(
+                    *seed,
+                    index as u64,
+                    SIDE_PX as usize,
+                    count,
+                ))
+            }
+            Exam::Records(records) => Sheet::of_record(&records.records[index], model),
+        }
+    }
+}
+
+/// Who is asked.
+pub(super) struct Examinee<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) device: &'a ChosenDevice,
+    pub(super) context: Option<usize>,
+    /// Whether the pictures are shown.
+    pub(super) sees: bool,
+}
+
+impl Examinee<'_> {
+    fn load(&self, stop: &StopFlag) -> Result<Rc<Model>> {
+        let mut watch = Watch::new(stop.clone(), |_| {});
+        let source = Folder::new(self.folder);
+        let model = Model::load(source, self.device, self.context, &mut watch);
+        pollster::block_on(model).map(Rc::new)
+    }
+}
+
+/// All questions with their answers, in order. `workers` models answer side by side: the models that
+/// are scored often are small.
+pub(super) fn ask_all(
+    examinee: &Examinee<'_>,
+    exam: &Exam,
+    workers: usize,
+    stop: &StopFlag,
+) -> Result<Vec<Asked>> {
+    let bar = ProgressBar::new(exam.sheets() as u64);
+    if let Ok(style) =
+        ProgressStyle::with_template("Asking {wide_bar} {pos}/{len} pictures, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    let next = AtomicUsize::new(0);
+    let (send, receive) = mpsc::channel();
+    let work = |send: mpsc::Sender<(usize, Vec<Asked>)>| -> Result<()> {
+        let model = examinee.load(stop)?;
+        let mut candidate = Candidate::new(Rc::clone(&model), examinee.sees);
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= exam.sheets() {
+                return Ok(());
+            }
+            let mut watch = Watch::new(stop.clone(), |_| {});
+            let sheet = exam.sheet(index, &model)?;
+            let asked = pollster::block_on(candidate.answer(sheet, &mut watch))?;
+            bar.inc(1);
+            // The receiver outlives every sender.
+            let _ = send.send((index, asked));
+        }
+    };
+    let outcome: Result<()> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers.max(1))
+            .map(|_| {
+                let send = send.clone();
+                scope.spawn(|| work(send))
+            })
+            .collect();
+        handles
+            .into_iter()
+            .try_for_each(|handle| match handle.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+    });
+    drop(send);
+    bar.finish_and_clear();
+    outcome?;
+    let mut sheets: Vec<(usize, Vec<Asked>)> = receive.into_iter().collect();
+    sheets.sort_by_key(|(index, _)| *index);
+    Ok(sheets.into_iter().flat_map(|(_, asked)| asked).collect())
+}
+
+/// Models that run side by side on a device.
+pub(super) fn workers(device: &str) -> usize {
+    match device {
+        "cpu" => std::thread::available_parallelism().map_or(1, usize::from),
+        _ => 1,
+    }
+}

@@ -1,0 +1,197 @@
+//! The paper's ablations: one model per configuration and seed, trained with one budget on one tower,
+//! scored on the same questions.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::file::Stage;
+use crate::config::CONFIG_FILE;
+use crate::error::{Error, Result};
+
+/// An ablation file, as TOML.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AblationFile {
+    /// A model folder, relative to this file: where every run begins. Its tower is used as it is.
+    pub model: PathBuf,
+    /// Each configuration is trained once with each.
+    pub seeds: Vec<u64>,
+    /// Scenes of this seed are asked about.
+    pub exam_seed: u64,
+    /// Questions.
+    pub exam_count: usize,
+    /// What every run does.
+    pub stage: Vec<Stage>,
+    /// Tables and their rows.
+    pub table: Vec<Table>,
+}
+
+/// One of the paper's tables.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Heading.
+    pub title: String,
+    /// What the paper's figures are, in order.
+    #[serde(default)]
+    pub paper_columns: Vec<String>,
+    /// Its rows.
+    pub row: Vec<Row>,
+}
+
+/// One configuration.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// As in the paper.
+    pub name: String,
+    /// Also the name of its folders. Rows of several tables may share one.
+    pub id: String,
+    /// Entries of config.json's `inf_llava` block.
+    #[serde(default)]
+    pub inf_llava: BTreeMap<String, serde_json::Value>,
+    /// The paper's figures.
+    #[serde(default)]
+    pub paper: Vec<f64>,
+}
+
+/// What a run reached.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
+pub struct Outcome {
+    /// Share of right answers.
+    pub overall: f64,
+    /// By family of questions.
+    pub families: BTreeMap<String, f64>,
+    /// Parameters that learnt.
+    pub parameters: u64,
+    /// Passes of the tower a picture.
+    pub vision_passes: usize,
+}
+
+impl AblationFile {
+    /// Reads an ablation file.
+    ///
+    /// # Errors
+    /// [`Error::FileAccess`], [`Error::Config`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
+            file: name.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut file: AblationFile =
+            toml::from_str(&text).map_err(|error| Error::config(&name, error))?;
+        file.model = path.parent().unwrap_or(Path::new(".")).join(&file.model);
+        for stage in &file.stage {
+            stage
+                .check()
+                .map_err(|reason| Error::config(&name, reason))?;
+        }
+        if file.seeds.is_empty() || file.exam_count == 0 {
+            return Err(Error::config(
+                &name,
+                "seeds and exam_count must not be empty",
+            ));
+        }
+        Ok(file)
+    }
+
+    /// Every configuration once, in the order of the tables.
+    pub fn rows(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = Vec::new();
+        for row in self.table.iter().flat_map(|table| &table.row) {
+            if !rows.iter().any(|known| known.id == row.id) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// The tables in Markdown; cells without a run are empty.
+    pub fn tables(&self, outcomes: &BTreeMap<(String, u64), Outcome>) -> String {
+        let mut text = String::new();
+        for table in &self.table {
+            let runs = |row: &Row| -> Vec<&Outcome> {
+                let seeds = self.seeds.iter();
+                seeds
+                    .filter_map(|&seed| outcomes.get(&(row.id.clone(), seed)))
+                    .collect()
+            };
+            let families: Vec<&String> =
+                match table.row.iter().find_map(|r| runs(r).first().copied()) {
+                    Some(outcome) => outcome.families.keys().collect(),
+                    None => continue,
+                };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "## {}\n", table.title);
+            let mut head = vec!["configuration".to_string(), "passes".into(), "all".into()];
+            head.extend(families.iter().map(|family| family.to_string()));
+            head.extend(
+                table
+                    .paper_columns
+                    .iter()
+                    .map(|name| format!("paper: {name}")),
+            );
+            let _ = writeln!(text, "| {} |", head.join(" | "));
+            let _ = writeln!(text, "|{}", " --- |".repeat(head.len()));
+            for row in &table.row {
+                let found = runs(row);
+                let passes = found
+                    .first()
+                    .map_or(String::new(), |o| o.vision_passes.to_string());
+                let mut cells = vec![row.name.clone(), passes];
+                cells.push(cell(&found, |outcome| Some(outcome.overall)));
+                for &family in &families {
+                    cells.push(cell(&found, |outcome| {
+                        outcome.families.get(family).copied()
+                    }));
+                }
+                cells.extend(row.paper.iter().map(|figure| format!("{figure:.2}")));
+                let _ = writeln!(text, "| {} |", cells.join(" | "));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Mean over the seeds in per cent, and the lowest and highest where there are several.
+fn cell(outcomes: &[&Outcome], of: impl Fn(&Outcome) -> Option<f64>) -> String {
+    let values: Vec<f64> = outcomes
+        .iter()
+        .filter_map(|o| of(o))
+        .map(|v| 100.0 * v)
+        .collect();
+    if values.is_empty() {
+        return String::new();
+    }
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    if values.len() == 1 {
+        return format!("{mean:.1}");
+    }
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{mean:.1} ({low:.1} to {high:.1})")
+}
+
+impl Row {
+    /// `config` (the text of a config.json) with this row's entries.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn configure(&self, config: &[u8]) -> Result<Vec<u8>> {
+        let bad = |error: serde_json::Error| Error::config(CONFIG_FILE, error);
+        let mut json: serde_json::Value = serde_json::from_slice(config).map_err(bad)?;
+        let block = &mut json["inf_llava"];
+        if !block.is_object() {
+            *block = serde_json::json!({});
+        }
+        for (name, value) in &self.inf_llava {
+            block[name] = value.clone();
+        }
+        serde_json::to_vec_pretty(&json).map_err(bad)
+    }
+}
