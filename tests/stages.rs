@@ -50,6 +50,9 @@ mod session;
 #[cfg(feature = "model")]
 #[path = "stages/shaders.rs"]
 mod shaders;
+#[cfg(feature = "train")]
+#[path = "stages/train.rs"]
+mod train;
 #[cfg(feature = "model")]
 #[path = "stages/vision.rs"]
 mod vision;

@@ -1,0 +1,504 @@
+//! Training: gradients against finite differences, resuming, what is frozen, what is learnt, and what
+//! goes wrong.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+use inf_llava::config::Config;
+use inf_llava::error::Error;
+use inf_llava::gpu::ops::{Cut, DemShape, dem_attention};
+use inf_llava::progress::StopFlag;
+use inf_llava::scenes::{SceneOptions, write_folder};
+use inf_llava::train::checkpoint::{Companions, MODEL_FILE, read_companions, read_tensors};
+use inf_llava::train::file::{Kind, Stage};
+use inf_llava::train::init::Weights;
+use inf_llava::train::parameters::leaves;
+use inf_llava::train::run::Report;
+use inf_llava::train::stage::{Ended, Project};
+use inf_llava::train::workers::Workers;
+use inf_llava::weights::names;
+use tempfile::TempDir;
+
+use crate::fixture;
+
+fn cpu() -> Device {
+    crate::device("cpu").device
+}
+
+/// A stage of the tiny fixture's size.
+fn stage(kind: Kind, steps: u64) -> Stage {
+    Stage {
+        name: "stage".into(),
+        kind,
+        steps,
+        units: 2,
+        learning_rate: 2e-3,
+        warm_up: 0.1,
+        final_share: 0.0,
+        weight_decay: 0.0,
+        clip_norm: 1.0,
+        scenes_per_unit: 1,
+        pictures: 4,
+        questions: 2,
+        data: None,
+        images: None,
+    }
+}
+
+/// A project that begins from the fixture's weights and writes to `out`.
+fn project(out: &Path) -> Project {
+    let model = fixture("tiny");
+    let companions = read_companions(&model).unwrap();
+    let workers = Workers::new(2).unwrap();
+    Project::new(&model, companions, 7, out, cpu(), workers).unwrap()
+}
+
+/// Runs a stage to its end; gives the reported losses.
+fn train(project: &mut Project, stage: &Stage) -> Result<Vec<f64>, Error> {
+    let mut losses = Vec::new();
+    let mut on_report = |report: &Report| losses.push(report.loss);
+    let ended = project.run(stage, &mut on_report, &mut |_| {}, &StopFlag::default())?;
+    assert_eq!(ended, Ended::Finished);
+    Ok(losses)
+}
+
+fn written(out: &TempDir, file: &str) -> Vec<u8> {
+    std::fs::read(out.path().join("stage").join(file)).unwrap()
+}
+
+// --- gradients -----------------------------------------------------------------------------------
+
+/// Compares autodiff with central differences of `loss` at some elements of `x`.
+fn check_gradient<const D: usize>(name: &str, x: Tensor<D>, loss: impl Fn(Tensor<D>) -> Tensor<1>) {
+    let leaf = x.clone().autodiff().require_grad();
+    let mut gradients = loss(leaf.clone()).backward();
+    let gradient = leaf.grad_remove(&mut gradients).unwrap();
+    let gradient: Vec<f32> = gradient.into_data().try_into_vec().unwrap();
+    let values: Vec<f32> = x.clone().into_data().try_into_vec().unwrap();
+    let largest = gradient.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
+    assert!(largest > 0.0, "{name}: no gradient at all");
+    let step = 1e-2;
+    for index in (0..values.len()).step_by(values.len() / 12 + 1) {
+        let at = |delta: f32| -> f32 {
+            let mut moved = values.clone();
+            moved[index] += delta;
+            let data = burn::tensor::TensorData::new(moved, x.dims());
+            loss(Tensor::from_data(data, &x.device())).into_scalar()
+        };
+        let slope = (at(step) - at(-step)) / (2.0 * step);
+        let error = (slope - gradient[index]).abs();
+        assert!(
+            error <= 0.02 * largest + 1e-3,
+            "{name}[{index}]: {} by autodiff, {slope} by differences",
+            gradient[index]
+        );
+    }
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &cpu())
+}
+
+/// A scalar that weighs every element differently.
+fn weigh<const D: usize>(y: Tensor<D>) -> Tensor<1> {
+    let count = y.shape().num_elements();
+    let weights: Vec<f32> = (0..count).map(|i| (i as f32 * 0.7).sin()).collect();
+    let weights = burn::tensor::TensorData::new(weights, [count]);
+    (y.clone().reshape([count]) * Tensor::from_data(weights, &y.device().without_autodiff())).sum()
+}
+
+#[test]
+fn gradients_of_dem_attention() {
+    let shape = DemShape {
+        crops_per_side: 3,
+        tokens_per_side: 2,
+        residues: vec![1],
+        tiles: vec![0, 1, 2],
+        heads: 2,
+    };
+    for (cut, sets) in [(Cut::Tiles, 9), (Cut::Strided, 1)] {
+        let (q, k, v) = (random([4, 8]), random([sets, 4, 8]), random([sets, 4, 8]));
+        let of = |q: &Tensor<2>, k: &Tensor<3>, v: &Tensor<3>| {
+            weigh(dem_attention(&shape, cut, q.clone(), k.clone(), v.clone()))
+        };
+        check_gradient("q", q.clone(), |q| of(&q, &k, &v));
+        check_gradient("k", k.clone(), |k| of(&q, &k, &v));
+        check_gradient("v", v.clone(), |v| of(&q, &k, &v));
+    }
+}
+
+#[test]
+fn gradients_of_norms_and_rope() {
+    use inf_llava::language::rope::Rope;
+    use inf_llava::nn::{LayerNorm, RmsNorm};
+    let layer_norm = LayerNorm::new(random([8]), random([8]), 1e-5);
+    let rms_norm = RmsNorm::new(random([8]), 1e-5);
+    let rope = Rope::new(6, 4, 10_000.0, &cpu());
+    check_gradient("LayerNorm", random([5, 8]), |x| {
+        weigh(layer_norm.forward(x))
+    });
+    check_gradient("RmsNorm", random([5, 8]), |x| weigh(rms_norm.forward(x)));
+    check_gradient("Rope", random([3, 2, 4]), |x| weigh(rope.apply(x, 2)));
+}
+
+#[test]
+fn gradients_reach_every_parameter() {
+    let out = TempDir::new().unwrap();
+    let mut project = project(out.path());
+    // The first update moves whatever has a gradient: AdamW's first step has the same size for all.
+    let before = project.weights.clone();
+    let mut one = stage(Kind::Instruction, 1);
+    one.units = 6;
+    train(&mut project, &one).unwrap();
+    // Softmax does not see what is added to every score alike.
+    let blind = |name: &str| name.ends_with("attention.linears.1.bias");
+    let vocabulary = |name: &str| name.contains("embed_tokens") || name == "lm_head.weight";
+    for (name, _) in names::decoder(&project.config)
+        .into_iter()
+        .chain(names::projector(&project.config))
+        .chain(names::enhancement(&project.config))
+    {
+        let (old, new) = (&before[&name].values, &project.weights[&name].values);
+        let still = old.iter().zip(new).filter(|(a, b)| a == b).count();
+        if !blind(&name) && !vocabulary(&name) {
+            assert!(
+                still * 20 < old.len(),
+                "{name}: {still} of {} did not move",
+                old.len()
+            );
+        }
+    }
+}
+
+// --- what moves ----------------------------------------------------------------------------------
+
+fn moved(before: &Weights, after: &Weights, prefix: &str) -> (usize, usize) {
+    let mut counts = (0, 0);
+    for (name, tensor) in before.iter().filter(|(name, _)| name.starts_with(prefix)) {
+        counts.1 += 1;
+        if after[name] != *tensor {
+            counts.0 += 1;
+        }
+    }
+    assert!(counts.1 > 0, "no tensor begins with {prefix}");
+    counts
+}
+
+#[test]
+fn frozen_parts_do_not_move() {
+    let tower = "model.vision_tower";
+    let decoder = "model.layers";
+    for (kind, still, moving) in [
+        (
+            Kind::Tower,
+            vec![decoder, "model.spatial_embed", "lm_head"],
+            vec![tower],
+        ),
+        (
+            Kind::Language,
+            vec![tower, "model.spatial_embed", "model.mm_projector"],
+            vec![decoder],
+        ),
+        (
+            Kind::Alignment,
+            vec![tower, decoder, "lm_head", "model.embed_tokens"],
+            vec!["model.spatial_embed", "model.mm_projector"],
+        ),
+        (
+            Kind::Instruction,
+            vec![tower],
+            vec![
+                "model.spatial_embed",
+                "model.mm_projector",
+                decoder,
+                "lm_head",
+            ],
+        ),
+    ] {
+        let out = TempDir::new().unwrap();
+        let mut project = project(out.path());
+        let before = project.weights.clone();
+        train(&mut project, &stage(kind, 2)).unwrap();
+        let saved = read_tensors(&out.path().join("stage").join(MODEL_FILE)).unwrap();
+        assert_eq!(
+            saved, project.weights,
+            "{kind:?}: the folder is not what was trained"
+        );
+        for prefix in still {
+            assert_eq!(
+                moved(&before, &saved, prefix).0,
+                0,
+                "{kind:?} moved {prefix}"
+            );
+        }
+        for prefix in moving {
+            let (count, of) = moved(&before, &saved, prefix);
+            assert!(
+                count * 10 > of * 8,
+                "{kind:?} moved {count} of {of} of {prefix}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_loss_falls() {
+    for kind in [
+        Kind::Tower,
+        Kind::Language,
+        Kind::Alignment,
+        Kind::Instruction,
+    ] {
+        let out = TempDir::new().unwrap();
+        let mut project = project(out.path());
+        let mut twenty = stage(kind, 20);
+        twenty.pictures = 2;
+        let losses = train(&mut project, &twenty).unwrap();
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&losses[..4]), mean(&losses[16..]));
+        assert!(last < 0.9 * first, "{kind:?}: {first} to {last}");
+    }
+}
+
+// --- resuming ------------------------------------------------------------------------------------
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    for kind in [Kind::Tower, Kind::Instruction] {
+        let six = stage(kind, 6);
+        let whole = TempDir::new().unwrap();
+        train(&mut project(whole.path()), &six).unwrap();
+
+        let parts = TempDir::new().unwrap();
+        let stop = StopFlag::default();
+        let mut stop_at_three = |report: &Report| {
+            if report.step == 3 {
+                stop.stop();
+            }
+        };
+        let ended = project(parts.path()).run(&six, &mut stop_at_three, &mut |_| {}, &stop);
+        assert_eq!(ended.unwrap(), Ended::Stopped);
+        assert_ne!(written(&parts, MODEL_FILE), written(&whole, MODEL_FILE));
+        let mut resumed = project(parts.path());
+        let mut steps = Vec::new();
+        resumed
+            .run(
+                &six,
+                &mut |r| steps.push(r.step),
+                &mut |_| {},
+                &StopFlag::default(),
+            )
+            .unwrap();
+        assert_eq!(steps, [4, 5, 6]);
+        for file in [MODEL_FILE, "training.safetensors", "training.json"] {
+            assert!(
+                written(&parts, file) == written(&whole, file),
+                "{kind:?}: {file} differs"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_is_refused() {
+    let out = TempDir::new().unwrap();
+    train(&mut project(out.path()), &stage(Kind::Tower, 2)).unwrap();
+
+    let mut faster = stage(Kind::Tower, 2);
+    faster.learning_rate = 5e-3;
+    let error = train(&mut project(out.path()), &faster).unwrap_err();
+    assert!(
+        matches!(&error, Error::Resume { field, .. } if field == "stage.learning_rate"),
+        "{error}"
+    );
+
+    let mut other = project(out.path());
+    let json = other.companions.get_mut("config.json").unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(json).unwrap();
+    config["inf_llava"]["dem_heads"] = 4.into();
+    *json = serde_json::to_vec(&config).unwrap();
+    other.config = Config::from_json(json, None).unwrap();
+    let error = train(&mut other, &stage(Kind::Tower, 2)).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("inf_llava.dem_heads is 8 there and 4 here"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_save_that_was_cut_off_leaves_the_one_before() {
+    let out = TempDir::new().unwrap();
+    train(&mut project(out.path()), &stage(Kind::Tower, 2)).unwrap();
+    let folder = out.path().join("stage");
+    // Cut off between the two renames.
+    std::fs::rename(&folder, out.path().join("stage.old")).unwrap();
+    std::fs::create_dir(out.path().join("stage.next")).unwrap();
+    assert!(inf_llava::train::checkpoint::exists(&folder));
+    assert!(folder.join(MODEL_FILE).is_file());
+}
+
+#[test]
+fn a_diverged_run_stops_and_keeps_the_last_checkpoint() {
+    let out = TempDir::new().unwrap();
+    let mut project = project(out.path());
+    project.checkpoint_every = std::time::Duration::ZERO;
+    let mut wild = stage(Kind::Language, 50);
+    wild.learning_rate = 1e30;
+    wild.warm_up = 0.0;
+    let error = train(&mut project, &wild).unwrap_err();
+    let Error::Diverged { step, .. } = error else {
+        panic!("{error}");
+    };
+    let progress = inf_llava::train::checkpoint::read_progress(&out.path().join("stage")).unwrap();
+    assert_eq!(progress.step, step - 1);
+    let saved = read_tensors(&out.path().join("stage").join(MODEL_FILE)).unwrap();
+    assert!(
+        saved
+            .values()
+            .all(|tensor| tensor.values.iter().all(|v| v.is_finite()))
+    );
+}
+
+// --- data ----------------------------------------------------------------------------------------
+
+/// A folder of scenes in LLaVA's format, and its list.
+fn llava_folder() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let target = folder.path().join("data");
+    let written = write_folder(&target, 3, 3, &SceneOptions::default(), 2, |_| {}).unwrap();
+    (folder, written.list)
+}
+
+#[test]
+fn a_llava_file_can_be_learnt_from_and_what_is_wrong_with_it_is_told() {
+    let (folder, list) = llava_folder();
+    let mut json: Vec<serde_json::Value> =
+        serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
+    json[1]["image"] = "images/none.png".into();
+    std::fs::write(&list, serde_json::to_vec(&json).unwrap()).unwrap();
+
+    let out = TempDir::new().unwrap();
+    let mut tuned = stage(Kind::Instruction, 20);
+    tuned.data = Some(list.clone());
+    tuned.images = Some(folder.path().join("data"));
+    let (mut losses, mut notes) = (Vec::new(), Vec::new());
+    project(out.path())
+        .run(
+            &tuned,
+            &mut |report| losses.push(report.loss),
+            &mut |note| notes.push(note.to_string()),
+            &StopFlag::default(),
+        )
+        .unwrap();
+    assert!(losses[19] < 0.9 * losses[0], "{losses:?}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].contains("1 of 3") && notes[0].contains("none.png"),
+        "{}",
+        notes[0]
+    );
+
+    let mut strict = project(TempDir::new().unwrap().path());
+    strict.on_bad = inf_llava::dataset::OnBadRecord::Refuse;
+    let error = train(&mut strict, &tuned).unwrap_err();
+    assert_eq!(error.code(), "bad-record", "{error}");
+}
+
+#[test]
+fn features_are_kept_and_torn_ones_computed_again() {
+    let out = TempDir::new().unwrap();
+    let whole = TempDir::new().unwrap();
+    train(&mut project(out.path()), &stage(Kind::Alignment, 2)).unwrap();
+    let file = std::fs::read_dir(out.path().join("features"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .next()
+        .unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.iter().any(|&byte| byte != 0));
+    bytes[40] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+
+    let mut again = project(whole.path());
+    again.features = out.path().join("features");
+    train(&mut again, &stage(Kind::Alignment, 2)).unwrap();
+    assert!(written(&out, MODEL_FILE) == written(&whole, MODEL_FILE));
+}
+
+// --- files ---------------------------------------------------------------------------------------
+
+#[test]
+fn the_committed_training_files_can_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("train");
+    let file = inf_llava::train::file::TrainFile::read(&root.join("demo/train.toml")).unwrap();
+    let kinds: Vec<Kind> = file.stage.iter().map(|stage| stage.kind).collect();
+    assert!(kinds.contains(&Kind::Tower) && kinds.contains(&Kind::Instruction));
+    let companions: Companions = read_companions(&file.model).unwrap();
+    let generation = companions.get("generation_config.json").map(Vec::as_slice);
+    let config = Config::from_json(&companions["config.json"], generation).unwrap();
+    let tokenizer =
+        inf_llava::text::Tokenizer::from_bytes("tokenizer.json", &companions["tokenizer.json"])
+            .unwrap();
+    assert_eq!(tokenizer.vocab_size(), config.language.vocab_size);
+
+    let ablation =
+        inf_llava::train::ablation::AblationFile::read(&root.join("ablation/ablation.toml"));
+    for row in ablation.unwrap().rows() {
+        let json = row.configure(&companions["config.json"]).unwrap();
+        Config::from_json(&json, generation).unwrap();
+    }
+}
+
+#[test]
+fn a_training_file_with_a_mistake_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("train.toml");
+    for (line, wanted) in [
+        ("steps = 0", "steps"),
+        ("learning_rate = -1", "learning_rate"),
+        ("step = 5", "step"),
+        ("warm_up = 2", "warm_up"),
+        ("data = \"a.json\"", "images"),
+        ("name = \"../out\"", "name"),
+    ] {
+        let mut entries = vec![
+            "name = \"one\"",
+            "kind = \"tower\"",
+            "steps = 5",
+            "units = 1",
+            "learning_rate = 1e-3",
+        ];
+        let key = line.split(' ').next().unwrap();
+        entries.retain(|entry| entry.split(' ').next() != Some(key));
+        entries.push(line);
+        let text = format!(
+            "seed = 1\nmodel = \".\"\n[[stage]]\n{}\n",
+            entries.join("\n")
+        );
+        std::fs::write(&file, text).unwrap();
+        let error = inf_llava::train::file::TrainFile::read(&file)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(wanted), "{line}: {error}");
+    }
+}
+
+#[test]
+fn leaves_have_the_module_s_values() {
+    let out = TempDir::new().unwrap();
+    let project = project(out.path());
+    let model = crate::load("tiny", "cpu");
+    let decoder = leaves(&model.decoder);
+    assert_eq!(decoder.num_params(), model.decoder.num_params());
+    assert!(decoder.embed_tokens.val().is_require_grad());
+    let values: Vec<f32> = decoder
+        .embed_tokens
+        .val()
+        .inner()
+        .into_data()
+        .try_into_vec()
+        .unwrap();
+    assert_eq!(values, project.weights["model.embed_tokens.weight"].values);
+}
