@@ -108,11 +108,12 @@ impl FeatureCache {
         if !missing.is_empty() {
             let bytes = square_u8(&picture()?, self.square_px);
             let square = Square::new(bytes, self.square_px, &self.device);
-            let patches = crop_patchify(self.shape, &square, &missing);
-            let features = self.tower.forward(patches, |_, _| {});
-            let values = to_vec(&features.reshape([missing.len() * count]));
             let holes = crops.iter_mut().filter(|halves| halves.is_none());
-            for ((hole, crop), values) in holes.zip(missing).zip(values.chunks(count)) {
+            for (hole, crop) in holes.zip(missing) {
+                // One by one, so that a crop's last bits do not depend on which others are missing.
+                let patches = crop_patchify(self.shape, &square, &[crop]);
+                let features = self.tower.forward(patches, |_, _| {}).reshape([count]);
+                let values = to_vec(&features);
                 let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
                 self.write(self.offset(index, crop, count), &halves)?;
                 *hole = Some(halves);

@@ -64,6 +64,9 @@ pub struct Stage {
     /// Crowded scenes of a unit, for the tower.
     #[serde(default = "two")]
     pub scenes_per_unit: usize,
+    /// The first scene's number, for the tower: a second stage sees other scenes than the first.
+    #[serde(default)]
+    pub first_scene: u64,
     /// Pictures whose features are kept, for conversations.
     #[serde(default)]
     pub pictures: u64,

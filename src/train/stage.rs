@@ -123,13 +123,7 @@ impl Project {
     ) -> Result<Ended> {
         match stage.kind {
             Kind::Tower => {
-                let task = TowerTask::new(
-                    &self.config,
-                    &self.device,
-                    self.seed,
-                    stage.units,
-                    stage.scenes_per_unit,
-                );
+                let task = TowerTask::new(&self.config, &self.device, self.seed, stage);
                 let modules = |project: &Project| {
                     let tower = build(
                         &project.config,

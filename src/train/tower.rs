@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::file::Stage;
 use super::labels::{self, CHARACTERS, HEIGHTS, Labels, SLOTS, View, labels};
 use super::loss::{correct, cross_entropy, select_rows};
 use super::run::{Loss, Measures, Task};
@@ -68,24 +69,20 @@ pub struct TowerTask {
     seed: u64,
     units: usize,
     scenes_per_unit: usize,
+    first_scene: u64,
 }
 
 impl TowerTask {
-    /// `units` batches a step, each of the crops of `scenes_per_unit` crowded pictures and as many
-    /// ordinary ones.
-    pub fn new(
-        config: &Config,
-        device: &Device,
-        seed: u64,
-        units: usize,
-        scenes_per_unit: usize,
-    ) -> Self {
+    /// `stage.units` batches a step, each of the crops of `stage.scenes_per_unit` crowded pictures and
+    /// as many ordinary ones.
+    pub fn new(config: &Config, device: &Device, seed: u64, stage: &Stage) -> Self {
         TowerTask {
             config: config.clone(),
             device: device.clone(),
             seed,
-            units,
-            scenes_per_unit,
+            units: stage.units,
+            scenes_per_unit: stage.scenes_per_unit,
+            first_scene: stage.first_scene,
         }
     }
 
@@ -98,7 +95,8 @@ impl TowerTask {
         );
         let square_px = self.config.square_px();
         let (mut patches, mut targets) = (Vec::new(), Vec::new());
-        let first = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
+        let before = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
+        let first = self.first_scene + before;
         let mut add = |scene: &Scene, side_px: usize, per_side: usize, crops: &[Crop]| {
             let bytes = square_u8(&scene.draw(), side_px);
             let square = Square::new(bytes, side_px, &self.device);

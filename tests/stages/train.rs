@@ -39,6 +39,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         weight_decay: 0.0,
         clip_norm: 1.0,
         scenes_per_unit: 1,
+        first_scene: 0,
         pictures: 4,
         questions: 2,
         data: None,
