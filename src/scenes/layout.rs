@@ -24,6 +24,8 @@ const SIGN_GAP_PX: f32 = 34.0;
 const CROP_EDGE_PX: f32 = 3.5;
 /// Places tried for one thing before it is left out.
 const TRIES: usize = 80;
+/// Signs that a crop of a dense scene is to have.
+const DENSE_SIGNS: usize = 3;
 /// The part of Test pictures that shows a held-out pair.
 const HELD_OUT_SHARE: f32 = 0.3;
 const CHART_SHARE: f32 = 0.45;
@@ -63,8 +65,9 @@ pub struct SceneOptions {
     pub side_px: u32,
     /// With or without what is held out.
     pub split: Split,
-    /// A sign in nearly every crop and figures in most of the rest: much to see in one picture, for
-    /// the training of the vision tower. Questions are not asked of these.
+    /// Up to three signs in every crop and figures in most of the rest: much to see in one picture,
+    /// for the training of the vision tower. Letters are what it is slowest to learn. Questions are
+    /// not asked of these.
     pub dense: bool,
 }
 
@@ -232,11 +235,11 @@ impl Layout {
         None
     }
 
-    /// One to three signs, in any crop; if dense, one in nearly every crop.
+    /// One to three signs, in any crop; if dense, as many in every crop as find a place, to three.
     fn signs(&mut self, rng: &mut ChaCha8Rng, options: &SceneOptions) -> Vec<Sign> {
         let mut crops: Vec<usize> = Vec::new();
         if options.dense {
-            crops.extend(0..CROPS * CROPS);
+            crops.extend((0..CROPS * CROPS).flat_map(|crop| [crop; DENSE_SIGNS]));
             crops.retain(|_| dice::chance(rng, 0.95));
         } else {
             let count = 1 + dice::below(rng, 3);

@@ -17,6 +17,12 @@ use crate::error::{Error, Result};
 pub struct AblationFile {
     /// A model folder, relative to this file: where every run begins. Its tower is used as it is.
     pub model: PathBuf,
+    /// What stands above the tables.
+    #[serde(default)]
+    pub intro: String,
+    /// What stands below them.
+    #[serde(default)]
+    pub notes: String,
     /// Each configuration is trained once with each.
     pub seeds: Vec<u64>,
     /// Scenes of this seed are asked about.
@@ -110,9 +116,9 @@ impl AblationFile {
         rows
     }
 
-    /// The tables in Markdown; cells without a run are empty.
+    /// The whole document in Markdown; cells without a run are empty.
     pub fn tables(&self, outcomes: &BTreeMap<(String, u64), Outcome>) -> String {
-        let mut text = String::new();
+        let mut text = format!("{}\n", self.intro);
         for table in &self.table {
             let runs = |row: &Row| -> Vec<&Outcome> {
                 let seeds = self.seeds.iter();
@@ -154,7 +160,7 @@ impl AblationFile {
             }
             text.push('\n');
         }
-        text
+        text + &self.notes
     }
 }
 
