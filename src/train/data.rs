@@ -57,7 +57,7 @@ impl Data {
             let data = Data::Scenes {
                 seed: source.seed,
                 options,
-                pictures: stage.pictures.max(1),
+                pictures: stage.pictures,
                 questions: stage.questions,
             };
             return Ok((data, None));

@@ -67,7 +67,7 @@ pub struct Stage {
     /// The first scene's number, for the tower: a second stage sees other scenes than the first.
     #[serde(default)]
     pub first_scene: u64,
-    /// Pictures whose features are kept, for conversations.
+    /// Scenes that are talked about; their features are kept.
     #[serde(default)]
     pub pictures: u64,
     /// Questions of a conversation.
@@ -156,10 +156,7 @@ impl Stage {
         if self.data.is_some() != self.images.is_some() {
             return bad("data and images belong together: a JSON file and its folder of pictures");
         }
-        if matches!(self.kind, Kind::Alignment | Kind::Instruction)
-            && self.data.is_none()
-            && self.pictures == 0
-        {
+        if self.kind != Kind::Tower && self.data.is_none() && self.pictures == 0 {
             return bad("pictures must say how many scenes there are");
         }
         Ok(())

@@ -172,6 +172,32 @@ fn gradients_reach_every_parameter() {
     }
 }
 
+#[test]
+fn training_computes_what_answering_computes() {
+    use inf_llava::language::kv_cache::KvCache;
+    let model = crate::load("tiny", "cpu");
+    let embeds: Tensor<2> = random([12, model.config.language.hidden_size]);
+    let run = |embeds: Tensor<2>, decoder: &inf_llava::language::decoder::Decoder| {
+        let mut cache = KvCache::new(&model.config.language, embeds.dims()[0], &cpu());
+        decoder.forward(embeds, &model.rope, &mut cache).inner()
+    };
+    let plain = run(embeds.clone(), &model.decoder);
+    let trained = leaves(&model.decoder);
+    let difference = (plain.clone() - run(embeds.clone(), &trained)).abs().max();
+    assert!(difference.into_scalar::<f32>() < 1e-5);
+
+    // A token does not see those behind it: with other tokens behind, the first rows stay.
+    let other = Tensor::cat(
+        vec![embeds.narrow(0, 0, 5), random([7, plain.dims()[1]])],
+        0,
+    );
+    let changed = run(other, &trained);
+    let first = (plain.narrow(0, 0, 5) - changed.narrow(0, 0, 5))
+        .abs()
+        .max();
+    assert!(first.into_scalar::<f32>() < 1e-5);
+}
+
 // --- what moves ----------------------------------------------------------------------------------
 
 fn moved(before: &Weights, after: &Weights, prefix: &str) -> (usize, usize) {
