@@ -16,6 +16,7 @@ use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::progress::StopFlag;
 use crate::train::ablation::{AblationFile, Outcome, Row};
 use crate::train::checkpoint::read_companions;
+use crate::train::file::configure;
 use crate::train::run::Report;
 use crate::train::stage::{Ended, Project};
 use crate::train::workers::Workers;
@@ -102,7 +103,7 @@ impl Ablation<'_> {
     fn train(&self, row: &Row, seed: u64, folder: &Path) -> anyhow::Result<Option<Config>> {
         let mut companions = read_companions(&self.file.model)?;
         if let Some(json) = companions.get_mut(CONFIG_FILE) {
-            *json = row.configure(json)?;
+            *json = configure(json, &row.inf_llava)?;
         }
         let workers = Workers::new(workers(&self.args.device))?;
         let device = self.device.device.clone();

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::file::Stage;
-use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 
 /// An ablation file, as TOML.
@@ -181,23 +180,4 @@ fn cell(outcomes: &[&Outcome], of: impl Fn(&Outcome) -> Option<f64>) -> String {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{mean:.1} ({low:.1} to {high:.1})")
-}
-
-impl Row {
-    /// `config` (the text of a config.json) with this row's entries.
-    ///
-    /// # Errors
-    /// [`Error::Config`].
-    pub fn configure(&self, config: &[u8]) -> Result<Vec<u8>> {
-        let bad = |error: serde_json::Error| Error::config(CONFIG_FILE, error);
-        let mut json: serde_json::Value = serde_json::from_slice(config).map_err(bad)?;
-        let block = &mut json["inf_llava"];
-        if !block.is_object() {
-            *block = serde_json::json!({});
-        }
-        for (name, value) in &self.inf_llava {
-            block[name] = value.clone();
-        }
-        serde_json::to_vec_pretty(&json).map_err(bad)
-    }
 }

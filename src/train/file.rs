@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Schedule;
+use crate::config::CONFIG_FILE;
+use crate::dataset::Template;
 use crate::error::{Error, Result};
 
 /// A training file, as TOML.
@@ -35,6 +37,16 @@ pub enum Kind {
     Instruction,
 }
 
+/// How a conversation is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateName {
+    /// Picture, caption, newline.
+    Plain,
+    /// The release's chat.
+    Llama3,
+}
+
 /// One stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +73,8 @@ pub struct Stage {
     /// Longest gradient.
     #[serde(default = "one")]
     pub clip_norm: f32,
+    /// How conversations are put, where it is not the kind's own way.
+    pub template: Option<TemplateName>,
     /// Crowded scenes of a unit, for the tower.
     #[serde(default = "two")]
     pub scenes_per_unit: usize,
@@ -73,6 +87,9 @@ pub struct Stage {
     /// Questions of a conversation.
     #[serde(default = "eight")]
     pub questions: usize,
+    /// Entries of config.json's `inf_llava` block that are otherwise during this stage.
+    #[serde(default)]
+    pub inf_llava: BTreeMap<String, serde_json::Value>,
     /// A LLaVA-format JSON instead of scenes.
     pub data: Option<PathBuf>,
     /// The folder of its pictures.
@@ -133,6 +150,14 @@ impl Stage {
         }
     }
 
+    /// Captions for the paper's first stage, conversations for the others, unless it says otherwise.
+    pub fn template(&self) -> Template {
+        match (self.template, self.kind) {
+            (Some(TemplateName::Plain), _) | (None, Kind::Alignment) => Template::Plain,
+            _ => Template::Llama3,
+        }
+    }
+
     /// What is wrong with it, in words.
     pub(super) fn check(&self) -> Result<(), String> {
         let bad = |what: &str| Err(format!("stage {}: {what}", self.name));
@@ -161,6 +186,23 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// The text of a config.json with other `entries` in its `inf_llava` block.
+///
+/// # Errors
+/// [`Error::Config`] if it is no JSON.
+pub fn configure(config: &[u8], entries: &BTreeMap<String, serde_json::Value>) -> Result<Vec<u8>> {
+    let bad = |error: serde_json::Error| Error::config(CONFIG_FILE, error);
+    let mut json: serde_json::Value = serde_json::from_slice(config).map_err(bad)?;
+    let block = &mut json["inf_llava"];
+    if !block.is_object() {
+        *block = serde_json::json!({});
+    }
+    for (name, value) in entries {
+        block[name] = value.clone();
+    }
+    serde_json::to_vec_pretty(&json).map_err(bad)
 }
 
 /// Flattens a JSON value: `{"a": {"b": 1}}` -> `a.b = 1`.

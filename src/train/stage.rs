@@ -14,14 +14,14 @@ use super::checkpoint::{
 use super::conversation::{ConversationTask, Learner, Sight};
 use super::data::{Data, Source};
 use super::features::FeatureCache;
-use super::file::{Kind, Stage, flatten};
+use super::file::{Kind, Stage, configure, flatten};
 use super::init::{HostTensor, Weights, initial, initial_weights};
 use super::modules::{build, linear};
 use super::run::{Observer, Report, Settings, State, Task, run};
 use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
 use super::workers::Workers;
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
-use crate::dataset::{Limits, OnBadRecord, Skipped, Template};
+use crate::dataset::{Limits, OnBadRecord, Skipped};
 use crate::error::{Error, Result};
 use crate::language::rope::Rope;
 use crate::model::TOKENIZER_FILE;
@@ -121,6 +121,36 @@ impl Project {
         on_note: &mut dyn FnMut(&str),
         stop: &StopFlag,
     ) -> Result<Ended> {
+        let of_all = (self.config.clone(), self.companions.clone());
+        let ended = self
+            .configure(stage)
+            .and_then(|()| self.run_configured(stage, on_report, on_note, stop));
+        (self.config, self.companions) = of_all;
+        ended
+    }
+
+    /// Takes up the stage's own entries of config.json, and first values for tensors that only they
+    /// bring.
+    fn configure(&mut self, stage: &Stage) -> Result<()> {
+        let Some(json) = self.companions.get_mut(CONFIG_FILE) else {
+            return Ok(());
+        };
+        *json = configure(json, &stage.inf_llava)?;
+        let generation = self.companions.get(GENERATION_FILE).map(Vec::as_slice);
+        self.config = Config::from_json(&self.companions[CONFIG_FILE], generation)?;
+        for (name, tensor) in initial_weights(&self.config, self.seed) {
+            self.weights.entry(name).or_insert(tensor);
+        }
+        Ok(())
+    }
+
+    fn run_configured(
+        &mut self,
+        stage: &Stage,
+        on_report: &mut dyn FnMut(&Report),
+        on_note: &mut dyn FnMut(&str),
+        stop: &StopFlag,
+    ) -> Result<Ended> {
         match stage.kind {
             Kind::Tower => {
                 let task = TowerTask::new(&self.config, &self.device, self.seed, stage);
@@ -167,7 +197,11 @@ impl Project {
     /// # Errors
     /// [`Error::Output`].
     pub fn finish(&self, folder: &Path) -> Result<()> {
-        write_folder(folder, &self.companions, &self.weights, None)
+        let weights = names::tensors(&self.config)
+            .into_iter()
+            .filter_map(|(name, _)| Some((name.clone(), self.weights.get(&name)?.clone())))
+            .collect();
+        write_folder(folder, &self.companions, &weights, None)
     }
 
     /// The modules that are asked for, with the project's weights.
@@ -188,10 +222,7 @@ impl Project {
 
     fn conversation(&self, stage: &Stage) -> Result<(ConversationTask, Option<Skipped>)> {
         let config = &self.config;
-        let template = match stage.kind {
-            Kind::Alignment => Template::Plain,
-            _ => Template::Llama3,
-        };
+        let template = stage.template();
         let learns = match stage.kind {
             Kind::Language => (false, true),
             Kind::Alignment => (true, false),

@@ -11,7 +11,7 @@ use inf_llava::gpu::ops::{Cut, DemShape, dem_attention};
 use inf_llava::progress::StopFlag;
 use inf_llava::scenes::{SceneOptions, write_folder};
 use inf_llava::train::checkpoint::{Companions, MODEL_FILE, read_companions, read_tensors};
-use inf_llava::train::file::{Kind, Stage};
+use inf_llava::train::file::{Kind, Stage, configure};
 use inf_llava::train::init::Weights;
 use inf_llava::train::parameters::leaves;
 use inf_llava::train::run::Report;
@@ -38,6 +38,8 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         final_share: 0.0,
         weight_decay: 0.0,
         clip_norm: 1.0,
+        template: None,
+        inf_llava: Default::default(),
         scenes_per_unit: 1,
         first_scene: 0,
         pictures: 4,
@@ -270,6 +272,24 @@ fn frozen_parts_do_not_move() {
 }
 
 #[test]
+fn a_stage_may_have_a_configuration_of_its_own() {
+    let out = TempDir::new().unwrap();
+    let mut project = project(out.path());
+    let before = project.weights.clone();
+    let mut plain = stage(Kind::Instruction, 2);
+    plain.inf_llava = [("crops_per_side", 1.into()), ("modules", "none".into())]
+        .map(|(name, value): (&str, serde_json::Value)| (name.to_string(), value))
+        .into();
+    train(&mut project, &plain).unwrap();
+    // Its folder is a model of that configuration; the enhancement waits for its turn.
+    let json: serde_json::Value = serde_json::from_slice(&written(&out, "config.json")).unwrap();
+    assert_eq!(json["inf_llava"]["crops_per_side"], 1);
+    assert_eq!(moved(&before, &project.weights, "model.spatial_embed").0, 0);
+    assert!(moved(&before, &project.weights, "model.mm_projector").0 > 0);
+    assert_eq!(project.config.crops_per_side, 3);
+}
+
+#[test]
 fn the_loss_falls() {
     for kind in [
         Kind::Tower,
@@ -470,10 +490,15 @@ fn the_committed_training_files_can_be_read() {
             .unwrap();
     assert_eq!(tokenizer.vocab_size(), config.language.vocab_size);
 
+    for stage in &file.stage {
+        let json = configure(&companions["config.json"], &stage.inf_llava).unwrap();
+        Config::from_json(&json, generation).unwrap();
+    }
+
     let ablation =
         inf_llava::train::ablation::AblationFile::read(&root.join("ablation/ablation.toml"));
     for row in ablation.unwrap().rows() {
-        let json = row.configure(&companions["config.json"]).unwrap();
+        let json = configure(&companions["config.json"], &row.inf_llava).unwrap();
         Config::from_json(&json, generation).unwrap();
     }
 }
