@@ -12,6 +12,7 @@ use super::data::Data;
 use super::features::FeatureCache;
 use super::loss::{correct, cross_entropy, select_rows};
 use super::run::{Loss, Measures, Task};
+use super::words::Words;
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
 use crate::error::{Error, Result};
@@ -34,11 +35,13 @@ pub struct Learner {
 }
 
 /// Where the visual tokens come from.
-pub struct Sight {
-    /// Features of the frozen tower.
-    pub cache: FeatureCache,
-    /// What is computed from them.
-    pub prepared: Prepared,
+pub enum Sight {
+    /// The pictures are left out.
+    Blind,
+    /// Words stand in for them.
+    Words(Words),
+    /// Features of the frozen tower, and what is computed from them.
+    Features(Box<FeatureCache>, Prepared),
 }
 
 /// The task.
@@ -51,8 +54,8 @@ pub struct ConversationTask {
     pub data: Data,
     /// How it is put.
     pub template: Template,
-    /// None: the pictures are left out.
-    pub sight: Option<Sight>,
+    /// Of the pictures.
+    pub sight: Sight,
     /// What does not learn.
     pub frozen: Learner,
     /// Which of the two learn: perspectives, decoder.
@@ -86,20 +89,31 @@ impl ConversationTask {
         (order.1[at], epoch)
     }
 
-    fn visual_tokens(&self, trained: &Learner, index: u64) -> Result<Option<Tensor<2>>> {
-        let perspectives = trained
-            .perspectives
-            .as_ref()
-            .or(self.frozen.perspectives.as_ref());
-        let (Some(sight), Some(perspectives)) = (&self.sight, perspectives) else {
-            return Ok(None);
-        };
+    fn visual_tokens(
+        &self,
+        trained: &Learner,
+        decoder: &Decoder,
+        index: u64,
+    ) -> Result<Option<Tensor<2>>> {
         // An entry without a picture has no slot for it either.
         if !self.data.has_picture(index) {
             return Ok(None);
         }
-        let features = sight.cache.features(index, || self.data.picture(index))?;
-        Ok(Some(perspectives.forward(&sight.prepared, &features)))
+        let perspectives = trained
+            .perspectives
+            .as_ref()
+            .or(self.frozen.perspectives.as_ref());
+        Ok(match (&self.sight, perspectives) {
+            (Sight::Words(words), _) => self
+                .data
+                .scene(index)
+                .map(|scene| words.embed(&scene, &self.config, decoder.embed_tokens.val())),
+            (Sight::Features(cache, prepared), Some(perspectives)) => {
+                let features = cache.features(index, || self.data.picture(index))?;
+                Some(perspectives.forward(prepared, &features))
+            }
+            _ => None,
+        })
     }
 }
 
@@ -130,15 +144,15 @@ impl Task for ConversationTask {
             self.template,
             &self.tokenizer,
             self.config.bos_token_id,
-            self.sight.is_some(),
+            !matches!(self.sight, Sight::Blind),
         )?;
-        let visual = self.visual_tokens(trained, index)?;
         let (rows, targets) = targets(&example, self.config.image_tokens());
         let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
         let decoder = decoder.ok_or_else(|| Error::Option {
             option: "decoder".into(),
             reason: "the task has none".into(),
         })?;
+        let visual = self.visual_tokens(trained, decoder, index)?;
         let embeds = inputs_embeds(decoder.embed_tokens.val(), &example.ids, visual.as_ref());
         let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);

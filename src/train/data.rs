@@ -7,7 +7,7 @@ use crate::dataset::llava;
 use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
 use crate::error::{Error, Result};
 use crate::image::{Limits as ImageLimits, Picture, decode};
-use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
+use crate::scenes::{REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene};
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
@@ -106,6 +106,14 @@ impl Data {
         match self {
             Data::Scenes { .. } => true,
             Data::Records(records) => records[index as usize].0.image.is_some(),
+        }
+    }
+
+    /// What is drawn in picture `index`, if it was drawn here.
+    pub fn scene(&self, index: u64) -> Option<Scene> {
+        match self {
+            Data::Scenes { seed, options, .. } => Some(scene(*seed, index, options)),
+            Data::Records(_) => None,
         }
     }
 

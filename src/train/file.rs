@@ -29,8 +29,10 @@ pub struct TrainFile {
 pub enum Kind {
     /// The vision tower, on crops with a target for every token.
     Tower,
-    /// The decoder, on the conversations without their pictures.
+    /// The decoder, on the conversations without their pictures: what words alone give away.
     Language,
+    /// The decoder, on conversations about scenes in words ([`super::words`]).
+    Words,
     /// Enhancement and projector, on captions (`plain` template): the paper's first stage.
     Alignment,
     /// Enhancement, projector and decoder, on conversations (`llama3` template): the second.
@@ -180,6 +182,9 @@ impl Stage {
         }
         if self.data.is_some() != self.images.is_some() {
             return bad("data and images belong together: a JSON file and its folder of pictures");
+        }
+        if self.kind == Kind::Words && self.data.is_some() {
+            return bad("only scenes can be put in words; leave data and images out");
         }
         if self.kind != Kind::Tower && self.data.is_none() && self.pictures == 0 {
             return bad("pictures must say how many scenes there are");

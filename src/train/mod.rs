@@ -22,4 +22,5 @@ pub mod parameters;
 pub mod run;
 pub mod stage;
 pub mod tower;
+pub mod words;
 pub mod workers;

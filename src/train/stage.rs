@@ -19,6 +19,7 @@ use super::init::{HostTensor, Weights, initial, initial_weights};
 use super::modules::{build, linear};
 use super::run::{Observer, Report, Settings, State, Task, run};
 use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
+use super::words::Words;
 use super::workers::Workers;
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
 use crate::dataset::{Limits, OnBadRecord, Skipped};
@@ -180,7 +181,7 @@ impl Project {
                 };
                 self.run_task(stage, &task, modules, on_report, stop)
             }
-            Kind::Language | Kind::Alignment | Kind::Instruction => {
+            Kind::Language | Kind::Words | Kind::Alignment | Kind::Instruction => {
                 let (task, skipped) = self.conversation(stage)?;
                 if let Some(skipped) = skipped.filter(|s| !s.reasons.is_empty()) {
                     on_note(&skipped.to_string());
@@ -224,7 +225,7 @@ impl Project {
         let config = &self.config;
         let template = stage.template();
         let learns = match stage.kind {
-            Kind::Language => (false, true),
+            Kind::Language | Kind::Words => (false, true),
             Kind::Alignment => (true, false),
             _ => (true, true),
         };
@@ -250,7 +251,8 @@ impl Project {
         };
         let (data, skipped) = Data::open(stage, &tokenizer, source)?;
         let sight = match stage.kind {
-            Kind::Language => None,
+            Kind::Language => Sight::Blind,
+            Kind::Words => Sight::Words(Words::new(&tokenizer)?),
             _ => {
                 let prepared = Prepared::new(config, Coverage::Live, &self.device);
                 let tower = build(config, &self.weights, &self.device, async |builder| {
@@ -265,7 +267,7 @@ impl Project {
                     &folder,
                     &self.device,
                 )?;
-                Some(Sight { cache, prepared })
+                Sight::Features(Box::new(cache), prepared)
             }
         };
         let task = ConversationTask {

@@ -146,6 +146,17 @@ fn gradients_of_norms_and_rope() {
 }
 
 #[test]
+fn gradients_of_the_decoder_and_the_tower() {
+    use inf_llava::language::kv_cache::KvCache;
+    let model = crate::load("tiny", "cpu");
+    let language = &model.config.language;
+    check_gradient("decoder", random([7, language.hidden_size]), |x| {
+        let mut cache = KvCache::new(language, 7, &cpu());
+        weigh(model.decoder.forward(x, &model.rope, &mut cache)).mul_scalar(0.1)
+    });
+}
+
+#[test]
 fn gradients_reach_every_parameter() {
     let out = TempDir::new().unwrap();
     let mut project = project(out.path());
