@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 mod config;
 #[path = "stages/dataset.rs"]
 mod dataset;
+#[path = "stages/drawn.rs"]
+mod drawn;
 #[path = "stages/evaluate.rs"]
 mod evaluate;
 #[path = "stages/generate.rs"]
