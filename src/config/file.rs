@@ -44,6 +44,7 @@ pub(super) struct RawInfLlava {
     pub(super) dem_heads: Option<usize>,
     #[serde(default)]
     pub(super) random_weights: bool,
+    pub(super) scope: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -4,9 +4,12 @@
 //! against a cap, so that later code may multiply them. Knows nothing of tensors.
 
 mod file;
+mod scope;
 
 use crate::error::{Error, Result};
 use file::{OneOrMany, RawConfig, RawGeneration, count, divides, parse, positive, size};
+
+pub use scope::Scope;
 
 /// File name of the model's configuration.
 pub const CONFIG_FILE: &str = "config.json";
@@ -109,6 +112,8 @@ pub struct Config {
     pub eos_token_ids: Vec<u32>,
     /// True for weights that are known to be random, as in the fixtures.
     pub random_weights: bool,
+    /// The only kind of picture that the model knows; `None` for a general model.
+    pub scope: Option<Scope>,
 }
 
 impl Config {
@@ -228,6 +233,7 @@ impl Config {
             bos_token_id,
             eos_token_ids,
             random_weights: extra.random_weights,
+            scope: extra.scope.as_deref().map(Scope::from_name).transpose()?,
         })
     }
 
