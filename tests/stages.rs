@@ -39,6 +39,9 @@ mod language;
 #[path = "stages/parity.rs"]
 mod parity;
 #[cfg(feature = "scenes")]
+#[path = "stages/samples.rs"]
+mod samples;
+#[cfg(feature = "scenes")]
 #[path = "stages/scenes.rs"]
 mod scenes;
 #[cfg(feature = "model")]
