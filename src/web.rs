@@ -145,6 +145,7 @@ impl Engine {
             "context_tokens": model.context_tokens,
             "vocabulary": config.language.vocab_size,
             "random_weights": config.random_weights,
+            "scope": config.scope,
         }))
     }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 mod config;
 #[path = "stages/dataset.rs"]
 mod dataset;
+#[path = "stages/drawn.rs"]
+mod drawn;
 #[path = "stages/evaluate.rs"]
 mod evaluate;
 #[path = "stages/generate.rs"]
@@ -41,6 +43,9 @@ mod language;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "scenes")]
+#[path = "stages/samples.rs"]
+mod samples;
 #[cfg(feature = "scenes")]
 #[path = "stages/scenes.rs"]
 mod scenes;

@@ -97,6 +97,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         session: Session::new(model, coverage),
         options,
         interrupt,
+        outside_scope: false,
     };
     if let Some((path, bytes)) = image {
         chat.look(path, &bytes).await?;
@@ -111,6 +112,8 @@ struct Chat {
     session: Session,
     options: AskOptions,
     interrupt: Interrupt,
+    /// Whether the picture is of a kind that the model does not know.
+    outside_scope: bool,
 }
 
 /// What to ask.
@@ -128,8 +131,15 @@ impl Chat {
             .set_image(&path.display().to_string(), bytes, &mut watch)
             .await;
         progress.clear();
-        for notice in seen?.notices {
+        let seen = seen?;
+        self.outside_scope = seen.outside_scope;
+        for notice in seen.notices {
             eprintln!("{notice}");
+        }
+        if let Some(scope) = self.session.model().config.scope
+            && seen.outside_scope
+        {
+            eprintln!("{}", scope.warning());
         }
         Ok(())
     }
@@ -169,6 +179,7 @@ impl Chat {
         if json {
             let mut value = serde_json::to_value(&answer).context("the answer as JSON")?;
             value["timings_ms"]["load"] = load_ms.into();
+            value["outside_scope"] = self.outside_scope.into();
             say(value);
         } else {
             say("");

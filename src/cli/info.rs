@@ -65,6 +65,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
                 "total": estimate.total_bytes(),
             },
             "random_weights": config.random_weights,
+            "scope": config.scope,
         });
         say(value);
         return Ok(ExitCode::SUCCESS);
@@ -73,6 +74,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     say(format_args!("{}", folder.display()));
     if config.random_weights {
         say(format_args!("  random weights: the answers are noise"));
+    }
+    if let Some(scope) = config.scope {
+        say(format_args!("  knows only   {}", scope.describe()));
     }
     say(format_args!(
         "  picture      {0} x {0} pixels as {1} x {1} crops of {2}; {3} tokens; {live} vision passes ({dense} dense)",

@@ -52,6 +52,7 @@ pub(super) struct RawInfLlava {
     pub(super) enhancement: Option<String>,
     pub(super) fusion: Option<String>,
     pub(super) dem: Option<String>,
+    pub(super) scope: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -5,11 +5,14 @@
 
 mod ablation;
 mod file;
+mod scope;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 
 use crate::error::{Error, Result};
 use file::{OneOrMany, RawConfig, RawGeneration, count, divides, parse, positive, size};
+
+pub use scope::Scope;
 
 /// File name of the model's configuration.
 pub const CONFIG_FILE: &str = "config.json";
@@ -114,6 +117,8 @@ pub struct Config {
     pub eos_token_ids: Vec<u32>,
     /// True for weights that are known to be random, as in the fixtures.
     pub random_weights: bool,
+    /// The only kind of picture that the model knows; `None` for a general model.
+    pub scope: Option<Scope>,
 }
 
 impl Config {
@@ -235,6 +240,7 @@ impl Config {
             bos_token_id,
             eos_token_ids,
             random_weights: extra.random_weights,
+            scope: extra.scope.as_deref().map(Scope::from_name).transpose()?,
         })
     }
 

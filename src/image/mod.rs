@@ -6,10 +6,12 @@
 
 mod bicubic;
 mod decode;
+mod drawn;
 mod preprocess;
 mod resample;
 mod sniff;
 
 pub use bicubic::bicubic;
 pub use decode::{Limits, Picture, decode};
+pub use drawn::looks_drawn;
 pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8};

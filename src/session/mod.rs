@@ -122,6 +122,11 @@ impl Session {
             width: picture.width,
             height: picture.height,
             notices: picture.notices.clone(),
+            outside_scope: self
+                .model
+                .config
+                .scope
+                .is_some_and(|scope| !scope.covers(picture)),
             image_px: square.side_px,
             crops_per_side: self.model.config.crops_per_side,
             vision_passes: encoded.vision_passes,

@@ -89,6 +89,9 @@ pub struct PictureInfo {
     pub height: usize,
     /// What the user should know about how it was read.
     pub notices: Vec<String>,
+    /// True where the model knows one kind of picture only and this is of another: its answers then
+    /// mean little ([`crate::config::Scope::warning`]).
+    pub outside_scope: bool,
     /// Side of the resized square.
     pub image_px: usize,
     /// N.

@@ -147,6 +147,33 @@ fn json_has_every_documented_field() {
 }
 
 #[test]
+fn a_photograph_is_told_to_a_model_of_drawings_before_its_answer() {
+    let photograph = crate::fixture("photographs/chelsea.jpg");
+    let photograph = photograph.display().to_string();
+    let ask = |model: &str| {
+        let mut args = vec!["chat", "--device", "cpu", "--model", model];
+        args.extend(["--image", &photograph, "--prompt", QUESTION]);
+        args.extend(["--json", "--max-new-tokens", "2"]);
+        let output = run(&args);
+        let told = text(&output.stderr).contains("drawings");
+        (json(text(&output.stdout))["outside_scope"].clone(), told)
+    };
+    assert_eq!(ask(&tiny()), (false.into(), false));
+
+    let small = files::copy_of_tiny();
+    let file = small.path().join("config.json");
+    let mut config = json(&std::fs::read_to_string(&file).expect("config"));
+    config["inf_llava"]["scope"] = "drawn_scenes".into();
+    std::fs::write(&file, config.to_string()).expect("written");
+    let model = small.path().display().to_string();
+    assert_eq!(ask(&model), (true.into(), true));
+
+    let info = json(&stdout(&["info", "--json", "--model", &model]));
+    assert_eq!(info["scope"], "drawn_scenes");
+    assert!(stdout(&["info", "--model", &model]).contains("drawings: figures, signs, bar charts"));
+}
+
+#[test]
 fn without_a_picture_nothing_is_seen() {
     let model = tiny();
     let args = [

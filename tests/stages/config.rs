@@ -1,7 +1,7 @@
 //! Configuration: what the released files mean, and that everything else is refused by name.
 
 use inf_llava::Error;
-use inf_llava::config::Config;
+use inf_llava::config::{Config, Scope};
 use inf_llava::weights::names;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -81,10 +81,26 @@ fn a_released_config_gives_the_released_sizes() {
     // 2 (key and value) * 32 layers * 8 heads * 128 channels * 4 bytes
     assert_eq!(config.cache_bytes_per_token(), 262_144);
     assert!(!config.random_weights);
+    assert_eq!(config.scope, None);
     // The tower may be named by a path on the author's disk.
     let mut local = released();
     local["mm_vision_tower"] = "./checkpoints/clip-vit-large-patch14-336".into();
     assert_eq!(read(&local, None), Ok(config));
+}
+
+#[test]
+fn a_scope_is_known_or_refused() {
+    let scope = |value: Value| read(&with("/inf_llava/scope", value), None);
+    let config = scope("drawn_scenes".into()).expect("a scope");
+    assert_eq!(config.scope, Some(Scope::DrawnScenes));
+    assert_eq!(json!(config.scope), json!("drawn_scenes"));
+    assert_eq!(scope(Value::Null).expect("none").scope, None);
+    refused(
+        scope("cats".into()),
+        &["inf_llava.scope", "cats", "drawn_scenes"],
+    );
+    refused(scope("".into()), &["inf_llava.scope"]);
+    refused(scope(7.into()), &["string"]);
 }
 
 #[test]

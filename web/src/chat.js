@@ -23,10 +23,16 @@ export class Chat {
   #reading = null;
   /** @type {Task|null} */
   #asking = null;
-  /** The picture that the engine holds, with what is written below it. @type {{picture: Picture, facts: string, remarks: string[]}|null} */
+  /** The picture that the engine holds, with what is written below it. @type {{picture: Picture, facts: string, remarks: string[], outside_scope: boolean}|null} */
   #held = null;
   /** The picture that the engine should hold: the one to read again after a restart. @type {Picture|null} */
   #wanted = null;
+  #model;
+  #has_samples = false;
+  /** The questions that are offered, and for which scope. */
+  #offered = '';
+  /** The one kind of picture that the model knows. @type {string|null} */
+  #scope = null;
   /** The turn that can be asked again. @type {Turn|null} */
   #last_turn = null;
 
@@ -35,6 +41,7 @@ export class Chat {
    * @param {object} view
    * @param {import('./view/status.js').Status} view.status
    * @param {import('./view/picture.js').PictureView} view.picture
+   * @param {import('./view/samples.js').Samples} view.samples
    * @param {import('./view/conversation.js').Conversation} view.conversation
    * @param {import('./view/composer.js').Composer} view.composer
    * @param {import('./view/notice.js').Notice} view.picture_notice
@@ -42,8 +49,10 @@ export class Chat {
    */
   constructor(address, view) {
     this.#view = view;
+    this.#model = address.model;
     this.#host = new Host(address, view, {
       on_start: () => this.#engineStarts(),
+      on_info: ({ scope }) => this.#setScope(scope ?? null),
       on_change: () => this.#showBusy(),
     });
   }
@@ -62,13 +71,24 @@ export class Chat {
     }
   }
 
+  /** @param {import('./view/samples.js').Sample} sample */
+  chooseSample({ picture }) {
+    this.#view.picture_notice.hide();
+    this.#read(picture);
+  }
+
   async removePicture() {
-    this.#reading?.interrupt();
+    const reading = this.#reading;
+    reading?.interrupt();
     this.#wanted = this.#held = null;
     this.#view.picture_notice.hide();
-    this.#view.picture.show(null);
-    await this.#reading?.done;
+    this.#show(null);
+    await reading?.done;
     await this.#asking?.done;
+    if (this.#reading) return; // another picture has been chosen meanwhile
+    // It may have been read before the stop was heard.
+    this.#wanted = this.#held = null;
+    this.#show(null);
     if (await this.#tell((engine) => engine.clearImage())) {
       this.#forgetBefore(this.#view.conversation.addNote(strings.textOnly));
       this.#view.status.say(strings.pictureRemoved);
@@ -86,7 +106,7 @@ export class Chat {
       status.say(strings.emptyQuestion);
       return;
     }
-    composer.clear();
+    composer.take(question);
     const turn = conversation.addTurn(question);
     this.#ask(turn, {
       start: (engine, on_event) => engine.ask(question, composer.sampling(), on_event),
@@ -122,7 +142,7 @@ export class Chat {
     conversation.clear();
     this.#offerRegenerate(null);
     if (this.#reading) this.#reading.entry = conversation.addPicture(this.#reading.picture);
-    else if (this.#held) conversation.addPicture(this.#held.picture);
+    else if (this.#held) this.#remark(conversation.addPicture(this.#held.picture), this.#held);
     composer.focus();
     if (await this.#tell((engine) => engine.newChat())) status.say(strings.newChat);
   }
@@ -139,6 +159,7 @@ export class Chat {
 
   /** After a crash or a failure, the new engine knows neither the conversation nor the picture. */
   #engineStarts() {
+    if (!this.#has_samples) this.#offerSamples();
     const again = this.#started;
     this.#started = true;
     if (!again) return;
@@ -147,11 +168,51 @@ export class Chat {
     if (this.#wanted) this.#read(this.#wanted);
   }
 
+  async #offerSamples() {
+    const samples = await this.#host.engine.samples(this.#model).promise.catch(() => []);
+    const offered = [];
+    for (const { bytes, alt, questions } of samples) {
+      const file = new File([bytes], strings.sampleName(offered.length + 1));
+      const picture = await openPicture(file, []);
+      if (picture.preview) offered.push({ picture: { ...picture, questions }, alt });
+    }
+    this.#has_samples = offered.length > 0;
+    this.#view.samples.offer(offered, (sample) => this.chooseSample(sample));
+  }
+
+  #setScope(scope) {
+    this.#scope = scope;
+    this.#view.samples.setScope(scope);
+    this.#offerQuestions(this.#wanted);
+  }
+
+  /** A sample brings its own; else there are some that suit the model. @param {Picture|null} picture */
+  #offerQuestions(picture) {
+    const questions = picture?.questions ?? [];
+    const offered = JSON.stringify([questions, this.#scope]);
+    if (offered === this.#offered) return; // new buttons would drop the focus
+    this.#offered = offered;
+    this.#view.composer.suggest(questions);
+    this.#view.conversation.setStarters(questions.length ? [] : (strings.starters[this.#scope] ?? strings.starters.any));
+  }
+
+  /** Shows a picture, or none, with what goes with it. @param {Picture|null} picture */
+  #show(picture, { facts = '', remarks = [], outside_scope = false } = {}) {
+    this.#view.picture.show(picture, facts, remarks, outside_scope);
+    this.#view.samples.setCurrent(picture);
+    this.#offerQuestions(picture);
+  }
+
+  /** Says in the log, too, what is to be known before an answer. @param {Element} entry */
+  #remark(entry, { outside_scope }) {
+    if (outside_scope) this.#view.conversation.remarkOn(entry, strings.outsideScopeShort);
+  }
+
   /** Has the engine read a picture, instead of one that it may still be reading. @param {Picture} picture */
   #read(picture) {
     this.#reading?.interrupt();
     this.#wanted = picture;
-    this.#view.picture.show(picture, strings.pictureChosen(picture.file.size), picture.remarks);
+    this.#show(picture, { facts: strings.pictureChosen(picture.file.size), remarks: picture.remarks });
     const entry = this.#view.conversation.addPicture(picture);
     const reading = Object.assign(new Task(), { picture, entry });
     this.#reading = reading;
@@ -177,11 +238,17 @@ export class Chat {
           if (event.phase === 'vision') view.advance(event.done, event.total);
         }),
       );
-      this.#held = { picture, facts: strings.pictureFacts(summary), remarks: [...picture.remarks, ...summary.notices] };
+      this.#held = {
+        picture,
+        facts: strings.pictureFacts(summary),
+        remarks: [...picture.remarks, ...summary.notices],
+        outside_scope: summary.outside_scope === true,
+      };
+      this.#remark(reading.entry, this.#held);
       this.#forgetBefore(reading.entry);
       if (newest()) {
         view.setGeometry(summary);
-        view.show(picture, this.#held.facts, this.#held.remarks);
+        this.#show(picture, this.#held);
         status.say(strings.pictureReady(summary));
       }
       return true;
@@ -208,7 +275,7 @@ export class Chat {
     // An engine that is not there reads the picture when it is.
     if (error.code === 'crashed' || error.code === NOT_RUNNING.code) return;
     this.#wanted = this.#held?.picture ?? null;
-    this.#view.picture.show(this.#wanted, this.#held?.facts, this.#held?.remarks);
+    this.#show(this.#wanted, this.#held ?? {});
     if (error.code === 'stopped') this.#view.status.say(strings.pictureStopped(this.#held !== null));
     else this.#showPictureError(error);
   }

@@ -49,6 +49,11 @@ export class EngineClient {
     return this.#send('load', { url, device }, on_event);
   }
 
+  /** The model's sample pictures; none where it has none. @returns {Command<import('./protocol.js').Sample[]>} */
+  samples(url) {
+    return this.#send('samples', { url });
+  }
+
   /** Starts a conversation about a picture. The bytes move to the worker. @returns {Command<ImageSummary>} */
   setImage(name, bytes, on_event) {
     return this.#send('set_image', { name, bytes }, on_event, [bytes.buffer]);

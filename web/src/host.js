@@ -18,6 +18,7 @@ export class Host {
   #address;
   #view;
   #on_start;
+  #on_info;
   #on_change;
   /** What is shown until the engine runs again. */
   #trouble = null;
@@ -28,12 +29,16 @@ export class Host {
    * @param {import('./view/status.js').Status} view.status
    * @param {import('./view/picture.js').PictureView} view.picture
    * @param {import('./view/notice.js').Notice} view.chat_notice
-   * @param {{on_start: () => void, on_change: () => void}} handlers  a start begins; loading began or ended
+   * @param {object} handlers
+   * @param {() => void} handlers.on_start  a start begins
+   * @param {(info: import('./protocol.js').EngineInfo) => void} handlers.on_info  the model is loaded
+   * @param {() => void} handlers.on_change  loading began or ended
    */
-  constructor(address, view, { on_start, on_change }) {
+  constructor(address, view, { on_start, on_info, on_change }) {
     this.#address = address;
     this.#view = view;
     this.#on_start = on_start;
+    this.#on_info = on_info;
     this.#on_change = on_change;
   }
 
@@ -69,6 +74,7 @@ export class Host {
       );
       status.facts(info);
       picture.setGeometry(info);
+      this.#on_info(info);
       status.say(strings.ready(info.device));
       return true;
     } catch (error) {

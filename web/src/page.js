@@ -8,6 +8,7 @@ import { Composer } from './view/composer.js';
 import { Conversation } from './view/conversation.js';
 import { Notice } from './view/notice.js';
 import { PictureView } from './view/picture.js';
+import { Samples } from './view/samples.js';
 import { Status } from './view/status.js';
 
 const status = new Status();
@@ -32,7 +33,8 @@ function main() {
     on_regenerate: (turn) => chat.regenerate(turn),
     on_copy: copy,
   });
-  const chat = new Chat(address, { status, picture, conversation, composer, picture_notice, chat_notice });
+  const samples = new Samples();
+  const chat = new Chat(address, { status, picture, samples, conversation, composer, picture_notice, chat_notice });
 
   composer.setSampling(address.sampling);
   takePictures(([file, ...others]) => {
@@ -42,6 +44,7 @@ function main() {
     document.getElementById('image').focus(); // the button goes away with the picture
     chat.removePicture();
   });
+  document.getElementById('show-full-model').addEventListener('click', showFullModel);
   document.getElementById('new-chat').addEventListener('click', () => chat.newChat());
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.isComposing) chat.stop();
@@ -77,6 +80,14 @@ function takePictures(on_files) {
     event.preventDefault();
     on_files(event.clipboardData.files);
   });
+}
+
+/** Opens the help on the full model and goes there. */
+function showFullModel() {
+  const help = /** @type {HTMLDetailsElement} */ (document.getElementById('full-model'));
+  help.open = true;
+  help.querySelector('summary').focus();
+  help.scrollIntoView({ block: 'nearest' });
 }
 
 async function copy(text) {

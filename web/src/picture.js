@@ -21,6 +21,7 @@ const PREVIEW_SIDE = 1008;
  * @property {string} name
  * @property {HTMLCanvasElement|null} preview  the padded square, or null where none can be drawn
  * @property {string[]} remarks  what the user should know about the choice
+ * @property {string[]} questions  to offer about it: samples have some
  */
 
 /**
@@ -33,7 +34,7 @@ export async function openPicture(file, remarks) {
   if (file.size > MOST_FILE_BYTES) {
     throw { code: 'page', message: strings.fileTooLarge(file.size, MOST_FILE_BYTES) };
   }
-  return { file, name: strings.pictureName(file.name), preview: await preview(file), remarks };
+  return { file, name: strings.pictureName(file.name), preview: await preview(file), remarks, questions: [] };
 }
 
 /** @param {Picture} picture */

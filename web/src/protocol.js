@@ -2,10 +2,10 @@
  * What the page and the engine's worker say to one another. Types only.
  *
  * The page sends a {@link Request} for each command and may send `{stop: id}` at any moment. The
- * worker runs the commands one after another and answers each with exactly one result or error;
+ * worker runs the commands one after another (`samples` needs no engine and waits for none) and answers each with exactly one result or error;
  * `crashed` means that nothing will ever come again from this worker.
  *
- * @typedef {'load'|'set_image'|'clear_image'|'ask'|'regenerate'|'new_chat'} CommandName
+ * @typedef {'load'|'samples'|'set_image'|'clear_image'|'ask'|'regenerate'|'new_chat'} CommandName
  *
  * @typedef {object} Request
  * @property {number} id
@@ -37,15 +37,22 @@
  * @property {number} image_px
  * @property {number} context_tokens
  * @property {boolean} random_weights
+ * @property {'drawn_scenes'|null} scope  the one kind of picture that it knows; null for a general model
  *
  * @typedef {object} ImageSummary
  * @property {number} width  of the picture as it is shown, in its own pixels
  * @property {number} height
  * @property {string[]} notices
+ * @property {boolean} outside_scope  the picture is of a kind that the model does not know
  * @property {number} image_px
  * @property {number} crops_per_side
  * @property {number} vision_passes
  * @property {number} vision_ms
+ *
+ * @typedef {object} Sample  a picture that comes with the model
+ * @property {Uint8Array} bytes
+ * @property {string} alt
+ * @property {string[]} questions
  *
  * @typedef {object} Sampling
  * @property {number} [temperature]

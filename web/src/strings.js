@@ -35,7 +35,18 @@ const ADVICE = {
 };
 
 export const strings = {
-  starters: ['Describe this picture.', 'What is written in it?', 'What is in the lower right corner?'],
+  /** By the model's scope. */
+  starters: {
+    any: ['Describe this picture.', 'What is written in it?', 'What is in the lower right corner?'],
+    drawn_scenes: ['How many shapes are there?', 'What does the sign say?', 'What is the colour of the tallest bar?'],
+  },
+  scope: (with_samples) =>
+    `This small model answers questions about drawings${with_samples ? ' like these' : ''}: figures, signs, bar charts.`,
+  outsideScope:
+    'This small model knows only drawings like the samples: figures, signs, bar charts. This picture looks different; on a photograph, its answers mean little. For photographs there is the full model.',
+  outsideScopeShort: 'not the kind of drawing that this model knows: its answers mean little',
+  samplesLead: 'Sample pictures, with questions to ask',
+  sampleName: (n) => `Sample ${n}`,
 
   loadingEngine: 'Loading engine',
   loadingModel: 'Loading model',

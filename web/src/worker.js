@@ -7,6 +7,8 @@
  * @typedef {{stopped: boolean, interrupt: () => void}} Pending
  */
 
+import { readSamples } from './samples.js';
+
 const ENGINE_JS = new URL('../inf-llava.js', import.meta.url).href;
 const ENGINE_WASM = new URL('../inf-llava_bg.wasm', import.meta.url).href;
 const STOPPED = { code: 'stopped', message: 'stopped' };
@@ -28,7 +30,8 @@ self.addEventListener('message', ({ data }) => {
     return;
   }
   pending.set(data.id, { stopped: false, interrupt: () => {} });
-  queue = queue.then(() => run(data));
+  if (data.command === 'samples') run(data);
+  else queue = queue.then(() => run(data));
 });
 
 // A panic inside a task of the engine reaches no promise: it surfaces here, or nowhere.
@@ -41,7 +44,7 @@ async function run({ id, command, args }) {
   const emit = (event) => reply({ type: 'event', id, event });
   try {
     if (state.stopped) throw STOPPED;
-    const value = command === 'load' ? await load(args, emit, state) : await drive(command, args, emit, state);
+    const value = await start(command, args, emit, state);
     reply({ type: 'result', id, value });
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) crash(error.message);
@@ -49,6 +52,12 @@ async function run({ id, command, args }) {
   } finally {
     pending.delete(id);
   }
+}
+
+function start(command, args, emit, state) {
+  if (command === 'load') return load(args, emit, state);
+  if (command === 'samples') return readSamples(args.url);
+  return drive(command, args, emit, state);
 }
 
 /** Fetches the engine if need be, then the model. */

@@ -38,6 +38,12 @@ export async function assembleWithMock() {
   await cp(join(REPOSITORY, 'web/icon.svg'), join(folder, 'icon.svg'));
   await cp(join(REPOSITORY, 'web/src'), join(folder, 'web'), { recursive: true });
   await cp(join(REPOSITORY, 'web/test/mock/inf-llava.js'), join(folder, 'inf-llava.js'));
+  // A model that knows drawings only, beside the default one; both with the samples as they are shipped.
+  for (const model of ['demo', 'drawn']) {
+    for (const part of ['samples.json', 'samples']) {
+      await cp(join(REPOSITORY, 'models/demo', part), join(folder, 'models', model, part), { recursive: true });
+    }
+  }
   // The smallest module there is: magic number and version.
   await writeFile(join(folder, 'inf-llava_bg.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   return { folder, remove: () => rm(folder, { recursive: true }) };

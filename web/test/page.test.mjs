@@ -373,7 +373,7 @@ test('a picture whose header claims too many pixels is never given to the browse
     const original = window.createImageBitmap;
     window.decoded = 0;
     window.createImageBitmap = (...args) => {
-      window.decoded += 1;
+      if (args[0].name === 'bomb.png') window.decoded += 1; // samples are decoded, too
       return original(...args);
     };
   });
@@ -508,6 +508,7 @@ test('settings reach the engine, from the address and from the page', async () =
 
 test('the keyboard does everything', async () => {
   await ready();
+  p.page.on('filechooser', () => {}); // caught from here on: the wait below may begin after the key is pressed
   const focused = () => p.page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
   const tabTo = async (name) => {
     for (let i = 0; i < 25; i += 1) {
@@ -565,10 +566,10 @@ test('a model on another host is within reach, and nothing else is', async () =>
   const other = await serve(site.folder, { headers: { 'Access-Control-Allow-Origin': '*' } });
   await open(`?model=${encodeURIComponent(`${other.url}fetched/`)}`);
   await says(p.page.getByRole('alert'), `${other.url}fetched/config.json is missing`);
-  assert.deepEqual(other.requests, ['/fetched/config.json']);
+  assert.deepEqual([...other.requests].sort(), ['/fetched/config.json', '/fetched/samples.json']);
   const refused = await p.page.evaluate((url) => fetch(url).then(() => false, () => true), `${other.url}index.html`);
   assert.equal(refused, true);
-  assert.equal(other.requests.length, 1);
+  assert.equal(other.requests.length, 2);
   await other.close();
 });
 

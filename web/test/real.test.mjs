@@ -5,6 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { join } from 'node:path';
 import { launchBrowser, openPage, REPOSITORY } from './harness.mjs';
@@ -108,6 +109,47 @@ test('the same answer on the CPU', async () => {
   await p.image.setInputFiles(IMAGE);
   await ask(p, QUESTION); // waits for the picture
   assert.equal(await answer(p), EXPECT_TEXT);
+  await p.context.close();
+});
+
+/** A trained model answers every offered question right; one with random weights says that it has them. */
+test('the samples are offered, and their questions answered right', async () => {
+  const file = async (name) => JSON.parse(await readFile(join(DIST, 'models/demo', name), 'utf8'));
+  const { inf_llava: about } = await file('config.json');
+  const p = await ready('?device=cpu&temperature=0&max_new_tokens=24');
+  assert.equal(await p.page.locator('#random-weights').isVisible(), about.random_weights === true);
+  const wrong = [];
+  for (const { alt, questions } of await file('samples.json')) {
+    await p.page.getByRole('button', { name: alt }).click();
+    await says(p.page.locator('#picture-facts'), 'seen at');
+    assert.equal(await p.page.getByRole('alert').count(), 0, 'a sample is what the model knows');
+    for (const { text, answer: expected } of questions) {
+      await p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button', { name: text }).click();
+      const given = await answer(p);
+      if (given !== expected) wrong.push({ text, expected, given });
+      await p.new_chat.click();
+      await says(p.status, 'New chat');
+    }
+  }
+  if (about.random_weights) assert.notEqual(wrong.length, 0, 'random weights that know everything');
+  else assert.deepEqual(wrong, []);
+  assert.deepEqual(p.complaints, []);
+  await p.context.close();
+});
+
+test('a photograph is warned about where the model knows drawings only', async () => {
+  const p = await openPage(browser, server.url);
+  const config = JSON.parse(await readFile(join(DIST, 'models/demo/config.json'), 'utf8'));
+  config.inf_llava.scope = 'drawn_scenes';
+  await p.context.route('**/models/demo/config.json', (route) => route.fulfill({ json: config }));
+  await p.page.goto(`${server.url}?device=cpu`);
+  await says(p.page.locator('#samples-lead'), 'drawings like these');
+  await p.image.setInputFiles(join(REPOSITORY, 'tests/fixtures/photographs/chelsea.jpg'));
+  await says(p.page.getByRole('alert'), 'knows only drawings');
+  await p.page.locator('.sample').first().click();
+  await says(p.page.locator('#picture-facts'), '336 × 336 px, seen at');
+  assert.equal(await p.page.getByRole('alert').count(), 0);
+  assert.deepEqual(p.complaints, []);
   await p.context.close();
 });
 

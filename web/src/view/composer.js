@@ -7,9 +7,12 @@ export class Composer {
   #box = /** @type {HTMLTextAreaElement} */ (document.getElementById('message'));
   #send = /** @type {HTMLButtonElement} */ (document.getElementById('send'));
   #stop = /** @type {HTMLButtonElement} */ (document.getElementById('stop'));
+  #suggestions = document.getElementById('suggestions');
+  #on_send;
 
   /** @param {{on_send: (text: string) => void, on_stop: () => void}} handlers */
   constructor({ on_send, on_stop }) {
+    this.#on_send = on_send;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       on_send(this.#box.value);
@@ -43,12 +46,33 @@ export class Composer {
     const focused = document.activeElement;
     this.#send.disabled = asking;
     this.#stop.disabled = !stoppable;
+    for (const button of this.#suggestions.querySelectorAll('button')) button.disabled = asking;
     // A disabled button would drop the focus to the page's top.
     if (focused instanceof HTMLButtonElement && focused.disabled) this.focus();
   }
 
-  clear() {
-    this.#box.value = '';
+  /** Offers questions that a click asks. @param {string[]} questions */
+  suggest(questions) {
+    this.#suggestions.hidden = questions.length === 0;
+    this.#suggestions.replaceChildren(
+      ...questions.map((text) => {
+        const item = document.createElement('li');
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.className = 'button quiet';
+        button.dir = 'auto';
+        button.textContent = text;
+        button.disabled = this.#send.disabled;
+        button.addEventListener('click', () => this.#on_send(text));
+        item.append(button);
+        return item;
+      }),
+    );
+  }
+
+  /** Takes a question out of the box; something else that is being typed there stays. @param {string} question */
+  take(question) {
+    if (this.#box.value.trim() === question) this.#box.value = '';
   }
 
   /** Puts a question back, before whatever has been typed since. @param {string} text */

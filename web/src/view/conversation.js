@@ -1,6 +1,7 @@
 /** The log: pictures, questions and answers in the order they came. What the model no longer remembers is dimmed. */
 
 import { strings } from '../strings.js';
+import { thumbnail } from './thumbnail.js';
 import { Turn } from './turn.js';
 
 const THUMBNAIL_SIDE = 96;
@@ -23,7 +24,12 @@ export class Conversation {
     this.#handlers = handlers;
     // A notice below takes room from the log.
     new ResizeObserver(() => this.#scrolls() && this.#follow()).observe(this.#log);
-    this.#starters.replaceChildren(...strings.starters.map((text) => this.#starter(text)));
+    this.setStarters(strings.starters.any);
+  }
+
+  /** @param {string[]} questions  to put into the box, while nothing has been asked */
+  setStarters(questions) {
+    this.#starters.replaceChildren(...questions.map((text) => this.#starter(text)));
   }
 
   /** @param {string} question @returns {Turn} */
@@ -38,8 +44,16 @@ export class Conversation {
   /** A picture that the questions below are about. @param {import('../picture.js').Picture} picture */
   addPicture(picture) {
     const entry = this.#entry('picture-entry', picture.name);
-    if (picture.preview) entry.prepend(thumbnail(picture.preview));
+    if (picture.preview) entry.prepend(thumbnail(picture.preview, THUMBNAIL_SIDE));
     return entry;
+  }
+
+  /** @param {Element} entry  of a picture @param {string} text */
+  remarkOn(entry, text) {
+    const remark = document.createElement('span');
+    remark.className = 'entry-remark';
+    remark.textContent = text;
+    entry.querySelector('.entry-text').append(remark);
   }
 
   /** @param {string} text */
@@ -91,7 +105,10 @@ export class Conversation {
     entry.className = `entry ${kind}`;
     const label = document.createElement('bdi');
     label.textContent = text;
-    entry.append(label);
+    const texts = document.createElement('div');
+    texts.className = 'entry-text';
+    texts.append(label);
+    entry.append(texts);
     if (this.#opening.isConnected) this.#opening.before(entry);
     else this.#log.append(entry);
     // Not on the page: it would scroll the picture away that has just been chosen.
@@ -109,13 +126,4 @@ export class Conversation {
     item.append(button);
     return item;
   }
-}
-
-function thumbnail(preview) {
-  const canvas = document.createElement('canvas');
-  canvas.width = canvas.height = THUMBNAIL_SIDE;
-  const context = canvas.getContext('2d');
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(preview, 0, 0, THUMBNAIL_SIDE, THUMBNAIL_SIDE);
-  return canvas;
 }

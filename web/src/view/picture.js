@@ -15,6 +15,8 @@ export class PictureView {
   #name = document.getElementById('picture-name');
   #facts = document.getElementById('picture-facts');
   #remarks = document.getElementById('picture-remarks');
+  #outside = document.getElementById('outside-scope');
+  #outside_text = document.getElementById('outside-scope-text');
   #has_picture = false;
   #crops_per_side = 0;
 
@@ -44,8 +46,13 @@ export class PictureView {
     this.#update();
   }
 
-  /** @param {import('../picture.js').Picture|null} picture @param {string[]} remarks */
-  show(picture, facts = '', remarks = []) {
+  /**
+   * @param {import('../picture.js').Picture|null} picture
+   * @param {string} facts
+   * @param {string[]} remarks
+   * @param {boolean} outside_scope  the model knows pictures of another kind only
+   */
+  show(picture, facts = '', remarks = [], outside_scope = false) {
     this.#has_picture = picture !== null;
     if (picture) {
       const context = this.#canvas.getContext('2d');
@@ -63,6 +70,8 @@ export class PictureView {
         return item;
       }),
     );
+    this.#outside.hidden = !outside_scope;
+    this.#outside_text.textContent = outside_scope ? strings.outsideScope : '';
     this.#caption.hidden = !picture;
     this.#mount.classList.toggle('filled', this.#has_picture);
     this.#update();

@@ -9,6 +9,7 @@ export class Status {
   #device = document.getElementById('device');
   #model = document.getElementById('model');
   #random_weights = document.getElementById('random-weights');
+  #full_model = document.getElementById('full-model');
 
   /** Only at turns of events: each change is read aloud. @param {string} text */
   say(text) {
@@ -46,5 +47,7 @@ export class Status {
     this.#model.textContent = info ? strings.modelFacts(info) : strings.modelUnknown;
     this.#random_weights.textContent = info?.random_weights ? strings.randomWeights : '';
     this.#random_weights.hidden = !info?.random_weights;
+    // A general model is the full one as far as this page knows.
+    if (info) this.#full_model.hidden = !info.scope;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Stands in for the engine where only the page is under test: the same calls as the bindings that
  * wasm-bindgen writes, with answers that depend on the words of the question. A model address
- * with `slow` in it takes its time, one with `broken` in it fails.
+ * with `slow` in it takes its time, one with `broken` in it fails, and one with `drawn` in it is a model
+ * that knows drawings only: a picture with `photo` in its name is none.
  */
 
 const PASSES = 10;
@@ -28,6 +29,7 @@ export class StopFlag {
 export class Engine {
   #step_ms;
   #device;
+  #scope;
   #picture = null;
   #turns = [];
   #passes = 0;
@@ -45,10 +47,11 @@ export class Engine {
       on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
       await pause(step_ms);
     }
-    return new Engine(device, step_ms);
+    return new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null);
   }
 
-  constructor(device, step_ms) {
+  constructor(device, step_ms, scope) {
+    this.#scope = scope;
     this.#device = device === 'cpu' ? 'CPU (WebAssembly)' : 'WebGPU: stand-in';
     this.#step_ms = step_ms;
   }
@@ -63,7 +66,8 @@ export class Engine {
       crop_px: 336,
       image_px: 1008,
       context_tokens: 4096,
-      random_weights: true,
+      random_weights: this.#scope === null,
+      scope: this.#scope,
     };
   }
 
@@ -78,7 +82,8 @@ export class Engine {
     this.#turns = [];
     this.#passes = PASSES;
     const notices = name.includes('animated') ? ['Animated: the first frame was taken.'] : [];
-    return { width: 1200, height: 800, notices, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
+    const outside_scope = this.#scope !== null && name.includes('photo');
+    return { width: 1200, height: 800, notices, outside_scope, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
   }
 
   clear_image() {

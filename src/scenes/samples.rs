@@ -1,0 +1,144 @@
+//! The sample pictures that the page offers beside the demo model, with questions about them.
+//!
+//! In: [`PICKS`], the one place where they are chosen. Out: `samples.json` and `samples/1.png`, ... in a
+//! model's folder. Answers come from the scenes and are never written by hand; the page does not show
+//! them, they are there for its test against the trained model.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::layout::{SceneOptions, Split, scene};
+use super::question::{question_rng, questions};
+use super::write::{SMALL, failed, write_png};
+use super::{Picture, Question, caption};
+use crate::{Error, Result};
+
+/// A scene, and which of its questions to offer.
+struct Pick {
+    split: Split,
+    seed: u64,
+    index: u64,
+    /// As the scene's own questions put them; one that it does not have is refused with those it has.
+    questions: [&'static str; 3],
+}
+
+const PICKS: [Pick; 4] = [
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 18,
+        questions: [
+            "Which text is on the blue sign?",
+            "How many stars can you see?",
+            "What is the green shape called?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 48,
+        questions: [
+            "What is written on the orange sign?",
+            "What is the number of circles?",
+            "What is the colour of the triangle?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 46,
+        questions: [
+            "Read the white sign.",
+            "Which corner is the blue triangle nearest to?",
+            "What colour is the square?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 28,
+        questions: [
+            "What does the black sign say?",
+            "Would you say that the yellow circle is above the white cross?",
+            "How many shapes can you see?",
+        ],
+    },
+];
+/// So many questions of a scene are looked through: more than any scene has.
+const MANY: usize = 200;
+
+/// A sample picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What the page shows.
+    pub picture: Picture,
+    /// What is in it, for those who do not see it.
+    pub alt: String,
+    /// What the page offers to ask.
+    pub questions: Vec<Question>,
+}
+
+impl Sample {
+    fn of(pick: &Pick) -> Result<Self> {
+        let Pick { seed, index, .. } = *pick;
+        let options = SceneOptions {
+            split: pick.split,
+            ..SceneOptions::default()
+        };
+        let scene = scene(seed, index, &options);
+        let known = questions(&scene, &mut question_rng(seed, index), MANY);
+        let find = |text: &str| {
+            let found = known.iter().find(|question| question.text == text);
+            found.cloned().ok_or_else(|| {
+                let texts: Vec<&str> = known.iter().map(|q| q.text.as_str()).collect();
+                Error::Option {
+                    option: format!("question {text:?} of scene {index}"),
+                    reason: format!("it is none of {texts:#?}"),
+                }
+            })
+        };
+        Ok(Sample {
+            picture: scene.draw(),
+            alt: caption(&scene, &mut question_rng(seed, index)),
+            questions: pick
+                .questions
+                .into_iter()
+                .map(find)
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The sample pictures, in the order of the page.
+///
+/// # Errors
+/// [`Error::Option`] for a question that a scene does not have.
+pub fn samples() -> Result<Vec<Sample>> {
+    PICKS.iter().map(Sample::of).collect()
+}
+
+/// Writes them to a model's folder: `samples/1.png`, ... and `samples.json`, a list of
+/// `{image, alt, questions: [{text, answer}]}`. Those that are there are overwritten.
+///
+/// # Errors
+/// As [`samples`]; [`Error::Output`].
+pub fn write_samples(model: &Path) -> Result<()> {
+    let folder = model.join("samples");
+    fs::create_dir_all(&folder).map_err(|e| failed(&folder)(&e.to_string()))?;
+    let mut list = Vec::new();
+    for (at, sample) in samples()?.iter().enumerate() {
+        let image = format!("samples/{}.png", at + 1);
+        write_png(&model.join(&image), &sample.picture, SMALL)?;
+        let questions: Vec<_> = sample
+            .questions
+            .iter()
+            .map(|question| json!({ "text": question.text, "answer": question.answer }))
+            .collect();
+        list.push(json!({ "image": image, "alt": sample.alt, "questions": questions }));
+    }
+    let file = model.join("samples.json");
+    let text = serde_json::to_string_pretty(&list).map_err(|e| failed(&file)(&e.to_string()))?;
+    fs::write(&file, text + "\n").map_err(|e| failed(&file)(&e.to_string()))
+}
