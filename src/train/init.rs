@@ -48,7 +48,7 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
         let inputs = shape[1..].iter().product::<usize>().max(1);
         let scale = match name {
             _ if name.ends_with("class_embedding") => 0.02,
-            _ if name.ends_with("embed_tokens.weight") => 0.1,
+            _ if name.ends_with("embed_tokens.weight") => 0.5,
             "lm_head.weight" => 0.02,
             _ => 1.0 / (inputs as f32).sqrt(),
         };
