@@ -58,6 +58,8 @@ pub struct ConversationTask {
     pub sight: Sight,
     /// What does not learn.
     pub frozen: Learner,
+    /// Whether every token is learnt, or the answers alone.
+    pub every_token: bool,
     /// Which of the two learn: perspectives, decoder.
     pub learns: (bool, bool),
     /// Conversations of a step.
@@ -146,7 +148,8 @@ impl Task for ConversationTask {
             self.config.bos_token_id,
             !matches!(self.sight, Sight::Blind),
         )?;
-        let (rows, targets) = targets(&example, self.config.image_tokens());
+        let image_tokens = self.config.image_tokens();
+        let (rows, targets) = targets(&example, image_tokens, self.every_token);
         let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
         let decoder = decoder.ok_or_else(|| Error::Option {
             option: "decoder".into(),
@@ -176,13 +179,14 @@ impl Task for ConversationTask {
 
 /// The rows of the decoder's output that predict a learnt token, and those tokens. The picture's slot
 /// takes `image_tokens` rows.
-fn targets(example: &Example, image_tokens: usize) -> (Vec<usize>, Vec<usize>) {
+fn targets(example: &Example, image_tokens: usize, every_token: bool) -> (Vec<usize>, Vec<usize>) {
     let (mut rows, mut targets) = (Vec::new(), Vec::new());
     let mut row = 0;
     for (&id, &label) in example.ids.iter().zip(&example.labels) {
-        if label != IGNORE && row > 0 {
+        let is_learnt = label != IGNORE || every_token && id != IMAGE_TOKEN_INDEX;
+        if is_learnt && row > 0 {
             rows.push(row - 1);
-            targets.push(label as usize);
+            targets.push(id as usize);
         }
         row += if id == IMAGE_TOKEN_INDEX {
             image_tokens

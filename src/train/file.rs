@@ -77,6 +77,10 @@ pub struct Stage {
     pub clip_norm: f32,
     /// How conversations are put, where it is not the kind's own way.
     pub template: Option<TemplateName>,
+    /// Learn to predict every token, as language models do before they are taught to answer, and not
+    /// the answers alone.
+    #[serde(default)]
+    pub every_token: bool,
     /// Crowded scenes of a unit, for the tower.
     #[serde(default = "two")]
     pub scenes_per_unit: usize,

@@ -278,6 +278,7 @@ impl Project {
             sight,
             frozen: self.learner(!learns.0, !learns.1)?,
             learns,
+            every_token: stage.every_token,
             units: stage.units,
             seed: self.seed,
             rope: Rope::new(

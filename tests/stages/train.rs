@@ -39,6 +39,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         weight_decay: 0.0,
         clip_norm: 1.0,
         template: None,
+        every_token: false,
         inf_llava: Default::default(),
         scenes_per_unit: 1,
         first_scene: 0,
