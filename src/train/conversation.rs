@@ -41,7 +41,7 @@ pub enum Sight {
     /// Words stand in for them.
     Words(Words),
     /// Features of the frozen tower, and what is computed from them.
-    Features(Box<FeatureCache>, Prepared),
+    Features(Box<(FeatureCache, Prepared)>),
 }
 
 /// The task.
@@ -110,7 +110,8 @@ impl ConversationTask {
                 .data
                 .scene(index)
                 .map(|scene| words.embed(&scene, &self.config, decoder.embed_tokens.val())),
-            (Sight::Features(cache, prepared), Some(perspectives)) => {
+            (Sight::Features(seen), Some(perspectives)) => {
+                let (cache, prepared) = seen.as_ref();
                 let features = cache.features(index, || self.data.picture(index))?;
                 Some(perspectives.forward(prepared, &features))
             }

@@ -42,7 +42,7 @@ pub struct Project {
     pub companions: Companions,
     /// Where the run begins.
     pub weights: Weights,
-    /// See [`TrainFile::seed`].
+    /// Decides first values, scenes and order.
     pub seed: u64,
     /// Where it computes.
     pub device: Device,
@@ -267,7 +267,7 @@ impl Project {
                     &folder,
                     &self.device,
                 )?;
-                Sight::Features(Box::new(cache), prepared)
+                Sight::Features(Box::new((cache, prepared)))
             }
         };
         let task = ConversationTask {
