@@ -6,7 +6,7 @@
 //! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
 //! can know what lies between it and the next.
 
-use crate::scenes::{Colour, Scene, Shape, Sign};
+use crate::scenes::{Chart, Colour, Scene, Shape, Sign};
 
 /// Half the window's side, in pixels of the picture.
 const WINDOW_PX: f32 = 21.0;
@@ -15,13 +15,11 @@ const SIGN_MARGIN_PX: f32 = 14.0;
 /// A token sees the letters of a line whose middle is this near to its own.
 const LINE_PX: f32 = 9.0;
 /// Characters a sign may have.
-pub const SLOTS: usize = 4;
+const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Bar heights are told in steps of this many pixels.
-const HEIGHT_STEP_PX: f32 = 8.0;
-/// Steps of bar heights.
-pub const HEIGHTS: usize = 11;
+/// Bars a chart may have.
+pub const BARS: usize = 5;
 
 /// How a crop looks at the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,10 +47,11 @@ pub struct Labels {
     /// none), for tokens on a sign that can be read. What a text is made of must be seen before it
     /// is read: without these, texts are not learnt at all in the time it takes to learn them.
     pub halves: [Vec<Option<usize>>; 2],
-    /// 0, or 1 + colour of the bar that the token's column of the window is in.
-    pub bar: Vec<usize>,
-    /// That bar's height in steps.
-    pub height: Vec<Option<usize>>,
+    /// 1 on a chart, else 0.
+    pub chart: Vec<usize>,
+    /// On a chart that the crop shows whole: 1 + colour of its bars, from the tallest to the shortest;
+    /// 0 where there are fewer. Bars are narrower than a position, so they are told together.
+    pub bars: Vec<Option<[usize; BARS]>>,
 }
 
 /// The targets of the `side * side` tokens, each of `patch_px` crop pixels, of a crop seen in `view`.
@@ -97,20 +96,19 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
                 half.push(on_plate.map(|sign| letter_at(sign, x + side * quarter, quarter)));
             }
 
-            let bar = nearest(
-                scene.chart.iter().flat_map(|chart| &chart.bars).map(|bar| {
-                    let dx = (bar.left - x).max(x - bar.right).max(0.0);
-                    // A bar's column counts up to a window above its top: the height is read there.
-                    let dy = (bar.top - y).max(y - bar.bottom).max(0.0);
-                    (bar, dx.max(dy / 3.0))
-                }),
-                7.0,
-            );
-            labels.bar.push(bar.map_or(0, |b| 1 + b.colour.index()));
-            labels.height.push(bar.map(|b| {
-                let height = (b.bottom - b.top) / HEIGHT_STEP_PX;
-                (height as usize).min(HEIGHTS - 1)
-            }));
+            let chart = scene.chart.as_ref().filter(|chart| {
+                (chart.left..chart.right).contains(&x) && (chart.top..chart.bottom).contains(&y)
+            });
+            let is_whole = |chart: &&Chart| {
+                let [left, top] = view.origin_px;
+                let extent = view.stride * (side * patch_px) as f32;
+                chart.left >= left
+                    && chart.right <= left + extent
+                    && chart.top >= top
+                    && chart.bottom <= top + extent
+            };
+            labels.chart.push(usize::from(chart.is_some()));
+            labels.bars.push(chart.filter(is_whole).map(bars));
         }
     }
     labels
@@ -121,7 +119,7 @@ pub fn shapes() -> usize {
     1 + Shape::ALL.len()
 }
 
-/// The classes of plates and bars, with "none".
+/// The classes of plates, and of bars, with "none".
 pub fn colours() -> usize {
     1 + Colour::ALL.len()
 }
@@ -133,6 +131,17 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
         .iter()
         .map(|letter| (letter, (letter.1[0] - x).abs()));
     nearest(distances, reach).map_or(0, |(character, _)| class(*character))
+}
+
+/// The colours of a chart's bars as classes, the tallest first.
+fn bars(chart: &Chart) -> [usize; BARS] {
+    let mut sorted: Vec<_> = chart.bars.iter().collect();
+    sorted.sort_by(|a, b| b.height_px().total_cmp(&a.height_px()));
+    let mut slots = [0; BARS];
+    for (slot, bar) in slots.iter_mut().zip(sorted) {
+        *slot = 1 + bar.colour.index();
+    }
+    slots
 }
 
 /// 0 for what is no character of a sign.

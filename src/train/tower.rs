@@ -2,7 +2,7 @@
 //!
 //! The paper takes a ready-made CLIP. A tower of this size learns more from being told what lies
 //! under each token ([`super::labels`]) than from whole captions, so that is its task: linear heads
-//! on the features name the figure, the sign and its characters, the bar. The heads are thrown away
+//! on the features name the figure, the sign and its characters, the chart's bars. The heads are thrown away
 //! afterwards. Crops are of all kinds that the model will show it: local, global, and the whole
 //! picture scaled down (N = 1).
 
@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::file::Stage;
-use super::labels::{self, CHARACTERS, HEIGHTS, Labels, SLOTS, View, labels};
+use super::labels::{self, CHARACTERS, Labels, View, labels};
 use super::loss::{correct, cross_entropy, select_rows};
 use super::run::{Loss, Measures, Task};
 use crate::config::Config;
@@ -43,11 +43,13 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
         ("shape", labels::shapes(), 1.0),
         ("colour", labels::colours() - 1, 0.5),
         ("sign", labels::colours(), 1.0),
-        ("bar", labels::colours(), 0.5),
-        ("height", HEIGHTS, 0.3),
+        ("chart", 2, 0.3),
         ("row", side, 0.1),
         ("column", side, 0.1),
     ];
+    heads.extend(
+        ["bar0", "bar1", "bar2", "bar3", "bar4"].map(|name| (name, labels::colours(), 0.3)),
+    );
     heads.extend(["left", "right"].map(|name| (name, 1 + CHARACTERS.len(), 1.0)));
     heads
         .extend(["text0", "text1", "text2", "text3"].map(|name| (name, 1 + CHARACTERS.len(), 0.7)));
@@ -213,17 +215,18 @@ impl Task for TowerTask {
 /// The rows (crop by crop, token by token) that have a target under this head, and the targets.
 fn head_targets(name: &str, targets: &[Labels], side: usize) -> (Vec<usize>, Vec<usize>) {
     let tokens = side * side;
-    let slot = name
-        .strip_prefix("text")
-        .and_then(|slot| slot.parse::<usize>().ok())
-        .filter(|&slot| slot < SLOTS);
-    let target = |labels: &Labels, token: usize| match (name, slot) {
+    let numbered = |prefix: &str| {
+        name.strip_prefix(prefix)
+            .and_then(|slot| slot.parse::<usize>().ok())
+    };
+    let (slot, bar) = (numbered("text"), numbered("bar"));
+    let target = |labels: &Labels, token: usize| match (name, slot.or(bar)) {
+        (_, Some(bar)) if slot.is_none() => labels.bars[token].map(|bars| bars[bar]),
         (_, Some(slot)) => labels.text[token].map(|text| text[slot]),
         ("shape", _) => Some(labels.shape[token]),
         ("colour", _) => labels.colour[token],
         ("sign", _) => Some(labels.sign[token]),
-        ("bar", _) => Some(labels.bar[token]),
-        ("height", _) => labels.height[token],
+        ("chart", _) => Some(labels.chart[token]),
         ("left", _) => labels.halves[0][token],
         ("right", _) => labels.halves[1][token],
         ("row", _) => Some(token / side),

@@ -8,18 +8,16 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::labels::{Labels, View, labels};
+use super::labels::{BARS, Labels, View, labels};
 use super::loss::select_rows;
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
 use crate::text::Tokenizer;
 
-/// Parts of a position: words, four characters, a height. Each part's embeddings are turned by a
-/// different number of channels, so that a sum keeps them apart.
-const PARTS: usize = 6;
-/// The part of a bar's height.
-const HEIGHT: usize = 5;
+/// Parts of a position: words, and the characters of a sign or the bars of a chart in their order.
+/// Each part's embeddings are turned by a different number of channels, so that a sum keeps them apart.
+const PARTS: usize = 1 + BARS;
 
 /// The ids of the words, looked up once.
 pub struct Words {
@@ -27,9 +25,8 @@ pub struct Words {
     colours: Vec<Vec<u32>>,
     shapes: Vec<Vec<u32>>,
     sign: Vec<u32>,
-    bar: Vec<u32>,
+    chart: Vec<u32>,
     characters: Vec<Vec<u32>>,
-    digits: Vec<Vec<u32>>,
 }
 
 impl Words {
@@ -56,14 +53,13 @@ impl Words {
                     .collect::<Vec<_>>(),
             )?,
             sign: ids(" sign")?,
-            bar: ids(" bar")?,
+            chart: ids(" chart")?,
             characters: each(
                 super::labels::CHARACTERS
                     .chars()
                     .map(String::from)
                     .collect(),
             )?,
-            digits: each((0..10).map(|digit| digit.to_string()).collect())?,
         })
     }
 
@@ -101,12 +97,13 @@ impl Words {
                     add(1 + slot, position, &self.characters[character]);
                 }
             }
-            if let Some(colour) = seen.bar[position].checked_sub(1) {
-                add(0, position, &self.bar);
-                add(0, position, &self.colours[colour]);
+            if seen.chart[position] == 1 {
+                add(0, position, &self.chart);
             }
-            if let Some(height) = seen.height[position] {
-                add(HEIGHT, position, &self.digits[height.min(9)]);
+            for (slot, bar) in seen.bars[position].iter().flatten().enumerate() {
+                if let Some(colour) = bar.checked_sub(1) {
+                    add(1 + slot, position, &self.colours[colour]);
+                }
             }
         }
         parts
