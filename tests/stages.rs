@@ -58,6 +58,9 @@ mod shaders;
 #[cfg(feature = "train")]
 #[path = "stages/train.rs"]
 mod train;
+#[cfg(feature = "train")]
+#[path = "stages/train_labels.rs"]
+mod train_labels;
 #[cfg(feature = "model")]
 #[path = "stages/vision.rs"]
 mod vision;

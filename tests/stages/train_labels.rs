@@ -1,0 +1,143 @@
+//! The tower's targets, against the scenes they are made from.
+
+use inf_llava::scenes::{Scene, SceneOptions, scene};
+use inf_llava::train::labels::{CHARACTERS, Labels, View, labels};
+
+const SIDE: usize = 8;
+const PATCH_PX: usize = 14;
+
+/// The whole picture at stride 3, as the global crop in the middle sees it.
+const WHOLE: View = View {
+    origin_px: [1.0, 1.0],
+    stride: 3.0,
+    legible: false,
+};
+
+fn local(row: usize, column: usize) -> View {
+    View {
+        origin_px: [column as f32 * 112.0, row as f32 * 112.0],
+        stride: 1.0,
+        legible: true,
+    }
+}
+
+fn scenes() -> impl Iterator<Item = Scene> {
+    (0..200).map(|index| scene(11, index, &SceneOptions::default()))
+}
+
+fn seen(scene: &Scene, view: View) -> Labels {
+    labels(scene, view, SIDE, PATCH_PX)
+}
+
+fn text(slots: &[usize]) -> String {
+    let letters: Vec<char> = CHARACTERS.chars().collect();
+    slots
+        .iter()
+        .filter(|&&s| s > 0)
+        .map(|s| letters[s - 1])
+        .collect()
+}
+
+#[test]
+fn the_whole_view_has_every_figure_once() {
+    let mut alike = 0;
+    for scene in scenes() {
+        let labels = seen(&scene, WHOLE);
+        let found: Vec<(usize, usize)> = labels
+            .shape
+            .iter()
+            .zip(&labels.colour)
+            .filter_map(|(shape, colour)| Some((shape.checked_sub(1)?, (*colour)?)))
+            .collect();
+        for object in &scene.objects {
+            assert!(found.contains(&(object.shape.index(), object.colour.index())));
+        }
+        alike += usize::from(found.len() == scene.objects.len());
+        assert!(
+            labels.text.iter().all(Option::is_none),
+            "letters vanish at stride 3"
+        );
+    }
+    // A centre on the edge between two windows may be in both, two in one window count once.
+    assert!(alike > 180, "{alike} of 200");
+}
+
+#[test]
+fn a_sign_is_read_in_its_crop_and_reaches_a_visual_token() {
+    for scene in scenes() {
+        for sign in &scene.signs {
+            let [column, row] = sign.centre.map(|at| (at / 112.0) as usize);
+            let labels = seen(&scene, local(row, column));
+            // The map positions 3i + 1 become visual tokens.
+            let reached = (0..SIDE * SIDE).any(|token| {
+                let at = [row * SIDE + token / SIDE, column * SIDE + token % SIDE];
+                let is_selected = at.iter().all(|at| at % 3 == 1);
+                is_selected
+                    && labels.sign[token] == 1 + sign.colour.index()
+                    && labels.text[token].is_some_and(|slots| text(&slots) == sign.text)
+            });
+            assert!(reached, "{sign:?}");
+        }
+    }
+}
+
+#[test]
+fn the_halves_of_a_line_of_patches_spell_the_sign() {
+    let mut spelled = 0;
+    let mut signs = 0;
+    for scene in scenes() {
+        for sign in scene.signs.iter().filter(|sign| sign.angle == 0.0) {
+            let [column, row] = sign.centre.map(|at| (at / 112.0) as usize);
+            let labels = seen(&scene, local(row, column));
+            let line = ((sign.centre[1] - row as f32 * 112.0) / PATCH_PX as f32) as usize;
+            let halves: Vec<usize> = (line * SIDE..(line + 1) * SIDE)
+                .filter(|&token| labels.sign[token] == 1 + sign.colour.index())
+                .flat_map(|token| [labels.halves[0][token], labels.halves[1][token]])
+                .flatten()
+                .collect();
+            signs += 1;
+            spelled += usize::from(text(&halves) == sign.text);
+        }
+    }
+    // Two narrow letters may share a half.
+    assert!(spelled * 10 > signs * 8, "{spelled} of {signs}");
+}
+
+#[test]
+fn a_chart_tells_its_bars_from_the_tallest_and_only_where_it_is_whole() {
+    let mut charts = 0;
+    for scene in scenes() {
+        let Some(chart) = &scene.chart else {
+            assert!(seen(&scene, WHOLE).chart.iter().all(|&on| on == 0));
+            continue;
+        };
+        charts += 1;
+        let labels = seen(&scene, WHOLE);
+        let bars = labels
+            .bars
+            .iter()
+            .flatten()
+            .next()
+            .expect("a token on the chart");
+        let mut heights: Vec<(f32, usize)> = chart
+            .bars
+            .iter()
+            .map(|bar| (bar.height_px(), 1 + bar.colour.index()))
+            .collect();
+        heights.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (slot, (_, colour)) in heights.iter().enumerate() {
+            assert_eq!(bars[slot], *colour);
+        }
+        assert!(bars[heights.len()..].iter().all(|&slot| slot == 0));
+        for crop in 0..9 {
+            let labels = seen(&scene, local(crop / 3, crop % 3));
+            let [left, top] = [crop % 3, crop / 3].map(|at| at as f32 * 112.0);
+            let is_whole = chart.left >= left
+                && chart.top >= top
+                && chart.right <= left + 112.0
+                && chart.bottom <= top + 112.0;
+            assert_eq!(labels.bars.iter().any(Option::is_some), is_whole);
+        }
+    }
+    assert!(charts > 50);
+}
