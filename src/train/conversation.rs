@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::data::Data;
 use super::features::FeatureCache;
-use super::loss::{correct, cross_entropy, select_rows};
+use super::loss::{cross_entropy, is_right, select_rows};
 use super::run::{Loss, Measures, Task};
 use super::words::Words;
 use crate::config::Config;
@@ -150,7 +150,11 @@ impl Task for ConversationTask {
             !matches!(self.sight, Sight::Blind),
         )?;
         let image_tokens = self.config.image_tokens();
-        let (rows, targets) = targets(&example, image_tokens, self.every_token);
+        let Targets {
+            rows,
+            targets,
+            answered,
+        } = Targets::new(&example, image_tokens, self.every_token);
         let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
         let decoder = decoder.ok_or_else(|| Error::Option {
             option: "decoder".into(),
@@ -162,13 +166,18 @@ impl Task for ConversationTask {
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);
         let learnt = decoder.norm.forward(select_rows(hidden, &rows));
         let logits = decoder.lm_head.forward(learnt);
-        let measures = Measures::from([(
-            "tokens right",
-            (
-                correct(logits.clone(), &targets) as f64,
-                targets.len() as f64,
-            ),
-        )]);
+        let is_right = is_right(logits.clone(), &targets);
+        let answers: Vec<bool> = is_right
+            .iter()
+            .zip(&answered)
+            .filter(|(_, answered)| **answered)
+            .map(|(right, _)| *right)
+            .collect();
+        let share = |right: &[bool]| {
+            let count = right.iter().filter(|right| **right).count();
+            (count as f64, right.len() as f64)
+        };
+        let measures = Measures::from([("tokens right", share(&answers))]);
         Ok(Loss {
             sum: cross_entropy(logits, &targets),
             weight: targets.len() as f64,
@@ -178,22 +187,31 @@ impl Task for ConversationTask {
     }
 }
 
-/// The rows of the decoder's output that predict a learnt token, and those tokens. The picture's slot
-/// takes `image_tokens` rows.
-fn targets(example: &Example, image_tokens: usize, every_token: bool) -> (Vec<usize>, Vec<usize>) {
-    let (mut rows, mut targets) = (Vec::new(), Vec::new());
-    let mut row = 0;
-    for (&id, &label) in example.ids.iter().zip(&example.labels) {
-        let is_learnt = label != IGNORE || every_token && id != IMAGE_TOKEN_INDEX;
-        if is_learnt && row > 0 {
-            rows.push(row - 1);
-            targets.push(id as usize);
+/// What is learnt of an example.
+#[derive(Default)]
+struct Targets {
+    /// Rows of the decoder's output that predict a learnt token.
+    rows: Vec<usize>,
+    /// Those tokens.
+    targets: Vec<usize>,
+    /// Whether they are part of an answer.
+    answered: Vec<bool>,
+}
+
+impl Targets {
+    /// The picture's slot takes `image_tokens` rows.
+    fn new(example: &Example, image_tokens: usize, every_token: bool) -> Self {
+        let mut found = Targets::default();
+        let mut row = 0;
+        for (&id, &label) in example.ids.iter().zip(&example.labels) {
+            let is_picture = id == IMAGE_TOKEN_INDEX;
+            if (label != IGNORE || every_token && !is_picture) && row > 0 {
+                found.rows.push(row - 1);
+                found.targets.push(id as usize);
+                found.answered.push(label != IGNORE);
+            }
+            row += if is_picture { image_tokens } else { 1 };
         }
-        row += if id == IMAGE_TOKEN_INDEX {
-            image_tokens
-        } else {
-            1
-        };
+        found
     }
-    (rows, targets)
 }

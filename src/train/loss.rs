@@ -21,12 +21,12 @@ pub fn select_rows(x: Tensor<2>, rows: &[usize]) -> Tensor<2> {
     x.select(0, rows)
 }
 
-/// How many rows of `logits` `[rows, classes]` have their largest value at the target.
-pub fn correct(logits: Tensor<2>, targets: &[usize]) -> usize {
+/// Whether each row of `logits` `[rows, classes]` has its largest value at the target.
+pub fn is_right(logits: Tensor<2>, targets: &[usize]) -> Vec<bool> {
     let found = logits.inner().argmax(1).into_data();
     found
         .iter::<i64>()
         .zip(targets)
-        .filter(|(found, target)| *found == **target as i64)
-        .count()
+        .map(|(found, target)| found == *target as i64)
+        .collect()
 }

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::file::Stage;
 use super::labels::{self, CHARACTERS, Labels, View, labels};
-use super::loss::{correct, cross_entropy, select_rows};
+use super::loss::{cross_entropy, is_right, select_rows};
 use super::run::{Loss, Measures, Task};
 use crate::config::Config;
 use crate::error::Result;
@@ -192,10 +192,9 @@ impl Task for TowerTask {
                 true => part,
                 false => select_rows(part, &rows),
             };
-            measures.insert(
-                name,
-                (correct(part.clone(), &wanted) as f64, rows.len() as f64),
-            );
+            let right = is_right(part.clone(), &wanted);
+            let right = right.into_iter().filter(|right| *right).count();
+            measures.insert(name, (right as f64, rows.len() as f64));
             let loss = cross_entropy(part, &wanted).mul_scalar(weight / rows.len() as f32);
             sum = Some(match sum {
                 None => loss,
