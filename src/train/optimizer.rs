@@ -38,6 +38,8 @@ pub type Moments = (Vec<f32>, Vec<f32>);
 /// The optimizer and its state.
 pub struct Optimization {
     adamw: AdamW,
+    /// For parameters that do not decay.
+    bare: AdamW,
     clip_norm: f32,
     states: Vec<Option<burn::optim::AdamWState<1>>>,
 }
@@ -45,13 +47,16 @@ pub struct Optimization {
 impl Optimization {
     /// Without momentum yet, for `parameters` parameters.
     pub fn new(weight_decay: f32, clip_norm: f32, parameters: usize) -> Self {
-        let adamw = AdamWConfig::new()
-            .with_beta_2(0.98)
-            .with_epsilon(1e-8)
-            .with_weight_decay(weight_decay)
-            .build();
+        let adamw = |weight_decay| {
+            AdamWConfig::new()
+                .with_beta_2(0.98)
+                .with_epsilon(1e-8)
+                .with_weight_decay(weight_decay)
+                .build()
+        };
         Optimization {
-            adamw,
+            adamw: adamw(weight_decay),
+            bare: adamw(0.0),
             clip_norm,
             states: vec![None; parameters],
         }
@@ -72,18 +77,14 @@ impl Optimization {
             .sum();
         let norm = squares.sqrt() as f32;
         let scale = (self.clip_norm / norm.max(1e-12)).min(1.0);
-        let bare = AdamWConfig::new()
-            .with_beta_2(0.98)
-            .with_epsilon(1e-8)
-            .with_weight_decay(0.0)
-            .build();
+        let (adamw, bare) = (&self.adamw, &self.bare);
         let updated = values
             .into_iter()
             .zip(gradients)
             .zip(&mut self.states)
             .zip(decays)
             .map(|(((value, gradient), state), &decay)| {
-                let adamw = if decay { &self.adamw } else { &bare };
+                let adamw = if decay { adamw } else { bare };
                 let (value, next) =
                     adamw.step(rate, value, gradient.mul_scalar(scale), state.take());
                 *state = next;
