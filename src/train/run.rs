@@ -16,6 +16,15 @@ use crate::weights::names::Names;
 /// Sums and counts by name, for the log: their quotient is what is shown.
 pub type Measures = BTreeMap<&'static str, (f64, f64)>;
 
+/// Adds `more` to `measures`, name by name.
+pub fn add_measures(measures: &mut Measures, more: Measures) {
+    for (name, (sum, count)) in more {
+        let entry = measures.entry(name).or_insert((0.0, 0.0));
+        entry.0 += sum;
+        entry.1 += count;
+    }
+}
+
 /// The loss of one unit of a batch.
 pub struct Loss {
     /// `[1]`, summed.
@@ -130,6 +139,7 @@ pub fn run<T: Task>(
     stop: &StopFlag,
 ) -> Result<State<T::Trained>> {
     let decays: Vec<bool> = shapes(&state.trained).iter().map(|s| s.len() > 1).collect();
+    let first = state.step;
     let mut last_save = Instant::now();
     let mut since = Since::new();
     while state.step < settings.schedule.steps && !stop.is_set() {
@@ -165,7 +175,9 @@ pub fn run<T: Task>(
             last_save = Instant::now();
         }
     }
-    observer.save(&state)?;
+    if state.step > first {
+        observer.save(&state)?;
+    }
     Ok(state)
 }
 
@@ -193,11 +205,7 @@ impl Since {
         self.loss += loss;
         self.weight += weight;
         self.samples += samples;
-        for (name, (sum, count)) in measures {
-            let entry = self.measures.entry(name).or_insert((0.0, 0.0));
-            entry.0 += sum;
-            entry.1 += count;
-        }
+        add_measures(&mut self.measures, measures);
     }
 
     fn report(&self, step: u64, steps: u64, gradient_norm: f32, rate: f64) -> Report {

@@ -1,15 +1,13 @@
 //! A batch's units shared out over threads. Each worker has a thread of its own for burn's kernels
-//! too: at the sizes that train on a CPU, two workers on two cores are faster than two cores on one
-//! matrix.
+//! too, so that the cores meet once a step, to sum, and not at every matrix.
 
 use std::ops::Range;
 
-use burn::module::Module;
 use burn::tensor::Tensor;
 use rayon::ThreadPool;
 
 use super::parameters::{gradients, leaves};
-use super::run::{Measures, Task};
+use super::run::{Measures, Task, add_measures};
 use crate::error::{Error, Result};
 
 /// The threads.
@@ -108,11 +106,7 @@ impl Batch {
         self.loss += other.loss;
         self.weight += other.weight;
         self.samples += other.samples;
-        for (name, (sum, count)) in other.measures {
-            let entry = self.measures.entry(name).or_insert((0.0, 0.0));
-            entry.0 += sum;
-            entry.1 += count;
-        }
+        add_measures(&mut self.measures, other.measures);
         self
     }
 }
@@ -142,12 +136,4 @@ fn run_units<T: Task>(
         });
     }
     Ok(sum)
-}
-
-/// Numbers in all parameters of a module.
-pub fn parameter_count<M: Module>(module: &M) -> usize {
-    super::parameters::shapes(module)
-        .iter()
-        .map(|shape| shape.iter().product::<usize>())
-        .sum()
 }
