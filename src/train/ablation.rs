@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::file::Stage;
+use super::file::{Stage, beside, read_toml};
 use crate::error::{Error, Result};
 
 /// An ablation file, as TOML.
@@ -82,22 +82,14 @@ impl AblationFile {
     /// # Errors
     /// [`Error::FileAccess`], [`Error::Config`].
     pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
-            file: name.clone(),
-            reason: error.to_string(),
-        })?;
-        let mut file: AblationFile =
-            toml::from_str(&text).map_err(|error| Error::config(&name, error))?;
-        file.model = path.parent().unwrap_or(Path::new(".")).join(&file.model);
-        for stage in &file.stage {
-            stage
-                .check()
-                .map_err(|reason| Error::config(&name, reason))?;
-        }
+        let mut file: AblationFile = read_toml(path)?;
+        file.model = beside(path, &file.model);
+        file.stage
+            .iter_mut()
+            .try_for_each(|stage| stage.settle(path))?;
         if file.seeds.is_empty() || file.exam_count == 0 {
             return Err(Error::config(
-                &name,
+                path.display(),
                 "seeds and exam_count must not be empty",
             ));
         }

@@ -124,25 +124,31 @@ impl TrainFile {
     /// # Errors
     /// [`Error::FileAccess`], [`Error::Config`].
     pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
-            file: name.clone(),
-            reason: error.to_string(),
-        })?;
-        let mut file: TrainFile =
-            toml::from_str(&text).map_err(|error| Error::config(&name, error))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        file.model = folder.join(&file.model);
-        for stage in &mut file.stage {
-            stage
-                .check()
-                .map_err(|reason| Error::config(&name, reason))?;
-            for path in [&mut stage.data, &mut stage.images].into_iter().flatten() {
-                *path = folder.join(&path);
-            }
-        }
+        let mut file: TrainFile = read_toml(path)?;
+        file.model = beside(path, &file.model);
+        file.stage
+            .iter_mut()
+            .try_for_each(|stage| stage.settle(path))?;
         Ok(file)
     }
+}
+
+/// A TOML file.
+///
+/// # Errors
+/// [`Error::FileAccess`], [`Error::Config`].
+pub(super) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
+        file: file.clone(),
+        reason: error.to_string(),
+    })?;
+    toml::from_str(&text).map_err(|error| Error::config(file, error))
+}
+
+/// `path`, which stands in the file `file`: relative to its folder.
+pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new(".")).join(path)
 }
 
 impl Stage {
@@ -164,8 +170,21 @@ impl Stage {
         }
     }
 
+    /// Checks a stage of the file `file`, and makes its paths relative to that file's folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub(super) fn settle(&mut self, file: &Path) -> Result<()> {
+        self.check()
+            .map_err(|reason| Error::config(file.display(), reason))?;
+        for path in [&mut self.data, &mut self.images].into_iter().flatten() {
+            *path = beside(file, path);
+        }
+        Ok(())
+    }
+
     /// What is wrong with it, in words.
-    pub(super) fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         let bad = |what: &str| Err(format!("stage {}: {what}", self.name));
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.name.is_empty() || !self.name.chars().all(plain) {
