@@ -143,19 +143,13 @@ pub fn update<M: Module>(weights: &mut Weights, names: &Names, trained: &M) {
     }
 }
 
-/// Takes up a run where the checkpoint in `folder` left it. `state` holds the modules with the
-/// checkpoint's model weights already.
+/// Takes up a run where the checkpoint in `folder`, which [`check`] has let through, left it. `state`
+/// holds the modules with the checkpoint's model weights already.
 ///
 /// # Errors
-/// [`Error::Resume`] naming the first entry that differs from `expected`; [`Error::Checkpoint`].
-pub fn restore<M: Module>(
-    folder: &Path,
-    mut state: State<M>,
-    names: &Names,
-    expected: &Progress,
-) -> Result<State<M>> {
+/// [`Error::Checkpoint`], [`Error::TensorShape`], [`Error::FileAccess`].
+pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> Result<State<M>> {
     let progress = read_progress(folder)?;
-    check_same(folder, &progress, expected)?;
     let file = folder.join(TRAINING_FILE);
     let tensors = read_tensors(&file)?;
     let old = values(&state.trained);
@@ -209,7 +203,12 @@ pub fn read_progress(folder: &Path) -> Result<Progress> {
     serde_json::from_slice(&read(&file)?).map_err(|e| Error::checkpoint(file.display(), e))
 }
 
-fn check_same(folder: &Path, found: &Progress, expected: &Progress) -> Result<()> {
+/// Whether the checkpoint in `folder` belongs to the run that `expected` describes.
+///
+/// # Errors
+/// [`Error::Resume`] naming the first entry that differs; as [`read_progress`].
+pub fn check(folder: &Path, expected: &Progress) -> Result<()> {
+    let found = &read_progress(folder)?;
     let differs = |field: &str, found: &str, expected: &str| {
         Err(Error::Resume {
             file: folder.join(PROGRESS_FILE).display().to_string(),

@@ -81,13 +81,7 @@ impl Project {
         device: Device,
         workers: Workers,
     ) -> Result<Self> {
-        let json = companions
-            .get(CONFIG_FILE)
-            .ok_or_else(|| Error::FileMissing {
-                file: model.join(CONFIG_FILE).display().to_string(),
-            })?;
-        let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
-        let config = Config::from_json(json, generation)?;
+        let config = config_of(model, &companions)?;
         let mut weights = initial_weights(&config, seed);
         begin_from(&mut weights, &config, model)?;
         Ok(Project {
@@ -125,9 +119,20 @@ impl Project {
         let of_all = (self.config.clone(), self.companions.clone());
         let ended = self
             .configure(stage)
+            .and_then(|()| self.take_up(stage))
             .and_then(|()| self.run_configured(stage, on_report, on_note, stop));
         (self.config, self.companions) = of_all;
         ended
+    }
+
+    /// The weights of the stage's checkpoint, if it has one: all of them, also of what does not learn.
+    fn take_up(&mut self, stage: &Stage) -> Result<()> {
+        let folder = self.folder(stage);
+        if checkpoint::exists(&folder) {
+            checkpoint::check(&folder, &self.progress(stage))?;
+            self.weights = read_tensors(&folder.join(checkpoint::MODEL_FILE))?;
+        }
+        Ok(())
     }
 
     /// Takes up the stage's own entries of config.json, and first values for tensors that only they
@@ -137,8 +142,7 @@ impl Project {
             return Ok(());
         };
         *json = configure(json, &stage.inf_llava)?;
-        let generation = self.companions.get(GENERATION_FILE).map(Vec::as_slice);
-        self.config = Config::from_json(&self.companions[CONFIG_FILE], generation)?;
+        self.config = config_of(&self.out, &self.companions)?;
         for (name, tensor) in initial_weights(&self.config, self.seed) {
             self.weights.entry(name).or_insert(tensor);
         }
@@ -310,20 +314,18 @@ impl Project {
         };
         let names = task.names();
         let folder = self.folder(stage);
-        let expected = self.progress(stage);
+        let fresh = State::new(modules(self)?, &settings);
         let state = if checkpoint::exists(&folder) {
-            self.weights = read_tensors(&folder.join(checkpoint::MODEL_FILE))?;
-            let fresh = State::new(modules(self)?, &settings);
-            checkpoint::restore(&folder, fresh, &names, &expected)?
+            checkpoint::restore(&folder, fresh, &names)?
         } else {
-            State::new(modules(self)?, &settings)
+            fresh
         };
         let mut keeper = Keeper {
             companions: &self.companions,
             weights: &self.weights,
             names: &names,
             folder,
-            progress: expected,
+            progress: self.progress(stage),
             on_report,
         };
         let state = run(task, state, &settings, &self.workers, &mut keeper, stop)?;
@@ -352,6 +354,15 @@ impl Project {
             settings,
         }
     }
+}
+
+/// The configuration among the files of `folder`.
+fn config_of(folder: &Path, companions: &Companions) -> Result<Config> {
+    let json = companions.get(CONFIG_FILE);
+    let json = json.ok_or_else(|| Error::FileMissing {
+        file: folder.join(CONFIG_FILE).display().to_string(),
+    })?;
+    Config::from_json(json, companions.get(GENERATION_FILE).map(Vec::as_slice))
 }
 
 /// Takes up what the model folder has; what it lacks keeps its first values (a module that it was

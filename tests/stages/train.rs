@@ -387,6 +387,37 @@ fn a_checkpoint_of_other_settings_is_refused() {
 }
 
 #[test]
+fn a_checkpoint_of_other_sizes_is_refused_by_the_entry_and_not_by_a_tensor() {
+    let out = TempDir::new().unwrap();
+    train(&mut project(out.path()), &stage(Kind::Language, 2)).unwrap();
+    let mut wider = project(out.path());
+    let json = wider.companions.get_mut("config.json").unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(json).unwrap();
+    config["intermediate_size"] = 256.into();
+    *json = serde_json::to_vec(&config).unwrap();
+    let error = train(&mut wider, &stage(Kind::Language, 2)).unwrap_err();
+    assert!(
+        matches!(&error, Error::Resume { field, .. } if field == "config.json.intermediate_size"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_finished_stage_is_read_and_not_written_again() {
+    let out = TempDir::new().unwrap();
+    train(&mut project(out.path()), &stage(Kind::Language, 2)).unwrap();
+    let file = out.path().join("stage").join(MODEL_FILE);
+    let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let mut again = project(out.path());
+    train(&mut again, &stage(Kind::Language, 2)).unwrap();
+    assert_eq!(again.weights, read_tensors(&file).unwrap());
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().modified().unwrap(),
+        written
+    );
+}
+
+#[test]
 fn a_save_that_was_cut_off_leaves_the_one_before() {
     let out = TempDir::new().unwrap();
     train(&mut project(out.path()), &stage(Kind::Tower, 2)).unwrap();
