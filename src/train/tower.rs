@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
 use crate::image::square_u8;
 use crate::nn::Linear;
-use crate::scenes::{Scene, SceneOptions, Split, scene};
+use crate::scenes::{Scene, SceneOptions, scene};
 use crate::vision::clip::ClipTower;
 use crate::vision::plan::Crop;
 use crate::weights::names::{self, Names};
@@ -115,9 +115,8 @@ impl TowerTask {
         };
         for index in 0..self.scenes_per_unit as u64 {
             let options = |dense| SceneOptions {
-                side_px: square_px as u32,
-                split: Split::Train,
                 dense,
+                ..SceneOptions::default()
             };
             let locals: Vec<Crop> = (0..n * n).map(|i| Crop::Local(i / n, i % n)).collect();
             let crowded = scene(self.seed, first + 2 * index, &options(true));
