@@ -13,7 +13,6 @@ use crate::evaluate::run::{Asked, Candidate, Sheet};
 use crate::gpu::device::ChosenDevice;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
-use crate::scenes::SIDE_PX;
 use crate::weights::source::Folder;
 
 /// What is asked.
@@ -48,12 +47,7 @@ impl Exam {
                 count,
             } => {
                 let count = (*questions).min(count - index * questions);
-                Ok(Sheet::of_scene(
-                    *seed,
-                    index as u64,
-                    SIDE_PX as usize,
-                    count,
-                ))
+                Ok(Sheet::of_scene(*seed, index as u64, count))
             }
             Exam::Records(records) => Sheet::of_record(&records.records[index], model),
         }

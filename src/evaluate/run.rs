@@ -48,11 +48,10 @@ pub struct Sheet {
 
 impl Sheet {
     /// Scene `index` of the test split of `seed`, with `count` questions.
-    pub fn of_scene(seed: u64, index: u64, side_px: usize, count: usize) -> Sheet {
+    pub fn of_scene(seed: u64, index: u64, count: usize) -> Sheet {
         let options = SceneOptions {
-            side_px: side_px as u32,
             split: Split::Test,
-            dense: false,
+            ..SceneOptions::default()
         };
         let scene = scene(seed, index, &options);
         let mut rng = question_rng(seed, index);
