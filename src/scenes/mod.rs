@@ -5,9 +5,8 @@
 //! come from ChaCha8, the arithmetic is plain, and no scene depends on another. This room must not
 //! know of tensors, devices or the model.
 //!
-//! Why these pictures: a sign's letters are 10 to 13 px high. A local crop shows them clearly, the
-//! global view at stride 3 keeps four by four samples of each, of which the plainest letters can be
-//! guessed. Relations and counts span the crops and need the global view. A model that answers both
+//! Why these pictures: a sign's letters are 8.5 to 10.5 px high. A local crop shows them clearly, the
+//! global view at stride 3 keeps three by three samples of each. Relations and counts span the crops and need the global view. A model that answers both
 //! has used both.
 //!
 //! Held out: [`HELD_OUT_PAIRS`] of colour and shape and [`HELD_OUT_WORDS`] are never drawn and never
