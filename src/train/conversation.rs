@@ -149,18 +149,19 @@ impl Task for ConversationTask {
             self.config.bos_token_id,
             !matches!(self.sight, Sight::Blind),
         )?;
-        let image_tokens = self.config.image_tokens();
-        let Targets {
-            rows,
-            targets,
-            answered,
-        } = Targets::new(&example, image_tokens, self.every_token);
         let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
         let decoder = decoder.ok_or_else(|| Error::Option {
             option: "decoder".into(),
             reason: "the task has none".into(),
         })?;
         let visual = self.visual_tokens(trained, decoder, index)?;
+        // A slot without a picture takes no rows.
+        let slot = visual.as_ref().map_or(0, |visual| visual.dims()[0]);
+        let Targets {
+            rows,
+            targets,
+            answered,
+        } = Targets::new(&example, slot, self.every_token);
         let embeds = inputs_embeds(decoder.embed_tokens.val(), &example.ids, visual.as_ref());
         let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);

@@ -490,6 +490,11 @@ fn a_llava_file_can_be_learnt_from_and_what_is_wrong_with_it_is_told() {
         notes[0]
     );
 
+    // Without their pictures the entries still have a slot for them.
+    tuned.kind = Kind::Language;
+    let losses = train(&mut project(TempDir::new().unwrap().path()), &tuned).unwrap();
+    assert!(losses[19] < 0.9 * losses[0], "{losses:?}");
+
     let mut strict = project(TempDir::new().unwrap().path());
     strict.on_bad = inf_llava::dataset::OnBadRecord::Refuse;
     let error = train(&mut strict, &tuned).unwrap_err();
