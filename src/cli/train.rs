@@ -129,7 +129,6 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn style() -> ProgressStyle {
-    // The template is checked by every run of the tests' training.
     ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
         .unwrap_or(ProgressStyle::default_bar())
 }

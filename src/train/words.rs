@@ -2,9 +2,8 @@
 //!
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
 //! for what is there: "red" and "circle", or "blue", "sign" and its characters. Nothing is seen yet,
-//! but a question's words meet themselves, which a small decoder learns to use within minutes, where
-//! it stays blind for an hour in front of features that mean nothing to it. The paper's decoder
-//! comes with such skills. Afterwards the projector learns to speak in these words.
+//! but a question's words meet themselves. The paper's decoder comes with such skills. Afterwards the
+//! projector is to learn to speak in these words. (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
 
