@@ -30,6 +30,9 @@ pub enum Template {
     /// The release's second stage (`conv_llama3`): the template of [`crate::text::chat_template`].
     /// Each answer is learnt, and the `<|eot_id|>` after it, and nothing else.
     Llama3,
+    /// Not of the release: bos, the picture, and a line a turn: what is asked, a space, the answer.
+    /// The answers are learnt, each with its space and a newline.
+    Facts,
 }
 
 /// A sequence to learn from.
@@ -83,6 +86,7 @@ pub fn example(
     match template {
         Template::Plain => plain(tokenizer, bos, turns, with_image),
         Template::Llama3 => llama3(tokenizer, bos, turns, with_image),
+        Template::Facts => facts(tokenizer, bos, turns, with_image),
     }
 }
 
@@ -93,16 +97,40 @@ fn plain(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> R
             reason: reason.into(),
         });
     };
-    // No vocabulary comes near 2^31; see the chat template's ids.
-    let bos = i32::try_from(bos).unwrap_or(i32::MAX);
-    let mut example = Example {
-        ids: vec![bos, IMAGE_TOKEN_INDEX],
-        labels: vec![IGNORE; 2],
-    };
+    let mut example = bare(bos, true);
     // The release encodes the caption and its newline as one text.
     let caption = answer_ids(tokenizer, &format!("{}\n", turn.answer))?;
     example.append(caption, true);
     Ok(example)
+}
+
+fn facts(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> Result<Example> {
+    let mut example = bare(bos, with_image);
+    for turn in turns {
+        example.append(answer_ids(tokenizer, &turn.question)?, false);
+        example.append(answer_ids(tokenizer, &format!(" {}\n", turn.answer))?, true);
+    }
+    match turns.is_empty() {
+        true => Err(no_turns()),
+        false => Ok(example),
+    }
+}
+
+/// Bos and, if there is one, the picture.
+fn bare(bos: u32, with_image: bool) -> Example {
+    // No vocabulary comes near 2^31; see the chat template's ids.
+    let mut ids = vec![i32::try_from(bos).unwrap_or(i32::MAX)];
+    ids.extend(with_image.then_some(IMAGE_TOKEN_INDEX));
+    Example {
+        labels: vec![IGNORE; ids.len()],
+        ids,
+    }
+}
+
+fn no_turns() -> Error {
+    Error::Example {
+        reason: "it has no turns".into(),
+    }
 }
 
 fn llama3(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> Result<Example> {
@@ -120,9 +148,7 @@ fn llama3(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> 
         example.append(vec![end_of_turn_id(tokenizer)?], true);
     }
     match example.ids.is_empty() {
-        true => Err(Error::Example {
-            reason: "it has no turns".into(),
-        }),
+        true => Err(no_turns()),
         false => Ok(example),
     }
 }

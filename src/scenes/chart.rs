@@ -12,7 +12,7 @@ pub(super) const PANEL_HEIGHT_PX: f32 = 95.0;
 /// From the panel's edge to the plot, px.
 pub(super) const PANEL_MARGIN_PX: f32 = 10.0;
 /// Bars differ by at least this many px, so that "taller" can be seen.
-const LEAST_DIFFERENCE_PX: f32 = 9.0;
+const LEAST_DIFFERENCE_PX: f32 = 12.0;
 const BAR_HEIGHTS_PX: [f32; 2] = [15.0, 75.0];
 
 /// A bar chart; its edges in px of the picture.

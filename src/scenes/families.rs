@@ -14,8 +14,8 @@ use super::{ALPHABET, dice};
 
 /// "To the left of" needs this much between the middles, px.
 const SIDE_PX: f32 = 48.0;
-/// "Leftmost" needs this much to the next, px.
-const EXTREME_PX: f32 = 24.0;
+/// "Leftmost" needs this much to the next, px: more than a position of the model's 8 by 8 covers.
+const EXTREME_PX: f32 = 44.0;
 /// "In the top left" needs this much to the picture's middle lines, px.
 const QUARTER_PX: f32 = 28.0;
 /// How readily a count is chosen as the answer, by its value: high ones are rarer in the pictures,
@@ -60,7 +60,7 @@ pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> 
 fn draw_up(
     family: Family,
     kind: &'static str,
-    (subject, text): (String, String),
+    (subject, brief, text): (String, String, String),
     answer: impl Into<String>,
     answers: usize,
     held_out: bool,
@@ -68,6 +68,7 @@ fn draw_up(
     let question = Question {
         family,
         text,
+        brief,
         answer: answer.into(),
         held_out,
         kind,
@@ -111,13 +112,14 @@ fn existence(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
         *dice::pick(rng, &absent)?
     };
     let noun = named(colour, shape);
-    let text = say(rng, &wording::EXISTENCE, &[&with_article(&noun)]);
+    let brief = with_article(&noun);
+    let text = say(rng, &wording::EXISTENCE, &[&brief]);
     let held_out = is_held_out(colour, shape);
     let answer = yes_or_no(yes);
     draw_up(
         Family::Existence,
         "existence",
-        (noun, text),
+        (noun, brief, text),
         answer,
         2,
         held_out,
@@ -141,7 +143,8 @@ fn attribute(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let held_out = object.is_held_out();
     if by_shape {
         let text = say(rng, &wording::COLOUR_OF_SHAPE, &[shape]);
-        let subject = (shape.to_string(), text);
+        let brief = format!("colour of the {shape}");
+        let subject = (shape.to_string(), brief, text);
         draw_up(
             Family::Attribute,
             "colour_of_shape",
@@ -152,7 +155,8 @@ fn attribute(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
         )
     } else {
         let text = say(rng, &wording::SHAPE_OF_COLOUR, &[colour]);
-        let subject = (colour.to_string(), text);
+        let brief = format!("shape that is {colour}");
+        let subject = (colour.to_string(), brief, text);
         draw_up(
             Family::Attribute,
             "shape_of_colour",
@@ -197,7 +201,8 @@ fn counting(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let having: Vec<&(String, usize)> = countable.iter().filter(|c| c.1 == value).collect();
     let (noun, _) = dice::pick(rng, &having)?;
     let text = say(rng, &wording::COUNT, &[noun]);
-    let subject = (noun.clone(), text);
+    let brief = format!("number of {noun}");
+    let subject = (noun.clone(), brief, text);
     draw_up(
         Family::Counting,
         kind,
@@ -245,7 +250,8 @@ fn side(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     } else {
         (&second, &first)
     };
-    let subject = (format!("{axis} {low} {high}"), text);
+    let brief = format!("the {first} {relation} the {second}");
+    let subject = (format!("{axis} {low} {high}"), brief, text);
     let held_out = a.is_held_out() || b.is_held_out();
     draw_up(
         Family::Relation,
@@ -276,7 +282,8 @@ fn extreme(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     }
     let name = NAMES[end][dice::below(rng, 2)];
     let text = say(rng, &wording::EXTREME, &[name]);
-    let subject = (end.to_string(), text);
+    let brief = format!("colour of the {name} shape");
+    let subject = (end.to_string(), brief, text);
     let (colour, held_out) = (first.colour.name(), first.is_held_out());
     draw_up(
         Family::Relation,
@@ -299,6 +306,7 @@ fn quarter(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     // The bare shape where that is enough.
     let short = scene.objects.iter().filter(same_shape).count() == 1 && dice::chance(rng, 0.5);
     let noun = if short { object.shape.name() } else { &full };
+    let brief = format!("quarter of the {noun}");
     let text = say(rng, &wording::QUARTER, &[noun]);
     let answer = match object.centre.map(|c| c < middle) {
         [true, true] => "top left",
@@ -310,7 +318,7 @@ fn quarter(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     draw_up(
         Family::Relation,
         "quarter",
-        (full, text),
+        (full, brief, text),
         answer,
         4,
         held_out,
@@ -330,15 +338,17 @@ fn reading(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
         return None;
     }
     let colour = sign.colour.name();
-    let text = if scene.signs.len() == 1 && dice::chance(rng, 0.7) {
-        say(rng, &wording::READ_ONLY_SIGN, &[])
+    let (brief, text) = if scene.signs.len() == 1 && dice::chance(rng, 0.7) {
+        let text = say(rng, &wording::READ_ONLY_SIGN, &[]);
+        ("text of the sign".to_string(), text)
     } else {
-        say(rng, &wording::READ_SIGN, &[colour])
+        let text = say(rng, &wording::READ_SIGN, &[colour]);
+        (format!("text of the {colour} sign"), text)
     };
     let is_code = sign.text.bytes().any(|b| b.is_ascii_digit());
     let kind = if is_code { "read_code" } else { "read_word" };
     let answers = ALPHABET.len().pow(sign.text.len() as u32);
-    let subject = (colour.to_string(), text);
+    let subject = (colour.to_string(), brief, text);
     draw_up(
         Family::Reading,
         kind,
@@ -352,7 +362,7 @@ fn reading(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
 fn count_bars(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let chart = scene.chart.as_ref()?;
     let text = say(rng, &wording::COUNT_BARS, &[]);
-    let subject = (String::new(), text);
+    let subject = (String::new(), "number of bars".to_string(), text);
     let answer = chart.bars.len().to_string();
     draw_up(Family::Chart, "count_of_bars", subject, answer, 3, false)
 }
@@ -366,7 +376,8 @@ fn extreme_bar(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
         bars.min_by(|a, b| f32::total_cmp(&(sign * a.height_px()), &(sign * b.height_px())))?;
     let name = if tallest { "tallest" } else { "shortest" };
     let text = say(rng, &wording::EXTREME_BAR, &[name]);
-    let subject = (name.to_string(), text);
+    let brief = format!("colour of the {name} bar");
+    let subject = (name.to_string(), brief, text);
     // Every colour but white.
     draw_up(
         Family::Chart,
@@ -397,7 +408,8 @@ fn compare_bars(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft>
     } else {
         (second, first)
     };
-    let subject = (format!("{low} {high}"), text);
+    let brief = format!("the {first} bar {relation} than the {second} bar");
+    let subject = (format!("{low} {high}"), brief, text);
     draw_up(
         Family::Chart,
         "compare_bars",

@@ -64,6 +64,8 @@ pub struct Question {
     pub family: Family,
     /// What is asked.
     pub text: String,
+    /// The same in a few words, without the manner of asking: `colour of the circle`.
+    pub brief: String,
     /// Lower-case words, a numeral, or a sign's text in upper case; no full stop.
     pub answer: String,
     /// Whether it is about a held-out pair or word.

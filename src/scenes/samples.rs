@@ -40,8 +40,8 @@ const PICKS: [Pick; 4] = [
         seed: 5,
         index: 48,
         questions: [
-            "What is written on the orange sign?",
-            "What is the number of circles?",
+            "Which text is on the orange sign?",
+            "How many circles are there?",
             "What is the colour of the triangle?",
         ],
     },
@@ -60,9 +60,9 @@ const PICKS: [Pick; 4] = [
         seed: 5,
         index: 28,
         questions: [
-            "What does the black sign say?",
-            "Would you say that the yellow circle is above the white cross?",
-            "How many shapes can you see?",
+            "Which text is on the black sign?",
+            "Is the purple triangle above the yellow triangle?",
+            "How many rings can you see?",
         ],
     },
 ];

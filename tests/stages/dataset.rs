@@ -89,6 +89,25 @@ fn labels_are_the_answer_and_its_end() {
 }
 
 #[test]
+fn facts_are_lines_of_which_the_answers_are_learnt() {
+    let asked = turns(&[("colour of the star", "red"), ("number of rings", "2")]);
+    let found = example(&TINY, BOS, Template::Facts, &asked, true).expect("example");
+    let lines = ["colour of the star", " red\n", "number of rings", " 2\n"].map(ids_of);
+    let mut expected = vec![501, IMAGE_TOKEN_INDEX];
+    expected.extend(lines.concat());
+    assert_eq!(found.ids, expected);
+    let learnt: Vec<i32> = found
+        .labels
+        .iter()
+        .copied()
+        .filter(|&l| l != IGNORE)
+        .collect();
+    assert_eq!(learnt, [lines[1].clone(), lines[3].clone()].concat());
+    let result = example(&TINY, BOS, Template::Facts, &[], true);
+    assert!(matches!(result, Err(Error::Example { .. })), "{result:?}");
+}
+
+#[test]
 fn the_plain_template_is_picture_caption_newline() {
     let asked = turns(&[("Describe it.", "Ho Ho")]);
     let found = example(&TINY, BOS, Template::Plain, &asked, true).expect("example");
