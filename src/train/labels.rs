@@ -18,8 +18,12 @@ const LINE_PX: f32 = 9.0;
 const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Bars a chart may have.
-pub const BARS: usize = 5;
+/// Colours a bar may have.
+pub const BARS: usize = Colour::ALL.len();
+/// Heights of bars, in steps that two bars of a chart never share, px.
+const BAR_STEP_PX: f32 = 8.0;
+/// The class of the tallest bars.
+pub const BAR_HEIGHTS: usize = 9;
 
 /// How a crop looks at the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,8 +53,9 @@ pub struct Labels {
     pub halves: [Vec<Option<usize>>; 2],
     /// 1 on a chart, else 0.
     pub chart: Vec<usize>,
-    /// On a chart that the crop shows whole: 1 + colour of its bars, from the tallest to the shortest;
-    /// 0 where there are fewer. Bars are narrower than a position, so they are told together.
+    /// On a chart that the crop shows whole: for every colour the height of its bar, 1 to
+    /// [`BAR_HEIGHTS`], or 0 where there is none. Bars are narrower than a position, so they are told
+    /// together.
     pub bars: Vec<Option<[usize; BARS]>>,
 }
 
@@ -119,7 +124,7 @@ pub fn shapes() -> usize {
     1 + Shape::ALL.len()
 }
 
-/// The classes of plates, and of bars, with "none".
+/// The classes of plates, with "none".
 pub fn colours() -> usize {
     1 + Colour::ALL.len()
 }
@@ -133,15 +138,14 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
     nearest(distances, reach).map_or(0, |(character, _)| class(*character))
 }
 
-/// The colours of a chart's bars as classes, the tallest first.
+/// The heights of a chart's bars as classes, by colour.
 fn bars(chart: &Chart) -> [usize; BARS] {
-    let mut sorted: Vec<_> = chart.bars.iter().collect();
-    sorted.sort_by(|a, b| b.height_px().total_cmp(&a.height_px()));
-    let mut slots = [0; BARS];
-    for (slot, bar) in slots.iter_mut().zip(sorted) {
-        *slot = 1 + bar.colour.index();
+    let mut heights = [0; BARS];
+    for bar in &chart.bars {
+        let steps = (bar.height_px() / BAR_STEP_PX) as usize;
+        heights[bar.colour.index()] = steps.clamp(1, BAR_HEIGHTS);
     }
-    slots
+    heights
 }
 
 /// 0 for what is no character of a sign.

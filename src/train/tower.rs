@@ -37,6 +37,11 @@ pub struct TowerWithHeads {
     pub heads: Linear,
 }
 
+/// One a colour.
+const BAR_HEADS: [&str; labels::BARS] = [
+    "bar0", "bar1", "bar2", "bar3", "bar4", "bar5", "bar6", "bar7",
+];
+
 /// The heads: name, classes, weight of the loss.
 fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     let mut heads = vec![
@@ -47,9 +52,7 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
         ("row", side, 0.1),
         ("column", side, 0.1),
     ];
-    heads.extend(
-        ["bar0", "bar1", "bar2", "bar3", "bar4"].map(|name| (name, labels::colours(), 0.3)),
-    );
+    heads.extend(BAR_HEADS.map(|name| (name, 1 + labels::BAR_HEIGHTS, 0.2)));
     heads.extend(["left", "right"].map(|name| (name, 1 + CHARACTERS.len(), 1.0)));
     heads
         .extend(["text0", "text1", "text2", "text3"].map(|name| (name, 1 + CHARACTERS.len(), 0.7)));

@@ -1,7 +1,7 @@
 //! The tower's targets, against the scenes they are made from.
 
-use inf_llava::scenes::{Scene, SceneOptions, scene};
-use inf_llava::train::labels::{CHARACTERS, Labels, View, labels};
+use inf_llava::scenes::{Colour, Scene, SceneOptions, scene};
+use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
 
 const SIDE: usize = 8;
 const PATCH_PX: usize = 14;
@@ -104,7 +104,7 @@ fn the_halves_of_a_line_of_patches_spell_the_sign() {
 }
 
 #[test]
-fn a_chart_tells_its_bars_from_the_tallest_and_only_where_it_is_whole() {
+fn a_chart_tells_its_bars_heights_by_colour_and_only_where_it_is_whole() {
     let mut charts = 0;
     for scene in scenes() {
         let Some(chart) = &scene.chart else {
@@ -113,22 +113,25 @@ fn a_chart_tells_its_bars_from_the_tallest_and_only_where_it_is_whole() {
         };
         charts += 1;
         let labels = seen(&scene, WHOLE);
-        let bars = labels
+        let heights = labels
             .bars
             .iter()
             .flatten()
             .next()
             .expect("a token on the chart");
-        let mut heights: Vec<(f32, usize)> = chart
-            .bars
-            .iter()
-            .map(|bar| (bar.height_px(), 1 + bar.colour.index()))
-            .collect();
-        heights.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for (slot, (_, colour)) in heights.iter().enumerate() {
-            assert_eq!(bars[slot], *colour);
+        let height = |colour: Colour| heights[colour.index()];
+        for a in &chart.bars {
+            assert!((1..=BAR_HEIGHTS).contains(&height(a.colour)));
+            for b in &chart.bars {
+                assert_eq!(
+                    height(a.colour).cmp(&height(b.colour)),
+                    a.height_px().total_cmp(&b.height_px()),
+                    "{chart:?}"
+                );
+            }
         }
-        assert!(bars[heights.len()..].iter().all(|&slot| slot == 0));
+        let standing = heights.iter().filter(|&&height| height > 0).count();
+        assert_eq!(standing, chart.bars.len());
         for crop in 0..9 {
             let labels = seen(&scene, local(crop / 3, crop % 3));
             let [left, top] = [crop % 3, crop / 3].map(|at| at as f32 * 112.0);
