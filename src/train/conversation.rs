@@ -8,10 +8,11 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::data::Data;
+use super::data::{Data, Lesson};
 use super::features::FeatureCache;
 use super::loss::{cross_entropy, is_right, select_rows};
-use super::run::{Loss, Measures, Task};
+use super::parameters::to_vec;
+use super::run::{Loss, Measures, Task, add_measures};
 use super::words::Words;
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
@@ -56,6 +57,8 @@ pub struct ConversationTask {
     pub template: Template,
     /// Of the pictures.
     pub sight: Sight,
+    /// What the visual tokens themselves shall be, in the place of anything that is said.
+    pub named: Option<Words>,
     /// What does not learn.
     pub frozen: Learner,
     /// Whether every token is learnt, or the answers alone.
@@ -109,7 +112,7 @@ impl ConversationTask {
             (Sight::Words(words), _) => self
                 .data
                 .scene(index)
-                .map(|scene| words.embed(&scene, &self.config, decoder.embed_tokens.val())),
+                .map(|scene| words.embed(&scene, &self.config, &decoder.embed_tokens.val())),
             (Sight::Features(seen), Some(perspectives)) => {
                 let (cache, prepared) = seen.as_ref();
                 let features = cache.features(index, || self.data.picture(index))?;
@@ -117,6 +120,21 @@ impl ConversationTask {
             }
             _ => None,
         })
+    }
+}
+
+/// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
+/// what is missing, over the words' own.
+fn naming_loss(visual: Tensor<2>, words: Tensor<2>) -> Loss {
+    let squares = |x: Tensor<2>| x.powi_scalar(2).sum();
+    let size = |x: &Tensor<1>| f64::from(to_vec(x)[0]);
+    let missing = squares(visual - words.clone());
+    let weight = size(&squares(words));
+    Loss {
+        samples: 1,
+        measures: Measures::from([("missing", (size(&missing.clone().inner()), weight))]),
+        sum: missing,
+        weight,
     }
 }
 
@@ -141,7 +159,20 @@ impl Task for ConversationTask {
 
     fn loss(&self, trained: &Learner, step: u64, unit: usize) -> Result<Loss> {
         let (index, epoch) = self.picture(step * self.units as u64 + unit as u64);
-        let example = self.data.example(
+        let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
+        let decoder = decoder.ok_or_else(|| Error::Option {
+            option: "decoder".into(),
+            reason: "the task has none".into(),
+        })?;
+        let visual = self.visual_tokens(trained, decoder, index)?;
+        if let (Some(words), Some(visual), Some(scene)) =
+            (&self.named, &visual, self.data.scene(index))
+        {
+            let embeddings = decoder.embed_tokens.val();
+            let words = words.embed(&scene, &self.config, &embeddings);
+            return Ok(naming_loss(visual.clone(), words));
+        }
+        let Lesson { example, topics } = self.data.lesson(
             index,
             epoch,
             self.template,
@@ -149,18 +180,12 @@ impl Task for ConversationTask {
             self.config.bos_token_id,
             !matches!(self.sight, Sight::Blind),
         )?;
-        let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
-        let decoder = decoder.ok_or_else(|| Error::Option {
-            option: "decoder".into(),
-            reason: "the task has none".into(),
-        })?;
-        let visual = self.visual_tokens(trained, decoder, index)?;
         // A slot without a picture takes no rows.
         let slot = visual.as_ref().map_or(0, |visual| visual.dims()[0]);
         let Targets {
             rows,
             targets,
-            answered,
+            turns,
         } = Targets::new(&example, slot, self.every_token);
         let embeds = inputs_embeds(decoder.embed_tokens.val(), &example.ids, visual.as_ref());
         let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
@@ -168,17 +193,7 @@ impl Task for ConversationTask {
         let learnt = decoder.norm.forward(select_rows(hidden, &rows));
         let logits = decoder.lm_head.forward(learnt);
         let is_right = is_right(logits.clone(), &targets);
-        let answers: Vec<bool> = is_right
-            .iter()
-            .zip(&answered)
-            .filter(|(_, answered)| **answered)
-            .map(|(right, _)| *right)
-            .collect();
-        let share = |right: &[bool]| {
-            let count = right.iter().filter(|right| **right).count();
-            (count as f64, right.len() as f64)
-        };
-        let measures = Measures::from([("tokens right", share(&answers))]);
+        let measures = measures(&is_right, &turns, &topics);
         Ok(Loss {
             sum: cross_entropy(logits, &targets),
             weight: targets.len() as f64,
@@ -188,6 +203,29 @@ impl Task for ConversationTask {
     }
 }
 
+/// The share of the answers' tokens that are right, and for each topic that of the answers that are
+/// right from end to end, as long as what came before each token is as it should be.
+fn measures(is_right: &[bool], turns: &[Option<usize>], topics: &[&'static str]) -> Measures {
+    let mut measures = Measures::new();
+    let mut add = |name, right: bool| {
+        add_measures(
+            &mut measures,
+            Measures::from([(name, (f64::from(right), 1.0))]),
+        );
+    };
+    let mut whole = vec![true; topics.len()];
+    for (&right, turn) in is_right.iter().zip(turns) {
+        if let Some(turn) = *turn {
+            add("tokens right", right);
+            whole[turn] &= right;
+        }
+    }
+    for (&topic, right) in topics.iter().zip(whole) {
+        add(topic, right);
+    }
+    measures
+}
+
 /// What is learnt of an example.
 #[derive(Default)]
 struct Targets {
@@ -195,21 +233,24 @@ struct Targets {
     rows: Vec<usize>,
     /// Those tokens.
     targets: Vec<usize>,
-    /// Whether they are part of an answer.
-    answered: Vec<bool>,
+    /// The turn that they answer, if they are part of an answer.
+    turns: Vec<Option<usize>>,
 }
 
 impl Targets {
     /// The picture's slot takes `image_tokens` rows.
     fn new(example: &Example, image_tokens: usize, every_token: bool) -> Self {
         let mut found = Targets::default();
-        let mut row = 0;
+        let (mut row, mut turn, mut was_learnt) = (0, 0, false);
         for (&id, &label) in example.ids.iter().zip(&example.labels) {
             let is_picture = id == IMAGE_TOKEN_INDEX;
-            if (label != IGNORE || every_token && !is_picture) && row > 0 {
+            let is_learnt = label != IGNORE;
+            turn += usize::from(was_learnt && !is_learnt);
+            was_learnt = is_learnt;
+            if (is_learnt || every_token && !is_picture) && row > 0 {
                 found.rows.push(row - 1);
                 found.targets.push(id as usize);
-                found.answered.push(label != IGNORE);
+                found.turns.push(is_learnt.then_some(turn));
             }
             row += if is_picture { image_tokens } else { 1 };
         }

@@ -25,6 +25,14 @@ pub struct Source {
     pub on_bad: OnBadRecord,
 }
 
+/// A conversation to learn from.
+pub struct Lesson {
+    /// Its tokens.
+    pub example: Example,
+    /// What each of its turns is about, for the log.
+    pub topics: Vec<&'static str>,
+}
+
 /// Pictures, and what is said about them.
 pub enum Data {
     /// Drawn, with new questions each time that a picture comes round.
@@ -140,7 +148,7 @@ impl Data {
     ///
     /// # Errors
     /// The tokenizer's.
-    pub fn example(
+    pub fn lesson(
         &self,
         index: u64,
         epoch: u64,
@@ -148,9 +156,15 @@ impl Data {
         tokenizer: &Tokenizer,
         bos: u32,
         with_image: bool,
-    ) -> Result<Example> {
+    ) -> Result<Lesson> {
         let (seed, options, count) = match self {
-            Data::Records(records) => return Ok(records[index as usize].1.clone()),
+            Data::Records(records) => {
+                let (record, example) = &records[index as usize];
+                return Ok(Lesson {
+                    example: example.clone(),
+                    topics: vec!["answers"; record.turns.len()],
+                });
+            }
             Data::Scenes {
                 seed,
                 options,
@@ -160,31 +174,33 @@ impl Data {
         };
         let scene = scene(seed, index, options);
         let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
-        let turns = match template {
-            Template::Plain => vec![Turn {
-                question: String::new(),
-                answer: caption(&scene, &mut rng),
-            }],
-            Template::Llama3 => {
-                let asked = questions(&scene, &mut rng, count);
-                let mut turns: Vec<Turn> = asked
-                    .into_iter()
-                    .map(|question| Turn {
-                        question: question.text,
-                        answer: question.answer,
-                    })
-                    .collect();
-                // One conversation in eight ends with a description, which takes as long as three.
-                if rng.random_range(0..8) == 0 {
-                    turns.truncate(count.saturating_sub(3));
-                    turns.push(Turn {
-                        question: REQUESTS[rng.random_range(0..REQUESTS.len())].into(),
-                        answer: caption(&scene, &mut rng),
-                    });
-                }
-                turns
+        let mut turns = Vec::new();
+        if template != Template::Plain {
+            for question in questions(&scene, &mut rng, count) {
+                let asked = match template {
+                    Template::Facts => question.brief,
+                    _ => question.text,
+                };
+                turns.push((question.kind, asked, question.answer));
             }
+        }
+        // One conversation in eight ends with a description, which takes as long as three answers.
+        let is_described = match template {
+            Template::Plain => true,
+            Template::Llama3 => rng.random_range(0..8) == 0,
+            Template::Facts => false,
         };
-        example(tokenizer, bos, template, &turns, with_image)
+        if is_described {
+            let request = REQUESTS[rng.random_range(0..REQUESTS.len())];
+            turns.truncate(count.saturating_sub(3));
+            turns.push(("description", request.into(), caption(&scene, &mut rng)));
+        }
+        let topics = turns.iter().map(|(topic, ..)| *topic).collect();
+        let turns: Vec<Turn> = turns
+            .into_iter()
+            .map(|(_, question, answer)| Turn { question, answer })
+            .collect();
+        let example = example(tokenizer, bos, template, &turns, with_image)?;
+        Ok(Lesson { example, topics })
     }
 }

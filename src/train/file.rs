@@ -33,6 +33,9 @@ pub enum Kind {
     Language,
     /// The decoder, on conversations about scenes in words ([`super::words`]).
     Words,
+    /// Enhancement and projector, on what [`super::words`] says of the same scene: they learn to speak
+    /// the words that the decoder knows.
+    Naming,
     /// Enhancement and projector, on captions (`plain` template): the paper's first stage.
     Alignment,
     /// Enhancement, projector and decoder, on conversations (`llama3` template): the second.
@@ -47,6 +50,8 @@ pub enum TemplateName {
     Plain,
     /// The release's chat.
     Llama3,
+    /// A line a question, without the manner of asking and answering.
+    Facts,
 }
 
 /// One stage.
@@ -166,6 +171,7 @@ impl Stage {
     pub fn template(&self) -> Template {
         match (self.template, self.kind) {
             (Some(TemplateName::Plain), _) | (None, Kind::Alignment) => Template::Plain,
+            (Some(TemplateName::Facts), _) => Template::Facts,
             _ => Template::Llama3,
         }
     }
@@ -206,7 +212,7 @@ impl Stage {
         if self.data.is_some() != self.images.is_some() {
             return bad("data and images belong together: a JSON file and its folder of pictures");
         }
-        if self.kind == Kind::Words && self.data.is_some() {
+        if matches!(self.kind, Kind::Words | Kind::Naming) && self.data.is_some() {
             return bad("only scenes can be put in words; leave data and images out");
         }
         if self.kind != Kind::Tower && self.data.is_none() && self.pictures == 0 {

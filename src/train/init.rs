@@ -34,6 +34,8 @@ pub fn initial_weights(config: &Config, seed: u64) -> Weights {
 
 /// First values for one tensor: norms are ones, biases zeros, matrices normal with `1 / sqrt(inputs)`;
 /// those that write to a residual stream start smaller, by the number of layers that write to it.
+///
+/// Attention begins as one that looks up: see [`echo`].
 pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostTensor {
     let count = shape.iter().product();
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
@@ -44,11 +46,14 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     } else if is_norm || name.contains("spatial_embed.weight_") {
         // A learnt weight of the fusion begins as plain addition.
         vec![1.0; count]
+    } else if name.ends_with("embed_tokens.weight") {
+        // Words have something in common, by which a head can look back at any of them.
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ hash(name));
+        (0..count).map(|_| 0.25 + 0.5 * normal(&mut rng)).collect()
     } else {
         let inputs = shape[1..].iter().product::<usize>().max(1);
         let scale = match name {
             _ if name.ends_with("class_embedding") => 0.02,
-            _ if name.ends_with("embed_tokens.weight") => 0.5,
             "lm_head.weight" => 0.02,
             _ => 1.0 / (inputs as f32).sqrt(),
         };
@@ -62,12 +67,181 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
         };
         let scale = scale / (2.0 * depth as f32).sqrt().max(1.0);
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ hash(name));
-        (0..count).map(|_| scale * normal(&mut rng)).collect()
+        let own = (0..count).map(|_| scale * normal(&mut rng)).collect();
+        let own = match echo(name, config, seed) {
+            Some(echo) => mixed(own, echo),
+            None => own,
+        };
+        match look_back(name, config) {
+            Some(more) => mixed(own, more),
+            None => own,
+        }
     };
     HostTensor {
         values,
         shape: shape.to_vec(),
     }
+}
+
+/// What a tensor repeats of another one, so that from the first step on a token attends to those that
+/// are like it, adds what it finds there to itself, and says what it holds ("mimetic" beginnings,
+/// arXiv 2305.09828). To look something up is otherwise the last thing that a model of this size
+/// learns.
+fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
+    let sizes = &config.language;
+    let of = |name: String, shape: [usize; 2]| initial(&name, &shape, config, seed).values;
+    if name == "lm_head.weight" {
+        let words = "model.embed_tokens.weight".to_string();
+        let words = of(words, [sizes.vocab_size, sizes.hidden_size]);
+        return Some(words.iter().map(|value| 0.1 * value).collect());
+    }
+    let begin = name.strip_suffix(".weight")?;
+    let (heads, other, is_query) = if begin.starts_with("model.layers.") {
+        let heads = Heads {
+            inputs: sizes.hidden_size,
+            heads: sizes.num_attention_heads,
+            group: sizes.num_attention_heads / sizes.num_key_value_heads,
+            dim: sizes.head_dim(),
+        };
+        match (begin.strip_suffix("q_proj"), begin.strip_suffix("o_proj")) {
+            (Some(layer), _) => (heads, format!("{layer}k_proj.weight"), true),
+            (_, Some(layer)) => (heads, format!("{layer}v_proj.weight"), false),
+            _ => return None,
+        }
+    } else if begin.starts_with(names::DEM) {
+        let channels = config.vision.hidden_size;
+        let heads = Heads {
+            inputs: channels,
+            heads: 1,
+            group: 1,
+            dim: channels,
+        };
+        let (query, out) = (
+            begin.strip_suffix("linears.0"),
+            begin.strip_suffix("linears.3"),
+        );
+        match (query, out) {
+            (Some(attention), _) => (heads, format!("{attention}linears.1.weight"), true),
+            (_, Some(attention)) => (heads, format!("{attention}linears.2.weight"), false),
+            _ => return None,
+        }
+    } else {
+        return None;
+    };
+    let rows = heads.heads / heads.group * heads.dim;
+    let values = of(other, [rows, heads.inputs]);
+    let theta = begin
+        .starts_with("model.layers.")
+        .then_some(sizes.rope_theta);
+    Some(match is_query {
+        true => heads.queries(&values, |channel| likeness(channel, heads.dim, theta)),
+        false => heads.written(&values),
+    })
+}
+
+/// What lets the heads that do not begin by likeness (see [`echo`]) begin by looking at the latest
+/// tokens, some at fewer than others: the same in every column, since what they look for is what all
+/// words have in common, on channels that the rotary embedding turns in a few tokens.
+fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
+    let sizes = &config.language;
+    let dim = sizes.head_dim();
+    let group = sizes.num_attention_heads / sizes.num_key_value_heads;
+    let layer = name.strip_prefix("model.layers.")?;
+    let is_query = layer.ends_with("q_proj.weight");
+    if !is_query && !layer.ends_with("k_proj.weight") {
+        return None;
+    }
+    let (heads, first) = match is_query {
+        true => (sizes.num_attention_heads, group),
+        false => (sizes.num_key_value_heads, 1),
+    };
+    let pairs = |head: usize| match (is_query, head % 2) {
+        (false, _) => 1..=5,
+        (true, 0) => 1..=3,
+        (true, _) => 3..=5,
+    };
+    let rows = (0..heads * dim).map(|row| {
+        let (head, channel) = (row / dim, row % dim);
+        head >= first && pairs(head).contains(&channel)
+    });
+    let size = 8.0 / sizes.hidden_size as f32;
+    Some(
+        rows.flat_map(|is_on| {
+            std::iter::repeat_n(if is_on { size } else { 0.0 }, sizes.hidden_size)
+        })
+        .collect(),
+    )
+}
+
+/// The heads of an attention.
+struct Heads {
+    inputs: usize,
+    heads: usize,
+    /// Heads that share keys and values.
+    group: usize,
+    dim: usize,
+}
+
+impl Heads {
+    /// Which row of the keys or values belongs to a row of the queries.
+    fn shared(&self, row: usize) -> usize {
+        row / self.dim / self.group * self.dim + row % self.dim
+    }
+
+    /// `[heads * dim, inputs]`: each head's `keys`, every channel by its factor.
+    fn queries(&self, keys: &[f32], factor: impl Fn(usize) -> f32) -> Vec<f32> {
+        let rows = 0..self.heads * self.dim;
+        rows.flat_map(|row| {
+            let first = self.shared(row) * self.inputs;
+            let factor = if row / self.dim < self.group {
+                factor(row % self.dim)
+            } else {
+                0.0
+            };
+            keys[first..first + self.inputs]
+                .iter()
+                .map(move |key| factor * key)
+        })
+        .collect()
+    }
+
+    /// `[inputs, heads * dim]`: each head's `values` back to where they came from.
+    fn written(&self, values: &[f32]) -> Vec<f32> {
+        let columns = self.heads * self.dim;
+        let at = |row: usize, column: usize| {
+            let factor = if column / self.dim < self.group {
+                0.4
+            } else {
+                1.0
+            };
+            factor * values[self.shared(column) * self.inputs + row]
+        };
+        (0..self.inputs)
+            .flat_map(|row| (0..columns).map(move |column| at(row, column)))
+            .collect()
+    }
+}
+
+/// How a channel of a head begins to compare. Channels that the rotary embedding turns slowly look for
+/// what is like the token, however far away; the fast ones are against it, which tells on near tokens
+/// alone: a token is most like itself, and has nothing to learn there. Without rotary embedding all
+/// look for what is like it.
+fn likeness(channel: usize, dim: usize, theta: Option<f64>) -> f32 {
+    const FAR: f64 = 300.0;
+    let pair = channel % (dim / 2);
+    let turn = theta.map(|theta| theta.powf(-2.0 * pair as f64 / dim as f64));
+    match turn {
+        Some(turn) if turn * FAR >= 1.0 => -2.0,
+        _ => 2.0,
+    }
+}
+
+/// A tensor's own first values on top of what it repeats.
+fn mixed(own: Vec<f32>, echo: Vec<f32>) -> Vec<f32> {
+    own.into_iter()
+        .zip(echo)
+        .map(|(own, echo)| own + echo)
+        .collect()
 }
 
 /// Sines and cosines of row and column, so that neighbours begin as neighbours; the class token's row

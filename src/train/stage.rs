@@ -185,7 +185,7 @@ impl Project {
                 };
                 self.run_task(stage, &task, modules, on_report, stop)
             }
-            Kind::Language | Kind::Words | Kind::Alignment | Kind::Instruction => {
+            Kind::Language | Kind::Words | Kind::Naming | Kind::Alignment | Kind::Instruction => {
                 let (task, skipped) = self.conversation(stage)?;
                 if let Some(skipped) = skipped.filter(|s| !s.reasons.is_empty()) {
                     on_note(&skipped.to_string());
@@ -230,7 +230,7 @@ impl Project {
         let template = stage.template();
         let learns = match stage.kind {
             Kind::Language | Kind::Words => (false, true),
-            Kind::Alignment => (true, false),
+            Kind::Naming | Kind::Alignment => (true, false),
             _ => (true, true),
         };
         let json = self
@@ -254,6 +254,10 @@ impl Project {
             on_bad: self.on_bad,
         };
         let (data, skipped) = Data::open(stage, &tokenizer, source)?;
+        let named = match stage.kind {
+            Kind::Naming => Some(Words::new(&tokenizer)?),
+            _ => None,
+        };
         let sight = match stage.kind {
             Kind::Language => Sight::Blind,
             Kind::Words => Sight::Words(Words::new(&tokenizer)?),
@@ -280,6 +284,7 @@ impl Project {
             data,
             template,
             sight,
+            named,
             frozen: self.learner(!learns.0, !learns.1)?,
             learns,
             every_token: stage.every_token,

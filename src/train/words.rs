@@ -1,22 +1,56 @@
 //! A scene in words: what stands in for the picture while the decoder learns to answer.
 //!
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
-//! for what is there: "red" and "circle", or "blue", "sign" and its characters. Nothing is seen yet,
-//! but a question's words meet themselves. The paper's decoder comes with such skills. Afterwards the
+//! for what is there: "red" and "circle", or "blue", "sign" and its characters, or "chart" and the
+//! bars' colours, the taller the louder; and for where it is, between "top" and "bottom" and between
+//! "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's decoder comes with such skills. Afterwards the
 //! projector is to learn to speak in these words. (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::labels::{BARS, Labels, View, labels};
-use super::loss::select_rows;
+use super::labels::{BAR_HEIGHTS, Labels, View, labels};
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
 use crate::text::Tokenizer;
 
-/// Parts of a position: words, and the characters of a sign or the bars of a chart in their order.
-/// Each part's embeddings are turned by a different number of channels, so that a sum keeps them apart.
-const PARTS: usize = 1 + BARS;
+/// Characters of a sign. All are said in one position: each takes its share of the channels.
+const SLOTS: usize = 4;
+/// A character has a fourth of the channels, and is said the louder.
+const SLOT_WEIGHT: f32 = 1.5;
+
+/// What is said in every position must not drown what is said in one.
+const QUIET: f32 = 0.4;
+
+/// How loudly each word of the vocabulary is said in each position: `[h * h, vocabulary]`.
+struct Said {
+    vocabulary: usize,
+    weights: Vec<f32>,
+}
+
+impl Said {
+    fn new(positions: usize, vocabulary: usize) -> Self {
+        Said {
+            vocabulary,
+            weights: vec![0.0; positions * vocabulary],
+        }
+    }
+
+    /// Adds the tokens of a word.
+    fn say(&mut self, position: usize, ids: &[u32], weight: f32) {
+        for &id in ids {
+            self.weights[position * self.vocabulary + id as usize] += weight;
+        }
+    }
+
+    /// `[h * h, hidden]`.
+    fn embed(self, embed_tokens: &Tensor<2>) -> Tensor<2> {
+        let device = embed_tokens.device().without_autodiff();
+        let shape = [self.weights.len() / self.vocabulary, self.vocabulary];
+        let weights = TensorData::new(self.weights, shape);
+        Tensor::from_data(weights, &device).matmul(embed_tokens.clone())
+    }
+}
 
 /// The ids of the words, looked up once.
 pub struct Words {
@@ -26,6 +60,8 @@ pub struct Words {
     sign: Vec<u32>,
     chart: Vec<u32>,
     characters: Vec<Vec<u32>>,
+    /// From the first row to the last, from the first column to the last.
+    ends: [[Vec<u32>; 2]; 2],
 }
 
 impl Words {
@@ -59,86 +95,70 @@ impl Words {
                     .map(String::from)
                     .collect(),
             )?,
+            ends: [
+                [ids(" top")?, ids(" bottom")?],
+                [ids(" left")?, ids(" right")?],
+            ],
         })
     }
 
-    /// The positions of `scene`: for each part, positions and ids that belong together.
-    fn positions(&self, scene: &Scene, config: &Config) -> Vec<(Vec<usize>, Vec<usize>)> {
+    /// What is said of `scene`, and the characters of its signs apart, by their place in the text.
+    fn said(&self, scene: &Scene, config: &Config, vocabulary: usize) -> (Said, [Said; SLOTS]) {
         let side = config.vision.tokens_per_side();
-        let stride = SIDE_PX as f32 / config.vision.crop_px as f32;
         let view = View {
             origin_px: [0.0, 0.0],
-            stride,
+            stride: SIDE_PX as f32 / config.vision.crop_px as f32,
             legible: true,
         };
         let seen: Labels = labels(scene, view, side, config.vision.patch_px);
-        let mut parts = vec![(Vec::new(), Vec::new()); PARTS];
-        let mut add = |part: usize, position: usize, ids: &[u32]| {
-            for &id in ids {
-                parts[part].0.push(position);
-                parts[part].1.push(id as usize);
-            }
-        };
+        let nothing = || Said::new(side * side, vocabulary);
+        let (mut said, mut texts) = (nothing(), std::array::from_fn(|_| nothing()));
         for position in 0..side * side {
-            add(0, position, &self.every);
+            said.say(position, &self.every, QUIET);
+            let at = [position / side, position % side];
+            for (at, [first, last]) in at.into_iter().zip(&self.ends) {
+                let share = at as f32 / (side - 1).max(1) as f32;
+                said.say(position, first, QUIET * (1.0 - share));
+                said.say(position, last, QUIET * share);
+            }
             if let (Some(shape), Some(colour)) =
                 (seen.shape[position].checked_sub(1), seen.colour[position])
             {
-                add(0, position, &self.shapes[shape]);
-                add(0, position, &self.colours[colour]);
+                said.say(position, &self.shapes[shape], 1.0);
+                said.say(position, &self.colours[colour], 1.0);
             }
             if let Some(colour) = seen.sign[position].checked_sub(1) {
-                add(0, position, &self.sign);
-                add(0, position, &self.colours[colour]);
+                said.say(position, &self.sign, 1.0);
+                said.say(position, &self.colours[colour], 1.0);
             }
-            for (slot, character) in seen.text[position].iter().flatten().enumerate() {
+            let characters = seen.text[position].iter().flatten();
+            for (slot, character) in texts.iter_mut().zip(characters) {
                 if let Some(character) = character.checked_sub(1) {
-                    add(1 + slot, position, &self.characters[character]);
+                    slot.say(position, &self.characters[character], SLOT_WEIGHT);
                 }
             }
             if seen.chart[position] == 1 {
-                add(0, position, &self.chart);
+                said.say(position, &self.chart, 1.0);
             }
-            for (slot, bar) in seen.bars[position].iter().flatten().enumerate() {
-                if let Some(colour) = bar.checked_sub(1) {
-                    add(1 + slot, position, &self.colours[colour]);
-                }
+            let bars = seen.bars[position].iter().flatten();
+            for (colour, &height) in self.colours.iter().zip(bars) {
+                said.say(position, colour, height as f32 / BAR_HEIGHTS as f32);
             }
         }
-        parts
+        (said, texts)
     }
 
     /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
-    pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: Tensor<2>) -> Tensor<2> {
-        let count = config.image_tokens();
-        let hidden = embed_tokens.dims()[1];
-        let device = embed_tokens.device().without_autodiff();
-        let parts = self.positions(scene, config).into_iter().enumerate();
-        let sums = parts
-            .filter(|(_, (positions, _))| !positions.is_empty())
-            .map(|(part, (positions, ids))| {
-                let mut gather = vec![0.0_f32; count * ids.len()];
-                for (column, position) in positions.into_iter().enumerate() {
-                    gather[position * ids.len() + column] = 1.0;
-                }
-                let gather = TensorData::new(gather, [count, ids.len()]);
-                let gather = Tensor::<2>::from_data(gather, &device);
-                let sum = gather.matmul(select_rows(embed_tokens.clone(), &ids));
-                turned(sum, part * hidden / PARTS)
-            });
-        sums.reduce(|a, b| a + b)
-            .unwrap_or_else(|| Tensor::zeros([count, hidden], &device))
-    }
-}
-
-/// `x` with its channels moved by `by`, round the end.
-fn turned(x: Tensor<2>, by: usize) -> Tensor<2> {
-    let [_, channels] = x.dims();
-    match by {
-        0 => x,
-        _ => Tensor::cat(
-            vec![x.clone().narrow(1, by, channels - by), x.narrow(1, 0, by)],
-            1,
-        ),
+    pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: &Tensor<2>) -> Tensor<2> {
+        let [vocabulary, hidden] = embed_tokens.dims();
+        let (said, texts) = self.said(scene, config, vocabulary);
+        let share = hidden / SLOTS;
+        let texts = texts.into_iter().enumerate().map(|(slot, said)| {
+            let channels = embed_tokens.clone().narrow(1, slot * share, share);
+            said.embed(&channels)
+        });
+        let texts = Tensor::cat(texts.collect(), 1);
+        let rest = hidden - SLOTS * share;
+        said.embed(embed_tokens) + texts.pad((0, rest, 0, 0), 0.0)
     }
 }

@@ -12,7 +12,7 @@ use inf_llava::progress::StopFlag;
 use inf_llava::scenes::{SceneOptions, write_folder};
 use inf_llava::train::checkpoint::{Companions, MODEL_FILE, read_companions, read_tensors};
 use inf_llava::train::file::{Kind, Stage, configure};
-use inf_llava::train::init::Weights;
+use inf_llava::train::init::{Weights, initial_weights};
 use inf_llava::train::parameters::leaves;
 use inf_llava::train::run::Report;
 use inf_llava::train::stage::{Ended, Project};
@@ -242,6 +242,16 @@ fn frozen_parts_do_not_move() {
             vec![decoder],
         ),
         (
+            Kind::Words,
+            vec![tower, "model.spatial_embed", "model.mm_projector"],
+            vec![decoder, "model.embed_tokens"],
+        ),
+        (
+            Kind::Naming,
+            vec![tower, decoder, "lm_head", "model.embed_tokens"],
+            vec!["model.spatial_embed", "model.mm_projector"],
+        ),
+        (
             Kind::Alignment,
             vec![tower, decoder, "lm_head", "model.embed_tokens"],
             vec!["model.spatial_embed", "model.mm_projector"],
@@ -306,6 +316,8 @@ fn the_loss_falls() {
     for kind in [
         Kind::Tower,
         Kind::Language,
+        Kind::Words,
+        Kind::Naming,
         Kind::Alignment,
         Kind::Instruction,
     ] {
@@ -318,6 +330,42 @@ fn the_loss_falls() {
         let (first, last) = (mean(&losses[..4]), mean(&losses[16..]));
         assert!(last < 0.9 * first, "{kind:?}: {first} to {last}");
     }
+}
+
+/// The cosine of two rows.
+fn likeness(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn attention_begins_by_looking_for_what_is_like_the_token() {
+    let model = fixture("tiny");
+    let companions = read_companions(&model).unwrap();
+    let config = Config::from_json(&companions["config.json"], None).unwrap();
+    let weights = initial_weights(&config, 3);
+    let row = |name: &str, row: usize| {
+        let tensor = &weights[name];
+        let columns = tensor.shape[1];
+        tensor.values[row * columns..(row + 1) * columns].to_vec()
+    };
+    // The slowest channel of the first head: its pair is the last.
+    let slow = config.language.head_dim() / 2 - 1;
+    for (row_index, wanted) in [(slow, 0.8..1.0), (0, -1.0..-0.8)] {
+        let queries = row("model.layers.0.self_attn.q_proj.weight", row_index);
+        let keys = row("model.layers.0.self_attn.k_proj.weight", row_index);
+        let found = likeness(&queries, &keys);
+        assert!(wanted.contains(&found), "channel {row_index}: {found}");
+    }
+    // The last head has a beginning of its own.
+    let last = config.language.num_attention_heads * config.language.head_dim() - 1;
+    let last_keys = config.language.num_key_value_heads * config.language.head_dim() - 1;
+    let queries = row("model.layers.0.self_attn.q_proj.weight", last);
+    let keys = row("model.layers.0.self_attn.k_proj.weight", last_keys);
+    assert!(likeness(&queries, &keys).abs() < 0.6);
+    let said = row("lm_head.weight", 17);
+    assert!(likeness(&said, &row("model.embed_tokens.weight", 17)) > 0.8);
+    assert!(likeness(&said, &row("model.embed_tokens.weight", 18)) < 0.6);
 }
 
 // --- resuming ------------------------------------------------------------------------------------
