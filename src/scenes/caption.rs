@@ -2,8 +2,9 @@
 
 use rand_chacha::ChaCha8Rng;
 
+use super::chart::{Bar, Chart};
 use super::dice;
-use super::layout::Scene;
+use super::layout::{Object, Scene};
 use super::wording::{named, number, with_article};
 
 /// How a caption is asked for.
@@ -13,9 +14,16 @@ pub const REQUESTS: [&str; 3] = [
     "What can you see?",
 ];
 
-/// What is in the picture: the figures, the signs with their texts, the chart; in random order.
+/// How far a figure's middle must be from the picture's to be on one side of it, px.
+const MIDDLE_PX: f32 = 28.0;
+
+/// What is in the picture: the figures, in half of the captions each with its place, the signs with their texts,
+/// the chart; in random order.
 pub fn caption(scene: &Scene, rng: &mut ChaCha8Rng) -> String {
-    let mut things = figures(scene);
+    let mut things = match dice::chance(rng, 0.5) {
+        true => scene.objects.iter().map(|o| placed(scene, o)).collect(),
+        false => figures(scene),
+    };
     dice::shuffle(rng, &mut things);
     let mut signs: Vec<String> = scene
         .signs
@@ -27,7 +35,7 @@ pub fn caption(scene: &Scene, rng: &mut ChaCha8Rng) -> String {
         .collect();
     dice::shuffle(rng, &mut signs);
     if let Some(chart) = &scene.chart {
-        signs.push(format!("a chart with {} bars", number(chart.bars.len())));
+        signs.push(bars(chart, rng));
     }
     let way = dice::below(rng, 3);
     if things.is_empty() || signs.is_empty() {
@@ -53,6 +61,46 @@ pub fn caption(scene: &Scene, rng: &mut ChaCha8Rng) -> String {
             capital(&list(&things)),
             list(&signs)
         ),
+    }
+}
+
+/// "a red circle at the top left".
+fn placed(scene: &Scene, object: &Object) -> String {
+    let side = |axis: usize, [low, high]: [&'static str; 2]| {
+        let from_middle = object.centre[axis] - scene.side_px as f32 / 2.0;
+        match from_middle {
+            _ if from_middle.abs() < MIDDLE_PX => None,
+            _ if from_middle < 0.0 => Some(low),
+            _ => Some(high),
+        }
+    };
+    let sides = [side(1, ["top", "bottom"]), side(0, ["left", "right"])];
+    let sides: Vec<&str> = sides.into_iter().flatten().collect();
+    let place = match sides.is_empty() {
+        true => "in the middle".to_string(),
+        false => format!("at the {}", sides.join(" ")),
+    };
+    format!(
+        "{} {place}",
+        with_article(&named(object.colour, object.shape))
+    )
+}
+
+/// "a chart with four bars", and in half of the captions which is the tallest and the shortest.
+fn bars(chart: &Chart, rng: &mut ChaCha8Rng) -> String {
+    let text = format!("a chart with {} bars", number(chart.bars.len()));
+    let by_height = |a: &&Bar, b: &&Bar| a.height_px().total_cmp(&b.height_px());
+    let (tallest, shortest) = (
+        chart.bars.iter().max_by(by_height),
+        chart.bars.iter().min_by(by_height),
+    );
+    match (tallest, shortest) {
+        (Some(tallest), Some(shortest)) if dice::chance(rng, 0.5) => format!(
+            "{text}, the tallest {} and the shortest {}",
+            tallest.colour.name(),
+            shortest.colour.name()
+        ),
+        _ => text,
     }
 }
 

@@ -7,7 +7,9 @@ use crate::dataset::llava;
 use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
 use crate::error::{Error, Result};
 use crate::image::{Limits as ImageLimits, Picture, decode};
-use crate::scenes::{REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene};
+use crate::scenes::{
+    Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
+};
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
@@ -45,6 +47,8 @@ pub enum Data {
         pictures: u64,
         /// Of a conversation.
         questions: usize,
+        /// Only of these families; all if there are none.
+        families: Vec<String>,
     },
     /// Of a file.
     Records(Vec<(Record, Example)>),
@@ -67,6 +71,7 @@ impl Data {
                 options,
                 pictures: stage.pictures,
                 questions: stage.questions,
+                families: stage.families.clone(),
             };
             return Ok((data, None));
         };
@@ -157,7 +162,7 @@ impl Data {
         bos: u32,
         with_image: bool,
     ) -> Result<Lesson> {
-        let (seed, options, count) = match self {
+        let (seed, options, count, families) = match self {
             Data::Records(records) => {
                 let (record, example) = &records[index as usize];
                 return Ok(Lesson {
@@ -169,19 +174,31 @@ impl Data {
                 seed,
                 options,
                 questions,
+                families,
                 ..
-            } => (*seed, options, *questions),
+            } => (*seed, options, *questions, families),
         };
         let scene = scene(seed, index, options);
         let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
         let mut turns = Vec::new();
         if template != Template::Plain {
-            for question in questions(&scene, &mut rng, count) {
-                let asked = match template {
+            let is_wanted = |q: &Question| families.iter().any(|name| name == q.family.name());
+            let mut asked = match families.is_empty() {
+                true => Vec::new(),
+                false => questions(&scene, &mut rng, count * Family::ALL.len()),
+            };
+            asked.retain(is_wanted);
+            asked.truncate(count);
+            // A scene may have none of the wanted ones.
+            if asked.is_empty() {
+                asked = questions(&scene, &mut rng, count);
+            }
+            for question in asked {
+                let text = match template {
                     Template::Facts => question.brief,
                     _ => question.text,
                 };
-                turns.push((question.kind, asked, question.answer));
+                turns.push((question.kind, text, question.answer));
             }
         }
         // One conversation in eight ends with a description, which takes as long as three answers.

@@ -9,6 +9,7 @@ use super::optimizer::Schedule;
 use crate::config::CONFIG_FILE;
 use crate::dataset::Template;
 use crate::error::{Error, Result};
+use crate::scenes::Family;
 
 /// A training file, as TOML.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -98,6 +99,9 @@ pub struct Stage {
     /// Questions of a conversation.
     #[serde(default = "eight")]
     pub questions: usize,
+    /// Only questions of these families; all if there are none.
+    #[serde(default)]
+    pub families: Vec<String>,
     /// Entries of config.json's `inf_llava` block that are otherwise during this stage.
     #[serde(default)]
     pub inf_llava: BTreeMap<String, serde_json::Value>,
@@ -208,6 +212,13 @@ impl Stage {
         let positive = |x: f32| x > 0.0 && x.is_finite();
         if !positive(self.clip_norm) || !(self.weight_decay == 0.0 || positive(self.weight_decay)) {
             return bad("clip_norm must be above 0 and weight_decay at least 0");
+        }
+        let known = |name: &&String| Family::ALL.iter().any(|family| family.name() == **name);
+        if let Some(family) = self.families.iter().find(|name| !known(name)) {
+            let all = Family::ALL.map(Family::name).join(", ");
+            return bad(&format!(
+                "there is no family {family} of questions, but {all}"
+            ));
         }
         if self.data.is_some() != self.images.is_some() {
             return bad("data and images belong together: a JSON file and its folder of pictures");

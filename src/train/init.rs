@@ -93,7 +93,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
     if name == "lm_head.weight" {
         let words = "model.embed_tokens.weight".to_string();
         let words = of(words, [sizes.vocab_size, sizes.hidden_size]);
-        return Some(words.iter().map(|value| 0.1 * value).collect());
+        return Some(words.iter().map(|value| 0.3 * value).collect());
     }
     let begin = name.strip_suffix(".weight")?;
     let (heads, other, is_query) = if begin.starts_with("model.layers.") {
@@ -144,33 +144,30 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
 /// words have in common, on channels that the rotary embedding turns in a few tokens.
 fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
     let sizes = &config.language;
-    let dim = sizes.head_dim();
-    let group = sizes.num_attention_heads / sizes.num_key_value_heads;
+    let (dim, hidden) = (sizes.head_dim(), sizes.hidden_size);
     let layer = name.strip_prefix("model.layers.")?;
     let is_query = layer.ends_with("q_proj.weight");
     if !is_query && !layer.ends_with("k_proj.weight") {
         return None;
     }
-    let (heads, first) = match is_query {
-        true => (sizes.num_attention_heads, group),
-        false => (sizes.num_key_value_heads, 1),
+    let heads = match is_query {
+        true => sizes.num_attention_heads,
+        false => sizes.num_key_value_heads,
     };
+    let first = heads.div_ceil(2);
     let pairs = |head: usize| match (is_query, head % 2) {
         (false, _) => 1..=5,
         (true, 0) => 1..=3,
         (true, _) => 3..=5,
     };
-    let rows = (0..heads * dim).map(|row| {
-        let (head, channel) = (row / dim, row % dim);
-        head >= first && pairs(head).contains(&channel)
-    });
-    let size = 8.0 / sizes.hidden_size as f32;
-    Some(
-        rows.flat_map(|is_on| {
-            std::iter::repeat_n(if is_on { size } else { 0.0 }, sizes.hidden_size)
-        })
-        .collect(),
-    )
+    let mut values = vec![0.0; heads * dim * hidden];
+    for head in first..heads {
+        for channel in pairs(head).filter(|&channel| channel < dim / 2) {
+            let row = (head * dim + channel) * hidden;
+            values[row..row + hidden].fill(8.0 / hidden as f32);
+        }
+    }
+    Some(values)
 }
 
 /// The heads of an attention.
@@ -193,7 +190,7 @@ impl Heads {
         let rows = 0..self.heads * self.dim;
         rows.flat_map(|row| {
             let first = self.shared(row) * self.inputs;
-            let factor = if row / self.dim < self.group {
+            let factor = if row / self.dim < self.heads.div_ceil(2) {
                 factor(row % self.dim)
             } else {
                 0.0

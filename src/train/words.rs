@@ -19,7 +19,7 @@ const SLOTS: usize = 4;
 /// A character has a fourth of the channels, and is said the louder.
 const SLOT_WEIGHT: f32 = 1.5;
 
-/// What is said in every position must not drown what is said in one.
+/// What is said in every position must not drown what is said in one. Where a figure is matters.
 const QUIET: f32 = 0.4;
 
 /// How loudly each word of the vocabulary is said in each position: `[h * h, vocabulary]`.
@@ -114,16 +114,20 @@ impl Words {
         let nothing = || Said::new(side * side, vocabulary);
         let (mut said, mut texts) = (nothing(), std::array::from_fn(|_| nothing()));
         for position in 0..side * side {
+            let figure = seen.shape[position]
+                .checked_sub(1)
+                .zip(seen.colour[position]);
             said.say(position, &self.every, QUIET);
             let at = [position / side, position % side];
             for (at, [first, last]) in at.into_iter().zip(&self.ends) {
                 let share = at as f32 / (side - 1).max(1) as f32;
-                said.say(position, first, QUIET * (1.0 - share));
-                said.say(position, last, QUIET * share);
+                // Which half it is in, and how far in it.
+                let share = (share + share.round()) / 2.0;
+                let weight = if figure.is_some() { 1.0 } else { QUIET };
+                said.say(position, first, weight * (1.0 - share));
+                said.say(position, last, weight * share);
             }
-            if let (Some(shape), Some(colour)) =
-                (seen.shape[position].checked_sub(1), seen.colour[position])
-            {
+            if let Some((shape, colour)) = figure {
                 said.say(position, &self.shapes[shape], 1.0);
                 said.say(position, &self.colours[colour], 1.0);
             }

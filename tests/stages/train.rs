@@ -45,6 +45,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         first_scene: 0,
         pictures: 4,
         questions: 2,
+        families: Vec::new(),
         data: None,
         images: None,
     }
