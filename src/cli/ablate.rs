@@ -11,7 +11,7 @@ use super::exam::{Exam, Examinee, ask_all, workers};
 use super::say;
 use super::terminal::Interrupt;
 use crate::config::{CONFIG_FILE, Config};
-use crate::evaluate::Tally;
+use crate::evaluate::run::tally;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::progress::StopFlag;
 use crate::train::ablation::{AblationFile, Outcome, Row};
@@ -21,7 +21,6 @@ use crate::train::run::Report;
 use crate::train::stage::{Ended, Project};
 use crate::train::workers::Workers;
 use crate::vision::plan::{Coverage, Plan};
-use crate::weights::names;
 
 /// Questions about each scene.
 const QUESTIONS: usize = 6;
@@ -146,15 +145,7 @@ impl Ablation<'_> {
             count: self.file.exam_count,
         };
         let asked = ask_all(&examinee, &exam, workers(&self.args.device), &self.stop)?;
-        let mut tally = Tally::default();
-        for one in &asked {
-            tally.add(
-                &one.expected,
-                &one.answer,
-                one.family.as_deref(),
-                one.held_out,
-            );
-        }
+        let tally = tally(&asked);
         let scores = tally.families.iter();
         let plan = Plan::new(
             config.crops_per_side,
@@ -162,16 +153,11 @@ impl Ablation<'_> {
             config.ablation,
             Coverage::Live,
         );
-        let learnt = [names::enhancement, names::projector, names::decoder];
-        let learnt = learnt.iter().flat_map(|part| part(config));
         Ok(Outcome {
             overall: tally.overall.exact_match(),
             families: scores
                 .map(|(name, score)| (name.clone(), score.exact_match()))
                 .collect(),
-            parameters: learnt
-                .map(|(_, shape)| shape.iter().product::<usize>() as u64)
-                .sum(),
             vision_passes: plan.passes().len(),
         })
     }

@@ -11,8 +11,8 @@ use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::error::{Error, Result};
-use crate::evaluate::run::Asked;
-use crate::evaluate::{Pope, Tally};
+use crate::evaluate::Pope;
+use crate::evaluate::run::{Asked, tally};
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -116,15 +116,6 @@ fn report(args: &EvalArgs, asked: &[Asked]) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let mut tally = Tally::default();
-    for one in asked {
-        tally.add(
-            &one.expected,
-            &one.answer,
-            one.family.as_deref(),
-            one.held_out,
-        );
-    }
     let chances: Vec<f64> = asked
         .iter()
         .filter_map(|one| one.chance)
@@ -134,7 +125,7 @@ fn report(args: &EvalArgs, asked: &[Asked]) -> anyhow::Result<()> {
         true => Some(chances.iter().sum::<f64>() / chances.len() as f64),
         false => None,
     };
-    let report = tally.report(chance)?;
+    let report = tally(asked).report(chance)?;
     match args.json {
         true => say(serde_json::to_string(&report)?),
         false => say(report),

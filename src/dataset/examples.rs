@@ -5,9 +5,6 @@ use super::{OnBadRecord, Reason, Record, Records};
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
-/// No token of a vocabulary stands for more bytes; LLaMA-3's longest are half as long.
-const MAX_TOKEN_BYTES: usize = 256;
-
 /// What is too long to learn from. The release cuts sequences off in silence; here they are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -56,7 +53,7 @@ fn encode(
     let limit = limits.answer_tokens;
     for turn in &record.turns {
         // A book is refused before the tokenizer spends seconds on it.
-        let mut tokens = turn.answer.len() / MAX_TOKEN_BYTES;
+        let mut tokens = turn.answer.len() / Tokenizer::MAX_TOKEN_BYTES;
         if tokens <= limit {
             tokens = tokenizer.encode_user(&turn.answer)?.len();
         }
@@ -66,7 +63,7 @@ fn encode(
     }
     let limit = limits.conversation_tokens;
     let bytes: usize = record.turns.iter().map(|turn| turn.question.len()).sum();
-    let at_least = bytes / MAX_TOKEN_BYTES;
+    let at_least = bytes / Tokenizer::MAX_TOKEN_BYTES;
     if template == Template::Llama3 && at_least > limit {
         let tokens = at_least;
         return Ok(Err(Reason::ConversationTooLong { tokens, limit }));

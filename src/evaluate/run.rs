@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::dataset::Record;
 use crate::error::{Error, Result};
+use crate::evaluate::Tally;
 use crate::generate::Sampling;
 use crate::image::Picture;
 use crate::model::Model;
@@ -38,6 +39,16 @@ pub struct Asked {
     pub held_out: Option<&'static str>,
     /// Share of such questions that guessing gets right, where it is known.
     pub chance: Option<f32>,
+}
+
+/// The scores of what was asked.
+pub fn tally(asked: &[Asked]) -> Tally {
+    let mut tally = Tally::default();
+    for one in asked {
+        let (family, held_out) = (one.family.as_deref(), one.held_out);
+        tally.add(&one.expected, &one.answer, family, held_out);
+    }
+    tally
 }
 
 /// A picture and what is asked about it.
@@ -100,16 +111,6 @@ impl Sheet {
                 .map(|path| read(path, model))
                 .transpose()?,
         })
-    }
-
-    /// How many questions there are.
-    pub fn len(&self) -> usize {
-        self.questions.len()
-    }
-
-    /// Whether nothing is asked.
-    pub fn is_empty(&self) -> bool {
-        self.questions.is_empty()
     }
 }
 

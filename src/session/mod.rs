@@ -13,8 +13,8 @@ use crate::language::splice::{inputs_embeds, token_count};
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::stages::{Recorder, read, settle};
-use crate::text::TextStream;
 use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX};
+use crate::text::{TextStream, Tokenizer};
 use crate::timer::Timer;
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
@@ -23,8 +23,6 @@ pub use report::{Answer, AskOptions, PictureInfo, StopReason, Timings};
 
 /// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
 pub const PREFILL_CHUNK: usize = 256;
-/// No token of a vocabulary stands for more text than this; LLaMA-3's longest are half as long.
-const MAX_TOKEN_BYTES: usize = 256;
 
 /// Where the last answer began, so that it can be given again.
 struct LastTurn {
@@ -282,7 +280,7 @@ impl Session {
     fn prompt(&self, question: &str) -> Result<Vec<i32>> {
         let model = &self.model;
         // A book pasted by mistake is refused before the tokenizer spends seconds on it.
-        let at_least = question.len() / MAX_TOKEN_BYTES;
+        let at_least = question.len() / Tokenizer::MAX_TOKEN_BYTES;
         if at_least > model.context_tokens {
             return Err(Error::ContextExceeded {
                 needed_tokens: at_least,

@@ -41,6 +41,9 @@ impl Tokenizer {
     /// The largest `tokenizer.json` that is read, in bytes. LLaMA-3's has 9 MB.
     pub const MAX_BYTES: usize = 64 << 20;
 
+    /// No token of a vocabulary stands for more bytes of text; LLaMA-3's longest are half as long.
+    pub const MAX_TOKEN_BYTES: usize = 256;
+
     /// Loads a `tokenizer.json`; `file` is its name for messages.
     ///
     /// # Errors

@@ -70,8 +70,6 @@ pub struct Outcome {
     pub overall: f64,
     /// By family of questions.
     pub families: BTreeMap<String, f64>,
-    /// Parameters that learnt.
-    pub parameters: u64,
     /// Passes of the tower a picture.
     pub vision_passes: usize,
 }
