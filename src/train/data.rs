@@ -11,7 +11,11 @@ use crate::scenes::{
     Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
 };
 use crate::text::Tokenizer;
+use crate::train::features::Fnv;
 use crate::train::file::Stage;
+
+/// Scenes that tell one way of drawing from another.
+const SAMPLE: u64 = 8;
 
 /// What the data of a stage is read for.
 pub struct Source {
@@ -104,11 +108,21 @@ impl Data {
     /// What decides the pictures, for the name of their features' file.
     pub fn identity(&self) -> String {
         match self {
-            Data::Scenes { seed, options, .. } => format!("scenes {seed} {options:?}"),
+            Data::Scenes { seed, options, .. } => {
+                // Scenes that are drawn otherwise are other pictures.
+                let mut hash = Fnv::new();
+                for index in 0..SAMPLE {
+                    hash.add(&scene(*seed, index, options).draw().rgb);
+                }
+                format!("scenes {seed} {options:?} {:x}", hash.0)
+            }
             Data::Records(records) => {
-                let images = records
-                    .iter()
-                    .map(|(record, _)| format!("{:?}", record.image));
+                let images = records.iter().map(|(record, _)| {
+                    let image = record.image.as_ref();
+                    let file = image.and_then(|path| std::fs::metadata(path).ok());
+                    let file = file.map(|file| (file.len(), file.modified().ok()));
+                    format!("{image:?} {file:?}")
+                });
                 images.collect::<Vec<_>>().join("\n")
             }
         }
