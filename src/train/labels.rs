@@ -45,7 +45,8 @@ pub struct Labels {
     pub colour: Vec<Option<usize>>,
     /// 0, or 1 + colour of the nearest sign's plate.
     pub sign: Vec<usize>,
-    /// The sign's characters (0: none there), where there is a sign and it can be read.
+    /// The sign's characters (0: none there), where there is a sign. Nothing where it cannot be read:
+    /// the enhancement adds such a crop's features to those of one where it can.
     pub text: Vec<Option<[usize; SLOTS]>>,
     /// The character whose middle is in the left and in the right half of the token's own patch (0:
     /// none), for tokens on a sign that can be read. What a text is made of must be seen before it
@@ -87,9 +88,10 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
                 SIGN_MARGIN_PX,
             );
             labels.sign.push(sign.map_or(0, |s| 1 + s.colour.index()));
-            labels
-                .text
-                .push(sign.filter(|_| view.legible).map(|s| characters(&s.text)));
+            labels.text.push(sign.map(|s| match view.legible {
+                true => characters(&s.text),
+                false => [0; SLOTS],
+            }));
 
             let on_plate = sign.filter(|sign| {
                 let margin = view.stride * patch_px as f32 / 2.0;
