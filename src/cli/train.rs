@@ -124,7 +124,10 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     }
     let folder = args.out.join("model");
     project.finish(&folder)?;
-    say(folder.display());
+    match args.json {
+        true => say(serde_json::json!({ "model": folder })),
+        false => say(folder.display()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -40,7 +40,7 @@ pub enum Sight {
     /// The pictures are left out.
     Blind,
     /// Words stand in for them.
-    Words(Words),
+    Words(Box<Words>),
     /// Features of the frozen tower, and what is computed from them.
     Features(Box<(FeatureCache, Prepared)>),
 }

@@ -11,6 +11,9 @@ use serde_json::Value;
 mod errors;
 #[path = "cli_files.rs"]
 mod files;
+#[cfg(feature = "train")]
+#[path = "cli_train.rs"]
+mod train;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_inf-llava");
 const QUESTION: &str = "How many red circles are there?";
