@@ -35,7 +35,7 @@ pub fn initial_weights(config: &Config, seed: u64) -> Weights {
 /// First values for one tensor: norms are ones, biases zeros, matrices normal with `1 / sqrt(inputs)`;
 /// those that write to a residual stream start smaller, by the number of layers that write to it.
 ///
-/// Attention begins as one that looks up: see [`echo`].
+/// Attention begins as one that looks up: see `echo` below.
 pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostTensor {
     let count = shape.iter().product();
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
