@@ -10,7 +10,7 @@ const MOST_LIST_BYTES = 64e3;
 const MOST_PICTURE_BYTES = 1e6;
 const MOST_SAMPLES = 6;
 const MOST_QUESTIONS = 4;
-const MOST_CHARACTERS = 300;
+const MOST_CHARACTERS = 600;
 /** A file of the folder, or of one folder in it. No name begins with a dot, so none leads out. */
 const IMAGE = /^(?:[A-Za-z0-9_][\w-]*\/)?[A-Za-z0-9_][\w-]*\.(?:png|jpe?g|webp)$/;
 
