@@ -12,7 +12,7 @@ use super::data::{Data, Lesson};
 use super::features::FeatureCache;
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::parameters::to_vec;
-use super::run::{Loss, Measures, Task, add_measures};
+use super::run::{Loss, Measures, Task};
 use super::words::Words;
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
@@ -208,10 +208,9 @@ impl Task for ConversationTask {
 fn measures(is_right: &[bool], turns: &[Option<usize>], topics: &[&'static str]) -> Measures {
     let mut measures = Measures::new();
     let mut add = |name, right: bool| {
-        add_measures(
-            &mut measures,
-            Measures::from([(name, (f64::from(right), 1.0))]),
-        );
+        let (sum, count) = measures.entry(name).or_insert((0.0, 0.0));
+        *sum += f64::from(right);
+        *count += 1.0;
     };
     let mut whole = vec![true; topics.len()];
     for (&right, turn) in is_right.iter().zip(turns) {

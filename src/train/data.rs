@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 
+use super::features::Fnv;
 use crate::dataset::conversation::example;
 use crate::dataset::llava;
 use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
@@ -11,7 +12,6 @@ use crate::scenes::{
     Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
 };
 use crate::text::Tokenizer;
-use crate::train::features::Fnv;
 use crate::train::file::Stage;
 
 /// Scenes that tell one way of drawing from another.
@@ -199,7 +199,7 @@ impl Data {
             let is_wanted = |q: &Question| families.iter().any(|name| name == q.family.name());
             let mut asked = match families.is_empty() {
                 true => Vec::new(),
-                false => questions(&scene, &mut rng, count * Family::ALL.len()),
+                false => questions(&scene, &mut rng, count.saturating_mul(Family::ALL.len())),
             };
             asked.retain(is_wanted);
             asked.truncate(count);

@@ -75,18 +75,8 @@ impl Words {
         let spaced = |name: &str| format!(" {name}");
         Ok(Words {
             every: ids(" picture")?,
-            colours: each(
-                Colour::ALL
-                    .iter()
-                    .map(|c| spaced(c.name()))
-                    .collect::<Vec<_>>(),
-            )?,
-            shapes: each(
-                Shape::ALL
-                    .iter()
-                    .map(|s| spaced(s.name()))
-                    .collect::<Vec<_>>(),
-            )?,
+            colours: each(Colour::ALL.iter().map(|c| spaced(c.name())).collect())?,
+            shapes: each(Shape::ALL.iter().map(|s| spaced(s.name())).collect())?,
             sign: ids(" sign")?,
             chart: ids(" chart")?,
             characters: each(
