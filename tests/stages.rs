@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "stages/config.rs"]
 mod config;
+#[path = "stages/conversation.rs"]
+mod conversation;
 #[path = "stages/dataset.rs"]
 mod dataset;
 #[path = "stages/drawn.rs"]
@@ -31,6 +33,9 @@ mod ablations;
 #[cfg(feature = "cli")]
 #[path = "stages/cli.rs"]
 mod cli;
+#[cfg(feature = "train")]
+#[path = "stages/gradients.rs"]
+mod gradients;
 #[cfg(feature = "model")]
 #[path = "stages/grid.rs"]
 mod grid;
