@@ -39,7 +39,7 @@ impl Exam {
         }
     }
 
-    fn sheet(&self, index: usize, model: &Model) -> Result<Sheet> {
+    fn sheet(&self, index: usize) -> Result<Sheet> {
         match self {
             Exam::Scenes {
                 seed,
@@ -49,7 +49,7 @@ impl Exam {
                 let count = (*questions).min(count - index * questions);
                 Ok(Sheet::of_scene(*seed, index as u64, count))
             }
-            Exam::Records(records) => Sheet::of_record(&records.records[index], model),
+            Exam::Records(records) => Sheet::of_record(&records.records[index]),
         }
     }
 }
@@ -89,15 +89,14 @@ pub(super) fn ask_all(
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     let work = |send: mpsc::Sender<(usize, Vec<Asked>)>| -> Result<()> {
-        let model = examinee.load(stop)?;
-        let mut candidate = Candidate::new(Rc::clone(&model), examinee.sees);
+        let mut candidate = Candidate::new(examinee.load(stop)?, examinee.sees);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= exam.sheets() {
                 return Ok(());
             }
             let mut watch = Watch::new(stop.clone(), |_| {});
-            let sheet = exam.sheet(index, &model)?;
+            let sheet = exam.sheet(index)?;
             let asked = pollster::block_on(candidate.answer(sheet, &mut watch))?;
             bar.inc(1);
             // The receiver outlives every sender.

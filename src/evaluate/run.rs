@@ -3,14 +3,13 @@
 //! Every question begins a conversation of its own, since questions about one picture can give each
 //! other away. Decoding is greedy.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use crate::dataset::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::Tally;
 use crate::generate::Sampling;
-use crate::image::Picture;
+use crate::image::{Picture, open};
 use crate::model::Model;
 use crate::progress::Watch;
 use crate::scenes::{Family, SceneOptions, Split, question_rng, questions, scene};
@@ -89,8 +88,8 @@ impl Sheet {
     /// An entry of a data set.
     ///
     /// # Errors
-    /// [`Error::FileAccess`], the picture decoder's.
-    pub fn of_record(record: &Record, model: &Model) -> Result<Sheet> {
+    /// As [`open`].
+    pub fn of_record(record: &Record) -> Result<Sheet> {
         let asked = record.turns.iter().enumerate().map(|(i, turn)| Asked {
             id: record.id.clone(),
             question: turn.question.clone(),
@@ -105,22 +104,9 @@ impl Sheet {
         });
         Ok(Sheet {
             questions: asked.collect(),
-            picture: record
-                .image
-                .as_deref()
-                .map(|path| read(path, model))
-                .transpose()?,
+            picture: record.image.as_deref().map(open).transpose()?,
         })
     }
-}
-
-fn read(path: &Path, model: &Model) -> Result<Picture> {
-    let file = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Error::FileAccess {
-        file: file.clone(),
-        reason: error.to_string(),
-    })?;
-    model.decode_picture(&file, &bytes)
 }
 
 /// Whoever answers.

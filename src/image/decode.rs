@@ -6,6 +6,7 @@
 //! laid on [`PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
 
 use std::io::Cursor;
+use std::path::Path;
 
 use image::codecs::{bmp, gif, jpeg, png, webp};
 use image::metadata::Orientation;
@@ -92,6 +93,19 @@ pub struct Picture {
     pub rgb: Vec<u8>,
     /// What the user should be told, one sentence each; mostly empty.
     pub notices: Vec<String>,
+}
+
+/// The picture in a file, within the default [`Limits`].
+///
+/// # Errors
+/// [`Error::FileAccess`]; as [`decode`].
+pub fn open(path: &Path) -> Result<Picture> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Error::FileAccess {
+        file: file.clone(),
+        reason: error.to_string(),
+    })?;
+    decode(&file, &bytes, &Limits::default())
 }
 
 /// Decodes a PNG, JPEG, WebP, GIF or BMP file to 8-bit RGB.

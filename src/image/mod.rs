@@ -12,6 +12,6 @@ mod resample;
 mod sniff;
 
 pub use bicubic::bicubic;
-pub use decode::{Limits, Picture, decode};
+pub use decode::{Limits, Picture, decode, open};
 pub use drawn::looks_drawn;
 pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8};
