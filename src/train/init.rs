@@ -185,15 +185,19 @@ impl Heads {
         row / self.dim / self.group * self.dim + row % self.dim
     }
 
+    /// Whether a head begins by likeness: half of them do.
+    fn compares(&self, head: usize) -> bool {
+        head < self.heads.div_ceil(2)
+    }
+
     /// `[heads * dim, inputs]`: each head's `keys`, every channel by its factor.
     fn queries(&self, keys: &[f32], factor: impl Fn(usize) -> f32) -> Vec<f32> {
         let rows = 0..self.heads * self.dim;
         rows.flat_map(|row| {
             let first = self.shared(row) * self.inputs;
-            let factor = if row / self.dim < self.heads.div_ceil(2) {
-                factor(row % self.dim)
-            } else {
-                0.0
+            let factor = match self.compares(row / self.dim) {
+                true => factor(row % self.dim),
+                false => 0.0,
             };
             keys[first..first + self.inputs]
                 .iter()
@@ -206,10 +210,10 @@ impl Heads {
     fn written(&self, values: &[f32]) -> Vec<f32> {
         let columns = self.heads * self.dim;
         let at = |row: usize, column: usize| {
-            let factor = if column / self.dim < self.group {
-                0.4
-            } else {
-                1.0
+            // What is alike is added to itself: quietly.
+            let factor = match self.compares(column / self.dim) {
+                true => 0.4,
+                false => 1.0,
             };
             factor * values[self.shared(column) * self.inputs + row]
         };
