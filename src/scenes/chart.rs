@@ -46,9 +46,17 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// Of the tallest bars, in steps.
+    pub const MOST_STEPS: usize = 9;
+
     /// In px.
     pub fn height_px(&self) -> f32 {
         self.bottom - self.top
+    }
+
+    /// In steps of 8 px, which no two bars of a chart share; at least 1.
+    pub fn height_steps(&self) -> usize {
+        ((self.height_px() / 8.0) as usize).clamp(1, Self::MOST_STEPS)
     }
 }
 

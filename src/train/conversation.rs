@@ -216,7 +216,9 @@ fn measures(is_right: &[bool], turns: &[Option<usize>], topics: &[&'static str])
     for (&right, turn) in is_right.iter().zip(turns) {
         if let Some(turn) = *turn {
             add("tokens right", right);
-            whole[turn] &= right;
+            if let Some(whole) = whole.get_mut(turn) {
+                *whole &= right;
+            }
         }
     }
     for (&topic, right) in topics.iter().zip(whole) {

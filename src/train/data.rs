@@ -7,9 +7,9 @@ use crate::dataset::conversation::example;
 use crate::dataset::llava;
 use crate::dataset::{Example, Limits, OnBadRecord, Record, Skipped, Template, Turn};
 use crate::error::{Error, Result};
-use crate::image::{Limits as ImageLimits, Picture, decode};
+use crate::image::{Picture, open};
 use crate::scenes::{
-    Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
+    Chart, Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
 };
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
@@ -53,6 +53,8 @@ pub enum Data {
         questions: usize,
         /// Only of these families; all if there are none.
         families: Vec<String>,
+        /// None with these words in its brief form.
+        leave_out: Vec<String>,
     },
     /// Of a file.
     Records(Vec<(Record, Example)>),
@@ -76,6 +78,7 @@ impl Data {
                 pictures: stage.pictures,
                 questions: stage.questions,
                 families: stage.families.clone(),
+                leave_out: stage.leave_out.clone(),
             };
             return Ok((data, None));
         };
@@ -147,18 +150,13 @@ impl Data {
     /// The picture of entry `index`, which has one.
     ///
     /// # Errors
-    /// The decoder's, [`Error::FileAccess`].
+    /// As [`open`].
     pub fn picture(&self, index: u64) -> Result<Picture> {
         match self {
             Data::Scenes { seed, options, .. } => Ok(scene(*seed, index, options).draw()),
             Data::Records(records) => {
-                let path = records[index as usize].0.image.clone().unwrap_or_default();
-                let file = path.display().to_string();
-                let bytes = std::fs::read(path).map_err(|error| Error::FileAccess {
-                    file: file.clone(),
-                    reason: error.to_string(),
-                })?;
-                decode(&file, &bytes, &ImageLimits::default())
+                let path = records[index as usize].0.image.clone();
+                open(&path.unwrap_or_default())
             }
         }
     }
@@ -176,7 +174,7 @@ impl Data {
         bos: u32,
         with_image: bool,
     ) -> Result<Lesson> {
-        let (seed, options, count, families) = match self {
+        let (seed, options, count, families, leave_out) = match self {
             Data::Records(records) => {
                 let (record, example) = &records[index as usize];
                 return Ok(Lesson {
@@ -189,18 +187,25 @@ impl Data {
                 options,
                 questions,
                 families,
+                leave_out,
                 ..
-            } => (*seed, options, *questions, families),
+            } => (*seed, options, *questions, families, leave_out),
         };
         let scene = scene(seed, index, options);
         let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
         let mut turns = Vec::new();
         if template != Template::Plain {
-            let is_wanted = |q: &Question| families.iter().any(|name| name == q.family.name());
-            let mut asked = match families.is_empty() {
-                true => Vec::new(),
-                false => questions(&scene, &mut rng, count.saturating_mul(Family::ALL.len())),
+            let is_wanted = |q: &Question| {
+                let of_family = |name: &String| name == q.family.name();
+                let has = |words: &String| q.brief.contains(words.as_str());
+                (families.is_empty() || families.iter().any(of_family))
+                    && !leave_out.iter().any(has)
             };
+            let drawn = match families.is_empty() && leave_out.is_empty() {
+                true => count,
+                false => count.saturating_mul(Family::ALL.len()),
+            };
+            let mut asked = questions(&scene, &mut rng, drawn);
             asked.retain(is_wanted);
             asked.truncate(count);
             // A scene may have none of the wanted ones.
@@ -213,6 +218,9 @@ impl Data {
                     _ => question.text,
                 };
                 turns.push((question.kind, text, question.answer));
+            }
+            if template == Template::Facts {
+                turns.extend(scene.chart.iter().flat_map(heights));
             }
         }
         // One conversation in eight ends with a description, which takes as long as three answers.
@@ -234,4 +242,12 @@ impl Data {
         let example = example(tokenizer, bos, template, &turns, with_image)?;
         Ok(Lesson { example, topics })
     }
+}
+
+/// Nobody asks for the bars' heights, but to compare two of them both must be known.
+fn heights(chart: &Chart) -> impl Iterator<Item = (&'static str, String, String)> {
+    chart.bars.iter().map(|bar| {
+        let brief = format!("height of the {} bar", bar.colour.name());
+        ("height_of_bar", brief, bar.height_steps().to_string())
+    })
 }

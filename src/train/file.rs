@@ -102,6 +102,10 @@ pub struct Stage {
     /// Only questions of these families; all if there are none.
     #[serde(default)]
     pub families: Vec<String>,
+    /// No questions with these words in their brief form: a first lesson of comparisons has one
+    /// direction only, so that what is compared tells something before it is known which way round.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Entries of config.json's `inf_llava` block that are otherwise during this stage.
     #[serde(default)]
     pub inf_llava: BTreeMap<String, serde_json::Value>,

@@ -6,7 +6,7 @@
 //! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
 //! can know what lies between it and the next.
 
-use crate::scenes::{Chart, Colour, Scene, Shape, Sign};
+use crate::scenes::{Bar, Chart, Colour, Scene, Shape, Sign};
 
 /// Half the window's side, in pixels of the picture.
 const WINDOW_PX: f32 = 21.0;
@@ -20,10 +20,8 @@ const SLOTS: usize = 4;
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Colours a bar may have.
 pub const BARS: usize = Colour::ALL.len();
-/// Heights of bars, in steps that two bars of a chart never share, px.
-const BAR_STEP_PX: f32 = 8.0;
 /// The class of the tallest bars.
-pub const BAR_HEIGHTS: usize = 9;
+pub const BAR_HEIGHTS: usize = Bar::MOST_STEPS;
 
 /// How a crop looks at the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,8 +142,7 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
 fn bars(chart: &Chart) -> [usize; BARS] {
     let mut heights = [0; BARS];
     for bar in &chart.bars {
-        let steps = (bar.height_px() / BAR_STEP_PX) as usize;
-        heights[bar.colour.index()] = steps.clamp(1, BAR_HEIGHTS);
+        heights[bar.colour.index()] = bar.height_steps();
     }
     heights
 }

@@ -3,12 +3,13 @@
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
 //! for what is there: "red" and "circle", or "blue", "sign" and its characters, or "chart" and the
 //! bars' colours, the taller the louder; and for where it is, between "top" and "bottom" and between
-//! "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's decoder comes with such skills. Afterwards the
-//! projector is to learn to speak in these words. (ARCHITECTURE.md, decision 14, has the figures.)
+//! "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's
+//! decoder comes with such skills. Afterwards the projector is to learn to speak in these words.
+//! (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::labels::{BAR_HEIGHTS, Labels, View, labels};
+use super::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
@@ -59,6 +60,7 @@ pub struct Words {
     shapes: Vec<Vec<u32>>,
     sign: Vec<u32>,
     chart: Vec<u32>,
+    bar: Vec<u32>,
     characters: Vec<Vec<u32>>,
     /// From the first row to the last, from the first column to the last.
     ends: [[Vec<u32>; 2]; 2],
@@ -69,25 +71,25 @@ impl Words {
     /// The tokenizer's.
     pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let ids = |word: &str| tokenizer.encode_user(word);
-        let each = |names: Vec<String>| -> Result<Vec<Vec<u32>>> {
-            names.iter().map(|name| ids(name)).collect()
-        };
-        let spaced = |name: &str| format!(" {name}");
+        let noun = |name: &str| ids(&format!(" {name}"));
+        let characters = CHARACTERS.chars().map(|c| ids(c.encode_utf8(&mut [0; 4])));
         Ok(Words {
-            every: ids(" picture")?,
-            colours: each(Colour::ALL.iter().map(|c| spaced(c.name())).collect())?,
-            shapes: each(Shape::ALL.iter().map(|s| spaced(s.name())).collect())?,
-            sign: ids(" sign")?,
-            chart: ids(" chart")?,
-            characters: each(
-                super::labels::CHARACTERS
-                    .chars()
-                    .map(String::from)
-                    .collect(),
-            )?,
+            every: noun("picture")?,
+            colours: Colour::ALL
+                .map(|c| noun(c.name()))
+                .into_iter()
+                .collect::<Result<_>>()?,
+            shapes: Shape::ALL
+                .map(|s| noun(s.name()))
+                .into_iter()
+                .collect::<Result<_>>()?,
+            sign: noun("sign")?,
+            chart: noun("chart")?,
+            bar: noun("bar")?,
+            characters: characters.collect::<Result<_>>()?,
             ends: [
-                [ids(" top")?, ids(" bottom")?],
-                [ids(" left")?, ids(" right")?],
+                [noun("top")?, noun("bottom")?],
+                [noun("left")?, noun("right")?],
             ],
         })
     }
@@ -132,7 +134,8 @@ impl Words {
                 }
             }
             if seen.chart[position] == 1 {
-                said.say(position, &self.chart, 1.0);
+                said.say(position, &self.chart, 0.5);
+                said.say(position, &self.bar, 1.0);
             }
             let bars = seen.bars[position].iter().flatten();
             for (colour, &height) in self.colours.iter().zip(bars) {
