@@ -124,17 +124,26 @@ impl ConversationTask {
 }
 
 /// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
-/// what is missing, over the words' own.
-fn naming_loss(visual: Tensor<2>, words: Tensor<2>) -> Loss {
-    let squares = |x: Tensor<2>| x.powi_scalar(2).sum();
-    let size = |x: &Tensor<1>| f64::from(to_vec(x)[0]);
-    let missing = squares(visual - words.clone());
-    let weight = size(&squares(words));
+/// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
+fn naming_loss(visual: Tensor<2>, words: Tensor<2>, topics: &[&'static str]) -> Loss {
+    let missing = (visual - words.clone()).powi_scalar(2).sum_dim(1);
+    let [tokens, _] = missing.dims();
+    let by_token = |squares: Tensor<2>| to_vec(&squares.reshape([tokens]));
+    let missed = by_token(missing.clone().inner());
+    let own = by_token(words.powi_scalar(2).sum_dim(1));
+    let mut measures = Measures::new();
+    for ((topic, missed), own) in topics.iter().zip(missed).zip(own) {
+        for name in ["missing", topic] {
+            let (sum, weight) = measures.entry(name).or_insert((0.0, 0.0));
+            *sum += f64::from(missed);
+            *weight += f64::from(own);
+        }
+    }
     Loss {
         samples: 1,
-        measures: Measures::from([("missing", (size(&missing.clone().inner()), weight))]),
-        sum: missing,
-        weight,
+        weight: measures.get("missing").map_or(0.0, |(_, own)| *own),
+        sum: missing.sum(),
+        measures,
     }
 }
 
@@ -169,8 +178,9 @@ impl Task for ConversationTask {
             (&self.named, &visual, self.data.scene(index))
         {
             let embeddings = decoder.embed_tokens.val();
+            let topics = Words::topics(&scene, &self.config);
             let words = words.embed(&scene, &self.config, &embeddings);
-            return Ok(naming_loss(visual.clone(), words));
+            return Ok(naming_loss(visual.clone(), words, &topics));
         }
         let Lesson { example, topics } = self.data.lesson(
             index,

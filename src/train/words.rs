@@ -1,9 +1,9 @@
 //! A scene in words: what stands in for the picture while the decoder learns to answer.
 //!
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
-//! for what is there: "red" and "circle", or "blue", "sign" and its characters, or "chart" and the
-//! bars' colours, the taller the louder; and for where it is, between "top" and "bottom" and between
-//! "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's
+//! for what is there: "red", "shape" and "circle", or "blue", "sign" and its characters, or "chart",
+//! "bar" and the bars' colours, the taller the louder; and for where it is, between "top" and "bottom"
+//! and between "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's
 //! decoder comes with such skills. Afterwards the projector is to learn to speak in these words.
 //! (ARCHITECTURE.md, decision 14, has the figures.)
 
@@ -57,6 +57,7 @@ impl Said {
 pub struct Words {
     every: Vec<u32>,
     colours: Vec<Vec<u32>>,
+    any_shape: Vec<u32>,
     shapes: Vec<Vec<u32>>,
     sign: Vec<u32>,
     chart: Vec<u32>,
@@ -83,6 +84,7 @@ impl Words {
                 .map(|s| noun(s.name()))
                 .into_iter()
                 .collect::<Result<_>>()?,
+            any_shape: noun("shape")?,
             sign: noun("sign")?,
             chart: noun("chart")?,
             bar: noun("bar")?,
@@ -94,15 +96,33 @@ impl Words {
         })
     }
 
-    /// What is said of `scene`, and the characters of its signs apart, by their place in the text.
-    fn said(&self, scene: &Scene, config: &Config, vocabulary: usize) -> (Said, [Said; SLOTS]) {
-        let side = config.vision.tokens_per_side();
+    /// What is in the positions of the picture.
+    fn seen(scene: &Scene, config: &Config) -> Labels {
         let view = View {
             origin_px: [0.0, 0.0],
             stride: SIDE_PX as f32 / config.vision.crop_px as f32,
             legible: true,
         };
-        let seen: Labels = labels(scene, view, side, config.vision.patch_px);
+        let vision = &config.vision;
+        labels(scene, view, vision.tokens_per_side(), vision.patch_px)
+    }
+
+    /// What there is most to say about in each position, `[h * h]`, for the log.
+    pub fn topics(scene: &Scene, config: &Config) -> Vec<&'static str> {
+        let seen = Self::seen(scene, config);
+        let topic = |position: usize| match () {
+            () if seen.sign[position] > 0 => "missing of signs",
+            () if seen.shape[position] > 0 => "missing of shapes",
+            () if seen.chart[position] > 0 => "missing of charts",
+            () => "missing elsewhere",
+        };
+        (0..seen.shape.len()).map(topic).collect()
+    }
+
+    /// What is said of `scene`, and the characters of its signs apart, by their place in the text.
+    fn said(&self, scene: &Scene, config: &Config, vocabulary: usize) -> (Said, [Said; SLOTS]) {
+        let side = config.vision.tokens_per_side();
+        let seen = Self::seen(scene, config);
         let nothing = || Said::new(side * side, vocabulary);
         let (mut said, mut texts) = (nothing(), std::array::from_fn(|_| nothing()));
         for position in 0..side * side {
@@ -120,6 +140,7 @@ impl Words {
                 said.say(position, last, weight * share);
             }
             if let Some((shape, colour)) = figure {
+                said.say(position, &self.any_shape, 1.0);
                 said.say(position, &self.shapes[shape], 1.0);
                 said.say(position, &self.colours[colour], 1.0);
             }
