@@ -2,9 +2,11 @@
 //!
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
 //! for what is there: "red", "shape" and "circle", or "blue", "sign" and its characters, or "chart",
-//! "bar" and the bars' colours, the taller the louder; and for where it is, between "top" and "bottom"
-//! and between "left" and "right". Nothing is seen yet, but a question's words meet themselves. The paper's
-//! decoder comes with such skills. Afterwards the projector is to learn to speak in these words.
+//! "bar" and the bars' colours, in its upper half beside "tallest" and the taller the louder, in its
+//! lower half beside "shortest" and the shorter the louder; and for where it is, between "top" and
+//! "bottom" and between "left" and "right". Nothing is seen yet, but a question's words meet
+//! themselves. The paper's decoder comes with such skills. Afterwards the projector is to learn to
+//! speak in these words.
 //! (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
@@ -62,6 +64,8 @@ pub struct Words {
     sign: Vec<u32>,
     chart: Vec<u32>,
     bar: Vec<u32>,
+    /// Of the bars.
+    bar_ends: [Vec<u32>; 2],
     characters: Vec<Vec<u32>>,
     /// From the first row to the last, from the first column to the last.
     ends: [[Vec<u32>; 2]; 2],
@@ -88,6 +92,7 @@ impl Words {
             sign: noun("sign")?,
             chart: noun("chart")?,
             bar: noun("bar")?,
+            bar_ends: [noun("tallest")?, noun("shortest")?],
             characters: characters.collect::<Result<_>>()?,
             ends: [
                 [noun("top")?, noun("bottom")?],
@@ -154,13 +159,22 @@ impl Words {
                     slot.say(position, &self.characters[character], SLOT_WEIGHT);
                 }
             }
-            if seen.chart[position] == 1 {
+            if let (1, Some(chart)) = (seen.chart[position], &scene.chart) {
                 said.say(position, &self.chart, 0.5);
                 said.say(position, &self.bar, 1.0);
-            }
-            let bars = seen.bars[position].iter().flatten();
-            for (colour, &height) in self.colours.iter().zip(bars) {
-                said.say(position, colour, height as f32 / BAR_HEIGHTS as f32);
+                let y = (position / side) as f32 + 0.5;
+                let is_upper =
+                    y / (side as f32) < (chart.top + chart.bottom) / 2.0 / SIDE_PX as f32;
+                said.say(position, &self.bar_ends[usize::from(!is_upper)], 1.0);
+                let bars = seen.bars[position].iter().flatten();
+                for (colour, &height) in self.colours.iter().zip(bars) {
+                    let steps = match (height, is_upper) {
+                        (0, _) => 0,
+                        (_, true) => height,
+                        (_, false) => 1 + BAR_HEIGHTS - height,
+                    };
+                    said.say(position, colour, steps as f32 / BAR_HEIGHTS as f32);
+                }
             }
         }
         (said, texts)
@@ -168,15 +182,20 @@ impl Words {
 
     /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
     pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: &Tensor<2>) -> Tensor<2> {
-        let [vocabulary, hidden] = embed_tokens.dims();
+        let [vocabulary, _] = embed_tokens.dims();
         let (said, texts) = self.said(scene, config, vocabulary);
-        let share = hidden / SLOTS;
-        let texts = texts.into_iter().enumerate().map(|(slot, said)| {
-            let channels = embed_tokens.clone().narrow(1, slot * share, share);
-            said.embed(&channels)
-        });
-        let texts = Tensor::cat(texts.collect(), 1);
-        let rest = hidden - SLOTS * share;
-        said.embed(embed_tokens) + texts.pad((0, rest, 0, 0), 0.0)
+        said.embed(embed_tokens) + side_by_side(texts, embed_tokens)
     }
+}
+
+/// Each of the `parts` in its share of the channels; `[h * h, hidden]`.
+fn side_by_side(parts: [Said; SLOTS], embed_tokens: &Tensor<2>) -> Tensor<2> {
+    let [_, hidden] = embed_tokens.dims();
+    let share = hidden / SLOTS;
+    let rest = hidden - share * SLOTS;
+    let parts = parts.into_iter().enumerate().map(|(at, said)| {
+        let channels = embed_tokens.clone().narrow(1, at * share, share);
+        said.embed(&channels)
+    });
+    Tensor::cat(parts.collect(), 1).pad((0, rest, 0, 0), 0.0)
 }
