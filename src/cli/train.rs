@@ -67,6 +67,9 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         device.device.clone(),
         workers,
     )?;
+    if file.fresh {
+        project.begin_anew();
+    }
     if args.strict {
         project.on_bad = OnBadRecord::Refuse;
     }

@@ -55,6 +55,8 @@ pub struct ConversationTask {
     pub data: Data,
     /// How it is put.
     pub template: Template,
+    /// Share of the conversations that are put as facts instead.
+    pub facts_share: f64,
     /// Of the pictures.
     pub sight: Sight,
     /// What the visual tokens themselves shall be, in the place of anything that is said.
@@ -92,6 +94,15 @@ impl ConversationTask {
             *order = (epoch, indices);
         }
         (order.1[at], epoch)
+    }
+
+    /// How conversation `number` is put: facts come at even distances.
+    fn template(&self, number: u64) -> Template {
+        let before = |number: u64| (number as f64 * self.facts_share).floor();
+        match before(number + 1) > before(number) {
+            true => Template::Facts,
+            false => self.template,
+        }
     }
 
     fn visual_tokens(
@@ -167,7 +178,8 @@ impl Task for ConversationTask {
     }
 
     fn loss(&self, trained: &Learner, step: u64, unit: usize) -> Result<Loss> {
-        let (index, epoch) = self.picture(step * self.units as u64 + unit as u64);
+        let number = step * self.units as u64 + unit as u64;
+        let (index, epoch) = self.picture(number);
         let decoder = trained.decoder.as_ref().or(self.frozen.decoder.as_ref());
         let decoder = decoder.ok_or_else(|| Error::Option {
             option: "decoder".into(),
@@ -185,7 +197,7 @@ impl Task for ConversationTask {
         let Lesson { example, topics } = self.data.lesson(
             index,
             epoch,
-            self.template,
+            self.template(number),
             &self.tokenizer,
             self.config.bos_token_id,
             !matches!(self.sight, Sight::Blind),

@@ -191,6 +191,10 @@ impl Data {
                 ..
             } => (*seed, options, *questions, families, leave_out),
         };
+        let count = match template {
+            Template::Facts => 2 * count,
+            _ => count,
+        };
         let scene = scene(seed, index, options);
         let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
         let mut turns = Vec::new();

@@ -20,6 +20,9 @@ pub struct TrainFile {
     /// A model folder beside this file. With weights they are where training begins, else the first
     /// stage begins from random ones.
     pub model: PathBuf,
+    /// Begin from random weights even so.
+    #[serde(default)]
+    pub fresh: bool,
     /// In order; each begins where the one before ended.
     pub stage: Vec<Stage>,
 }
@@ -83,6 +86,10 @@ pub struct Stage {
     pub clip_norm: f32,
     /// How conversations are put, where it is not the kind's own way.
     pub template: Option<TemplateName>,
+    /// Share of the conversations about scenes that are put as facts instead, with twice as many
+    /// questions: they take as long.
+    #[serde(default)]
+    pub facts_share: f64,
     /// Learn to predict every token, as language models do before they are taught to answer, and not
     /// the answers alone.
     #[serde(default)]
@@ -96,7 +103,7 @@ pub struct Stage {
     /// Scenes that are talked about; their features are kept.
     #[serde(default)]
     pub pictures: u64,
-    /// Questions of a conversation.
+    /// Questions of a conversation; twice as many where they are put as facts.
     #[serde(default = "eight")]
     pub questions: usize,
     /// Only questions of these families; all if there are none.
@@ -210,8 +217,9 @@ impl Stage {
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return bad("learning_rate must be above 0");
         }
-        if !(0.0..=1.0).contains(&self.warm_up) || !(0.0..=1.0).contains(&self.final_share) {
-            return bad("warm_up and final_share are shares, 0 to 1");
+        let shares = [self.warm_up, self.final_share, self.facts_share];
+        if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return bad("warm_up, final_share and facts_share are shares, 0 to 1");
         }
         let positive = |x: f32| x > 0.0 && x.is_finite();
         if !positive(self.clip_norm) || !(self.weight_decay == 0.0 || positive(self.weight_decay)) {
@@ -229,6 +237,9 @@ impl Stage {
         }
         if matches!(self.kind, Kind::Words | Kind::Naming) && self.data.is_some() {
             return bad("only scenes can be put in words; leave data and images out");
+        }
+        if self.facts_share > 0.0 && self.data.is_some() {
+            return bad("only scenes can be put as facts; leave facts_share out");
         }
         if self.kind != Kind::Tower && self.data.is_none() && self.pictures == 0 {
             return bad("pictures must say how many scenes there are");

@@ -98,6 +98,11 @@ impl Project {
         })
     }
 
+    /// Begins with first values whatever the model folder holds.
+    pub fn begin_anew(&mut self) {
+        self.weights = initial_weights(&self.config, self.seed);
+    }
+
     /// The folder of a stage.
     pub fn folder(&self, stage: &Stage) -> PathBuf {
         self.out.join(&stage.name)
@@ -283,6 +288,7 @@ impl Project {
             tokenizer,
             data,
             template,
+            facts_share: stage.facts_share,
             sight,
             named,
             frozen: self.learner(!learns.0, !learns.1)?,

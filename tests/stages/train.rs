@@ -8,7 +8,7 @@ use inf_llava::error::Error;
 use inf_llava::progress::StopFlag;
 use inf_llava::scenes::{SceneOptions, write_folder};
 use inf_llava::train::checkpoint::{Companions, MODEL_FILE, read_companions, read_tensors};
-use inf_llava::train::file::{Kind, Stage, configure};
+use inf_llava::train::file::{Kind, Stage, TrainFile, configure};
 use inf_llava::train::init::{Weights, initial_weights};
 use inf_llava::train::run::Report;
 use inf_llava::train::stage::{Ended, Project};
@@ -35,6 +35,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         weight_decay: 0.0,
         clip_norm: 1.0,
         template: None,
+        facts_share: 0.0,
         every_token: false,
         inf_llava: Default::default(),
         scenes_per_unit: 1,
@@ -177,6 +178,17 @@ fn frozen_parts_do_not_move() {
             );
         }
     }
+}
+
+#[test]
+fn a_fresh_start_takes_no_weights_from_the_folder() {
+    let out = TempDir::new().unwrap();
+    let mut project = project(out.path());
+    let name = "model.embed_tokens.weight";
+    let first = initial_weights(&project.config, project.seed);
+    assert_ne!(project.weights[name], first[name]);
+    project.begin_anew();
+    assert_eq!(project.weights, first);
 }
 
 #[test]
@@ -461,9 +473,11 @@ fn features_are_kept_and_torn_ones_computed_again() {
 #[test]
 fn the_committed_training_files_can_be_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("train");
-    let file = inf_llava::train::file::TrainFile::read(&root.join("demo/train.toml")).unwrap();
-    let kinds: Vec<Kind> = file.stage.iter().map(|stage| stage.kind).collect();
-    assert!(kinds.contains(&Kind::Tower) && kinds.contains(&Kind::Instruction));
+    let read = |file: &str| TrainFile::read(&root.join(file)).unwrap();
+    let (base, demo) = (read("base/train.toml"), read("demo/train.toml"));
+    assert!(base.fresh && base.stage.iter().any(|s| s.kind == Kind::Tower));
+    assert!(!demo.fresh && demo.stage.iter().any(|s| s.kind == Kind::Instruction));
+    let file = demo;
     let companions: Companions = read_companions(&file.model).unwrap();
     let generation = companions.get("generation_config.json").map(Vec::as_slice);
     let config = Config::from_json(&companions["config.json"], generation).unwrap();
@@ -472,7 +486,7 @@ fn the_committed_training_files_can_be_read() {
             .unwrap();
     assert_eq!(tokenizer.vocab_size(), config.language.vocab_size);
 
-    for stage in &file.stage {
+    for stage in base.stage.iter().chain(&file.stage) {
         let json = configure(&companions["config.json"], &stage.inf_llava).unwrap();
         Config::from_json(&json, generation).unwrap();
     }
@@ -512,9 +526,7 @@ fn a_training_file_with_a_mistake_is_refused_by_name() {
             entries.join("\n")
         );
         std::fs::write(&file, text).unwrap();
-        let error = inf_llava::train::file::TrainFile::read(&file)
-            .unwrap_err()
-            .to_string();
+        let error = TrainFile::read(&file).unwrap_err().to_string();
         assert!(error.contains(wanted), "{line}: {error}");
     }
 }
