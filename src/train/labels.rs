@@ -15,7 +15,7 @@ const SIGN_MARGIN_PX: f32 = 14.0;
 /// A token sees the letters of a line whose middle is this near to its own.
 const LINE_PX: f32 = 9.0;
 /// Characters a sign may have.
-const SLOTS: usize = 4;
+pub const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Colours a bar may have.

@@ -15,10 +15,10 @@ use super::conversation::{ConversationTask, Learner, Sight};
 use super::data::{Data, Source};
 use super::features::FeatureCache;
 use super::file::{Kind, Stage, configure, flatten};
-use super::init::{HostTensor, Weights, initial, initial_weights};
+use super::init::{HostTensor, Weights, initial_weights};
 use super::modules::{build, linear};
 use super::run::{Observer, Report, Settings, State, Task, run};
-use super::tower::{HEADS, TowerTask, TowerWithHeads, head_classes};
+use super::tower::{TowerTask, TowerWithHeads, head_classes};
 use super::words::Words;
 use super::workers::Workers;
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
@@ -173,19 +173,13 @@ impl Project {
                     )?;
                     let classes = head_classes(&project.config);
                     let channels = project.config.vision.hidden_size;
-                    let new = |name: &str, shape: &[usize]| {
-                        initial(
-                            &format!("{HEADS}.{name}"),
-                            shape,
-                            &project.config,
-                            project.seed,
-                        )
+                    // From zeros, or else their first gradients would spoil what a tower knows.
+                    let zeros = |shape: &[usize]| HostTensor {
+                        values: vec![0.0; shape.iter().product()],
+                        shape: shape.to_vec(),
                     };
-                    let heads = linear(
-                        &new("weight", &[classes, channels]),
-                        &new("bias", &[classes]),
-                        &project.device,
-                    );
+                    let (weight, bias) = (zeros(&[classes, channels]), zeros(&[classes]));
+                    let heads = linear(&weight, &bias, &project.device);
                     Ok(TowerWithHeads { tower, heads })
                 };
                 self.run_task(stage, &task, modules, on_report, stop)

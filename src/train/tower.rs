@@ -7,7 +7,7 @@
 //! picture scaled down (N = 1).
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -59,12 +59,15 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     heads
 }
 
-/// Classes of all heads.
+/// Outputs of the last head: one a character in each place of a text, 1 if it stands there.
+const SPELT: usize = labels::SLOTS * CHARACTERS.len();
+/// Weight of that head's loss.
+const SPELT_WEIGHT: f32 = 1.0;
+
+/// Outputs of all heads.
 pub fn head_classes(config: &Config) -> usize {
-    heads(config.vision.tokens_per_side())
-        .iter()
-        .map(|(_, classes, _)| classes)
-        .sum()
+    let heads = heads(config.vision.tokens_per_side());
+    heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + SPELT
 }
 
 /// The task.
@@ -203,6 +206,10 @@ impl Task for TowerTask {
                 Some(sum) => sum + loss,
             });
         }
+        if let Some((loss, missing)) = spelling(logits.clone().narrow(1, first, SPELT), &targets) {
+            measures.insert("spelling missing", missing);
+            sum = sum.map(|sum| sum + loss);
+        }
         Ok(Loss {
             // Rows and columns always have targets.
             sum: sum.unwrap_or_else(|| logits.sum()),
@@ -211,6 +218,37 @@ impl Task for TowerTask {
             measures,
         })
     }
+}
+
+/// How far `outputs` `[tokens, SPELT]` of the tokens on signs are from ones and zeros, and for the log
+/// the squares that are missing and those that should be there; none without signs. A class is soon
+/// known from features that are far from saying it in a sum: but such a sum is all that enhancement
+/// and projector, as narrow as the tower, make of them. (ARCHITECTURE.md, decision 13.)
+fn spelling(outputs: Tensor<2>, targets: &[Labels]) -> Option<(Tensor<1>, (f64, f64))> {
+    let texts = targets.iter().flat_map(|labels| &labels.text);
+    let texts: Vec<_> = texts
+        .enumerate()
+        .filter_map(|(row, text)| Some((row, (*text)?)))
+        .collect();
+    let rows: Vec<usize> = texts.iter().map(|(row, _)| *row).collect();
+    let mut wanted = vec![0.0_f32; rows.len() * SPELT];
+    for (row, (_, text)) in texts.iter().enumerate() {
+        for (slot, character) in text.iter().enumerate() {
+            if let Some(character) = character.checked_sub(1) {
+                wanted[row * SPELT + slot * CHARACTERS.len() + character] = 1.0;
+            }
+        }
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let there: f32 = wanted.iter().sum();
+    let device = outputs.device().without_autodiff();
+    let wanted = Tensor::from_data(TensorData::new(wanted, [rows.len(), SPELT]), &device);
+    let missing = (select_rows(outputs, &rows) - wanted).powi_scalar(2).sum();
+    let missed = f64::from(missing.clone().inner().into_scalar::<f32>());
+    let loss = missing.mul_scalar(SPELT_WEIGHT / rows.len() as f32);
+    Some((loss, (missed, f64::from(there))))
 }
 
 /// The rows (crop by crop, token by token) that have a target under this head, and the targets.
