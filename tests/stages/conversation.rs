@@ -18,7 +18,7 @@ pub static TINY: LazyLock<Tokenizer> = LazyLock::new(|| {
     Tokenizer::from_bytes("tokenizer.json", &json).expect("tokenizer")
 });
 
-fn turns(pairs: &[(&str, &str)]) -> Vec<Turn> {
+pub fn turns(pairs: &[(&str, &str)]) -> Vec<Turn> {
     let turn = |(question, answer): &(&str, &str)| Turn {
         question: (*question).into(),
         answer: (*answer).into(),

@@ -11,7 +11,7 @@ use inf_llava::dataset::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::conversation::{BOS, TINY, ids_of};
+use crate::conversation::{BOS, TINY, ids_of, turns};
 
 /// A folder with `images/x.png` and the data set `set.json`.
 fn folder(set: &str) -> TempDir {

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { after, afterEach, before, test } from 'node:test';
-import { assembleWithMock, launchBrowser, openPage } from './harness.mjs';
+import { test } from 'node:test';
+import { assembleWithMock } from './harness.mjs';
 import { serve } from './server.mjs';
+import { browser, clean, open, p, ready, says, site } from './stand-in.mjs';
 
 /** A picture of 2 x 2 pixels, all rgb(200 60 40). */
 const PNG = Buffer.from(
@@ -13,44 +14,6 @@ const PNG = Buffer.from(
 );
 const file = (name, buffer = PNG) => ({ name, mimeType: 'image/png', buffer });
 
-let browser;
-let site;
-let server;
-/** @type {Awaited<ReturnType<typeof openPage>>} */
-let p;
-
-before(async () => {
-  site = await assembleWithMock();
-  server = await serve(site.folder);
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  await site?.remove();
-});
-
-afterEach(async () => {
-  await p?.context.close();
-  p = undefined;
-});
-
-async function open(path = '', options = {}) {
-  p = await openPage(browser, server.url, { path, ...options });
-  return p;
-}
-
-/** Waits until an element's text contains, or matches, what is given: long, for a loaded machine. */
-async function says(locator, expected) {
-  await locator.filter({ hasText: expected }).first().waitFor({ timeout: 30_000 });
-}
-
-async function ready(path, options) {
-  await open(path, options);
-  await says(p.status, 'Ready on');
-}
-
 async function choose(name, buffer) {
   await p.image.setInputFiles(file(name, buffer));
 }
@@ -58,11 +21,6 @@ async function choose(name, buffer) {
 async function ask(text) {
   await p.message.fill(text);
   await p.message.press('Enter');
-}
-
-function clean() {
-  assert.deepEqual(p.foreign, [], 'no request leaves the site');
-  assert.deepEqual(p.complaints, [], 'no policy violation and no error');
 }
 
 /** Drops or pastes a file on an element of the page. */
@@ -451,7 +409,7 @@ test('a worker that is not there is a crash, not a silence', async () => {
   const partial = await assembleWithMock();
   await rm(`${partial.folder}/web/worker.js`);
   const other = await serve(partial.folder);
-  p = await openPage(browser, other.url);
+  await open('', { url: other.url });
   await says(p.page.getByRole('alert'), 'The engine crashed');
   await other.close();
   await partial.remove();
@@ -461,7 +419,7 @@ test('an engine that is not there is said', async () => {
   const partial = await assembleWithMock();
   await rm(`${partial.folder}/inf-llava_bg.wasm`);
   const other = await serve(partial.folder);
-  p = await openPage(browser, other.url);
+  await open('', { url: other.url });
   await says(p.page.getByRole('alert'), 'the engine did not arrive');
   await says(p.page.getByRole('alert'), 'HTTP status 404');
   await other.close();
@@ -576,7 +534,7 @@ test('a model on another host is within reach, and nothing else is', async () =>
 test('a host may set a policy as strict as the page’s own', async () => {
   const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; worker-src 'self'; connect-src 'self'";
   const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });
-  p = await openPage(browser, strict.url);
+  await open('', { url: strict.url });
   await choose('chart.png');
   await ask('strictly');
   await says(p.answers, 'About chart.png');

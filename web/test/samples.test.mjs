@@ -3,54 +3,18 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
-import { assembleWithMock, launchBrowser, openPage, REPOSITORY } from './harness.mjs';
-import { serve } from './server.mjs';
+import { test } from 'node:test';
+import { REPOSITORY } from './harness.mjs';
+import { clean, open, p, ready, says, server, site } from './stand-in.mjs';
 
 const DRAWN = '?model=models/drawn/';
 const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
 const sample_png = await readFile(join(REPOSITORY, 'models/demo/samples/1.png'));
 
-let browser;
-let site;
-let server;
-/** @type {Awaited<ReturnType<typeof openPage>>} */
-let p;
-
-before(async () => {
-  site = await assembleWithMock();
-  server = await serve(site.folder);
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  await site?.remove();
-});
-
-afterEach(async () => {
-  await p?.context.close();
-  p = undefined;
-});
-
-/** Waits until an element's text contains, or matches, what is given: long, for a loaded machine. */
-const says = (locator, expected) => locator.filter({ hasText: expected }).first().waitFor({ timeout: 30_000 });
-
-async function ready(path) {
-  p = await openPage(browser, server.url, { path });
-  await says(p.status, 'Ready on');
-}
-
 const choose = (name, buffer = sample_png) => p.image.setInputFiles({ name, mimeType: 'image/png', buffer });
 const sample = (at) => p.page.getByRole('button', { name: samples[at].alt });
 const questions = () => p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button');
 const warning = () => p.page.getByRole('alert');
-
-function clean() {
-  assert.deepEqual(p.foreign, [], 'no request leaves the site');
-  assert.deepEqual(p.complaints, [], 'no policy violation and no error');
-}
 
 /** A model folder with this `samples.json`, beside one picture that could be named. */
 async function folderWith(name, list) {
@@ -62,7 +26,7 @@ async function folderWith(name, list) {
 }
 
 test('the samples are offered at once, with what the model knows; their answers are nowhere', async () => {
-  p = await openPage(browser, server.url, { path: '?model=models/slow-drawn/' });
+  await open('?model=models/slow-drawn/');
   await cp(join(site.folder, 'models/drawn'), join(site.folder, 'models/slow-drawn'), { recursive: true });
   await p.page.reload();
   for (const at of samples.keys()) await sample(at).waitFor();
@@ -277,7 +241,7 @@ test('a thousand samples are six; a list or a picture beyond measure is none', a
 
 for (const width of [320, 390, 1024]) {
   test(`${width} px wide: samples and warning fit, targets are large enough`, async () => {
-    p = await openPage(browser, server.url, { path: DRAWN, viewport: { width, height: 720 } });
+    await open(DRAWN, { viewport: { width, height: 720 } });
     await says(p.status, 'Ready on');
     await sample(0).click();
     await says(p.status, 'Picture ready');

@@ -1,0 +1,49 @@
+/** The page with a stand-in for the engine, for a file of tests: importing this starts it and closes it. */
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before } from 'node:test';
+import { assembleWithMock, launchBrowser, openPage } from './harness.mjs';
+import { serve } from './server.mjs';
+
+export let browser;
+export let site;
+export let server;
+/** The page that `open` opened last. @type {Awaited<ReturnType<typeof openPage>>} */
+export let p;
+
+before(async () => {
+  site = await assembleWithMock();
+  server = await serve(site.folder);
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  await site?.remove();
+});
+
+afterEach(async () => {
+  await p?.context.close();
+  p = undefined;
+});
+
+export async function open(path = '', { url = server.url, ...options } = {}) {
+  p = await openPage(browser, url, { path, ...options });
+  return p;
+}
+
+/** Waits until an element's text contains, or matches, what is given: long, for a loaded machine. */
+export async function says(locator, expected) {
+  await locator.filter({ hasText: expected }).first().waitFor({ timeout: 30_000 });
+}
+
+export async function ready(path, options) {
+  await open(path, options);
+  await says(p.status, 'Ready on');
+}
+
+export function clean() {
+  assert.deepEqual(p.foreign, [], 'no request leaves the site');
+  assert.deepEqual(p.complaints, [], 'no policy violation and no error');
+}
