@@ -192,7 +192,7 @@ impl Data {
             } => (*seed, options, *questions, families, leave_out),
         };
         let count = match template {
-            Template::Facts => 2 * count,
+            Template::Facts => count.saturating_mul(2),
             _ => count,
         };
         let scene = scene(seed, index, options);
