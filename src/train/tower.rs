@@ -222,8 +222,8 @@ impl Task for TowerTask {
 
 /// How far `outputs` `[tokens, SPELT]` of the tokens on signs are from ones and zeros, and for the log
 /// the squares that are missing and those that should be there; none without signs. A class is soon
-/// known from features that are far from saying it in a sum: but such a sum is all that enhancement
-/// and projector, as narrow as the tower, make of them. (ARCHITECTURE.md, decision 13.)
+/// known from features that are far from saying it in a sum, which what follows the tower must then
+/// make of them. (ARCHITECTURE.md, decision 13, has the figures.)
 fn spelling(outputs: Tensor<2>, targets: &[Labels]) -> Option<(Tensor<1>, (f64, f64))> {
     let texts = targets.iter().flat_map(|labels| &labels.text);
     let texts: Vec<_> = texts
