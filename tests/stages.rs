@@ -64,6 +64,9 @@ mod shaders;
 #[path = "stages/train.rs"]
 mod train;
 #[cfg(feature = "train")]
+#[path = "stages/train_files.rs"]
+mod train_files;
+#[cfg(feature = "train")]
 #[path = "stages/train_labels.rs"]
 mod train_labels;
 #[cfg(feature = "model")]

@@ -4,14 +4,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use inf_llava::config::Config;
-use inf_llava::dataset::Template;
 use inf_llava::error::Error;
 use inf_llava::progress::StopFlag;
 use inf_llava::scenes::{SceneOptions, write_folder};
-use inf_llava::text::Tokenizer;
-use inf_llava::train::checkpoint::{Companions, MODEL_FILE, read_companions, read_tensors};
-use inf_llava::train::data::Data;
-use inf_llava::train::file::{Kind, Stage, TemplateName, TrainFile, configure};
+use inf_llava::train::checkpoint::{MODEL_FILE, read_companions, read_tensors};
+use inf_llava::train::file::{Kind, Stage, TemplateName};
 use inf_llava::train::init::{Weights, initial_weights};
 use inf_llava::train::run::Report;
 use inf_llava::train::stage::{Ended, Project};
@@ -249,40 +246,6 @@ fn a_share_of_the_conversations_is_put_as_facts() {
     // One of two units: the first step has one of each.
     let (half, none) = (losses(&|stage| stage.facts_share = 0.5), losses(&|_| {}));
     assert!(half[0] != none[0] && half[0] != all[0]);
-}
-
-#[test]
-fn what_is_left_out_is_not_asked() {
-    let json = std::fs::read(fixture("tiny").join("tokenizer.json")).unwrap();
-    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &json).unwrap();
-    let texts = |leave_out: &[&str], families: &[&str]| -> String {
-        let owned = |words: &[&str]| words.iter().map(|w| w.to_string()).collect();
-        let data = Data::Scenes {
-            seed: 3,
-            options: SceneOptions::default(),
-            pictures: 20,
-            questions: 12,
-            families: owned(families),
-            leave_out: owned(leave_out),
-        };
-        (0..20)
-            .map(|index| {
-                let lesson = data.lesson(index, 0, Template::Facts, &tokenizer, 501, false);
-                let ids = lesson.unwrap().example.ids;
-                let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
-                tokenizer.decode(&ids).unwrap()
-            })
-            .collect()
-    };
-    let all = texts(&[], &["relation"]);
-    let some = texts(&["right of", "below"], &["relation"]);
-    for (words, is_left) in [("right of", false), ("below", false), ("left of", true)] {
-        assert!(all.contains(words), "{words}");
-        assert_eq!(some.contains(words), is_left, "{words}");
-    }
-    assert!(!all.contains("number of") && texts(&[], &[]).contains("number of"));
-    // Whoever compares bars is told their heights.
-    assert!(all.contains("height of the"));
 }
 
 /// The cosine of two rows.
@@ -524,64 +487,3 @@ fn features_are_kept_and_torn_ones_computed_again() {
 }
 
 // --- files ---------------------------------------------------------------------------------------
-
-#[test]
-fn the_committed_training_files_can_be_read() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("train");
-    let read = |file: &str| TrainFile::read(&root.join(file)).unwrap();
-    let (base, demo) = (read("base/train.toml"), read("demo/train.toml"));
-    assert!(base.fresh && base.stage.iter().any(|s| s.kind == Kind::Tower));
-    assert!(!demo.fresh && demo.stage.iter().any(|s| s.kind == Kind::Instruction));
-    let file = demo;
-    let companions: Companions = read_companions(&file.model).unwrap();
-    let generation = companions.get("generation_config.json").map(Vec::as_slice);
-    let config = Config::from_json(&companions["config.json"], generation).unwrap();
-    let tokenizer =
-        inf_llava::text::Tokenizer::from_bytes("tokenizer.json", &companions["tokenizer.json"])
-            .unwrap();
-    assert_eq!(tokenizer.vocab_size(), config.language.vocab_size);
-
-    for stage in base.stage.iter().chain(&file.stage) {
-        let json = configure(&companions["config.json"], &stage.inf_llava).unwrap();
-        Config::from_json(&json, generation).unwrap();
-    }
-
-    let ablation =
-        inf_llava::train::ablation::AblationFile::read(&root.join("ablation/ablation.toml"));
-    for row in ablation.unwrap().rows() {
-        let json = configure(&companions["config.json"], &row.inf_llava).unwrap();
-        Config::from_json(&json, generation).unwrap();
-    }
-}
-
-#[test]
-fn a_training_file_with_a_mistake_is_refused_by_name() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("train.toml");
-    for (line, wanted) in [
-        ("steps = 0", "steps"),
-        ("learning_rate = -1", "learning_rate"),
-        ("step = 5", "step"),
-        ("warm_up = 2", "warm_up"),
-        ("data = \"a.json\"", "images"),
-        ("name = \"../out\"", "name"),
-    ] {
-        let mut entries = vec![
-            "name = \"one\"",
-            "kind = \"tower\"",
-            "steps = 5",
-            "units = 1",
-            "learning_rate = 1e-3",
-        ];
-        let key = line.split(' ').next().unwrap();
-        entries.retain(|entry| entry.split(' ').next() != Some(key));
-        entries.push(line);
-        let text = format!(
-            "seed = 1\nmodel = \".\"\n[[stage]]\n{}\n",
-            entries.join("\n")
-        );
-        std::fs::write(&file, text).unwrap();
-        let error = TrainFile::read(&file).unwrap_err().to_string();
-        assert!(error.contains(wanted), "{line}: {error}");
-    }
-}
