@@ -10,10 +10,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::data::{Data, Lesson};
 use super::features::FeatureCache;
+use super::labels::Labels;
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::parameters::to_vec;
 use super::run::{Loss, Measures, Task};
-use super::words::Words;
+use super::words::{Words, reading_loss};
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
 use crate::error::{Error, Result};
@@ -134,26 +135,36 @@ impl ConversationTask {
     }
 }
 
+/// Of the cross-entropy of texts beside the squares of what is missing.
+const READING_WEIGHT: f32 = 8.0;
+
 /// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
 /// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
-fn naming_loss(visual: Tensor<2>, words: Tensor<2>, topics: &[&'static str]) -> Loss {
+/// Texts shall also be read, whatever else is missing.
+fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
+    let reading = reading_loss(&visual, seen);
     let missing = (visual - words.clone()).powi_scalar(2).sum_dim(1);
     let [tokens, _] = missing.dims();
     let by_token = |squares: Tensor<2>| to_vec(&squares.reshape([tokens]));
     let missed = by_token(missing.clone().inner());
     let own = by_token(words.powi_scalar(2).sum_dim(1));
     let mut measures = Measures::new();
-    for ((topic, missed), own) in topics.iter().zip(missed).zip(own) {
+    for ((topic, missed), own) in Words::topics(seen).into_iter().zip(missed).zip(own) {
         for name in ["missing", topic] {
             let (sum, weight) = measures.entry(name).or_insert((0.0, 0.0));
             *sum += f64::from(missed);
             *weight += f64::from(own);
         }
     }
+    let mut sum = missing.sum();
+    if let Some((loss, read)) = reading {
+        measures.insert("characters read", read);
+        sum = sum + loss.mul_scalar(READING_WEIGHT);
+    }
     Loss {
         samples: 1,
         weight: measures.get("missing").map_or(0.0, |(_, own)| *own),
-        sum: missing.sum(),
+        sum,
         measures,
     }
 }
@@ -190,9 +201,9 @@ impl Task for ConversationTask {
             (&self.named, &visual, self.data.scene(index))
         {
             let embeddings = decoder.embed_tokens.val();
-            let topics = Words::topics(&scene, &self.config);
+            let seen = Words::seen(&scene, &self.config);
             let words = words.embed(&scene, &self.config, &embeddings);
-            return Ok(naming_loss(visual.clone(), words, &topics));
+            return Ok(naming_loss(visual.clone(), words, &seen));
         }
         let Lesson { example, topics } = self.data.lesson(
             index,

@@ -18,6 +18,8 @@ const LINE_PX: f32 = 9.0;
 pub const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// Channels that tell which of 32 characters it is. See [`code`].
+pub const CODE: usize = 16;
 /// Colours a bar may have.
 pub const BARS: usize = Colour::ALL.len();
 /// The class of the tallest bars.
@@ -159,6 +161,17 @@ fn characters(text: &str) -> [usize; SLOTS] {
         *slot = class(character);
     }
     slots
+}
+
+/// A character's class, from 1, in 16 channels of +1 and -1, any two of which differ in half of the channels
+/// or in all (a Reed-Muller code of first order). One channel a character would ask 128 channels of a
+/// text; 64 leave room for all else that a token knows.
+pub fn code(class: usize) -> [f32; CODE] {
+    let index = class - 1;
+    std::array::from_fn(|channel| {
+        let parity = (index & channel).count_ones() as usize + (index >> 4);
+        1.0 - 2.0 * (parity % 2) as f32
+    })
 }
 
 /// The nearest of `things`, given with their distances, if it is within `limit`.

@@ -59,8 +59,10 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     heads
 }
 
-/// Outputs of the last head: one a character in each place of a text, 1 if it stands there.
-const SPELT: usize = labels::SLOTS * CHARACTERS.len();
+/// Outputs of the last head: the code of the character in each place of a text.
+const SPELT: usize = labels::SLOTS * labels::CODE;
+/// Of a channel of a code, so that the squares of a character add up to 1.
+const SPELT_SIZE: f32 = 0.25;
 /// Weight of that head's loss.
 const SPELT_WEIGHT: f32 = 1.0;
 
@@ -220,8 +222,8 @@ impl Task for TowerTask {
     }
 }
 
-/// How far `outputs` `[tokens, SPELT]` of the tokens on signs are from ones and zeros, and for the log
-/// the squares that are missing and those that should be there; none without signs. A class is soon
+/// How far `outputs` `[tokens, SPELT]` of the tokens on signs are from the codes of their texts, and for
+/// the log the squares that are missing and those that should be there; none without signs. A class is soon
 /// known from features that are far from saying it in a sum, which what follows the tower must then
 /// make of them. (ARCHITECTURE.md, decision 13, has the figures.)
 fn spelling(outputs: Tensor<2>, targets: &[Labels]) -> Option<(Tensor<1>, (f64, f64))> {
@@ -234,15 +236,17 @@ fn spelling(outputs: Tensor<2>, targets: &[Labels]) -> Option<(Tensor<1>, (f64, 
     let mut wanted = vec![0.0_f32; rows.len() * SPELT];
     for (row, (_, text)) in texts.iter().enumerate() {
         for (slot, character) in text.iter().enumerate() {
-            if let Some(character) = character.checked_sub(1) {
-                wanted[row * SPELT + slot * CHARACTERS.len() + character] = 1.0;
+            if *character > 0 {
+                let code = labels::code(*character).map(|sign| sign * SPELT_SIZE);
+                let first = row * SPELT + slot * labels::CODE;
+                wanted[first..first + labels::CODE].copy_from_slice(&code);
             }
         }
     }
     if rows.is_empty() {
         return None;
     }
-    let there: f32 = wanted.iter().sum();
+    let there: f32 = wanted.iter().map(|value| value.powi(2)).sum();
     let device = outputs.device().without_autodiff();
     let wanted = Tensor::from_data(TensorData::new(wanted, [rows.len(), SPELT]), &device);
     let missing = (select_rows(outputs, &rows) - wanted).powi_scalar(2).sum();

@@ -11,16 +11,18 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
+use super::labels::{BAR_HEIGHTS, CHARACTERS, CODE, Labels, SLOTS, View, code, labels};
+use super::loss::{cross_entropy, is_right, select_rows};
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
 use crate::text::Tokenizer;
 
-/// Characters of a sign. All are said in one position: each takes its share of the channels.
-const SLOTS: usize = 4;
-/// A character has a fourth of the channels, and is said the louder.
-const SLOT_WEIGHT: f32 = 1.5;
+/// Of the characters of signs in each channel: about as loud as words are.
+const SPELT_SIZE: f32 = 0.9;
+/// By how much a code that is said as it should be is likelier than another: e to the power of 32 channels
+/// times its size times this.
+const SHARPNESS: f32 = 0.3;
 
 /// What is said in every position must not drown what is said in one. Where a figure is matters.
 const QUIET: f32 = 0.4;
@@ -66,7 +68,6 @@ pub struct Words {
     bar: Vec<u32>,
     /// Of the bars.
     bar_ends: [Vec<u32>; 2],
-    characters: Vec<Vec<u32>>,
     /// From the first row to the last, from the first column to the last.
     ends: [[Vec<u32>; 2]; 2],
 }
@@ -77,7 +78,6 @@ impl Words {
     pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let ids = |word: &str| tokenizer.encode_user(word);
         let noun = |name: &str| ids(&format!(" {name}"));
-        let characters = CHARACTERS.chars().map(|c| ids(c.encode_utf8(&mut [0; 4])));
         Ok(Words {
             every: noun("picture")?,
             colours: Colour::ALL
@@ -93,7 +93,6 @@ impl Words {
             chart: noun("chart")?,
             bar: noun("bar")?,
             bar_ends: [noun("tallest")?, noun("shortest")?],
-            characters: characters.collect::<Result<_>>()?,
             ends: [
                 [noun("top")?, noun("bottom")?],
                 [noun("left")?, noun("right")?],
@@ -102,7 +101,7 @@ impl Words {
     }
 
     /// What is in the positions of the picture.
-    fn seen(scene: &Scene, config: &Config) -> Labels {
+    pub fn seen(scene: &Scene, config: &Config) -> Labels {
         let view = View {
             origin_px: [0.0, 0.0],
             stride: SIDE_PX as f32 / config.vision.crop_px as f32,
@@ -113,8 +112,7 @@ impl Words {
     }
 
     /// What there is most to say about in each position, `[h * h]`, for the log.
-    pub fn topics(scene: &Scene, config: &Config) -> Vec<&'static str> {
-        let seen = Self::seen(scene, config);
+    pub fn topics(seen: &Labels) -> Vec<&'static str> {
         let topic = |position: usize| match () {
             () if seen.sign[position] > 0 => "missing of signs",
             () if seen.shape[position] > 0 => "missing of shapes",
@@ -124,12 +122,9 @@ impl Words {
         (0..seen.shape.len()).map(topic).collect()
     }
 
-    /// What is said of `scene`, and the characters of its signs apart, by their place in the text.
-    fn said(&self, scene: &Scene, config: &Config, vocabulary: usize) -> (Said, [Said; SLOTS]) {
-        let side = config.vision.tokens_per_side();
-        let seen = Self::seen(scene, config);
-        let nothing = || Said::new(side * side, vocabulary);
-        let (mut said, mut texts) = (nothing(), std::array::from_fn(|_| nothing()));
+    /// What is said of `scene`, where `seen` lies.
+    fn said(&self, scene: &Scene, seen: &Labels, side: usize, vocabulary: usize) -> Said {
+        let mut said = Said::new(side * side, vocabulary);
         for position in 0..side * side {
             let figure = seen.shape[position]
                 .checked_sub(1)
@@ -153,12 +148,6 @@ impl Words {
                 said.say(position, &self.sign, 1.0);
                 said.say(position, &self.colours[colour], 1.0);
             }
-            let characters = seen.text[position].iter().flatten();
-            for (slot, character) in texts.iter_mut().zip(characters) {
-                if let Some(character) = character.checked_sub(1) {
-                    slot.say(position, &self.characters[character], SLOT_WEIGHT);
-                }
-            }
             if let (1, Some(chart)) = (seen.chart[position], &scene.chart) {
                 said.say(position, &self.chart, 0.5);
                 said.say(position, &self.bar, 1.0);
@@ -177,25 +166,77 @@ impl Words {
                 }
             }
         }
-        (said, texts)
+        said
     }
 
     /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
     pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: &Tensor<2>) -> Tensor<2> {
-        let [vocabulary, _] = embed_tokens.dims();
-        let (said, texts) = self.said(scene, config, vocabulary);
-        said.embed(embed_tokens) + side_by_side(texts, embed_tokens)
+        let [vocabulary, hidden] = embed_tokens.dims();
+        let seen = Self::seen(scene, config);
+        let said = self.said(scene, &seen, config.vision.tokens_per_side(), vocabulary);
+        let device = embed_tokens.device().without_autodiff();
+        let spelled = TensorData::new(spelled(&seen, hidden), [seen.text.len(), hidden]);
+        said.embed(embed_tokens) + Tensor::from_data(spelled, &device)
     }
 }
 
-/// Each of the `parts` in its share of the channels; `[h * h, hidden]`.
-fn side_by_side(parts: [Said; SLOTS], embed_tokens: &Tensor<2>) -> Tensor<2> {
-    let [_, hidden] = embed_tokens.dims();
+/// How far the signs in `visual` tokens `[h * h, hidden]` are from being read by the nearest code: the
+/// cross-entropy over all characters of all tokens on signs, and for the log how many are read and how many
+/// there are; none without signs.
+pub fn reading_loss(visual: &Tensor<2>, seen: &Labels) -> Option<(Tensor<1>, (f64, f64))> {
+    let [_, hidden] = visual.dims();
     let share = hidden / SLOTS;
-    let rest = hidden - share * SLOTS;
-    let parts = parts.into_iter().enumerate().map(|(at, said)| {
-        let channels = embed_tokens.clone().narrow(1, at * share, share);
-        said.embed(&channels)
-    });
-    Tensor::cat(parts.collect(), 1).pad((0, rest, 0, 0), 0.0)
+    let device = visual.device().without_autodiff();
+    let codes: Vec<f32> = (0..share)
+        .flat_map(|channel| {
+            let sign = move |class: usize| code(class)[channel % CODE];
+            (1..=CHARACTERS.len()).map(sign)
+        })
+        .map(|sign| sign * SHARPNESS)
+        .collect();
+    let codes = TensorData::new(codes, [share, CHARACTERS.len()]);
+    let codes = Tensor::<2>::from_data(codes, &device);
+    let mut sum: Option<Tensor<1>> = None;
+    let (mut read, mut there) = (0, 0);
+    for slot in 0..SLOTS {
+        let texts = seen.text.iter().enumerate();
+        let (rows, targets): (Vec<usize>, Vec<usize>) = texts
+            .filter_map(|(row, text)| Some((row, (*text)?[slot].checked_sub(1)?)))
+            .unzip();
+        if rows.is_empty() {
+            continue;
+        }
+        let channels = visual.clone().narrow(1, slot * share, share);
+        let logits = select_rows(channels, &rows).matmul(codes.clone());
+        read += is_right(logits.clone(), &targets)
+            .iter()
+            .filter(|r| **r)
+            .count();
+        there += targets.len();
+        let loss = cross_entropy(logits, &targets);
+        sum = Some(match sum {
+            None => loss,
+            Some(sum) => sum + loss,
+        });
+    }
+    Some((sum?, (read as f64, there as f64)))
+}
+
+/// The texts of signs, `[h * h, hidden]`: each place of a text has its share of the channels, which the code
+/// of its character fills, over and over.
+fn spelled(seen: &Labels, hidden: usize) -> Vec<f32> {
+    let share = hidden / SLOTS;
+    let mut channels = vec![0.0; seen.text.len() * hidden];
+    for (position, text) in seen.text.iter().enumerate() {
+        for (slot, &character) in text.iter().flatten().enumerate() {
+            if character > 0 {
+                let first = position * hidden + slot * share;
+                let code = code(character).into_iter().cycle();
+                for (channel, sign) in channels[first..first + share].iter_mut().zip(code) {
+                    *channel = sign * SPELT_SIZE;
+                }
+            }
+        }
+    }
+    channels
 }

@@ -1,7 +1,7 @@
 //! The tower's targets, against the scenes they are made from.
 
 use inf_llava::scenes::{Colour, Scene, SceneOptions, scene};
-use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
+use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, CODE, Labels, View, code, labels};
 
 const SIDE: usize = 8;
 const PATCH_PX: usize = 14;
@@ -143,4 +143,16 @@ fn a_chart_tells_its_bars_heights_by_colour_and_only_where_it_is_whole() {
         }
     }
     assert!(charts > 50);
+}
+
+#[test]
+fn any_two_codes_differ_in_half_of_their_channels_or_in_all() {
+    let codes: Vec<[f32; CODE]> = (1..=CHARACTERS.len()).map(code).collect();
+    for (at, one) in codes.iter().enumerate() {
+        assert!(one.iter().all(|channel| channel.abs() == 1.0));
+        for other in &codes[..at] {
+            let differ = one.iter().zip(other).filter(|(a, b)| a != b).count();
+            assert!(differ == CODE / 2 || differ == CODE, "{one:?} {other:?}");
+        }
+    }
 }
