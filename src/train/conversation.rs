@@ -14,7 +14,8 @@ use super::labels::Labels;
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::parameters::to_vec;
 use super::run::{Loss, Measures, Task};
-use super::words::{Words, reading_loss};
+use super::spelling::spelling;
+use super::words::{SPELT_SIZE, Words};
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
 use crate::error::{Error, Result};
@@ -136,13 +137,13 @@ impl ConversationTask {
 }
 
 /// Of the cross-entropy of texts beside the squares of what is missing.
-const READING_WEIGHT: f32 = 8.0;
+const READING_WEIGHT: f32 = 32.0;
 
 /// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
 /// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
 /// Texts shall also be read, whatever else is missing.
 fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
-    let reading = reading_loss(&visual, seen);
+    let spelling = spelling(&visual, &seen.text, SPELT_SIZE);
     let missing = (visual - words.clone()).powi_scalar(2).sum_dim(1);
     let [tokens, _] = missing.dims();
     let by_token = |squares: Tensor<2>| to_vec(&squares.reshape([tokens]));
@@ -157,9 +158,9 @@ fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
         }
     }
     let mut sum = missing.sum();
-    if let Some((loss, read)) = reading {
-        measures.insert("characters read", read);
-        sum = sum + loss.mul_scalar(READING_WEIGHT);
+    if let Some(spelling) = spelling {
+        measures.insert("characters read", spelling.read);
+        sum = sum + spelling.entropy.mul_scalar(READING_WEIGHT);
     }
     Loss {
         samples: 1,

@@ -18,8 +18,6 @@ const LINE_PX: f32 = 9.0;
 pub const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Channels that tell which of 32 characters it is. See [`code`].
-pub const CODE: usize = 16;
 /// Colours a bar may have.
 pub const BARS: usize = Colour::ALL.len();
 /// The class of the tallest bars.
@@ -34,6 +32,8 @@ pub struct View {
     pub stride: f32,
     /// Whether its resolution is enough to read signs.
     pub legible: bool,
+    /// Crops a side that it is put together from: signs are known to tokens of the crop that they are in.
+    pub crops: usize,
 }
 
 /// The targets of a crop's tokens, row by row; class 0 is "none" where there is one.
@@ -79,8 +79,16 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             labels.shape.push(figure.map_or(0, |f| 1 + f.shape.index()));
             labels.colour.push(figure.map(|f| f.colour.index()));
 
+            // None stands in two crops.
+            let extent = view.stride * (side * patch_px) as f32 / view.crops as f32;
+            let crop = |at: f32, origin: f32| ((at - origin) / extent).floor();
+            let here = scene.signs.iter().filter(|sign| {
+                let [sx, sy] = sign.centre;
+                let [left, top] = view.origin_px;
+                crop(sx, left) == crop(x, left) && crop(sy, top) == crop(y, top)
+            });
             let sign = nearest(
-                scene.signs.iter().map(|sign| {
+                here.map(|sign| {
                     let dx = ((sign.centre[0] - x).abs() - sign.width_px / 2.0).max(0.0);
                     let dy = ((sign.centre[1] - y).abs() - sign.height_px / 2.0).max(0.0);
                     (sign, dx.max(dy))
@@ -161,17 +169,6 @@ fn characters(text: &str) -> [usize; SLOTS] {
         *slot = class(character);
     }
     slots
-}
-
-/// A character's class, from 1, in 16 channels of +1 and -1, any two of which differ in half of the channels
-/// or in all (a Reed-Muller code of first order). One channel a character would ask 128 channels of a
-/// text; 64 leave room for all else that a token knows.
-pub fn code(class: usize) -> [f32; CODE] {
-    let index = class - 1;
-    std::array::from_fn(|channel| {
-        let parity = (index & channel).count_ones() as usize + (index >> 4);
-        1.0 - 2.0 * (parity % 2) as f32
-    })
 }
 
 /// The nearest of `things`, given with their distances, if it is within `limit`.

@@ -20,6 +20,7 @@ pub mod modules;
 pub mod optimizer;
 pub mod parameters;
 pub mod run;
+pub mod spelling;
 pub mod stage;
 pub mod tower;
 pub mod words;

@@ -7,7 +7,7 @@
 //! picture scaled down (N = 1).
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,6 +15,7 @@ use super::file::Stage;
 use super::labels::{self, CHARACTERS, Labels, View, labels};
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::run::{Loss, Measures, Task};
+use super::spelling::{CODE, Text, spelling};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
@@ -60,10 +61,10 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
 }
 
 /// Outputs of the last head: the code of the character in each place of a text.
-const SPELT: usize = labels::SLOTS * labels::CODE;
+const SPELT: usize = labels::SLOTS * CODE;
 /// Of a channel of a code, so that the squares of a character add up to 1.
 const SPELT_SIZE: f32 = 0.25;
-/// Weight of that head's loss.
+/// Weight of that head's squares.
 const SPELT_WEIGHT: f32 = 1.0;
 
 /// Outputs of all heads.
@@ -157,6 +158,7 @@ fn view(crop: Crop, shape: CropShape, scale: f32) -> View {
         origin_px: [origin[0] * scale, origin[1] * scale],
         stride: stride * scale,
         legible: stride * scale < 1.5,
+        crops: 1,
     }
 }
 
@@ -208,8 +210,13 @@ impl Task for TowerTask {
                 Some(sum) => sum + loss,
             });
         }
-        if let Some((loss, missing)) = spelling(logits.clone().narrow(1, first, SPELT), &targets) {
-            measures.insert("spelling missing", missing);
+        let texts = targets.iter().flat_map(|labels| &labels.text);
+        let texts: Vec<Text> = texts.copied().collect();
+        let spelt = logits.clone().narrow(1, first, SPELT);
+        if let Some(spelling) = spelling(&spelt, &texts, SPELT_SIZE) {
+            measures.insert("spelling missing", spelling.missing);
+            measures.insert("characters read", spelling.read);
+            let loss = spelling.squares.mul_scalar(SPELT_WEIGHT) + spelling.entropy;
             sum = sum.map(|sum| sum + loss);
         }
         Ok(Loss {
@@ -220,39 +227,6 @@ impl Task for TowerTask {
             measures,
         })
     }
-}
-
-/// How far `outputs` `[tokens, SPELT]` of the tokens on signs are from the codes of their texts, and for
-/// the log the squares that are missing and those that should be there; none without signs. A class is soon
-/// known from features that are far from saying it in a sum, which what follows the tower must then
-/// make of them. (ARCHITECTURE.md, decision 13, has the figures.)
-fn spelling(outputs: Tensor<2>, targets: &[Labels]) -> Option<(Tensor<1>, (f64, f64))> {
-    let texts = targets.iter().flat_map(|labels| &labels.text);
-    let texts: Vec<_> = texts
-        .enumerate()
-        .filter_map(|(row, text)| Some((row, (*text)?)))
-        .collect();
-    let rows: Vec<usize> = texts.iter().map(|(row, _)| *row).collect();
-    let mut wanted = vec![0.0_f32; rows.len() * SPELT];
-    for (row, (_, text)) in texts.iter().enumerate() {
-        for (slot, character) in text.iter().enumerate() {
-            if *character > 0 {
-                let code = labels::code(*character).map(|sign| sign * SPELT_SIZE);
-                let first = row * SPELT + slot * labels::CODE;
-                wanted[first..first + labels::CODE].copy_from_slice(&code);
-            }
-        }
-    }
-    if rows.is_empty() {
-        return None;
-    }
-    let there: f32 = wanted.iter().map(|value| value.powi(2)).sum();
-    let device = outputs.device().without_autodiff();
-    let wanted = Tensor::from_data(TensorData::new(wanted, [rows.len(), SPELT]), &device);
-    let missing = (select_rows(outputs, &rows) - wanted).powi_scalar(2).sum();
-    let missed = f64::from(missing.clone().inner().into_scalar::<f32>());
-    let loss = missing.mul_scalar(SPELT_WEIGHT / rows.len() as f32);
-    Some((loss, (missed, f64::from(there))))
 }
 
 /// The rows (crop by crop, token by token) that have a target under this head, and the targets.

@@ -11,18 +11,15 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::labels::{BAR_HEIGHTS, CHARACTERS, CODE, Labels, SLOTS, View, code, labels};
-use super::loss::{cross_entropy, is_right, select_rows};
+use super::labels::{BAR_HEIGHTS, Labels, View, labels};
+use super::spelling::spelled;
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
 use crate::text::Tokenizer;
 
 /// Of the characters of signs in each channel: about as loud as words are.
-const SPELT_SIZE: f32 = 0.9;
-/// By how much a code that is said as it should be is likelier than another: e to the power of 32 channels
-/// times its size times this.
-const SHARPNESS: f32 = 0.3;
+pub const SPELT_SIZE: f32 = 0.9;
 
 /// What is said in every position must not drown what is said in one. Where a figure is matters.
 const QUIET: f32 = 0.4;
@@ -106,6 +103,7 @@ impl Words {
             origin_px: [0.0, 0.0],
             stride: SIDE_PX as f32 / config.vision.crop_px as f32,
             legible: true,
+            crops: config.crops_per_side,
         };
         let vision = &config.vision;
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)
@@ -175,68 +173,10 @@ impl Words {
         let seen = Self::seen(scene, config);
         let said = self.said(scene, &seen, config.vision.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
-        let spelled = TensorData::new(spelled(&seen, hidden), [seen.text.len(), hidden]);
+        let spelled = TensorData::new(
+            spelled(&seen.text, hidden, SPELT_SIZE),
+            [seen.text.len(), hidden],
+        );
         said.embed(embed_tokens) + Tensor::from_data(spelled, &device)
     }
-}
-
-/// How far the signs in `visual` tokens `[h * h, hidden]` are from being read by the nearest code: the
-/// cross-entropy over all characters of all tokens on signs, and for the log how many are read and how many
-/// there are; none without signs.
-pub fn reading_loss(visual: &Tensor<2>, seen: &Labels) -> Option<(Tensor<1>, (f64, f64))> {
-    let [_, hidden] = visual.dims();
-    let share = hidden / SLOTS;
-    let device = visual.device().without_autodiff();
-    let codes: Vec<f32> = (0..share)
-        .flat_map(|channel| {
-            let sign = move |class: usize| code(class)[channel % CODE];
-            (1..=CHARACTERS.len()).map(sign)
-        })
-        .map(|sign| sign * SHARPNESS)
-        .collect();
-    let codes = TensorData::new(codes, [share, CHARACTERS.len()]);
-    let codes = Tensor::<2>::from_data(codes, &device);
-    let mut sum: Option<Tensor<1>> = None;
-    let (mut read, mut there) = (0, 0);
-    for slot in 0..SLOTS {
-        let texts = seen.text.iter().enumerate();
-        let (rows, targets): (Vec<usize>, Vec<usize>) = texts
-            .filter_map(|(row, text)| Some((row, (*text)?[slot].checked_sub(1)?)))
-            .unzip();
-        if rows.is_empty() {
-            continue;
-        }
-        let channels = visual.clone().narrow(1, slot * share, share);
-        let logits = select_rows(channels, &rows).matmul(codes.clone());
-        read += is_right(logits.clone(), &targets)
-            .iter()
-            .filter(|r| **r)
-            .count();
-        there += targets.len();
-        let loss = cross_entropy(logits, &targets);
-        sum = Some(match sum {
-            None => loss,
-            Some(sum) => sum + loss,
-        });
-    }
-    Some((sum?, (read as f64, there as f64)))
-}
-
-/// The texts of signs, `[h * h, hidden]`: each place of a text has its share of the channels, which the code
-/// of its character fills, over and over.
-fn spelled(seen: &Labels, hidden: usize) -> Vec<f32> {
-    let share = hidden / SLOTS;
-    let mut channels = vec![0.0; seen.text.len() * hidden];
-    for (position, text) in seen.text.iter().enumerate() {
-        for (slot, &character) in text.iter().flatten().enumerate() {
-            if character > 0 {
-                let first = position * hidden + slot * share;
-                let code = code(character).into_iter().cycle();
-                for (channel, sign) in channels[first..first + share].iter_mut().zip(code) {
-                    *channel = sign * SPELT_SIZE;
-                }
-            }
-        }
-    }
-    channels
 }

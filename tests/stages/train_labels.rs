@@ -1,7 +1,8 @@
 //! The tower's targets, against the scenes they are made from.
 
 use inf_llava::scenes::{Colour, Scene, SceneOptions, scene};
-use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, CODE, Labels, View, code, labels};
+use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
+use inf_llava::train::spelling::{CODE, code};
 
 const SIDE: usize = 8;
 const PATCH_PX: usize = 14;
@@ -11,6 +12,7 @@ const WHOLE: View = View {
     origin_px: [1.0, 1.0],
     stride: 3.0,
     legible: false,
+    crops: 1,
 };
 
 fn local(row: usize, column: usize) -> View {
@@ -18,6 +20,7 @@ fn local(row: usize, column: usize) -> View {
         origin_px: [column as f32 * 112.0, row as f32 * 112.0],
         stride: 1.0,
         legible: true,
+        crops: 1,
     }
 }
 

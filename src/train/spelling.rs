@@ -1,0 +1,118 @@
+//! How signs are spelled in channels, by the vision tower and in the words that stand in for a picture.
+//!
+//! A text has as many places as a sign may have characters, and each place its share of the channels. A
+//! character is told there by its code. A channel for each character would ask 128 of a token's 128
+//! channels; codes ask 64 and leave room for all else that it knows. (ARCHITECTURE.md, decision 13.)
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::labels::{CHARACTERS, SLOTS};
+use super::loss::{cross_entropy, is_right, select_rows};
+
+/// Channels of a code.
+pub const CODE: usize = 16;
+/// A code that is said as it should be is e to the power of this likelier than one without likeness.
+const SHARPNESS: f32 = 8.0;
+
+/// What a token knows of a sign, if there is one: the class of the character in each place, 0 for none.
+pub type Text = Option<[usize; SLOTS]>;
+
+/// A character's class, from 1, in +1 and -1: any two codes differ in half of the channels or in all
+/// (a Reed-Muller code of first order).
+pub fn code(class: usize) -> [f32; CODE] {
+    let index = class - 1;
+    std::array::from_fn(|channel| {
+        let parity = (index & channel).count_ones() as usize + (index >> 4);
+        1.0 - 2.0 * (parity % 2) as f32
+    })
+}
+
+/// `texts` in `channels` channels of `size` each, `[texts, channels]`: the code of a character fills the
+/// share of its place over and over.
+pub fn spelled(texts: &[Text], channels: usize, size: f32) -> Vec<f32> {
+    let share = channels / SLOTS;
+    let mut values = vec![0.0; texts.len() * channels];
+    for (row, text) in texts.iter().enumerate() {
+        for (slot, &character) in text.iter().flatten().enumerate() {
+            if character > 0 {
+                let first = row * channels + slot * share;
+                let code = code(character).into_iter().cycle();
+                for (value, sign) in values[first..first + share].iter_mut().zip(code) {
+                    *value = sign * size;
+                }
+            }
+        }
+    }
+    values
+}
+
+/// How well texts are spelled.
+pub struct Spelling {
+    /// The squares of what is missing, a token on a sign.
+    pub squares: Tensor<1>,
+    /// The cross-entropy of reading by the nearest code, a character, summed over the places: a fourth
+    /// character, which few signs have, counts as much as a first.
+    pub entropy: Tensor<1>,
+    /// For the log: the squares that are missing, and those that should be there.
+    pub missing: (f64, f64),
+    /// For the log: characters that are read, and those that there are.
+    pub read: (f64, f64),
+}
+
+/// How well `outputs` `[texts, channels]` spell `texts`; none if there is nothing to read.
+pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelling> {
+    let [_, channels] = outputs.dims();
+    let share = channels / SLOTS;
+    let device = outputs.device().without_autodiff();
+    let (rows, texts): (Vec<usize>, Vec<Text>) = texts
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| text.is_some())
+        .map(|(row, text)| (row, *text))
+        .unzip();
+    if rows.is_empty() {
+        return None;
+    }
+    let outputs = select_rows(outputs.clone(), &rows);
+
+    // What each character's likeness to the outputs is, from 0 to SHARPNESS where it is said as it should be.
+    let scale = SHARPNESS / (share as f32 * size);
+    let codes = (0..share).flat_map(|channel| {
+        (1..=CHARACTERS.len()).map(move |class| scale * code(class)[channel % CODE])
+    });
+    let codes = TensorData::new(codes.collect::<Vec<_>>(), [share, CHARACTERS.len()]);
+    let codes = Tensor::<2>::from_data(codes, &device);
+    let mut entropy: Option<Tensor<1>> = None;
+    let (mut read, mut there) = (0, 0);
+    for slot in 0..SLOTS {
+        let placed = texts.iter().enumerate();
+        let (rows, targets): (Vec<usize>, Vec<usize>) = placed
+            .filter_map(|(row, text)| Some((row, (*text)?[slot].checked_sub(1)?)))
+            .unzip();
+        if rows.is_empty() {
+            continue;
+        }
+        let place = outputs.clone().narrow(1, slot * share, share);
+        let logits = select_rows(place, &rows).matmul(codes.clone());
+        let right = is_right(logits.clone(), &targets);
+        read += right.into_iter().filter(|right| *right).count();
+        there += targets.len();
+        let of_slot = cross_entropy(logits, &targets).div_scalar(targets.len() as f32);
+        entropy = Some(match entropy {
+            None => of_slot,
+            Some(entropy) => entropy + of_slot,
+        });
+    }
+
+    let wanted = spelled(&texts, channels, size);
+    let own: f32 = wanted.iter().map(|value| value.powi(2)).sum();
+    let wanted = Tensor::from_data(TensorData::new(wanted, [rows.len(), channels]), &device);
+    let squares = (outputs - wanted).powi_scalar(2).sum();
+    let missing = f64::from(squares.clone().inner().into_scalar::<f32>());
+    Some(Spelling {
+        squares: squares.div_scalar(rows.len() as f32),
+        entropy: entropy?,
+        missing: (missing, f64::from(own)),
+        read: (read as f64, there as f64),
+    })
+}
