@@ -69,6 +69,9 @@ mod train_files;
 #[cfg(feature = "train")]
 #[path = "stages/train_labels.rs"]
 mod train_labels;
+#[cfg(feature = "train")]
+#[path = "stages/train_spelling.rs"]
+mod train_spelling;
 #[cfg(feature = "model")]
 #[path = "stages/vision.rs"]
 mod vision;
