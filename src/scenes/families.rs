@@ -10,6 +10,7 @@ use super::layout::{Object, Scene, Split};
 use super::palette::{Colour, Shape, is_held_out};
 use super::question::{Family, Question};
 use super::wording::{self, named, say, with_article};
+use super::words::is_word;
 use super::{ALPHABET, dice};
 
 /// "To the left of" needs this much between the middles, px.
@@ -345,8 +346,11 @@ fn reading(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
         let text = say(rng, &wording::READ_SIGN, &[colour]);
         (format!("text of the {colour} sign"), text)
     };
-    let is_code = sign.text.bytes().any(|b| b.is_ascii_digit());
-    let kind = if is_code { "read_code" } else { "read_word" };
+    let kind = if is_word(&sign.text) {
+        "read_word"
+    } else {
+        "read_code"
+    };
     let answers = ALPHABET.len().pow(sign.text.len() as u32);
     let subject = (colour.to_string(), brief, text);
     draw_up(

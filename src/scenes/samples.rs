@@ -28,31 +28,21 @@ const PICKS: [Pick; 4] = [
     Pick {
         split: Split::Test,
         seed: 5,
+        index: 8,
+        questions: [
+            "What does the sign say?",
+            "In which quarter of the picture is the red triangle?",
+            "What is the colour of the shortest bar in the chart?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
         index: 18,
         questions: [
-            "Which text is on the blue sign?",
-            "How many stars can you see?",
-            "What is the green shape called?",
-        ],
-    },
-    Pick {
-        split: Split::Test,
-        seed: 5,
-        index: 48,
-        questions: [
             "Which text is on the orange sign?",
-            "How many circles are there?",
-            "What is the colour of the triangle?",
-        ],
-    },
-    Pick {
-        split: Split::Test,
-        seed: 5,
-        index: 46,
-        questions: [
-            "Read the white sign.",
-            "Which corner is the blue triangle nearest to?",
-            "What colour is the square?",
+            "Is the purple cross above the blue ring?",
+            "What is the colour of the circle?",
         ],
     },
     Pick {
@@ -61,8 +51,18 @@ const PICKS: [Pick; 4] = [
         index: 28,
         questions: [
             "Which text is on the black sign?",
-            "Is the purple triangle above the yellow triangle?",
-            "How many rings can you see?",
+            "Which colour does the cross have?",
+            "Where is the cross: in the top left, top right, bottom left or bottom right?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 3,
+        questions: [
+            "Which text is on the orange sign?",
+            "Is there a green ring in the picture?",
+            "Which shape is yellow?",
         ],
     },
 ];

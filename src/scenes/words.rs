@@ -38,14 +38,21 @@ pub fn text(rng: &mut ChaCha8Rng, split: Split) -> (String, bool) {
     (list[dice::below(rng, list.len())].to_string(), held_out)
 }
 
-/// Two to four characters with a digit among them, so that no code is a held-out word by chance.
+/// Whether it is one of [`WORDS`] or [`HELD_OUT_WORDS`], and not a code.
+pub fn is_word(text: &str) -> bool {
+    WORDS.contains(&text) || HELD_OUT_WORDS.contains(&text)
+}
+
+/// Two to four characters that are no word. Many have no digit: else letters alone would always be a
+/// word of the list, which could be guessed from one or two of them.
 fn code(rng: &mut ChaCha8Rng) -> String {
-    let length = 2 + dice::below(rng, 3);
-    let mut code: Vec<u8> = (0..length)
-        .map(|_| ALPHABET[dice::below(rng, ALPHABET.len())])
-        .collect();
-    if !code.iter().any(u8::is_ascii_digit) {
-        code[dice::below(rng, length)] = ALPHABET[24 + dice::below(rng, 8)];
+    loop {
+        let length = 2 + dice::below(rng, 3);
+        let code: String = (0..length)
+            .map(|_| char::from(ALPHABET[dice::below(rng, ALPHABET.len())]))
+            .collect();
+        if !is_word(&code) {
+            return code;
+        }
     }
-    code.into_iter().map(char::from).collect()
 }

@@ -1,6 +1,7 @@
 //! What conversations are learnt from: drawn scenes, or a LLaVA-format JSON and its pictures.
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 
 use super::features::Fnv;
 use crate::dataset::conversation::example;
@@ -53,6 +54,8 @@ pub enum Data {
         questions: usize,
         /// Only of these families; all if there are none.
         families: Vec<String>,
+        /// Half are of these families.
+        often: Vec<String>,
         /// None with these words in its brief form.
         leave_out: Vec<String>,
     },
@@ -78,6 +81,7 @@ impl Data {
                 pictures: stage.pictures,
                 questions: stage.questions,
                 families: stage.families.clone(),
+                often: stage.often.clone(),
                 leave_out: stage.leave_out.clone(),
             };
             return Ok((data, None));
@@ -174,7 +178,7 @@ impl Data {
         bos: u32,
         with_image: bool,
     ) -> Result<Lesson> {
-        let (seed, options, count, families, leave_out) = match self {
+        let (seed, options, count, families, often, leave_out) = match self {
             Data::Records(records) => {
                 let (record, example) = &records[index as usize];
                 return Ok(Lesson {
@@ -187,9 +191,10 @@ impl Data {
                 options,
                 questions,
                 families,
+                often,
                 leave_out,
                 ..
-            } => (*seed, options, *questions, families, leave_out),
+            } => (*seed, options, *questions, families, often, leave_out),
         };
         let count = match template {
             Template::Facts => count.saturating_mul(2),
@@ -199,19 +204,31 @@ impl Data {
         let mut rng = question_rng(seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15), index);
         let mut turns = Vec::new();
         if template != Template::Plain {
-            let is_wanted = |q: &Question| {
-                let of_family = |name: &String| name == q.family.name();
-                let has = |words: &String| q.brief.contains(words.as_str());
-                (families.is_empty() || families.iter().any(of_family))
-                    && !leave_out.iter().any(has)
+            let is_of = |q: &Question, families: &[String]| {
+                families.iter().any(|name| name == q.family.name())
             };
-            let drawn = match families.is_empty() && leave_out.is_empty() {
+            let is_wanted = |q: &Question| {
+                let has = |words: &String| q.brief.contains(words.as_str());
+                (families.is_empty() || is_of(q, families)) && !leave_out.iter().any(has)
+            };
+            let is_as_it_comes = families.is_empty() && often.is_empty() && leave_out.is_empty();
+            let drawn = match is_as_it_comes {
                 true => count,
                 false => count.saturating_mul(Family::ALL.len()),
             };
             let mut asked = questions(&scene, &mut rng, drawn);
             asked.retain(is_wanted);
+            if !often.is_empty() {
+                let (mut of_those, others): (Vec<_>, Vec<_>) =
+                    asked.into_iter().partition(|q| is_of(q, often));
+                of_those.truncate(count / 2);
+                of_those.extend(others);
+                asked = of_those;
+            }
             asked.truncate(count);
+            if !often.is_empty() {
+                asked.shuffle(&mut rng);
+            }
             // A scene may have none of the wanted ones.
             if asked.is_empty() {
                 asked = questions(&scene, &mut rng, count);

@@ -109,6 +109,10 @@ pub struct Stage {
     /// Only questions of these families; all if there are none.
     #[serde(default)]
     pub families: Vec<String>,
+    /// Half of the questions are of these families, as far as a scene has as many; as it comes if
+    /// there are none.
+    #[serde(default)]
+    pub often: Vec<String>,
     /// No questions with these words in their brief form: a first lesson of comparisons has one
     /// direction only, so that what is compared tells something before it is known which way round.
     #[serde(default)]
@@ -226,7 +230,8 @@ impl Stage {
             return bad("clip_norm must be above 0 and weight_decay at least 0");
         }
         let known = |name: &&String| Family::ALL.iter().any(|family| family.name() == **name);
-        if let Some(family) = self.families.iter().find(|name| !known(name)) {
+        let mut named = self.families.iter().chain(&self.often);
+        if let Some(family) = named.find(|name| !known(name)) {
             let all = Family::ALL.map(Family::name).join(", ");
             return bad(&format!(
                 "there is no family {family} of questions, but {all}"

@@ -43,6 +43,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
         pictures: 4,
         questions: 2,
         families: Vec::new(),
+        often: Vec::new(),
         leave_out: Vec::new(),
         data: None,
         images: None,

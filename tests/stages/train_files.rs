@@ -17,7 +17,7 @@ use crate::fixture;
 fn what_is_left_out_is_not_asked() {
     let json = std::fs::read(fixture("tiny").join("tokenizer.json")).unwrap();
     let tokenizer = Tokenizer::from_bytes("tokenizer.json", &json).unwrap();
-    let texts = |leave_out: &[&str], families: &[&str]| -> String {
+    let texts = |leave_out: &[&str], families: &[&str], often: &[&str]| -> String {
         let owned = |words: &[&str]| words.iter().map(|w| w.to_string()).collect();
         let data = Data::Scenes {
             seed: 3,
@@ -25,6 +25,7 @@ fn what_is_left_out_is_not_asked() {
             pictures: 20,
             questions: 12,
             families: owned(families),
+            often: owned(often),
             leave_out: owned(leave_out),
         };
         (0..20)
@@ -36,15 +37,23 @@ fn what_is_left_out_is_not_asked() {
             })
             .collect()
     };
-    let all = texts(&[], &["relation"]);
-    let some = texts(&["right of", "below"], &["relation"]);
+    let all = texts(&[], &["relation"], &[]);
+    let some = texts(&["right of", "below"], &["relation"], &[]);
     for (words, is_left) in [("right of", false), ("below", false), ("left of", true)] {
         assert!(all.contains(words), "{words}");
         assert_eq!(some.contains(words), is_left, "{words}");
     }
-    assert!(!all.contains("number of") && texts(&[], &[]).contains("number of"));
+    let any = texts(&[], &[], &[]);
+    assert!(!all.contains("number of") && any.contains("number of"));
     // Whoever compares bars is told their heights.
     assert!(all.contains("height of the"));
+    // Half are of the families asked for often, and no family goes unasked.
+    let often = texts(&[], &[], &["counting"]);
+    let [counts, fewer] = [&often, &any].map(|texts| texts.matches("number of").count());
+    assert!(counts * 2 > fewer * 3, "{counts} of {fewer}");
+    for words in ["of the sign", "quarter of", "tallest bar"] {
+        assert!(often.contains(words), "{words}");
+    }
 }
 
 #[test]
