@@ -105,6 +105,12 @@ pub enum Error {
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
+    /// A matrix that cannot be quantised, or bytes that are no such matrix.
+    #[error("{reason}")]
+    Quantised {
+        /// What does not fit, with the numbers.
+        reason: String,
+    },
     /// The bytes are no picture that can be read.
     #[error("{file}: {reason}")]
     ImageFormat {
@@ -268,6 +274,7 @@ impl Error {
             Error::TensorShape { .. } => "tensor-shape",
             Error::TensorDtype { .. } => "tensor-dtype",
             Error::TensorValue { .. } => "tensor-value",
+            Error::Quantised { .. } => "quantised",
             Error::ImageFormat { .. } => "image-format",
             Error::ImageDamaged { .. } => "image-damaged",
             Error::ImageTooLarge { .. } => "image-too-large",

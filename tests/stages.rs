@@ -18,6 +18,8 @@ mod generate;
 mod image;
 #[path = "stages/plan.rs"]
 mod plan;
+#[path = "stages/quantize.rs"]
+mod quantize;
 #[path = "stages/text.rs"]
 mod text;
 #[path = "stages/tidy.rs"]

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod names;
+pub mod quantize;
 pub mod source;
 
 #[cfg(feature = "model")]

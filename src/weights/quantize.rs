@@ -1,0 +1,279 @@
+//! Weights in 4 or 8 bits: what the bits mean, and which bits say a weight best.
+//!
+//! A matrix `[rows, columns]` is cut along its rows into blocks of [`BLOCK`] weights. A weight is
+//!
+//! ```text
+//! row_scale * block_scale * level(code)      row_scale f32, block_scale i8, code 4 or 8 bits
+//! ```
+//!
+//! [`Quant::Q8`]: `level(code) = code`, an i8. 8.25 bits a weight, and 32 a row.
+//!
+//! [`Quant::Q4`]: `level(code) = t + t³ / 128` with `t = code - 8`: steps are finer near zero, where most
+//! weights are. One end reaches 12, the other 9.7, and the block's scale may be negative: its largest
+//! weight takes the longer end. 4.25 bits a weight, and 32 a row.
+//!
+//! On normally distributed weights the error is 7.4 % of their size, where equal steps of the same
+//! 16 levels leave 8.1 %, Q4_0 of llama.cpp 8.6 %, and minimum and maximum of each block, in 5 bits, 7.8 %.
+//!
+//! This is the one definition: the shaders and the CPU's products are tested against
+//! [`Quant::dequantize`].
+
+use crate::error::{Error, Result};
+
+/// Weights that share a scale.
+pub const BLOCK: usize = 32;
+/// The largest block scale.
+const SCALE_STEPS: f32 = 127.0;
+
+/// How a matrix is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Quant {
+    /// 4 bits, levels that widen from zero.
+    Q4,
+    /// 8 bits, even levels.
+    Q8,
+}
+
+/// Where the three parts of `rows` rows lie: codes, then block scales, then row scales; each begins
+/// at a multiple of 4 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Of the codes, bytes.
+    pub codes: usize,
+    /// Of the block scales, bytes, with the padding behind them.
+    pub block_scales: usize,
+    /// Of the row scales, bytes.
+    pub row_scales: usize,
+}
+
+impl Layout {
+    /// Of all three parts.
+    pub fn bytes(&self) -> usize {
+        self.codes + self.block_scales + self.row_scales
+    }
+}
+
+impl Quant {
+    /// Bits of a code.
+    pub fn bits(self) -> usize {
+        match self {
+            Quant::Q4 => 4,
+            Quant::Q8 => 8,
+        }
+    }
+
+    /// As manifests and the command line say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quant::Q4 => "q4",
+            Quant::Q8 => "q8",
+        }
+    }
+
+    /// Whether a matrix with so many columns can be cut into blocks.
+    pub fn fits(columns: usize) -> bool {
+        columns > 0 && columns.is_multiple_of(BLOCK)
+    }
+
+    /// Where the parts of `rows` rows of `columns` lie.
+    ///
+    /// # Errors
+    /// [`Error::Quantised`] if the columns are no blocks, or if there are more bytes than can be
+    /// addressed.
+    pub fn layout(self, rows: usize, columns: usize) -> Result<Layout> {
+        let refused = |reason: &str| Error::Quantised {
+            reason: format!(
+                "{rows} rows of {columns} columns in {}: {reason}",
+                self.name()
+            ),
+        };
+        if !Self::fits(columns) {
+            return Err(refused("columns must be blocks of 32"));
+        }
+        let too_large = || refused("too large");
+        let weights = rows.checked_mul(columns).ok_or_else(too_large)?;
+        let codes = (weights / 8)
+            .checked_mul(self.bits())
+            .ok_or_else(too_large)?;
+        let block_scales = (weights / BLOCK).checked_next_multiple_of(4);
+        let layout = Layout {
+            codes,
+            block_scales: block_scales.ok_or_else(too_large)?,
+            row_scales: rows.checked_mul(4).ok_or_else(too_large)?,
+        };
+        let all = layout.codes.checked_add(layout.block_scales);
+        all.and_then(|bytes| bytes.checked_add(layout.row_scales))
+            .ok_or_else(too_large)?;
+        Ok(layout)
+    }
+
+    /// `values` `[rows, columns]`, finite, in the bytes that [`Quant::layout`] describes.
+    ///
+    /// # Errors
+    /// As [`Quant::layout`].
+    pub fn quantize(self, values: &[f32], columns: usize) -> Result<Vec<u8>> {
+        let rows = values.len() / columns.max(1);
+        let layout = self.layout(rows, columns)?;
+        let mut bytes = vec![0; layout.bytes()];
+        let (codes, rest) = bytes.split_at_mut(layout.codes);
+        let (block_scales, row_scales) = rest.split_at_mut(layout.block_scales);
+        let code_bytes = columns / 8 * self.bits();
+        let blocks = columns / BLOCK;
+        for (row, values) in values.chunks_exact(columns).enumerate() {
+            let codes = &mut codes[row * code_bytes..][..code_bytes];
+            let block_scales = &mut block_scales[row * blocks..][..blocks];
+            let row_scale = self.quantize_row(values, codes, block_scales);
+            row_scales[row * 4..][..4].copy_from_slice(&row_scale.to_le_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// What `bytes` mean: `[rows, columns]`.
+    ///
+    /// # Errors
+    /// As [`Quant::layout`]; [`Error::Quantised`] if there are not as many bytes as it says.
+    pub fn dequantize(self, bytes: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>> {
+        let layout = self.layout(rows, columns)?;
+        if bytes.len() != layout.bytes() {
+            return Err(Error::Quantised {
+                reason: format!(
+                    "{} bytes for {rows} rows of {columns} columns in {}, where {} are needed",
+                    bytes.len(),
+                    self.name(),
+                    layout.bytes()
+                ),
+            });
+        }
+        let (codes, rest) = bytes.split_at(layout.codes);
+        let (block_scales, row_scales) = rest.split_at(layout.block_scales);
+        let row_scales = row_scales.as_chunks().0.iter();
+        let row_scales: Vec<f32> = row_scales.map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let blocks = columns / BLOCK;
+        let mut values = Vec::with_capacity(rows * columns);
+        for (block, codes) in codes.chunks_exact(BLOCK / 8 * self.bits()).enumerate() {
+            let scale = row_scales[block / blocks] * f32::from(block_scales[block] as i8);
+            match self {
+                Quant::Q4 => {
+                    let pairs = codes.iter().flat_map(|byte| [byte & 15, byte >> 4]);
+                    values.extend(pairs.map(|code| scale * level_q4(code)));
+                }
+                Quant::Q8 => values.extend(codes.iter().map(|&code| scale * f32::from(code as i8))),
+            }
+        }
+        Ok(values)
+    }
+
+    fn quantize_row(self, values: &[f32], codes: &mut [u8], block_scales: &mut [u8]) -> f32 {
+        let blocks = || values.as_chunks::<BLOCK>().0.iter();
+        let scales: Vec<f32> = match self {
+            Quant::Q4 => blocks().map(best_scale_q4).collect(),
+            Quant::Q8 => blocks().map(|block| largest(block).abs() / 127.0).collect(),
+        };
+        let row_scale = scales
+            .iter()
+            .fold(0.0, |most: f32, scale| most.max(scale.abs()))
+            / SCALE_STEPS;
+        // Too small to divide by: the row is as good as zero.
+        if !row_scale.is_normal() {
+            codes.fill(if self == Quant::Q4 { 0x88 } else { 0 });
+            return 0.0;
+        }
+        let code_bytes = codes.len() / scales.len();
+        let each = blocks().zip(scales).zip(codes.chunks_exact_mut(code_bytes));
+        for (((block, scale), codes), block_scale) in each.zip(block_scales) {
+            let steps = scale / row_scale;
+            let steps = match self {
+                Quant::Q4 => steps.round(),
+                // Rounded up, so that nothing is cut off.
+                Quant::Q8 => steps.ceil().min(SCALE_STEPS),
+            };
+            *block_scale = steps as i8 as u8;
+            let scale = row_scale * steps;
+            match self {
+                Quant::Q4 => {
+                    let nearest = nearest_q4(block, scale);
+                    for (byte, pair) in codes.iter_mut().zip(nearest.as_chunks::<2>().0) {
+                        *byte = pair[0] | pair[1] << 4;
+                    }
+                }
+                Quant::Q8 => {
+                    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+                    for (byte, value) in codes.iter_mut().zip(block) {
+                        *byte = (value * inverse).round().clamp(-127.0, 127.0) as i8 as u8;
+                    }
+                }
+            }
+        }
+        row_scale
+    }
+}
+
+/// What a code of [`Quant::Q4`], 0 to 15, stands for: -12 to 9.7.
+pub fn level_q4(code: u8) -> f32 {
+    let t = f32::from(code) - 8.0;
+    t + t * t * t / 128.0
+}
+
+/// Half-way between each level and the next.
+const BETWEEN_Q4: [f32; 15] = {
+    let mut between = [0.0; 15];
+    let mut code = 0;
+    while code < 15 {
+        let (a, b) = (code as f32 - 8.0, code as f32 - 7.0);
+        between[code] = (a + a * a * a / 128.0 + b + b * b * b / 128.0) / 2.0;
+        code += 1;
+    }
+    between
+};
+
+/// The codes whose levels are nearest to the weights over `scale`.
+fn nearest_q4(block: &[f32; BLOCK], scale: f32) -> [u8; BLOCK] {
+    let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+    let mut codes = [0; BLOCK];
+    for (code, value) in codes.iter_mut().zip(block) {
+        let value = value * inverse;
+        *code = BETWEEN_Q4
+            .iter()
+            .map(|&limit| u8::from(value > limit))
+            .sum();
+    }
+    codes
+}
+
+/// The weight of the largest magnitude.
+fn largest(block: &[f32; BLOCK]) -> f32 {
+    let larger = |a: f32, &b: &f32| if b.abs() > a.abs() { b } else { a };
+    block.iter().fold(0.0, larger)
+}
+
+/// The scale that leaves the least squares. The largest weight is tried at either end and some way
+/// beyond; for what the codes then are, the best scale is known.
+fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
+    let largest = largest(block);
+    if !largest.is_normal() {
+        return 0.0;
+    }
+    // So that no square overflows.
+    let block = block.map(|value| value / largest);
+    let (mut best, mut most) = (0.0, 0.0);
+    for end in [level_q4(0), level_q4(15)] {
+        for reach in REACHES {
+            let codes = nearest_q4(&block, reach / end);
+            let (mut with_weights, mut own) = (0.0, 0.0);
+            for (&code, &value) in codes.iter().zip(&block) {
+                let level = level_q4(code);
+                with_weights += level * value;
+                own += level * level;
+            }
+            // The least squares for these codes take `with_weights² / own` off the weights' own.
+            let gain = with_weights * with_weights / own;
+            if gain > most {
+                (best, most) = (with_weights / own, gain);
+            }
+        }
+    }
+    best * largest
+}
+
+/// An end, over the largest weight: below 1 that weight is cut off, and the others are finer.
+const REACHES: [f32; 10] = [0.70, 0.74, 0.78, 0.82, 0.86, 0.90, 0.94, 0.98, 1.02, 1.06];
