@@ -105,6 +105,14 @@ pub enum Error {
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
+    /// The manifest of a converted model is broken, or of another version.
+    #[error("{file}: {reason}")]
+    Manifest {
+        /// Path or URL.
+        file: String,
+        /// What is wrong, with which shard or tensor.
+        reason: String,
+    },
     /// A matrix that cannot be quantised, or bytes that are no such matrix.
     #[error("{reason}")]
     Quantised {
@@ -274,6 +282,7 @@ impl Error {
             Error::TensorShape { .. } => "tensor-shape",
             Error::TensorDtype { .. } => "tensor-dtype",
             Error::TensorValue { .. } => "tensor-value",
+            Error::Manifest { .. } => "manifest",
             Error::Quantised { .. } => "quantised",
             Error::ImageFormat { .. } => "image-format",
             Error::ImageDamaged { .. } => "image-damaged",

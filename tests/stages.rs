@@ -16,6 +16,8 @@ mod evaluate;
 mod generate;
 #[path = "stages/image.rs"]
 mod image;
+#[path = "stages/manifest.rs"]
+mod manifest;
 #[path = "stages/plan.rs"]
 mod plan;
 #[path = "stages/quantize.rs"]

@@ -8,6 +8,7 @@ use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::weights::manifest::is_plain_name;
 use crate::weights::source::{Source, read_file};
 
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -258,15 +259,6 @@ fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
         )),
         None => Ok(index),
     }
-}
-
-fn is_plain_name(name: &str) -> bool {
-    let starts_well = name
-        .bytes()
-        .next()
-        .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    starts_well && name.len() <= 255 && name.bytes().all(plain)
 }
 
 /// The header of a safetensors file: name -> where it lies. The `safetensors` crate checks that the

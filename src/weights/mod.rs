@@ -2,6 +2,7 @@
 //! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules).
 
 pub mod checkpoint;
+pub mod manifest;
 pub mod names;
 pub mod quantize;
 pub mod source;

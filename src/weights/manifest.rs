@@ -1,0 +1,351 @@
+//! `manifest.json` of a converted model: what it is, and where each tensor lies in its shards.
+//!
+//! In: bytes from anyone. Out: a [`Manifest`] in which every piece lies inside its shard, none on
+//! another, without holes, and every tensor has all its rows. It must not know what the tensors are
+//! for. docs/FORMAT.md says it for those who write such files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::quantize::Quant;
+use crate::error::{Error, Result};
+
+/// Its name in a model folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// What `format` says.
+pub const FORMAT: &str = "inf-llava";
+/// What `version` says; a reader refuses any other.
+pub const VERSION: u64 = 1;
+/// A manifest of the released model has 60 kB.
+pub const MANIFEST_CAP: u64 = 16 << 20;
+/// Bytes that a shard may have: what the browser holds at once.
+pub const SHARD_BYTES: u64 = 64 << 20;
+/// Each piece begins at a multiple of this, with zeros before it.
+pub const ALIGNMENT: u64 = 16;
+/// Most shards: 256 GiB.
+const SHARDS_CAP: usize = 4096;
+/// Most tensors; the released model has 700.
+const TENSORS_CAP: usize = 1 << 16;
+/// Most files beside the shards.
+const FILES_CAP: usize = 64;
+/// Most dimensions of a tensor.
+const DIMENSIONS_CAP: usize = 4;
+/// Longest name of a file or tensor.
+const NAME_CAP: usize = 255;
+
+/// How a tensor's numbers are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32 bits.
+    F32,
+    /// 16 bits, IEEE.
+    F16,
+    /// 16 bits, the upper half of an f32.
+    Bf16,
+    /// Blocks of 4 bits.
+    Q4,
+    /// Blocks of 8 bits.
+    Q8,
+}
+
+impl Dtype {
+    /// As the manifest says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+            Dtype::Bf16 => "bf16",
+            Dtype::Q4 => Quant::Q4.name(),
+            Dtype::Q8 => Quant::Q8.name(),
+        }
+    }
+
+    /// The blocks, if it has any.
+    pub fn quant(self) -> Option<Quant> {
+        match self {
+            Dtype::Q4 => Some(Quant::Q4),
+            Dtype::Q8 => Some(Quant::Q8),
+            _ => None,
+        }
+    }
+
+    /// Bytes of `rows` rows of a tensor whose other dimensions are `rest`.
+    ///
+    /// # Errors
+    /// [`Error::Quantised`] if they cannot be cut into blocks, or are too many.
+    pub fn bytes(self, rows: usize, rest: &[usize]) -> Result<u64> {
+        let too_large = || Error::Quantised {
+            reason: format!("{rows} rows of {rest:?} in {}: too large", self.name()),
+        };
+        if let Some(quant) = self.quant() {
+            let &[columns] = rest else {
+                return Err(Error::Quantised {
+                    reason: format!("{} is for matrices, not rows of {rest:?}", self.name()),
+                });
+            };
+            return Ok(quant.layout(rows, columns)?.bytes() as u64);
+        }
+        let size = if self == Dtype::F32 { 4 } else { 2 };
+        let mut dimensions = rest.iter().chain([&rows]);
+        dimensions
+            .try_fold(size, |bytes: u64, &d| bytes.checked_mul(d as u64))
+            .ok_or_else(too_large)
+    }
+}
+
+/// A file of the model: its size and its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashedFile {
+    /// A plain name in the manifest's folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// In 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Rows of a tensor that lie together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// Index of the shard.
+    pub shard: usize,
+    /// Of the first byte in it.
+    pub offset: u64,
+    /// How many rows (first dimension); those of a tensor's pieces follow one another.
+    pub rows: usize,
+}
+
+/// A tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// How it is held.
+    pub dtype: Dtype,
+    /// Where, in the order of the rows.
+    pub pieces: Vec<Piece>,
+}
+
+/// A converted model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u64,
+    /// What people call the model.
+    pub name: String,
+    /// Of the checkpoint that it was made from.
+    pub revision: String,
+    /// Under which the weights may be used.
+    pub license: String,
+    /// config.json, whole.
+    pub config: Value,
+    /// generation_config.json, whole.
+    pub generation: Value,
+    /// The conversation's template, by name.
+    pub prompt: String,
+    /// Tokenizer, licence, model card and the like.
+    pub files: Vec<HashedFile>,
+    /// The shards.
+    pub shards: Vec<HashedFile>,
+    /// The tensors by their checkpoint names.
+    pub tensors: BTreeMap<String, Stored>,
+}
+
+impl Manifest {
+    /// Reads and checks one. `file` is its path or URL, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`], which says what is wrong with which shard or tensor.
+    pub fn from_json(file: &str, json: &[u8]) -> Result<Self> {
+        let bad = |reason: String| Error::Manifest {
+            file: file.to_string(),
+            reason,
+        };
+        // The version first: a later one may have other fields.
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u64,
+        }
+        let head: Head = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        if head.format != FORMAT {
+            return Err(bad(format!(
+                "its format is {:?}, not {FORMAT:?}",
+                head.format
+            )));
+        }
+        if head.version != VERSION {
+            return Err(bad(format!(
+                "its format has version {}, this program knows {VERSION}; update the program, or convert the model again",
+                head.version
+            )));
+        }
+        let manifest: Manifest = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        manifest.check().map_err(bad)?;
+        Ok(manifest)
+    }
+
+    /// As it is written.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// Bytes of all shards.
+    pub fn shard_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.bytes).sum()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let within = |what: &str, found: usize, cap: usize| match found <= cap {
+            true => Ok(()),
+            false => Err(format!("{found} {what}; at most {cap} are allowed")),
+        };
+        within("shards", self.shards.len(), SHARDS_CAP)?;
+        within("files", self.files.len(), FILES_CAP)?;
+        within("tensors", self.tensors.len(), TENSORS_CAP)?;
+        let mut names = BTreeSet::from([MANIFEST_FILE]);
+        for file in self.shards.iter().chain(&self.files) {
+            check_file(file)?;
+            if !names.insert(&file.file) {
+                return Err(format!("file {:?} is named twice", file.file));
+            }
+        }
+        if let Some(shard) = self.shards.iter().find(|shard| shard.bytes > SHARD_BYTES) {
+            return Err(format!(
+                "shard {} has {} bytes; at most {SHARD_BYTES} are allowed",
+                shard.file, shard.bytes
+            ));
+        }
+        let mut spans: Vec<Vec<Span>> = vec![Vec::new(); self.shards.len()];
+        for (name, stored) in &self.tensors {
+            within("characters in a tensor's name", name.len(), NAME_CAP)?;
+            let in_tensor = |reason: String| format!("tensor {name}: {reason}");
+            for (shard, span) in stored.spans(name).map_err(in_tensor)? {
+                let of_shard = spans.get_mut(shard).ok_or_else(|| {
+                    let shards = self.shards.len();
+                    in_tensor(format!("lies in shard {shard}, of {shards}"))
+                })?;
+                of_shard.push(span);
+            }
+        }
+        for (shard, spans) in self.shards.iter().zip(spans) {
+            check_shard(shard, spans)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a shard that hold a piece.
+#[derive(Clone)]
+struct Span {
+    start: u64,
+    end: u64,
+    name: String,
+}
+
+impl Stored {
+    /// Where its pieces lie: shard, and bytes in it.
+    fn spans(&self, name: &str) -> Result<Vec<(usize, Span)>, String> {
+        let shape = &self.shape;
+        let (&rows, rest) = shape.split_first().ok_or("it has no shape")?;
+        if shape.len() > DIMENSIONS_CAP || shape.contains(&0) {
+            return Err(format!("shape {shape:?} cannot be"));
+        }
+        let mut left = rows;
+        let mut spans = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            left = match left.checked_sub(piece.rows) {
+                Some(left) if piece.rows > 0 => left,
+                _ => return Err(format!("its pieces do not add up to {rows} rows")),
+            };
+            let bytes = self
+                .dtype
+                .bytes(piece.rows, rest)
+                .map_err(|e| e.to_string())?;
+            let end = piece
+                .offset
+                .checked_add(bytes)
+                .ok_or("a piece is too large")?;
+            if !piece.offset.is_multiple_of(ALIGNMENT) {
+                return Err(format!(
+                    "a piece begins at byte {}, which is no multiple of {ALIGNMENT}",
+                    piece.offset
+                ));
+            }
+            let span = Span {
+                start: piece.offset,
+                end,
+                name: name.to_string(),
+            };
+            spans.push((piece.shard, span));
+        }
+        match left {
+            0 => Ok(spans),
+            _ => Err(format!("its pieces do not add up to {rows} rows")),
+        }
+    }
+}
+
+/// Whether the pieces fill the shard, one behind the other.
+fn check_shard(shard: &HashedFile, mut spans: Vec<Span>) -> Result<(), String> {
+    spans.sort_by_key(|span| span.start);
+    let mut end = 0u64;
+    let mut last = "its beginning";
+    for span in &spans {
+        if span.start < end {
+            return Err(format!(
+                "shard {}: {} begins at byte {}, inside {last}, which ends at {end}",
+                shard.file, span.name, span.start
+            ));
+        }
+        if span.start - end >= ALIGNMENT {
+            return Err(format!(
+                "shard {}: nothing lies between {last}, which ends at byte {end}, and {} at {}",
+                shard.file, span.name, span.start
+            ));
+        }
+        (end, last) = (span.end, &span.name);
+    }
+    if end != shard.bytes {
+        return Err(format!(
+            "shard {}: has {} bytes, its tensors end at {end}",
+            shard.file, shard.bytes
+        ));
+    }
+    Ok(())
+}
+
+fn check_file(file: &HashedFile) -> Result<(), String> {
+    if !is_plain_name(&file.file) {
+        return Err(format!("{:?} is not a plain file name", file.file));
+    }
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if file.sha256.len() != 64 || !file.sha256.bytes().all(is_digit) {
+        return Err(format!(
+            "{}: sha256 must be 64 lower-case hexadecimal digits",
+            file.file
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a name stays in its folder, whoever resolves it.
+pub fn is_plain_name(name: &str) -> bool {
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    starts_well && name.len() <= NAME_CAP && name.bytes().all(plain)
+}
