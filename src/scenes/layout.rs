@@ -334,9 +334,14 @@ impl Layout {
 }
 
 /// The figures' colours and shapes. Half of the pictures repeat a shape and a quarter a colour, so
-/// that counts other than 0 and 1 are common.
+/// that counts other than 0 and 1 are common. Those to learn from repeat more, and more often: high
+/// counts are learnt last.
 fn pairs(rng: &mut ChaCha8Rng, options: &SceneOptions, count: usize) -> Vec<(Colour, Shape)> {
-    let repeated = 2 + dice::below(rng, 3);
+    let (longer, of_shape, of_colour) = match options.split {
+        Split::Train => (5, 0.45, 0.85),
+        Split::Test => (3, 0.5, 0.75),
+    };
+    let repeated = 2 + dice::below(rng, longer);
     let theme = dice::between(rng, 0.0, 1.0);
     let colour = Colour::ALL[dice::below(rng, 8)];
     let shape = Shape::ALL[dice::below(rng, 6)];
@@ -350,9 +355,9 @@ fn pairs(rng: &mut ChaCha8Rng, options: &SceneOptions, count: usize) -> Vec<(Col
             Shape::ALL[dice::below(rng, 6)],
         );
         if pairs.len() < repeated && !options.dense {
-            if theme < 0.5 {
+            if theme < of_shape {
                 pair.1 = shape;
-            } else if theme < 0.75 {
+            } else if theme < of_colour {
                 pair.0 = colour;
             }
         }

@@ -41,8 +41,8 @@ pub struct Learner {
 pub enum Sight {
     /// The pictures are left out.
     Blind,
-    /// Words stand in for them.
-    Words(Box<Words>),
+    /// Words stand in for them, with some noise.
+    Words(Box<Words>, f32),
     /// Features of the frozen tower, and what is computed from them.
     Features(Box<(FeatureCache, Prepared)>),
 }
@@ -111,8 +111,9 @@ impl ConversationTask {
         &self,
         trained: &Learner,
         decoder: &Decoder,
-        index: u64,
+        number: u64,
     ) -> Result<Option<Tensor<2>>> {
+        let (index, _) = self.picture(number);
         // An entry without a picture has no slot for it either.
         if !self.data.has_picture(index) {
             return Ok(None);
@@ -122,10 +123,11 @@ impl ConversationTask {
             .as_ref()
             .or(self.frozen.perspectives.as_ref());
         Ok(match (&self.sight, perspectives) {
-            (Sight::Words(words), _) => self
-                .data
-                .scene(index)
-                .map(|scene| words.embed(&scene, &self.config, &decoder.embed_tokens.val())),
+            (Sight::Words(words, noise), _) => self.data.scene(index).map(|scene| {
+                let embeddings = decoder.embed_tokens.val();
+                let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ number.rotate_left(32));
+                words.embed_noisy(&scene, &self.config, &embeddings, *noise, &mut rng)
+            }),
             (Sight::Features(seen), Some(perspectives)) => {
                 let (cache, prepared) = seen.as_ref();
                 let features = cache.features(index, || self.data.picture(index))?;
@@ -197,7 +199,7 @@ impl Task for ConversationTask {
             option: "decoder".into(),
             reason: "the task has none".into(),
         })?;
-        let visual = self.visual_tokens(trained, decoder, index)?;
+        let visual = self.visual_tokens(trained, decoder, number)?;
         if let (Some(words), Some(visual), Some(scene)) =
             (&self.named, &visual, self.data.scene(index))
         {

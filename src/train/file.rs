@@ -90,6 +90,10 @@ pub struct Stage {
     /// questions: they take as long.
     #[serde(default)]
     pub facts_share: f64,
+    /// Of a scene that is put in words, how much is noise beside: its squares over the words', and the
+    /// share of a sign's characters that a token gets wrong. No picture speaks as clearly as words do.
+    #[serde(default)]
+    pub noise: f64,
     /// Learn to predict every token, as language models do before they are taught to answer, and not
     /// the answers alone.
     #[serde(default)]
@@ -221,9 +225,9 @@ impl Stage {
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return bad("learning_rate must be above 0");
         }
-        let shares = [self.warm_up, self.final_share, self.facts_share];
+        let shares = [self.warm_up, self.final_share, self.facts_share, self.noise];
         if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
-            return bad("warm_up, final_share and facts_share are shares, 0 to 1");
+            return bad("warm_up, final_share, facts_share and noise are shares, 0 to 1");
         }
         let positive = |x: f32| x > 0.0 && x.is_finite();
         if !positive(self.clip_norm) || !(self.weight_decay == 0.0 || positive(self.weight_decay)) {

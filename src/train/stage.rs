@@ -259,7 +259,7 @@ impl Project {
         };
         let sight = match stage.kind {
             Kind::Language => Sight::Blind,
-            Kind::Words => Sight::Words(Box::new(Words::new(&tokenizer)?)),
+            Kind::Words => Sight::Words(Box::new(Words::new(&tokenizer)?), stage.noise as f32),
             _ => {
                 let prepared = Prepared::new(config, Coverage::Live, &self.device);
                 let tower = build(config, &self.weights, &self.device, async |builder| {

@@ -10,8 +10,11 @@
 //! (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
-use super::labels::{BAR_HEIGHTS, Labels, View, labels};
+use super::init::normal;
+use super::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
 use super::spelling::spelled;
 use crate::config::Config;
 use crate::error::Result;
@@ -169,9 +172,42 @@ impl Words {
 
     /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
     pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: &Tensor<2>) -> Tensor<2> {
+        self.embed_seen(scene, &Self::seen(scene, config), config, embed_tokens)
+    }
+
+    /// The same less clearly. `noise` is that of a [`Stage`](super::file::Stage).
+    pub fn embed_noisy(
+        &self,
+        scene: &Scene,
+        config: &Config,
+        embed_tokens: &Tensor<2>,
+        noise: f32,
+        rng: &mut ChaCha8Rng,
+    ) -> Tensor<2> {
+        let mut seen = Self::seen(scene, config);
+        for character in seen.text.iter_mut().flatten().flatten() {
+            if *character > 0 && rng.random::<f32>() < noise {
+                *character = rng.random_range(1..=CHARACTERS.len());
+            }
+        }
+        let words = self.embed_seen(scene, &seen, config, embed_tokens);
+        let [positions, hidden] = words.dims();
+        let values: Vec<f32> = (0..positions * hidden).map(|_| normal(rng)).collect();
+        let device = words.device().without_autodiff();
+        let values = Tensor::<2>::from_data(TensorData::new(values, [positions, hidden]), &device);
+        let squares = words.clone().detach().powi_scalar(2).mean_dim(1);
+        words + squares.mul_scalar(noise).sqrt() * values
+    }
+
+    fn embed_seen(
+        &self,
+        scene: &Scene,
+        seen: &Labels,
+        config: &Config,
+        embed_tokens: &Tensor<2>,
+    ) -> Tensor<2> {
         let [vocabulary, hidden] = embed_tokens.dims();
-        let seen = Self::seen(scene, config);
-        let said = self.said(scene, &seen, config.vision.tokens_per_side(), vocabulary);
+        let said = self.said(scene, seen, config.vision.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
         let spelled = TensorData::new(
             spelled(&seen.text, hidden, SPELT_SIZE),

@@ -69,7 +69,7 @@ fn a_seed_keeps_its_pictures_and_questions() {
     // Models are trained on these pictures: a change here makes their scores incomparable.
     assert_eq!(
         hash,
-        "dcd2131e387cac489b43933c0e4094d95f480c54f3a8bf98d15f97a5a29eceff"
+        "56518976bdb13eb10ab5dc635c1b92727baadcde6641f00d7355f2ed87b846fd"
     );
 }
 
