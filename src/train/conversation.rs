@@ -14,7 +14,7 @@ use super::labels::Labels;
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::parameters::to_vec;
 use super::run::{Loss, Measures, Task};
-use super::spelling::spelling;
+use super::spelling::{Text, spelling};
 use super::words::{SPELT_SIZE, Words};
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
@@ -143,9 +143,16 @@ const READING_WEIGHT: f32 = 32.0;
 
 /// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
 /// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
-/// Texts shall also be read, whatever else is missing.
+/// Texts and counts shall also be read, whatever else is missing.
 fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
-    let spelling = spelling(&visual, &seen.text, SPELT_SIZE);
+    let told = Words::told(seen);
+    let (counts, texts): (Vec<Text>, Vec<Text>) = told
+        .into_iter()
+        .zip(&seen.counts)
+        .map(|(told, counts)| (*counts, told.filter(|_| counts.is_none())))
+        .unzip();
+    let spellings = [("characters read", texts), ("counts read", counts)]
+        .map(|(name, texts)| (name, spelling(&visual, &texts, SPELT_SIZE)));
     let missing = (visual - words.clone()).powi_scalar(2).sum_dim(1);
     let [tokens, _] = missing.dims();
     let by_token = |squares: Tensor<2>| to_vec(&squares.reshape([tokens]));
@@ -160,9 +167,11 @@ fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
         }
     }
     let mut sum = missing.sum();
-    if let Some(spelling) = spelling {
-        measures.insert("characters read", spelling.read);
-        sum = sum + spelling.entropy.mul_scalar(READING_WEIGHT);
+    for (name, spelling) in spellings {
+        if let Some(spelling) = spelling {
+            measures.insert(name, spelling.read);
+            sum = sum + spelling.entropy.mul_scalar(READING_WEIGHT);
+        }
     }
     Loss {
         samples: 1,

@@ -6,7 +6,7 @@
 //! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
 //! can know what lies between it and the next.
 
-use crate::scenes::{Bar, Chart, Colour, Scene, Shape, Sign};
+use crate::scenes::{Bar, Chart, Colour, Object, Scene, Shape, Sign};
 
 /// Half the window's side, in pixels of the picture.
 const WINDOW_PX: f32 = 21.0;
@@ -43,6 +43,9 @@ pub struct Labels {
     pub shape: Vec<usize>,
     /// Its colour; only where there is a figure.
     pub colour: Vec<Option<usize>>,
+    /// How many figures of its colour there are, how many of its shape, and how many at all, as the
+    /// classes of a text; only where there is a figure and the crop shows the whole picture.
+    pub counts: Vec<Option<[usize; SLOTS]>>,
     /// 0, or 1 + colour of the nearest sign's plate.
     pub sign: Vec<usize>,
     /// The sign's characters (0: none there), where there is a sign. Nothing where it cannot be read:
@@ -63,6 +66,7 @@ pub struct Labels {
 /// The targets of the `side * side` tokens, each of `patch_px` crop pixels, of a crop seen in `view`.
 pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels {
     let mut labels = Labels::default();
+    let is_whole_picture = view.stride * (side * patch_px) as f32 >= scene.side_px as f32;
     for row in 0..side {
         for column in 0..side {
             let at = |index: usize, origin: f32| {
@@ -78,6 +82,8 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             );
             labels.shape.push(figure.map_or(0, |f| 1 + f.shape.index()));
             labels.colour.push(figure.map(|f| f.colour.index()));
+            let figure = figure.filter(|_| is_whole_picture);
+            labels.counts.push(figure.map(|f| counts(scene, f)));
 
             // None stands in two crops.
             let extent = view.stride * (side * patch_px) as f32 / view.crops as f32;
@@ -146,6 +152,14 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
         .iter()
         .map(|letter| (letter, (letter.1[0] - x).abs()));
     nearest(distances, reach).map_or(0, |(character, _)| class(*character))
+}
+
+/// How many figures are of `figure`'s colour, how many of its shape, and how many there are.
+fn counts(scene: &Scene, figure: &Object) -> [usize; SLOTS] {
+    let count = |is: &dyn Fn(&Object) -> bool| scene.objects.iter().filter(|o| is(o)).count();
+    let of_colour = count(&|o| o.colour == figure.colour);
+    let of_shape = count(&|o| o.shape == figure.shape);
+    [of_colour, of_shape, scene.objects.len(), 0]
 }
 
 /// The heights of a chart's bars as classes, by colour.

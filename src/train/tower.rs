@@ -60,17 +60,18 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     heads
 }
 
-/// Outputs of the last head: the code of the character in each place of a text.
+/// Outputs of each of the last two heads: the code of the character in each place of a text,
+/// or that of each count.
 const SPELT: usize = labels::SLOTS * CODE;
 /// Of a channel of a code, so that the squares of a character add up to 1.
 const SPELT_SIZE: f32 = 0.25;
-/// Weight of that head's squares.
+/// Weight of these heads' squares.
 const SPELT_WEIGHT: f32 = 1.0;
 
 /// Outputs of all heads.
 pub fn head_classes(config: &Config) -> usize {
     let heads = heads(config.vision.tokens_per_side());
-    heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + SPELT
+    heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT
 }
 
 /// The task.
@@ -210,14 +211,29 @@ impl Task for TowerTask {
                 Some(sum) => sum + loss,
             });
         }
-        let texts = targets.iter().flat_map(|labels| &labels.text);
-        let texts: Vec<Text> = texts.copied().collect();
-        let spelt = logits.clone().narrow(1, first, SPELT);
-        if let Some(spelling) = spelling(&spelt, &texts, SPELT_SIZE) {
-            measures.insert("spelling missing", spelling.missing);
-            measures.insert("characters read", spelling.read);
-            let loss = spelling.squares.mul_scalar(SPELT_WEIGHT) + spelling.entropy;
-            sum = sum.map(|sum| sum + loss);
+        let told = |what: fn(&Labels) -> &Vec<Text>| -> Vec<Text> {
+            targets.iter().flat_map(what).copied().collect()
+        };
+        for (texts, missing, read) in [
+            (
+                told(|labels| &labels.text),
+                "spelling missing",
+                "characters read",
+            ),
+            (
+                told(|labels| &labels.counts),
+                "counts missing",
+                "counts read",
+            ),
+        ] {
+            let spelt = logits.clone().narrow(1, first, SPELT);
+            first += SPELT;
+            if let Some(spelling) = spelling(&spelt, &texts, SPELT_SIZE) {
+                measures.insert(missing, spelling.missing);
+                measures.insert(read, spelling.read);
+                let loss = spelling.squares.mul_scalar(SPELT_WEIGHT) + spelling.entropy;
+                sum = sum.map(|sum| sum + loss);
+            }
         }
         Ok(Loss {
             // Rows and columns always have targets.

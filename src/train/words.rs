@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::init::normal;
 use super::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
-use super::spelling::spelled;
+use super::spelling::{Text, spelled};
 use crate::config::Config;
 use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
@@ -112,6 +112,12 @@ impl Words {
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)
     }
 
+    /// What is spelled in each position: counts where there is a figure, else what a sign says.
+    pub fn told(seen: &Labels) -> Vec<Text> {
+        let both = seen.counts.iter().zip(&seen.text);
+        both.map(|(counts, text)| counts.or(*text)).collect()
+    }
+
     /// What there is most to say about in each position, `[h * h]`, for the log.
     pub fn topics(seen: &Labels) -> Vec<&'static str> {
         let topic = |position: usize| match () {
@@ -175,7 +181,7 @@ impl Words {
         self.embed_seen(scene, &Self::seen(scene, config), config, embed_tokens)
     }
 
-    /// The same less clearly. `noise` is that of a [`Stage`](super::file::Stage).
+    /// The same, but signs less clearly. `noise` is that of a [`Stage`](super::file::Stage).
     pub fn embed_noisy(
         &self,
         scene: &Scene,
@@ -192,7 +198,12 @@ impl Words {
         }
         let words = self.embed_seen(scene, &seen, config, embed_tokens);
         let [positions, hidden] = words.dims();
-        let values: Vec<f32> = (0..positions * hidden).map(|_| normal(rng)).collect();
+        let mut values = vec![0.0; positions * hidden];
+        for (row, text) in values.chunks_mut(hidden).zip(Self::told(&seen)) {
+            if text.is_some() {
+                row.fill_with(|| normal(rng));
+            }
+        }
         let device = words.device().without_autodiff();
         let values = Tensor::<2>::from_data(TensorData::new(values, [positions, hidden]), &device);
         let squares = words.clone().detach().powi_scalar(2).mean_dim(1);
@@ -209,10 +220,8 @@ impl Words {
         let [vocabulary, hidden] = embed_tokens.dims();
         let said = self.said(scene, seen, config.vision.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
-        let spelled = TensorData::new(
-            spelled(&seen.text, hidden, SPELT_SIZE),
-            [seen.text.len(), hidden],
-        );
+        let told = Self::told(seen);
+        let spelled = TensorData::new(spelled(&told, hidden, SPELT_SIZE), [told.len(), hidden]);
         said.embed(embed_tokens) + Tensor::from_data(spelled, &device)
     }
 }

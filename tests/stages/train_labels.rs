@@ -159,3 +159,29 @@ fn any_two_codes_differ_in_half_of_their_channels_or_in_all() {
         }
     }
 }
+
+#[test]
+fn a_figure_knows_how_many_are_like_it_where_the_picture_is_whole() {
+    let (mut figures, mut high) = (0, 0);
+    for scene in scenes() {
+        let labels = seen(&scene, WHOLE);
+        for token in 0..SIDE * SIDE {
+            let found = labels.shape[token].checked_sub(1).zip(labels.colour[token]);
+            assert_eq!(labels.counts[token].is_some(), found.is_some());
+            let (Some((shape, colour)), Some(counts)) = (found, labels.counts[token]) else {
+                continue;
+            };
+            let of_colour = scene.objects.iter().filter(|o| o.colour.index() == colour);
+            let of_shape = scene.objects.iter().filter(|o| o.shape.index() == shape);
+            let wanted = [of_colour.count(), of_shape.count(), scene.objects.len(), 0];
+            assert_eq!(counts, wanted);
+            figures += 1;
+            high += usize::from(wanted[0] > 2 || wanted[1] > 2);
+        }
+        for crop in 0..9 {
+            let labels = seen(&scene, local(crop / 3, crop % 3));
+            assert!(labels.counts.iter().all(Option::is_none));
+        }
+    }
+    assert!(figures > 600 && high > 150, "{figures} {high}");
+}
