@@ -90,8 +90,8 @@ pub struct Stage {
     /// questions: they take as long.
     #[serde(default)]
     pub facts_share: f64,
-    /// How unclear signs are in a scene that is put in words: the squares of the noise over the words',
-    /// and the share of the characters that a token gets wrong. No picture spells as clearly as words do.
+    /// How unclear signs and counts are in a scene that is put in words: the squares of the noise over
+    /// the words'. No picture spells as clearly as words do.
     #[serde(default)]
     pub noise: f64,
     /// Learn to predict every token, as language models do before they are taught to answer, and not

@@ -33,7 +33,9 @@ pub fn initial_weights(config: &Config, seed: u64) -> Weights {
 }
 
 /// First values for one tensor: norms are ones, biases zeros, matrices normal with `1 / sqrt(inputs)`;
-/// those that write to a residual stream start smaller, by the number of layers that write to it.
+/// those that write to a residual stream start smaller, by the number of layers that write to it. The
+/// projector's first layer hands everything through where GELU is nearly straight, since characters of
+/// signs were lost between random directions.
 ///
 /// Attention begins as one that looks up: see `echo` below.
 pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostTensor {
@@ -41,6 +43,12 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
     let values = if name.ends_with("position_embedding.weight") {
         positions(config.vision.tokens_per_side(), shape[1])
+    } else if name == "model.mm_projector.0.bias" {
+        vec![2.0; count]
+    } else if name == "model.mm_projector.0.weight" {
+        let at = |index: usize| (index / shape[1] % shape[1], index % shape[1]);
+        let own = |(row, column)| if row == column { 0.7 } else { 0.0 };
+        (0..count).map(at).map(own).collect()
     } else if name.ends_with(".bias") {
         vec![0.0; count]
     } else if is_norm || name.contains("spatial_embed.weight_") {

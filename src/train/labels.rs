@@ -18,6 +18,8 @@ const LINE_PX: f32 = 9.0;
 pub const SLOTS: usize = 4;
 /// What a slot can hold: nothing, or one of these.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// What is counted in a picture: each colour, each shape, all.
+pub const TOTALS: usize = Colour::ALL.len() + Shape::ALL.len() + 1;
 /// Colours a bar may have.
 pub const BARS: usize = Colour::ALL.len();
 /// The class of the tallest bars.
@@ -46,6 +48,9 @@ pub struct Labels {
     /// How many figures of its colour there are, how many of its shape, and how many at all, as the
     /// classes of a text; only where there is a figure and the crop shows the whole picture.
     pub counts: Vec<Option<[usize; SLOTS]>>,
+    /// How many figures there are of each colour, of each shape, and at all; only if the crop shows the
+    /// whole picture. A mean over all tokens tells it, and who knows it can say the counts above.
+    pub totals: Option<[usize; TOTALS]>,
     /// 0, or 1 + colour of the nearest sign's plate.
     pub sign: Vec<usize>,
     /// The sign's characters (0: none there), where there is a sign. Nothing where it cannot be read:
@@ -67,6 +72,7 @@ pub struct Labels {
 pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels {
     let mut labels = Labels::default();
     let is_whole_picture = view.stride * (side * patch_px) as f32 >= scene.side_px as f32;
+    labels.totals = is_whole_picture.then(|| totals(scene));
     for row in 0..side {
         for column in 0..side {
             let at = |index: usize, origin: f32| {
@@ -152,6 +158,17 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
         .iter()
         .map(|letter| (letter, (letter.1[0] - x).abs()));
     nearest(distances, reach).map_or(0, |(character, _)| class(*character))
+}
+
+/// How many figures there are of each colour, of each shape, and at all.
+fn totals(scene: &Scene) -> [usize; TOTALS] {
+    let mut totals = [0; TOTALS];
+    for object in &scene.objects {
+        totals[object.colour.index()] += 1;
+        totals[Colour::ALL.len() + object.shape.index()] += 1;
+        totals[TOTALS - 1] += 1;
+    }
+    totals
 }
 
 /// How many figures are of `figure`'s colour, how many of its shape, and how many there are.

@@ -7,12 +7,12 @@
 //! picture scaled down (N = 1).
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::file::Stage;
-use super::labels::{self, CHARACTERS, Labels, View, labels};
+use super::labels::{self, CHARACTERS, Labels, TOTALS, View, labels};
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::run::{Loss, Measures, Task};
 use super::spelling::{CODE, Text, spelling};
@@ -68,10 +68,13 @@ const SPELT_SIZE: f32 = 0.25;
 /// Weight of these heads' squares.
 const SPELT_WEIGHT: f32 = 1.0;
 
+/// Weight of the squares of what is missing of the totals.
+const TOTALS_WEIGHT: f32 = 0.2;
+
 /// Outputs of all heads.
 pub fn head_classes(config: &Config) -> usize {
     let heads = heads(config.vision.tokens_per_side());
-    heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT
+    heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT + TOTALS
 }
 
 /// The task.
@@ -235,6 +238,21 @@ impl Task for TowerTask {
                 sum = sum.map(|sum| sum + loss);
             }
         }
+        let told: Vec<(usize, [usize; TOTALS])> = targets
+            .iter()
+            .enumerate()
+            .filter_map(|(crop, labels)| Some((crop, labels.totals?)))
+            .collect();
+        if !told.is_empty() {
+            let rows: Vec<usize> = told
+                .iter()
+                .flat_map(|(crop, _)| crop * tokens..(crop + 1) * tokens)
+                .collect();
+            let part = select_rows(logits.clone().narrow(1, first, TOTALS), &rows);
+            let (loss, measure) = totals_loss(part, &told, tokens);
+            measures.insert("totals missing", measure);
+            sum = sum.map(|sum| sum + loss);
+        }
         Ok(Loss {
             // Rows and columns always have targets.
             sum: sum.unwrap_or_else(|| logits.sum()),
@@ -243,6 +261,30 @@ impl Task for TowerTask {
             measures,
         })
     }
+}
+
+/// Squares of what is missing of the totals, which every token of a crop, `tokens` rows of `found`
+/// `[rows, TOTALS]`, is to tell; and for the log their sum over the totals' own.
+fn totals_loss(
+    found: Tensor<2>,
+    told: &[(usize, [usize; TOTALS])],
+    tokens: usize,
+) -> (Tensor<1>, (f64, f64)) {
+    let mut wanted = Vec::with_capacity(told.len() * tokens * TOTALS);
+    for (_, totals) in told {
+        let totals = totals.map(|total| total as f32);
+        for _ in 0..tokens {
+            wanted.extend(totals);
+        }
+    }
+    let own: f32 = wanted.iter().map(|total| total * total).sum();
+    let rows = told.len() * tokens;
+    let device = found.device().without_autodiff();
+    let wanted = Tensor::from_data(TensorData::new(wanted, [rows, TOTALS]), &device);
+    let squares = (found - wanted).powi_scalar(2).sum();
+    let missing: f32 = squares.clone().inner().into_scalar();
+    let loss = squares.mul_scalar(TOTALS_WEIGHT / rows as f32);
+    (loss, (f64::from(missing), f64::from(own)))
 }
 
 /// The rows (crop by crop, token by token) that have a target under this head, and the targets.

@@ -10,11 +10,10 @@
 //! (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::init::normal;
-use super::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
+use super::labels::{BAR_HEIGHTS, Labels, View, labels};
 use super::spelling::{Text, spelled};
 use crate::config::Config;
 use crate::error::Result;
@@ -181,7 +180,7 @@ impl Words {
         self.embed_seen(scene, &Self::seen(scene, config), config, embed_tokens)
     }
 
-    /// The same, but signs less clearly. `noise` is that of a [`Stage`](super::file::Stage).
+    /// The same, but signs and counts less clearly. `noise` is that of a [`Stage`](super::file::Stage).
     pub fn embed_noisy(
         &self,
         scene: &Scene,
@@ -190,12 +189,7 @@ impl Words {
         noise: f32,
         rng: &mut ChaCha8Rng,
     ) -> Tensor<2> {
-        let mut seen = Self::seen(scene, config);
-        for character in seen.text.iter_mut().flatten().flatten() {
-            if *character > 0 && rng.random::<f32>() < noise {
-                *character = rng.random_range(1..=CHARACTERS.len());
-            }
-        }
+        let seen = Self::seen(scene, config);
         let words = self.embed_seen(scene, &seen, config, embed_tokens);
         let [positions, hidden] = words.dims();
         let mut values = vec![0.0; positions * hidden];

@@ -1,7 +1,7 @@
 //! The tower's targets, against the scenes they are made from.
 
 use inf_llava::scenes::{Colour, Scene, SceneOptions, scene};
-use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, Labels, View, labels};
+use inf_llava::train::labels::{BAR_HEIGHTS, CHARACTERS, Labels, TOTALS, View, labels};
 use inf_llava::train::spelling::{CODE, code};
 
 const SIDE: usize = 8;
@@ -165,6 +165,8 @@ fn a_figure_knows_how_many_are_like_it_where_the_picture_is_whole() {
     let (mut figures, mut high) = (0, 0);
     for scene in scenes() {
         let labels = seen(&scene, WHOLE);
+        let totals = labels.totals.unwrap();
+        assert_eq!(totals.iter().sum::<usize>(), 3 * scene.objects.len());
         for token in 0..SIDE * SIDE {
             let found = labels.shape[token].checked_sub(1).zip(labels.colour[token]);
             assert_eq!(labels.counts[token].is_some(), found.is_some());
@@ -175,12 +177,14 @@ fn a_figure_knows_how_many_are_like_it_where_the_picture_is_whole() {
             let of_shape = scene.objects.iter().filter(|o| o.shape.index() == shape);
             let wanted = [of_colour.count(), of_shape.count(), scene.objects.len(), 0];
             assert_eq!(counts, wanted);
+            let of_shape = totals[Colour::ALL.len() + shape];
+            assert_eq!([totals[colour], of_shape, totals[TOTALS - 1], 0], wanted);
             figures += 1;
             high += usize::from(wanted[0] > 2 || wanted[1] > 2);
         }
         for crop in 0..9 {
             let labels = seen(&scene, local(crop / 3, crop % 3));
-            assert!(labels.counts.iter().all(Option::is_none));
+            assert!(labels.totals.is_none() && labels.counts.iter().all(Option::is_none));
         }
     }
     assert!(figures > 600 && high > 150, "{figures} {high}");
