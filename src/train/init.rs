@@ -43,9 +43,9 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
     let values = if name.ends_with("position_embedding.weight") {
         positions(config.vision.tokens_per_side(), shape[1])
-    } else if name == "model.mm_projector.0.bias" {
+    } else if name.strip_prefix(names::PROJECTOR) == Some(".0.bias") {
         vec![2.0; count]
-    } else if name == "model.mm_projector.0.weight" {
+    } else if name.strip_prefix(names::PROJECTOR) == Some(".0.weight") {
         let at = |index: usize| (index / shape[1] % shape[1], index % shape[1]);
         let own = |(row, column)| if row == column { 0.7 } else { 0.0 };
         (0..count).map(at).map(own).collect()
