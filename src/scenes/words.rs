@@ -28,10 +28,16 @@ pub const HELD_OUT_WORDS: [&str; 16] = [
     "MENU", "PARK", "TRAM", "WEST",
 ];
 
-/// The text of a sign, and whether it is a held-out word. Half are words, half are codes.
+/// The text of a sign, and whether it is a held-out word. Half are words, half are codes, all lengths as
+/// often. Those to learn from are codes more often, and longer ones: the last characters are learnt last,
+/// and a word tells how it ends before that is read.
 pub fn text(rng: &mut ChaCha8Rng, split: Split) -> (String, bool) {
-    if dice::chance(rng, 0.5) {
-        return (code(rng), false);
+    let (codes, lengths): (f32, &[usize]) = match split {
+        Split::Train => (0.75, &[2, 3, 3, 4, 4, 4]),
+        Split::Test => (0.5, &[2, 3, 4]),
+    };
+    if dice::chance(rng, codes) {
+        return (code(rng, lengths), false);
     }
     let held_out = split == Split::Test && dice::chance(rng, HELD_OUT_SHARE);
     let list: &[&str] = if held_out { &HELD_OUT_WORDS } else { &WORDS };
@@ -43,11 +49,11 @@ pub fn is_word(text: &str) -> bool {
     WORDS.contains(&text) || HELD_OUT_WORDS.contains(&text)
 }
 
-/// Two to four characters that are no word. Many have no digit: else letters alone would always be a
+/// Characters that are no word, as many as one of `lengths` says. Many have no digit: else letters alone would always be a
 /// word of the list, which could be guessed from one or two of them.
-fn code(rng: &mut ChaCha8Rng) -> String {
+fn code(rng: &mut ChaCha8Rng, lengths: &[usize]) -> String {
     loop {
-        let length = 2 + dice::below(rng, 3);
+        let length = lengths[dice::below(rng, lengths.len())];
         let code: String = (0..length)
             .map(|_| char::from(ALPHABET[dice::below(rng, ALPHABET.len())]))
             .collect();

@@ -14,8 +14,8 @@ use super::labels::Labels;
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::parameters::to_vec;
 use super::run::{Loss, Measures, Task};
-use super::spelling::{Text, spelling};
-use super::words::{SPELT_SIZE, Words};
+use super::spelling::{COUNTED, PLACES, spelling};
+use super::words::{COUNTED_SIZE, SPELT_SIZE, Words};
 use crate::config::Config;
 use crate::dataset::{Example, IGNORE, Template};
 use crate::error::{Error, Result};
@@ -145,14 +145,9 @@ const READING_WEIGHT: f32 = 32.0;
 /// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
 /// Texts and counts shall also be read, whatever else is missing.
 fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
-    let told = Words::told(seen);
-    let (counts, texts): (Vec<Text>, Vec<Text>) = told
-        .into_iter()
-        .zip(&seen.counts)
-        .map(|(told, counts)| (*counts, told.filter(|_| counts.is_none())))
-        .unzip();
-    let spellings = [("characters read", texts), ("counts read", counts)]
-        .map(|(name, texts)| (name, spelling(&visual, &texts, SPELT_SIZE)));
+    let [texts, counts] = Words::told(seen);
+    let spellings = [(PLACES, texts, SPELT_SIZE), (COUNTED, counts, COUNTED_SIZE)]
+        .map(|(names, texts, size)| (names, spelling(&visual, &texts, size)));
     let missing = (visual - words.clone()).powi_scalar(2).sum_dim(1);
     let [tokens, _] = missing.dims();
     let by_token = |squares: Tensor<2>| to_vec(&squares.reshape([tokens]));
@@ -167,9 +162,9 @@ fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
         }
     }
     let mut sum = missing.sum();
-    for (name, spelling) in spellings {
+    for (names, spelling) in spellings {
         if let Some(spelling) = spelling {
-            measures.insert(name, spelling.read);
+            measures.extend(spelling.read_by(names));
             sum = sum + spelling.entropy.mul_scalar(READING_WEIGHT);
         }
     }

@@ -55,8 +55,24 @@ pub struct Spelling {
     pub entropy: Tensor<1>,
     /// For the log: the squares that are missing, and those that should be there.
     pub missing: (f64, f64),
-    /// For the log: characters that are read, and those that there are.
-    pub read: (f64, f64),
+    /// For the log: place by place the characters that are read, and those that there are.
+    pub read: [(f64, f64); SLOTS],
+}
+
+/// For the log: the places of a text.
+pub const PLACES: [&str; SLOTS] = ["read 1st", "read 2nd", "read 3rd", "read 4th"];
+/// For the log: the places of counts; the last is empty.
+pub const COUNTED: [&str; SLOTS] = ["count of colour", "count of shape", "count of all", ""];
+
+impl Spelling {
+    /// What is read in each place that has anything, by the places' names.
+    pub fn read_by(
+        &self,
+        names: [&'static str; SLOTS],
+    ) -> impl Iterator<Item = (&'static str, (f64, f64))> {
+        let places = names.into_iter().zip(self.read);
+        places.filter(|(_, (_, there))| *there > 0.0)
+    }
 }
 
 /// How well `outputs` `[texts, channels]` spell `texts`; none if there is nothing to read.
@@ -83,7 +99,7 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
     let codes = TensorData::new(codes.collect::<Vec<_>>(), [share, CHARACTERS.len()]);
     let codes = Tensor::<2>::from_data(codes, &device);
     let mut entropy: Option<Tensor<1>> = None;
-    let (mut read, mut there) = (0, 0);
+    let mut read = [(0.0, 0.0); SLOTS];
     for slot in 0..SLOTS {
         let placed = texts.iter().enumerate();
         let (rows, targets): (Vec<usize>, Vec<usize>) = placed
@@ -95,8 +111,8 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
         let place = outputs.clone().narrow(1, slot * share, share);
         let logits = select_rows(place, &rows).matmul(codes.clone());
         let right = is_right(logits.clone(), &targets);
-        read += right.into_iter().filter(|right| *right).count();
-        there += targets.len();
+        let right = right.into_iter().filter(|right| *right).count();
+        read[slot] = (right as f64, targets.len() as f64);
         let of_slot = cross_entropy(logits, &targets).div_scalar(targets.len() as f32);
         entropy = Some(match entropy {
             None => of_slot,
@@ -113,6 +129,6 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
         squares: squares.div_scalar(rows.len() as f32),
         entropy: entropy?,
         missing: (missing, f64::from(own)),
-        read: (read as f64, there as f64),
+        read,
     })
 }

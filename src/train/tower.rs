@@ -15,7 +15,7 @@ use super::file::Stage;
 use super::labels::{self, CHARACTERS, Labels, TOTALS, View, labels};
 use super::loss::{cross_entropy, is_right, select_rows};
 use super::run::{Loss, Measures, Task};
-use super::spelling::{CODE, Text, spelling};
+use super::spelling::{CODE, COUNTED, PLACES, Text, spelling};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
@@ -50,8 +50,8 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
         ("colour", labels::colours() - 1, 0.5),
         ("sign", labels::colours(), 1.0),
         ("chart", 2, 0.3),
-        ("row", side, 0.1),
-        ("column", side, 0.1),
+        ("row", side, 0.3),
+        ("column", side, 0.3),
     ];
     heads.extend(BAR_HEADS.map(|name| (name, 1 + labels::BAR_HEIGHTS, 0.2)));
     heads.extend(["left", "right"].map(|name| (name, 1 + CHARACTERS.len(), 1.0)));
@@ -218,22 +218,14 @@ impl Task for TowerTask {
             targets.iter().flat_map(what).copied().collect()
         };
         for (texts, missing, read) in [
-            (
-                told(|labels| &labels.text),
-                "spelling missing",
-                "characters read",
-            ),
-            (
-                told(|labels| &labels.counts),
-                "counts missing",
-                "counts read",
-            ),
+            (told(|labels| &labels.text), "spelling missing", PLACES),
+            (told(|labels| &labels.counts), "counts missing", COUNTED),
         ] {
             let spelt = logits.clone().narrow(1, first, SPELT);
             first += SPELT;
             if let Some(spelling) = spelling(&spelt, &texts, SPELT_SIZE) {
                 measures.insert(missing, spelling.missing);
-                measures.insert(read, spelling.read);
+                measures.extend(spelling.read_by(read));
                 let loss = spelling.squares.mul_scalar(SPELT_WEIGHT) + spelling.entropy;
                 sum = sum.map(|sum| sum + loss);
             }

@@ -23,6 +23,9 @@ use crate::text::Tokenizer;
 /// Of the characters of signs in each channel: about as loud as words are.
 pub const SPELT_SIZE: f32 = 0.9;
 
+/// Of counts in each channel: they must not drown a figure's other words.
+pub const COUNTED_SIZE: f32 = 0.45;
+
 /// What is said in every position must not drown what is said in one. Where a figure is matters.
 const QUIET: f32 = 0.4;
 
@@ -111,10 +114,11 @@ impl Words {
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)
     }
 
-    /// What is spelled in each position: counts where there is a figure, else what a sign says.
-    pub fn told(seen: &Labels) -> Vec<Text> {
-        let both = seen.counts.iter().zip(&seen.text);
-        both.map(|(counts, text)| counts.or(*text)).collect()
+    /// What is spelled in each position: where there is a figure its counts, else what a sign says.
+    pub fn told(seen: &Labels) -> [Vec<Text>; 2] {
+        let both = seen.text.iter().zip(&seen.counts);
+        let texts = both.map(|(text, counts)| text.filter(|_| counts.is_none()));
+        [texts.collect(), seen.counts.clone()]
     }
 
     /// What there is most to say about in each position, `[h * h]`, for the log.
@@ -193,8 +197,9 @@ impl Words {
         let words = self.embed_seen(scene, &seen, config, embed_tokens);
         let [positions, hidden] = words.dims();
         let mut values = vec![0.0; positions * hidden];
-        for (row, text) in values.chunks_mut(hidden).zip(Self::told(&seen)) {
-            if text.is_some() {
+        let spelled = seen.text.iter().zip(&seen.counts);
+        for (row, (text, counts)) in values.chunks_mut(hidden).zip(spelled) {
+            if text.or(*counts).is_some() {
                 row.fill_with(|| normal(rng));
             }
         }
@@ -214,8 +219,11 @@ impl Words {
         let [vocabulary, hidden] = embed_tokens.dims();
         let said = self.said(scene, seen, config.vision.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
-        let told = Self::told(seen);
-        let spelled = TensorData::new(spelled(&told, hidden, SPELT_SIZE), [told.len(), hidden]);
-        said.embed(embed_tokens) + Tensor::from_data(spelled, &device)
+        let [texts, counts] = Self::told(seen);
+        let texts = spelled(&texts, hidden, SPELT_SIZE);
+        let counts = spelled(&counts, hidden, COUNTED_SIZE);
+        let spelled = texts.iter().zip(counts).map(|(a, b)| a + b).collect();
+        let spelled = TensorData::new(spelled, [seen.text.len(), hidden]);
+        said.embed(embed_tokens) + Tensor::<2>::from_data(spelled, &device)
     }
 }
