@@ -100,7 +100,7 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
     let codes = Tensor::<2>::from_data(codes, &device);
     let mut entropy: Option<Tensor<1>> = None;
     let mut read = [(0.0, 0.0); SLOTS];
-    for slot in 0..SLOTS {
+    for (slot, read) in read.iter_mut().enumerate() {
         let placed = texts.iter().enumerate();
         let (rows, targets): (Vec<usize>, Vec<usize>) = placed
             .filter_map(|(row, text)| Some((row, (*text)?[slot].checked_sub(1)?)))
@@ -112,7 +112,7 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
         let logits = select_rows(place, &rows).matmul(codes.clone());
         let right = is_right(logits.clone(), &targets);
         let right = right.into_iter().filter(|right| *right).count();
-        read[slot] = (right as f64, targets.len() as f64);
+        *read = (right as f64, targets.len() as f64);
         let of_slot = cross_entropy(logits, &targets).div_scalar(targets.len() as f32);
         entropy = Some(match entropy {
             None => of_slot,
