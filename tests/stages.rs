@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[path = "stages/arrange.rs"]
+mod arrange;
 #[path = "stages/config.rs"]
 mod config;
 #[path = "stages/conversation.rs"]

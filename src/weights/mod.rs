@@ -1,6 +1,7 @@
 //! Weights: from files or a server to tensors on a device.
 //! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules).
 
+pub mod arrange;
 pub mod checkpoint;
 pub mod manifest;
 pub mod names;

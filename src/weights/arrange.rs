@@ -1,0 +1,124 @@
+//! Which tensor of a converted model is held how, and where it lies: decided before anything is read.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, SHARD_BYTES, Stored};
+use crate::weights::names::Names;
+use crate::weights::quantize::Quant;
+
+/// How much is kept of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// The decoder's matrices in 4 bits, what suffers from that in 8.
+    Q4,
+    /// Matrices in 8 bits.
+    Q8,
+    /// 16 bits.
+    F16,
+    /// 32 bits.
+    F32,
+}
+
+impl Precision {
+    /// By its name on the command line.
+    ///
+    /// # Errors
+    /// [`Error::Option`].
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "q4" => Ok(Precision::Q4),
+            "q8" => Ok(Precision::Q8),
+            "f16" => Ok(Precision::F16),
+            "f32" => Ok(Precision::F32),
+            _ => Err(Error::Option {
+                option: format!("--quant {name}"),
+                reason: "it is q4, q8, f16 or f32".into(),
+            }),
+        }
+    }
+
+    /// How the tensor `name` of `shape` is held. Vectors, and what is no matrix of whole blocks, are
+    /// few and stay as they are: f32 for vectors, f16 for the patch embedding.
+    pub fn dtype(self, name: &str, shape: &[usize]) -> Dtype {
+        let float = match self {
+            Precision::F32 => Dtype::F32,
+            _ if shape.len() < 2 => Dtype::F32,
+            _ => Dtype::F16,
+        };
+        let is_cut = shape.len() == 2 && Quant::fits(shape[1]);
+        match self {
+            Precision::Q4 if is_cut && is_layer_of_decoder(name) => Dtype::Q4,
+            Precision::Q4 | Precision::Q8 if is_cut => Dtype::Q8,
+            _ => float,
+        }
+    }
+}
+
+/// Whether 4 bits are enough: the decoder's layers; embeddings, `lm_head` and all of the vision side are not
+/// among them.
+fn is_layer_of_decoder(name: &str) -> bool {
+    name.starts_with("model.layers.")
+}
+
+/// Where every tensor lies, and the shards' sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrangement {
+    /// By checkpoint name.
+    pub tensors: BTreeMap<String, Stored>,
+    /// Bytes of each shard.
+    pub shards: Vec<u64>,
+}
+
+/// Puts tensors into shards, in their order: each in one shard if it fits, else in pieces of equally many
+/// rows with a shard each.
+///
+/// # Errors
+/// [`Error::Quantised`] for a row that is larger than a shard.
+pub fn arrange(names: &Names, precision: Precision) -> Result<Arrangement> {
+    let mut tensors = BTreeMap::new();
+    let mut shards: Vec<u64> = Vec::new();
+    for (name, shape) in names {
+        let dtype = precision.dtype(name, shape);
+        let (rows, rest) = (shape[0], &shape[1..]);
+        let whole = dtype.bytes(rows, rest)?;
+        let count = usize::try_from(whole.div_ceil(SHARD_BYTES)).unwrap_or(usize::MAX);
+        let mut pieces = Vec::new();
+        let mut left = rows;
+        while left > 0 {
+            let rows = rows.div_ceil(count).min(left);
+            let bytes = dtype.bytes(rows, rest)?;
+            if bytes > SHARD_BYTES {
+                return Err(Error::Quantised {
+                    reason: format!(
+                        "tensor {name}: {rows} rows take {bytes} bytes, more than a shard"
+                    ),
+                });
+            }
+            let start = shards.last().map(|end| end.next_multiple_of(ALIGNMENT));
+            let (shard, offset) = match start {
+                Some(start) if start + bytes <= SHARD_BYTES => (shards.len() - 1, start),
+                _ => {
+                    shards.push(0);
+                    (shards.len() - 1, 0)
+                }
+            };
+            shards[shard] = offset + bytes;
+            pieces.push(Piece {
+                shard,
+                offset,
+                rows,
+            });
+            left -= rows;
+        }
+        tensors.insert(
+            name.clone(),
+            Stored {
+                shape: shape.clone(),
+                dtype,
+                pieces,
+            },
+        );
+    }
+    Ok(Arrangement { tensors, shards })
+}
