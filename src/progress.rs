@@ -15,6 +15,8 @@ pub enum Phase {
     Vision,
     /// Tokens of the prompt.
     Prefill,
+    /// Writing a converted model; counted in bytes.
+    Conversion,
 }
 
 /// One report.

@@ -39,6 +39,9 @@ mod ablations;
 #[cfg(feature = "cli")]
 #[path = "stages/cli.rs"]
 mod cli;
+#[cfg(feature = "convert")]
+#[path = "stages/convert.rs"]
+mod convert;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, SHARD_BYTES, Stored};
+use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, Stored};
 use crate::weights::names::Names;
 use crate::weights::quantize::Quant;
 
@@ -70,25 +70,25 @@ pub struct Arrangement {
     pub shards: Vec<u64>,
 }
 
-/// Puts tensors into shards, in their order: each in one shard if it fits, else in pieces of equally many
+/// Puts tensors into shards of at most `shard_bytes` ([`SHARD_BYTES`](super::manifest::SHARD_BYTES)), in their order: each in one shard if it fits, else in pieces of equally many
 /// rows with a shard each.
 ///
 /// # Errors
 /// [`Error::Quantised`] for a row that is larger than a shard.
-pub fn arrange(names: &Names, precision: Precision) -> Result<Arrangement> {
+pub fn arrange(names: &Names, precision: Precision, shard_bytes: u64) -> Result<Arrangement> {
     let mut tensors = BTreeMap::new();
     let mut shards: Vec<u64> = Vec::new();
     for (name, shape) in names {
         let dtype = precision.dtype(name, shape);
         let (rows, rest) = (shape[0], &shape[1..]);
         let whole = dtype.bytes(rows, rest)?;
-        let count = usize::try_from(whole.div_ceil(SHARD_BYTES)).unwrap_or(usize::MAX);
+        let count = usize::try_from(whole.div_ceil(shard_bytes)).unwrap_or(usize::MAX);
         let mut pieces = Vec::new();
         let mut left = rows;
         while left > 0 {
             let rows = rows.div_ceil(count).min(left);
             let bytes = dtype.bytes(rows, rest)?;
-            if bytes > SHARD_BYTES {
+            if bytes > shard_bytes {
                 return Err(Error::Quantised {
                     reason: format!(
                         "tensor {name}: {rows} rows take {bytes} bytes, more than a shard"
@@ -97,7 +97,7 @@ pub fn arrange(names: &Names, precision: Precision) -> Result<Arrangement> {
             }
             let start = shards.last().map(|end| end.next_multiple_of(ALIGNMENT));
             let (shard, offset) = match start {
-                Some(start) if start + bytes <= SHARD_BYTES => (shards.len() - 1, start),
+                Some(start) if start + bytes <= shard_bytes => (shards.len() - 1, start),
                 _ => {
                     shards.push(0);
                     (shards.len() - 1, 0)

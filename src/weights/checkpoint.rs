@@ -2,6 +2,7 @@
 //! and checks the headers at once, the tensors one by one as they are asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -98,6 +99,12 @@ impl<S: Source> Checkpoint<S> {
         &self.files
     }
 
+    /// Names, places and types of all tensors, to tell one checkpoint from another.
+    pub fn identity(&self) -> String {
+        let files: Vec<String> = self.files.iter().map(|f| self.source.describe(f)).collect();
+        format!("{files:?} {:?}", self.entries)
+    }
+
     /// Bytes of all tensors as stored.
     pub fn stored_bytes(&self) -> u64 {
         self.entries
@@ -168,17 +175,36 @@ impl<S: Source> Checkpoint<S> {
     /// # Errors
     /// As [`Checkpoint::check`]; [`Error::TensorValue`] for NaN and infinities; the source's.
     pub async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
+            .await
+    }
+
+    /// Some rows (first dimension) of the tensor `name` of `shape`, as f32, row-major.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_f32`]; [`Error::Checkpoint`] for rows that it does not have.
+    pub async fn read_rows(
+        &self,
+        name: &str,
+        shape: &[usize],
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
         let entry = self.entry(name, shape)?;
         let file = || self.source.describe(&entry.file);
-        let bytes = bytes_of(entry.dtype, shape).ok_or_else(|| {
-            Error::checkpoint(
+        let within = rows.start <= rows.end && rows.end <= shape.first().copied().unwrap_or(1);
+        let bytes = |rows: usize| {
+            let rest = shape.get(1..).unwrap_or_default();
+            bytes_of(entry.dtype, rest)?.checked_mul(rows as u64)
+        };
+        let (Some(first), Some(end), true) = (bytes(rows.start), bytes(rows.end), within) else {
+            return Err(Error::checkpoint(
                 file(),
-                format!("tensor {name} of shape {shape:?} is too large"),
-            )
-        })?;
+                format!("tensor {name} of shape {shape:?} has no rows {rows:?}"),
+            ));
+        };
         let bytes = self
             .source
-            .read(&entry.file, entry.offset..entry.offset + bytes)
+            .read(&entry.file, entry.offset + first..entry.offset + end)
             .await?;
         let values: Vec<f32> = match entry.dtype {
             Dtype::F16 => halves(&bytes)
@@ -199,7 +225,7 @@ impl<S: Source> Checkpoint<S> {
             Some(index) => Err(Error::TensorValue {
                 name: name.to_string(),
                 file: file(),
-                index,
+                index: index + first as usize * 8 / entry.dtype.bitsize(),
                 value: values[index].to_string(),
             }),
         }

@@ -3,6 +3,8 @@
 
 pub mod arrange;
 pub mod checkpoint;
+#[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
+pub mod convert;
 pub mod manifest;
 pub mod names;
 pub mod quantize;

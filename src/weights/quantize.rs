@@ -117,15 +117,27 @@ impl Quant {
         let mut bytes = vec![0; layout.bytes()];
         let (codes, rest) = bytes.split_at_mut(layout.codes);
         let (block_scales, row_scales) = rest.split_at_mut(layout.block_scales);
-        let code_bytes = columns / 8 * self.bits();
-        let blocks = columns / BLOCK;
-        for (row, values) in values.chunks_exact(columns).enumerate() {
-            let codes = &mut codes[row * code_bytes..][..code_bytes];
-            let block_scales = &mut block_scales[row * blocks..][..blocks];
-            let row_scale = self.quantize_row(values, codes, block_scales);
-            row_scales[row * 4..][..4].copy_from_slice(&row_scale.to_le_bytes());
-        }
+        self.quantize_into(values, columns, codes, block_scales, row_scales);
         Ok(bytes)
+    }
+
+    /// The same, where the three parts lie apart. Rows behind the room that there is are left out.
+    pub fn quantize_into(
+        self,
+        values: &[f32],
+        columns: usize,
+        codes: &mut [u8],
+        block_scales: &mut [u8],
+        row_scales: &mut [u8],
+    ) {
+        let rows = values
+            .chunks_exact(columns)
+            .zip(codes.chunks_exact_mut(columns / 8 * self.bits()))
+            .zip(block_scales.chunks_exact_mut(columns / BLOCK))
+            .zip(row_scales.as_chunks_mut().0);
+        for (((values, codes), block_scales), row_scale) in rows {
+            *row_scale = self.quantize_row(values, codes, block_scales).to_le_bytes();
+        }
     }
 
     /// What `bytes` mean: `[rows, columns]`.

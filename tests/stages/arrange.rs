@@ -72,7 +72,7 @@ fn the_released_model_has_the_promised_size() {
     assert!((8.3e9..8.4e9).contains(&(weights as f64)), "{weights}");
     for (precision, limit) in [("q4", 5.3), ("q8", 8.8), ("f16", 16.9), ("f32", 33.6)] {
         let precision = Precision::from_name(precision).unwrap();
-        let arrangement = arrange(&names, precision).unwrap();
+        let arrangement = arrange(&names, precision, SHARD_BYTES).unwrap();
         let manifest = manifest(&arrangement);
         let size = manifest.shard_bytes() as f64 / GB;
         eprintln!(
@@ -95,7 +95,7 @@ fn the_released_model_has_the_promised_size() {
 #[test]
 fn each_tensor_is_held_as_it_can_bear() {
     let names = released();
-    let q4 = arrange(&names, Precision::Q4).unwrap().tensors;
+    let q4 = arrange(&names, Precision::Q4, SHARD_BYTES).unwrap().tensors;
     for (name, dtype) in [
         ("lm_head.weight", Dtype::Q8),
         ("model.embed_tokens.weight", Dtype::Q8),
@@ -115,7 +115,9 @@ fn each_tensor_is_held_as_it_can_bear() {
     // Larger than a shard: in equal pieces, the last no larger.
     let pieces = &q4["lm_head.weight"].pieces;
     assert!(pieces.len() > 1 && pieces.windows(2).all(|pair| pair[0].rows >= pair[1].rows));
-    let f32 = arrange(&names, Precision::F32).unwrap().tensors;
+    let f32 = arrange(&names, Precision::F32, SHARD_BYTES)
+        .unwrap()
+        .tensors;
     assert!(f32.values().all(|stored| stored.dtype == Dtype::F32));
 }
 
@@ -126,7 +128,7 @@ fn small_tensors_share_a_shard_and_a_row_too_large_is_refused() {
         ("a.bias".into(), vec![3]),
         ("b.weight".into(), vec![4, 5]),
     ];
-    let arrangement = arrange(&names, Precision::Q8).unwrap();
+    let arrangement = arrange(&names, Precision::Q8, SHARD_BYTES).unwrap();
     let offsets: Vec<u64> = names
         .iter()
         .map(|(name, _)| arrangement.tensors[name].pieces[0].offset)
@@ -139,7 +141,9 @@ fn small_tensors_share_a_shard_and_a_row_too_large_is_refused() {
     manifest(&arrangement);
 
     let wide: Names = vec![("w".into(), vec![2, 1 << 25])];
-    let error = arrange(&wide, Precision::F32).unwrap_err().to_string();
+    let error = arrange(&wide, Precision::F32, SHARD_BYTES)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("tensor w: 1 rows"), "{error}");
     assert!(Precision::from_name("q5").is_err());
 }
