@@ -17,6 +17,8 @@ pub enum Phase {
     Prefill,
     /// Writing a converted model; counted in bytes.
     Conversion,
+    /// Reading what was converted; counted in bytes.
+    Verification,
 }
 
 /// One report.

@@ -1,8 +1,9 @@
-//! The command line: `chat`, `stages`, `parity`, `info`, `scenes`. stdout is data, stderr is talk.
+//! The command line, a file a command. stdout is data, stderr is talk.
 
 #[cfg(feature = "train")]
 mod ablate;
 mod chat;
+mod convert;
 mod eval;
 mod exam;
 mod info;
@@ -78,6 +79,10 @@ enum Command {
     Vocabulary(vocabulary::VocabularyArgs),
     /// Tell a model's sizes, parameters and the memory it needs
     Info(info::InfoArgs),
+    /// Make a checkpoint into shards that a browser can fetch and keep, quantised
+    Convert(convert::ConvertArgs),
+    /// Check every file of a converted model
+    Verify(convert::VerifyArgs),
     /// Draw pictures with questions and answers, for training and scoring
     Scenes(scenes::ScenesArgs),
 }
@@ -184,6 +189,8 @@ pub fn main() -> ExitCode {
             Command::Eval(args) => eval::run(args).await,
             Command::Vocabulary(args) => vocabulary::run(args),
             Command::Info(args) => info::run(args).await,
+            Command::Convert(args) => convert::run(args).await,
+            Command::Verify(args) => convert::run_verify(args).await,
             Command::Scenes(args) => scenes::run(args),
         }
     });

@@ -26,6 +26,7 @@ impl Progress {
         let template = match phase {
             Phase::Weights => "Reading weights {wide_bar} {bytes}/{total_bytes}",
             Phase::Conversion => "Converting {wide_bar} {bytes}/{total_bytes}, {eta} left",
+            Phase::Verification => "Checking {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Vision => "Looking at the picture {wide_bar} {pos}/{len} passes",
             Phase::Prefill => "Reading the question {wide_bar} {pos}/{len} tokens",
         };

@@ -9,6 +9,8 @@ pub mod manifest;
 pub mod names;
 pub mod quantize;
 pub mod source;
+#[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
+pub mod verify;
 
 #[cfg(feature = "model")]
 pub mod build;

@@ -12,6 +12,7 @@ use inf_llava::weights::convert::{About, Conversion};
 use inf_llava::weights::manifest::Manifest;
 use inf_llava::weights::names;
 use inf_llava::weights::source::Folder;
+use inf_llava::weights::verify::verify;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -194,4 +195,39 @@ fn a_tensor_that_is_missing_is_named_before_anything_is_written() {
         "{error}"
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn every_damaged_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("converted");
+    let manifest = convert("tiny", "f16", &to, &mut Watch::nobody()).unwrap();
+    let damaged = || block_on(verify(&to, &mut Watch::nobody())).unwrap().1;
+    assert_eq!(damaged(), []);
+
+    let [changed, cut, gone] = [0, 1, 2].map(|at| to.join(&manifest.shards[at].file));
+    let mut bytes = fs::read(&changed).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&changed, bytes).unwrap();
+    let bytes = fs::read(&cut).unwrap();
+    fs::write(&cut, &bytes[1..]).unwrap();
+    fs::remove_file(&gone).unwrap();
+    fs::write(to.join("tokenizer.json"), "{}").unwrap();
+    let found: Vec<(String, String)> = damaged().into_iter().map(|d| (d.file, d.reason)).collect();
+    let says = [
+        "it has 2 bytes",
+        "sha256",
+        "bytes, the manifest says",
+        "it is missing",
+    ];
+    assert_eq!(found.len(), says.len(), "{found:?}");
+    assert_eq!(found[0].0, "tokenizer.json");
+    for (at, ((file, reason), says)) in found.iter().zip(says).enumerate() {
+        assert!(reason.contains(says), "{reason}");
+        assert!(at == 0 || *file == manifest.shards[at - 1].file);
+    }
+
+    fs::remove_file(to.join("manifest.json")).unwrap();
+    let error = block_on(verify(&to, &mut Watch::nobody())).unwrap_err();
+    assert!(matches!(error, Error::FileMissing { .. }), "{error}");
 }

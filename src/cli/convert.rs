@@ -1,0 +1,161 @@
+//! `inf-llava convert` and `inf-llava verify`: a checkpoint in the released layout to shards that a
+//! browser can fetch and keep, and whether such a folder is whole.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::say;
+use super::terminal::{Interrupt, Progress};
+use crate::config::{CONFIG_FILE, GENERATION_FILE};
+use crate::error::Error;
+use crate::model::{TOKENIZER_FILE, read_config};
+use crate::progress::Watch;
+use crate::weights::arrange::Precision;
+use crate::weights::checkpoint::Checkpoint;
+use crate::weights::convert::{About, Conversion};
+use crate::weights::manifest::SHARD_BYTES;
+use crate::weights::names;
+use crate::weights::source::{Folder, Source, read_file, require_file};
+use crate::weights::verify::verify;
+
+/// Of a configuration.
+const JSON_CAP: u64 = 1 << 20;
+/// Comes along where it is there.
+const BESIDE: [&str; 6] = [
+    TOKENIZER_FILE,
+    "preprocessor_config.json",
+    "LICENSE",
+    "LICENSE.txt",
+    "USE_POLICY.md",
+    "README.md",
+];
+
+#[derive(Args)]
+pub struct ConvertArgs {
+    /// Model folder in the released layout
+    #[arg(value_name = "SRC")]
+    source: PathBuf,
+    /// Folder to write; it must not be there yet
+    #[arg(value_name = "DST")]
+    destination: PathBuf,
+    /// q4 (decoder in 4 bits, the rest in 8), q8, f16 or f32
+    #[arg(long, default_value = "q4", value_name = "KIND")]
+    quant: String,
+    /// What people call the model [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Under which the weights may be used
+    #[arg(long, default_value = "unknown", value_name = "LICENSE")]
+    license: String,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// Converted model folder
+    #[arg(value_name = "DST")]
+    folder: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
+    let precision = Precision::from_name(&args.quant)?;
+    let folder = Folder::new(&args.source);
+    let config = read_config(&folder).await?;
+    let about = about(&args, &folder).await?;
+    let checkpoint = Checkpoint::open(folder).await?;
+    let names = names::tensors(&config);
+    let destination = &args.destination;
+    let conversion = Conversion::new(
+        &checkpoint,
+        &names,
+        precision,
+        SHARD_BYTES,
+        about,
+        destination,
+    )?;
+
+    let interrupt = Interrupt::new()?;
+    let progress = Progress::new();
+    let mut watch = Watch::new(interrupt.stop.clone(), |event| progress.show(&event));
+    let written = conversion.run(&mut watch);
+    progress.clear();
+    if let Err(Error::Stopped) = written {
+        eprintln!("stopped; the same command goes on");
+    }
+    let manifest = written?;
+    let (bytes, shards) = (manifest.shard_bytes(), manifest.shards.len());
+    if args.json {
+        say(json!({"bytes": bytes, "shards": shards, "tensors": manifest.tensors.len()}));
+    } else {
+        say(format_args!(
+            "{}: {:.1} MB in {shards} shards",
+            destination.display(),
+            bytes as f64 / 1e6
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the manifest says of the checkpoint, and what comes along with it.
+async fn about(args: &ConvertArgs, folder: &Folder) -> anyhow::Result<About> {
+    let parse = |file: &str, json: &[u8]| -> Result<Value, Error> {
+        serde_json::from_slice(json).map_err(|e| Error::Config {
+            file: folder.describe(file),
+            reason: e.to_string(),
+        })
+    };
+    let config = parse(
+        CONFIG_FILE,
+        &require_file(folder, CONFIG_FILE, JSON_CAP).await?,
+    )?;
+    let generation = match read_file(folder, GENERATION_FILE, JSON_CAP).await? {
+        Some(json) => parse(GENERATION_FILE, &json)?,
+        None => json!({}),
+    };
+    let own = || {
+        let path = args.source.canonicalize().ok()?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    };
+    let beside = BESIDE.map(|file| args.source.join(file));
+    Ok(About {
+        name: args.name.clone().or_else(own).unwrap_or_default(),
+        revision: "local".into(),
+        license: args.license.clone(),
+        config,
+        generation,
+        files: beside.into_iter().filter(|path| path.is_file()).collect(),
+    })
+}
+
+pub async fn run_verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {
+    let interrupt = Interrupt::new()?;
+    let progress = Progress::new();
+    let mut watch = Watch::new(interrupt.stop.clone(), |event| progress.show(&event));
+    let verified = verify(&args.folder, &mut watch).await;
+    progress.clear();
+    let (manifest, damaged) = verified?;
+    if args.json {
+        let damaged: Vec<Value> = damaged
+            .iter()
+            .map(|damage| json!({"file": damage.file, "reason": damage.reason}))
+            .collect();
+        let files = manifest.files.len() + manifest.shards.len();
+        say(json!({"name": manifest.name, "files": files, "damaged": damaged}));
+    } else {
+        for damage in &damaged {
+            say(format_args!("{}: {}", damage.file, damage.reason));
+        }
+        if damaged.is_empty() {
+            say(format_args!("{} is whole", args.folder.display()));
+        }
+    }
+    Ok(ExitCode::from(if damaged.is_empty() { 0 } else { 3 }))
+}

@@ -1,0 +1,85 @@
+//! Whether a converted model is whole: every file there, of its size, with its hash. Natively only.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest};
+use super::source::{Folder, require_file};
+use crate::error::{Error, Result};
+use crate::progress::{Phase, Watch};
+
+/// Read at once.
+const CHUNK: usize = 1 << 20;
+
+/// A file that is not what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its name.
+    pub file: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Reads the manifest of `folder` and every file that it names; gives the manifest and what is
+/// damaged.
+///
+/// # Errors
+/// [`Error::FileMissing`] and [`Error::Manifest`] for the manifest itself, [`Error::FileAccess`],
+/// [`Error::Stopped`].
+pub async fn verify(folder: &Path, watch: &mut Watch<'_>) -> Result<(Manifest, Vec<Damage>)> {
+    let json = require_file(&Folder::new(folder), MANIFEST_FILE, MANIFEST_CAP).await?;
+    let path = folder.join(MANIFEST_FILE);
+    let manifest = Manifest::from_json(&path.display().to_string(), &json)?;
+    let files = || manifest.files.iter().chain(&manifest.shards);
+    let total = files().map(|file| file.bytes).sum();
+    let (mut done, mut damaged) = (0, Vec::new());
+    for file in files() {
+        watch.progress(Phase::Verification, done, total);
+        watch.stop.check()?;
+        if let Some(reason) = damage(folder, file)? {
+            let file = file.file.clone();
+            damaged.push(Damage { file, reason });
+        }
+        done += file.bytes;
+    }
+    watch.progress(Phase::Verification, total, total);
+    Ok((manifest, damaged))
+}
+
+/// What is wrong with a file, if anything is.
+fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<String>> {
+    let path = folder.join(&expected.file);
+    let failed = |e: std::io::Error| Error::FileAccess {
+        file: path.display().to_string(),
+        reason: e.to_string(),
+    };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Some("it is missing".into())),
+        Err(e) => return Err(failed(e)),
+    };
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes != expected.bytes {
+        let wanted = expected.bytes;
+        return Ok(Some(format!(
+            "it has {bytes} bytes, the manifest says {wanted}"
+        )));
+    }
+    let (mut hash, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+    loop {
+        match file.read(&mut chunk).map_err(failed)? {
+            0 => break,
+            count => hash.update(&chunk[..count]),
+        }
+    }
+    let found: String = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok((found != expected.sha256)
+        .then(|| "its bytes are not those of the manifest's sha256".into()))
+}
