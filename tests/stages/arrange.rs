@@ -1,7 +1,5 @@
 //! Where the tensors of a converted model lie: as a manifest allows, and as few bytes as promised.
 
-use std::path::Path;
-
 use inf_llava::config::Config;
 use inf_llava::weights::arrange::{Arrangement, Precision, arrange};
 use inf_llava::weights::manifest::{Dtype, HashedFile, Manifest, SHARD_BYTES, VERSION};
@@ -10,33 +8,9 @@ use serde_json::json;
 
 const GB: f64 = 1.0e9;
 
-/// The released model's sizes.
 fn released() -> Names {
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/released-geometry/config.json");
-    let mut config: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    for (name, value) in [
-        ("hidden_size", 4096),
-        ("intermediate_size", 14336),
-        ("num_hidden_layers", 32),
-        ("num_attention_heads", 32),
-        ("num_key_value_heads", 8),
-        ("vocab_size", 128257),
-        ("mm_hidden_size", 1024),
-    ] {
-        config[name] = json!(value);
-    }
-    for (name, value) in [
-        ("hidden_size", 1024),
-        ("intermediate_size", 4096),
-        ("num_hidden_layers", 24),
-        ("num_attention_heads", 16),
-    ] {
-        config["vision_config"][name] = json!(value);
-    }
-    let config = Config::from_json(config.to_string().as_bytes(), None).unwrap();
-    names::tensors(&config)
+    let json = crate::config::released().to_string();
+    names::tensors(&Config::from_json(json.as_bytes(), None).unwrap())
 }
 
 /// The manifest that would describe it, read again: its checks are the test.
