@@ -20,7 +20,7 @@ pub const FORMAT: &str = "inf-llava";
 pub const VERSION: u64 = 1;
 /// A manifest of the released model has 60 kB.
 pub const MANIFEST_CAP: u64 = 16 << 20;
-/// Bytes that a shard may have: what the browser holds at once.
+/// Bytes that a shard, or a file beside them, may have: what the browser holds at once.
 pub const SHARD_BYTES: u64 = 64 << 20;
 /// Each piece begins at a multiple of this, with zeros before it.
 pub const ALIGNMENT: u64 = 16;
@@ -221,12 +221,6 @@ impl Manifest {
                 return Err(format!("file {:?} is named twice", file.file));
             }
         }
-        if let Some(shard) = self.shards.iter().find(|shard| shard.bytes > SHARD_BYTES) {
-            return Err(format!(
-                "shard {} has {} bytes; at most {SHARD_BYTES} are allowed",
-                shard.file, shard.bytes
-            ));
-        }
         let mut spans: Vec<Vec<Span>> = vec![Vec::new(); self.shards.len()];
         for (name, stored) in &self.tensors {
             within("characters in a tensor's name", name.len(), NAME_CAP)?;
@@ -329,6 +323,12 @@ fn check_shard(shard: &HashedFile, mut spans: Vec<Span>) -> Result<(), String> {
 fn check_file(file: &HashedFile) -> Result<(), String> {
     if !is_plain_name(&file.file) {
         return Err(format!("{:?} is not a plain file name", file.file));
+    }
+    if file.bytes > SHARD_BYTES {
+        return Err(format!(
+            "{} has {} bytes; at most {SHARD_BYTES} are allowed",
+            file.file, file.bytes
+        ));
     }
     let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if file.sha256.len() != 64 || !file.sha256.bytes().all(is_digit) {

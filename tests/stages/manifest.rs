@@ -96,6 +96,7 @@ fn overlaps_holes_and_what_lies_outside_are_refused() {
         text.contains("has 200 bytes, its tensors end at 132"),
         "{text}"
     );
+    assert!(refusal("/files/0/bytes", json!(u64::MAX)).contains("tokenizer.json has"));
     let text = refusal("/shards/0/bytes", json!(SHARD_BYTES + 1));
     assert!(
         text.contains("shard-00001.bin") && text.contains("67108864"),
