@@ -99,10 +99,9 @@ impl<S: Source> Checkpoint<S> {
         &self.files
     }
 
-    /// Names, places and types of all tensors, to tell one checkpoint from another.
-    pub fn identity(&self) -> String {
-        let files: Vec<String> = self.files.iter().map(|f| self.source.describe(f)).collect();
-        format!("{files:?} {:?}", self.entries)
+    /// Where they are read from.
+    pub fn source(&self) -> &S {
+        &self.source
     }
 
     /// Bytes of all tensors as stored.

@@ -19,6 +19,7 @@ use super::manifest::{Dtype, FORMAT, HashedFile, MANIFEST_FILE, Manifest, Stored
 use super::names::Names;
 use super::quantize::{BLOCK, Quant};
 use super::source::Folder;
+use super::verify::hex;
 use crate::error::{Error, Result};
 use crate::progress::{Phase, Watch};
 
@@ -54,7 +55,7 @@ pub struct Conversion<'a> {
 /// The shards that are done, and of what.
 #[derive(Serialize, Deserialize)]
 struct Journal {
-    /// Hash of the tensors' places and of the checkpoint's files.
+    /// See [`Conversion::identity`].
     of: String,
     shards: Vec<HashedFile>,
 }
@@ -159,8 +160,17 @@ impl<'a> Conversion<'a> {
         Journal { of, shards }
     }
 
+    /// Of the tensors' places and of the checkpoint's files as they are now: shards of an older state must
+    /// not be mixed with those of this one.
     fn identity(&self) -> String {
-        let text = format!("{:?} {}", self.arrangement, self.checkpoint.identity());
+        let files = self.checkpoint.files().iter().map(|file| {
+            let path = self.checkpoint.source().path(file);
+            let found = fs::metadata(&path).ok();
+            let state = found.map(|found| (found.len(), found.modified().ok()));
+            format!("{path:?} {state:?}")
+        });
+        let files: Vec<String> = files.collect();
+        let text = format!("{:?} {files:?}", self.arrangement);
         hex(&Sha256::digest(text.as_bytes()))
     }
 
@@ -176,6 +186,7 @@ impl<'a> Conversion<'a> {
                         name,
                         stored,
                         first,
+                        count: piece.rows,
                     };
                     let size = stored.dtype.bytes(piece.rows, &stored.shape[1..])?;
                     rows.write(&mut bytes[piece.offset as usize..][..size as usize])?;
@@ -200,16 +211,17 @@ impl<'a> Conversion<'a> {
     }
 }
 
-/// Rows of a tensor from `first` on.
+/// `count` rows of a tensor from `first` on.
 struct Rows<'a> {
     checkpoint: &'a Checkpoint<Folder>,
     name: &'a str,
     stored: &'a Stored,
     first: usize,
+    count: usize,
 }
 
 impl Rows<'_> {
-    /// Fills `bytes` with as many rows as it has room for, on all cores.
+    /// Fills `bytes`, which have room for them, on all cores.
     fn write(&self, bytes: &mut [u8]) -> Result<()> {
         let columns: usize = self.stored.shape[1..].iter().product();
         let step = (CHUNK / columns).max(1);
@@ -239,14 +251,12 @@ impl Rows<'_> {
         bytes: &mut [u8],
     ) -> Result<()> {
         let (code_bytes, blocks) = (columns / 8 * quant.bits(), columns / BLOCK);
-        // A row has its codes, its block scales and four bytes; the padding is less than a row.
-        let rows = bytes.len() / (code_bytes + blocks + 4);
-        let layout = quant.layout(rows, columns)?;
+        let layout = quant.layout(self.count, columns)?;
         let (codes, rest) = bytes.split_at_mut(layout.codes);
         let (block_scales, row_scales) = rest.split_at_mut(layout.block_scales);
         let chunks = codes
             .par_chunks_mut(step * code_bytes)
-            .zip(block_scales[..rows * blocks].par_chunks_mut(step * blocks))
+            .zip(block_scales[..self.count * blocks].par_chunks_mut(step * blocks))
             .zip(row_scales.par_chunks_mut(step * 4));
         chunks
             .enumerate()
@@ -316,8 +326,4 @@ fn write_hashed(folder: &Path, file: &str, bytes: &[u8]) -> Result<HashedFile> {
 
 fn to_json(journal: &Journal) -> Result<Vec<u8>> {
     serde_json::to_vec(journal).map_err(|e| failed(Path::new(JOURNAL))(&e.to_string()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -107,8 +107,13 @@ mod folder {
             Folder(path.as_ref().to_path_buf())
         }
 
+        /// Where `file` is, or would be.
+        pub fn path(&self, file: &str) -> PathBuf {
+            self.0.join(file)
+        }
+
         fn open(&self, file: &str) -> Result<File> {
-            File::open(self.0.join(file)).map_err(|e| match e.kind() {
+            File::open(self.path(file)).map_err(|e| match e.kind() {
                 ErrorKind::NotFound => Error::FileMissing {
                     file: self.describe(file),
                 },
@@ -126,7 +131,7 @@ mod folder {
 
     impl Source for Folder {
         fn describe(&self, file: &str) -> String {
-            self.0.join(file).display().to_string()
+            self.path(file).display().to_string()
         }
 
         async fn size(&self, file: &str) -> Result<Option<u64>> {

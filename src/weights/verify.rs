@@ -75,11 +75,12 @@ fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<String>> {
             count => hash.update(&chunk[..count]),
         }
     }
-    let found: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let found = hex(&hash.finalize());
     Ok((found != expected.sha256)
         .then(|| "its bytes are not those of the manifest's sha256".into()))
+}
+
+/// As a manifest writes a hash.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -47,6 +47,17 @@ fn convert(name: &str, precision: &str, to: &Path, watch: &mut Watch) -> Result<
     Conversion::new(&checkpoint, &names, precision, SHARD_BYTES, about(name), to)?.run(watch)
 }
 
+/// Stops as soon as a shard is done.
+fn stopped_after_a_shard() -> Watch<'static> {
+    let stop = StopFlag::default();
+    let flag = stop.clone();
+    Watch::new(stop, move |event| {
+        if matches!(event, Event::Progress { done: 1.., .. }) {
+            flag.stop();
+        }
+    })
+}
+
 /// What a converted folder holds of a tensor.
 fn read(folder: &Path, manifest: &Manifest, name: &str) -> Vec<f32> {
     let stored = &manifest.tensors[name];
@@ -127,15 +138,7 @@ fn a_conversion_that_was_stopped_goes_on_and_nothing_is_there_before() {
 
     assert!(expected.shards.len() > 3);
 
-    // Stopped as soon as a shard is done.
-    let stop = StopFlag::default();
-    let flag = stop.clone();
-    let mut stopped = Watch::new(stop, move |event| {
-        if matches!(event, Event::Progress { done: 1.., .. }) {
-            flag.stop();
-        }
-    });
-    let error = convert("tiny", "f32", &parted, &mut stopped).unwrap_err();
+    let error = convert("tiny", "f32", &parted, &mut stopped_after_a_shard()).unwrap_err();
     assert!(matches!(error, Error::Stopped) && !parted.exists());
     let part = dir.path().join("parted.part");
     let first = |folder: &Path| {
@@ -173,6 +176,45 @@ fn a_conversion_that_was_stopped_goes_on_and_nothing_is_there_before() {
     assert!(error.to_string().contains("it is there already"), "{error}");
     let json = fs::read(parted.join("manifest.json")).unwrap();
     assert_eq!(Manifest::from_json("m", &json).unwrap(), expected);
+}
+
+/// Shards of an older state of the checkpoint must not be mixed with those of a newer one.
+#[test]
+fn a_checkpoint_that_changed_is_converted_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, to) = (dir.path().join("source"), dir.path().join("converted"));
+    fs::create_dir(&source).unwrap();
+    for entry in fs::read_dir(fixture("tiny")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, source.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let (_, names) = open("tiny");
+    let run = |watch: &mut Watch| {
+        let checkpoint = block_on(Checkpoint::open(Folder::new(&source))).unwrap();
+        let f32 = Precision::F32;
+        Conversion::new(&checkpoint, &names, f32, SHARD_BYTES, about("tiny"), &to)?.run(watch)
+    };
+    assert!(matches!(
+        run(&mut stopped_after_a_shard()),
+        Err(Error::Stopped)
+    ));
+
+    // Every number of every file becomes zero, in the same places.
+    let checkpoint = block_on(Checkpoint::open(Folder::new(&source))).unwrap();
+    for file in checkpoint.files() {
+        let path = source.join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes[8 + header..].fill(0);
+        fs::write(&path, bytes).unwrap();
+    }
+    let manifest = run(&mut Watch::nobody()).unwrap();
+    for name in manifest.tensors.keys() {
+        let found = read(&to, &manifest, name);
+        assert!(found.iter().all(|&value| value == 0.0), "{name}");
+    }
 }
 
 #[test]
