@@ -126,7 +126,9 @@ impl ConversationTask {
             (Sight::Words(words, noise), _) => self.data.scene(index).map(|scene| {
                 let embeddings = decoder.embed_tokens.val();
                 let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ number.rotate_left(32));
-                words.embed_noisy(&scene, &self.config, &embeddings, *noise, &mut rng)
+                let seen = Words::seen(&scene, &self.config);
+                let words = words.embed(&scene, &seen, &self.config, &embeddings);
+                Words::blur(words, &seen, *noise, &mut rng)
             }),
             (Sight::Features(seen), Some(perspectives)) => {
                 let (cache, prepared) = seen.as_ref();
@@ -209,7 +211,7 @@ impl Task for ConversationTask {
         {
             let embeddings = decoder.embed_tokens.val();
             let seen = Words::seen(&scene, &self.config);
-            let words = words.embed(&scene, &self.config, &embeddings);
+            let words = words.embed(&scene, &seen, &self.config, &embeddings);
             return Ok(naming_loss(visual.clone(), words, &seen));
         }
         let Lesson { example, topics } = self.data.lesson(

@@ -224,11 +224,10 @@ impl Data {
                 of_those.truncate(count / 2);
                 of_those.extend(others);
                 asked = of_those;
-            }
-            asked.truncate(count);
-            if !often.is_empty() {
+                asked.truncate(count);
                 asked.shuffle(&mut rng);
             }
+            asked.truncate(count);
             // A scene may have none of the wanted ones.
             if asked.is_empty() {
                 asked = questions(&scene, &mut rng, count);

@@ -72,7 +72,8 @@ pub struct Labels {
 pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels {
     let mut labels = Labels::default();
     let is_whole_picture = view.stride * (side * patch_px) as f32 >= scene.side_px as f32;
-    labels.totals = is_whole_picture.then(|| totals(scene));
+    let totals = is_whole_picture.then(|| totals(scene));
+    labels.totals = totals;
     for row in 0..side {
         for column in 0..side {
             let at = |index: usize, origin: f32| {
@@ -88,8 +89,8 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             );
             labels.shape.push(figure.map_or(0, |f| 1 + f.shape.index()));
             labels.colour.push(figure.map(|f| f.colour.index()));
-            let figure = figure.filter(|_| is_whole_picture);
-            labels.counts.push(figure.map(|f| counts(scene, f)));
+            let counts = figure.zip(totals).map(|(f, totals)| counts(f, totals));
+            labels.counts.push(counts);
 
             // None stands in two crops.
             let extent = view.stride * (side * patch_px) as f32 / view.crops as f32;
@@ -172,11 +173,10 @@ fn totals(scene: &Scene) -> [usize; TOTALS] {
 }
 
 /// How many figures are of `figure`'s colour, how many of its shape, and how many there are.
-fn counts(scene: &Scene, figure: &Object) -> [usize; SLOTS] {
-    let count = |is: &dyn Fn(&Object) -> bool| scene.objects.iter().filter(|o| is(o)).count();
-    let of_colour = count(&|o| o.colour == figure.colour);
-    let of_shape = count(&|o| o.shape == figure.shape);
-    [of_colour, of_shape, scene.objects.len(), 0]
+fn counts(figure: &Object, totals: [usize; TOTALS]) -> [usize; SLOTS] {
+    let of_colour = totals[figure.colour.index()];
+    let of_shape = totals[Colour::ALL.len() + figure.shape.index()];
+    [of_colour, of_shape, totals[TOTALS - 1], 0]
 }
 
 /// The heights of a chart's bars as classes, by colour.

@@ -60,12 +60,12 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     heads
 }
 
-/// Outputs of each of the last two heads: the code of the character in each place of a text,
-/// or that of each count.
+/// Outputs of each of the two heads that spell: the code of the character in each place of a text, or
+/// that of each count.
 const SPELT: usize = labels::SLOTS * CODE;
 /// Of a channel of a code, so that the squares of a character add up to 1.
 const SPELT_SIZE: f32 = 0.25;
-/// Weight of these heads' squares.
+/// Weight of their squares.
 const SPELT_WEIGHT: f32 = 1.0;
 
 /// Weight of the squares of what is missing of the totals.

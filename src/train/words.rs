@@ -1,12 +1,12 @@
 //! A scene in words: what stands in for the picture while the decoder learns to answer.
 //!
 //! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
-//! for what is there: "red", "shape" and "circle", or "blue", "sign" and its characters, or "chart",
-//! "bar" and the bars' colours, in its upper half beside "tallest" and the taller the louder, in its
-//! lower half beside "shortest" and the shorter the louder; and for where it is, between "top" and
-//! "bottom" and between "left" and "right". Nothing is seen yet, but a question's words meet
-//! themselves. The paper's decoder comes with such skills. Afterwards the projector is to learn to
-//! speak in these words.
+//! for what is there: "red", "shape" and "circle", or "blue" and "sign", or "chart", "bar" and the
+//! bars' colours, in its upper half beside "tallest" and the taller the louder, in its lower half
+//! beside "shortest" and the shorter the louder; and for where it is, between "top" and "bottom" and
+//! between "left" and "right". How many figures are like one, and what a sign says, is spelled in
+//! channels. Nothing is seen yet, but a question's words meet themselves. The paper's decoder comes
+//! with such skills. Afterwards the projector is to learn to speak in these words.
 //! (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
@@ -180,36 +180,7 @@ impl Words {
     }
 
     /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
-    pub fn embed(&self, scene: &Scene, config: &Config, embed_tokens: &Tensor<2>) -> Tensor<2> {
-        self.embed_seen(scene, &Self::seen(scene, config), config, embed_tokens)
-    }
-
-    /// The same, but signs and counts less clearly. `noise` is that of a [`Stage`](super::file::Stage).
-    pub fn embed_noisy(
-        &self,
-        scene: &Scene,
-        config: &Config,
-        embed_tokens: &Tensor<2>,
-        noise: f32,
-        rng: &mut ChaCha8Rng,
-    ) -> Tensor<2> {
-        let seen = Self::seen(scene, config);
-        let words = self.embed_seen(scene, &seen, config, embed_tokens);
-        let [positions, hidden] = words.dims();
-        let mut values = vec![0.0; positions * hidden];
-        let spelled = seen.text.iter().zip(&seen.counts);
-        for (row, (text, counts)) in values.chunks_mut(hidden).zip(spelled) {
-            if text.or(*counts).is_some() {
-                row.fill_with(|| normal(rng));
-            }
-        }
-        let device = words.device().without_autodiff();
-        let values = Tensor::<2>::from_data(TensorData::new(values, [positions, hidden]), &device);
-        let squares = words.clone().detach().powi_scalar(2).mean_dim(1);
-        words + squares.mul_scalar(noise).sqrt() * values
-    }
-
-    fn embed_seen(
+    pub fn embed(
         &self,
         scene: &Scene,
         seen: &Labels,
@@ -225,5 +196,22 @@ impl Words {
         let spelled = texts.iter().zip(counts).map(|(a, b)| a + b).collect();
         let spelled = TensorData::new(spelled, [seen.text.len(), hidden]);
         said.embed(embed_tokens) + Tensor::<2>::from_data(spelled, &device)
+    }
+
+    /// `words` `[h * h, hidden]` of what is `seen`, but signs and counts less clear: `noise` is that of a
+    /// [`Stage`](super::file::Stage).
+    pub fn blur(words: Tensor<2>, seen: &Labels, noise: f32, rng: &mut ChaCha8Rng) -> Tensor<2> {
+        let [positions, hidden] = words.dims();
+        let mut values = vec![0.0; positions * hidden];
+        let spelled = seen.text.iter().zip(&seen.counts);
+        for (row, (text, counts)) in values.chunks_mut(hidden).zip(spelled) {
+            if text.or(*counts).is_some() {
+                row.fill_with(|| normal(rng));
+            }
+        }
+        let device = words.device().without_autodiff();
+        let values = Tensor::<2>::from_data(TensorData::new(values, [positions, hidden]), &device);
+        let squares = words.clone().detach().powi_scalar(2).mean_dim(1);
+        words + squares.mul_scalar(noise).sqrt() * values
     }
 }
