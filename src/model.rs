@@ -20,7 +20,7 @@ use crate::weights::source::{Source, read_file, require_file};
 /// File name of the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Configurations are a few kB.
-const CONFIG_CAP: u64 = 1 << 20;
+pub const CONFIG_CAP: u64 = 1 << 20;
 const MIB: u64 = 1 << 20;
 
 /// Everything that answers questions about pictures.

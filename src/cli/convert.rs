@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::say;
 use super::terminal::{Interrupt, Progress};
-use crate::config::{CONFIG_FILE, GENERATION_FILE};
+use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Error;
-use crate::model::{TOKENIZER_FILE, read_config};
+use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
 use crate::progress::Watch;
 use crate::weights::arrange::Precision;
 use crate::weights::checkpoint::Checkpoint;
@@ -21,12 +21,10 @@ use crate::weights::names;
 use crate::weights::source::{Folder, Source, read_file, require_file};
 use crate::weights::verify::verify;
 
-/// Of a configuration.
-const JSON_CAP: u64 = 1 << 20;
 /// Comes along where it is there.
 const BESIDE: [&str; 6] = [
     TOKENIZER_FILE,
-    "preprocessor_config.json",
+    PREPROCESSOR_FILE,
     "LICENSE",
     "LICENSE.txt",
     "USE_POLICY.md",
@@ -114,9 +112,9 @@ async fn about(args: &ConvertArgs, folder: &Folder) -> anyhow::Result<About> {
     };
     let config = parse(
         CONFIG_FILE,
-        &require_file(folder, CONFIG_FILE, JSON_CAP).await?,
+        &require_file(folder, CONFIG_FILE, CONFIG_CAP).await?,
     )?;
-    let generation = match read_file(folder, GENERATION_FILE, JSON_CAP).await? {
+    let generation = match read_file(folder, GENERATION_FILE, CONFIG_CAP).await? {
         Some(json) => parse(GENERATION_FILE, &json)?,
         None => json!({}),
     };

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[path = "cli_convert.rs"]
+mod convert;
 #[path = "cli_errors.rs"]
 mod errors;
 #[path = "cli_files.rs"]
