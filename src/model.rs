@@ -1,5 +1,7 @@
 //! A model, loaded: configuration, tokenizer and modules on a device.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
@@ -9,13 +11,19 @@ use crate::gpu::ops::Square;
 use crate::image::{Limits, Picture, decode, square_u8};
 use crate::language::decoder::Decoder;
 use crate::language::rope::Rope;
+use crate::language::splice::inputs_embeds;
 use crate::progress::Watch;
 use crate::text::Tokenizer;
+use crate::vision::clip::ClipTower;
 use crate::vision::encoder::VisionEncoder;
+use crate::vision::perspectives::Perspectives;
+use crate::weights::Tensors;
 use crate::weights::build::Builder;
 use crate::weights::checkpoint::Checkpoint;
+use crate::weights::converted::{Converted, read_manifest};
+use crate::weights::manifest::{Manifest, as_floats};
 use crate::weights::names;
-use crate::weights::source::{Source, read_file, require_file};
+use crate::weights::source::{AnySource, Source, read_file, require_file};
 
 /// File name of the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -41,6 +49,10 @@ pub struct Model {
     pub context_tokens: usize,
     /// Bytes of the weights as stored.
     pub stored_bytes: u64,
+    /// What it takes.
+    pub estimate: Estimate,
+    /// Where it was read from; embeddings may still be read there.
+    source: Rc<dyn AnySource>,
 }
 
 /// What a model needs, known before any weight is read.
@@ -48,25 +60,27 @@ pub struct Model {
 pub struct Estimate {
     /// Numbers in the weights that are read.
     pub parameters: u64,
-    /// Bytes of the weights on the device (f32).
+    /// Bytes of the weights on the device: f32, or as they are quantised.
     pub weights_bytes: u64,
     /// Bytes of the key/value cache.
     pub cache_bytes: u64,
-    /// Bytes of the largest single tensor.
+    /// Bytes of the largest single buffer of them.
     pub largest_tensor_bytes: u64,
     /// Bytes of the intermediate results at their largest, roughly.
     pub activation_bytes: u64,
 }
 
 impl Estimate {
-    /// For `config` with room for `context_tokens`.
-    pub fn new(config: &Config, context_tokens: usize) -> Self {
+    /// For `config`, converted as `manifest` says if there is one, with room for `context_tokens`.
+    pub fn new(config: &Config, manifest: Option<&Manifest>, context_tokens: usize) -> Self {
         let parameters = names::parameters(config);
-        let bytes = |shape: &Vec<usize>| shape.iter().map(|&d| d as u64).product::<u64>() * 4;
-        let largest = names::tensors(config)
+        let sizes: Vec<(u64, u64)> = names::tensors(config)
             .iter()
-            .map(|(_, shape)| bytes(shape))
-            .max();
+            .map(|(name, shape)| match manifest {
+                Some(manifest) => manifest.resident_bytes(name, shape),
+                None => as_floats(shape),
+            })
+            .collect();
         let vision = &config.vision;
         let tokens = (config.image_tokens() + 1) as u64;
         // Scores and the MLP of one vision pass; features of every crop and their projections.
@@ -77,9 +91,9 @@ impl Estimate {
         let pixels = 3 * (config.square_px() as u64).pow(2) * 3;
         Estimate {
             parameters,
-            weights_bytes: parameters * 4,
+            weights_bytes: sizes.iter().map(|(bytes, _)| bytes).sum(),
             cache_bytes: config.cache_bytes_per_token() * context_tokens as u64,
-            largest_tensor_bytes: largest.unwrap_or(0),
+            largest_tensor_bytes: sizes.iter().map(|&(_, largest)| largest).max().unwrap_or(0),
             activation_bytes: (pass + features + pixels) * 4,
         }
     }
@@ -117,58 +131,95 @@ impl Estimate {
     }
 }
 
-/// Reads and checks the configuration of a model folder.
+/// Reads and checks the configuration of a model folder: its `config.json`, or where there is none that
+/// of the manifest of a converted model, which is given too.
 ///
 /// # Errors
-/// [`Error::FileMissing`], [`Error::Config`].
-pub async fn read_config(source: &impl Source) -> Result<Config> {
-    let config = require_file(source, CONFIG_FILE, CONFIG_CAP).await?;
-    let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
-    Config::from_json(&config, generation.as_deref()).map_err(|error| match error {
+/// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
+pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifest>)> {
+    let named = |error| match error {
         Error::Config { file, reason } => Error::Config {
             file: source.describe(&file),
             reason,
         },
         other => other,
-    })
+    };
+    if let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? {
+        let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
+        let config = Config::from_json(&config, generation.as_deref()).map_err(named)?;
+        return Ok((config, None));
+    }
+    let missing = || Error::FileMissing {
+        file: source.describe(CONFIG_FILE),
+    };
+    let manifest = read_manifest(source).await?.ok_or_else(missing)?;
+    let generation = manifest.generation.to_string();
+    let config = manifest.config.to_string();
+    let config = Config::from_json(config.as_bytes(), Some(generation.as_bytes()));
+    Ok((config.map_err(named)?, Some(manifest)))
+}
+
+async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<Tokenizer> {
+    let json = require_file(source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
+    let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
+    if tokenizer.vocab_size() > config.language.vocab_size {
+        return Err(Error::Tokenizer {
+            file: source.describe(TOKENIZER_FILE),
+            reason: format!(
+                "it has {} tokens, config.json has room for {}",
+                tokenizer.vocab_size(),
+                config.language.vocab_size
+            ),
+        });
+    }
+    Ok(tokenizer)
+}
+
+async fn modules(
+    tensors: &impl Tensors,
+    config: &Config,
+    device: &ChosenDevice,
+    watch: &mut Watch<'_>,
+) -> Result<(ClipTower, Perspectives, Decoder)> {
+    let mut builder = Builder::new(tensors, config, &device.device, watch)?;
+    let tower = builder.clip_tower().await?;
+    let perspectives = builder.perspectives().await?;
+    Ok((tower, perspectives, builder.decoder().await?))
 }
 
 impl Model {
-    /// Loads a model folder onto `device`. The order is: configuration, estimate, tokenizer,
-    /// headers, and only then weights.
+    /// Loads a model folder, a checkpoint's or a converted one, onto `device`. The order is:
+    /// configuration, estimate, tokenizer, headers, and only then weights.
     ///
     /// # Errors
     /// Whatever is missing, broken or too large, before anything is computed; [`Error::Stopped`].
-    pub async fn load<S: Source>(
+    pub async fn load<S: Source + 'static>(
         source: S,
         device: &ChosenDevice,
         context_tokens: Option<usize>,
         watch: &mut Watch<'_>,
     ) -> Result<Model> {
-        let config = read_config(&source).await?;
+        let source = Rc::new(source);
+        let (config, manifest) = read_config(source.as_ref()).await?;
         let context_tokens = config.context_tokens(context_tokens)?;
-        Estimate::new(&config, context_tokens).check(device)?;
+        let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
+        estimate.check(device)?;
         watch.stop.check()?;
+        let tokenizer = read_tokenizer(source.as_ref(), &config).await?;
 
-        let json = require_file(&source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
-        let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
-        if tokenizer.vocab_size() > config.language.vocab_size {
-            return Err(Error::Tokenizer {
-                file: source.describe(TOKENIZER_FILE),
-                reason: format!(
-                    "it has {} tokens, config.json has room for {}",
-                    tokenizer.vocab_size(),
-                    config.language.vocab_size
-                ),
-            });
-        }
-
-        let checkpoint = Checkpoint::open(source).await?;
-        let mut builder = Builder::new(&checkpoint, &config, &device.device, watch)?;
-        let tower = builder.clip_tower().await?;
-        let perspectives = builder.perspectives().await?;
-        let decoder = builder.decoder().await?;
-
+        let (modules, stored_bytes) = match manifest {
+            Some(manifest) => {
+                let bytes = manifest.shard_bytes();
+                let converted = Converted::new(source.clone(), manifest);
+                (modules(&converted, &config, device, watch).await?, bytes)
+            }
+            None => {
+                let checkpoint = Checkpoint::open(source.clone()).await?;
+                let bytes = checkpoint.stored_bytes();
+                (modules(&checkpoint, &config, device, watch).await?, bytes)
+            }
+        };
+        let (tower, perspectives, decoder) = modules;
         let vision = VisionEncoder::new(&config, tower, perspectives, &device.device);
         let language = &config.language;
         let rope = Rope::new(
@@ -178,7 +229,7 @@ impl Model {
             &device.device,
         );
         Ok(Model {
-            stored_bytes: checkpoint.stored_bytes(),
+            stored_bytes,
             config,
             tokenizer,
             vision,
@@ -186,6 +237,8 @@ impl Model {
             rope,
             device: device.clone(),
             context_tokens,
+            estimate,
+            source,
         })
     }
 
@@ -203,8 +256,18 @@ impl Model {
         decode(file, bytes, &Limits::default())
     }
 
-    /// `[vocabulary, hidden]`.
-    pub fn embed_tokens(&self) -> Tensor<2> {
-        self.decoder.embed_tokens.val()
+    /// Embeds `ids`, `[tokens, hidden]`, with `visual_tokens` `[image_tokens, hidden]` in the picture's
+    /// place.
+    ///
+    /// # Errors
+    /// What reading embeddings fails with, where they are read when they are needed.
+    pub async fn embed(&self, ids: &[i32], visual_tokens: Option<&Tensor<2>>) -> Result<Tensor<2>> {
+        let embedding = &self.decoder.embed_tokens;
+        let device = &self.device.device;
+        let rows = embedding
+            .rows_for(ids, self.source.as_ref(), device)
+            .await?;
+        let (embed_tokens, ids) = rows;
+        Ok(inputs_embeds(embed_tokens, &ids, visual_tokens))
     }
 }

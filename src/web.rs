@@ -18,7 +18,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::error::Error;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::gpu::kernel::launches;
-use crate::model::{Estimate, Model};
+use crate::model::Model;
 use crate::progress::{self, Event, Watch};
 use crate::session::{AskOptions, Session};
 use crate::vision::plan::Coverage;
@@ -132,11 +132,10 @@ impl Engine {
     /// What the model is and where it runs.
     pub fn info(&self) -> JsResult<JsValue> {
         let (config, model) = (&self.model.config, &self.model);
-        let estimate = Estimate::new(config, model.context_tokens);
         to_value(&serde_json::json!({
             "name": self.name,
             "device": model.device.name,
-            "parameters": estimate.parameters,
+            "parameters": model.estimate.parameters,
             "weights_bytes": model.stored_bytes,
             "crops_per_side": config.crops_per_side,
             "crop_px": config.vision.crop_px,

@@ -42,6 +42,9 @@ mod cli;
 #[cfg(feature = "convert")]
 #[path = "stages/convert.rs"]
 mod convert;
+#[cfg(all(feature = "convert", feature = "model"))]
+#[path = "stages/converted.rs"]
+mod converted;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;
@@ -57,6 +60,9 @@ mod language;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "model")]
+#[path = "stages/quantized_linear.rs"]
+mod quantized_linear;
 #[cfg(feature = "scenes")]
 #[path = "stages/samples.rs"]
 mod samples;
@@ -111,8 +117,14 @@ fn device(name: &str) -> inf_llava::gpu::device::ChosenDevice {
 /// The fixture `name`, loaded on the device called `device_name`.
 #[cfg(feature = "model")]
 fn load(name: &str, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
+    load_folder(&fixture(name), device_name)
+}
+
+/// The model in `folder`, loaded on the device called `device_name`.
+#[cfg(feature = "model")]
+fn load_folder(folder: &Path, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
     use inf_llava::{model::Model, progress::Watch, weights::source::Folder};
-    let source = Folder::new(fixture(name));
+    let source = Folder::new(folder);
     let device = device(device_name);
     std::rc::Rc::new(block_on(Model::load(source, &device, None, &mut Watch::nobody())).unwrap())
 }

@@ -66,7 +66,14 @@ pub struct VerifyArgs {
 pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let precision = Precision::from_name(&args.quant)?;
     let folder = Folder::new(&args.source);
-    let config = read_config(&folder).await?;
+    let (config, manifest) = read_config(&folder).await?;
+    if manifest.is_some() {
+        return Err(Error::Option {
+            option: args.source.display().to_string(),
+            reason: "it is a converted model; convert the checkpoint that it was made from".into(),
+        }
+        .into());
+    }
     let about = about(&args, &folder).await?;
     let checkpoint = Checkpoint::open(folder).await?;
     let names = names::tensors(&config);

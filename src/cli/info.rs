@@ -1,16 +1,21 @@
 //! `inf-llava info`: what a model is and needs, without loading it.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 
 use super::{ModelArgs, say};
+use crate::Error;
+use crate::config::Config;
 use crate::model::{Estimate, read_config};
 use crate::vision::plan::{Coverage, Plan};
 use crate::weights::checkpoint::Checkpoint;
-use crate::weights::names;
+use crate::weights::converted::Converted;
+use crate::weights::manifest::Manifest;
 use crate::weights::source::Folder;
+use crate::weights::{Tensors, names};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -26,13 +31,10 @@ pub struct InfoArgs {
 pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let folder = args.model.folder()?;
     let source = Folder::new(&folder);
-    let config = read_config(&source).await?;
+    let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;
-    let estimate = Estimate::new(&config, context_tokens);
-    let checkpoint = Checkpoint::open(source).await?;
-    for (name, shape) in names::tensors(&config) {
-        checkpoint.check(&name, &shape)?;
-    }
+    let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
+    let stored = Stored::of(source, &config, manifest).await?;
     let h = config.vision.tokens_per_side();
     let passes = |coverage| {
         Plan::new(config.crops_per_side, h, config.ablation, coverage)
@@ -45,9 +47,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         let value = json!({
             "model": folder,
             "parameters": estimate.parameters,
-            "stored_bytes": checkpoint.stored_bytes(),
-            "stored_as": checkpoint.dtypes(),
-            "files": checkpoint.files(),
+            "stored_bytes": stored.bytes,
+            "stored_as": stored.dtypes,
+            "files": stored.files,
             "crops_per_side": config.crops_per_side,
             "crop_px": config.vision.crop_px,
             "image_px": config.square_px(),
@@ -106,9 +108,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     say(format_args!(
         "  weights      {} parameters, {:.1} MiB stored as {} in {} file(s)",
         estimate.parameters,
-        checkpoint.stored_bytes() as f64 / MIB,
-        checkpoint.dtypes().join(", "),
-        checkpoint.files().len()
+        stored.bytes as f64 / MIB,
+        stored.dtypes.join(", "),
+        stored.files.len()
     ));
     say(format_args!(
         "  memory       {:.1} MiB: weights {:.1}, cache for {context_tokens} tokens {:.1}, intermediate results about {:.1}",
@@ -118,4 +120,52 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         estimate.activation_bytes as f64 / MIB
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files of the weights.
+struct Stored {
+    bytes: u64,
+    dtypes: Vec<String>,
+    files: Vec<String>,
+}
+
+impl Stored {
+    /// Checks that every tensor is there.
+    async fn of(
+        source: Folder,
+        config: &Config,
+        manifest: Option<Manifest>,
+    ) -> Result<Self, Error> {
+        let names = names::tensors(config);
+        if let Some(manifest) = manifest {
+            let converted = Converted::new(source, manifest);
+            names
+                .iter()
+                .try_for_each(|(name, shape)| converted.check(name, shape))?;
+            let manifest = converted.manifest();
+            let dtypes: BTreeSet<&str> = manifest
+                .tensors
+                .values()
+                .map(|stored| stored.dtype.name())
+                .collect();
+            return Ok(Stored {
+                bytes: manifest.shard_bytes(),
+                dtypes: dtypes.into_iter().map(str::to_string).collect(),
+                files: manifest
+                    .shards
+                    .iter()
+                    .map(|shard| shard.file.clone())
+                    .collect(),
+            });
+        }
+        let checkpoint = Checkpoint::open(source).await?;
+        names
+            .iter()
+            .try_for_each(|(name, shape)| checkpoint.check(name, shape))?;
+        Ok(Stored {
+            bytes: checkpoint.stored_bytes(),
+            dtypes: checkpoint.dtypes(),
+            files: checkpoint.files().to_vec(),
+        })
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::Device;
+use burn::backend::Flex;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::wgpu::{WgpuBackend, WgpuOptions, wgpu};
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
+use burn::tensor::{Device, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -68,6 +69,12 @@ pub struct ChosenDevice {
     pub max_tensor_bytes: u64,
     /// Bytes that are free for the model, where that can be known.
     pub free_bytes: Option<u64>,
+}
+
+/// Whether tensors on `device` lie in the program's own memory.
+pub fn is_host(device: &Device) -> bool {
+    let probe = Tensor::<1>::empty([1], device);
+    probe.try_into_primitive::<Flex>().is_ok()
 }
 
 /// The wgpu device, once made: burn registers it for the life of the program.

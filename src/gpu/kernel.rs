@@ -67,6 +67,11 @@ impl GpuTensor {
     fn on_wgpu(tensor: CubeTensor) -> Option<Self> {
         matches!(tensor.device, cubecl::Device::Wgpu(_)).then(|| GpuTensor(into_contiguous(tensor)))
     }
+
+    /// As burn's tensor, when kernels have written it.
+    pub fn into_float<const D: usize>(self) -> Tensor<D, Float> {
+        Tensor::from_primitive::<Wgpu>(self.0)
+    }
 }
 
 /// Launches `kernel` over `groups` workgroups on `inputs`, a new f32 output of `shape`, and
@@ -78,32 +83,49 @@ pub fn launch<const D: usize>(
     groups: [u32; 3],
     params: &[u32],
 ) -> Tensor<D, Float> {
+    let output = output(&inputs[0], shape);
+    launch_into(kernel, inputs, &output, groups, params);
+    output.into_float()
+}
+
+/// A new f32 tensor of `shape` beside `like`, for kernels to write: it holds nothing meaningful yet.
+pub fn output<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
+    let (client, device) = (like.0.client.clone(), like.0.device.clone());
+    let shape = Shape::from(shape);
+    let handle = client.empty(shape.num_elements() * size_of::<f32>());
+    GpuTensor(CubeTensor::new_contiguous(
+        client,
+        device,
+        shape,
+        handle,
+        DType::F32,
+    ))
+}
+
+/// As [`launch`], into an `output` that several launches share.
+pub fn launch_into(
+    kernel: Kernel,
+    inputs: &[GpuTensor],
+    output: &GpuTensor,
+    groups: [u32; 3],
+    params: &[u32],
+) {
     debug_assert!(
         groups.iter().all(|&count| count <= MAX_GROUPS),
         "{}: {groups:?}",
         kernel.name
     );
-    let first = &inputs[0].0;
-    let (client, device) = (first.client.clone(), first.device.clone());
-    let shape = Shape::from(shape);
-    let output = CubeTensor::new_contiguous(
-        client.clone(),
-        device,
-        shape.clone(),
-        client.empty(shape.num_elements() * size_of::<f32>()),
-        DType::F32,
-    );
     let bindings = inputs
         .iter()
+        .chain([output])
         .map(|tensor| tensor.0.handle.clone().binding())
-        .chain([output.handle.clone().binding()])
         .collect();
     let words = params
         .chunks(2)
         .map(|pair| u64::from(pair[0]) | u64::from(*pair.get(1).unwrap_or(&0)) << 32)
         .collect();
     LAUNCHES.fetch_add(1, Ordering::Relaxed);
-    client.launch(
+    output.0.client.launch(
         Box::new(SourceKernel::new(
             kernel,
             CubeDim::new_1d(kernel.workgroup_size),
@@ -113,7 +135,6 @@ pub fn launch<const D: usize>(
             .with_buffers(bindings)
             .with_info(MetadataBindingInfo::custom(words)),
     );
-    Tensor::from_primitive::<Wgpu>(output)
 }
 
 /// Reads a `const NAME: u32 = 64u;` from a WGSL source, so that the number is written once.

@@ -2,6 +2,7 @@
 //! (`shaders/x.wgsl`, launched by `ops/x.rs`) for tensors that live on wgpu, and burn tensors
 //! (`reference/x.rs`) for every other device, which is also the oracle. Knows nothing of the model.
 
+pub mod cpu;
 pub mod device;
 pub mod kernel;
 pub mod ops;

@@ -1,10 +1,11 @@
 //! The LLaMA decoder (spec/model.md, section 7): RMSNorm, rotary embedding, grouped-query attention
 //! over the key/value cache, SwiGLU, an `lm_head` of its own.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::language::embedding::Embedding;
 use crate::language::kv_cache::KvCache;
 use crate::language::rope::Rope;
 use crate::nn::{Linear, RmsNorm};
@@ -120,7 +121,7 @@ impl DecoderLayer {
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// `[vocabulary, hidden]`.
-    pub embed_tokens: Param<Tensor<2>>,
+    pub embed_tokens: Embedding,
     /// The layers.
     pub layers: Vec<DecoderLayer>,
     /// After the layers.

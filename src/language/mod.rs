@@ -2,6 +2,7 @@
 //! attention) -> `lm_head`.
 
 pub mod decoder;
+pub mod embedding;
 pub mod kv_cache;
 pub mod rope;
 pub mod splice;

@@ -2,6 +2,8 @@
 
 mod linear;
 mod norm;
+mod quantized;
 
 pub use linear::Linear;
 pub use norm::{LayerNorm, RmsNorm};
+pub use quantized::{Bits, DeviceBits, QuantizedMatrix, QuantizedPiece};

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::image::Picture;
 use crate::language::kv_cache::KvCache;
-use crate::language::splice::{inputs_embeds, token_count};
+use crate::language::splice::token_count;
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::stages::{Recorder, read, settle};
@@ -260,7 +260,7 @@ impl Session {
         self.check_fits(self.ids.len(), &needed)?;
         self.ids.extend(prompt);
         if recorder.is_on() {
-            recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()));
+            recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()).await?);
         }
         let watch = &mut Watch::nobody();
         let prompt_logits = self.prefill(wanted, watch).await?;
@@ -329,15 +329,15 @@ impl Session {
         ));
     }
 
-    fn embed(&self, range: std::ops::Range<usize>) -> burn::tensor::Tensor<2> {
+    async fn embed(&self, range: std::ops::Range<usize>) -> Result<burn::tensor::Tensor<2>> {
         let visual_tokens = self.picture.as_ref().map(|picture| &picture.visual_tokens);
-        inputs_embeds(self.model.embed_tokens(), &self.ids[range], visual_tokens)
+        self.model.embed(&self.ids[range], visual_tokens).await
     }
 
     /// Computes the ids that the cache does not hold yet, in chunks, and gives the logits of the
     /// last `wanted` positions, `[wanted, vocabulary]`.
     async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
-        let embeds = self.embed(self.cached_ids..self.ids.len());
+        let embeds = self.embed(self.cached_ids..self.ids.len()).await?;
         let [total, _] = embeds.dims();
         let model = self.model.clone();
         let mut done = 0;

@@ -123,13 +123,15 @@ impl ConversationTask {
             .as_ref()
             .or(self.frozen.perspectives.as_ref());
         Ok(match (&self.sight, perspectives) {
-            (Sight::Words(words, noise), _) => self.data.scene(index).map(|scene| {
-                let embeddings = decoder.embed_tokens.val();
-                let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ number.rotate_left(32));
-                let seen = Words::seen(&scene, &self.config);
-                let words = words.embed(&scene, &seen, &self.config, &embeddings);
-                Words::blur(words, &seen, *noise, &mut rng)
-            }),
+            (Sight::Words(words, noise), _) => {
+                let embeddings = decoder.embed_tokens.trainable()?;
+                self.data.scene(index).map(|scene| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ number.rotate_left(32));
+                    let seen = Words::seen(&scene, &self.config);
+                    let words = words.embed(&scene, &seen, &self.config, &embeddings);
+                    Words::blur(words, &seen, *noise, &mut rng)
+                })
+            }
             (Sight::Features(seen), Some(perspectives)) => {
                 let (cache, prepared) = seen.as_ref();
                 let features = cache.features(index, || self.data.picture(index))?;
@@ -209,7 +211,7 @@ impl Task for ConversationTask {
         if let (Some(words), Some(visual), Some(scene)) =
             (&self.named, &visual, self.data.scene(index))
         {
-            let embeddings = decoder.embed_tokens.val();
+            let embeddings = decoder.embed_tokens.trainable()?;
             let seen = Words::seen(&scene, &self.config);
             let words = words.embed(&scene, &seen, &self.config, &embeddings);
             return Ok(naming_loss(visual.clone(), words, &seen));
@@ -229,7 +231,11 @@ impl Task for ConversationTask {
             targets,
             turns,
         } = Targets::new(&example, slot, self.every_token);
-        let embeds = inputs_embeds(decoder.embed_tokens.val(), &example.ids, visual.as_ref());
+        let embeds = inputs_embeds(
+            decoder.embed_tokens.trainable()?,
+            &example.ids,
+            visual.as_ref(),
+        );
         let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);
         let learnt = decoder.norm.forward(select_rows(hidden, &rows));

@@ -21,7 +21,7 @@ pub fn build<M>(
     config: &Config,
     weights: &Weights,
     device: &Device,
-    build: impl AsyncFnOnce(&mut Builder<'_, '_, Memory>) -> Result<M>,
+    build: impl AsyncFnOnce(&mut Builder<'_, '_, Checkpoint<Memory>>) -> Result<M>,
 ) -> Result<M> {
     let files = [(MODEL_FILE.to_string(), serialize(weights, Dtype::F32)?)];
     pollster::block_on(async {
@@ -36,8 +36,5 @@ pub fn build<M>(
 pub fn linear(weight: &HostTensor, bias: &HostTensor, device: &Device) -> Linear {
     let data = TensorData::new(weight.values.clone(), weight.shape.clone());
     let bias = TensorData::new(bias.values.clone(), bias.shape.clone());
-    Linear::new(
-        Tensor::from_data(data, device),
-        Some(Tensor::from_data(bias, device)),
-    )
+    Linear::new(Tensor::from_data(data, device)).with_bias(Tensor::from_data(bias, device))
 }

@@ -30,6 +30,7 @@ use crate::progress::StopFlag;
 use crate::text::Tokenizer;
 use crate::vision::perspectives::Prepared;
 use crate::vision::plan::Coverage;
+use crate::weights::Tensors;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::names::{self, Names};
 use crate::weights::source::Folder;

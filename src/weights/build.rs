@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::config::{Config, Fusion};
 use crate::error::Result;
 use crate::language::decoder::{Decoder, DecoderLayer};
-use crate::nn::{LayerNorm, Linear, RmsNorm};
+use crate::language::embedding::Embedding;
+use crate::nn::{LayerNorm, Linear, QuantizedMatrix, RmsNorm};
 use crate::progress::{Phase, Watch};
 use crate::vision::clip::{ClipLayer, ClipTower};
 use crate::vision::enhance::{DemAttention, Enhancement};
@@ -15,13 +16,12 @@ use crate::vision::fusion::{
 };
 use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
-use crate::weights::checkpoint::Checkpoint;
-use crate::weights::names::{self, DEM, LANGUAGE, PROJECTOR, VISION};
-use crate::weights::source::Source;
+use crate::weights::Tensors;
+use crate::weights::names::{self, DEM, EMBEDDINGS, LANGUAGE, PROJECTOR, VISION};
 
 /// Reads tensors, uploads them, and tells how far it is.
-pub struct Builder<'a, 'w, S> {
-    checkpoint: &'a Checkpoint<S>,
+pub struct Builder<'a, 'w, T> {
+    tensors: &'a T,
     config: &'a Config,
     device: &'a Device,
     watch: &'a mut Watch<'w>,
@@ -29,24 +29,24 @@ pub struct Builder<'a, 'w, S> {
     total: u64,
 }
 
-impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
+impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     /// Checks first that every tensor is there with its shape, so that a checkpoint that lacks one
     /// is refused before anything is uploaded.
     ///
     /// # Errors
-    /// As [`Checkpoint::check`].
+    /// As [`Tensors::check`].
     pub fn new(
-        checkpoint: &'a Checkpoint<S>,
+        tensors: &'a T,
         config: &'a Config,
         device: &'a Device,
         watch: &'a mut Watch<'w>,
     ) -> Result<Self> {
         for (name, shape) in names::tensors(config) {
-            checkpoint.check(&name, &shape)?;
+            tensors.check(&name, &shape)?;
         }
-        let total = names::parameters(config) * size_of::<f32>() as u64;
+        let total = names::parameters(config);
         Ok(Builder {
-            checkpoint,
+            tensors,
             config,
             device,
             watch,
@@ -56,20 +56,24 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
     }
 
     async fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        let values = self.checkpoint.read_f32(name, &shape).await?;
-        self.done += (values.len() * size_of::<f32>()) as u64;
+        let values = self.tensors.read_f32(name, &shape).await?;
+        let count = values.len();
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
-        self.watch.progress(Phase::Weights, self.done, self.total);
-        self.watch.breathe().await?;
+        self.advance(count).await?;
         Ok(tensor)
     }
 
+    /// Tells that so many weights more are there.
+    async fn advance(&mut self, weights: usize) -> Result<()> {
+        self.done += weights as u64;
+        self.watch.progress(Phase::Weights, self.done, self.total);
+        self.watch.breathe().await
+    }
+
     async fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
-        let weight = self
-            .tensor(&format!("{name}.weight"), [outputs, inputs])
-            .await?;
+        let linear = self.linear_without_bias(name, inputs, outputs).await?;
         let bias = self.tensor(&format!("{name}.bias"), [outputs]).await?;
-        Ok(Linear::new(weight, Some(bias)))
+        Ok(linear.with_bias(bias))
     }
 
     async fn linear_without_bias(
@@ -78,11 +82,18 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear> {
-        Ok(Linear::new(
-            self.tensor(&format!("{name}.weight"), [outputs, inputs])
-                .await?,
-            None,
-        ))
+        let name = format!("{name}.weight");
+        let tensors = self.tensors;
+        let Some((quant, stored)) = tensors.quantized(&name) else {
+            return Ok(Linear::new(self.tensor(&name, [outputs, inputs]).await?));
+        };
+        let mut matrix = QuantizedMatrix::new(inputs);
+        for piece in &stored.pieces {
+            let bytes = tensors.piece(stored, piece).await?;
+            matrix.push(quant, piece.rows, bytes, self.device)?;
+            self.advance(piece.rows * inputs).await?;
+        }
+        Ok(Linear::quantized(matrix))
     }
 
     async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
@@ -107,7 +118,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
     /// The vision tower, without its last layer.
     ///
     /// # Errors
-    /// As [`Checkpoint::read_f32`]; [`crate::Error::Stopped`].
+    /// As [`Tensors::read_f32`]; [`crate::Error::Stopped`].
     pub async fn clip_tower(&mut self) -> Result<ClipTower> {
         let config = self.config.vision.clone();
         let c = config.hidden_size;
@@ -159,7 +170,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
         }
         Ok(ClipTower {
             class_embedding: Param::from_tensor(class_embedding),
-            patch_embedding: Linear::new(patch, None),
+            patch_embedding: Linear::new(patch),
             position_embedding: Param::from_tensor(positions),
             pre_layernorm,
             layers,
@@ -277,9 +288,10 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let key_value = config.num_key_value_heads * config.head_dim();
         let vocabulary = [config.vocab_size, hidden];
-        let embed_tokens = self
-            .tensor(&format!("{LANGUAGE}.embed_tokens.weight"), vocabulary)
-            .await?;
+        let embed_tokens = match self.tensors.rows(EMBEDDINGS, &vocabulary)? {
+            Some(rows) => Embedding::stored(rows),
+            None => Embedding::table(self.tensor(EMBEDDINGS, vocabulary).await?),
+        };
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
             let layer = format!("{LANGUAGE}.layers.{index}");
@@ -318,7 +330,7 @@ impl<'a, 'w, S: Source> Builder<'a, 'w, S> {
             .linear_without_bias("lm_head", hidden, config.vocab_size)
             .await?;
         Ok(Decoder {
-            embed_tokens: Param::from_tensor(embed_tokens),
+            embed_tokens,
             layers,
             norm,
             lm_head,

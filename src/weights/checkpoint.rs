@@ -9,6 +9,7 @@ use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::weights::Tensors;
 use crate::weights::manifest::is_plain_name;
 use crate::weights::source::{Source, read_file};
 
@@ -122,15 +123,6 @@ impl<S: Source> Checkpoint<S> {
         names.into_iter().collect()
     }
 
-    /// Checks that `name` is there with `shape`, in a type that can be read. More rows than asked
-    /// for are allowed: some checkpoints pad the vocabulary.
-    ///
-    /// # Errors
-    /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorDtype`].
-    pub fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
-        self.entry(name, shape).map(|_| ())
-    }
-
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
         let Some(entry) = self.entries.get(name) else {
             return Err(Error::TensorMissing {
@@ -169,19 +161,10 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 
-    /// The tensor `name` as f32, row-major; the first `shape[0]` rows of it.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::check`]; [`Error::TensorValue`] for NaN and infinities; the source's.
-    pub async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
-            .await
-    }
-
     /// Some rows (first dimension) of the tensor `name` of `shape`, as f32, row-major.
     ///
     /// # Errors
-    /// As [`Checkpoint::read_f32`]; [`Error::Checkpoint`] for rows that it does not have.
+    /// As [`Tensors::read_f32`]; [`Error::Checkpoint`] for rows that it does not have.
     pub async fn read_rows(
         &self,
         name: &str,
@@ -242,6 +225,19 @@ impl<S: Source> Checkpoint<S> {
         };
         let best = self.entries.keys().max_by_key(|other| shared(other))?;
         (shared(best) * 2 > name.len()).then_some(best)
+    }
+}
+
+impl<S: Source> Tensors for Checkpoint<S> {
+    /// More rows than asked for are allowed: some checkpoints pad the vocabulary.
+    fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
+        self.entry(name, shape).map(|_| ())
+    }
+
+    /// The first `shape[0]` rows.
+    async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
+            .await
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::Tensors;
 use super::arrange::{Arrangement, Precision, arrange};
 use super::checkpoint::Checkpoint;
 use super::manifest::{Dtype, FORMAT, HashedFile, MANIFEST_FILE, Manifest, Stored, VERSION};
@@ -23,7 +24,7 @@ use super::verify::hex;
 use crate::error::{Error, Result};
 use crate::progress::{Phase, Watch};
 
-/// Weights that a thread reads at once: 4 MiB in f32.
+/// Tensors that a thread reads at once: 4 MiB in f32.
 const CHUNK: usize = 1 << 20;
 const JOURNAL: &str = "journal.json";
 

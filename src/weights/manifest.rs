@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::names::EMBEDDINGS;
 use super::quantize::Quant;
 use crate::error::{Error, Result};
 
@@ -69,6 +71,24 @@ impl Dtype {
             Dtype::Q4 => Some(Quant::Q4),
             Dtype::Q8 => Some(Quant::Q8),
             _ => None,
+        }
+    }
+
+    /// The numbers in `bytes`, for those that are no blocks.
+    pub fn floats(self, bytes: &[u8]) -> Vec<f32> {
+        let halves = || {
+            let pairs = bytes.as_chunks().0.iter();
+            pairs.map(|&pair| u16::from_le_bytes(pair))
+        };
+        match self {
+            Dtype::F16 => halves().map(|bits| f16::from_bits(bits).to_f32()).collect(),
+            Dtype::Bf16 => halves()
+                .map(|bits| bf16::from_bits(bits).to_f32())
+                .collect(),
+            _ => {
+                let words = bytes.as_chunks().0.iter();
+                words.map(|&word| f32::from_le_bytes(word)).collect()
+            }
         }
     }
 
@@ -206,6 +226,23 @@ impl Manifest {
         self.shards.iter().map(|shard| shard.bytes).sum()
     }
 
+    /// Bytes that the tensor `name` of `shape` takes on a device, all of it and its largest buffer: a
+    /// quantised matrix as it is, embeddings nothing, what else there is in f32.
+    pub fn resident_bytes(&self, name: &str, shape: &[usize]) -> (u64, u64) {
+        if name == EMBEDDINGS {
+            return (0, 0);
+        }
+        let stored = self.tensors.get(name);
+        let Some(stored) = stored.filter(|stored| stored.dtype.quant().is_some()) else {
+            return as_floats(shape);
+        };
+        let rest = stored.shape.get(1..).unwrap_or_default();
+        let pieces = stored.pieces.iter();
+        let bytes = pieces.map(|piece| stored.dtype.bytes(piece.rows, rest).unwrap_or(0));
+        let bytes: Vec<u64> = bytes.collect();
+        (bytes.iter().sum(), bytes.into_iter().max().unwrap_or(0))
+    }
+
     fn check(&self) -> Result<(), String> {
         let within = |what: &str, found: usize, cap: usize| match found <= cap {
             true => Ok(()),
@@ -238,6 +275,12 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Bytes of a tensor of `shape` in f32: all of it, and its one buffer.
+pub fn as_floats(shape: &[usize]) -> (u64, u64) {
+    let bytes = shape.iter().map(|&d| d as u64).product::<u64>() * size_of::<f32>() as u64;
+    (bytes, bytes)
 }
 
 /// Bytes of a shard that hold a piece.

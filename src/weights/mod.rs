@@ -1,16 +1,72 @@
 //! Weights: from files or a server to tensors on a device.
-//! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules).
+//! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules);
+//! checkpoint -> arrange, quantize, convert -> a converted model; manifest, packed, converted -> build.
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use manifest::{Piece, Stored};
+use quantize::Quant;
+use stored_rows::StoredRows;
 
 pub mod arrange;
 pub mod checkpoint;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod convert;
+pub mod converted;
 pub mod manifest;
 pub mod names;
+pub mod packed;
 pub mod quantize;
 pub mod source;
+pub mod stored_rows;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod verify;
 
 #[cfg(feature = "model")]
 pub mod build;
+
+/// Where a model's tensors are read from.
+#[allow(
+    async_fn_in_trait,
+    reason = "used by generic callers of this crate only; no Send bound is wanted on wasm"
+)]
+pub trait Tensors {
+    /// Checks that `name` is there with `shape`, in a type that can be read.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorDtype`].
+    fn check(&self, name: &str, shape: &[usize]) -> Result<()>;
+
+    /// The tensor `name` as f32, row-major.
+    ///
+    /// # Errors
+    /// As [`Tensors::check`]; [`Error::TensorValue`] for NaN and infinities; the source's.
+    async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>>;
+
+    /// How to read single rows of the matrix `name` later, where that is what should be done with it.
+    ///
+    /// # Errors
+    /// As [`Tensors::check`].
+    fn rows(&self, name: &str, shape: &[usize]) -> Result<Option<StoredRows>> {
+        let _ = (name, shape);
+        Ok(None)
+    }
+
+    /// How `name` is held, if it is quantised.
+    fn quantized(&self, name: &str) -> Option<(Quant, &Stored)> {
+        let _ = name;
+        None
+    }
+
+    /// The bytes of a piece of a quantised tensor.
+    ///
+    /// # Errors
+    /// The source's.
+    async fn piece(&self, stored: &Stored, piece: &Piece) -> Result<Bytes> {
+        let _ = piece;
+        Err(Error::Quantised {
+            reason: format!("a tensor of {:?} is not quantised here", stored.shape),
+        })
+    }
+}

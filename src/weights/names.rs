@@ -11,6 +11,9 @@ pub const PROJECTOR: &str = "model.mm_projector";
 /// Prefix of the decoder.
 pub const LANGUAGE: &str = "model";
 
+/// The decoder's embeddings.
+pub const EMBEDDINGS: &str = "model.embed_tokens.weight";
+
 /// Name and shape of every tensor needed, in the order of the data. The checkpoint holds a few
 /// more (the tower's last layer and post-norm), which nothing reads.
 pub fn tensors(config: &Config) -> Names {

@@ -18,6 +18,7 @@
 //! This is the one definition: the shaders and the CPU's products are tested against
 //! [`Quant::dequantize`].
 
+use super::packed::Packed;
 use crate::error::{Error, Result};
 
 /// Weights that share a scale.
@@ -60,6 +61,11 @@ impl Quant {
             Quant::Q4 => 4,
             Quant::Q8 => 8,
         }
+    }
+
+    /// Bytes of a block's codes.
+    pub fn block_bytes(self) -> usize {
+        BLOCK / 8 * self.bits()
     }
 
     /// As manifests and the command line say it.
@@ -107,6 +113,24 @@ impl Quant {
         Ok(layout)
     }
 
+    /// As [`Quant::layout`], for `found` bytes.
+    ///
+    /// # Errors
+    /// As [`Quant::layout`]; [`Error::Quantised`] if there are not as many bytes as it says.
+    pub fn checked_layout(self, found: usize, rows: usize, columns: usize) -> Result<Layout> {
+        let layout = self.layout(rows, columns)?;
+        match found == layout.bytes() {
+            true => Ok(layout),
+            false => Err(Error::Quantised {
+                reason: format!(
+                    "{found} bytes for {rows} rows of {columns} columns in {}, where {} are needed",
+                    self.name(),
+                    layout.bytes()
+                ),
+            }),
+        }
+    }
+
     /// `values` `[rows, columns]`, finite, in the bytes that [`Quant::layout`] describes.
     ///
     /// # Errors
@@ -143,36 +167,9 @@ impl Quant {
     /// What `bytes` mean: `[rows, columns]`.
     ///
     /// # Errors
-    /// As [`Quant::layout`]; [`Error::Quantised`] if there are not as many bytes as it says.
+    /// As [`Quant::checked_layout`].
     pub fn dequantize(self, bytes: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>> {
-        let layout = self.layout(rows, columns)?;
-        if bytes.len() != layout.bytes() {
-            return Err(Error::Quantised {
-                reason: format!(
-                    "{} bytes for {rows} rows of {columns} columns in {}, where {} are needed",
-                    bytes.len(),
-                    self.name(),
-                    layout.bytes()
-                ),
-            });
-        }
-        let (codes, rest) = bytes.split_at(layout.codes);
-        let (block_scales, row_scales) = rest.split_at(layout.block_scales);
-        let row_scales = row_scales.as_chunks().0.iter();
-        let row_scales: Vec<f32> = row_scales.map(|&bytes| f32::from_le_bytes(bytes)).collect();
-        let blocks = columns / BLOCK;
-        let mut values = Vec::with_capacity(rows * columns);
-        for (block, codes) in codes.chunks_exact(BLOCK / 8 * self.bits()).enumerate() {
-            let scale = row_scales[block / blocks] * f32::from(block_scales[block] as i8);
-            match self {
-                Quant::Q4 => {
-                    let pairs = codes.iter().flat_map(|byte| [byte & 15, byte >> 4]);
-                    values.extend(pairs.map(|code| scale * level_q4(code)));
-                }
-                Quant::Q8 => values.extend(codes.iter().map(|&code| scale * f32::from(code as i8))),
-            }
-        }
-        Ok(values)
+        Ok(Packed::new(self, bytes, rows, columns)?.dequantize())
     }
 
     fn quantize_row(self, values: &[f32], codes: &mut [u8], block_scales: &mut [u8]) -> f32 {

@@ -2,6 +2,10 @@
 //! nothing behind it knows which.
 
 use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
 
 use crate::error::Result;
 
@@ -25,6 +29,47 @@ pub trait Source {
     /// # Errors
     /// [`crate::Error::FileMissing`], [`crate::Error::FileAccess`], [`crate::Error::Network`].
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>>;
+
+    /// The same bytes for a long time: a part of the file itself where that can be had.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
+        self.read(file, range).await.map(Bytes::from)
+    }
+}
+
+impl<S: Source> Source for Rc<S> {
+    fn describe(&self, file: &str) -> String {
+        S::describe(self, file)
+    }
+
+    async fn size(&self, file: &str) -> Result<Option<u64>> {
+        S::size(self, file).await
+    }
+
+    async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        S::read(self, file, range).await
+    }
+
+    async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
+        S::view(self, file, range).await
+    }
+}
+
+/// A source of whatever kind, for those who keep one.
+pub trait AnySource {
+    /// As [`Source::read`].
+    fn read_any<'a>(&'a self, file: &'a str, range: Range<u64>) -> Reading<'a>;
+}
+
+/// Bytes to come.
+pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + 'a>>;
+
+impl<S: Source> AnySource for S {
+    fn read_any<'a>(&'a self, file: &'a str, range: Range<u64>) -> Reading<'a> {
+        Box::pin(self.read(file, range))
+    }
 }
 
 /// The whole of `file`, or none if there is no such file.
@@ -93,6 +138,11 @@ mod folder {
     use std::io::{ErrorKind, Read, Seek, SeekFrom};
     use std::ops::Range;
     use std::path::{Path, PathBuf};
+
+    #[cfg(feature = "model")]
+    use bytes::Bytes;
+    #[cfg(feature = "model")]
+    use memmap2::MmapOptions;
 
     use super::Source;
     use crate::error::{Error, Result};
@@ -166,6 +216,32 @@ mod folder {
                 });
             }
             Ok(bytes)
+        }
+
+        /// Natively by memory map: weights on the CPU are the file's own pages.
+        #[cfg(feature = "model")]
+        async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
+            let open = self.open(file)?;
+            let failed = |e| self.failed(file, e);
+            let size = open.metadata().map_err(failed)?.len();
+            let length = range.end.saturating_sub(range.start);
+            if range.end > size {
+                return Err(Error::FileAccess {
+                    file: self.describe(file),
+                    reason: format!(
+                        "has {size} bytes, {range:?} are wanted; copy or download it again"
+                    ),
+                });
+            }
+            // SAFETY: the bytes are read as numbers of any value. Whoever cuts the file off meanwhile
+            // ends the program, as with every map; nothing of this program does.
+            let map = unsafe {
+                MmapOptions::new()
+                    .offset(range.start)
+                    .len(length as usize)
+                    .map(&open)
+            };
+            Ok(Bytes::from_owner(map.map_err(failed)?))
         }
     }
 }

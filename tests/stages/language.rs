@@ -1,7 +1,7 @@
 //! The cache is written in place, and what it holds does not depend on how the prompt was cut.
 
 use inf_llava::language::kv_cache::KvCache;
-use inf_llava::language::splice::{Run, inputs_embeds, runs, token_count};
+use inf_llava::language::splice::{Run, runs, token_count};
 use inf_llava::stages::read;
 
 fn ids(count: usize) -> Vec<i32> {
@@ -13,7 +13,7 @@ fn ids(count: usize) -> Vec<i32> {
 fn chunks_do_not_matter() {
     for device in ["cpu", "wgpu"] {
         let model = crate::load("tiny", device);
-        let embeds = inputs_embeds(model.embed_tokens(), &ids(23), None);
+        let embeds = crate::block_on(model.embed(&ids(23), None)).unwrap();
         let run = |chunks: &[usize]| {
             let mut cache = KvCache::new(&model.config.language, 32, &model.device.device);
             let mut start = 0;
@@ -41,7 +41,7 @@ fn truncation_forgets() {
     let model = crate::load("tiny", "cpu");
     let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
     let run = |cache: &mut KvCache, ids: &[i32]| {
-        let embeds = inputs_embeds(model.embed_tokens(), ids, None);
+        let embeds = crate::block_on(model.embed(ids, None)).unwrap();
         let hidden = model.decoder.forward(embeds, &model.rope, cache);
         crate::block_on(read(model.decoder.logits(hidden, 1))).unwrap()
     };
@@ -60,7 +60,7 @@ fn the_cache_is_written_in_place() {
         let model = crate::load("tiny", device);
         let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
         for step in 0..4 {
-            let embeds = inputs_embeds(model.embed_tokens(), &ids(3), None);
+            let embeds = crate::block_on(model.embed(&ids(3), None)).unwrap();
             let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
             crate::block_on(read(hidden)).unwrap();
             assert!(cache.is_exclusive(), "step {step} on {device}");

@@ -6,7 +6,6 @@ use inf_llava::Error;
 use inf_llava::generate::Sampling;
 use inf_llava::gpu::device::ChosenDevice;
 use inf_llava::language::kv_cache::KvCache;
-use inf_llava::language::splice::inputs_embeds;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
 use inf_llava::session::{Answer, AskOptions, Session, StopReason};
@@ -96,7 +95,7 @@ fn a_second_turn_equals_a_fresh_run() {
             .await?;
         let answer = second.token_ids.iter().map(|&id| id as i32);
         let ids: Vec<i32> = second.input_ids.iter().copied().chain(answer).collect();
-        let embeds = inputs_embeds(model.embed_tokens(), &ids, Some(&encoded.visual_tokens));
+        let embeds = crate::block_on(model.embed(&ids, Some(&encoded.visual_tokens))).unwrap();
         let mut cache = KvCache::new(&model.config.language, 512, &model.device.device);
         let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
         read(model.decoder.logits(hidden, second.token_ids.len() + 1)).await

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use inf_llava::Error;
 use inf_llava::config::Config;
+use inf_llava::weights::Tensors;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::names;
 use inf_llava::weights::source::{Folder, Source};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use inf_llava::Error;
+use inf_llava::weights::Tensors;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::source::Source;
 use proptest::prelude::*;

@@ -2,6 +2,8 @@
 
 mod crop_patchify;
 mod dem_attention;
+mod quantized_linear;
 
 pub use crop_patchify::crop_patchify;
 pub use dem_attention::dem_attention;
+pub use quantized_linear::quantized_linear;

@@ -1,0 +1,106 @@
+//! Products with quantised matrices on the CPU: for few rows of x a row of the matrix at a time is multiplied
+//! as it is dequantised; for many, some rows of the matrix at a time become a burn tensor.
+
+use burn::tensor::{Tensor, TensorData};
+#[cfg(not(target_arch = "wasm32"))]
+use rayon::prelude::*;
+
+use crate::nn::{Bits, QuantizedMatrix};
+use crate::weights::packed::{Packed, PackedRow};
+use crate::weights::quantize::BLOCK;
+
+/// Up to so many rows of x, products beat dequantising into memory.
+const FEW_ROWS: usize = 8;
+/// Rows of the matrix that a thread takes at once.
+const ROWS: usize = 64;
+/// Weights that are dequantised into memory at once: 8 MiB.
+const WEIGHTS: usize = 2 << 20;
+/// Sums kept apart, so that the compiler may take them at once.
+const LANES: usize = 8;
+
+/// See [`crate::gpu::ops::quantized_linear`]. `x` lies on the CPU.
+pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = x.dims();
+    let device = x.device();
+    // The CPU's tensors are in memory: reading one neither waits nor fails.
+    let few = match rows <= FEW_ROWS {
+        true => x.clone().into_data().try_into_vec::<f32>().ok(),
+        false => None,
+    };
+    let products = pieces(matrix).map(|piece| match &few {
+        Some(values) => {
+            let products = TensorData::new(multiply(piece, values, columns), [piece.len(), rows]);
+            Tensor::<2>::from_data(products, &device).transpose()
+        }
+        None => multiply_many(piece, &x),
+    });
+    Tensor::cat(products.collect(), 1)
+}
+
+/// A piece whose bits are elsewhere is none of this device.
+fn pieces(matrix: &QuantizedMatrix) -> impl Iterator<Item = Packed<'_>> {
+    matrix.pieces.iter().filter_map(|piece| match &piece.bits {
+        Bits::Host(bytes) => Packed::new(piece.quant, bytes, piece.rows, matrix.columns).ok(),
+        Bits::Device(_) => None,
+    })
+}
+
+/// `W x^T` `[rows of W, rows of x]`.
+fn multiply(weights: Packed<'_>, x: &[f32], columns: usize) -> Vec<f32> {
+    let rows = x.len() / columns;
+    let mut products = vec![0.0; weights.len() * rows];
+    let fill = |(index, products): (usize, &mut [f32])| {
+        let part = weights.narrow(index * ROWS, products.len() / rows);
+        for (row, products) in part.rows().zip(products.chunks_exact_mut(rows)) {
+            multiply_row(row, x, columns, products);
+        }
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    let chunks = products.par_chunks_mut(ROWS * rows);
+    #[cfg(target_arch = "wasm32")]
+    let chunks = products.chunks_mut(ROWS * rows);
+    chunks.enumerate().for_each(fill);
+    products
+}
+
+/// A row of W with each row of x.
+fn multiply_row(row: PackedRow<'_>, x: &[f32], columns: usize, products: &mut [f32]) {
+    for (index, (levels, scale)) in row.blocks().enumerate() {
+        let rows = x.chunks_exact(columns);
+        for (product, x) in products.iter_mut().zip(rows) {
+            let x = &x.as_chunks::<BLOCK>().0[index];
+            *product += scale * dot(&levels, x);
+        }
+    }
+    for product in products {
+        *product *= row.row_scale();
+    }
+}
+
+fn dot(a: &[f32; BLOCK], b: &[f32; BLOCK]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// `x W^T`, some rows of W in floats at a time.
+fn multiply_many(weights: Packed<'_>, x: &Tensor<2>) -> Tensor<2> {
+    let [_, columns] = x.dims();
+    let step = (WEIGHTS / columns).max(1);
+    let products = (0..weights.len()).step_by(step).map(|first| {
+        let part = weights.narrow(first, step.min(weights.len() - first));
+        let values = TensorData::new(part.dequantize(), [part.len(), columns]);
+        let values = Tensor::<2>::from_data(values, &x.device());
+        x.clone().matmul(values.transpose())
+    });
+    Tensor::cat(products.collect(), 1)
+}

@@ -1,0 +1,95 @@
+//! Products with quantised matrices: `shaders/quantized_matvec.wgsl` for few rows,
+//! `shaders/quantized_matmul.wgsl` for many; on the CPU and elsewhere without WGSL the bodies in [`cpu`] and
+//! [`reference`].
+
+use burn::tensor::Tensor;
+
+use crate::gpu::kernel::{GpuTensor, Kernel, launch_into, output, wgsl_const};
+use crate::gpu::{cpu, reference};
+use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
+use crate::weights::quantize::BLOCK;
+
+pub(super) const MATVEC_SHADER: &str = include_str!("../../../shaders/quantized_matvec.wgsl");
+pub(super) const MATMUL_SHADER: &str = include_str!("../../../shaders/quantized_matmul.wgsl");
+const MATVEC: Kernel = Kernel {
+    name: "quantized_matvec",
+    source: MATVEC_SHADER,
+    workgroup_size: wgsl_const(MATVEC_SHADER, "WORKGROUP_SIZE"),
+};
+const MATMUL: Kernel = Kernel {
+    name: "quantized_matmul",
+    source: MATMUL_SHADER,
+    workgroup_size: wgsl_const(MATMUL_SHADER, "WORKGROUP_SIZE"),
+};
+const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
+const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
+/// Up to so many rows of x each fetches the weights for itself.
+const FEW_ROWS: usize = 4;
+/// Workgroups along x; more go on along y.
+const GROUPS_X: usize = 32_768;
+
+/// `x W^T`: `x` `[rows, columns]`, `W` `[outputs, columns]` -> `[rows, outputs]`. f32.
+pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
+    match matrix.pieces.first().map(|piece| &piece.bits) {
+        Some(Bits::Host(_)) => cpu::quantized_linear(matrix, x),
+        _ => match on_gpu(matrix, &x) {
+            Some(y) => y,
+            None => reference::quantized_linear(matrix, x),
+        },
+    }
+}
+
+/// None where the tensors are not on wgpu.
+fn on_gpu(matrix: &QuantizedMatrix, x: &Tensor<2>) -> Option<Tensor<2>> {
+    let [rows, _] = x.dims();
+    let x = GpuTensor::from_float(x)?;
+    let y = output(&x, [rows, matrix.rows]);
+    let mut first_output = 0;
+    for piece in &matrix.pieces {
+        let Bits::Device(bits) = &piece.bits else {
+            return None;
+        };
+        let inputs = [
+            x.clone(),
+            GpuTensor::from_int(&bits.words)?,
+            GpuTensor::from_float(&bits.row_scales)?,
+        ];
+        let (kernel, groups, last) = match rows <= FEW_ROWS {
+            true => {
+                let groups = piece.rows.div_ceil(MATVEC_ROWS);
+                let groups_x = groups.min(GROUPS_X);
+                let groups = [groups_x, groups.div_ceil(groups_x), rows];
+                (MATVEC, groups, groups_x)
+            }
+            false => {
+                let groups = [piece.rows.div_ceil(TILE), rows.div_ceil(TILE), 1];
+                (MATMUL, groups, rows)
+            }
+        };
+        let params = [
+            matrix.columns,
+            piece.rows,
+            matrix.rows,
+            first_output,
+            piece.quant.bits(),
+            codes_words(piece, matrix.columns),
+            last,
+            0,
+        ];
+        let words = params.map(|value| value as u32);
+        launch_into(
+            kernel,
+            &inputs,
+            &y,
+            groups.map(|count| count as u32),
+            &words,
+        );
+        first_output += piece.rows;
+    }
+    Some(y.into_float())
+}
+
+/// 32-bit words that the codes take: the block scales lie behind them.
+fn codes_words(piece: &QuantizedPiece, columns: usize) -> usize {
+    piece.rows * (columns / BLOCK) * piece.quant.bits()
+}

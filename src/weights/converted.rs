@@ -1,0 +1,116 @@
+//! A converted model (docs/FORMAT.md): reads the manifest at once, the tensors one by one as they are asked for.
+
+use bytes::Bytes;
+
+use super::Tensors;
+use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, Piece, Stored};
+use super::packed::Packed;
+use super::quantize::Quant;
+use super::source::{Source, read_file};
+use super::stored_rows::StoredRows;
+use crate::error::{Error, Result};
+
+/// Reads a manifest; none if there is none.
+///
+/// # Errors
+/// [`Error::Manifest`], and what the source fails with.
+pub async fn read_manifest(source: &impl Source) -> Result<Option<Manifest>> {
+    let json = read_file(source, MANIFEST_FILE, MANIFEST_CAP).await?;
+    json.map(|json| Manifest::from_json(&source.describe(MANIFEST_FILE), &json))
+        .transpose()
+}
+
+/// The tensors of a converted model by name, and where to read them.
+pub struct Converted<S> {
+    source: S,
+    manifest: Manifest,
+}
+
+impl<S: Source> Converted<S> {
+    /// What `manifest`, read from `source`, describes.
+    pub fn new(source: S, manifest: Manifest) -> Self {
+        Converted { source, manifest }
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where it is read from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The tensor `name`, which must have `shape`.
+    fn stored(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
+        let file = || self.source.describe(MANIFEST_FILE);
+        let Some(stored) = self.manifest.tensors.get(name) else {
+            return Err(Error::TensorMissing {
+                name: name.to_string(),
+                file: file(),
+                hint: "; convert the checkpoint again".into(),
+            });
+        };
+        match stored.shape == shape {
+            true => Ok(stored),
+            false => Err(Error::TensorShape {
+                name: name.to_string(),
+                file: file(),
+                found: stored.shape.clone(),
+                expected: shape.to_vec(),
+            }),
+        }
+    }
+
+    fn shard(&self, piece: &Piece) -> &HashedFile {
+        // The manifest's check has seen to it that there is one.
+        &self.manifest.shards[piece.shard]
+    }
+}
+
+impl<S: Source> Tensors for Converted<S> {
+    fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
+        self.stored(name, shape).map(|_| ())
+    }
+
+    async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.stored(name, shape)?;
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for piece in &stored.pieces {
+            let bytes = self.piece(stored, piece).await?;
+            let read = match stored.dtype.quant() {
+                Some(quant) => Packed::new(quant, &bytes, piece.rows, shape[1])?.dequantize(),
+                None => stored.dtype.floats(&bytes),
+            };
+            if let Some(index) = read.iter().position(|value| !value.is_finite()) {
+                return Err(Error::TensorValue {
+                    name: name.to_string(),
+                    file: self.source.describe(&self.shard(piece).file),
+                    index: values.len() + index,
+                    value: read[index].to_string(),
+                });
+            }
+            values.extend(read);
+        }
+        Ok(values)
+    }
+
+    fn rows(&self, name: &str, shape: &[usize]) -> Result<Option<StoredRows>> {
+        let stored = self.stored(name, shape)?;
+        let file = |piece: &Piece| (self.shard(piece).file.clone(), *piece);
+        let pieces = stored.pieces.iter().map(file).collect();
+        Ok(Some(StoredRows::new(stored, pieces)))
+    }
+
+    fn quantized(&self, name: &str) -> Option<(Quant, &Stored)> {
+        let stored = self.manifest.tensors.get(name)?;
+        Some((stored.dtype.quant()?, stored))
+    }
+
+    async fn piece(&self, stored: &Stored, piece: &Piece) -> Result<Bytes> {
+        let bytes = stored.dtype.bytes(piece.rows, &stored.shape[1..])?;
+        let range = piece.offset..piece.offset + bytes;
+        self.source.view(&self.shard(piece).file, range).await
+    }
+}

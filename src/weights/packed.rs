@@ -1,0 +1,135 @@
+//! Rows of a quantised matrix where they lie: what the bytes mean, without a copy of them.
+
+use super::quantize::{BLOCK, Quant, level_q4};
+use crate::error::Result;
+
+/// The bytes of `rows` rows, as [`Quant::layout`] describes them.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    quant: Quant,
+    codes: &'a [u8],
+    block_scales: &'a [u8],
+    row_scales: &'a [[u8; 4]],
+    blocks: usize,
+}
+
+/// One of the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct PackedRow<'a> {
+    quant: Quant,
+    codes: &'a [u8],
+    block_scales: &'a [u8],
+    row_scale: f32,
+}
+
+impl<'a> Packed<'a> {
+    /// `bytes` as `rows` rows of `columns` weights.
+    ///
+    /// # Errors
+    /// As [`Quant::checked_layout`].
+    pub fn new(quant: Quant, bytes: &'a [u8], rows: usize, columns: usize) -> Result<Self> {
+        let layout = quant.checked_layout(bytes.len(), rows, columns)?;
+        let (codes, rest) = bytes.split_at(layout.codes);
+        let (block_scales, row_scales) = rest.split_at(layout.block_scales);
+        Ok(Packed {
+            quant,
+            codes,
+            block_scales,
+            row_scales: row_scales.as_chunks().0,
+            blocks: columns / BLOCK,
+        })
+    }
+
+    /// How many rows.
+    #[allow(clippy::len_without_is_empty, reason = "no matrix is empty")]
+    pub fn len(&self) -> usize {
+        self.row_scales.len()
+    }
+
+    /// The rows, in their order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = PackedRow<'a>> + use<'a> {
+        let Packed { quant, blocks, .. } = *self;
+        let codes = self.codes.chunks_exact(quant.block_bytes() * blocks);
+        let parts = codes.zip(self.block_scales.chunks_exact(blocks));
+        let row = move |((codes, block_scales), &row_scale)| PackedRow {
+            quant,
+            codes,
+            block_scales,
+            row_scale: f32::from_le_bytes(row_scale),
+        };
+        parts.zip(self.row_scales).map(row)
+    }
+
+    /// Some of the rows.
+    pub fn narrow(&self, first: usize, count: usize) -> Self {
+        let bytes = self.quant.block_bytes() * self.blocks;
+        Packed {
+            codes: &self.codes[first * bytes..(first + count) * bytes],
+            block_scales: &self.block_scales[first * self.blocks..(first + count) * self.blocks],
+            row_scales: &self.row_scales[first..first + count],
+            ..*self
+        }
+    }
+
+    /// What they mean, `[rows, columns]`.
+    pub fn dequantize(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.len() * self.blocks * BLOCK];
+        let into = values.chunks_exact_mut(self.blocks * BLOCK);
+        for (row, values) in self.rows().zip(into) {
+            row.dequantize(values);
+        }
+        values
+    }
+}
+
+impl<'a> PackedRow<'a> {
+    /// A row from its parts: the codes, the block scales, and the row's scale.
+    pub fn new(quant: Quant, codes: &'a [u8], block_scales: &'a [u8], row_scale: f32) -> Self {
+        PackedRow {
+            quant,
+            codes,
+            block_scales,
+            row_scale,
+        }
+    }
+
+    /// Over the whole row.
+    pub fn row_scale(&self) -> f32 {
+        self.row_scale
+    }
+
+    /// The levels of each block, and the block's scale.
+    pub fn blocks(&self) -> impl Iterator<Item = ([f32; BLOCK], f32)> + use<'a> {
+        let quant = self.quant;
+        let codes = self.codes.chunks_exact(quant.block_bytes());
+        let blocks = codes.zip(self.block_scales);
+        blocks.map(move |(codes, &scale)| (levels(quant, codes), f32::from(scale as i8)))
+    }
+
+    /// Writes what it means to `values`.
+    pub fn dequantize(&self, values: &mut [f32]) {
+        let into = values.as_chunks_mut::<BLOCK>().0;
+        for ((levels, scale), values) in self.blocks().zip(into) {
+            let scale = self.row_scale * scale;
+            *values = levels.map(|level| scale * level);
+        }
+    }
+}
+
+/// What the codes of a block stand for, before its scale.
+fn levels(quant: Quant, codes: &[u8]) -> [f32; BLOCK] {
+    let mut levels = [0.0; BLOCK];
+    match quant {
+        Quant::Q4 => {
+            for (pair, &byte) in levels.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
+                *pair = [level_q4(byte & 15), level_q4(byte >> 4)];
+            }
+        }
+        Quant::Q8 => {
+            for (level, &byte) in levels.iter_mut().zip(codes) {
+                *level = f32::from(byte as i8);
+            }
+        }
+    }
+    levels
+}

@@ -1,0 +1,81 @@
+//! Rows of a matrix that are read one by one, where they lie: the embeddings of a large vocabulary.
+
+use super::manifest::{Dtype, Piece, Stored};
+use super::packed::PackedRow;
+use super::quantize::BLOCK;
+use super::source::AnySource;
+use crate::error::{Error, Result};
+
+/// A matrix of a converted model: where its rows lie. Plain data; the source is named with each reading.
+#[derive(Debug, Clone)]
+pub struct StoredRows {
+    dtype: Dtype,
+    columns: usize,
+    /// Of a shard each, in the order of the rows.
+    pieces: Vec<(String, Piece)>,
+}
+
+impl StoredRows {
+    /// The rows of `stored`, a checked matrix, in the shards of those names.
+    pub fn new(stored: &Stored, pieces: Vec<(String, Piece)>) -> Self {
+        StoredRows {
+            dtype: stored.dtype,
+            columns: stored.shape[1..].iter().product(),
+            pieces,
+        }
+    }
+
+    /// Weights of a row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Row `index`, as f32.
+    ///
+    /// # Errors
+    /// [`Error::Quantised`] if there is no such row; what the source fails with.
+    pub async fn read(&self, source: &dyn AnySource, index: usize) -> Result<Vec<f32>> {
+        let mut left = index;
+        for (file, piece) in &self.pieces {
+            if left < piece.rows {
+                return self.read_in(source, file, piece, left).await;
+            }
+            left -= piece.rows;
+        }
+        Err(Error::Quantised {
+            reason: format!("there is no row {index}"),
+        })
+    }
+
+    async fn read_in(
+        &self,
+        source: &dyn AnySource,
+        file: &str,
+        piece: &Piece,
+        row: usize,
+    ) -> Result<Vec<f32>> {
+        let read = async |at: usize, row_bytes: usize| {
+            let start = piece.offset + (at + row * row_bytes) as u64;
+            source.read_any(file, start..start + row_bytes as u64).await
+        };
+        let Some(quant) = self.dtype.quant() else {
+            let bytes = read(0, self.dtype.bytes(1, &[self.columns])? as usize).await?;
+            return Ok(self.dtype.floats(&bytes));
+        };
+        let layout = quant.layout(piece.rows, self.columns)?;
+        let blocks = self.columns / BLOCK;
+        let codes = read(0, blocks * quant.block_bytes()).await?;
+        let block_scales = read(layout.codes, blocks).await?;
+        let row_scale = read(layout.codes + layout.block_scales, size_of::<f32>()).await?;
+        let row_scale = row_scale
+            .as_chunks()
+            .0
+            .first()
+            .copied()
+            .map(f32::from_le_bytes);
+        let row = PackedRow::new(quant, &codes, &block_scales, row_scale.unwrap_or_default());
+        let mut values = vec![0.0; self.columns];
+        row.dequantize(&mut values);
+        Ok(values)
+    }
+}

@@ -1,0 +1,143 @@
+//! Converted models, loaded: they compute what the checkpoint computes, on every device the same.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use inf_llava::Error;
+use inf_llava::language::kv_cache::KvCache;
+use inf_llava::model::{Model, read_config};
+use inf_llava::progress::Watch;
+use inf_llava::stages::{Recorder, read};
+use inf_llava::vision::plan::Coverage;
+use inf_llava::weights::arrange::Precision;
+use inf_llava::weights::checkpoint::Checkpoint;
+use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::names;
+use inf_llava::weights::source::Folder;
+use tempfile::TempDir;
+
+use crate::{block_on, fixture, load, load_folder};
+
+/// So small that matrices are cut.
+const SHARD_BYTES: u64 = 32 << 10;
+
+fn convert(name: &str, precision: &str) -> TempDir {
+    let source = fixture(name);
+    let folder = Folder::new(&source);
+    let (config, _) = block_on(read_config(&folder)).unwrap();
+    let json = |file: &str| serde_json::from_slice(&fs::read(source.join(file)).unwrap()).unwrap();
+    let about = About {
+        name: name.into(),
+        revision: "main".into(),
+        license: "apache-2.0".into(),
+        config: json("config.json"),
+        generation: json("generation_config.json"),
+        files: vec![source.join("tokenizer.json")],
+    };
+    let checkpoint = block_on(Checkpoint::open(folder)).unwrap();
+    let names = names::tensors(&config);
+    let dir = tempfile::tempdir().unwrap();
+    let (precision, to) = (
+        Precision::from_name(precision).unwrap(),
+        dir.path().join("model"),
+    );
+    let conversion = Conversion::new(&checkpoint, &names, precision, SHARD_BYTES, about, &to);
+    let manifest = conversion.unwrap().run(&mut Watch::nobody()).unwrap();
+    assert!(
+        manifest
+            .tensors
+            .values()
+            .any(|stored| stored.pieces.len() > 1)
+    );
+    dir
+}
+
+/// Visual tokens of a picture, and the logits of a few tokens behind it.
+fn outputs(model: &Rc<Model>) -> (Vec<f32>, Vec<f32>) {
+    let bytes = fs::read(fixture("tiny").join("images/1.png")).unwrap();
+    let picture = model.decode_picture("1.png", &bytes).unwrap();
+    let square = model.square(&picture);
+    let (mut watch, mut off) = (Watch::nobody(), Recorder::off());
+    let encoded = model
+        .vision
+        .encode(&square, Coverage::Live, &mut watch, &mut off);
+    let visual_tokens = block_on(encoded).unwrap().visual_tokens;
+    let ids = [7, 300, -200, 12, 7, 5];
+    let embeds = block_on(model.embed(&ids, Some(&visual_tokens))).unwrap();
+    let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+    let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
+    let logits = block_on(read(model.decoder.logits(hidden, 3))).unwrap();
+    (block_on(read(visual_tokens)).unwrap(), logits)
+}
+
+/// The root of the mean square of the differences, over that of `expected`.
+fn error(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let pairs = found.iter().zip(expected);
+    let squares = pairs.fold((0.0, 0.0), |(error, energy), (a, b)| {
+        assert!(a.is_finite());
+        (error + (a - b).powi(2), energy + b.powi(2))
+    });
+    (squares.0 / squares.1).sqrt()
+}
+
+/// As the checkpoint, as far as the bits go; and on the GPU as on the CPU.
+#[test]
+fn they_compute_what_the_checkpoint_does() {
+    for (name, precision, limit) in [
+        ("tiny", "f32", 0.0),
+        ("tiny-n4-f16", "f16", 0.0),
+        ("tiny-n2-bf16", "q8", 0.03),
+        ("tiny", "q4", 0.35),
+    ] {
+        let converted = convert(name, precision);
+        let folder = converted.path().join("model");
+        let (vision, logits) = outputs(&load_folder(&folder, "cpu"));
+        let (expected_vision, expected_logits) = outputs(&load(name, "cpu"));
+        for (found, expected) in [(&vision, &expected_vision), (&logits, &expected_logits)] {
+            let error = error(found, expected);
+            assert!(error <= limit, "{name} in {precision}: {error}");
+            assert!(
+                limit == 0.0 || error > 0.0,
+                "{name} in {precision} lost nothing?"
+            );
+        }
+        let (on_gpu, gpu_logits) = outputs(&load_folder(&folder, "wgpu"));
+        let (vision, logits) = (error(&on_gpu, &vision), error(&gpu_logits, &logits));
+        assert!(vision < 1e-5 && logits < 1e-5, "{name}: {vision}, {logits}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let converted = convert("tiny", "q8");
+    let folder = converted.path().join("model");
+    let load = |folder: &Path| {
+        let device = crate::device("cpu");
+        let mut watch = Watch::nobody();
+        let loaded = Model::load(Folder::new(folder), &device, None, &mut watch);
+        block_on(loaded).err().unwrap()
+    };
+    fs::remove_file(folder.join("shard-00002.bin")).unwrap();
+    let error = load(&folder);
+    assert!(matches!(error, Error::FileMissing { .. }), "{error}");
+    assert!(error.to_string().contains("shard-00002.bin"), "{error}");
+
+    let shard = folder.join("shard-00001.bin");
+    let bytes = fs::read(&shard).unwrap();
+    fs::write(&shard, &bytes[..bytes.len() / 2]).unwrap();
+    let error = load(&folder);
+    assert!(matches!(error, Error::FileAccess { .. }), "{error}");
+
+    let manifest = folder.join("manifest.json");
+    let json = fs::read_to_string(&manifest).unwrap();
+    fs::write(
+        &manifest,
+        json.replace("model.norm.weight", "model.nrom.weight"),
+    )
+    .unwrap();
+    let error = load(&folder);
+    assert!(matches!(error, Error::TensorMissing { .. }), "{error}");
+    assert!(error.to_string().contains("model.norm.weight"), "{error}");
+}
