@@ -45,6 +45,9 @@ mod convert;
 #[cfg(all(feature = "convert", feature = "model"))]
 #[path = "stages/converted.rs"]
 mod converted;
+#[cfg(all(feature = "model", feature = "scenes"))]
+#[path = "stages/demo.rs"]
+mod demo;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;

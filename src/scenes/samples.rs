@@ -28,11 +28,21 @@ const PICKS: [Pick; 4] = [
     Pick {
         split: Split::Test,
         seed: 5,
-        index: 8,
+        index: 12,
         questions: [
-            "What does the sign say?",
-            "In which quarter of the picture is the red triangle?",
-            "What is the colour of the shortest bar in the chart?",
+            "Read the white sign.",
+            "How many red shapes are there?",
+            "Where is the red square: in the top left, top right, bottom left or bottom right?",
+        ],
+    },
+    Pick {
+        split: Split::Test,
+        seed: 5,
+        index: 20,
+        questions: [
+            "Read the red sign.",
+            "What colour is the tallest bar?",
+            "What is the number of squares?",
         ],
     },
     Pick {
@@ -40,29 +50,19 @@ const PICKS: [Pick; 4] = [
         seed: 5,
         index: 18,
         questions: [
-            "Which text is on the orange sign?",
+            "Which text is on the blue sign?",
             "Is the purple cross above the blue ring?",
-            "What is the colour of the circle?",
+            "Which colour does the tallest bar have?",
         ],
     },
     Pick {
         split: Split::Test,
         seed: 5,
-        index: 28,
+        index: 21,
         questions: [
-            "Which text is on the black sign?",
-            "Which colour does the cross have?",
-            "Where is the cross: in the top left, top right, bottom left or bottom right?",
-        ],
-    },
-    Pick {
-        split: Split::Test,
-        seed: 5,
-        index: 3,
-        questions: [
-            "Which text is on the orange sign?",
-            "Is there a green ring in the picture?",
-            "Which shape is yellow?",
+            "What is written on the sign?",
+            "In which quarter of the picture is the yellow cross?",
+            "How many rings are there?",
         ],
     },
 ];

@@ -9,7 +9,7 @@ use crate::project::{self, Project};
 use crate::setup::{self, Need, Tools};
 
 /// What the page and the command line are both asked, greedily; `real.test.mjs` compares the answers.
-const IMAGE: &str = "tests/fixtures/tiny/images/1.png";
+const IMAGE: &str = "models/demo/samples/1.png";
 const QUESTION: &str = "What is in the picture?";
 const MAX_NEW_TOKENS: &str = "24";
 /// Cases of each property test with `--all`.
