@@ -63,6 +63,9 @@ mod language;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "convert")]
+#[path = "stages/pytorch.rs"]
+mod pytorch;
 #[cfg(feature = "model")]
 #[path = "stages/quantized_linear.rs"]
 mod quantized_linear;

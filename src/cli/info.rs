@@ -165,7 +165,10 @@ impl Stored {
         Ok(Stored {
             bytes: checkpoint.stored_bytes(),
             dtypes: checkpoint.dtypes(),
-            files: checkpoint.files().to_vec(),
+            files: checkpoint
+                .files()
+                .map(|(_, file)| file.to_string())
+                .collect(),
         })
     }
 }

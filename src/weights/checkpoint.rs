@@ -5,140 +5,127 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::weights::Tensors;
-use crate::weights::manifest::is_plain_name;
-use crate::weights::source::{Source, read_file};
+use crate::weights::header::{Entry, Index, bytes_of, read_header};
+use crate::weights::names::EMBEDDINGS;
+use crate::weights::source::Source;
+use crate::weights::{Tensors, manifest};
 
 const INDEX_FILE: &str = "model.safetensors.index.json";
 const SINGLE_FILE: &str = "model.safetensors";
-/// A header or index larger than this is no checkpoint's; the released index has 60 kB.
-const HEADER_CAP: u64 = 32 << 20;
-/// Most files a checkpoint may be cut into.
-const SHARD_CAP: usize = 1024;
-
-/// Where a tensor lies.
-#[derive(Debug, Clone, PartialEq)]
-struct Entry {
-    file: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    /// Of its first byte, from the start of the file.
-    offset: u64,
-}
+/// In front of the names of CLIP's own checkpoint, for those here.
+const TOWER: &str = "model.vision_tower.vision_tower.";
 
 /// The tensors of a checkpoint by name, and where to read them.
 pub struct Checkpoint<S> {
+    parts: Vec<Part<S>>,
+}
+
+/// A folder of it.
+struct Part<S> {
     source: S,
+    /// In front of the names there, for the names here.
+    prefix: &'static str,
     entries: BTreeMap<String, Entry>,
     files: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
 impl<S: Source> Checkpoint<S> {
+    /// One of them is there.
+    pub const FILES: [&str; 2] = [INDEX_FILE, SINGLE_FILE];
+
     /// Reads the index, if there is one, and every header.
     ///
     /// # Errors
     /// [`Error::FileMissing`], [`Error::Checkpoint`], and what the source fails with.
     pub async fn open(source: S) -> Result<Self> {
-        let index = match read_file(&source, INDEX_FILE, HEADER_CAP).await? {
-            Some(json) => Some(parse_index(&source.describe(INDEX_FILE), &json)?),
-            None => None,
-        };
-        let files: Vec<String> = match &index {
-            Some(index) => index
-                .weight_map
-                .values()
-                .cloned()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
-            None => vec![SINGLE_FILE.to_string()],
-        };
-        let mut entries = BTreeMap::new();
-        for file in &files {
-            for (name, entry) in read_header(&source, file).await? {
-                // With an index, it alone says which file a tensor is taken from.
-                if index
-                    .as_ref()
-                    .is_none_or(|index| index.weight_map.get(&name) == Some(file))
-                {
-                    entries.insert(name, entry);
-                }
-            }
+        let index = Index::read(&source, INDEX_FILE).await?;
+        let mut headers = Vec::new();
+        for file in Index::files(index.as_ref(), SINGLE_FILE) {
+            let header = read_header(&source, &file).await?;
+            headers.push((file, header));
         }
-        if let Some(index) = &index
-            && let Some((name, file)) = index
-                .weight_map
-                .iter()
-                .find(|(name, _)| !entries.contains_key(*name))
-        {
+        Self::from_headers(source, index, INDEX_FILE, headers)
+    }
+
+    /// The tensors that `headers` name, file by file. With an index, it alone says which file a tensor is
+    /// taken from.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`] for what the index names and no file has.
+    pub(super) fn from_headers(
+        source: S,
+        index: Option<Index>,
+        index_file: &str,
+        headers: Vec<(String, Vec<(String, Entry)>)>,
+    ) -> Result<Self> {
+        let files = headers.iter().map(|(file, _)| file.clone()).collect();
+        let named = headers.into_iter().flat_map(|(_, entries)| entries);
+        let entries: BTreeMap<String, Entry> = match &index {
+            None => named.collect(),
+            Some(index) => named
+                .filter(|(name, entry)| index.weight_map.get(name) == Some(&entry.file))
+                .collect(),
+        };
+        let mut wanted = index.iter().flat_map(|index| &index.weight_map);
+        if let Some((name, file)) = wanted.find(|(name, _)| !entries.contains_key(*name)) {
             return Err(Error::TensorMissing {
                 name: name.clone(),
                 file: source.describe(file),
                 hint: format!(
-                    ", where {INDEX_FILE} says it is; the shard is from another checkpoint"
+                    ", where {index_file} says it is; the shard is from another checkpoint"
                 ),
             });
         }
-        Ok(Checkpoint {
+        let part = Part {
             source,
+            prefix: "",
             entries,
             files,
+        };
+        Ok(Checkpoint { parts: vec![part] })
+    }
+
+    /// With a vision tower that lies beside it, as CLIP's own checkpoint has it: for what is not here.
+    pub fn with_tower(mut self, tower: Checkpoint<S>) -> Self {
+        let parts = tower.parts.into_iter();
+        self.parts.extend(parts.map(|part| Part {
+            prefix: TOWER,
+            ..part
+        }));
+        self
+    }
+
+    /// The files that hold the tensors, and where they are read from.
+    pub fn files(&self) -> impl Iterator<Item = (&S, &str)> {
+        self.parts.iter().flat_map(|part| {
+            let files = part.files.iter();
+            files.map(|file| (&part.source, file.as_str()))
         })
-    }
-
-    /// The files that hold the tensors.
-    pub fn files(&self) -> &[String] {
-        &self.files
-    }
-
-    /// Where they are read from.
-    pub fn source(&self) -> &S {
-        &self.source
     }
 
     /// Bytes of all tensors as stored.
     pub fn stored_bytes(&self) -> u64 {
-        self.entries
-            .values()
+        let entries = self.parts.iter().flat_map(|part| part.entries.values());
+        entries
             .map(|entry| bytes_of(entry.dtype, &entry.shape).unwrap_or(0))
             .sum()
     }
 
     /// Storage types in use, for display.
     pub fn dtypes(&self) -> Vec<String> {
-        let names: BTreeSet<String> = self
-            .entries
-            .values()
-            .map(|e| format!("{:?}", e.dtype))
-            .collect();
+        let entries = self.parts.iter().flat_map(|part| part.entries.values());
+        let names: BTreeSet<String> = entries.map(|e| format!("{:?}", e.dtype)).collect();
         names.into_iter().collect()
     }
 
-    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
-        let Some(entry) = self.entries.get(name) else {
-            return Err(Error::TensorMissing {
-                name: name.to_string(),
-                file: self
-                    .files
-                    .iter()
-                    .map(|f| self.source.describe(f))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                hint: self
-                    .nearest(name)
-                    .map(|near| format!("; the nearest name there is {near}"))
-                    .unwrap_or_default(),
-            });
+    /// Where `name` lies, and in which part.
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<(&Part<S>, &Entry)> {
+        let Some((part, entry)) = self.parts.iter().find_map(|part| part.find(name)) else {
+            return Err(self.missing(name));
         };
+        let file = || part.source.describe(&entry.file);
         let padded_rows = is_vocabulary(name)
             && entry.shape.len() == shape.len()
             && entry.shape[0] >= shape[0]
@@ -146,18 +133,36 @@ impl<S: Source> Checkpoint<S> {
         if entry.shape != shape && !padded_rows {
             return Err(Error::TensorShape {
                 name: name.to_string(),
-                file: self.source.describe(&entry.file),
+                file: file(),
                 found: entry.shape.clone(),
                 expected: shape.to_vec(),
             });
         }
-        match entry.dtype {
-            Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(entry),
-            other => Err(Error::TensorDtype {
+        match floats_of(entry.dtype) {
+            Some(_) => Ok((part, entry)),
+            None => Err(Error::TensorDtype {
                 name: name.to_string(),
-                file: self.source.describe(&entry.file),
-                found: format!("{other:?}"),
+                file: file(),
+                found: format!("{:?}", entry.dtype),
             }),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        let files = self.files().map(|(source, file)| source.describe(file));
+        let has_tower = self.parts.iter().any(|part| part.has_tower());
+        let hint = match self.nearest(name) {
+            _ if name.starts_with(TOWER) && !has_tower => {
+                "; if the vision tower lies beside the checkpoint, convert both: --vision-tower DIR"
+                    .to_string()
+            }
+            Some(near) => format!("; the nearest name there is {near}"),
+            None => String::new(),
+        };
+        Error::TensorMissing {
+            name: name.to_string(),
+            file: files.collect::<Vec<_>>().join(", "),
+            hint,
         }
     }
 
@@ -171,12 +176,13 @@ impl<S: Source> Checkpoint<S> {
         shape: &[usize],
         rows: Range<usize>,
     ) -> Result<Vec<f32>> {
-        let entry = self.entry(name, shape)?;
-        let file = || self.source.describe(&entry.file);
+        let (Part { source, .. }, entry) = self.entry(name, shape)?;
+        let file = || source.describe(&entry.file);
         let within = rows.start <= rows.end && rows.end <= shape.first().copied().unwrap_or(1);
         let bytes = |rows: usize| {
             let rest = shape.get(1..).unwrap_or_default();
-            bytes_of(entry.dtype, rest)?.checked_mul(rows as u64)
+            let bytes = bytes_of(entry.dtype, rest)?.checked_mul(rows as u64)?;
+            entry.offset.checked_add(bytes)
         };
         let (Some(first), Some(end), true) = (bytes(rows.start), bytes(rows.end), within) else {
             return Err(Error::checkpoint(
@@ -184,30 +190,15 @@ impl<S: Source> Checkpoint<S> {
                 format!("tensor {name} of shape {shape:?} has no rows {rows:?}"),
             ));
         };
-        let bytes = self
-            .source
-            .read(&entry.file, entry.offset + first..entry.offset + end)
-            .await?;
-        let values: Vec<f32> = match entry.dtype {
-            Dtype::F16 => halves(&bytes)
-                .map(|bits| half::f16::from_bits(bits).to_f32())
-                .collect(),
-            Dtype::BF16 => halves(&bytes)
-                .map(|bits| half::bf16::from_bits(bits).to_f32())
-                .collect(),
-            _ => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&chunk| f32::from_le_bytes(chunk))
-                .collect(),
-        };
+        let bytes = source.read(&entry.file, first..end).await?;
+        let values = floats_of(entry.dtype).map(|dtype| dtype.floats(&bytes));
+        let values = values.unwrap_or_default();
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
             Some(index) => Err(Error::TensorValue {
                 name: name.to_string(),
                 file: file(),
-                index: index + first as usize * 8 / entry.dtype.bitsize(),
+                index: index + (first - entry.offset) as usize * 8 / entry.dtype.bitsize(),
                 value: values[index].to_string(),
             }),
         }
@@ -223,8 +214,21 @@ impl<S: Source> Checkpoint<S> {
                 .take_while(|(a, b)| a == b)
                 .count()
         };
-        let best = self.entries.keys().max_by_key(|other| shared(other))?;
+        let names = self.parts.iter().flat_map(|part| part.entries.keys());
+        let best = names.max_by_key(|other| shared(other))?;
         (shared(best) * 2 > name.len()).then_some(best)
+    }
+}
+
+impl<S> Part<S> {
+    fn find(&self, name: &str) -> Option<(&Self, &Entry)> {
+        let entry = self.entries.get(name.strip_prefix(self.prefix)?)?;
+        Some((self, entry))
+    }
+
+    fn has_tower(&self) -> bool {
+        let mut names = self.entries.keys();
+        !self.prefix.is_empty() || names.any(|name| name.starts_with(TOWER))
     }
 }
 
@@ -242,88 +246,15 @@ impl<S: Source> Tensors for Checkpoint<S> {
 }
 
 fn is_vocabulary(name: &str) -> bool {
-    name == "lm_head.weight" || name == "model.embed_tokens.weight"
+    name == "lm_head.weight" || name == EMBEDDINGS
 }
 
-fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&chunk| u16::from_le_bytes(chunk))
-}
-
-fn bytes_of(dtype: Dtype, shape: &[usize]) -> Option<u64> {
-    let bits = shape
-        .iter()
-        .try_fold(dtype.bitsize() as u64, |n, &d| n.checked_mul(d as u64))?;
-    Some(bits / 8)
-}
-
-/// Checks names, so that no shard can lie outside the folder.
-fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
-    let index: Index = serde_json::from_slice(json).map_err(|e| Error::checkpoint(file, e))?;
-    let shards: BTreeSet<&String> = index.weight_map.values().collect();
-    if shards.is_empty() || shards.len() > SHARD_CAP {
-        return Err(Error::checkpoint(
-            file,
-            format!(
-                "names {} shards; 1 to {SHARD_CAP} are expected",
-                shards.len()
-            ),
-        ));
+/// The numbers, if they are of a kind that weights have.
+fn floats_of(dtype: Dtype) -> Option<manifest::Dtype> {
+    match dtype {
+        Dtype::F32 => Some(manifest::Dtype::F32),
+        Dtype::F16 => Some(manifest::Dtype::F16),
+        Dtype::BF16 => Some(manifest::Dtype::Bf16),
+        _ => None,
     }
-    match shards.iter().find(|name| !is_plain_name(name)) {
-        Some(name) => Err(Error::checkpoint(
-            file,
-            format!("shard name {name:?} is not a plain file name"),
-        )),
-        None => Ok(index),
-    }
-}
-
-/// The header of a safetensors file: name -> where it lies. The `safetensors` crate checks that the
-/// tensors follow one another without hole, overlap or overflow and fit their shapes.
-async fn read_header(source: &impl Source, file: &str) -> Result<Vec<(String, Entry)>> {
-    let path = source.describe(file);
-    let bad = |reason: String| Error::checkpoint(&path, reason);
-    let size = source
-        .size(file)
-        .await?
-        .ok_or_else(|| Error::FileMissing { file: path.clone() })?;
-    if size < 8 {
-        return Err(bad(format!("{size} bytes are no safetensors file")));
-    }
-    let length = source.read(file, 0..8).await?;
-    let length = length
-        .try_into()
-        .map(u64::from_le_bytes)
-        .map_err(|_| bad("short read".into()))?;
-    if length > HEADER_CAP || length > size - 8 {
-        return Err(bad(format!(
-            "its first 8 bytes say that the header has {length} bytes, the file has {size}; this is no safetensors file, or a broken download"
-        )));
-    }
-    let json = source.read(file, 8..8 + length).await?;
-    let metadata: Metadata =
-        serde_json::from_slice(&json).map_err(|e| bad(format!("broken header: {e}")))?;
-    let needed = (8 + length).saturating_add(metadata.data_len() as u64);
-    if needed != size {
-        return Err(bad(format!(
-            "the header describes {needed} bytes, the file has {size}; download it again"
-        )));
-    }
-    Ok(metadata
-        .tensors()
-        .into_iter()
-        .map(|(name, info)| {
-            let entry = Entry {
-                file: file.to_string(),
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                offset: 8 + length + info.data_offsets.0 as u64,
-            };
-            (name, entry)
-        })
-        .collect())
 }

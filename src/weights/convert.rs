@@ -164,8 +164,8 @@ impl<'a> Conversion<'a> {
     /// Of the tensors' places and of the checkpoint's files as they are now: shards of an older state must
     /// not be mixed with those of this one.
     fn identity(&self) -> String {
-        let files = self.checkpoint.files().iter().map(|file| {
-            let path = self.checkpoint.source().path(file);
+        let files = self.checkpoint.files().map(|(folder, file)| {
+            let path = folder.path(file);
             let found = fs::metadata(&path).ok();
             let state = found.map(|found| (found.len(), found.modified().ok()));
             format!("{path:?} {state:?}")

@@ -14,9 +14,13 @@ pub mod checkpoint;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod convert;
 pub mod converted;
+mod header;
 pub mod manifest;
 pub mod names;
 pub mod packed;
+pub mod pickle;
+#[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
+pub mod pytorch;
 pub mod quantize;
 pub mod source;
 pub mod stored_rows;

@@ -204,8 +204,8 @@ fn a_checkpoint_that_changed_is_converted_anew() {
 
     // Every number of every file becomes zero, in the same places.
     let checkpoint = block_on(Checkpoint::open(Folder::new(&source))).unwrap();
-    for file in checkpoint.files() {
-        let path = source.join(file);
+    for (folder, file) in checkpoint.files() {
+        let path = folder.path(file);
         let mut bytes = fs::read(&path).unwrap();
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         bytes[8 + header..].fill(0);

@@ -1,0 +1,128 @@
+//! What is in which file of a checkpoint: the index, and a file's header. From anyone, so checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::weights::manifest::is_plain_name;
+use crate::weights::source::{Source, read_file};
+
+/// A header or index larger than this is no checkpoint's; the released index has 60 kB.
+const HEADER_CAP: u64 = 32 << 20;
+/// Most files a checkpoint may be cut into.
+const SHARD_CAP: usize = 1024;
+
+/// Where a tensor lies.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub file: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    /// Of its first byte, from the start of the file.
+    pub offset: u64,
+}
+
+/// Which file holds which tensor.
+#[derive(Deserialize)]
+pub(super) struct Index {
+    pub weight_map: BTreeMap<String, String>,
+}
+
+impl Index {
+    /// The index called `file`, if there is one.
+    pub async fn read(source: &impl Source, file: &str) -> Result<Option<Self>> {
+        let json = read_file(source, file, HEADER_CAP).await?;
+        json.map(|json| parse_index(&source.describe(file), &json))
+            .transpose()
+    }
+
+    /// The files that it names, once each; without an index the one file `single`.
+    pub fn files(index: Option<&Self>, single: &str) -> Vec<String> {
+        match index {
+            None => vec![single.to_string()],
+            Some(index) => {
+                let files: BTreeSet<&String> = index.weight_map.values().collect();
+                files.into_iter().cloned().collect()
+            }
+        }
+    }
+}
+
+/// Checks names, so that no shard can lie outside the folder.
+fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
+    let index: Index = serde_json::from_slice(json).map_err(|e| Error::checkpoint(file, e))?;
+    let shards: BTreeSet<&String> = index.weight_map.values().collect();
+    if shards.is_empty() || shards.len() > SHARD_CAP {
+        return Err(Error::checkpoint(
+            file,
+            format!(
+                "names {} shards; 1 to {SHARD_CAP} are expected",
+                shards.len()
+            ),
+        ));
+    }
+    match shards.iter().find(|name| !is_plain_name(name)) {
+        Some(name) => Err(Error::checkpoint(
+            file,
+            format!("shard name {name:?} is not a plain file name"),
+        )),
+        None => Ok(index),
+    }
+}
+
+/// The header of a safetensors file: name -> where it lies. The `safetensors` crate checks that the
+/// tensors follow one another without hole, overlap or overflow and fit their shapes.
+pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<(String, Entry)>> {
+    let path = source.describe(file);
+    let bad = |reason: String| Error::checkpoint(&path, reason);
+    let size = source
+        .size(file)
+        .await?
+        .ok_or_else(|| Error::FileMissing { file: path.clone() })?;
+    if size < 8 {
+        return Err(bad(format!("{size} bytes are no safetensors file")));
+    }
+    let length = source.read(file, 0..8).await?;
+    let length = length
+        .try_into()
+        .map(u64::from_le_bytes)
+        .map_err(|_| bad("short read".into()))?;
+    if length > HEADER_CAP || length > size - 8 {
+        return Err(bad(format!(
+            "its first 8 bytes say that the header has {length} bytes, the file has {size}; this is no safetensors file, or a broken download"
+        )));
+    }
+    let json = source.read(file, 8..8 + length).await?;
+    let metadata: Metadata =
+        serde_json::from_slice(&json).map_err(|e| bad(format!("broken header: {e}")))?;
+    let needed = (8 + length).saturating_add(metadata.data_len() as u64);
+    if needed != size {
+        return Err(bad(format!(
+            "the header describes {needed} bytes, the file has {size}; download it again"
+        )));
+    }
+    Ok(metadata
+        .tensors()
+        .into_iter()
+        .map(|(name, info)| {
+            let entry = Entry {
+                file: file.to_string(),
+                dtype: info.dtype,
+                shape: info.shape.clone(),
+                offset: 8 + length + info.data_offsets.0 as u64,
+            };
+            (name, entry)
+        })
+        .collect())
+}
+
+/// Bytes of a tensor; none if they are too many to count.
+pub(super) fn bytes_of(dtype: Dtype, shape: &[usize]) -> Option<u64> {
+    let bits = shape
+        .iter()
+        .try_fold(dtype.bitsize() as u64, |n, &d| n.checked_mul(d as u64))?;
+    Some(bits / 8)
+}
