@@ -1,39 +1,39 @@
 //! `inf-llava convert` and `inf-llava verify`: a checkpoint in the released layout to shards that a
 //! browser can fetch and keep, and whether such a folder is whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::say;
 use super::terminal::{Interrupt, Progress};
+use super::{hub, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Error;
 use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
 use crate::progress::Watch;
 use crate::weights::arrange::Precision;
-use crate::weights::checkpoint::Checkpoint;
 use crate::weights::convert::{About, Conversion};
 use crate::weights::manifest::SHARD_BYTES;
-use crate::weights::names;
-use crate::weights::source::{Folder, Source, read_file, require_file};
+use crate::weights::source::{Folder, Source as _, read_file, require_file};
 use crate::weights::verify::verify;
+use crate::weights::{names, pytorch};
 
 /// Comes along where it is there.
-const BESIDE: [&str; 6] = [
+pub(super) const BESIDE: [&str; 6] = [
     TOKENIZER_FILE,
     PREPROCESSOR_FILE,
     "LICENSE",
     "LICENSE.txt",
     "USE_POLICY.md",
-    "README.md",
+    CARD_FILE,
 ];
+const CARD_FILE: &str = "README.md";
 
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// Model folder in the released layout
+    /// Model folder in the released layout, or a repository of the Hugging Face hub (owner/name)
     #[arg(value_name = "SRC")]
     source: PathBuf,
     /// Folder to write; it must not be there yet
@@ -45,9 +45,12 @@ pub struct ConvertArgs {
     /// What people call the model [default: the folder's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Under which the weights may be used
-    #[arg(long, default_value = "unknown", value_name = "LICENSE")]
-    license: String,
+    /// Folder or repository of the vision tower, where it lies beside the checkpoint
+    #[arg(long, value_name = "DIR")]
+    vision_tower: Option<PathBuf>,
+    /// Under which the weights may be used [default: what the model card says]
+    #[arg(long, value_name = "LICENSE")]
+    license: Option<String>,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -65,7 +68,8 @@ pub struct VerifyArgs {
 
 pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let precision = Precision::from_name(&args.quant)?;
-    let folder = Folder::new(&args.source);
+    let source = Source::find(&args.source)?;
+    let folder = Folder::new(&source.folder);
     let (config, manifest) = read_config(&folder).await?;
     if manifest.is_some() {
         return Err(Error::Option {
@@ -74,8 +78,12 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
         }
         .into());
     }
-    let about = about(&args, &folder).await?;
-    let checkpoint = Checkpoint::open(folder).await?;
+    let about = about(&args, &source, &folder).await?;
+    let mut checkpoint = pytorch::open(folder).await?;
+    if let Some(tower) = &args.vision_tower {
+        let tower = Folder::new(Source::find(tower)?.folder);
+        checkpoint = checkpoint.with_tower(pytorch::open(tower).await?);
+    }
     let names = names::tensors(&config);
     let destination = &args.destination;
     let conversion = Conversion::new(
@@ -110,7 +118,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What the manifest says of the checkpoint, and what comes along with it.
-async fn about(args: &ConvertArgs, folder: &Folder) -> anyhow::Result<About> {
+async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::Result<About> {
     let parse = |file: &str, json: &[u8]| -> Result<Value, Error> {
         serde_json::from_slice(json).map_err(|e| Error::Config {
             file: folder.describe(file),
@@ -129,15 +137,52 @@ async fn about(args: &ConvertArgs, folder: &Folder) -> anyhow::Result<About> {
         let path = args.source.canonicalize().ok()?;
         Some(path.file_name()?.to_string_lossy().into_owned())
     };
-    let beside = BESIDE.map(|file| args.source.join(file));
+    let named = || args.source.display().to_string();
+    let card = read_file(folder, CARD_FILE, CONFIG_CAP).await?;
+    let licence = || licence_of(&String::from_utf8_lossy(card.as_deref()?));
+    let beside = BESIDE.map(|file| source.folder.join(file));
     Ok(About {
-        name: args.name.clone().or_else(own).unwrap_or_default(),
-        revision: "local".into(),
-        license: args.license.clone(),
+        name: args.name.clone().or_else(own).unwrap_or_else(named),
+        revision: source.revision.clone(),
+        license: args
+            .license
+            .clone()
+            .or_else(licence)
+            .unwrap_or_else(|| "unknown".into()),
         config,
         generation,
         files: beside.into_iter().filter(|path| path.is_file()).collect(),
     })
+}
+
+/// Where a checkpoint is.
+struct Source {
+    folder: PathBuf,
+    revision: String,
+}
+
+impl Source {
+    /// The folder at `path`; if there is none and it is put like a repository, that of the hub, downloaded.
+    fn find(path: &Path) -> anyhow::Result<Self> {
+        let name = path.to_string_lossy();
+        if path.exists() || !hub::is_repository(&name) {
+            return Ok(Source {
+                folder: path.to_path_buf(),
+                revision: "local".into(),
+            });
+        }
+        let hub::Download { folder, revision } = hub::download(&name)?;
+        Ok(Source { folder, revision })
+    }
+}
+
+/// What the head of a model card (`--- license: llama3 ---`) names as the licence.
+fn licence_of(card: &str) -> Option<String> {
+    let (head, _) = card.strip_prefix("---")?.split_once("\n---")?;
+    let line = head
+        .lines()
+        .find_map(|line| line.strip_prefix("license:"))?;
+    Some(line.trim().trim_matches(['"', '\'']).to_string())
 }
 
 pub async fn run_verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {

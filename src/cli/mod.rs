@@ -6,9 +6,11 @@ mod chat;
 mod convert;
 mod eval;
 mod exam;
+mod hub;
 mod info;
 mod parity;
 mod scenes;
+mod serve;
 mod stages;
 mod terminal;
 #[cfg(feature = "train")]
@@ -83,6 +85,8 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// Check every file of a converted model
     Verify(convert::VerifyArgs),
+    /// Serve the page with a model on 127.0.0.1
+    Serve(serve::ServeArgs),
     /// Draw pictures with questions and answers, for training and scoring
     Scenes(scenes::ScenesArgs),
 }
@@ -191,6 +195,7 @@ pub fn main() -> ExitCode {
             Command::Info(args) => info::run(args).await,
             Command::Convert(args) => convert::run(args).await,
             Command::Verify(args) => convert::run_verify(args).await,
+            Command::Serve(args) => serve::run(args),
             Command::Scenes(args) => scenes::run(args),
         }
     });

@@ -13,6 +13,10 @@ mod convert;
 mod errors;
 #[path = "cli_files.rs"]
 mod files;
+#[path = "cli_hub.rs"]
+mod hub;
+#[path = "cli_serve.rs"]
+mod serve;
 #[cfg(feature = "train")]
 #[path = "cli_train.rs"]
 mod train;

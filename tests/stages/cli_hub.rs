@@ -1,0 +1,190 @@
+//! `convert owner/name`, against a hub on this machine.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::{PROGRAM, stdout, text, tiny};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const WEIGHTS: &str = "model-00001-of-00002.safetensors";
+
+/// What was asked for: path, first byte, token.
+type Asked = Arc<Mutex<Vec<(String, u64, String)>>>;
+
+/// A hub with one repository, `owner/name`: the fixture `tiny`. The first of its weights breaks off once.
+fn hub() -> (String, Asked) {
+    let mut files = HashMap::new();
+    for entry in fs::read_dir(tiny()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            files.insert(name, fs::read(&path).unwrap());
+        }
+    }
+    files.insert(
+        "README.md".into(),
+        b"---\nlicense: llama3\n---\n# A model\n".to_vec(),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Asked::default();
+    let log = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A client that has gone away is its own affair.
+            let _ = answer(stream, &files, &log);
+        }
+    });
+    (format!("http://{address}"), asked)
+}
+
+fn answer(
+    mut stream: TcpStream,
+    files: &HashMap<String, Vec<u8>>,
+    log: &Asked,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    let path = request.split(' ').nth(1).unwrap_or_default().to_string();
+    let (mut start, mut end, mut token) = (0, None, String::new());
+    for line in lines {
+        let line = line?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
+        match name.to_lowercase().as_str() {
+            "authorization" => token = value.to_string(),
+            "range" => {
+                let (from, to) = value.trim_start_matches("bytes=").split_once('-').unwrap();
+                (start, end) = (from.parse().unwrap(), to.parse::<u64>().ok());
+            }
+            _ => {}
+        }
+    }
+    let mut seen = log.lock().unwrap();
+    let broken = path.ends_with(WEIGHTS)
+        && end.is_none()
+        && !seen.iter().any(|(p, _, t)| p == &path && t == "broken");
+    seen.push((
+        path.clone(),
+        start,
+        if broken { "broken".into() } else { token },
+    ));
+    drop(seen);
+    let respond = |stream: &mut TcpStream, head: &str, length: usize| {
+        write!(
+            stream,
+            "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        )
+    };
+    if path == "/api/models/owner/name/revision/main" {
+        let siblings: Vec<_> = files
+            .keys()
+            .map(|name| json!({"rfilename": name}))
+            .collect();
+        let body = json!({"sha": COMMIT, "siblings": siblings}).to_string();
+        respond(
+            &mut stream,
+            "200 OK\r\nContent-Type: application/json",
+            body.len(),
+        )?;
+        return stream.write_all(body.as_bytes());
+    }
+    let file = path
+        .strip_prefix("/owner/name/resolve/main/")
+        .and_then(|name| files.get(name));
+    let Some(bytes) = file else {
+        return respond(&mut stream, "404 Not Found", 0);
+    };
+    let end = end.map_or(bytes.len(), |end| (end as usize + 1).min(bytes.len()));
+    let part = &bytes[start as usize..end];
+    let head = format!(
+        "206 Partial Content\r\nETag: \"{:x}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Range: bytes {start}-{}/{}",
+        path.len() * 1000 + bytes.len(),
+        end - 1,
+        bytes.len()
+    );
+    respond(&mut stream, &head, part.len())?;
+    stream.write_all(if broken {
+        &part[..part.len() / 3]
+    } else {
+        part
+    })
+}
+
+fn convert(hub: &str, home: &std::path::Path, to: &std::path::Path, name: &str) -> Output {
+    Command::new(PROGRAM)
+        .args(["convert", name])
+        .arg(to)
+        .args(["--quant", "q8"])
+        .env("HF_ENDPOINT", hub)
+        .env("HF_HOME", home)
+        .env("HF_TOKEN", "hf_secret")
+        .current_dir(home)
+        .output()
+        .unwrap()
+}
+
+/// Downloaded, resumed where it broke off, kept for the next time; the same as from the folder.
+#[test]
+fn a_repository_is_downloaded_and_converted() {
+    let (hub, asked) = hub();
+    let home = tempfile::tempdir().unwrap();
+    let to = home.path().join("converted");
+    let output = convert(&hub, home.path(), &to, "owner/name");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let log = asked.lock().unwrap().clone();
+    assert!(
+        log.iter()
+            .all(|(_, _, token)| token == "Bearer hf_secret" || token == "broken"),
+        "{log:?}"
+    );
+    let weights = log.iter().filter(|(path, ..)| path.ends_with(WEIGHTS));
+    let starts: Vec<u64> = weights.map(|(_, start, _)| *start).collect();
+    assert!(starts.iter().any(|&start| start > 0), "resumed: {starts:?}");
+
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(to.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["name"], "owner/name");
+    assert_eq!(manifest["revision"], COMMIT);
+    assert_eq!(manifest["license"], "llama3");
+    let local = home.path().join("local");
+    stdout(&[
+        "convert",
+        &tiny(),
+        &local.display().to_string(),
+        "--quant",
+        "q8",
+    ]);
+    let shard = |folder: &std::path::Path| fs::read(folder.join("shard-00001.bin")).unwrap();
+    assert!(shard(&to) == shard(&local));
+
+    asked.lock().unwrap().clear();
+    let again = convert(&hub, home.path(), &home.path().join("again"), "owner/name");
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let asked = asked.lock().unwrap();
+    assert!(
+        asked.iter().all(|(path, ..)| path.starts_with("/api/")),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn a_repository_that_is_not_there_is_said() {
+    let (hub, _) = hub();
+    let home = tempfile::tempdir().unwrap();
+    let output = convert(&hub, home.path(), &home.path().join("to"), "owner/other");
+    assert!(!output.status.success());
+    let says = text(&output.stderr);
+    assert!(
+        says.contains("owner/other") && says.contains("HF_TOKEN"),
+        "{says}"
+    );
+}

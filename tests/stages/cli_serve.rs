@@ -1,0 +1,174 @@
+//! `inf-llava serve`, by the bytes that go over the wire.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use super::PROGRAM;
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status line, the headers in lower case, and the body.
+struct Answer {
+    status: u16,
+    headers: String,
+    body: Vec<u8>,
+}
+
+impl Server {
+    fn start(model: &std::path::Path, page: &std::path::Path) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .arg("serve")
+            .arg(model)
+            .arg("--page")
+            .arg(page)
+            .args(["--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").unwrap();
+        let address = address.trim_end_matches('/').to_string();
+        Server { child, address }
+    }
+
+    fn get(&self, path: &str, headers: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let host = &self.address;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            headers: head.to_lowercase(),
+            body: answer[end + 4..].to_vec(),
+        }
+    }
+}
+
+#[test]
+fn parts_types_and_caching_are_as_the_page_needs_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, page) = (dir.path().join("model"), dir.path().join("page"));
+    fs::create_dir_all(&model).unwrap();
+    fs::create_dir_all(&page).unwrap();
+    let shard: Vec<u8> = (0..=255).collect();
+    fs::write(model.join("shard-00001.bin"), &shard).unwrap();
+    fs::write(model.join("manifest.json"), "{}").unwrap();
+    fs::write(page.join("index.html"), "the page").unwrap();
+    fs::write(page.join("engine.wasm"), "wasm").unwrap();
+    fs::write(dir.path().join("secret"), "not to be served").unwrap();
+    let server = Server::start(&model, &page);
+
+    let whole = server.get(
+        "/model/shard-00001.bin",
+        "Origin: https://elsewhere.example\r\n",
+    );
+    assert_eq!((whole.status, &whole.body), (200, &shard));
+    for header in [
+        "accept-ranges: bytes",
+        "access-control-allow-origin: *",
+        "content-type: application/octet-stream",
+        "cache-control: no-cache",
+        "x-content-type-options: nosniff",
+    ] {
+        assert!(
+            whole.headers.contains(header),
+            "{header}: {}",
+            whole.headers
+        );
+    }
+    let part = server.get("/model/shard-00001.bin?sha256=00", "Range: bytes=10-19\r\n");
+    assert_eq!((part.status, &part.body[..]), (206, &shard[10..20]));
+    assert!(
+        part.headers.contains("content-range: bytes 10-19/256"),
+        "{}",
+        part.headers
+    );
+    assert!(part.headers.contains("immutable"), "{}", part.headers);
+    assert_eq!(
+        server
+            .get("/model/shard-00001.bin", "Range: bytes=300-\r\n")
+            .status,
+        416
+    );
+
+    let wasm = server.get("/engine.wasm", "");
+    assert!(
+        wasm.headers.contains("content-type: application/wasm"),
+        "{}",
+        wasm.headers
+    );
+    let missing = server.get("/model/shard-00009.bin?sha256=00", "");
+    assert!(missing.status == 404 && !missing.headers.contains("immutable"));
+    for path in [
+        "/../secret",
+        "/model/../../secret",
+        "/model/%2e%2e/secret",
+        "/model//etc/passwd",
+    ] {
+        assert_ne!(server.get(path, "").status, 200, "{path}");
+    }
+
+    let opened = server.get("/", "");
+    assert_eq!(opened.status, 307);
+    assert!(
+        opened
+            .headers
+            .contains("location: /index.html?model=model/"),
+        "{}",
+        opened.headers
+    );
+    assert_eq!(server.get("/index.html?model=model/", "").body, b"the page");
+    let other = server.get("/?model=models/demo/&device=cpu", "");
+    let expected = "location: /index.html?model=models/demo/&device=cpu\r\n";
+    assert!(
+        format!("{}\r\n", other.headers).contains(expected),
+        "{}",
+        other.headers
+    );
+}
+
+#[test]
+fn what_is_no_model_or_no_page_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |model: &str, page: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", model, "--page", page, "--port", "0"]);
+        let output = command.current_dir(dir.path()).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    fs::create_dir_all(dir.path().join("empty")).unwrap();
+    let (code, says) = run("empty", "empty");
+    assert!(
+        code == Some(2) && says.contains("no model folder"),
+        "{says}"
+    );
+    fs::write(dir.path().join("empty/manifest.json"), "{}").unwrap();
+    let (code, says) = run("empty", "empty");
+    assert!(code == Some(2) && says.contains("build-web"), "{says}");
+}
