@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::exam::{Exam, Examinee, ask_all, workers};
+use super::exam::{Exam, Examinee, ask_all, diverge, workers};
 use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::error::{Error, Result};
-use crate::evaluate::Pope;
-use crate::evaluate::run::{Asked, tally};
+use crate::evaluate::run::{Asked, Divergence, tally};
+use crate::evaluate::{Pope, Report};
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -47,6 +47,9 @@ pub(super) struct EvalArgs {
     /// Ask without showing the pictures: what can be answered from the words alone
     #[arg(long)]
     blind: bool,
+    /// Also tell how far the next-token distributions are from those of this model
+    #[arg(long, value_name = "DIR")]
+    reference: Option<PathBuf>,
     /// Write every question and answer as a line of JSON to this file
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
@@ -87,7 +90,14 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.answers {
         write_answers(file, &asked)?;
     }
-    report(&args, &asked)?;
+    let divergence = match &args.reference {
+        Some(folder) => {
+            let reference = Examinee { folder, ..examinee };
+            Some(diverge(&examinee, &reference, &exam, &stop)?)
+        }
+        None => None,
+    };
+    report(&args, &asked, divergence)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -104,7 +114,7 @@ fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {
     out.flush().map_err(|e| output(&e))
 }
 
-fn report(args: &EvalArgs, asked: &[Asked]) -> anyhow::Result<()> {
+fn report(args: &EvalArgs, asked: &[Asked], divergence: Option<Divergence>) -> anyhow::Result<()> {
     if args.pope.is_some() {
         let mut pope = Pope::default();
         for one in asked {
@@ -126,9 +136,23 @@ fn report(args: &EvalArgs, asked: &[Asked]) -> anyhow::Result<()> {
         false => None,
     };
     let report = tally(asked).report(chance)?;
-    match args.json {
-        true => say(serde_json::to_string(&report)?),
-        false => say(report),
+    if args.json {
+        say(serde_json::to_string(&Scores { report, divergence })?);
+        return Ok(());
+    }
+    say(report);
+    if let Some(Divergence { mean, tokens, .. }) = divergence {
+        say(format_args!(
+            "next-token divergence from the reference: {mean:.5} nats ({tokens} tokens)"
+        ));
     }
     Ok(())
+}
+
+#[derive(serde::Serialize)]
+struct Scores {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divergence: Option<Divergence>,
 }

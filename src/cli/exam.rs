@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dataset::Records;
-use crate::error::Result;
-use crate::evaluate::run::{Asked, Candidate, Sheet};
+use crate::error::{Error, Result};
+use crate::evaluate::run::{Asked, Candidate, Divergence, Sheet};
 use crate::gpu::device::ChosenDevice;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
@@ -123,6 +123,37 @@ pub(super) fn ask_all(
     let mut sheets: Vec<(usize, Vec<Asked>)> = receive.into_iter().collect();
     sheets.sort_by_key(|(index, _)| *index);
     Ok(sheets.into_iter().flat_map(|(_, asked)| asked).collect())
+}
+
+/// How far the next-token distributions of `examinee` are from those of `reference`, along the right answers.
+pub(super) fn diverge(
+    examinee: &Examinee<'_>,
+    reference: &Examinee<'_>,
+    exam: &Exam,
+    stop: &StopFlag,
+) -> Result<Divergence> {
+    let load = |who: &Examinee<'_>| Ok(Candidate::new(who.load(stop)?, who.sees));
+    let (mut candidate, mut reference): (Candidate, Candidate) =
+        (load(examinee)?, load(reference)?);
+    let vocabulary = candidate.vocabulary();
+    if reference.vocabulary() != vocabulary {
+        return Err(Error::Option {
+            option: "--reference".into(),
+            reason: format!(
+                "its vocabulary has {} tokens, the model's {vocabulary}",
+                reference.vocabulary()
+            ),
+        });
+    }
+    let mut divergence = Divergence::default();
+    let mut watch = Watch::new(stop.clone(), |_| {});
+    for index in 0..exam.sheets() {
+        let sheet = exam.sheet(index)?;
+        let expected = pollster::block_on(reference.logits(&sheet, &mut watch))?;
+        let found = pollster::block_on(candidate.logits(&sheet, &mut watch))?;
+        divergence.add(&expected, &found, vocabulary);
+    }
+    Ok(divergence)
 }
 
 /// Models that run side by side on a device.

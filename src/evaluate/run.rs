@@ -15,6 +15,7 @@ use crate::progress::Watch;
 use crate::scenes::{Family, SceneOptions, Split, question_rng, questions, scene};
 use crate::session::{AskOptions, Session};
 use crate::stages::Recorder;
+use crate::text::chat_template::{answer_ids, end_of_turn_id};
 use crate::timer::Timer;
 use crate::vision::plan::Coverage;
 
@@ -48,6 +49,43 @@ pub fn tally(asked: &[Asked]) -> Tally {
         tally.add(&one.expected, &one.answer, family, held_out);
     }
     tally
+}
+
+/// How far one model's next-token distributions are from another's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Divergence {
+    /// Sum of the Kullback-Leibler divergences, in nats.
+    #[serde(skip)]
+    sum: f64,
+    /// Tokens compared.
+    pub tokens: u64,
+    /// A token's, on average.
+    pub mean: f64,
+}
+
+impl Divergence {
+    /// Adds rows of logits over `vocabulary`, `[tokens, vocabulary]`: the divergence of `found` from
+    /// `reference`.
+    pub fn add(&mut self, reference: &[f32], found: &[f32], vocabulary: usize) {
+        let rows = reference.chunks(vocabulary).zip(found.chunks(vocabulary));
+        for (reference, found) in rows {
+            let (p, q) = (log_softmax(reference), log_softmax(found));
+            self.sum += p
+                .iter()
+                .zip(&q)
+                .map(|(p, q)| p.exp() * (p - q))
+                .sum::<f64>();
+            self.tokens += 1;
+        }
+        self.mean = self.sum / self.tokens.max(1) as f64;
+    }
+}
+
+fn log_softmax(logits: &[f32]) -> Vec<f64> {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let all: f64 = logits.iter().map(|&v| f64::from(v - most).exp()).sum();
+    let shift = f64::from(most) + all.ln();
+    logits.iter().map(|&v| f64::from(v) - shift).collect()
 }
 
 /// A picture and what is asked about it.
@@ -124,20 +162,52 @@ impl Candidate {
         }
     }
 
+    /// Entries of its vocabulary.
+    pub fn vocabulary(&self) -> usize {
+        self.session.model().config.language.vocab_size
+    }
+
+    async fn look(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<()> {
+        match sheet.picture.as_ref().filter(|_| self.sees) {
+            Some(picture) => {
+                let (start, mut off) = (Timer::start(), Recorder::off());
+                self.session
+                    .set_picture(picture, start, watch, &mut off)
+                    .await?;
+            }
+            None => self.session.clear_image(),
+        }
+        Ok(())
+    }
+
+    /// The logits that choose each token of the right answers, `[tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn logits(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
+        self.look(sheet, watch).await?;
+        let mut logits = Vec::new();
+        for asked in &sheet.questions {
+            self.session.new_chat();
+            let tokenizer = &self.session.model().tokenizer;
+            let mut answer = answer_ids(tokenizer, &asked.expected)?;
+            answer.push(end_of_turn_id(tokenizer)?);
+            let answer: Vec<u32> = answer.into_iter().map(|id| id as u32).collect();
+            let mut off = Recorder::off();
+            let forced = self
+                .session
+                .forced_logits(&asked.question, &answer, 1, &mut off);
+            logits.extend(forced.await?.1);
+        }
+        Ok(logits)
+    }
+
     /// Answers a sheet.
     ///
     /// # Errors
     /// As [`Session::ask`].
     pub async fn answer(&mut self, sheet: Sheet, watch: &mut Watch<'_>) -> Result<Vec<Asked>> {
-        match sheet.picture.filter(|_| self.sees) {
-            Some(picture) => {
-                let mut off = Recorder::off();
-                self.session
-                    .set_picture(&picture, Timer::start(), watch, &mut off)
-                    .await?;
-            }
-            None => self.session.clear_image(),
-        }
+        self.look(&sheet, watch).await?;
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: ANSWER_TOKENS,

@@ -38,3 +38,34 @@ fn a_model_is_converted_and_checked() {
     assert_eq!(said["damaged"][0]["file"], "shard-00001.bin", "{said}");
     assert_eq!(said["damaged"].as_array().map(Vec::len), Some(1));
 }
+
+/// Converted, a model answers: scored, and its next-token distributions compared with the checkpoint's.
+#[test]
+fn a_converted_model_is_scored_beside_its_checkpoint() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let diverges = |kind: &str| {
+        let to = dir.path().join(kind).display().to_string();
+        stdout(&["convert", &tiny(), &to, "--quant", kind]);
+        let said = stdout(&[
+            "eval",
+            "--model",
+            &to,
+            "--reference",
+            &tiny(),
+            "--device",
+            "cpu",
+            "--count",
+            "6",
+            "--json",
+        ]);
+        let said = json(&said);
+        assert_eq!(said["count"], 6, "{said}");
+        assert!(said["divergence"]["tokens"].as_u64() > Some(6), "{said}");
+        said["divergence"]["mean"].as_f64().expect("a number")
+    };
+    let (f32, q8, q4) = (diverges("f32"), diverges("q8"), diverges("q4"));
+    assert!(
+        f32.abs() < 1e-9 && q8 > f32 && q4 > 4.0 * q8,
+        "{f32} {q8} {q4}"
+    );
+}

@@ -196,3 +196,21 @@ count         20"
     let none = Pope::default();
     assert_eq!([none.accuracy(), none.precision(), none.f1()], [0.0; 3]);
 }
+
+#[cfg(feature = "model")]
+#[test]
+fn divergence_is_that_worked_out_by_hand() {
+    use inf_llava::evaluate::run::Divergence;
+    let mut divergence = Divergence::default();
+    // Even odds against three to one: half of ln (0.5 / 0.75) + ln (0.5 / 0.25).
+    divergence.add(&[0.0, 0.0], &[3f32.ln(), 0.0], 2);
+    assert_near(divergence.mean, 0.5 * (4f64 / 3.0).ln());
+    // A shift of all logits changes nothing.
+    divergence.add(
+        &[5.0, 1.0, 900.0, -900.0],
+        &[105.0, 101.0, 900.0, -900.0],
+        2,
+    );
+    assert_eq!(divergence.tokens, 3);
+    assert_near(divergence.mean, 0.5 * (4f64 / 3.0).ln() / 3.0);
+}
