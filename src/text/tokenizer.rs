@@ -60,7 +60,10 @@ impl Tokenizer {
                 "it has {found} MiB; at most {most} MiB are read"
             )));
         }
-        let outline: Outline = serde_json::from_slice(json)
+        // The tokenizers crate panics on a decoder that is no UTF-8, which serde skips over elsewhere.
+        let text = std::str::from_utf8(json);
+        let text = text.map_err(|error| fail(format!("it is no tokenizer.json: {error}")))?;
+        let outline: Outline = serde_json::from_str(text)
             .map_err(|error| fail(format!("it is no tokenizer.json: {error}")))?;
         let name = |kind: Option<Kind>| kind.and_then(|k| k.kind).unwrap_or("none".into());
         let (model, decoder) = (name(Some(outline.model)), name(outline.decoder));

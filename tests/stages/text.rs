@@ -293,6 +293,23 @@ fn other_kinds_of_tokenizer_are_refused_with_a_reason() {
     assert!(matches!(result, Err(Error::Tokenizer { reason, .. }) if reason.contains("LLaMA-3")));
 }
 
+/// Found by fuzzing: bytes that are no text, where only the tokenizers crate would have looked at them.
+#[test]
+fn a_decoder_that_is_no_text_is_refused() {
+    let path = crate::fixture("tiny").join("tokenizer.json");
+    let json = String::from_utf8(std::fs::read(path).expect("fixture")).expect("UTF-8");
+    let at = json.find("\"decoder\"").expect("a decoder");
+    let at = at + json[at..].find('{').expect("its entries") + 1;
+    let bytes = [
+        &json.as_bytes()[..at],
+        b"\"odd\": \"\xff\", ",
+        &json.as_bytes()[at..],
+    ]
+    .concat();
+    let result = Tokenizer::from_bytes("tokenizer.json", &bytes);
+    assert!(matches!(result, Err(Error::Tokenizer { reason, .. }) if reason.contains("utf-8")));
+}
+
 #[test]
 fn newlines_of_the_template_and_of_the_question_meet() {
     // LLaMA-3 has a token for two newlines, which the fixtures lack: give them one.
