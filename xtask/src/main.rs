@@ -4,6 +4,7 @@
 //! It knows cargo, trunk, apt-get, npm and node; it must not know the model.
 
 mod args;
+mod checkpoint;
 mod command;
 mod counts;
 mod error;
@@ -41,6 +42,7 @@ fn run() -> Result<(), Error> {
         Request::Serve { port, open } => page::serve(&project, port, open),
         Request::BuildWeb => page::build(&project),
         Request::Test(options) => test::run(&project, &options),
+        Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),
         Request::Env => page::print_env(&project),
     }
 }
