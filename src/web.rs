@@ -6,6 +6,7 @@
     reason = "the borrow is the lock: a second command meanwhile is refused"
 )]
 
+mod files;
 mod source;
 
 use std::cell::{RefCell, RefMut};
@@ -22,6 +23,8 @@ use crate::model::Model;
 use crate::progress::{self, Event, Watch};
 use crate::session::{AskOptions, Session};
 use crate::vision::plan::Coverage;
+use crate::weights::source::Source;
+use files::Files;
 use source::Http;
 
 type JsResult<T> = Result<T, JsValue>;
@@ -114,16 +117,36 @@ impl Engine {
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<Engine> {
-        let mut watch = watch(on_event, stop);
+        let source = Http::new(&url);
+        Self::load_from(source, url, &device, watch(on_event, stop)).await
+    }
+
+    /// The same for files that the worker has at hand; `name` is what to call the model.
+    pub async fn load_files(
+        files: files::JsFiles,
+        name: String,
+        device: String,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<Engine> {
+        let source = Files::new(files);
+        Self::load_from(source, name, &device, watch(on_event, stop)).await
+    }
+
+    async fn load_from(
+        source: impl Source + 'static,
+        name: String,
+        device: &str,
+        mut watch: Watch<'static>,
+    ) -> JsResult<Engine> {
         let loaded = async {
-            let source = Http::new(&url);
-            let device = choose(DeviceChoice::from_name(&device)?).await?;
+            let device = choose(DeviceChoice::from_name(device)?).await?;
             Model::load(source, &device, None, &mut watch).await
         };
         let model = Rc::new(loaded.await.map_err(to_js)?);
         let session = RefCell::new(Session::new(model.clone(), Coverage::Live));
         Ok(Engine {
-            name: url,
+            name,
             session,
             model,
         })

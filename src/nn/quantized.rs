@@ -65,7 +65,7 @@ impl QuantizedMatrix {
         let layout = quant.checked_layout(bytes.len(), rows, self.columns)?;
         let bits = match is_host(device) {
             true => Bits::Host(bytes),
-            false => upload(&layout, rows, &bytes, device),
+            false => upload(&layout, rows, bytes, device),
         };
         self.rows += rows;
         self.pieces.push(QuantizedPiece { quant, rows, bits });
@@ -73,11 +73,13 @@ impl QuantizedMatrix {
     }
 }
 
-fn upload(layout: &Layout, rows: usize, bytes: &[u8], device: &Device) -> Bits {
-    let (words, row_scales) = bytes.split_at(layout.codes + layout.block_scales);
+/// A piece is as large as a shard: its bytes move, and are not copied where they have one owner.
+fn upload(layout: &Layout, rows: usize, bytes: Bytes, device: &Device) -> Bits {
+    let mut words = Vec::from(bytes);
+    let row_scales = words.split_off(layout.codes + layout.block_scales);
     let count = words.len() / size_of::<u32>();
-    let words = TensorData::from_bytes_vec(words.to_vec(), [count], DType::I32);
-    let row_scales = TensorData::from_bytes_vec(row_scales.to_vec(), [rows], DType::F32);
+    let words = TensorData::from_bytes_vec(words, [count], DType::I32);
+    let row_scales = TensorData::from_bytes_vec(row_scales, [rows], DType::F32);
     Bits::Device(Box::new(DeviceBits {
         words: Tensor::from_data(words, device),
         row_scales: Tensor::from_data(row_scales, device),

@@ -77,6 +77,23 @@ export class Chat {
     this.#read(picture);
   }
 
+  /** Runs a model from a folder on disk. @param {File[]} files */
+  openModel(files) {
+    if (files.some(({ name }) => name === 'manifest.json' || name === 'config.json')) this.#host.open(files);
+    else this.#view.chat_notice.show({ title: strings.failure.load, message: strings.noModelFolder });
+  }
+
+  /** @returns {Promise<import('./protocol.js').KeptModel[]>} */
+  async keptModels() {
+    return (await this.#host.engine?.kept().promise) ?? [];
+  }
+
+  /** @param {string} id */
+  async removeKept(id) {
+    await this.#host.engine?.removeKept(id).promise;
+    this.#view.status.say(strings.removed);
+  }
+
   async removePicture() {
     const reading = this.#reading;
     reading?.interrupt();

@@ -44,9 +44,19 @@ export class EngineClient {
     });
   }
 
-  /** @returns {Command<EngineInfo>} */
-  load(url, device, on_event) {
-    return this.#send('load', { url, device }, on_event);
+  /** @param {import('./protocol.js').LoadRequest} request @returns {Command<EngineInfo>} */
+  load(request, on_event) {
+    return this.#send('load', request, on_event);
+  }
+
+  /** Models that the browser keeps. @returns {Command<import('./protocol.js').KeptModel[]>} */
+  kept() {
+    return this.#send('kept', {});
+  }
+
+  /** @param {string} id @returns {Command<void>} */
+  removeKept(id) {
+    return this.#send('remove_kept', { id });
   }
 
   /** The model's sample pictures; none where it has none. @returns {Command<import('./protocol.js').Sample[]>} */

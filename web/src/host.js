@@ -22,6 +22,14 @@ export class Host {
   #on_change;
   /** What is shown until the engine runs again. */
   #trouble = null;
+  /** A model folder that the user picked, instead of the address's. @type {File[]|undefined} */
+  #files;
+  /** The user has agreed to a large download. */
+  #consent = false;
+  /** Whether what is downloaded is to be kept. */
+  #keep = true;
+  /** Whether a stop would interrupt a download, which goes on where it was. */
+  #downloading = false;
 
   /**
    * @param {import('./address.js').PageAddress} address
@@ -50,6 +58,14 @@ export class Host {
     this.#on_start();
   }
 
+  /** Runs a model from a folder on disk. @param {File[]} files */
+  async open(files) {
+    this.loading?.interrupt();
+    await this.running;
+    this.#files = files;
+    this.start();
+  }
+
   /** Takes away what was said about a question; trouble with the engine stays. */
   clearNotice() {
     if (this.#trouble) this.#view.chat_notice.show(this.#trouble);
@@ -65,10 +81,10 @@ export class Host {
     status.begin();
     this.#on_change();
     try {
-      const { model, device } = this.#address;
       const info = await loading.run(
-        this.engine.load(model, device, (event) => {
-          if (event.phase !== 'engine') status.say(strings.loadingModel);
+        this.engine.load(this.#request(), (event) => {
+          this.#downloading = event.phase === 'download';
+          if (event.phase !== 'engine') status.say(strings.loading(event.phase));
           status.advance(event.phase, event.done, event.total);
         }),
       );
@@ -87,15 +103,66 @@ export class Host {
     }
   }
 
+  /** @returns {import('./protocol.js').LoadRequest} */
+  #request() {
+    const { model, device } = this.#address;
+    const files = this.#files;
+    const url = files ? strings.pickedFolder(files) : model;
+    return { url, device, files, consent: this.#consent, keep: this.#keep };
+  }
+
   /** @param {EngineError} error */
   #loadFailed(error) {
     if (error.code === 'crashed') return; // said where it was noticed
+    if (error.code === 'consent') {
+      this.#askFor(error.details);
+      return;
+    }
+    if (error.code === 'quota') {
+      this.#offerWithoutKeeping(error);
+      return;
+    }
     const stopped = error.code === 'stopped';
-    this.#fail(stopped ? strings.engineStopped : strings.engineFailed, {
-      title: stopped ? strings.engineStopped : strings.failure.load,
+    const paused = stopped && this.#downloading && this.#keep;
+    const ended = paused ? strings.downloadPaused : strings.engineStopped;
+    this.#fail(stopped ? ended : strings.engineFailed, {
+      title: stopped ? ended : strings.failure.load,
       message: stopped ? '' : error.message,
       advice: strings.advice(error.code),
-      action: { label: strings.loadAgain, run: () => this.start() },
+      action: { label: paused ? strings.resume : strings.loadAgain, run: () => this.start() },
+    });
+  }
+
+  /** Nothing large is downloaded before this is answered. */
+  #askFor(details) {
+    this.#fail(strings.downloadWaits, {
+      title: strings.consentTitle(details),
+      message: strings.consentMessage(details),
+      action: {
+        label: strings.download(details),
+        run: () => {
+          this.#consent = true;
+          // Only a page may ask that what it keeps is not cleared away; a refusal changes nothing now.
+          navigator.storage?.persist?.().catch(() => false);
+          this.start();
+        },
+      },
+    });
+  }
+
+  /** @param {EngineError} error */
+  #offerWithoutKeeping({ message, details }) {
+    this.#fail(strings.engineFailed, {
+      title: strings.failure.quota,
+      message: details ? strings.quotaMessage(details) : message,
+      advice: strings.advice('quota'),
+      action: {
+        label: strings.withoutKeeping,
+        run: () => {
+          this.#keep = false;
+          this.start();
+        },
+      },
     });
   }
 

@@ -6,6 +6,7 @@ import { copyText } from './clipboard.js';
 import { strings } from './strings.js';
 import { Composer } from './view/composer.js';
 import { Conversation } from './view/conversation.js';
+import { Kept } from './view/kept.js';
 import { Notice } from './view/notice.js';
 import { PictureView } from './view/picture.js';
 import { Samples } from './view/samples.js';
@@ -43,6 +44,12 @@ function main() {
   document.getElementById('remove-picture').addEventListener('click', () => {
     document.getElementById('image').focus(); // the button goes away with the picture
     chat.removePicture();
+  });
+  new Kept({ read: () => chat.keptModels(), remove: (id) => chat.removeKept(id) });
+  const folder = /** @type {HTMLInputElement} */ (document.getElementById('model-folder'));
+  folder.addEventListener('change', () => {
+    chat.openModel(Array.from(folder.files));
+    folder.value = '';
   });
   document.getElementById('show-full-model').addEventListener('click', showFullModel);
   document.getElementById('new-chat').addEventListener('click', () => chat.newChat());

@@ -2,10 +2,10 @@
  * What the page and the engine's worker say to one another. Types only.
  *
  * The page sends a {@link Request} for each command and may send `{stop: id}` at any moment. The
- * worker runs the commands one after another (`samples` needs no engine and waits for none) and answers each with exactly one result or error;
+ * worker runs the commands one after another (`samples`, `kept` and `remove_kept` need no engine and wait for none) and answers each with exactly one result or error;
  * `crashed` means that nothing will ever come again from this worker.
  *
- * @typedef {'load'|'samples'|'set_image'|'clear_image'|'ask'|'regenerate'|'new_chat'} CommandName
+ * @typedef {'load'|'samples'|'kept'|'remove_kept'|'set_image'|'clear_image'|'ask'|'regenerate'|'new_chat'} CommandName
  *
  * @typedef {object} Request
  * @property {number} id
@@ -26,6 +26,16 @@
  * @typedef {object} EngineError
  * @property {string} code  stable; the engine's own, or one of `crashed`, `not-running`, `page`
  * @property {string} message
+ * @property {object} [details]  of `consent`: name, license, bytes, total, kept; of `quota`: needed, free
+ *
+ * @typedef {object} LoadRequest
+ * @property {string} url  of the model folder, with a closing slash; for picked files what to call it
+ * @property {string} device
+ * @property {File[]} [files]  of a folder that the user picked
+ * @property {boolean} consent  the user has agreed to a large download
+ * @property {boolean} keep  whether the browser is to keep what is downloaded
+ *
+ * @typedef {{id: string, name: string, bytes: number}} KeptModel
  *
  * @typedef {object} EngineInfo
  * @property {string} name

@@ -16,12 +16,18 @@ export function bytesText(bytes) {
 /** @param {number} ms */
 const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
+/** @param {number} s */
+const timeLeft = (s) => (s < 90 ? `${Math.ceil(s)} s left` : `${plural(Math.round(s / 60), 'minute')} left`);
+
 /** @param {number} rate */
 const speed = (rate) => `${rate < 100 ? rate.toFixed(1) : count.format(Math.round(rate))} tokens/s`;
 
 /** What to do about an error, by its code; the message itself says what happened. */
 const ADVICE = {
   'network': 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',
+  'quota': 'Delete other models (Settings), free space on the disk, or load it without keeping it.',
+  'damaged': 'The files on the server are not those that the manifest describes. Ask whoever put them there, or try again later.',
+  'manifest': 'The folder holds no model that this page knows. A newer page may know it.',
   'file-missing': 'Check the model’s address; it must name a folder.',
   'device': 'Add ?device=cpu to the address to run without the graphics card.',
   'not-finite': 'Add ?device=cpu to the address to run without the graphics card.',
@@ -49,9 +55,28 @@ export const strings = {
   sampleName: (n) => `Sample ${n}`,
 
   loadingEngine: 'Loading engine',
-  loadingModel: 'Loading model',
+  loading: (phase) => (phase === 'download' ? 'Downloading model' : 'Loading model'),
+  downloadWaits: 'Nothing is downloaded yet',
+  consentTitle: ({ name }) => `Download ${name || 'the model'}?`,
+  consentMessage: ({ license, bytes, total, kept }) =>
+    [
+      bytes < total ? `${bytesText(bytes)} of ${bytesText(total)} are still missing.` : `It has ${bytesText(total)}.`,
+      kept ? 'It is kept in this browser, and works offline from then on.' : 'This browser cannot keep it: it would be downloaded each time.',
+      license ? `Licence of the weights: ${license}.` : '',
+    ].join(' ').trim(),
+  download: ({ bytes }) => `Download ${bytesText(bytes)}`,
+  quotaMessage: ({ needed, free }) => `${bytesText(needed)} are missing; the browser has ${bytesText(Math.max(free, 0))} left for this site.`,
+  withoutKeeping: 'Load without keeping it',
+  pickedFolder: (files) => files[0]?.webkitRelativePath.split('/')[0] || 'the folder you picked',
+  noModelFolder: 'There is no manifest.json or config.json in that folder: it is no model’s.',
+  keptNothing: 'No model is kept in this browser.',
+  keptModel: ({ name, bytes }) => `${name || 'unfinished download'} · ${bytesText(bytes)}`,
+  remove: 'Delete',
+  removed: 'Deleted',
   ready: (device) => `Ready on ${device}`,
   engineStopped: 'Loading stopped',
+  downloadPaused: 'Download paused',
+  resume: 'Go on',
   engineFailed: 'The engine is not running',
   waitingForEngine: 'Your question waits for the engine',
   waitingForPicture: 'Your question waits for the picture',
@@ -73,7 +98,8 @@ export const strings = {
 
   progress: {
     engine: (done, total) => (total ? `${bytesText(done)} of ${bytesText(total)}` : bytesText(done)),
-    download: (done, total) => (total ? `${bytesText(done)} of ${bytesText(total)}` : bytesText(done)),
+    download: (done, total, { rate, left_s }) =>
+      [`${bytesText(done)} of ${bytesText(total)}`, rate && `${bytesText(rate)}/s`, rate && timeLeft(left_s)].filter(Boolean).join(' · '),
     weights: (done, total) => (total ? `${bytesText(done)} of ${bytesText(total)}` : bytesText(done)),
     vision: (done, total) => `${done} of ${plural(total, 'pass', 'passes')}`,
     prefill: (done, total) => `${count.format(done)} of ${plural(total, 'prompt token')}`,
@@ -113,6 +139,7 @@ export const strings = {
     picture: 'This picture could not be used',
     question: 'That question was not answered',
     crash: 'The engine crashed',
+    quota: 'There is no room for this model',
     copy: 'Copying failed',
   },
   advice: (code) => ADVICE[code] ?? '',

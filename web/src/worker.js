@@ -7,11 +7,17 @@
  * @typedef {{stopped: boolean, interrupt: () => void}} Pending
  */
 
+import { listKept, removeKept } from './keep/folder.js';
+import { keep } from './keep/keep.js';
+import { picked } from './keep/picked.js';
 import { readSamples } from './samples.js';
 
 const ENGINE_JS = new URL('../inf-llava.js', import.meta.url).href;
 const ENGINE_WASM = new URL('../inf-llava_bg.wasm', import.meta.url).href;
 const STOPPED = { code: 'stopped', message: 'stopped' };
+
+/** Commands that need no engine and wait for none. */
+const ASIDE = ['samples', 'kept', 'remove_kept'];
 
 /** The bindings that wasm-bindgen wrote, once they and the wasm are here. */
 let bindings = null;
@@ -30,7 +36,7 @@ self.addEventListener('message', ({ data }) => {
     return;
   }
   pending.set(data.id, { stopped: false, interrupt: () => {} });
-  if (data.command === 'samples') run(data);
+  if (ASIDE.includes(data.command)) run(data);
   else queue = queue.then(() => run(data));
 });
 
@@ -57,20 +63,32 @@ async function run({ id, command, args }) {
 function start(command, args, emit, state) {
   if (command === 'load') return load(args, emit, state);
   if (command === 'samples') return readSamples(args.url);
+  if (command === 'kept') return listKept();
+  if (command === 'remove_kept') return removeKept(args.id);
   return drive(command, args, emit, state);
 }
 
-/** Fetches the engine if need be, then the model. */
-async function load({ url, device }, emit, state) {
-  if (!bindings) {
-    const fetching = new AbortController();
-    state.interrupt = () => fetching.abort();
-    bindings = await instantiate(emit, fetching.signal);
-  }
+/** Fetches the engine if need be, then the model: a checkpoint from its server, a converted one as it is kept. */
+async function load({ url, device, files, consent, keep: wanted }, emit, state) {
+  const fetching = new AbortController();
+  state.interrupt = () => fetching.abort();
+  const { signal } = fetching;
+  bindings ??= await instantiate(emit, signal);
   engine?.free();
   engine = null;
-  engine = await withStop(state, (stop) => bindings.Engine.load(url, device, emit, stop));
+  const source = files ? picked(files) : await converted(url, { consent, keep: wanted, emit, signal });
+  engine = await withStop(state, (stop) =>
+    source ? bindings.Engine.load_files(source, url, device, emit, stop) : bindings.Engine.load(url, device, emit, stop),
+  );
   return engine.info();
+}
+
+/** The files of a converted model; none where the folder holds a checkpoint, or nothing. */
+async function converted(url, options) {
+  // A checkpoint has a config.json; a converted model has it in its manifest.
+  const request = { method: 'HEAD', signal: options.signal, credentials: 'omit', referrerPolicy: 'no-referrer' };
+  const response = await fetch(new URL('config.json', url), request).catch(() => null);
+  return response?.ok ? null : keep(url, options);
 }
 
 function drive(command, args, emit, state) {
@@ -133,7 +151,9 @@ function counted(response, emit) {
 }
 
 function describe(error) {
-  if (error && typeof error.code === 'string') return { code: error.code, message: String(error.message) };
+  if (error && typeof error.code === 'string') {
+    return { code: error.code, message: String(error.message), details: error.details };
+  }
   return { code: 'page', message: error instanceof Error ? error.message : String(error) };
 }
 

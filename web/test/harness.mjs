@@ -1,6 +1,6 @@
 /** What the page's tests share: a browser, and a page put together as Trunk does, with a stand-in for the engine. */
 
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,11 @@ export async function assembleWithMock() {
     for (const part of ['samples.json', 'samples']) {
       await cp(join(REPOSITORY, 'models/demo', part), join(folder, 'models', model, part), { recursive: true });
     }
+  }
+  // What tells the worker that a folder holds a checkpoint; the stand-in reads nothing of it.
+  for (const model of ['demo', 'drawn', 'drawn-bare', 'slow-drawn', 'slow', 'broken', 'other']) {
+    await mkdir(join(folder, 'models', model), { recursive: true });
+    await writeFile(join(folder, 'models', model, 'config.json'), '{}');
   }
   // The smallest module there is: magic number and version.
   await writeFile(join(folder, 'inf-llava_bg.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));

@@ -1,5 +1,6 @@
 /** What is going on, in one line that is announced, with a bar that is not; and the engine's facts. */
 
+import { Pace } from './pace.js';
 import { strings } from '../strings.js';
 
 export class Status {
@@ -10,6 +11,7 @@ export class Status {
   #model = document.getElementById('model');
   #random_weights = document.getElementById('random-weights');
   #full_model = document.getElementById('full-model');
+  #pace = new Pace();
 
   /** Only at turns of events: each change is read aloud. @param {string} text */
   say(text) {
@@ -22,11 +24,12 @@ export class Status {
     this.#bar.removeAttribute('aria-valuetext');
     this.#bar.hidden = false;
     this.#bar_text.textContent = '';
+    this.#pace = new Pace();
   }
 
   /** @param {import('../protocol.js').Phase} phase @param {number} done @param {number} total */
   advance(phase, done, total) {
-    const text = strings.progress[phase]?.(done, total) ?? '';
+    const text = strings.progress[phase]?.(done, total, this.#pace.at(done, total, performance.now())) ?? '';
     if (total > 0) {
       this.#bar.max = total;
       this.#bar.value = Math.min(done, total);

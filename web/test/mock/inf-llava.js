@@ -50,9 +50,23 @@ export class Engine {
     return new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null);
   }
 
+  /** Reads every file of a converted model; the device is then called after what was read. */
+  static async load_files(files, name, device, on_event, stop) {
+    const whole = async (file) => files.read(file, 0, await files.size(file));
+    const read = [await whole('manifest.json')];
+    const manifest = JSON.parse(new TextDecoder().decode(read[0]));
+    for (const { file } of [...manifest.files, ...manifest.shards]) {
+      if (stop.stopped) fail('stopped', 'stopped');
+      read.push(await whole(file));
+    }
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await new Blob(read).arrayBuffer()));
+    const hash = Array.from(digest.slice(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return new Engine(`read ${hash}`, 5, null);
+  }
+
   constructor(device, step_ms, scope) {
     this.#scope = scope;
-    this.#device = device === 'cpu' ? 'CPU (WebAssembly)' : 'WebGPU: stand-in';
+    this.#device = { cpu: 'CPU (WebAssembly)', auto: 'WebGPU: stand-in', wgpu: 'WebGPU: stand-in' }[device] ?? device;
     this.#step_ms = step_ms;
   }
 

@@ -1,0 +1,13 @@
+/** Why nothing came from an address: a host that answers, but not to this page, is not the same as none. */
+
+/** @param {URL} url @returns {Promise<import('../protocol.js').EngineError>} */
+export async function unreachable(url) {
+  if (navigator.onLine === false) return { code: 'network', message: `${url}: you are offline` };
+  const answers = await fetch(url, { method: 'HEAD', mode: 'no-cors', credentials: 'omit' }).then(() => true, () => false);
+  return {
+    code: 'network',
+    message: answers
+      ? `${url}: the host answers, but does not let this page read it: it must send Access-Control-Allow-Origin (and allow the header Range)`
+      : `${url}: no answer; the host is down, or its name is wrong`,
+  };
+}

@@ -1,0 +1,326 @@
+/**
+ * Converted models on the page: asked for before they are downloaded, kept, and never used damaged, whatever the server
+ * does. The stand-in engine reads every file that it is given and says what it found.
+ */
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import { after, test } from 'node:test';
+import { browser, open, p, says, server } from './stand-in.mjs';
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** Bytes that differ everywhere, and between models. */
+function noise(length, seed) {
+  const bytes = Buffer.alloc(length);
+  let state = seed;
+  for (let at = 0; at < length; at += 1) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** A converted model: its files by name, and what the stand-in says when it has read them all. */
+function model({ shards = 3, bytes = 3_000_000, seed = 1, name = 'a converted model' } = {}) {
+  const files = new Map([['tokenizer.json', Buffer.from('{}')]]);
+  for (let at = 1; at <= shards; at += 1) files.set(`shard-0000${at}.bin`, noise(bytes, seed * 100 + at));
+  const entry = ([file, content]) => ({ file, bytes: content.length, sha256: sha256(content) });
+  const entries = [...files].map(entry);
+  const manifest = {
+    format: 'inf-llava', version: 1, name, revision: 'main', license: 'llama3', config: {}, generation: {}, prompt: 'llama3',
+    files: entries.slice(0, 1), shards: entries.slice(1), tensors: {},
+  };
+  const json = Buffer.from(JSON.stringify(manifest));
+  const hash = createHash('sha256').update(json);
+  for (const content of files.values()) hash.update(content);
+  return { files: new Map([['manifest.json', json], ...files]), says: `read ${hash.digest('hex').slice(0, 12)}` };
+}
+
+const servers = [];
+
+/**
+ * Serves files from memory on a host of its own. `fault(request)` may answer in place of the server: it gets what was
+ * asked for, and how often that file was asked for before.
+ */
+async function host(files, { cors = true, ranges = true, fault = () => false } = {}) {
+  const asked = [];
+  const listener = createServer(async (request, response) => {
+    const name = new URL(request.url, 'http://host').pathname.split('/').at(-1);
+    const content = files.get(name);
+    const range = ranges ? /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') : null;
+    const start = range ? Number(range[1]) : 0;
+    const times = asked.filter((other) => other.name === name && other.method === 'GET').length;
+    asked.push({ name, start, method: request.method });
+    const allowed = cors
+      ? { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'Range', 'Access-Control-Expose-Headers': 'Content-Range' }
+      : {};
+    if (request.method === 'OPTIONS') return response.writeHead(204, allowed).end();
+    if (!content) return response.writeHead(404, allowed).end();
+    if (await fault({ name, content, start, times, request, response, headers: allowed })) return undefined;
+    if (start >= content.length && range) return response.writeHead(416, allowed).end();
+    const end = range?.[2] ? Number(range[2]) + 1 : content.length;
+    const about = range ? { 'Content-Range': `bytes ${start}-${end - 1}/${content.length}` } : {};
+    response.writeHead(range ? 206 : 200, { ...allowed, ...about, 'Content-Length': end - start });
+    return response.end(request.method === 'HEAD' ? undefined : content.subarray(start, end));
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  servers.push(listener);
+  const url = `http://127.0.0.1:${listener.address().port}/`;
+  return { url, asked, close: () => new Promise((resolve) => { listener.close(resolve); listener.closeAllConnections(); }) };
+}
+
+after(() => servers.forEach((listener) => { listener.close(); listener.closeAllConnections(); }));
+
+const openModel = (url, options) => open(`?model=${encodeURIComponent(url)}`, options);
+const button = (name) => p.page.getByRole('button', { name });
+const gets = ({ asked }, name) => asked.filter((one) => one.name === name && one.method === 'GET');
+const SHARD = 'shard-00002.bin';
+
+test('what is small is downloaded at once, kept, and needs no network afterwards', async () => {
+  const { files, says: read } = model();
+  const away = await host(files);
+  await openModel(away.url);
+  await says(p.page.locator('#device'), read);
+  assert.equal(gets(away, SHARD).length, 1);
+  await p.page.reload();
+  await says(p.page.locator('#device'), read);
+  assert.equal(gets(away, SHARD).length, 1, 'a kept shard is not fetched again');
+  await away.close();
+  await p.page.reload();
+  await says(p.page.locator('#device'), read);
+});
+
+test('what is large is asked for first: name, size, licence; and can be deleted', async () => {
+  const { files, says: read } = model({ bytes: 8_000_000, name: 'INF-LLaVA, 4 bits', seed: 2 });
+  const away = await host(files);
+  await openModel(away.url);
+  const question = p.page.getByRole('alert');
+  await says(question, 'Download INF-LLaVA, 4 bits?');
+  await says(question, '24 MB');
+  await says(question, 'llama3');
+  assert.equal(gets(away, SHARD).length, 0, 'nothing before the answer');
+  await button('Download 24 MB').click();
+  await says(p.page.locator('#device'), read);
+  await p.page.getByText('Settings').click();
+  await says(p.page.getByRole('list', { name: 'Models kept' }), 'INF-LLaVA, 4 bits · 24 MB');
+  await button('Delete: INF-LLaVA').click();
+  await says(p.page.getByRole('list', { name: 'Models kept' }), 'No model is kept');
+  await p.page.reload();
+  await says(question, 'Download INF-LLaVA');
+});
+
+test('a pause keeps what has come, and going on takes the rest', async () => {
+  const { files, says: read } = model({ bytes: 4_000_000, seed: 3 });
+  let slow = true;
+  const fault = ({ name, content, start, response, headers }) => {
+    if (name !== SHARD || !slow) return false;
+    // Half of it, and then nothing for as long as the page likes.
+    response.writeHead(start ? 206 : 200, { ...headers, 'Content-Length': content.length - start });
+    response.write(content.subarray(start, 2_000_000));
+    return true;
+  };
+  const away = await host(files, { fault });
+  await openModel(away.url);
+  await p.page.waitForFunction(() => /^6\.0 MB of 12 MB/.test(document.getElementById('progress').getAttribute('aria-valuetext') ?? ''));
+  await p.stop.click();
+  await says(p.page.getByRole('alert'), 'Download paused');
+  slow = false;
+  await button('Go on').click();
+  await says(p.page.locator('#device'), read);
+  assert.deepEqual(gets(away, SHARD).map(({ start }) => start), [0, 2_000_000]);
+});
+
+test('a tab that dies in the middle leaves a beginning, which the next one goes on with', async () => {
+  const { files, says: read } = model({ bytes: 4_000_000, seed: 4 });
+  let slow = true;
+  const fault = ({ name, content, start, response, headers }) => {
+    if (name !== SHARD || !slow) return false;
+    response.writeHead(200, { ...headers, 'Content-Length': content.length - start });
+    response.write(content.subarray(0, 1_500_000));
+    return true;
+  };
+  const away = await host(files, { fault });
+  await openModel(away.url);
+  await p.page.waitForFunction(() => /^5\.5 MB of 12 MB/.test(document.getElementById('progress').getAttribute('aria-valuetext') ?? ''));
+  slow = false;
+  await p.page.reload();
+  await says(p.page.locator('#device'), read);
+  const starts = gets(away, SHARD).map(({ start }) => start);
+  assert.ok(starts.length === 2 && starts[1] > 0, `${starts}`);
+});
+
+/** What a server may do to one shard, and how often it is then asked. */
+const FAULTS = {
+  'cuts the connection': {
+    fault: ({ name, content, start, times, response, headers }) => {
+      if (name !== SHARD || times > 1) return false;
+      response.writeHead(start ? 206 : 200, { ...headers, 'Content-Length': content.length - start, 'Content-Range': `bytes ${start}-${content.length - 1}/${content.length}` });
+      response.write(content.subarray(start, start + 700_000), () => setTimeout(() => response.destroy(), 200));
+      return true;
+    },
+    starts: (starts) => starts.length === 3 && starts[1] > 0 && starts[2] > starts[1],
+  },
+  'ends early as if that were all': {
+    fault: ({ name, content, start, times, response, headers }) => {
+      if (name !== SHARD || times > 0) return false;
+      response.writeHead(200, headers); // chunked: no length to compare with
+      response.end(content.subarray(start, 1_000_000));
+      return true;
+    },
+    starts: (starts) => starts.length === 2 && starts[1] === 1_000_000,
+  },
+  'sends other bytes once': {
+    fault: ({ name, content, times, response, headers }) => {
+      if (name !== SHARD || times > 0) return false;
+      response.writeHead(200, { ...headers, 'Content-Length': content.length });
+      response.end(Buffer.from(content).fill(7, 1000, 2000));
+      return true;
+    },
+    starts: (starts) => starts.join() === '0,0',
+  },
+  'answers 200 to a range, from the beginning': {
+    ranges: false,
+    fault: ({ name, content, times, response, headers }) => {
+      if (name !== SHARD || times > 0) return false;
+      response.writeHead(200, { ...headers, 'Content-Length': content.length });
+      response.write(content.subarray(0, 900_000), () => setTimeout(() => response.destroy(), 200));
+      return true;
+    },
+    starts: (starts) => starts.length === 2,
+  },
+  'answers with another part than was asked for': {
+    fault: ({ name, content, start, times, response, headers }) => {
+      if (name !== SHARD || times > 1) return false;
+      if (times === 0) {
+        response.writeHead(200, { ...headers, 'Content-Length': content.length });
+        response.write(content.subarray(0, 900_000), () => setTimeout(() => response.destroy(), 200));
+      } else {
+        response.writeHead(206, { ...headers, 'Content-Range': `bytes 5-${content.length - 1}/${content.length}` });
+        response.end(content.subarray(5));
+      }
+      assert.ok(times === 0 || start > 0);
+      return true;
+    },
+    starts: (starts) => starts.length === 3 && starts[2] === 0,
+  },
+  'is busy for a moment': {
+    fault: ({ name, times, response, headers }) => {
+      if (name !== SHARD || times > 0) return false;
+      response.writeHead(503, headers).end('later');
+      return true;
+    },
+    starts: (starts) => starts.join() === '0,0',
+  },
+};
+
+for (const [what, { starts, ...options }] of Object.entries(FAULTS)) {
+  test(`a server that ${what}: the model is whole in the end`, async () => {
+    const seed = 10 + Object.keys(FAULTS).indexOf(what);
+    const { files, says: read } = model({ seed });
+    const away = await host(files, options);
+    await openModel(away.url);
+    await says(p.page.locator('#device'), read);
+    const found = gets(away, SHARD).map(({ start }) => start);
+    assert.ok(starts(found), `${found}`);
+  });
+}
+
+/** What no patience mends: said, with the file's name, and nothing of it is used. */
+const REFUSALS = {
+  'sends other bytes always': [{ fault: ({ name, content, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end(Buffer.alloc(content.length, 7))) }, [SHARD, 'other bytes']],
+  'sends a page in place of a shard': [{ fault: ({ name, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end('<!doctype html>'.repeat(300_000))) }, [SHARD, 'more than']],
+  'has lost a shard': [{ fault: ({ name, response, headers }) => name === SHARD && Boolean(response.writeHead(404, headers).end()) }, [SHARD]],
+};
+
+for (const [what, [options, words]] of Object.entries(REFUSALS)) {
+  test(`a server that ${what}: it is said, and nothing is used`, async () => {
+    const { files } = model({ seed: 30 + Object.keys(REFUSALS).indexOf(what) });
+    const away = await host(files, options);
+    await openModel(away.url);
+    for (const word of words) await says(p.page.getByRole('alert'), word);
+    assert.doesNotMatch(await p.page.locator('#device').innerText(), /read/);
+  });
+}
+
+test('a host that does not allow it is told from one that is not there', async () => {
+  const { files } = model({ seed: 40 });
+  const away = await host(files, { cors: false });
+  await openModel(away.url);
+  await says(p.page.getByRole('alert'), 'Access-Control-Allow-Origin');
+});
+
+test('a model that has changed on the server is fetched anew, and the old one goes', async () => {
+  const old = model({ seed: 50 });
+  const away = await host(old.files);
+  await openModel(away.url);
+  await says(p.page.locator('#device'), old.says);
+  const changed = model({ seed: 51, shards: 2 });
+  old.files.clear();
+  for (const [name, content] of changed.files) old.files.set(name, content);
+  await p.page.reload();
+  await says(p.page.locator('#device'), changed.says);
+  const names = await p.page.evaluate(async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('inf-llava');
+    const found = [];
+    for await (const folder of root.values()) for await (const name of folder.keys()) found.push(name);
+    return found.sort();
+  });
+  assert.ok(!names.includes('shard-00003.bin') && names.includes('shard-00002.bin'), `${names}`);
+});
+
+test('two tabs share one download', async () => {
+  const { files, says: read } = model({ seed: 60 });
+  const fault = async ({ name, times }) => {
+    if (name === SHARD && times === 0) await new Promise((resolve) => setTimeout(resolve, 4000));
+    return false;
+  };
+  const away = await host(files, { fault });
+  await openModel(away.url);
+  const other = await p.context.newPage();
+  await other.goto(`${server.url}?model=${encodeURIComponent(away.url)}`);
+  await says(other.locator('#status'), 'Downloading model');
+  await says(p.page.locator('#device'), read);
+  await says(other.locator('#device'), read);
+  assert.equal(gets(away, SHARD).length, 1);
+});
+
+test('no room: it is said, what came stays, and the model can be loaded without keeping it', async () => {
+  const { files, says: read } = model({ seed: 70, bytes: 6_000_000 });
+  const away = await host(files);
+  await open();
+  const session = await p.context.newCDPSession(p.page);
+  await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(server.url).origin, quotaSize: 9_000_000 });
+  await p.page.goto(`${server.url}?model=${encodeURIComponent(away.url)}`);
+  await says(p.page.getByRole('alert'), 'There is no room for this model');
+  assert.doesNotMatch(await p.page.locator('#device').innerText(), /read/);
+  await button('Load without keeping it').click();
+  await says(p.page.locator('#device'), read);
+});
+
+test('a folder picked from disk needs no server', async () => {
+  const { files, says: read } = model({ seed: 80 });
+  const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
+  const { tmpdir } = await import('node:os');
+  const { join } = await import('node:path');
+  const folder = await mkdtemp(join(tmpdir(), 'inf-llava-picked-'));
+  for (const [name, content] of files) await writeFile(join(folder, name), content);
+  await open('?model=models/drawn/');
+  await says(p.status, 'Ready');
+  await p.page.locator('#full-model summary').click();
+  await p.page.getByLabel('Model folder').setInputFiles(folder);
+  await says(p.page.locator('#device'), read);
+  await rm(folder, { recursive: true });
+});
+
+test('a manifest that leads out of its folder is refused', async () => {
+  const { files } = model({ seed: 90 });
+  const manifest = JSON.parse(files.get('manifest.json'));
+  manifest.shards[0].file = '../elsewhere.bin';
+  files.set('manifest.json', Buffer.from(JSON.stringify(manifest)));
+  const away = await host(files);
+  await openModel(away.url);
+  await says(p.page.getByRole('alert'), 'is no file');
+  assert.ok(browser);
+});
