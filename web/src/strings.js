@@ -61,7 +61,7 @@ export const strings = {
   consentMessage: ({ license, bytes, total, kept }) =>
     [
       bytes < total ? `${bytesText(bytes)} of ${bytesText(total)} are still missing.` : `It has ${bytesText(total)}.`,
-      kept ? 'It is kept in this browser, and works offline from then on.' : 'This browser cannot keep it: it would be downloaded each time.',
+      kept ? 'It is kept in this browser, and not downloaded again.' : 'This browser cannot keep it: it would be downloaded each time.',
       license ? `Licence of the weights: ${license}.` : '',
     ].join(' ').trim(),
   download: ({ bytes }) => `Download ${bytesText(bytes)}`,
