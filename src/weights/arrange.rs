@@ -70,8 +70,8 @@ pub struct Arrangement {
     pub shards: Vec<u64>,
 }
 
-/// Puts tensors into shards of at most `shard_bytes` ([`SHARD_BYTES`](super::manifest::SHARD_BYTES)), in their order: each in one shard if it fits, else in pieces of equally many
-/// rows with a shard each.
+/// Puts tensors into shards of at most `shard_bytes` ([`SHARD_BYTES`](super::manifest::SHARD_BYTES)), in
+/// their order: each in one shard if it fits, else in pieces of equally many rows with a shard each.
 ///
 /// # Errors
 /// [`Error::Quantised`] for a row that is larger than a shard.

@@ -251,7 +251,8 @@ impl Rows<'_> {
         step: usize,
         bytes: &mut [u8],
     ) -> Result<()> {
-        let (code_bytes, blocks) = (columns / 8 * quant.bits(), columns / BLOCK);
+        let blocks = columns / BLOCK;
+        let code_bytes = blocks * quant.block_bytes();
         let layout = quant.layout(self.count, columns)?;
         let (codes, rest) = bytes.split_at_mut(layout.codes);
         let (block_scales, row_scales) = rest.split_at_mut(layout.block_scales);

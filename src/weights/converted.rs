@@ -37,11 +37,6 @@ impl<S: Source> Converted<S> {
         &self.manifest
     }
 
-    /// Where it is read from.
-    pub fn source(&self) -> &S {
-        &self.source
-    }
-
     /// The tensor `name`, which must have `shape`.
     fn stored(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
         let file = || self.source.describe(MANIFEST_FILE);
