@@ -218,33 +218,31 @@ impl Quant {
 }
 
 /// What a code of [`Quant::Q4`], 0 to 15, stands for: -12 to 9.7.
-pub fn level_q4(code: u8) -> f32 {
-    let t = f32::from(code) - 8.0;
+pub const fn level_q4(code: u8) -> f32 {
+    let t = code as f32 - 8.0;
     t + t * t * t / 128.0
 }
 
-/// Half-way between each level and the next.
-const BETWEEN_Q4: [f32; 15] = {
-    let mut between = [0.0; 15];
+/// Half-way from each level to the next, and the step between the two.
+const STEPS_Q4: [(f32, f32); 15] = {
+    let mut steps = [(0.0, 0.0); 15];
     let mut code = 0;
     while code < 15 {
-        let (a, b) = (code as f32 - 8.0, code as f32 - 7.0);
-        between[code] = (a + a * a * a / 128.0 + b + b * b * b / 128.0) / 2.0;
+        let (low, high) = (level_q4(code), level_q4(code + 1));
+        steps[code as usize] = ((low + high) / 2.0, high - low);
         code += 1;
     }
-    between
+    steps
 };
 
 /// The codes whose levels are nearest to the weights over `scale`.
 fn nearest_q4(block: &[f32; BLOCK], scale: f32) -> [u8; BLOCK] {
     let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
     let mut codes = [0; BLOCK];
-    for (code, value) in codes.iter_mut().zip(block) {
-        let value = value * inverse;
-        *code = BETWEEN_Q4
-            .iter()
-            .map(|&limit| u8::from(value > limit))
-            .sum();
+    for (limit, _) in STEPS_Q4 {
+        for (code, value) in codes.iter_mut().zip(block) {
+            *code += u8::from(value * inverse > limit);
+        }
     }
     codes
 }
@@ -256,7 +254,7 @@ fn largest(block: &[f32; BLOCK]) -> f32 {
 }
 
 /// The scale that leaves the least squares. The largest weight is tried at either end and some way
-/// beyond; for what the codes then are, the best scale is known.
+/// beyond; for what the levels then are, the best scale is known.
 fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     let largest = largest(block);
     if !largest.is_normal() {
@@ -267,14 +265,8 @@ fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     let (mut best, mut most) = (0.0, 0.0);
     for end in [level_q4(0), level_q4(15)] {
         for reach in REACHES {
-            let codes = nearest_q4(&block, reach / end);
-            let (mut with_weights, mut own) = (0.0, 0.0);
-            for (&code, &value) in codes.iter().zip(&block) {
-                let level = level_q4(code);
-                with_weights += level * value;
-                own += level * level;
-            }
-            // The least squares for these codes take `with_weights² / own` off the weights' own.
+            let (with_weights, own) = products_q4(&block, end / reach);
+            // The least squares for these levels take `with_weights² / own` off the weights' own.
             let gain = with_weights * with_weights / own;
             if gain > most {
                 (best, most) = (with_weights / own, gain);
@@ -284,5 +276,24 @@ fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     best * largest
 }
 
+/// The levels nearest to the weights times `inverse`: their products with the weights, and with themselves. Half of
+/// a conversion's time is spent here, so that it is written for vectors of eight.
+fn products_q4(block: &[f32; BLOCK], inverse: f32) -> (f32, f32) {
+    let (mut with_weights, mut own) = ([0.0; 8], [0.0; 8]);
+    for values in block.as_chunks::<8>().0 {
+        let mut levels = [level_q4(0); 8];
+        for (limit, step) in STEPS_Q4 {
+            for (level, value) in levels.iter_mut().zip(values) {
+                *level += if value * inverse > limit { step } else { 0.0 };
+            }
+        }
+        for lane in 0..8 {
+            with_weights[lane] += levels[lane] * values[lane];
+            own[lane] += levels[lane] * levels[lane];
+        }
+    }
+    (with_weights.iter().sum(), own.iter().sum())
+}
+
 /// An end, over the largest weight: below 1 that weight is cut off, and the others are finer.
-const REACHES: [f32; 10] = [0.70, 0.74, 0.78, 0.82, 0.86, 0.90, 0.94, 0.98, 1.02, 1.06];
+const REACHES: [f32; 7] = [0.72, 0.78, 0.84, 0.90, 0.95, 1.00, 1.05];
