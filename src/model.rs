@@ -23,6 +23,7 @@ use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::{Converted, read_manifest};
 use crate::weights::manifest::{Manifest, as_floats};
 use crate::weights::names;
+use crate::weights::read_back::{HeldMatrix, ReadBack, read_back};
 use crate::weights::source::{AnySource, Source, read_file, require_file};
 
 /// File name of the tokenizer.
@@ -53,6 +54,8 @@ pub struct Model {
     pub estimate: Estimate,
     /// Where it was read from; embeddings may still be read there.
     source: Rc<dyn AnySource>,
+    /// Its quantised matrices.
+    held: Vec<HeldMatrix>,
 }
 
 /// What a model needs, known before any weight is read.
@@ -180,11 +183,12 @@ async fn modules(
     config: &Config,
     device: &ChosenDevice,
     watch: &mut Watch<'_>,
-) -> Result<(ClipTower, Perspectives, Decoder)> {
+) -> Result<(ClipTower, Perspectives, Decoder, Vec<HeldMatrix>)> {
     let mut builder = Builder::new(tensors, config, &device.device, watch)?;
     let tower = builder.clip_tower().await?;
     let perspectives = builder.perspectives().await?;
-    Ok((tower, perspectives, builder.decoder().await?))
+    let decoder = builder.decoder().await?;
+    Ok((tower, perspectives, decoder, builder.into_held()))
 }
 
 impl Model {
@@ -219,7 +223,7 @@ impl Model {
                 (modules(&checkpoint, &config, device, watch).await?, bytes)
             }
         };
-        let (tower, perspectives, decoder) = modules;
+        let (tower, perspectives, decoder, held) = modules;
         let vision = VisionEncoder::new(&config, tower, perspectives, &device.device);
         let language = &config.language;
         let rope = Rope::new(
@@ -239,6 +243,7 @@ impl Model {
             context_tokens,
             estimate,
             source,
+            held,
         })
     }
 
@@ -254,6 +259,15 @@ impl Model {
     /// [`Error::ImageFormat`], [`Error::ImageDamaged`], [`Error::ImageTooLarge`].
     pub fn decode_picture(&self, file: &str, bytes: &[u8]) -> Result<Picture> {
         decode(file, bytes, &Limits::default())
+    }
+
+    /// Compares `count` pieces of quantised weights, drawn by `seed`, with their files. None are compared of a
+    /// model that is not quantised.
+    ///
+    /// # Errors
+    /// As [`read_back`].
+    pub async fn read_back(&self, count: usize, seed: u64) -> Result<ReadBack> {
+        read_back(&self.held, self.source.as_ref(), count, seed).await
     }
 
     /// Embeds `ids`, `[tokens, hidden]`, with `visual_tokens` `[image_tokens, hidden]` in the picture's

@@ -220,6 +220,11 @@ impl Engine {
         answer(self.session()?.regenerate(&options, &mut watch).await)
     }
 
+    /// Compares `count` pieces of quantised weights on the device, drawn by `seed`, with the files they came from.
+    pub async fn read_back(&self, count: usize, seed: u64) -> JsResult<JsValue> {
+        answer(self.model.read_back(count, seed).await)
+    }
+
     fn session(&self) -> JsResult<RefMut<'_, Session>> {
         self.session.try_borrow_mut().map_err(|_| {
             to_js(Error::Device {

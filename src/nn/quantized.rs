@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::device::is_host;
 use crate::weights::quantize::{Layout, Quant};
 
@@ -60,9 +60,19 @@ impl QuantizedMatrix {
     /// Adds `rows` rows, in `bytes` as they lie in a shard, on `device`.
     ///
     /// # Errors
-    /// As [`Quant::checked_layout`].
+    /// As [`Quant::checked_layout`]; [`Error::Quantised`] if a row's scale is no number.
     pub fn push(&mut self, quant: Quant, rows: usize, bytes: Bytes, device: &Device) -> Result<()> {
         let layout = quant.checked_layout(bytes.len(), rows, self.columns)?;
+        let row_scales = bytes[layout.codes + layout.block_scales..].as_chunks().0;
+        let mut row_scales = row_scales.iter().map(|&scale| f32::from_le_bytes(scale));
+        if let Some(row) = row_scales.position(|scale| !scale.is_finite()) {
+            return Err(Error::Quantised {
+                reason: format!(
+                    "the scale of row {} is not finite; convert or download it again",
+                    self.rows + row
+                ),
+            });
+        }
         let bits = match is_host(device) {
             true => Bits::Host(bytes),
             false => upload(&layout, rows, bytes, device),

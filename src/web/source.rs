@@ -12,7 +12,7 @@ use web_sys::{Request, Response, WorkerGlobalScope};
 use crate::error::{Error, Result};
 use crate::weights::source::Source;
 
-/// Files up to this are fetched whole.
+/// Files are fetched whole, and kept, as long as they are no more than this together.
 const WHOLE_BYTES: u64 = 64 << 20;
 
 /// What is known of a file.
@@ -22,6 +22,16 @@ enum Known {
     Whole(Vec<u8>),
     /// Its size: it is read by Range.
     Large(u64),
+}
+
+impl Known {
+    /// That are kept.
+    fn bytes(&self) -> usize {
+        match self {
+            Known::Whole(bytes) => bytes.len(),
+            Known::Missing | Known::Large(_) => 0,
+        }
+    }
 }
 
 /// A folder by its URL. What was fetched whole is kept as long as this is.
@@ -80,12 +90,14 @@ impl Http {
         }
         let response = self.fetch(file, None).await?;
         let length: Option<u64> = declared_length(&response);
+        let kept: usize = self.files.borrow().values().map(Known::bytes).sum();
+        let room = WHOLE_BYTES.saturating_sub(kept as u64);
         let known = match (response.ok(), length) {
             (false, _) => match self.refused(file, &response) {
                 Error::FileMissing { .. } => Known::Missing,
                 other => return Err(other),
             },
-            (true, Some(size)) if size > WHOLE_BYTES => {
+            (true, Some(size)) if size > room => {
                 if let Some(body) = response.body() {
                     // That the rest is not wanted needs no answer.
                     let _ = body.cancel();
@@ -167,7 +179,7 @@ impl Source for Http {
             200 => Err(Error::Network {
                 url: self.describe(file),
                 reason:
-                    "the server does not answer Range requests, which files of over 64 MiB need"
+                    "the server does not answer Range requests, which models of over 64 MiB need"
                         .into(),
             }),
             _ => Err(self.refused(file, &response)),

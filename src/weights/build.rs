@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{Config, Fusion};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::language::embedding::Embedding;
 use crate::nn::{LayerNorm, Linear, QuantizedMatrix, RmsNorm};
@@ -18,6 +18,7 @@ use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
 use crate::weights::Tensors;
 use crate::weights::names::{self, DEM, EMBEDDINGS, LANGUAGE, PROJECTOR, VISION};
+use crate::weights::read_back::HeldMatrix;
 
 /// Reads tensors, uploads them, and tells how far it is.
 pub struct Builder<'a, 'w, T> {
@@ -27,6 +28,7 @@ pub struct Builder<'a, 'w, T> {
     watch: &'a mut Watch<'w>,
     done: u64,
     total: u64,
+    held: Vec<HeldMatrix>,
 }
 
 impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
@@ -52,7 +54,13 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             watch,
             done: 0,
             total,
+            held: Vec::new(),
         })
+    }
+
+    /// The quantised matrices of all modules that were built.
+    pub fn into_held(self) -> Vec<HeldMatrix> {
+        self.held
     }
 
     async fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
@@ -90,8 +98,19 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let mut matrix = QuantizedMatrix::new(inputs);
         for piece in &stored.pieces {
             let bytes = tensors.piece(stored, piece).await?;
-            matrix.push(quant, piece.rows, bytes, self.device)?;
+            let pushed = matrix.push(quant, piece.rows, bytes, self.device);
+            pushed.map_err(|error| Error::Quantised {
+                reason: format!("tensor {name}: {error}"),
+            })?;
             self.advance(piece.rows * inputs).await?;
+        }
+        if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
+            let matrix = matrix.clone();
+            self.held.push(HeldMatrix {
+                name,
+                matrix,
+                stored,
+            });
         }
         Ok(Linear::quantized(matrix))
     }

@@ -29,6 +29,8 @@ pub mod verify;
 
 #[cfg(feature = "model")]
 pub mod build;
+#[cfg(feature = "model")]
+pub mod read_back;
 
 /// Where a model's tensors are read from.
 #[allow(

@@ -47,6 +47,21 @@ impl StoredRows {
         })
     }
 
+    /// The bytes of piece `index`, as they lie in its shard.
+    ///
+    /// # Errors
+    /// [`Error::Quantised`] if there is no such piece; what the source fails with.
+    pub async fn read_piece(&self, source: &dyn AnySource, index: usize) -> Result<Vec<u8>> {
+        let Some((file, piece)) = self.pieces.get(index) else {
+            return Err(Error::Quantised {
+                reason: format!("there is no piece {index}"),
+            });
+        };
+        let bytes = self.dtype.bytes(piece.rows, &[self.columns])?;
+        let range = piece.offset..piece.offset + bytes;
+        source.read_any(file, range).await
+    }
+
     async fn read_in(
         &self,
         source: &dyn AnySource,

@@ -13,6 +13,7 @@ use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::manifest::Manifest;
 use inf_llava::weights::names;
 use inf_llava::weights::source::Folder;
 use tempfile::TempDir;
@@ -140,4 +141,63 @@ fn what_is_missing_is_named() {
     let error = load(&folder);
     assert!(matches!(error, Error::TensorMissing { .. }), "{error}");
     assert!(error.to_string().contains("model.norm.weight"), "{error}");
+}
+
+/// What a device holds is compared with the files as they are now, and with the right places of them.
+#[test]
+fn what_is_on_the_device_is_read_back() {
+    let converted = convert("tiny", "q4");
+    let folder = converted.path().join("model");
+    for device in ["cpu", "wgpu"] {
+        let model = load_folder(&folder, device);
+        let report = block_on(model.read_back(300, 1)).unwrap();
+        assert_eq!(report.names.len(), 300, "{device}");
+        assert!(report.bytes > 300_000, "{device}: {}", report.bytes);
+        let some = |part: &str| report.names.iter().any(|name| name.contains(part));
+        assert!(some("lm_head") && some("vision_tower") && some("layers.0.mlp"));
+    }
+
+    // A memory map shows what becomes of its file; a GPU keeps what it was given.
+    let model = load_folder(&folder, "wgpu");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "bin") {
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 16;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    let error = block_on(model.read_back(300, 1)).err().unwrap();
+    assert!(
+        error.to_string().contains("is not what its file says"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_scale_that_is_no_number_is_refused() {
+    let converted = convert("tiny", "q4");
+    let folder = converted.path().join("model");
+    let manifest = fs::read(folder.join("manifest.json")).unwrap();
+    let manifest = Manifest::from_json("manifest.json", &manifest).unwrap();
+    let name = "lm_head.weight";
+    let stored = &manifest.tensors[name];
+    let piece = stored.pieces[0];
+    let end = piece.offset + stored.dtype.bytes(piece.rows, &stored.shape[1..]).unwrap();
+    let shard = folder.join(&manifest.shards[piece.shard].file);
+    let mut bytes = fs::read(&shard).unwrap();
+    bytes[end as usize - 4..end as usize].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&shard, bytes).unwrap();
+    for device in ["cpu", "wgpu"] {
+        let device = crate::device(device);
+        let mut watch = Watch::nobody();
+        let loaded = Model::load(Folder::new(&folder), &device, None, &mut watch);
+        let error = block_on(loaded).err().unwrap();
+        let expected = format!(
+            "tensor {name}: the scale of row {} is not finite",
+            piece.rows - 1
+        );
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
 }

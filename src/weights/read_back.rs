@@ -1,0 +1,101 @@
+//! Whether a device holds what the files say: pieces of quantised matrices, read back and compared byte for byte.
+
+use burn::tensor::{Int, Tensor};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::source::AnySource;
+use super::stored_rows::StoredRows;
+use crate::error::{Error, Result};
+use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
+
+/// A quantised matrix of a loaded model, which shares its buffers, and where it was read.
+#[derive(Debug)]
+pub struct HeldMatrix {
+    /// As the manifest calls it.
+    pub name: String,
+    /// As the device holds it.
+    pub matrix: QuantizedMatrix,
+    /// As the files hold it.
+    pub stored: StoredRows,
+}
+
+/// What was compared, and found equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadBack {
+    /// Of the matrices, one for each piece.
+    pub names: Vec<String>,
+    /// Of all pieces together.
+    pub bytes: u64,
+}
+
+/// Compares `count` pieces of `held`, drawn by `seed`, with what `source` gives for them now.
+///
+/// # Errors
+/// [`Error::Device`] if a byte differs; what reading fails with.
+pub async fn read_back(
+    held: &[HeldMatrix],
+    source: &dyn AnySource,
+    count: usize,
+    seed: u64,
+) -> Result<ReadBack> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut report = ReadBack {
+        names: Vec::new(),
+        bytes: 0,
+    };
+    if held.is_empty() {
+        return Ok(report);
+    }
+    for _ in 0..count {
+        let HeldMatrix {
+            name,
+            matrix,
+            stored,
+        } = &held[random.random_range(..held.len())];
+        let index = random.random_range(..matrix.pieces.len());
+        let expected = stored.read_piece(source, index).await?;
+        let found = bytes_of(&matrix.pieces[index]).await?;
+        let differs = |(found, expected): (&u8, &u8)| found != expected;
+        if found.len() != expected.len() {
+            return Err(failed(format!(
+                "piece {index} of {name} has {} bytes on the device and {} in its file",
+                found.len(),
+                expected.len()
+            )));
+        }
+        if let Some(at) = found.iter().zip(&expected).position(differs) {
+            return Err(failed(format!(
+                "piece {index} of {name} is not what its file says: byte {at} is {}, not {}",
+                found[at], expected[at]
+            )));
+        }
+        report.names.push(name.clone());
+        report.bytes += expected.len() as u64;
+    }
+    Ok(report)
+}
+
+async fn bytes_of(piece: &QuantizedPiece) -> Result<Vec<u8>> {
+    let bits = match &piece.bits {
+        Bits::Host(bytes) => return Ok(bytes.to_vec()),
+        Bits::Device(bits) => bits,
+    };
+    let mut bytes = words(bits.words.clone()).await?;
+    let row_scales = bits.row_scales.clone().into_data_async().await;
+    bytes.extend(row_scales.map_err(|e| failed(e.to_string()))?.as_bytes());
+    Ok(bytes)
+}
+
+async fn words(words: Tensor<1, Int>) -> Result<Vec<u8>> {
+    let data = words.into_data_async().await;
+    Ok(data.map_err(|e| failed(e.to_string()))?.as_bytes().to_vec())
+}
+
+fn failed(reason: String) -> Error {
+    Error::Device {
+        device: "reading weights back".into(),
+        reason,
+    }
+}
