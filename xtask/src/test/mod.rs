@@ -3,6 +3,7 @@
 //! burn takes minutes to compile, so there are as few configurations of it as can be: release natively, release for wasm,
 //! and the two metadata-only builds that clippy and the docs share.
 
+mod fuzz;
 mod steps;
 
 use std::time::{Duration, Instant};
@@ -65,7 +66,11 @@ fn run_step(project: &Project, tools: &Tools, step: Step, all: bool) -> Outcome 
             "Debian's toolchain has no clippy beside it; the page's build still compiles this code",
         );
     }
-    let commands = match commands(project, tools, step.name, all) {
+    let prepared = match step.name {
+        "fuzz" => fuzz::prepare(project, all),
+        _ => Ok(()),
+    };
+    let commands = match prepared.and_then(|()| commands(project, tools, step.name, all)) {
         Ok(commands) => commands,
         Err(error) => return Outcome::Failed(error, Counts::default()),
     };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::fuzz;
 use crate::command::Command;
 use crate::error::Error;
 use crate::page;
@@ -41,6 +42,13 @@ const STEPS: &[Step] = &[
         what: "tests that need no burn, with overflow checks",
         needs: &[],
         counts: true,
+    },
+    Step {
+        name: "fuzz",
+        group: "native",
+        what: "hostile files against whatever reads files, some seconds each",
+        needs: &[],
+        counts: false,
     },
     Step {
         name: "clippy",
@@ -124,6 +132,7 @@ pub fn commands(
     Ok(match step {
         "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
         "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
+        "fuzz" => fuzz::commands(project, tools, all)?,
         "clippy" => {
             vec![cargo("clippy --release --workspace --all-targets").args(["--", "-D", "warnings"])]
         }
@@ -227,7 +236,9 @@ mod tests {
             root: "/checkout".into(),
             target: "/checkout/target".into(),
         };
-        for step in STEPS.iter().filter(|step| step.name != "browser") {
+        // Those two ask the compiler and the page that are there.
+        let asks = |step: &&Step| ["browser", "fuzz"].contains(&step.name);
+        for step in STEPS.iter().filter(|step| !asks(step)) {
             let commands = commands(&project, &Tools::default(), step.name, false);
             assert!(
                 commands.is_ok_and(|commands| !commands.is_empty()),

@@ -1,0 +1,14 @@
+//! The pickle in a file of `torch.save`.
+#![no_main]
+
+use inf_llava::weights::pickle::state_dict;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(tensors) = state_dict(data) {
+        assert!(!tensors.is_empty());
+        for saved in tensors.values() {
+            let _ = saved.is_contiguous();
+        }
+    }
+});
