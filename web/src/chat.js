@@ -57,8 +57,9 @@ export class Chat {
     });
   }
 
-  start() {
-    this.#host.start();
+  /** @param {Promise<void>} ready  what the engine has to wait for */
+  start(ready) {
+    this.#host.start(ready);
   }
 
   /** @param {File} file @param {boolean} several  it was one of several */

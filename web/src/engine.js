@@ -9,39 +9,40 @@
  * @typedef {import('./protocol.js').Sampling} Sampling
  */
 
+import { engineUrl } from './policy.js';
+
 /**
  * @template T
  * @typedef {{promise: Promise<T>, stop: () => void}} Command
  */
 
-const WORKER_URL = new URL('./worker.js', import.meta.url).href;
-
-/** The one policy of the page's Trusted Types: it makes the address of the worker, and nothing else. */
-const policy = globalThis.trustedTypes?.createPolicy('engine-worker', {
-  createScriptURL(url) {
-    if (url !== WORKER_URL) throw new TypeError('not the worker');
-    return url;
-  },
-});
-
 export class EngineClient {
+  /** @type {Promise<Worker>} */
   #worker;
+  #ended = false;
   #next_id = 1;
   /** @type {Map<number, {resolve: Function, reject: Function, on_event: (event: EngineEvent) => void}>} */
   #waiting = new Map();
   #on_crash;
 
-  /** @param {(message: string) => void} on_crash  called at most once */
-  constructor(on_crash) {
+  /**
+   * @param {(message: string) => void} on_crash  called at most once
+   * @param {Promise<void>} ready  the worker starts when this is done; commands wait for it
+   */
+  constructor(on_crash, ready) {
     this.#on_crash = on_crash;
-    const address = policy ? policy.createScriptURL(WORKER_URL) : WORKER_URL;
-    this.#worker = new Worker(address, { type: 'module', name: 'engine' });
-    this.#worker.addEventListener('message', ({ data }) => this.#receive(data));
-    this.#worker.addEventListener('messageerror', () => this.#crashed('a message could not be read'));
-    this.#worker.addEventListener('error', (event) => {
+    this.#worker = ready.then(() => this.#start());
+  }
+
+  #start() {
+    const worker = new Worker(engineUrl(), { type: 'module', name: 'engine' });
+    worker.addEventListener('message', ({ data }) => this.#receive(data));
+    worker.addEventListener('messageerror', () => this.#crashed('a message could not be read'));
+    worker.addEventListener('error', (event) => {
       event.preventDefault();
       this.#crashed(event.message ?? '');
     });
+    return worker;
   }
 
   /** @param {import('./protocol.js').LoadRequest} request @returns {Command<EngineInfo>} */
@@ -92,14 +93,19 @@ export class EngineClient {
   #send(command, args, on_event = () => {}, transfer = []) {
     const id = this.#next_id++;
     const promise = new Promise((resolve, reject) => {
-      if (!this.#worker) {
+      if (this.#ended) {
         reject({ code: 'crashed', message: '' });
         return;
       }
       this.#waiting.set(id, { resolve, reject, on_event });
-      this.#worker.postMessage({ id, command, args }, transfer);
     });
-    return { promise, stop: () => this.#worker?.postMessage({ stop: id }) };
+    this.#post({ id, command, args }, transfer);
+    return { promise, stop: () => this.#post({ stop: id }, []) };
+  }
+
+  async #post(message, transfer) {
+    const worker = await this.#worker;
+    if (!this.#ended) worker.postMessage(message, transfer);
   }
 
   /** @param {import('./protocol.js').Reply} reply */
@@ -120,9 +126,9 @@ export class EngineClient {
   }
 
   #crashed(message) {
-    if (!this.#worker) return;
-    this.#worker.terminate();
-    this.#worker = null;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#worker.then((worker) => worker.terminate());
     for (const { reject } of this.#waiting.values()) reject({ code: 'crashed', message });
     this.#waiting.clear();
     this.#on_crash(message);

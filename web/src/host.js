@@ -50,10 +50,11 @@ export class Host {
     this.#on_change = on_change;
   }
 
-  start() {
+  /** @param {Promise<void>} [ready]  what an engine has to wait for */
+  start(ready = Promise.resolve()) {
     this.#trouble = null;
     this.#view.chat_notice.hide();
-    this.engine ??= new EngineClient((message) => this.#crashed(message));
+    this.engine ??= new EngineClient((message) => this.#crashed(message), ready);
     this.running = this.#load();
     this.#on_start();
   }

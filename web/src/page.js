@@ -3,6 +3,7 @@
 import { readAddress } from './address.js';
 import { Chat } from './chat.js';
 import { copyText } from './clipboard.js';
+import { workOffline } from './offline.js';
 import { strings } from './strings.js';
 import { Composer } from './view/composer.js';
 import { Conversation } from './view/conversation.js';
@@ -56,7 +57,7 @@ function main() {
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.isComposing) chat.stop();
   });
-  chat.start();
+  chat.start(workOffline());
 }
 
 /** By the picker, dropped or pasted, anywhere on the page. @param {(files: FileList) => void} on_files */

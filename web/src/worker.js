@@ -86,8 +86,9 @@ async function load({ url, device, files, consent, keep: wanted }, emit, state) 
 /** The files of a converted model; none where the folder holds a checkpoint, or nothing. */
 async function converted(url, options) {
   // A checkpoint has a config.json; a converted model has it in its manifest.
-  const request = { method: 'HEAD', signal: options.signal, credentials: 'omit', referrerPolicy: 'no-referrer' };
+  const request = { signal: options.signal, credentials: 'omit', referrerPolicy: 'no-referrer' };
   const response = await fetch(new URL('config.json', url), request).catch(() => null);
+  await response?.text(); // what is read is kept for a visit without a network
   return response?.ok ? null : keep(url, options);
 }
 

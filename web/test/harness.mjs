@@ -22,12 +22,19 @@ const CHROMIUM_ARGUMENTS = [
 
 /** Without `extra` there is no WebGPU: headless Chromium takes no software adapter by itself. */
 export function launchBrowser(extra = WEBGPU) {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: [...CHROMIUM_ARGUMENTS, ...extra],
-  });
+  return chromium.launch(options(extra));
 }
+
+/** A browser with a profile in `folder`: without one, it keeps as much as fits into memory. @returns its context */
+export function launchWithProfile(folder) {
+  return chromium.launchPersistentContext(folder, options(WEBGPU));
+}
+
+const options = (extra) => ({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: [...CHROMIUM_ARGUMENTS, ...extra],
+});
 
 /** A folder like `dist/`, without the engine: `mock/inf-llava.js` takes its place. */
 export async function assembleWithMock() {
@@ -36,6 +43,7 @@ export async function assembleWithMock() {
   await writeFile(join(folder, 'index.html'), asTrunkDoes(html));
   await cp(join(REPOSITORY, 'web/style.css'), join(folder, 'style.css'));
   await cp(join(REPOSITORY, 'web/icon.svg'), join(folder, 'icon.svg'));
+  await cp(join(REPOSITORY, 'web/service-worker.js'), join(folder, 'service-worker.js'));
   await cp(join(REPOSITORY, 'web/src'), join(folder, 'web'), { recursive: true });
   await cp(join(REPOSITORY, 'web/test/mock/inf-llava.js'), join(folder, 'inf-llava.js'));
   // A model that knows drawings only, beside the default one; both with the samples as they are shipped.
@@ -58,7 +66,7 @@ function asTrunkDoes(html) {
   return html
     .replace(/<link data-trunk rel="icon" href="web\/([^"]+)">/, '<link rel="icon" href="./$1">')
     .replace(/<link data-trunk rel="css" href="web\/([^"]+)">/, '<link rel="stylesheet" href="./$1">')
-    .replace(/<link data-trunk rel="copy-dir"[^>]*>/g, '');
+    .replace(/<link data-trunk rel="copy-(dir|file)"[^>]*>/g, '');
 }
 
 /**

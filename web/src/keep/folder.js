@@ -83,9 +83,9 @@ export class KeptFolder {
     return {
       /** @param {Uint8Array} bytes */
       write(bytes) {
-        // Past the quota a private window answers with a count that is not what was asked for.
         const count = access.write(bytes, { at });
-        if (count !== bytes.length) throw new DOMException(`${count} of ${bytes.length} bytes were written`, 'QuotaExceededError');
+        // Past the quota a private window answers with some count, larger than what was asked for too.
+        if (count !== bytes.length) throw new DOMException(`${bytes.length} bytes were not written`, 'QuotaExceededError');
         at += count;
       },
       close() {

@@ -51,7 +51,7 @@ async function part(url, { file }, start, end) {
 
 async function get(url, headers) {
   try {
-    const response = await fetch(url, { headers, credentials: 'omit', referrerPolicy: 'no-referrer' });
+    const response = await fetch(url, { headers, credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store' });
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
