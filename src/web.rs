@@ -221,8 +221,8 @@ impl Engine {
     }
 
     /// Compares `count` pieces of quantised weights on the device, drawn by `seed`, with the files they came from.
-    pub async fn read_back(&self, count: usize, seed: u64) -> JsResult<JsValue> {
-        answer(self.model.read_back(count, seed).await)
+    pub async fn read_back(&self, count: usize, seed: u32) -> JsResult<JsValue> {
+        answer(self.model.read_back(count, seed.into()).await)
     }
 
     fn session(&self) -> JsResult<RefMut<'_, Session>> {

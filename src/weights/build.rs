@@ -7,7 +7,7 @@ use crate::config::{Config, Fusion};
 use crate::error::{Error, Result};
 use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::language::embedding::Embedding;
-use crate::nn::{LayerNorm, Linear, QuantizedMatrix, RmsNorm};
+use crate::nn::{Bits, LayerNorm, Linear, QuantizedMatrix, RmsNorm};
 use crate::progress::{Phase, Watch};
 use crate::vision::clip::{ClipLayer, ClipTower};
 use crate::vision::enhance::{DemAttention, Enhancement};
@@ -29,7 +29,12 @@ pub struct Builder<'a, 'w, T> {
     done: u64,
     total: u64,
     held: Vec<HeldMatrix>,
+    /// Bytes that were uploaded since the device was last waited for.
+    uploading: usize,
 }
+
+/// So many bytes may queue up for the device before it is waited for.
+const UPLOADING_MAX: usize = 32 << 20;
 
 impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     /// Checks first that every tensor is there with its shape, so that a checkpoint that lacks one
@@ -55,6 +60,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             done: 0,
             total,
             held: Vec::new(),
+            uploading: 0,
         })
     }
 
@@ -98,10 +104,12 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let mut matrix = QuantizedMatrix::new(inputs);
         for piece in &stored.pieces {
             let bytes = tensors.piece(stored, piece).await?;
+            self.uploading += bytes.len();
             let pushed = matrix.push(quant, piece.rows, bytes, self.device);
             pushed.map_err(|error| Error::Quantised {
                 reason: format!("tensor {name}: {error}"),
             })?;
+            self.settle(&matrix).await?;
             self.advance(piece.rows * inputs).await?;
         }
         if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
@@ -113,6 +121,18 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             });
         }
         Ok(Linear::quantized(matrix))
+    }
+
+    /// Waits for the device, where much is on its way to it.
+    async fn settle(&mut self, matrix: &QuantizedMatrix) -> Result<()> {
+        let last = matrix.pieces.last().map(|piece| &piece.bits);
+        if let Some(Bits::Device(bits)) = last
+            && self.uploading > UPLOADING_MAX
+        {
+            self.uploading = 0;
+            bits.settle().await?;
+        }
+        Ok(())
     }
 
     async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {

@@ -15,7 +15,8 @@ Usage: cargo xtask COMMAND
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
                              NAME picks steps: a step (fmt, light, clippy, clippy-web, docs, native, page,
                              browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
-                             page built before (step page). --all makes the property tests long.
+                             page built before (step page). --all makes property tests and fuzzing long,
+                             and loads gigabytes of weights in the browser.
   build-web                  Build the page into dist/, for any static web server.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
                              wasm-opt), what the tests need (software Vulkan, Chromium, node, npm packages),

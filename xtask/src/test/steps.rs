@@ -1,8 +1,10 @@
 //! The steps and their command lines.
 
+use std::fs;
 use std::path::Path;
 
 use super::fuzz;
+use crate::checkpoint;
 use crate::command::Command;
 use crate::error::Error;
 use crate::page;
@@ -13,6 +15,8 @@ use crate::setup::{self, Need, Tools};
 const IMAGE: &str = "models/demo/samples/1.png";
 const QUESTION: &str = "What is in the picture?";
 const MAX_NEW_TOKENS: &str = "24";
+/// Of the released shapes, with `--all`: 2.3 GB in 4 bits.
+const LARGE_LAYERS: usize = 8;
 /// Cases of each property test with `--all`.
 const MANY_CASES: &str = "20000";
 
@@ -143,12 +147,12 @@ pub fn commands(
         ],
         "native" => vec![test("test --release")],
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
-        "browser" => vec![browser_command(project, tools)?],
+        "browser" => vec![browser_command(project, tools, all)?],
         other => return Err(Error::Failed(format!("step {other} has no commands"))),
     })
 }
 
-fn browser_command(project: &Project, tools: &Tools) -> Result<Command, Error> {
+fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Command, Error> {
     if !project.dist().join("index.html").is_file() {
         return Err(Error::Failed(
             "dist/ holds no page. Build it first: cargo xtask test page browser".to_owned(),
@@ -171,7 +175,18 @@ fn browser_command(project: &Project, tools: &Tools) -> Result<Command, Error> {
         .args(files.iter().map(|name| format!("web/test/{name}")))
         .env("IMAGE", project.root.join(IMAGE).display().to_string())
         .env("QUESTION", QUESTION)
-        .env("EXPECT_TEXT", answer_of_command_line(project, tools)?);
+        .env("EXPECT_TEXT", answer_of_command_line(project, tools)?)
+        .env("CONVERTED", converted(project, tools, "models/demo")?);
+    if all {
+        let large = project.target.join("models/large");
+        checkpoint::write(project, &large, LARGE_LAYERS)?;
+        command = command.env(
+            "LARGE",
+            converted(project, tools, &large.display().to_string())?,
+        );
+        let removed = fs::remove_dir_all(&large);
+        removed.map_err(|error| Error::Failed(format!("{}: {error}", large.display())))?;
+    }
     if let Some(chromium) = &tools.chromium {
         command = command.env(setup::CHROMIUM, chromium.display().to_string());
     }
@@ -196,6 +211,27 @@ fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Er
         )));
     }
     Ok(answer.to_owned())
+}
+
+/// The folder of a checkpoint, converted to 4 bits below the target folder.
+fn converted(project: &Project, tools: &Tools, checkpoint: &str) -> Result<String, Error> {
+    let name = Path::new(checkpoint).file_name().unwrap_or_default();
+    let folder = project
+        .target
+        .join("models")
+        .join(format!("{}-q4", name.display()));
+    let failed = |error| Error::Failed(format!("{}: {error}", folder.display()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(project.target.join("models")).map_err(failed)?;
+    let convert = "cargo run --release --quiet -- convert --quant q4";
+    let folder = folder.display().to_string();
+    tools
+        .command(project, convert)
+        .args([checkpoint, &folder])
+        .run()?;
+    Ok(folder)
 }
 
 fn test_files(folder: &Path) -> Vec<String> {

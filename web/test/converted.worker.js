@@ -1,0 +1,39 @@
+/** Loads a converted model as the page's worker does, and measures: the wasm heap, and what the device holds. */
+
+import init, { Engine, StopFlag } from './inf-llava.js';
+import { keep } from './web/keep/keep.js';
+
+const MIB = 2 ** 20;
+
+self.addEventListener('message', async ({ data }) => {
+  try {
+    self.postMessage({ value: await measure(data) });
+  } catch (error) {
+    self.postMessage({ error: { code: error.code, message: error.message ?? String(error) } });
+  }
+});
+
+/** A wasm memory never shrinks: its size is its peak. */
+async function measure({ url, device, pieces, question }) {
+  const { memory } = await init();
+  const heap_mib = () => Math.round(memory.buffer.byteLength / MIB);
+  const seconds = async (work) => {
+    const start = performance.now();
+    const value = await work();
+    return [value, (performance.now() - start) / 1000];
+  };
+  const signal = new AbortController().signal;
+  const silent = () => {};
+  const [files, download_s] = await seconds(() => keep(url, { consent: true, keep: true, emit: silent, signal }));
+  const [engine, load_s] = await seconds(() => Engine.load_files(files, url, device, silent, new StopFlag()));
+  const loaded = { heap_mib: heap_mib(), download_s, load_s, info: engine.info() };
+  const back = await engine.read_back(pieces, 1);
+  const answered = question ? await answer(engine, question, seconds) : {};
+  return { ...loaded, read_back: back, ...answered, final_heap_mib: heap_mib() };
+}
+
+async function answer(engine, question, seconds) {
+  const options = { temperature: 0, max_new_tokens: 2 };
+  const [answer, answer_s] = await seconds(() => engine.ask(question, options, () => {}, new StopFlag()));
+  return { answer, answer_s };
+}
