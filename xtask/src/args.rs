@@ -12,6 +12,8 @@ Usage: cargo xtask COMMAND
 
   serve [--port N] [--open]  Build the page and serve it on http://127.0.0.1:8080/ (or port N);
                              --open shows it in the browser. It rebuilds when a source changes.
+  serve DIR [--port N]       Build the page and the program, and serve both with the model in DIR:
+                             `inf-llava serve DIR`.
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
                              NAME picks steps: a step (fmt, light, clippy, clippy-web, docs, native, page,
                              browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
@@ -46,6 +48,7 @@ pub enum Request {
     Help,
     Setup { web: bool, test: bool },
     Serve { port: u16, open: bool },
+    ServeModel { folder: PathBuf, port: u16 },
     BuildWeb,
     Checkpoint { folder: PathBuf, layers: usize },
     Test(TestOptions),
@@ -122,7 +125,7 @@ fn parse_checkpoint(args: &[String]) -> Result<Request, Error> {
 }
 
 fn parse_serve(args: Vec<String>) -> Result<Request, Error> {
-    let (mut port, mut open) = (8080, false);
+    let (mut port, mut open, mut folder) = (8080, false, None);
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let value = match arg.as_str() {
@@ -131,6 +134,10 @@ fn parse_serve(args: Vec<String>) -> Result<Request, Error> {
                 continue;
             }
             "--port" => args.next().unwrap_or_default(),
+            _ if !arg.starts_with('-') && folder.is_none() => {
+                folder = Some(PathBuf::from(arg));
+                continue;
+            }
             _ => match arg.strip_prefix("--port=") {
                 Some(value) => value.to_owned(),
                 None => return Err(Error::Usage(format!("unexpected argument `{arg}`"))),
@@ -145,7 +152,14 @@ fn parse_serve(args: Vec<String>) -> Result<Request, Error> {
             }
         };
     }
-    Ok(Request::Serve { port, open })
+    match folder {
+        None => Ok(Request::Serve { port, open }),
+        Some(folder) if !open => Ok(Request::ServeModel { folder, port }),
+        Some(_) => Err(Error::Usage(
+            "with a model, open the address that is printed: --open is for the page alone"
+                .to_owned(),
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +195,13 @@ mod tests {
             })
         );
         assert_eq!(
+            parse("serve converted --port 9000").ok(),
+            Some(Request::ServeModel {
+                folder: PathBuf::from("converted"),
+                port: 9000
+            })
+        );
+        assert_eq!(
             parse("setup --test").ok(),
             Some(Request::Setup {
                 web: false,
@@ -205,7 +226,9 @@ mod tests {
             "serve --port",
             "serve --port x",
             "serve --port 0",
-            "serve 80",
+            "serve model other",
+            "serve model --open",
+            "serve --opne",
             "setup web",
             "test --al",
             "env x",

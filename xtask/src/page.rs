@@ -1,7 +1,7 @@
 //! The page: built once, or built and served. Trunk finds every tool on PATH and downloads nothing.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{self, Path};
 
 use crate::command::{Command, quoted};
 use crate::error::Error;
@@ -21,6 +21,20 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<(), Error> {
         );
     }
     serve_command(project, &tools, port, open).run()
+}
+
+/// `cargo xtask serve DIR`
+pub fn serve_model(project: &Project, model: &Path, port: u16) -> Result<(), Error> {
+    check_port(port)?;
+    let model = path::absolute(model)
+        .map_err(|error| Error::Failed(format!("{}: {error}", model.display())))?;
+    if !model.is_dir() {
+        return Err(Error::Failed(format!("{} is no folder", model.display())));
+    }
+    let tools = setup::ensure(project, setup::WEB)?;
+    fetch_command(project, &tools).run()?;
+    build_command(project, &tools).run()?;
+    serve_model_command(project, &tools, &model, port).run()
 }
 
 /// `cargo xtask build-web`
@@ -85,6 +99,14 @@ fn serve_command(project: &Project, tools: &Tools, port: u16, open: bool) -> Com
         )
         .arg(port.to_string());
     if open { command.arg("--open") } else { command }
+}
+
+fn serve_model_command(project: &Project, tools: &Tools, model: &Path, port: u16) -> Command {
+    let serve = tools.command(project, "cargo run --release --quiet -- serve");
+    serve
+        .arg(model.display().to_string())
+        .args(["--page", &project.dist().display().to_string()])
+        .args(["--port", &port.to_string()])
 }
 
 fn check_port(port: u16) -> Result<(), Error> {
