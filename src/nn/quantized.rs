@@ -55,7 +55,7 @@ impl DeviceBits {
     /// # Errors
     /// [`Error::Device`] if the device has no room for them, or is lost.
     pub async fn settle(&self) -> Result<()> {
-        let first = self.row_scales.clone().slice([0..1]);
+        let first = self.row_scales.clone().narrow(0, 0, 1);
         read(first).await.map(|_| ())
     }
 }
