@@ -61,14 +61,14 @@ mod kernels;
 #[path = "stages/language.rs"]
 mod language;
 #[cfg(feature = "model")]
+#[path = "stages/linear.rs"]
+mod linear;
+#[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
 #[cfg(feature = "convert")]
 #[path = "stages/pytorch.rs"]
 mod pytorch;
-#[cfg(feature = "model")]
-#[path = "stages/quantized_linear.rs"]
-mod quantized_linear;
 #[cfg(feature = "scenes")]
 #[path = "stages/samples.rs"]
 mod samples;

@@ -24,24 +24,57 @@ pub fn launches() -> u64 {
     LAUNCHES.load(Ordering::Relaxed)
 }
 
-/// A WGSL file and its name, which together with the workgroup size identify its pipeline.
+/// A WGSL file, and which variant of it.
 #[derive(Clone, Copy)]
 pub struct Kernel {
     /// File name without ending.
     pub name: &'static str,
-    /// The whole source, valid WGSL as it stands, entry point `main`.
-    pub source: &'static str,
+    source: &'static str,
     /// Threads of a workgroup, as in the file.
     pub workgroup_size: u32,
+    variant: Option<(&'static str, u32)>,
+}
+
+impl Kernel {
+    /// The file `name`.wgsl, whose `source` is valid WGSL as it stands, with the entry point `main` and its
+    /// WORKGROUP_SIZE.
+    pub const fn new(name: &'static str, source: &'static str) -> Self {
+        Kernel {
+            name,
+            source,
+            workgroup_size: wgsl_const(source, "WORKGROUP_SIZE"),
+            variant: None,
+        }
+    }
+
+    /// The same with another value for the constant `name` of its source.
+    pub const fn with(self, name: &'static str, value: u32) -> Self {
+        Kernel {
+            variant: Some((name, value)),
+            ..self
+        }
+    }
+
+    /// The text of this variant.
+    pub fn text(&self) -> String {
+        match self.variant {
+            None => self.source.to_string(),
+            Some((name, value)) => {
+                let constant = |value| format!("const {name}: u32 = {value}u;");
+                let stated = constant(wgsl_const(self.source, name));
+                self.source.replace(&stated, &constant(value))
+            }
+        }
+    }
 }
 
 impl KernelSource for Kernel {
     fn source(&self) -> SourceTemplate {
-        SourceTemplate::new(self.source)
+        SourceTemplate::new(self.text())
     }
 
     fn id(&self) -> KernelId {
-        KernelId::new::<Self>().info(self.name)
+        KernelId::new::<Self>().info((self.name, self.variant))
     }
 
     fn lang(&self) -> &'static str {

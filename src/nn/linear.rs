@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::QuantizedMatrix;
-use crate::gpu::ops::quantized_linear;
+use crate::gpu::ops::{linear, quantized_linear};
 
 /// A linear layer over the last axis.
 #[derive(Module, Debug)]
@@ -59,7 +59,7 @@ impl Linear {
         let rows = dims[..D - 1].iter().product::<usize>();
         let x = x.reshape([rows, dims[D - 1]]);
         let mut y = match &self.weight {
-            Weight::Float(weight) => x.matmul(weight.val().transpose()),
+            Weight::Float(weight) => linear(x, weight.val()),
             Weight::Quantized(weight) => quantized_linear(&weight.matrix, x),
         };
         if let Some(bias) = &self.bias {

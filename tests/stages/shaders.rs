@@ -1,7 +1,7 @@
 //! Every shader is valid WGSL as it stands and keeps to what portable WebGPU promises.
 
-use inf_llava::gpu::kernel::wgsl_const;
-use inf_llava::gpu::ops::SHADERS;
+use inf_llava::gpu::kernel::{Kernel, wgsl_const};
+use inf_llava::gpu::ops::KERNELS;
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
@@ -22,7 +22,8 @@ fn parse(name: &str, source: &str) -> Module {
 
 #[test]
 fn valid_and_portable() {
-    for (name, source) in SHADERS {
+    for kernel in KERNELS {
+        let (name, source) = (kernel.name, &kernel.text());
         let module = parse(name, source);
         // No capability: no f16, no subgroups, nothing optional.
         Validator::new(ValidationFlags::all(), Capabilities::empty())
@@ -69,6 +70,21 @@ fn valid_and_portable() {
         }
         assert!(storage <= STORAGE_BUFFERS, "{name}");
     }
+}
+
+#[test]
+fn a_variant_differs_in_its_constant() {
+    let text = |kernel: Kernel| kernel.text();
+    let kernel = Kernel::new(
+        "k",
+        "const WORKGROUP_SIZE: u32 = 64u;\nconst BITS: u32 = 4u;",
+    );
+    assert_eq!(
+        text(kernel),
+        "const WORKGROUP_SIZE: u32 = 64u;\nconst BITS: u32 = 4u;"
+    );
+    let eight = "const WORKGROUP_SIZE: u32 = 64u;\nconst BITS: u32 = 8u;";
+    assert_eq!(text(kernel.with("BITS", 8)), eight);
 }
 
 #[test]

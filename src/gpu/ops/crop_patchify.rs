@@ -2,17 +2,13 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::gpu::kernel::{GpuTensor, Kernel, launch, wgsl_const};
+use crate::gpu::kernel::{GpuTensor, Kernel, launch};
 use crate::gpu::reference;
 use crate::image::{MEAN, STD};
 use crate::vision::plan::Crop;
 
-pub(super) const SHADER: &str = include_str!("../../../shaders/crop_patchify.wgsl");
-const KERNEL: Kernel = Kernel {
-    name: "crop_patchify",
-    source: SHADER,
-    workgroup_size: wgsl_const(SHADER, "WORKGROUP_SIZE"),
-};
+const SHADER: &str = include_str!("../../../shaders/crop_patchify.wgsl");
+pub(super) const KERNEL: Kernel = Kernel::new("crop_patchify", SHADER);
 /// Entries of the uniform's list of crops.
 const MAX_CROPS: usize = 64;
 /// Workgroups along x of a launch; y takes the rest.

@@ -5,12 +5,8 @@ use burn::tensor::Tensor;
 use crate::gpu::kernel::{GpuTensor, Kernel, launch, wgsl_const};
 use crate::gpu::reference;
 
-pub(super) const SHADER: &str = include_str!("../../../shaders/dem_attention.wgsl");
-const KERNEL: Kernel = Kernel {
-    name: "dem_attention",
-    source: SHADER,
-    workgroup_size: wgsl_const(SHADER, "WORKGROUP_SIZE"),
-};
+const SHADER: &str = include_str!("../../../shaders/dem_attention.wgsl");
+pub(super) const KERNEL: Kernel = Kernel::new("dem_attention", SHADER);
 const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
 const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
 /// Entries of the uniform's list of tiles.

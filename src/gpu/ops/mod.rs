@@ -2,16 +2,23 @@
 
 mod crop_patchify;
 mod dem_attention;
+mod linear;
 mod quantized_linear;
 
+use super::kernel::Kernel;
 pub use crop_patchify::{CropShape, Square, crop_patchify};
 pub use dem_attention::{Cut, DemShape, dem_attention};
+pub use linear::linear;
 pub use quantized_linear::quantized_linear;
 
-/// Source and name of every kernel, for checks that want them all.
-pub const SHADERS: &[(&str, &str)] = &[
-    ("crop_patchify", crop_patchify::SHADER),
-    ("dem_attention", dem_attention::SHADER),
-    ("quantized_matmul", quantized_linear::MATMUL_SHADER),
-    ("quantized_matvec", quantized_linear::MATVEC_SHADER),
+/// Every kernel in every variant, for checks that want them all.
+pub const KERNELS: &[Kernel] = &[
+    crop_patchify::KERNEL,
+    dem_attention::KERNEL,
+    linear::MATMUL,
+    linear::MATVEC,
+    quantized_linear::MATMUL,
+    quantized_linear::MATMUL.with("BITS", 8),
+    quantized_linear::MATVEC,
+    quantized_linear::MATVEC.with("BITS", 8),
 ];

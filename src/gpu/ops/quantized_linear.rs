@@ -9,22 +9,14 @@ use crate::gpu::{cpu, reference};
 use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::quantize::BLOCK;
 
-pub(super) const MATVEC_SHADER: &str = include_str!("../../../shaders/quantized_matvec.wgsl");
-pub(super) const MATMUL_SHADER: &str = include_str!("../../../shaders/quantized_matmul.wgsl");
-const MATVEC: Kernel = Kernel {
-    name: "quantized_matvec",
-    source: MATVEC_SHADER,
-    workgroup_size: wgsl_const(MATVEC_SHADER, "WORKGROUP_SIZE"),
-};
-const MATMUL: Kernel = Kernel {
-    name: "quantized_matmul",
-    source: MATMUL_SHADER,
-    workgroup_size: wgsl_const(MATMUL_SHADER, "WORKGROUP_SIZE"),
-};
+const MATVEC_SHADER: &str = include_str!("../../../shaders/quantized_matvec.wgsl");
+const MATMUL_SHADER: &str = include_str!("../../../shaders/quantized_matmul.wgsl");
+pub(super) const MATVEC: Kernel = Kernel::new("quantized_matvec", MATVEC_SHADER);
+pub(super) const MATMUL: Kernel = Kernel::new("quantized_matmul", MATMUL_SHADER);
 const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
 const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
 /// Up to so many rows of x each fetches the weights for itself.
-const FEW_ROWS: usize = 4;
+const FEW_ROWS: usize = 8;
 /// Workgroups along x; more go on along y.
 const GROUPS_X: usize = 32_768;
 
@@ -54,16 +46,17 @@ fn on_gpu(matrix: &QuantizedMatrix, x: &Tensor<2>) -> Option<Tensor<2>> {
             GpuTensor::from_int(&bits.words)?,
             GpuTensor::from_float(&bits.row_scales)?,
         ];
+        let bits = piece.quant.bits() as u32;
         let (kernel, groups, last) = match rows <= FEW_ROWS {
             true => {
                 let groups = piece.rows.div_ceil(MATVEC_ROWS);
                 let groups_x = groups.min(GROUPS_X);
                 let groups = [groups_x, groups.div_ceil(groups_x), rows];
-                (MATVEC, groups, groups_x)
+                (MATVEC.with("BITS", bits), groups, groups_x)
             }
             false => {
                 let groups = [piece.rows.div_ceil(TILE), rows.div_ceil(TILE), 1];
-                (MATMUL, groups, rows)
+                (MATMUL.with("BITS", bits), groups, rows)
             }
         };
         let params = [
@@ -71,9 +64,9 @@ fn on_gpu(matrix: &QuantizedMatrix, x: &Tensor<2>) -> Option<Tensor<2>> {
             piece.rows,
             matrix.rows,
             first_output,
-            piece.quant.bits(),
             codes_words(piece, matrix.columns),
             last,
+            0,
             0,
         ];
         let words = params.map(|value| value as u32);

@@ -2,8 +2,10 @@
 
 mod crop_patchify;
 mod dem_attention;
+mod linear;
 mod quantized_linear;
 
 pub use crop_patchify::crop_patchify;
 pub use dem_attention::dem_attention;
+pub use linear::linear;
 pub use quantized_linear::quantized_linear;

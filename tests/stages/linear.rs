@@ -1,9 +1,9 @@
-//! Products with quantised matrices: every body against the definition of the bits, in f64.
+//! Products with matrices, quantised (against the definition of the bits) and of floats: every body, in f64.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 use inf_llava::gpu::kernel::launches;
-use inf_llava::gpu::ops::quantized_linear;
+use inf_llava::gpu::ops::{linear, quantized_linear};
 use inf_llava::gpu::reference;
 use inf_llava::nn::QuantizedMatrix;
 use inf_llava::stages::read;
@@ -115,6 +115,34 @@ fn many_outputs() {
         let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [1, 32]), &device);
         let y = crate::block_on(read(quantized_linear(&matrix, x))).unwrap();
         compare(name, &y, &expected);
+    }
+}
+
+/// On either side of a tile's edge; columns that no tile divides, and some that the kernels do not take.
+#[test]
+fn matrices_of_floats() {
+    let (cpu, gpu) = (crate::device("cpu").device, crate::device("wgpu").device);
+    for (columns, outputs) in [(4, 1), (36, 5), (64, 64), (588, 67), (1024, 130), (30, 9)] {
+        let weights = values(7, outputs * columns);
+        for rows in [1, 2, 8, 9, 63, 64, 65] {
+            let x = values(rows as u64, rows * columns);
+            let expected = exact(&x, &weights, columns);
+            let what = format!("{rows} x {columns} by {outputs}");
+            for (name, device) in [("cpu", &cpu), ("wgpu", &gpu)] {
+                let tensor = |values: &[f32], rows| {
+                    let data = TensorData::new(values.to_vec(), [rows, columns]);
+                    Tensor::<2>::from_data(data, device)
+                };
+                let before = launches();
+                let y = linear(tensor(&x, rows), tensor(&weights, outputs));
+                let kernel_ran = launches() > before;
+                let expects_one = name == "wgpu" && columns % 4 == 0;
+                assert!(kernel_ran || !expects_one, "{what}: no kernel ran");
+                assert_eq!(y.dims(), [rows, outputs]);
+                let y = crate::block_on(read(y)).unwrap();
+                compare(&format!("{what} on {name}"), &y, &expected);
+            }
+        }
     }
 }
 
