@@ -3,8 +3,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::sigmoid;
 
+use crate::gpu::ops::self_attention;
 use crate::nn::{LayerNorm, Linear};
 
 /// One pre-norm transformer layer.
@@ -41,20 +42,10 @@ impl ClipLayer {
     }
 
     fn attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let [crops, tokens, channels] = x.dims();
-        let head_dim = channels / self.heads;
-        let by_head = |y: Tensor<3>| {
-            y.reshape([crops, tokens, self.heads, head_dim])
-                .swap_dims(1, 2)
-        };
-        let q = by_head(self.q_proj.forward(x.clone())).mul_scalar(1.0 / (head_dim as f32).sqrt());
-        let k = by_head(self.k_proj.forward(x.clone()));
-        let v = by_head(self.v_proj.forward(x));
-        let weights = softmax(q.matmul(k.swap_dims(2, 3)), 3);
-        let mixed = weights
-            .matmul(v)
-            .swap_dims(1, 2)
-            .reshape([crops, tokens, channels]);
+        let q = self.q_proj.forward(x.clone());
+        let k = self.k_proj.forward(x.clone());
+        let v = self.v_proj.forward(x);
+        let mixed = self_attention(self.heads, q, k, v);
         self.out_proj.forward(mixed)
     }
 }

@@ -7,10 +7,10 @@ use crate::gpu::reference;
 
 const SHADER: &str = include_str!("../../../shaders/dem_attention.wgsl");
 pub(super) const KERNEL: Kernel = Kernel::new("dem_attention", SHADER);
-const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
-const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
+pub(super) const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
+pub(super) const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
 /// Entries of the uniform's list of tiles.
-const MAX_TILES: usize = 16;
+pub(super) const MAX_TILES: usize = 16;
 
 /// How the maps are cut into the sets within which one queries the other. Which map queries is the
 /// caller's affair: in the release the global map in tiles and the local one in strided sets.
@@ -106,7 +106,7 @@ pub fn dem_attention(
         shape.heads as u32,
         head_dim as u32,
         (1.0 / (head_dim as f32).sqrt()).to_bits(),
-        0,
+        shape.tokens_per_side.pow(2) as u32,
         0,
         0,
     ];
