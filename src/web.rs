@@ -267,6 +267,16 @@ pub async fn launch_cost(device: String, count: u32) -> JsResult<JsValue> {
     answer(run.await)
 }
 
+/// Times a kernel on `device`: see [`crate::bench::time_kernel`].
+#[wasm_bindgen]
+pub async fn time_kernel(device: String, name: String, runs: u32) -> JsResult<JsValue> {
+    let run = async {
+        let device = choose(DeviceChoice::from_name(&device)?).await?.device;
+        crate::bench::time_kernel(&device, &name, runs as usize).await
+    };
+    answer(run.await)
+}
+
 fn answer(result: Result<impl Serialize, Error>) -> JsResult<JsValue> {
     result.map_err(to_js).and_then(|value| to_value(&value))
 }

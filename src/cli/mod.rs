@@ -2,6 +2,7 @@
 
 #[cfg(feature = "train")]
 mod ablate;
+mod bench;
 mod chat;
 mod convert;
 mod eval;
@@ -87,6 +88,8 @@ enum Command {
     Verify(convert::VerifyArgs),
     /// Serve the page with a model on 127.0.0.1
     Serve(serve::ServeArgs),
+    /// Time the hot operations at the released sizes
+    Bench(bench::BenchArgs),
     /// Draw pictures with questions and answers, for training and scoring
     Scenes(scenes::ScenesArgs),
 }
@@ -196,6 +199,7 @@ pub fn main() -> ExitCode {
             Command::Convert(args) => convert::run(args).await,
             Command::Verify(args) => convert::run_verify(args).await,
             Command::Serve(args) => serve::run(args),
+            Command::Bench(args) => bench::run(args).await,
             Command::Scenes(args) => scenes::run(args),
         }
     });

@@ -3,8 +3,12 @@
 //! All limits stand here. Both bodies compute in f32 and differ in the order of their sums.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use inf_llava::bench::time_kernel;
 use inf_llava::config::Ablation;
-use inf_llava::gpu::ops::{CropShape, Cut, DemShape, Square, crop_patchify, dem_attention};
+use inf_llava::gpu::kernel::launches;
+use inf_llava::gpu::ops::{
+    CropShape, Cut, DemShape, Square, crop_patchify, dem_attention, self_attention,
+};
 use inf_llava::gpu::reference;
 use inf_llava::stages::read;
 use inf_llava::vision::plan::{Coverage, Crop, Plan};
@@ -167,4 +171,42 @@ fn low_is_the_middle_global_crop() {
         let crop = |crop| crate::block_on(read(crop_patchify(shape, &square, &[crop]))).unwrap();
         assert_eq!(crop(Crop::Low), crop(Crop::Global(1, 1)), "{device}");
     }
+}
+
+#[test]
+fn self_attention_equals_its_reference() {
+    let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
+    let cases = [
+        (1, 1, 1, 1),
+        (2, 5, 2, 3),
+        (1, 31, 1, 8),
+        (3, 33, 4, 16),
+        (2, 65, 2, 64),
+        (1, 577, 1, 32),
+        (1, 40, 1, 255),
+    ];
+    for (index, &(crops, tokens, heads, head_dim)) in cases.iter().enumerate() {
+        let dims = [crops, tokens, heads * head_dim];
+        let count = dims.iter().product();
+        let inputs = [0, 100, 200].map(|seed| values(seed + index as u64, count));
+        let run = |device: &Device, f: fn(usize, Tensor<3>, Tensor<3>, Tensor<3>) -> Tensor<3>| {
+            let [q, k, v] = inputs.each_ref().map(|values| on(device, values, dims));
+            crate::block_on(read(f(heads, q, k, v))).unwrap()
+        };
+        let before = launches();
+        let found = run(&gpu, self_attention);
+        assert!(launches() > before, "no kernel ran");
+        let expected = run(&cpu, reference::self_attention);
+        compare(&format!("{dims:?}"), &found, &expected, ATTENTION);
+    }
+}
+
+#[test]
+fn what_is_timed_is_checked() {
+    let device = crate::device("wgpu").device;
+    let timing = crate::block_on(time_kernel(&device, "matmul_f32", 1)).unwrap();
+    assert!(timing.launches >= 1 && timing.ms.len() == 1, "{timing:?}");
+    assert!(timing.error > 0.0 && timing.error < 1e-5, "{timing:?}");
+    let error = crate::block_on(time_kernel(&device, "matmul", 1)).unwrap_err();
+    assert!(error.to_string().contains("matvec_q4"), "{error}");
 }

@@ -4,6 +4,7 @@
 //! It knows cargo, trunk, apt-get, npm and node; it must not know the model.
 
 mod args;
+mod bench;
 mod checkpoint;
 mod command;
 mod counts;
@@ -41,6 +42,7 @@ fn run() -> Result<(), Error> {
         Request::Setup { web, test } => setup::run(&project, web, test),
         Request::Serve { port, open } => page::serve(&project, port, open),
         Request::ServeModel { folder, port } => page::serve_model(&project, &folder, port),
+        Request::Bench { browser } => bench::run(&project, browser),
         Request::BuildWeb => page::build(&project),
         Request::Test(options) => test::run(&project, &options),
         Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),

@@ -1,4 +1,4 @@
-//! Small measurements that check what they time.
+//! What an operation costs that does next to nothing.
 
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;

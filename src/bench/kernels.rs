@@ -1,0 +1,304 @@
+//! The hot operations at the released sizes, each timed until its result can be read, and compared with the same
+//! operation on the CPU.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::config::Ablation;
+use crate::error::{Error, Result};
+use crate::gpu::kernel::launches;
+use crate::gpu::ops::{Cut, DemShape, dem_attention, linear, quantized_linear};
+use crate::nn::{LayerNorm, Linear, QuantizedMatrix};
+use crate::stages::read;
+use crate::timer::Timer;
+use crate::vision::clip::ClipLayer;
+use crate::vision::plan::{Coverage, Plan};
+use crate::weights::quantize::Quant;
+
+/// Names of what [`time_kernel`] times.
+pub const KERNELS: &[&str] = &[
+    "matvec_q4",
+    "matvec_q8",
+    "matvec_f32",
+    "matmul_q4",
+    "matmul_q8",
+    "matmul_f32",
+    "clip_layer",
+    "dem_attention",
+];
+/// The decoder's width, and how many products follow one another.
+const HIDDEN: usize = 4096;
+const CHAIN: usize = 8;
+/// Of the vision tower.
+const CHANNELS: usize = 1024;
+const CLIP_HEADS: usize = 16;
+const TOKENS_PER_SIDE: usize = 24;
+/// Heads of the enhancement.
+const DEM_HEADS: usize = 8;
+/// Largest error allowed, over the root of the mean square of what is right.
+const LIMIT: f64 = 1e-4;
+
+/// How long an operation took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timing {
+    /// One of [`KERNELS`].
+    pub name: String,
+    /// Its sizes, in words.
+    pub shape: String,
+    /// Milliseconds of each run, from the first launch until a value can be read.
+    pub ms: Vec<f64>,
+    /// Multiplications, each with an addition.
+    pub products: f64,
+    /// Bytes of weights that a run reads at least once.
+    pub weight_bytes: f64,
+    /// This crate's kernels that a run launches.
+    pub launches: u64,
+    /// Largest error, over the root of the mean square of what is right.
+    pub error: f64,
+}
+
+/// An operation on a device, ready to run.
+struct Case {
+    shape: String,
+    products: usize,
+    weight_bytes: usize,
+    run: Box<dyn Fn() -> Tensor<2>>,
+}
+
+/// Times `name` on `device`: one run to make its pipelines, then `runs`.
+///
+/// # Errors
+/// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
+pub async fn time_kernel(device: &Device, name: &str, runs: usize) -> Result<Timing> {
+    let expected = read((case(name, &Device::flex())?.run)()).await?;
+    let case = case(name, device)?;
+    let found = read((case.run)()).await?;
+    let error = largest_error(&found, &expected);
+    if !(error <= LIMIT) {
+        return Err(Error::Device {
+            device: "the benchmark".into(),
+            reason: format!(
+                "{name} is off by {error:.1e} of its size, at most {LIMIT:.0e} is right"
+            ),
+        });
+    }
+    let mut ms = Vec::with_capacity(runs);
+    let before = launches();
+    for _ in 0..runs {
+        let timer = Timer::start();
+        let result = (case.run)();
+        read(result.narrow(0, 0, 1).narrow(1, 0, 1)).await?;
+        ms.push(timer.elapsed_ms());
+    }
+    Ok(Timing {
+        name: name.to_string(),
+        shape: case.shape,
+        ms,
+        products: case.products as f64,
+        weight_bytes: case.weight_bytes as f64,
+        launches: (launches() - before) / runs.max(1) as u64,
+        error,
+    })
+}
+
+fn largest_error(found: &[f32], expected: &[f32]) -> f64 {
+    let squares: f64 = expected.iter().map(|&v| f64::from(v).powi(2)).sum();
+    let size = (squares / expected.len() as f64).sqrt();
+    let errors = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| f64::from(a - b).abs());
+    // `max` would drop a NaN.
+    let largest = errors.fold(
+        0.0,
+        |most: f64, e| if e.is_nan() || e > most { e } else { most },
+    );
+    if found.len() == expected.len() {
+        largest / size
+    } else {
+        f64::NAN
+    }
+}
+
+fn case(name: &str, device: &Device) -> Result<Case> {
+    let patches = TOKENS_PER_SIDE.pow(2);
+    Ok(match name {
+        "matvec_q4" => matvec(Some(Quant::Q4), device)?,
+        "matvec_q8" => matvec(Some(Quant::Q8), device)?,
+        "matvec_f32" => matvec(None, device)?,
+        "matmul_q4" => matmul(Some(Quant::Q4), patches, device)?,
+        "matmul_q8" => matmul(Some(Quant::Q8), patches, device)?,
+        "matmul_f32" => matmul(None, patches, device)?,
+        "clip_layer" => clip_layer(patches + 1, device),
+        "dem_attention" => dem(device),
+        _ => {
+            return Err(Error::Option {
+                option: "benchmark".into(),
+                reason: format!("{name:?} is none of {}", KERNELS.join(", ")),
+            });
+        }
+    })
+}
+
+/// A matrix that keeps the size of what it is multiplied with.
+enum Matrix {
+    Float(Tensor<2>),
+    Quantized(QuantizedMatrix),
+}
+
+impl Matrix {
+    fn new(
+        quant: Option<Quant>,
+        rows: usize,
+        columns: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let values = uniform(seed, rows * columns, (3.0 / columns as f32).sqrt());
+        let Some(quant) = quant else {
+            return Ok(Matrix::Float(tensor(values, [rows, columns], device)));
+        };
+        let bytes = quant.quantize(&values, columns)?;
+        let mut matrix = QuantizedMatrix::new(columns);
+        matrix.push(quant, rows, Bytes::from(bytes), device)?;
+        Ok(Matrix::Quantized(matrix))
+    }
+
+    fn multiply(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Matrix::Float(weight) => linear(x, weight.clone()),
+            Matrix::Quantized(matrix) => quantized_linear(matrix, x),
+        }
+    }
+}
+
+/// Bytes of so many weights.
+fn weight_bytes(quant: Option<Quant>, weights: usize) -> usize {
+    match quant {
+        None => weights * 4,
+        Some(quant) => weights * quant.bits() / 8 + weights / 32,
+    }
+}
+
+fn name_of(quant: Option<Quant>) -> &'static str {
+    quant.map_or("f32", Quant::name)
+}
+
+fn matvec(quant: Option<Quant>, device: &Device) -> Result<Case> {
+    let matrices: Result<Vec<Matrix>> = (0..CHAIN)
+        .map(|at| Matrix::new(quant, HIDDEN, HIDDEN, at as u64, device))
+        .collect();
+    let matrices = matrices?;
+    let x = tensor(uniform(99, HIDDEN, 1.0), [1, HIDDEN], device);
+    let weights = CHAIN * HIDDEN * HIDDEN;
+    Ok(Case {
+        shape: format!(
+            "{CHAIN} x (1 x {HIDDEN} by {HIDDEN} x {HIDDEN}), {}",
+            name_of(quant)
+        ),
+        products: weights,
+        weight_bytes: weight_bytes(quant, weights),
+        run: Box::new(move || {
+            matrices
+                .iter()
+                .fold(x.clone(), |x, matrix| matrix.multiply(x))
+        }),
+    })
+}
+
+fn matmul(quant: Option<Quant>, rows: usize, device: &Device) -> Result<Case> {
+    let (columns, outputs) = (CHANNELS, 4 * CHANNELS);
+    let matrix = Matrix::new(quant, outputs, columns, 1, device)?;
+    let x = tensor(uniform(99, rows * columns, 1.0), [rows, columns], device);
+    Ok(Case {
+        shape: format!(
+            "{rows} x {columns} by {columns} x {outputs}, {}",
+            name_of(quant)
+        ),
+        products: rows * columns * outputs,
+        weight_bytes: weight_bytes(quant, columns * outputs),
+        run: Box::new(move || matrix.multiply(x.clone())),
+    })
+}
+
+/// A layer of CLIP-L, in f32.
+fn clip_layer(tokens: usize, device: &Device) -> Case {
+    let (c, inner) = (CHANNELS, 4 * CHANNELS);
+    let linear = |seed: u64, inputs: usize, outputs: usize| {
+        let weight = uniform(seed, inputs * outputs, (3.0 / inputs as f32).sqrt());
+        let bias = tensor(uniform(seed + 50, outputs, 0.1), [outputs], device);
+        Linear::new(tensor(weight, [outputs, inputs], device)).with_bias(bias)
+    };
+    let norm = |seed: u64| {
+        let weight = tensor(uniform(seed, c, 1.0), [c], device);
+        LayerNorm::new(weight, tensor(uniform(seed + 1, c, 0.1), [c], device), 1e-5)
+    };
+    let layer = ClipLayer {
+        layer_norm1: norm(20),
+        q_proj: linear(1, c, c),
+        k_proj: linear(2, c, c),
+        v_proj: linear(3, c, c),
+        out_proj: linear(4, c, c),
+        layer_norm2: norm(30),
+        fc1: linear(5, c, inner),
+        fc2: linear(6, inner, c),
+        heads: CLIP_HEADS,
+    };
+    let weights = 4 * c * c + 2 * c * inner;
+    let x = tensor(uniform(99, tokens * c, 1.0), [1, tokens, c], device);
+    Case {
+        shape: format!("{tokens} tokens, {c} channels, {CLIP_HEADS} heads, f32"),
+        products: tokens * weights + 2 * tokens * tokens * c,
+        weight_bytes: weights * 4,
+        run: Box::new(move || layer.forward(x.clone()).flatten(0, 1)),
+    }
+}
+
+/// Both directions of the enhancement at N = 3, what is alive of them.
+fn dem(device: &Device) -> Case {
+    let h = TOKENS_PER_SIDE;
+    let plan = Plan::new(3, h, Ablation::default(), Coverage::Live);
+    let shape = DemShape {
+        crops_per_side: plan.crops_per_side,
+        tokens_per_side: h,
+        residues: plan.residues.clone(),
+        tiles: plan.tiles.clone(),
+        heads: DEM_HEADS,
+    };
+    let rows = plan.query_count();
+    let q = tensor(uniform(1, rows * CHANNELS, 3.0), [rows, CHANNELS], device);
+    let sets = |cut: Cut, seed: u64| {
+        let dims = [shape.sets(cut), h * h, CHANNELS];
+        tensor(uniform(seed, dims.iter().product(), 1.0), dims, device)
+    };
+    let directions = [Cut::Tiles, Cut::Strided].map(|cut| (cut, sets(cut, 2), sets(cut, 3)));
+    Case {
+        shape: format!(
+            "2 x {rows} rows to sets of {} keys, {CHANNELS} channels, {DEM_HEADS} heads",
+            h * h
+        ),
+        products: 2 * 2 * rows * h * h * CHANNELS,
+        weight_bytes: 0,
+        run: Box::new(move || {
+            let each = directions
+                .iter()
+                .map(|(cut, k, v)| dem_attention(&shape, *cut, q.clone(), k.clone(), v.clone()));
+            Tensor::cat(each.collect(), 0)
+        }),
+    }
+}
+
+/// Even numbers between `-scale` and `scale`.
+fn uniform(seed: u64, count: usize, scale: f32) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| random.random_range(-scale..scale))
+        .collect()
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, dims), device)
+}

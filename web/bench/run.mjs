@@ -1,0 +1,89 @@
+/**
+ * The engine's kernels beside onnxruntime-web's WebGPU: same browser, same adapter, one run.
+ * `cargo xtask test page`, then `npm ci && node run.mjs [NAME...]` in this folder (DIST: the built page).
+ */
+
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { launchBrowser, REPOSITORY } from '../test/harness.mjs';
+import { serve } from '../test/server.mjs';
+
+const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
+const HERE = join(REPOSITORY, 'web/bench');
+const RUNS = Number(process.env.RUNS ?? 5);
+
+/** Ours, theirs (several, where one of ours takes the place of several), and in how many times the time it should be. */
+const ROWS = [
+  { ours: 'matvec_q4', theirs: [['matvec4', 8, 4096]], bar: 5 },
+  { ours: 'matmul_f32', theirs: [['matmul', 576, 1024, 4096]], bar: 5 },
+  { ours: 'matmul_q8', theirs: [['matmul', 576, 1024, 4096]], bar: 5 },
+  { ours: 'clip_layer', theirs: [['clipLayer', 577, 1024, 16]], bar: 4 },
+  // The tiles' and the strided direction, of N = 3.
+  { ours: 'dem_attention', theirs: [['attention', 9, 64, 576, 1024, 8], ['attention', 1, 576, 576, 1024, 8]], bar: 4 },
+];
+
+const folder = await mkdtemp(join(tmpdir(), 'inf-llava-bench-'));
+for (const name of ['inf-llava.js', 'inf-llava_bg.wasm', 'snippets']) {
+  await cp(join(DIST, name), join(folder, name), { recursive: true });
+}
+for (const name of await readdir(HERE)) {
+  if (name.endsWith('.js')) await cp(join(HERE, name), join(folder, name));
+}
+await cp(join(HERE, 'node_modules/onnxruntime-web/dist'), join(folder, 'ort'), { recursive: true });
+await writeFile(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><title>bench</title>');
+const server = await serve(folder);
+const browser = await launchBrowser();
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** In a page of its own, so that neither has to share its adapter. */
+async function inPage(work, argument) {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  const result = await page.evaluate(work, argument);
+  await page.close();
+  return result;
+}
+
+const ours = (name) =>
+  inPage(
+    ([name, runs]) =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker('./ours.worker.js', { type: 'module' });
+        worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
+        worker.onerror = (event) => reject(new Error(event.message));
+        worker.postMessage({ name, runs });
+      }),
+    [name, RUNS],
+  );
+
+const theirs = ([name, ...sizes]) =>
+  inPage(
+    async ([name, sizes, runs]) => {
+      const cases = await import('./cases.js');
+      const { time } = await import('./ort.js');
+      return time(cases[name](...sizes), runs);
+    },
+    [name, sizes, RUNS],
+  );
+
+const asked = process.argv.slice(2);
+console.log('| operation | here, ms | onnxruntime-web, ms | times quicker | bar |');
+console.log('| --- | --- | --- | --- | --- |');
+for (const row of ROWS.filter(({ ours }) => asked.length === 0 || asked.includes(ours))) {
+  const timing = await ours(row.ours);
+  let other = 0;
+  for (const graph of row.theirs) {
+    const { ms, size } = await theirs(graph);
+    assert.ok(size > 0 && Number.isFinite(size), 'onnxruntime-web computed nothing');
+    other += median(ms);
+  }
+  const mine = median(timing.ms);
+  const ratio = (other / mine).toFixed(1);
+  console.log(`| ${row.ours}: ${timing.shape} | ${mine.toFixed(0)} | ${other.toFixed(0)} | ${ratio} | ${row.bar} |`);
+}
+await browser.close();
+await server.close();
+await rm(folder, { recursive: true });

@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: natively the program's own command; in the browser web/bench, beside onnxruntime-web.
+
+use crate::error::Error;
+use crate::project::Project;
+use crate::setup::{self, Need};
+
+/// Prints its table.
+pub fn run(project: &Project, browser: bool) -> Result<(), Error> {
+    if !browser {
+        let tools = setup::ensure(project, &[Need::Vulkan])?;
+        let bench = tools.command(project, "cargo run --release --quiet -- bench");
+        return bench.run();
+    }
+    if !project.dist().join("index.html").is_file() {
+        return Err(Error::Failed(
+            "dist/ holds no page. Build it first: cargo xtask build-web".to_owned(),
+        ));
+    }
+    let needs = [Need::Node, Need::Chromium, Need::NodePackages];
+    let tools = setup::ensure(project, &needs)?;
+    let npm = "npm --prefix web/bench ci --no-audit --no-fund";
+    tools.command(project, npm).run()?;
+    let mut bench = tools.command(project, "node web/bench/run.mjs");
+    if let Some(chromium) = &tools.chromium {
+        bench = bench.env(setup::CHROMIUM, chromium.display().to_string());
+    }
+    bench.run()
+}
