@@ -5,7 +5,6 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::gpu::device::is_host;
-use crate::stages::read;
 use crate::weights::quantize::{Layout, Quant};
 
 /// `[rows, columns]`, in pieces.
@@ -46,18 +45,6 @@ pub struct DeviceBits {
     pub words: Tensor<1, Int>,
     /// `[rows]`.
     pub row_scales: Tensor<1>,
-}
-
-impl DeviceBits {
-    /// Waits until these bits, and what was uploaded before them, are on the device. Until then uploads queue up in
-    /// memory.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device has no room for them, or is lost.
-    pub async fn settle(&self) -> Result<()> {
-        let first = self.row_scales.clone().narrow(0, 0, 1);
-        read(first).await.map(|_| ())
-    }
 }
 
 impl QuantizedMatrix {

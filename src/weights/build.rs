@@ -9,6 +9,7 @@ use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::language::embedding::Embedding;
 use crate::nn::{Bits, LayerNorm, Linear, QuantizedMatrix, RmsNorm};
 use crate::progress::{Phase, Watch};
+use crate::stages::settle;
 use crate::vision::clip::{ClipLayer, ClipTower};
 use crate::vision::enhance::{DemAttention, Enhancement};
 use crate::vision::fusion::{
@@ -73,8 +74,20 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let values = self.tensors.read_f32(name, &shape).await?;
         let count = values.len();
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
+        self.uploaded(count * size_of::<f32>(), &tensor).await?;
         self.advance(count).await?;
         Ok(tensor)
+    }
+
+    /// Counts `bytes` more on their way to the device, `last` behind them, and waits for it where they are many: until it
+    /// has them they are held in memory as well.
+    async fn uploaded<const D: usize>(&mut self, bytes: usize, last: &Tensor<D>) -> Result<()> {
+        self.uploading += bytes;
+        if self.uploading > UPLOADING_MAX {
+            self.uploading = 0;
+            settle(last).await?;
+        }
+        Ok(())
     }
 
     /// Tells that so many weights more are there.
@@ -104,12 +117,14 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let mut matrix = QuantizedMatrix::new(inputs);
         for piece in &stored.pieces {
             let bytes = tensors.piece(stored, piece).await?;
-            self.uploading += bytes.len();
+            let count = bytes.len();
             let pushed = matrix.push(quant, piece.rows, bytes, self.device);
             pushed.map_err(|error| Error::Quantised {
                 reason: format!("tensor {name}: {error}"),
             })?;
-            self.settle(&matrix).await?;
+            if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
+                self.uploaded(count, &bits.row_scales).await?;
+            }
             self.advance(piece.rows * inputs).await?;
         }
         if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
@@ -121,18 +136,6 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             });
         }
         Ok(Linear::quantized(matrix))
-    }
-
-    /// Waits for the device, where much is on its way to it.
-    async fn settle(&mut self, matrix: &QuantizedMatrix) -> Result<()> {
-        let last = matrix.pieces.last().map(|piece| &piece.bits);
-        if let Some(Bits::Device(bits)) = last
-            && self.uploading > UPLOADING_MAX
-        {
-            self.uploading = 0;
-            bits.settle().await?;
-        }
-        Ok(())
     }
 
     async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
