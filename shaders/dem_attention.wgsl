@@ -34,8 +34,8 @@ struct Params {
     head_dim: u32,
     scale: f32,
     tokens: u32,              // of a set: h * h, but for self-attention, which is cut 1 with sets of any size
+    pad0: u32,
     pad1: u32,
-    pad2: u32,
     tiles: array<vec4<u32>, 4>, // which local crops are alive along one axis
 }
 
@@ -120,12 +120,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var s1 = vec4<f32>(0.0);
         var s2 = vec4<f32>(0.0);
         var s3 = vec4<f32>(0.0);
+        let keys = vec4<u32>(first + fill_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+        // A key behind the last is the last: its weight is nothing.
+        let last = tokens - 1u;
+        let base = vec4<u32>(key_first(set_index, head, min(keys.x, last)), key_first(set_index, head, min(keys.y, last)),
+            key_first(set_index, head, min(keys.z, last)), key_first(set_index, head, min(keys.w, last)));
         for (var chunk = 0u; chunk < chunks; chunk += 1u) {
-            let keys = vec4<u32>(first + fill_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-            // A key behind the last is the last: its weight is nothing.
-            let last = tokens - 1u;
-            let base = vec4<u32>(key_first(set_index, head, min(keys.x, last)), key_first(set_index, head, min(keys.y, last)),
-                key_first(set_index, head, min(keys.z, last)), key_first(set_index, head, min(keys.w, last)));
             for (var i = 0u; i < 4u; i += 1u) {
                 let channel = chunk * CHUNK + fill_channel + i;
                 let within = head * head_dim + channel;

@@ -22,6 +22,16 @@ pub enum Cut {
     Strided,
 }
 
+impl Cut {
+    /// As the shader's uniform says it.
+    pub(super) fn code(self) -> u32 {
+        match self {
+            Cut::Tiles => 0,
+            Cut::Strided => 1,
+        }
+    }
+}
+
 /// What is alive in the two maps: see `vision::plan::Plan`, which says why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DemShape {
@@ -99,10 +109,7 @@ pub fn dem_attention(
         shape.residues[0] as u32,
         shape.residues.len() as u32,
         shape.tiles.len() as u32,
-        match cut {
-            Cut::Tiles => 0,
-            Cut::Strided => 1,
-        },
+        cut.code(),
         shape.heads as u32,
         head_dim as u32,
         (1.0 / (head_dim as f32).sqrt()).to_bits(),

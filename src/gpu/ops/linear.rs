@@ -17,6 +17,47 @@ const FEW_ROWS: usize = 8;
 /// Workgroups along x; more go on along y.
 const GROUPS_X: usize = 32_768;
 
+/// The kernel for a product, and its launch.
+pub(super) struct Product {
+    pub kernel: Kernel,
+    pub groups: [u32; 3],
+    /// What its uniform says of them: the workgroups along x, or the rows of x.
+    pub extent: u32,
+}
+
+impl Product {
+    /// `rows` rows of x by `outputs` rows of W: few by `matvec`, which does so many rows of W a workgroup, many by
+    /// `matmul` in tiles of so many of both.
+    pub fn new(
+        rows: usize,
+        outputs: usize,
+        matvec: (Kernel, usize),
+        matmul: (Kernel, usize),
+    ) -> Self {
+        let (kernel, groups, extent) = match rows <= FEW_ROWS {
+            true => {
+                let groups = outputs.div_ceil(matvec.1);
+                let groups_x = groups.min(GROUPS_X);
+                let groups = [groups_x, groups.div_ceil(groups_x), rows];
+                (matvec.0, groups, groups_x)
+            }
+            false => {
+                let (kernel, tile) = matmul;
+                (
+                    kernel,
+                    [outputs.div_ceil(tile), rows.div_ceil(tile), 1],
+                    rows,
+                )
+            }
+        };
+        Product {
+            kernel,
+            groups: groups.map(|count| count as u32),
+            extent: extent as u32,
+        }
+    }
+}
+
 /// `x W^T`: `x` `[rows, columns]`, `W` `[outputs, columns]` -> `[rows, outputs]`. f32.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = x.dims();
@@ -27,23 +68,13 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let (Some(x), Some(weight), true) = (buffers.0, buffers.1, fits) else {
         return reference::linear(x, weight);
     };
-    let (kernel, groups, last) = match rows <= FEW_ROWS {
-        true => {
-            let groups = outputs.div_ceil(MATVEC_ROWS);
-            let groups_x = groups.min(GROUPS_X);
-            (
-                MATVEC,
-                [groups_x, groups.div_ceil(groups_x), rows],
-                groups_x,
-            )
-        }
-        false => (
-            MATMUL,
-            [outputs.div_ceil(TILE), rows.div_ceil(TILE), 1],
-            rows,
-        ),
-    };
-    let params = [columns / 4, outputs, last, 0].map(|value| value as u32);
-    let groups = groups.map(|count| count as u32);
-    launch(kernel, &[x, weight], [rows, outputs], groups, &params)
+    let product = Product::new(rows, outputs, (MATVEC, MATVEC_ROWS), (MATMUL, TILE));
+    let params = [(columns / 4) as u32, outputs as u32, product.extent, 0];
+    launch(
+        product.kernel,
+        &[x, weight],
+        [rows, outputs],
+        product.groups,
+        &params,
+    )
 }

@@ -4,6 +4,7 @@
 
 use burn::tensor::Tensor;
 
+use super::linear::Product;
 use crate::gpu::kernel::{GpuTensor, Kernel, launch_into, output, wgsl_const};
 use crate::gpu::{cpu, reference};
 use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
@@ -15,11 +16,6 @@ pub(super) const MATVEC: Kernel = Kernel::new("quantized_matvec", MATVEC_SHADER)
 pub(super) const MATMUL: Kernel = Kernel::new("quantized_matmul", MATMUL_SHADER);
 const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
 const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
-/// Up to so many rows of x each fetches the weights for itself.
-const FEW_ROWS: usize = 8;
-/// Workgroups along x; more go on along y.
-const GROUPS_X: usize = 32_768;
-
 /// `x W^T`: `x` `[rows, columns]`, `W` `[outputs, columns]` -> `[rows, outputs]`. f32.
 pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     match matrix.pieces.first().map(|piece| &piece.bits) {
@@ -46,37 +42,14 @@ fn on_gpu(matrix: &QuantizedMatrix, x: &Tensor<2>) -> Option<Tensor<2>> {
             GpuTensor::from_int(&bits.words)?,
             GpuTensor::from_float(&bits.row_scales)?,
         ];
-        let bits = piece.quant.bits() as u32;
-        let (kernel, groups, last) = match rows <= FEW_ROWS {
-            true => {
-                let groups = piece.rows.div_ceil(MATVEC_ROWS);
-                let groups_x = groups.min(GROUPS_X);
-                let groups = [groups_x, groups.div_ceil(groups_x), rows];
-                (MATVEC.with("BITS", bits), groups, groups_x)
-            }
-            false => {
-                let groups = [piece.rows.div_ceil(TILE), rows.div_ceil(TILE), 1];
-                (MATMUL.with("BITS", bits), groups, rows)
-            }
-        };
-        let params = [
-            matrix.columns,
-            piece.rows,
-            matrix.rows,
-            first_output,
-            codes_words(piece, matrix.columns),
-            last,
-            0,
-            0,
-        ];
-        let words = params.map(|value| value as u32);
-        launch_into(
-            kernel,
-            &inputs,
-            &y,
-            groups.map(|count| count as u32),
-            &words,
-        );
+        let of_bits = |kernel: Kernel| kernel.with("BITS", piece.quant.bits() as u32);
+        let matvec = (of_bits(MATVEC), MATVEC_ROWS);
+        let product = Product::new(rows, piece.rows, matvec, (of_bits(MATMUL), TILE));
+        let sizes = [matrix.columns, piece.rows, matrix.rows, first_output];
+        let mut params = sizes.map(|value| value as u32).to_vec();
+        params.push(codes_words(piece, matrix.columns) as u32);
+        params.extend([product.extent, 0, 0]);
+        launch_into(product.kernel, &inputs, &y, product.groups, &params);
         first_output += piece.rows;
     }
     Some(y.into_float())
