@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config::Ablation;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
-use crate::gpu::ops::{Cut, DemShape, dem_attention, linear, quantized_linear};
+use crate::gpu::ops::{Cut, DemShape, dem_attention};
 use crate::nn::{LayerNorm, Linear, QuantizedMatrix};
 use crate::stages::read;
 use crate::timer::Timer;
@@ -145,45 +145,24 @@ fn case(name: &str, device: &Device) -> Result<Case> {
     })
 }
 
-/// A matrix that keeps the size of what it is multiplied with.
-enum Matrix {
-    Float(Box<Tensor<2>>),
-    Quantized(QuantizedMatrix),
-}
-
-impl Matrix {
-    fn new(
-        quant: Option<Quant>,
-        rows: usize,
-        columns: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Self> {
-        let values = uniform(seed, rows * columns, (3.0 / columns as f32).sqrt());
-        let Some(quant) = quant else {
-            let weight = tensor(values, [rows, columns], device);
-            return Ok(Matrix::Float(Box::new(weight)));
-        };
-        let bytes = quant.quantize(&values, columns)?;
-        let mut matrix = QuantizedMatrix::new(columns);
-        matrix.push(quant, rows, Bytes::from(bytes), device)?;
-        Ok(Matrix::Quantized(matrix))
-    }
-
-    fn multiply(&self, x: Tensor<2>) -> Tensor<2> {
-        match self {
-            Matrix::Float(weight) => linear(x, weight.as_ref().clone()),
-            Matrix::Quantized(matrix) => quantized_linear(matrix, x),
-        }
-    }
-}
-
-/// Bytes of so many weights.
-fn weight_bytes(quant: Option<Quant>, weights: usize) -> usize {
-    match quant {
-        None => weights * 4,
-        Some(quant) => weights * quant.bits() / 8 + weights / 32,
-    }
+/// A layer without bias that keeps the size of what it is given, and the bytes of its weights.
+fn layer(
+    quant: Option<Quant>,
+    rows: usize,
+    columns: usize,
+    seed: u64,
+    device: &Device,
+) -> Result<(Linear, usize)> {
+    let values = uniform(seed, rows * columns, (3.0 / columns as f32).sqrt());
+    let Some(quant) = quant else {
+        let weight = tensor(values, [rows, columns], device);
+        return Ok((Linear::new(weight), rows * columns * size_of::<f32>()));
+    };
+    let bytes = quant.quantize(&values, columns)?;
+    let count = bytes.len();
+    let mut matrix = QuantizedMatrix::new(columns);
+    matrix.push(quant, rows, Bytes::from(bytes), device)?;
+    Ok((Linear::quantized(matrix), count))
 }
 
 fn name_of(quant: Option<Quant>) -> &'static str {
@@ -191,30 +170,28 @@ fn name_of(quant: Option<Quant>) -> &'static str {
 }
 
 fn matvec(quant: Option<Quant>, device: &Device) -> Result<Case> {
-    let matrices: Result<Vec<Matrix>> = (0..CHAIN)
-        .map(|at| Matrix::new(quant, HIDDEN, HIDDEN, at as u64, device))
+    let layers: Result<Vec<(Linear, usize)>> = (0..CHAIN)
+        .map(|at| layer(quant, HIDDEN, HIDDEN, at as u64, device))
         .collect();
-    let matrices = matrices?;
+    let layers = layers?;
     let x = tensor(uniform(99, HIDDEN, 1.0), [1, HIDDEN], device);
-    let weights = CHAIN * HIDDEN * HIDDEN;
     Ok(Case {
         shape: format!(
             "{CHAIN} x (1 x {HIDDEN} by {HIDDEN} x {HIDDEN}), {}",
             name_of(quant)
         ),
-        products: weights,
-        weight_bytes: weight_bytes(quant, weights),
+        products: CHAIN * HIDDEN * HIDDEN,
+        weight_bytes: layers.iter().map(|(_, bytes)| bytes).sum(),
         run: Box::new(move || {
-            matrices
-                .iter()
-                .fold(x.clone(), |x, matrix| matrix.multiply(x))
+            let layers = layers.iter();
+            layers.fold(x.clone(), |x, (layer, _)| layer.forward(x))
         }),
     })
 }
 
 fn matmul(quant: Option<Quant>, rows: usize, device: &Device) -> Result<Case> {
     let (columns, outputs) = (CHANNELS, 4 * CHANNELS);
-    let matrix = Matrix::new(quant, outputs, columns, 1, device)?;
+    let (layer, weight_bytes) = layer(quant, outputs, columns, 1, device)?;
     let x = tensor(uniform(99, rows * columns, 1.0), [rows, columns], device);
     Ok(Case {
         shape: format!(
@@ -222,8 +199,8 @@ fn matmul(quant: Option<Quant>, rows: usize, device: &Device) -> Result<Case> {
             name_of(quant)
         ),
         products: rows * columns * outputs,
-        weight_bytes: weight_bytes(quant, columns * outputs),
-        run: Box::new(move || matrix.multiply(x.clone())),
+        weight_bytes,
+        run: Box::new(move || layer.forward(x.clone())),
     })
 }
 
@@ -294,7 +271,7 @@ fn dem(device: &Device) -> Case {
     }
 }
 
-/// Even numbers between `-scale` and `scale`.
+/// Uniformly drawn numbers between `-scale` and `scale`.
 fn uniform(seed: u64, count: usize, scale: f32) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
