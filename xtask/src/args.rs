@@ -15,8 +15,8 @@ Usage: cargo xtask COMMAND
   serve DIR [--port N]       Build the page and the program, and serve both with the model in DIR:
                              `inf-llava serve DIR`.
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
-                             NAME picks steps: a step (fmt, light, clippy, clippy-web, docs, native, page,
-                             browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
+                             NAME picks steps: a step (fmt, light, fuzz, clippy, clippy-web, docs, native,
+                             page, browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
                              page built before (step page). --all makes property tests and fuzzing long,
                              and loads gigabytes of weights in the browser.
   bench [--browser]          Time the hot operations natively, or in the browser beside onnxruntime-web (which
