@@ -87,9 +87,11 @@ async function load({ url, device, files, consent, keep: wanted }, emit, state) 
 async function converted(url, options) {
   // A checkpoint has a config.json; a converted model has it in its manifest.
   const request = { signal: options.signal, credentials: 'omit', referrerPolicy: 'no-referrer' };
-  const response = await fetch(new URL('config.json', url), request).catch(() => null);
-  await response?.text(); // what is read is kept for a visit without a network
-  return response?.ok ? null : keep(url, options);
+  const has_config = await fetch(new URL('config.json', url), request).then(
+    // What is read is kept for a visit without a network.
+    (response) => response.text().then(() => response.ok),
+  ).catch(() => false);
+  return has_config ? null : keep(url, options);
 }
 
 function drive(command, args, emit, state) {
