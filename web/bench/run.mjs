@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { launchBrowser, REPOSITORY } from '../test/harness.mjs';
+import { askWorker, launchBrowser, REPOSITORY } from '../test/harness.mjs';
 import { serve } from '../test/server.mjs';
 
 const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
@@ -38,29 +38,13 @@ const browser = await launchBrowser();
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
+const ours = async (name) => (await askWorker(browser, server.url, './ours.worker.js', { name, runs: RUNS })).value;
+
 /** In a page of its own, so that neither has to share its adapter. */
-async function inPage(work, argument) {
+async function theirs([name, ...sizes]) {
   const page = await browser.newPage();
   await page.goto(server.url);
-  const result = await page.evaluate(work, argument);
-  await page.close();
-  return result;
-}
-
-const ours = (name) =>
-  inPage(
-    ([name, runs]) =>
-      new Promise((resolve, reject) => {
-        const worker = new Worker('./ours.worker.js', { type: 'module' });
-        worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
-        worker.onerror = (event) => reject(new Error(event.message));
-        worker.postMessage({ name, runs });
-      }),
-    [name, RUNS],
-  );
-
-const theirs = ([name, ...sizes]) =>
-  inPage(
+  const timed = await page.evaluate(
     async ([name, sizes, runs]) => {
       const cases = await import('./cases.js');
       const { time } = await import('./ort.js');
@@ -68,6 +52,9 @@ const theirs = ([name, ...sizes]) =>
     },
     [name, sizes, RUNS],
   );
+  await page.close();
+  return timed;
+}
 
 const asked = process.argv.slice(2);
 console.log('| operation | here, ms | onnxruntime-web, ms | times quicker | bar |');

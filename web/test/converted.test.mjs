@@ -9,7 +9,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launchBrowser, launchWithProfile, openPage, REPOSITORY } from './harness.mjs';
+import { askWorker, launchBrowser, launchWithProfile, openPage, REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 
 const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
@@ -80,25 +80,7 @@ for (const device of ['cpu', 'wgpu']) {
 
 /** Runs the measuring worker in a page of `context`. */
 async function measure(context, command) {
-  const page = await context.newPage();
-  const complaints = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await page.goto(`${server.url}measure.html`);
-  const reply = await page.evaluate(
-    (command) =>
-      new Promise((resolve, reject) => {
-        const worker = new Worker('./converted.worker.js', { type: 'module' });
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = (event) => reject(new Error(event.message || 'the worker failed'));
-        worker.postMessage(command);
-      }),
-    command,
-  );
-  await page.close();
-  assert.equal(reply.error, undefined, JSON.stringify(reply.error));
-  assert.deepEqual(complaints, []);
+  const reply = await askWorker(context, `${server.url}measure.html`, './converted.worker.js', command);
   return reply.value;
 }
 

@@ -1,5 +1,6 @@
 /** What the page's tests share: a browser, and a page put together as Trunk does, with a stand-in for the engine. */
 
+import assert from 'node:assert/strict';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,4 +108,31 @@ export function parts(page) {
     progress: page.getByRole('progressbar'),
     answers: page.locator('.answer'),
   };
+}
+
+/**
+ * Posts `command` to a fresh worker of a fresh page, and gives its answer. Fails where the worker fails, or
+ * anything is said on the console: an invalid shader is only logged, and later reads give stale values.
+ */
+export async function askWorker(browser, page_url, worker, command) {
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(page_url);
+  const reply = await page.evaluate(
+    ([worker, command]) =>
+      new Promise((resolve, reject) => {
+        const started = new Worker(worker, { type: 'module' });
+        started.onmessage = ({ data }) => resolve(data);
+        started.onerror = (event) => reject(new Error(event.message || 'the worker failed'));
+        started.postMessage(command);
+      }),
+    [worker, command],
+  );
+  await page.close();
+  assert.equal(reply.error, undefined, JSON.stringify(reply.error));
+  assert.deepEqual(complaints, []);
+  return reply;
 }

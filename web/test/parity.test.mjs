@@ -8,7 +8,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launchBrowser, REPOSITORY } from './harness.mjs';
+import { askWorker, launchBrowser, REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 
 const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
@@ -38,30 +38,7 @@ after(async () => {
   if (folder) await rm(folder, { recursive: true });
 });
 
-/** Runs a command in a fresh worker of a fresh page. */
-async function run(command) {
-  const page = await browser.newPage();
-  const complaints = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await page.goto(server.url);
-  const reply = await page.evaluate(
-    (command) =>
-      new Promise((resolve, reject) => {
-        const worker = new Worker('./parity.worker.js', { type: 'module' });
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = (event) => reject(new Error(event.message || 'the worker failed'));
-        worker.postMessage(command);
-      }),
-    command,
-  );
-  await page.close();
-  assert.equal(reply.error, undefined, JSON.stringify(reply.error));
-  // An invalid shader is only logged, and later reads give stale values.
-  assert.deepEqual(complaints, []);
-  return reply;
-}
+const run = (command) => askWorker(browser, server.url, './parity.worker.js', command);
 
 function check({ rows, unused, passed }) {
   assert.ok(rows.length > 50, `${rows.length} comparisons`);
