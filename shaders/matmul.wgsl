@@ -1,11 +1,15 @@
-// y = x W^T for many rows of x, W in f32.
+// y = x W^T for many rows of x, W in f32, and what goes with the product (see `matvec.wgsl`, but for the norm, which
+// `norm.wgsl` does once for all rows).
 //
-//   x    [rows, columns]     columns = quads * 4
-//   w    [outputs, columns]
-//   out  [rows, outputs]
+//   x         [rows, columns]     columns = quads * 4
+//   w         [w_rows, columns]
+//   bias      [outputs]
+//   residual  [rows, outputs]
+//   out       [rows, outputs]     this launch writes the columns from first_output on
 //
 // One workgroup: TILE rows of x by TILE rows of W, DEPTH columns at a time. A thread has 8 x 8 of the results: four
-// rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring vectors.
+// rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring vectors. Where
+// GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
 // f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -13,73 +17,109 @@ const TILE: u32 = 64u;
 const QUADS: u32 = 16u;           // of rows in a tile: TILE / 4
 const HALF: u32 = 32u;            // TILE / 2
 const DEPTH: u32 = 32u;
+// Replaced when the pipeline is made:
+const GATED: u32 = 0u;
+
+const HAS_BIAS: u32 = 1u;
+const HAS_RESIDUAL: u32 = 2u;
+const QUICK_GELU: u32 = 4u;
 
 struct Params {
-    quads: u32,               // of columns
-    outputs: u32,
+    columns: u32,
+    w_rows: u32,
+    outputs: u32,             // of a row of out
+    first_output: u32,
     rows: u32,                // of x
-    pad: u32,
+    pad0: u32,
+    flags: u32,
+    pad1: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> w: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
 
 // [column][four rows]
 var<workgroup> x_tile: array<vec4<f32>, 512>;   // DEPTH * QUADS
 var<workgroup> w_tile: array<vec4<f32>, 512>;
 
-// Four columns of a row of x or W. Rows behind the last are the last: nothing is made of them. Columns behind the
-// last are zeros.
-fn of_x(row: u32, quad: u32) -> vec4<f32> {
-    if (quad >= params.quads) { return vec4<f32>(0.0); }
-    return x[min(row, params.rows - 1u) * params.quads + quad];
+// Four columns of a row of x or W, or zeros behind the last column.
+fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
+    return select(vec4<f32>(0.0), x[row + min(quad, quads - 1u)], quad < quads);
 }
 
-fn of_w(row: u32, quad: u32) -> vec4<f32> {
-    if (quad >= params.quads) { return vec4<f32>(0.0); }
-    return w[min(row, params.outputs - 1u) * params.quads + quad];
+fn of_w(row: u32, quad: u32, quads: u32) -> vec4<f32> {
+    return select(vec4<f32>(0.0), w[row + min(quad, quads - 1u)], quad < quads);
 }
 
 // Four rows by four columns of each, turned.
-fn fill(x_row: u32, w_row: u32, quad: u32, to: u32) {
-    let x0 = of_x(x_row, quad);
-    let x1 = of_x(x_row + 1u, quad);
-    let x2 = of_x(x_row + 2u, quad);
-    let x3 = of_x(x_row + 3u, quad);
+fn fill(x_rows: vec4<u32>, w_rows: vec4<u32>, quad: u32, quads: u32, to: u32) {
+    let x0 = of_x(x_rows.x, quad, quads);
+    let x1 = of_x(x_rows.y, quad, quads);
+    let x2 = of_x(x_rows.z, quad, quads);
+    let x3 = of_x(x_rows.w, quad, quads);
     x_tile[to] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
     x_tile[to + QUADS] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
     x_tile[to + 2u * QUADS] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
     x_tile[to + 3u * QUADS] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-    let w0 = of_w(w_row, quad);
-    let w1 = of_w(w_row + 1u, quad);
-    let w2 = of_w(w_row + 2u, quad);
-    let w3 = of_w(w_row + 3u, quad);
+    let w0 = of_w(w_rows.x, quad, quads);
+    let w1 = of_w(w_rows.y, quad, quads);
+    let w2 = of_w(w_rows.z, quad, quads);
+    let w3 = of_w(w_rows.w, quad, quads);
     w_tile[to] = vec4<f32>(w0.x, w1.x, w2.x, w3.x);
     w_tile[to + QUADS] = vec4<f32>(w0.y, w1.y, w2.y, w3.y);
     w_tile[to + 2u * QUADS] = vec4<f32>(w0.z, w1.z, w2.z, w3.z);
     w_tile[to + 3u * QUADS] = vec4<f32>(w0.w, w1.w, w2.w, w3.w);
 }
 
-fn store(row: u32, output: u32, values: vec4<f32>) {
+fn finish(row: u32, output: u32, product: f32) {
+    let column = params.first_output + output;
+    let at = row * params.outputs + column;
+    var y = product;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
+}
+
+// Four outputs of a row of x, and those half a tile further, or what those gate.
+fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
     if (row >= params.rows) { return; }
-    let at = row * params.outputs + output;
-    if (output < params.outputs) { out[at] = values.x; }
-    if (output + 1u < params.outputs) { out[at + 1u] = values.y; }
-    if (output + 2u < params.outputs) { out[at + 2u] = values.z; }
-    if (output + 3u < params.outputs) { out[at + 3u] = values.w; }
+    let outputs = params.w_rows >> GATED;
+    var values = near;
+    if (GATED == 1u) { values = near / (1.0 + exp(-near)) * far; }
+    for (var i = 0u; i < 4u; i += 1u) {
+        if (output + i < outputs) { finish(row, output + i, values[i]); }
+        if (GATED == 0u && output + HALF + i < outputs) { finish(row, output + HALF + i, far[i]); }
+    }
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_w = group.x * TILE;
+    let first_output = group.x * (TILE >> GATED);
     let first_x = group.y * TILE;
     // To fill the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;
-    let x_row = first_x + fill_quad * 4u;
-    let w_row = first_w + fill_quad * 4u;
+    var w_row = first_output + fill_quad * 4u;
+    var w_end = params.w_rows;
+    if (GATED == 1u) {
+        w_end = w_end / 2u;
+        if (fill_quad >= QUADS / 2u) {
+            w_row += w_end - HALF;
+            w_end = params.w_rows;
+        }
+    }
+    // Rows behind the last are the last: nothing is made of them.
+    let four = vec4<u32>(0u, 1u, 2u, 3u);
+    let x_rows = min(first_x + fill_quad * 4u + four, vec4<u32>(params.rows - 1u));
+    let w_rows = min(w_row + four, vec4<u32>(w_end - 1u));
+    let quads = params.columns / 4u;
+    let x_first = x_rows * quads;
+    let w_first = w_rows * quads;
     // For the results.
     let at_x = thread / 8u;
     let at_w = thread % 8u;
@@ -92,9 +132,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var c60 = vec4<f32>(0.0); var c61 = vec4<f32>(0.0);
     var c70 = vec4<f32>(0.0); var c71 = vec4<f32>(0.0);
 
-    for (var first = 0u; first < params.quads; first += DEPTH / 4u) {
-        fill(x_row, w_row, first + fill_part, fill_part * 4u * QUADS + fill_quad);
-        fill(x_row, w_row, first + fill_part + 4u, (fill_part + 4u) * 4u * QUADS + fill_quad);
+    for (var first = 0u; first < quads; first += DEPTH / 4u) {
+        fill(x_first, w_first, first + fill_part, quads, fill_part * 4u * QUADS + fill_quad);
+        fill(x_first, w_first, first + fill_part + 4u, quads, (fill_part + 4u) * 4u * QUADS + fill_quad);
         workgroupBarrier();
         for (var column = 0u; column < DEPTH; column += 1u) {
             let at = column * QUADS;
@@ -114,15 +154,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let output = first_w + at_w * 4u;
+    let output = first_output + at_w * 4u;
     let near = first_x + at_x * 4u;
     let far = near + HALF;
-    store(near, output, c00); store(near, output + HALF, c01);
-    store(near + 1u, output, c10); store(near + 1u, output + HALF, c11);
-    store(near + 2u, output, c20); store(near + 2u, output + HALF, c21);
-    store(near + 3u, output, c30); store(near + 3u, output + HALF, c31);
-    store(far, output, c40); store(far, output + HALF, c41);
-    store(far + 1u, output, c50); store(far + 1u, output + HALF, c51);
-    store(far + 2u, output, c60); store(far + 2u, output + HALF, c61);
-    store(far + 3u, output, c70); store(far + 3u, output + HALF, c71);
+    store(near, output, c00, c01);
+    store(near + 1u, output, c10, c11);
+    store(near + 2u, output, c20, c21);
+    store(near + 3u, output, c30, c31);
+    store(far, output, c40, c41);
+    store(far + 1u, output, c50, c51);
+    store(far + 2u, output, c60, c61);
+    store(far + 3u, output, c70, c71);
 }

@@ -1,56 +1,117 @@
-// y = x W^T for few rows of x, W in f32.
+// y = x W^T for few rows of x, W in f32, and what goes with the product:
 //
-//   x    [rows, columns]     columns = quads * 4
-//   w    [outputs, columns]
-//   out  [rows, outputs]
+//   x <- x / sqrt(mean(x^2) + eps) * norm_weight     where NORM
+//   y <- silu(y of the upper half of W) * (y of the lower half)     where GATED
+//   y <- y + bias, y <- y * sigmoid(1.702 y), y <- y + residual     each where its flag is set, in this order
+//
+//   x            [rows, columns]     columns = quads * 4
+//   norm_weight  [columns]
+//   w            [w_rows, columns]
+//   bias         [outputs]
+//   residual     [rows, outputs]
+//   out          [rows, outputs]     this launch writes the columns from first_output on
 //
 // One workgroup: ROWS rows of W against one row of x. A thread has FOUR rows and every LANES-th quad of columns:
-// what it fetches of x serves all of them. f32, portable limits, no subgroups.
+// what it fetches of x serves all of them. Where GATED, two of the four are rows of the gate, two of what it gates.
+// f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 const LANES: u32 = 16u;
 const FOUR: u32 = 4u;
 const ROWS: u32 = 16u;            // WORKGROUP_SIZE / LANES * FOUR
+// Replaced when the pipeline is made:
+const NORM: u32 = 0u;
+const GATED: u32 = 0u;
+
+const HAS_BIAS: u32 = 1u;
+const HAS_RESIDUAL: u32 = 2u;
+const QUICK_GELU: u32 = 4u;
 
 struct Params {
-    quads: u32,               // of columns
-    outputs: u32,
+    columns: u32,
+    w_rows: u32,
+    outputs: u32,             // of a row of out
+    first_output: u32,
+    rows: u32,                // of x
     groups_x: u32,            // workgroups along x: what does not fit there goes on along y
-    pad: u32,
+    flags: u32,
+    eps: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> w: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> norm_weight: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 var<workgroup> partial: array<vec4<f32>, 64>;
+var<workgroup> squares: array<f32, 64>;
 
-// Four columns of a row of W. A row behind the last is the last: nothing is made of it.
-fn of_w(row: u32, quad: u32) -> vec4<f32> {
-    return w[min(row, params.outputs - 1u) * params.quads + quad];
+// What its lanes found for one of a group's four rows.
+fn total(lanes: u32, of_four: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = 0u; i < LANES; i += 1u) { sum += partial[lanes * LANES + i][of_four]; }
+    return sum;
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_row = (group.y * params.groups_x + group.x) * ROWS;
-    let row = first_row + thread / LANES * FOUR;
+    let quads = params.columns / 4u;
+    let gated_rows = params.w_rows / 2u;
+    let tile = group.y * params.groups_x + group.x;
+    // A row behind the last is the last: nothing is made of it.
+    var rows: vec4<u32>;
+    if (GATED == 1u) {
+        let gate = min(vec2<u32>(tile * ROWS / 2u + thread / LANES * FOUR / 2u) + vec2<u32>(0u, 1u), vec2<u32>(gated_rows - 1u));
+        rows = vec4<u32>(gate, gate + gated_rows);
+    } else {
+        rows = min(vec4<u32>(tile * ROWS + thread / LANES * FOUR) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.w_rows - 1u));
+    }
+    let first = rows * quads;
+    let x_first = group.z * quads;
 
     var sums = vec4<f32>(0.0);
-    for (var quad = thread % LANES; quad < params.quads; quad += LANES) {
-        let values = x[group.z * params.quads + quad];
-        sums += vec4<f32>(dot(of_w(row, quad), values), dot(of_w(row + 1u, quad), values),
-            dot(of_w(row + 2u, quad), values), dot(of_w(row + 3u, quad), values));
+    var square = 0.0;
+    for (var quad = thread % LANES; quad < quads; quad += LANES) {
+        let raw = x[x_first + quad];
+        var values = raw;
+        if (NORM == 1u) {
+            square += dot(raw, raw);
+            values = raw * norm_weight[quad];
+        }
+        sums += vec4<f32>(dot(w[first.x + quad], values), dot(w[first.y + quad], values),
+            dot(w[first.z + quad], values), dot(w[first.w + quad], values));
     }
     partial[thread] = sums;
+    if (NORM == 1u) { squares[thread] = square; }
     workgroupBarrier();
 
-    // A thread for each row that is done.
-    let output = first_row + thread;
-    if (thread < ROWS && output < params.outputs) {
-        let first = thread / FOUR * LANES;
-        var total = 0.0;
-        for (var i = 0u; i < LANES; i += 1u) { total += partial[first + i][thread % FOUR]; }
-        out[group.z * params.outputs + output] = total;
+    // A thread for each output that is done.
+    var y: f32;
+    var output: u32;
+    if (GATED == 1u) {
+        output = tile * ROWS / 2u + thread;
+        if (thread >= ROWS / 2u || output >= gated_rows) { return; }
+        y = total(thread / 2u, thread % 2u);
+    } else {
+        output = tile * ROWS + thread;
+        if (thread >= ROWS || output >= params.w_rows) { return; }
+        y = total(thread / FOUR, thread % FOUR);
     }
+    var inverse = 1.0;
+    if (NORM == 1u) {
+        var sum = 0.0;
+        for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
+        inverse = inverseSqrt(sum / f32(params.columns) + params.eps);
+    }
+    y *= inverse;
+    if (GATED == 1u) { y = y / (1.0 + exp(-y)) * total(thread / 2u, 2u + thread % 2u) * inverse; }
+    let column = params.first_output + output;
+    let at = group.z * params.outputs + column;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
 }

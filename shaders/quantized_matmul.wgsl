@@ -1,13 +1,16 @@
 // y = x W^T for many rows of x, W quantised (docs/FORMAT.md): a tile of weights is dequantised into workgroup
-// memory once for all rows of the tile of x.
+// memory once for all rows of the tile of x. What goes with the product goes along, as in `matmul.wgsl`.
 //
-//   x    [rows, columns]     columns = blocks * 32
-//   w    codes, then block scales, of `piece_rows` rows of W, as they lie in a shard
-//   row_scales  [piece_rows]
-//   out  [rows, outputs]     this launch writes the columns first_output .. first_output + piece_rows
+//   x         [rows, columns]     columns = blocks * 32
+//   w         codes, then block scales, of `w_rows` rows of W, as they lie in a shard
+//   row_scales  [w_rows]
+//   bias      [outputs]
+//   residual  [rows, outputs]
+//   out       [rows, outputs]     this launch writes the columns from first_output on
 //
 // One workgroup: TILE rows of x by TILE rows of W, one block of columns at a time. A thread has 8 x 8 of the
-// results: four rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring vectors.
+// results: four rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring
+// vectors. Where GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
 // f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -15,85 +18,149 @@ const TILE: u32 = 64u;
 const QUADS: u32 = 16u;           // of rows in a tile: TILE / 4
 const HALF: u32 = 32u;            // TILE / 2
 const BLOCK: u32 = 32u;
-const BITS: u32 = 4u;             // or 8, replaced when the pipeline is made
+// Replaced when the pipeline is made:
+const BITS: u32 = 4u;             // or 8
+const GATED: u32 = 0u;
+
+const HAS_BIAS: u32 = 1u;
+const HAS_RESIDUAL: u32 = 2u;
+const QUICK_GELU: u32 = 4u;
 
 struct Params {
     columns: u32,
-    piece_rows: u32,
-    outputs: u32,
+    w_rows: u32,
+    outputs: u32,             // of a row of out
     first_output: u32,
-    block_scales: u32,        // index of the first word of the block scales
     rows: u32,                // of x
     pad0: u32,
+    flags: u32,
     pad1: u32,
+    block_scales: u32,        // index of their first word
+    pad2: u32,
+    pad3: u32,
+    pad4: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> w: array<u32>;
+@group(0) @binding(1) var<storage, read_write> w: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> row_scales: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 // [column][four rows]
 var<workgroup> x_tile: array<vec4<f32>, 512>;   // BLOCK * QUADS
 var<workgroup> w_tile: array<vec4<f32>, 512>;
 
-fn signed_byte(word: u32, index: u32) -> f32 {
-    return f32(extractBits(i32(word), index * 8u, 8u));
+fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
+
+// The scale of a block within its row's.
+fn block_scale(scales: u32, index: u32) -> f32 {
+    return f32(i32(word(scales + (index >> 2u)) << (24u - (index & 3u) * 8u)) >> 24u);
 }
 
-// A block's scale within its row's.
-fn block_scale(index: u32) -> f32 {
-    return signed_byte(w[params.block_scales + index / 4u], index % 4u);
+// Four rows' 4-bit codes in the place that `mask` leaves, where a code c is c / unit: t = c - 8 is worth t + t^3 / 128.
+fn level(codes: vec4<u32>, mask: i32, unit: f32) -> vec4<f32> {
+    let t = vec4<f32>(vec4<i32>(codes) & vec4<i32>(mask)) * unit - 8.0;
+    return t * (t * t * 0x1p-7 + 1.0);
 }
 
-// What 4-bit codes stand for, those at bit `at` of four rows: steps that widen from zero.
-fn levels(codes: vec4<u32>, at: u32) -> vec4<f32> {
-    let t = vec4<f32>((codes >> vec4<u32>(at)) & vec4<u32>(15u)) - 8.0;
-    return t * (t * t * 0.0078125 + 1.0);
+// As `level` for the last place, where the sign of the word is.
+fn last_level(codes: vec4<u32>) -> vec4<f32> {
+    let t = vec4<f32>(vec4<i32>((codes ^ vec4<u32>(0x80000000u)) & vec4<u32>(0xf0000000u))) * 0x1p-28;
+    return t * (t * t * 0x1p-7 + 1.0);
 }
 
-fn signed_bytes(codes: vec4<u32>, at: u32) -> vec4<f32> {
-    return vec4<f32>((vec4<i32>(codes) << vec4<u32>(24u - at)) >> vec4<u32>(24u));
+// Four rows' 8-bit codes at bit 24 - `up`, with their signs.
+fn signed_bytes(codes: vec4<u32>, up: u32) -> vec4<f32> {
+    return vec4<f32>(vec4<i32>((codes << vec4<u32>(up)) & vec4<u32>(0xff000000u))) * 0x1p-24;
 }
-
-// Rows behind the last are the last: nothing is made of them.
-fn w_row(row: u32) -> u32 { return min(row, params.piece_rows - 1u); }
-fn x_row(row: u32) -> u32 { return min(row, params.rows - 1u); }
 
 // Four rows by four columns of x, turned.
-fn fill_x(row: u32, column: u32, to: u32) {
-    let quads = params.columns / 4u;
-    let r0 = x[x_row(row) * quads + column];
-    let r1 = x[x_row(row + 1u) * quads + column];
-    let r2 = x[x_row(row + 2u) * quads + column];
-    let r3 = x[x_row(row + 3u) * quads + column];
-    x_tile[to] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
-    x_tile[to + QUADS] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
-    x_tile[to + 2u * QUADS] = vec4<f32>(r0.z, r1.z, r2.z, r3.z);
-    x_tile[to + 3u * QUADS] = vec4<f32>(r0.w, r1.w, r2.w, r3.w);
+fn fill_x(rows: vec4<u32>, quad: u32, to: u32) {
+    let a = x[rows.x + quad];
+    let b = x[rows.y + quad];
+    let c = x[rows.z + quad];
+    let d = x[rows.w + quad];
+    x_tile[to] = vec4<f32>(a.x, b.x, c.x, d.x);
+    x_tile[to + QUADS] = vec4<f32>(a.y, b.y, c.y, d.y);
+    x_tile[to + 2u * QUADS] = vec4<f32>(a.z, b.z, c.z, d.z);
+    x_tile[to + 3u * QUADS] = vec4<f32>(a.w, b.w, c.w, d.w);
 }
 
-fn store(row: u32, output: u32, values: vec4<f32>) {
+// Eight columns of four rows of W, their codes at `index` words.
+fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
+    if (BITS == 4u) {
+        let codes = vec4<u32>(word(index.x), word(index.y), word(index.z), word(index.w));
+        w_tile[to] = scale * level(codes, 0xf, 1.0);
+        w_tile[to + QUADS] = scale * level(codes, 0xf0, 0x1p-4);
+        w_tile[to + 2u * QUADS] = scale * level(codes, 0xf00, 0x1p-8);
+        w_tile[to + 3u * QUADS] = scale * level(codes, 0xf000, 0x1p-12);
+        w_tile[to + 4u * QUADS] = scale * level(codes, 0xf0000, 0x1p-16);
+        w_tile[to + 5u * QUADS] = scale * level(codes, 0xf00000, 0x1p-20);
+        w_tile[to + 6u * QUADS] = scale * level(codes, 0xf000000, 0x1p-24);
+        w_tile[to + 7u * QUADS] = scale * last_level(codes);
+        return;
+    }
+    for (var half = 0u; half < 2u; half += 1u) {
+        let at = index * 2u + half;
+        let codes = vec4<u32>(word(at.x), word(at.y), word(at.z), word(at.w));
+        let first = to + half * 4u * QUADS;
+        w_tile[first] = scale * signed_bytes(codes, 24u);
+        w_tile[first + QUADS] = scale * signed_bytes(codes, 16u);
+        w_tile[first + 2u * QUADS] = scale * signed_bytes(codes, 8u);
+        w_tile[first + 3u * QUADS] = scale * signed_bytes(codes, 0u);
+    }
+}
+
+fn finish(row: u32, output: u32, product: f32) {
+    let column = params.first_output + output;
+    let at = row * params.outputs + column;
+    var y = product;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
+}
+
+// Four outputs of a row of x, and those half a tile further, or what those gate.
+fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
     if (row >= params.rows) { return; }
-    let at = row * params.outputs + params.first_output + output;
-    if (output < params.piece_rows) { out[at] = values.x; }
-    if (output + 1u < params.piece_rows) { out[at + 1u] = values.y; }
-    if (output + 2u < params.piece_rows) { out[at + 2u] = values.z; }
-    if (output + 3u < params.piece_rows) { out[at + 3u] = values.w; }
+    let outputs = params.w_rows >> GATED;
+    var values = near;
+    if (GATED == 1u) { values = near / (1.0 + exp(-near)) * far; }
+    for (var i = 0u; i < 4u; i += 1u) {
+        if (output + i < outputs) { finish(row, output + i, values[i]); }
+        if (GATED == 0u && output + HALF + i < outputs) { finish(row, output + HALF + i, far[i]); }
+    }
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_w = group.x * TILE;
+    let first_output = group.x * (TILE >> GATED);
     let first_x = group.y * TILE;
-    let blocks = params.columns / BLOCK;
-    // To fill the tiles: four rows, an eighth of a block's columns.
+    // To fill the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;
-    let row = first_w + fill_quad * 4u;
-    let row_scale = vec4<f32>(
-        row_scales[w_row(row)], row_scales[w_row(row + 1u)], row_scales[w_row(row + 2u)], row_scales[w_row(row + 3u)]);
+    var w_row = first_output + fill_quad * 4u;
+    var w_end = params.w_rows;
+    if (GATED == 1u) {
+        w_end = w_end / 2u;
+        if (fill_quad >= QUADS / 2u) {
+            w_row += w_end - HALF;
+            w_end = params.w_rows;
+        }
+    }
+    // Rows behind the last are the last: nothing is made of them.
+    let four = vec4<u32>(0u, 1u, 2u, 3u);
+    let x_rows = min(first_x + fill_quad * 4u + four, vec4<u32>(params.rows - 1u));
+    let w_rows = min(w_row + four, vec4<u32>(w_end - 1u));
+    let of_rows = vec4<f32>(row_scales[w_rows.x], row_scales[w_rows.y], row_scales[w_rows.z], row_scales[w_rows.w]);
+    let blocks = params.columns / BLOCK;
+    let scales = params.block_scales;
+    let x_first = x_rows * (params.columns / 4u);
+    let w_first = w_rows * blocks;
     // For the results.
     let at_x = thread / 8u;
     let at_w = thread % 8u;
@@ -107,27 +174,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var c70 = vec4<f32>(0.0); var c71 = vec4<f32>(0.0);
 
     for (var block = 0u; block < blocks; block += 1u) {
-        fill_x(first_x + fill_quad * 4u, block * 8u + fill_part, fill_part * 4u * QUADS + fill_quad);
-        fill_x(first_x + fill_quad * 4u, block * 8u + fill_part + 4u, (fill_part + 4u) * 4u * QUADS + fill_quad);
-
-        let i0 = w_row(row) * blocks + block;
-        let i1 = w_row(row + 1u) * blocks + block;
-        let i2 = w_row(row + 2u) * blocks + block;
-        let i3 = w_row(row + 3u) * blocks + block;
-        let scale = row_scale * vec4<f32>(block_scale(i0), block_scale(i1), block_scale(i2), block_scale(i3));
-        let to = fill_part * 8u * QUADS + fill_quad;
-        if (BITS == 4u) {
-            let codes = vec4<u32>(w[i0 * 4u + fill_part], w[i1 * 4u + fill_part], w[i2 * 4u + fill_part], w[i3 * 4u + fill_part]);
-            for (var i = 0u; i < 8u; i += 1u) { w_tile[to + i * QUADS] = scale * levels(codes, i * 4u); }
-        } else {
-            for (var half = 0u; half < 2u; half += 1u) {
-                let word = fill_part * 2u + half;
-                let codes = vec4<u32>(w[i0 * 8u + word], w[i1 * 8u + word], w[i2 * 8u + word], w[i3 * 8u + word]);
-                for (var i = 0u; i < 4u; i += 1u) {
-                    w_tile[to + (half * 4u + i) * QUADS] = scale * signed_bytes(codes, i * 8u);
-                }
-            }
-        }
+        fill_x(x_first, block * 8u + fill_part, fill_part * 4u * QUADS + fill_quad);
+        fill_x(x_first, block * 8u + fill_part + 4u, (fill_part + 4u) * 4u * QUADS + fill_quad);
+        let index = w_first + block;
+        let scale = of_rows * vec4<f32>(block_scale(scales, index.x), block_scale(scales, index.y),
+            block_scale(scales, index.z), block_scale(scales, index.w));
+        fill_w(index * 4u + fill_part, scale, fill_part * 8u * QUADS + fill_quad);
         workgroupBarrier();
         for (var column = 0u; column < BLOCK; column += 1u) {
             let at = column * QUADS;
@@ -147,15 +199,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let output = first_w + at_w * 4u;
+    let output = first_output + at_w * 4u;
     let near = first_x + at_x * 4u;
     let far = near + HALF;
-    store(near, output, c00); store(near, output + HALF, c01);
-    store(near + 1u, output, c10); store(near + 1u, output + HALF, c11);
-    store(near + 2u, output, c20); store(near + 2u, output + HALF, c21);
-    store(near + 3u, output, c30); store(near + 3u, output + HALF, c31);
-    store(far, output, c40); store(far, output + HALF, c41);
-    store(far + 1u, output, c50); store(far + 1u, output + HALF, c51);
-    store(far + 2u, output, c60); store(far + 2u, output + HALF, c61);
-    store(far + 3u, output, c70); store(far + 3u, output + HALF, c71);
+    store(near, output, c00, c01);
+    store(near + 1u, output, c10, c11);
+    store(near + 2u, output, c20, c21);
+    store(near + 3u, output, c30, c31);
+    store(far, output, c40, c41);
+    store(far + 1u, output, c50, c51);
+    store(far + 2u, output, c60, c61);
+    store(far + 3u, output, c70, c71);
 }

@@ -1,120 +1,192 @@
 // y = x W^T for few rows of x, W quantised (docs/FORMAT.md): weights are dequantised where they are used, so that
-// each is fetched once, in 4 or 8 bits.
+// each is fetched once, in 4 or 8 bits. What goes with the product goes along: see `matvec.wgsl`.
 //
-//   x    [rows, columns]     columns = blocks * 32
-//   w    codes, then block scales, of `piece_rows` rows of W, as they lie in a shard
-//   row_scales  [piece_rows]
-//   out  [rows, outputs]     this launch writes the columns first_output .. first_output + piece_rows
+//   x            [rows, columns]     columns = blocks * 32
+//   norm_weight  [columns], where NORM
+//   w            codes, then block scales, of `w_rows` rows of W, as they lie in a shard
+//   row_scales   [w_rows]
+//   bias         [outputs], where the flag says so
+//   residual     [rows, outputs], where the flag says so
+//   out          [rows, outputs]     this launch writes the columns from first_output on
 //
 // One workgroup: ROWS rows of W against one row of x. A thread has EIGHT rows and every LANES-th block of columns:
-// what it fetches of x serves all of them. f32, portable limits, no subgroups.
+// what it fetches of x serves all of them. Where GATED, four of the eight are rows of the gate, four of what it gates.
+// Codes are masked where they stand, and not shifted: what a place is worth goes into the constants that they are
+// multiplied with anyway. f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 const LANES: u32 = 32u;
 const EIGHT: u32 = 8u;
 const ROWS: u32 = 16u;            // WORKGROUP_SIZE / LANES * EIGHT
 const BLOCK: u32 = 32u;
-const BITS: u32 = 4u;             // or 8, replaced when the pipeline is made
+// Replaced when the pipeline is made:
+const BITS: u32 = 4u;             // or 8
+const NORM: u32 = 0u;             // 1: x is RMS-normalised first
+const GATED: u32 = 0u;            // 1: W is a gate above what it gates, y = silu(gate) * up
+
+const HAS_BIAS: u32 = 1u;
+const HAS_RESIDUAL: u32 = 2u;
+const QUICK_GELU: u32 = 4u;
 
 struct Params {
     columns: u32,
-    piece_rows: u32,
-    outputs: u32,
+    w_rows: u32,
+    outputs: u32,             // of a row of out
     first_output: u32,
-    block_scales: u32,        // index of the first word of the block scales
+    rows: u32,                // of x
     groups_x: u32,            // workgroups along x: what does not fit there goes on along y
+    flags: u32,
+    eps: f32,
+    block_scales: u32,        // index of their first word
     pad0: u32,
     pad1: u32,
+    pad2: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> w: array<u32>;
-@group(0) @binding(2) var<storage, read_write> row_scales: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> norm_weight: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> w: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> row_scales: array<f32>;
+@group(0) @binding(4) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
 
 var<workgroup> partial: array<vec4<f32>, 128>;   // [half of the eight rows][thread]
+var<workgroup> squares: array<f32, 64>;
 
-// 32 values of x. For 4-bit codes the even and the odd ones of each eight.
+// 32 values of x.
 struct Columns {
-    a0: vec4<f32>, b0: vec4<f32>,
-    a1: vec4<f32>, b1: vec4<f32>,
-    a2: vec4<f32>, b2: vec4<f32>,
-    a3: vec4<f32>, b3: vec4<f32>,
+    x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>,
+    x4: vec4<f32>, x5: vec4<f32>, x6: vec4<f32>, x7: vec4<f32>,
 }
 
-fn signed_byte(word: u32, index: u32) -> f32 {
-    return f32(extractBits(i32(word), index * 8u, 8u));
+fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
+
+fn columns(at: u32) -> Columns {
+    return Columns(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
 }
 
-// What 4-bit codes stand for, one in the lower half of each byte: steps that widen from zero.
-fn levels(codes: u32) -> vec4<f32> {
-    let t = unpack4x8unorm(codes & 0x0f0f0f0fu) * 255.0 - 8.0;
-    return t * (t * t * 0.0078125 + 1.0);
+fn weighted(c: Columns, at: u32) -> Columns {
+    if (NORM == 0u) { return c; }
+    return Columns(c.x0 * norm_weight[at], c.x1 * norm_weight[at + 1u], c.x2 * norm_weight[at + 2u],
+        c.x3 * norm_weight[at + 3u], c.x4 * norm_weight[at + 4u], c.x5 * norm_weight[at + 5u],
+        c.x6 * norm_weight[at + 6u], c.x7 * norm_weight[at + 7u]);
 }
 
-fn eight_products(codes: u32, even: vec4<f32>, odd: vec4<f32>) -> f32 {
-    return dot(levels(codes), even) + dot(levels(codes >> 4u), odd);
+// Eight 4-bit codes. In place i a code c is c * 16^i; t = c - 8 is worth t + t^3 / 128. The last is made signed by
+// turning its upper bit, since the sign of the word is there.
+fn eight_products(codes: u32, x0: vec4<f32>, x1: vec4<f32>) -> f32 {
+    let word = vec4<i32>(i32(codes ^ 0x80000000u));
+    let a = vec4<f32>(word & vec4<i32>(0xf, 0xf0, 0xf00, 0xf000)) - vec4<f32>(8.0, 128.0, 2048.0, 32768.0);
+    let b = vec4<f32>(word & vec4<i32>(0xf0000, 0xf00000, 0xf000000, -0x10000000))
+        - vec4<f32>(524288.0, 8388608.0, 134217728.0, 0.0);
+    return dot(a * (a * a * vec4<f32>(0x1p-7, 0x1p-19, 0x1p-31, 0x1p-43) + vec4<f32>(1.0, 0x1p-4, 0x1p-8, 0x1p-12)), x0)
+        + dot(b * (b * b * vec4<f32>(0x1p-55, 0x1p-67, 0x1p-79, 0x1p-91) + vec4<f32>(0x1p-16, 0x1p-20, 0x1p-24, 0x1p-28)), x1);
 }
 
-fn four_products(codes: u32, values: vec4<f32>) -> f32 {
-    return dot(vec4<f32>((vec4<i32>(i32(codes)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)), values);
+// Four 8-bit codes, each with its sign: all but the last are made positive by turning their upper bits.
+fn four_products(codes: u32, x: vec4<f32>) -> f32 {
+    let word = vec4<i32>(i32(codes ^ 0x808080u));
+    let a = vec4<f32>(word & vec4<i32>(0xff, 0xff00, 0xff0000, -0x1000000)) - vec4<f32>(128.0, 32768.0, 8388608.0, 0.0);
+    return dot(a * vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24), x);
 }
+
+// How far to shift the word in which a block's scale is, so that the scale comes to the top.
+fn upwards(index: vec4<u32>) -> vec4<u32> { return 24u - (index & vec4<u32>(3u)) * 8u; }
 
 // A block of a row of W with the same columns of x.
-fn block_product(row: u32, block: u32, x: Columns) -> f32 {
-    // A row behind the last is the last: nothing is made of it.
-    let index = min(row, params.piece_rows - 1u) * (params.columns / BLOCK) + block;
-    var products: f32;
+fn block_product(index: u32, scales: u32, up: u32, c: Columns) -> f32 {
+    // In the highest place: 2^24 times what it is.
+    let scale = f32(i32((word(scales + (index >> 2u)) << up) & 0xff000000u));
     if (BITS == 4u) {
-        let at = index * 4u;
-        products = eight_products(w[at], x.a0, x.b0) + eight_products(w[at + 1u], x.a1, x.b1)
-            + eight_products(w[at + 2u], x.a2, x.b2) + eight_products(w[at + 3u], x.a3, x.b3);
-    } else {
-        let at = index * 8u;
-        products = four_products(w[at], x.a0) + four_products(w[at + 1u], x.b0)
-            + four_products(w[at + 2u], x.a1) + four_products(w[at + 3u], x.b1)
-            + four_products(w[at + 4u], x.a2) + four_products(w[at + 5u], x.b2)
-            + four_products(w[at + 6u], x.a3) + four_products(w[at + 7u], x.b3);
+        let codes = w[index];
+        return scale * (eight_products(codes.x, c.x0, c.x1) + eight_products(codes.y, c.x2, c.x3)
+            + eight_products(codes.z, c.x4, c.x5) + eight_products(codes.w, c.x6, c.x7));
     }
-    return products * signed_byte(w[params.block_scales + index / 4u], index % 4u);
+    let low = w[index * 2u];
+    let high = w[index * 2u + 1u];
+    return scale * (four_products(low.x, c.x0) + four_products(low.y, c.x1) + four_products(low.z, c.x2)
+        + four_products(low.w, c.x3) + four_products(high.x, c.x4) + four_products(high.y, c.x5)
+        + four_products(high.z, c.x6) + four_products(high.w, c.x7));
 }
+
+// What its lanes found for one of a group's eight rows.
+fn total(lanes: u32, of_eight: u32) -> f32 {
+    let first = of_eight / 4u * WORKGROUP_SIZE + lanes * LANES;
+    var sum = 0.0;
+    for (var i = 0u; i < LANES; i += 1u) { sum += partial[first + i][of_eight % 4u]; }
+    return sum;
+}
+
+// Without the 2^24 of its blocks' scales.
+fn row_scale(row: u32) -> f32 { return row_scales[row] * 0x1p-24; }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_row = (group.y * params.groups_x + group.x) * ROWS;
-    let row = first_row + thread / LANES * EIGHT;
     let blocks = params.columns / BLOCK;
+    let gated_rows = params.w_rows / 2u;
+    let tile = group.y * params.groups_x + group.x;
+    let row = select(tile * ROWS + thread / LANES * EIGHT, tile * ROWS / 2u + thread / LANES * EIGHT / 2u, GATED == 1u);
+    // A row behind the last is the last: nothing is made of it.
+    let last = select(params.w_rows, gated_rows, GATED == 1u) - 1u;
+    let near = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last));
+    let far = select(min(vec4<u32>(row) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)), near + gated_rows, GATED == 1u);
+    let i = near * blocks;
+    let j = far * blocks;
+    let scales = params.block_scales;
     let x_first = group.z * (params.columns / 4u);
 
     var low = vec4<f32>(0.0);
     var high = vec4<f32>(0.0);
+    var square = vec4<f32>(0.0);
+    // A thread goes from block to block by a multiple of four.
+    let i_up = upwards(i + thread % LANES);
+    let j_up = upwards(j + thread % LANES);
     for (var block = thread % LANES; block < blocks; block += LANES) {
-        let at = x_first + block * 8u;
-        var c = Columns(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
-        if (BITS == 4u) {
-            c = Columns(
-                vec4<f32>(c.a0.xz, c.b0.xz), vec4<f32>(c.a0.yw, c.b0.yw),
-                vec4<f32>(c.a1.xz, c.b1.xz), vec4<f32>(c.a1.yw, c.b1.yw),
-                vec4<f32>(c.a2.xz, c.b2.xz), vec4<f32>(c.a2.yw, c.b2.yw),
-                vec4<f32>(c.a3.xz, c.b3.xz), vec4<f32>(c.a3.yw, c.b3.yw));
+        let raw = columns(x_first + block * 8u);
+        if (NORM == 1u) {
+            square += raw.x0 * raw.x0 + raw.x1 * raw.x1 + raw.x2 * raw.x2 + raw.x3 * raw.x3
+                + raw.x4 * raw.x4 + raw.x5 * raw.x5 + raw.x6 * raw.x6 + raw.x7 * raw.x7;
         }
-        low += vec4<f32>(block_product(row, block, c), block_product(row + 1u, block, c),
-            block_product(row + 2u, block, c), block_product(row + 3u, block, c));
-        high += vec4<f32>(block_product(row + 4u, block, c), block_product(row + 5u, block, c),
-            block_product(row + 6u, block, c), block_product(row + 7u, block, c));
+        let c = weighted(raw, block * 8u);
+        low += vec4<f32>(block_product(i.x + block, scales, i_up.x, c), block_product(i.y + block, scales, i_up.y, c),
+            block_product(i.z + block, scales, i_up.z, c), block_product(i.w + block, scales, i_up.w, c));
+        high += vec4<f32>(block_product(j.x + block, scales, j_up.x, c), block_product(j.y + block, scales, j_up.y, c),
+            block_product(j.z + block, scales, j_up.z, c), block_product(j.w + block, scales, j_up.w, c));
     }
     partial[thread] = low;
     partial[WORKGROUP_SIZE + thread] = high;
+    if (NORM == 1u) { squares[thread] = dot(square, vec4<f32>(1.0)); }
     workgroupBarrier();
 
-    // A thread for each row that is done.
-    let output = first_row + thread;
-    if (thread < ROWS && output < params.piece_rows) {
-        let of_eight = thread % EIGHT;
-        let first = of_eight / 4u * WORKGROUP_SIZE + thread / EIGHT * LANES;
-        var total = 0.0;
-        for (var i = 0u; i < LANES; i += 1u) { total += partial[first + i][of_eight % 4u]; }
-        out[group.z * params.outputs + params.first_output + output] = total * row_scales[output];
+    // A thread for each output that is done.
+    var y: f32;
+    var output: u32;
+    if (GATED == 1u) {
+        output = tile * ROWS / 2u + thread;
+        if (thread >= ROWS / 2u || output >= gated_rows) { return; }
+        y = total(thread / 4u, thread % 4u) * row_scale(output);
+    } else {
+        output = tile * ROWS + thread;
+        if (thread >= ROWS || output >= params.w_rows) { return; }
+        y = total(thread / EIGHT, thread % EIGHT) * row_scale(output);
     }
+    var inverse = 1.0;
+    if (NORM == 1u) {
+        var sum = 0.0;
+        for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
+        inverse = inverseSqrt(sum / f32(params.columns) + params.eps);
+    }
+    y *= inverse;
+    if (GATED == 1u) {
+        let up = total(thread / 4u, 4u + thread % 4u) * row_scale(gated_rows + output) * inverse;
+        y = y / (1.0 + exp(-y)) * up;
+    }
+    let column = params.first_output + output;
+    let at = group.z * params.outputs + column;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
 }

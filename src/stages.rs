@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use crate::error::{Error, Result};
 use crate::vision::plan::Crop;
@@ -109,6 +109,26 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
         .map_err(|e| failed(e.to_string()))?;
     data.try_into_vec::<f32>()
         .map_err(|e| failed(format!("{e:?}")))
+}
+
+/// Reads a tensor's one integer.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_int(tensor: Tensor<1, Int>) -> Result<i32> {
+    let failed = |reason: String| Error::Device {
+        device: "reading a result".into(),
+        reason,
+    };
+    let data = tensor.into_data_async().await;
+    let values = data
+        .map_err(|e| failed(e.to_string()))?
+        .try_into_vec::<i32>()
+        .map_err(|e| failed(format!("{e:?}")))?;
+    values
+        .first()
+        .copied()
+        .ok_or_else(|| failed("nothing came back".into()))
 }
 
 /// Waits until `tensor` has been computed, by reading one of its numbers.

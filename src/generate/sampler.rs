@@ -30,6 +30,11 @@ impl Sampler {
         })
     }
 
+    /// Whether the first of the largest logits is all that it ever takes.
+    pub fn is_greedy(&self) -> bool {
+        self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0
+    }
+
     /// The next id. `logits`: `[vocab]`, filtered in place; `seen`: the prompt's and the answer's
     /// ids, for the repetition penalty. At temperature 0 the first of the largest; one random
     /// number is taken per call otherwise.

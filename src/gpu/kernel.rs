@@ -3,7 +3,7 @@
 //! Bindings are in argument order, outputs last, then one uniform with the sizes. Every storage
 //! binding is `read_write`, since cubecl may put several tensors into one buffer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::{Cell, RefCell};
 
 use burn::backend::Wgpu;
 use burn::backend::wgpu::{
@@ -17,11 +17,13 @@ use burn::tensor::{DType, Float, Int, Shape, Tensor};
 /// Most workgroups along one dimension of a launch that WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
 
-static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    static LAUNCHES: Cell<u64> = const { Cell::new(0) };
+}
 
-/// How many of this crate's kernels have been launched since the program started.
+/// How many of this crate's kernels this thread has launched.
 pub fn launches() -> u64 {
-    LAUNCHES.load(Ordering::Relaxed)
+    LAUNCHES.get()
 }
 
 /// A WGSL file, and which variant of it.
@@ -32,8 +34,12 @@ pub struct Kernel {
     source: &'static str,
     /// Threads of a workgroup, as in the file.
     pub workgroup_size: u32,
-    variant: Option<(&'static str, u32)>,
+    /// Constants of the file that have other values; unused places are empty.
+    variant: [(&'static str, u32); MAX_CONSTANTS],
 }
+
+/// Constants that a variant may change.
+const MAX_CONSTANTS: usize = 4;
 
 impl Kernel {
     /// The file `name`.wgsl, whose `source` is valid WGSL as it stands, with the entry point `main` and its
@@ -43,28 +49,28 @@ impl Kernel {
             name,
             source,
             workgroup_size: wgsl_const(source, "WORKGROUP_SIZE"),
-            variant: None,
+            variant: [("", 0); MAX_CONSTANTS],
         }
     }
 
     /// The same with another value for the constant `name` of its source.
-    pub const fn with(self, name: &'static str, value: u32) -> Self {
-        Kernel {
-            variant: Some((name, value)),
-            ..self
+    pub const fn with(mut self, name: &'static str, value: u32) -> Self {
+        let mut at = 0;
+        while !self.variant[at].0.is_empty() {
+            at += 1;
         }
+        self.variant[at] = (name, value);
+        self
     }
 
     /// The text of this variant.
     pub fn text(&self) -> String {
-        match self.variant {
-            None => self.source.to_string(),
-            Some((name, value)) => {
-                let constant = |value| format!("const {name}: u32 = {value}u;");
-                let stated = constant(wgsl_const(self.source, name));
-                self.source.replace(&stated, &constant(value))
-            }
-        }
+        let constant = |name, value| format!("const {name}: u32 = {value}u;");
+        let changes = self.variant.iter().filter(|(name, _)| !name.is_empty());
+        changes.fold(self.source.to_string(), |text, &(name, value)| {
+            let stated = constant(name, wgsl_const(self.source, name));
+            text.replace(&stated, &constant(name, value))
+        })
     }
 }
 
@@ -105,6 +111,44 @@ impl GpuTensor {
     pub fn into_float<const D: usize>(self) -> Tensor<D, Float> {
         Tensor::from_primitive::<Wgpu>(self.0)
     }
+
+    /// As [`GpuTensor::into_float`], where a kernel has written integers.
+    pub fn into_int<const D: usize>(mut self) -> Tensor<D, Int> {
+        self.0.dtype = DType::I32;
+        Tensor::from_primitive::<Wgpu>(self.0)
+    }
+
+    /// The buffer of `tensor`, or where it is not given one of the buffers that stand for nothing: `place` tells them
+    /// apart, since no two bindings of a launch may be the same buffer.
+    pub fn or_absent<const D: usize>(
+        &self,
+        tensor: Option<&Tensor<D>>,
+        place: usize,
+    ) -> Option<Self> {
+        match tensor {
+            Some(tensor) => Self::from_float(tensor),
+            None => Some(self.absent(place)),
+        }
+    }
+
+    fn absent(&self, place: usize) -> Self {
+        ABSENT.with_borrow_mut(|absent| {
+            if absent
+                .first()
+                .is_none_or(|made: &Self| made.0.device != self.0.device)
+            {
+                *absent = (0..MAX_ABSENT).map(|_| output(self, [4])).collect();
+            }
+            absent[place].clone()
+        })
+    }
+}
+
+/// Inputs of a launch that may be absent.
+const MAX_ABSENT: usize = 3;
+
+thread_local! {
+    static ABSENT: RefCell<Vec<GpuTensor>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Launches `kernel` over `groups` workgroups on `inputs`, a new f32 output of `shape`, and
@@ -157,7 +201,7 @@ pub fn launch_into(
         .chunks(2)
         .map(|pair| u64::from(pair[0]) | u64::from(*pair.get(1).unwrap_or(&0)) << 32)
         .collect();
-    LAUNCHES.fetch_add(1, Ordering::Relaxed);
+    LAUNCHES.set(launches() + 1);
     output.0.client.launch(
         Box::new(SourceKernel::new(
             kernel,

@@ -2,118 +2,50 @@
 //! over the key/value cache, SwiGLU, an `lm_head` of its own.
 
 use burn::module::Module;
-use burn::tensor::activation::{silu, softmax};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::Tensor;
 
+use crate::gpu::ops::{With, causal_attention, rotary_cache};
 use crate::language::embedding::Embedding;
-use crate::language::kv_cache::KvCache;
+use crate::language::kv_cache::{KvCache, LayerCache};
 use crate::language::rope::Rope;
-use crate::nn::{Linear, RmsNorm};
-
-/// Score of a position that must not be attended to.
-const MASKED: f32 = -1.0e30;
+use crate::nn::{Linear, RmsNorm, Stacked};
 
 /// One decoder layer.
 #[derive(Module, Debug)]
 pub struct DecoderLayer {
     /// Before the attention.
     pub input_layernorm: RmsNorm,
-    /// hidden -> heads * head_dim.
-    pub q_proj: Linear,
-    /// hidden -> key_value_heads * head_dim.
-    pub k_proj: Linear,
-    /// hidden -> key_value_heads * head_dim.
-    pub v_proj: Linear,
+    /// hidden -> heads * head_dim, and twice key_value_heads * head_dim: `q_proj`, `k_proj`, `v_proj`.
+    pub qkv_proj: Stacked,
     /// heads * head_dim -> hidden.
     pub o_proj: Linear,
     /// Before the MLP.
     pub post_attention_layernorm: RmsNorm,
-    /// hidden -> intermediate.
-    pub gate_proj: Linear,
-    /// hidden -> intermediate.
-    pub up_proj: Linear,
+    /// hidden -> intermediate, twice: `gate_proj`, `up_proj`.
+    pub gate_up_proj: Stacked,
     /// intermediate -> hidden.
     pub down_proj: Linear,
     /// Query heads.
     pub heads: usize,
-    /// Key/value heads.
-    pub key_value_heads: usize,
 }
 
 impl DecoderLayer {
+    /// Seven launches for one token on a GPU.
     fn forward(
         &self,
         x: Tensor<2>,
-        index: usize,
         rope: &Rope,
-        mask: Option<&Tensor<3, Bool>>,
-        cache: &mut KvCache,
+        start: usize,
+        cache: &mut LayerCache,
     ) -> Tensor<2> {
-        let attended = self.attention(
-            self.input_layernorm.forward(x.clone()),
-            index,
-            rope,
-            mask,
-            cache,
-        );
-        let x = x + attended;
-        let normed = self.post_attention_layernorm.forward(x.clone());
-        let gated = silu(self.gate_proj.forward(normed.clone())) * self.up_proj.forward(normed);
-        x + self.down_proj.forward(gated)
-    }
-
-    fn attention(
-        &self,
-        x: Tensor<2>,
-        index: usize,
-        rope: &Rope,
-        mask: Option<&Tensor<3, Bool>>,
-        cache: &mut KvCache,
-    ) -> Tensor<2> {
-        let [tokens, hidden] = x.dims();
-        let head_dim = hidden / self.heads;
-        let group = self.heads / self.key_value_heads;
-        let start = cache.len();
-
-        let q = self
-            .q_proj
-            .forward(x.clone())
-            .reshape([tokens, self.heads, head_dim]);
-        let k = self
-            .k_proj
-            .forward(x.clone())
-            .reshape([tokens, self.key_value_heads, head_dim]);
-        let v = self
-            .v_proj
-            .forward(x)
-            .reshape([tokens, self.key_value_heads, head_dim]);
-        let q = rope
-            .apply(q, start)
-            .mul_scalar(1.0 / (head_dim as f32).sqrt());
-        let (k, v) = cache.write(
-            index,
-            rope.apply(k, start).swap_dims(0, 1),
-            v.swap_dims(0, 1),
-        );
-
-        // A key/value head serves its group of query heads in one product.
-        let q = q
-            .swap_dims(0, 1)
-            .reshape([self.key_value_heads, group * tokens, head_dim]);
-        let mut scores = q.matmul(k.swap_dims(1, 2));
-        if let Some(mask) = mask {
-            let [_, _, seen] = scores.dims();
-            scores = scores
-                .reshape([self.heads, tokens, seen])
-                .mask_fill(mask.clone().expand([self.heads, tokens, seen]), MASKED)
-                .reshape([self.key_value_heads, group * tokens, seen]);
-        }
-        let mixed = softmax(scores, 2)
-            .matmul(v)
-            .reshape([self.heads, tokens, head_dim])
-            .swap_dims(0, 1)
-            .reshape([tokens, hidden]);
-        self.o_proj.forward(mixed)
+        let qkv = self.qkv_proj.forward(x.clone(), &self.input_layernorm);
+        let q = rotary_cache(self.heads, start, qkv, rope, cache);
+        let mixed = causal_attention(self.heads, start, q, cache.keys(), cache.values());
+        let x = self.o_proj.add_to(x, mixed);
+        let gated = self
+            .gate_up_proj
+            .gated(x.clone(), &self.post_attention_layernorm);
+        self.down_proj.add_to(x, gated)
     }
 }
 
@@ -135,10 +67,10 @@ impl Decoder {
     /// output, `[tokens, hidden]`. The caller has checked that they fit.
     pub fn forward(&self, inputs_embeds: Tensor<2>, rope: &Rope, cache: &mut KvCache) -> Tensor<2> {
         let [tokens, _] = inputs_embeds.dims();
-        let mask = (tokens > 1).then(|| causal_mask(cache.len(), tokens, &inputs_embeds));
+        let start = cache.len();
         let mut x = inputs_embeds;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, index, rope, mask.as_ref(), cache);
+            x = layer.forward(x, rope, start, cache.layer(index));
         }
         cache.advance(tokens);
         x
@@ -147,17 +79,8 @@ impl Decoder {
     /// The logits of the last `wanted` rows of [`Decoder::forward`]'s output, `[wanted, vocabulary]`.
     pub fn logits(&self, hidden: Tensor<2>, wanted: usize) -> Tensor<2> {
         let [tokens, _] = hidden.dims();
+        let hidden = hidden.narrow(0, tokens - wanted, wanted);
         self.lm_head
-            .forward(self.norm.forward(hidden.narrow(0, tokens - wanted, wanted)))
+            .forward_with(hidden, self.norm.before(With::default()))
     }
-}
-
-/// `[1, tokens, start + tokens]`, true where a key lies after the query.
-fn causal_mask(start: usize, tokens: usize, like: &Tensor<2>) -> Tensor<3, Bool> {
-    let device = like.device();
-    let end = (start + tokens) as i64;
-    let queries = Tensor::<1, Int>::arange(start as i64..end, &device).reshape([1, tokens, 1]);
-    let keys = Tensor::<1, Int>::arange(0..end, &device).reshape([1, 1, start + tokens]);
-    keys.expand([1, tokens, start + tokens])
-        .greater(queries.expand([1, tokens, start + tokens]))
 }

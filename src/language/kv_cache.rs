@@ -4,29 +4,38 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::LanguageConfig;
 
-/// One layer's keys or values: `[key_value_heads, capacity, head_dim]`.
-///
-/// Taken out while it is written: burn writes in place only what has one owner.
-struct Store(Option<Tensor<3>>);
+/// One layer's keys and values, each `[key_value_heads, capacity, head_dim]`.
+#[derive(Debug)]
+pub struct LayerCache {
+    /// The two. Taken out while burn writes them: it writes in place only what has one owner.
+    stores: [Tensor<3>; 2],
+}
 
-impl Store {
-    fn write(&mut self, start: usize, rows: Tensor<3>) -> Tensor<3> {
-        let [heads, tokens, head_dim] = rows.dims();
-        // The option is empty only inside this function.
-        let Some(store) = self.0.take() else {
-            return rows;
-        };
-        let store = store.slice_assign([0..heads, start..start + tokens, 0..head_dim], rows);
-        let view = store.clone().narrow(1, 0, start + tokens);
-        self.0 = Some(store);
-        view
+impl LayerCache {
+    /// All keys, whatever of them is held.
+    pub fn keys(&self) -> &Tensor<3> {
+        &self.stores[0]
+    }
+
+    /// All values, whatever of them is held.
+    pub fn values(&self) -> &Tensor<3> {
+        &self.stores[1]
+    }
+
+    /// Writes the keys and values `[key_value_heads, tokens, head_dim]` of new tokens from position `start` on.
+    pub fn write(&mut self, start: usize, keys: Tensor<3>, values: Tensor<3>) {
+        for (store, rows) in self.stores.iter_mut().zip([keys, values]) {
+            let [heads, tokens, head_dim] = rows.dims();
+            let nothing = Tensor::empty([1, 1, 1], &rows.device());
+            let owned = std::mem::replace(store, nothing);
+            *store = owned.slice_assign([0..heads, start..start + tokens, 0..head_dim], rows);
+        }
     }
 }
 
 /// The cache of a conversation.
 pub struct KvCache {
-    keys: Vec<Store>,
-    values: Vec<Store>,
+    layers: Vec<LayerCache>,
     capacity: usize,
     len: usize,
 }
@@ -35,14 +44,11 @@ impl KvCache {
     /// Room for `capacity` tokens.
     pub fn new(config: &LanguageConfig, capacity: usize, device: &Device) -> Self {
         let shape = [config.num_key_value_heads, capacity, config.head_dim()];
-        let stores = || {
-            (0..config.num_hidden_layers)
-                .map(|_| Store(Some(Tensor::zeros(shape, device))))
-                .collect()
+        let layer = |_| LayerCache {
+            stores: [(); 2].map(|()| Tensor::zeros(shape, device)),
         };
         KvCache {
-            keys: stores(),
-            values: stores(),
+            layers: (0..config.num_hidden_layers).map(layer).collect(),
             capacity,
             len: 0,
         }
@@ -68,19 +74,9 @@ impl KvCache {
         self.len = self.len.min(len);
     }
 
-    /// Writes the keys and values `[key_value_heads, tokens, head_dim]` of new tokens of a layer
-    /// behind the held ones; gives the layer's keys and values up to and with them.
-    pub fn write(
-        &mut self,
-        layer: usize,
-        keys: Tensor<3>,
-        values: Tensor<3>,
-    ) -> (Tensor<3>, Tensor<3>) {
-        let start = self.len;
-        (
-            self.keys[layer].write(start, keys),
-            self.values[layer].write(start, values),
-        )
+    /// What layer `index` holds.
+    pub fn layer(&mut self, index: usize) -> &mut LayerCache {
+        &mut self.layers[index]
     }
 
     /// Counts `tokens` as held, once every layer has written them.
@@ -90,9 +86,7 @@ impl KvCache {
 
     /// Whether the next write can happen in place: no view of the stores is alive.
     pub fn is_exclusive(&self) -> bool {
-        self.keys
-            .iter()
-            .chain(&self.values)
-            .all(|store| store.0.as_ref().is_some_and(Tensor::can_mut))
+        let mut stores = self.layers.iter().flat_map(|layer| &layer.stores);
+        stores.all(Tensor::can_mut)
     }
 }

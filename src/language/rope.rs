@@ -29,6 +29,16 @@ impl Rope {
         }
     }
 
+    /// Cosines, `[positions, head_dim / 2]`.
+    pub fn cos(&self) -> &Tensor<2> {
+        &self.cos
+    }
+
+    /// Sines, `[positions, head_dim / 2]`.
+    pub fn sin(&self) -> &Tensor<2> {
+        &self.sin
+    }
+
     /// Turns `[tokens, heads, head_dim]`, the first token being at position `start`.
     pub fn apply(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
         let [tokens, _, head_dim] = x.dims();

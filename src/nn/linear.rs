@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::QuantizedMatrix;
-use crate::gpu::ops::{linear, quantized_linear};
+use super::{QuantizedMatrix, RmsNorm};
+use crate::gpu::ops::{Matrix, With, product};
 
 /// A linear layer over the last axis.
 #[derive(Module, Debug)]
@@ -57,15 +57,68 @@ impl Linear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
         let rows = dims[..D - 1].iter().product::<usize>();
-        let x = x.reshape([rows, dims[D - 1]]);
-        let mut y = match &self.weight {
-            Weight::Float(weight) => linear(x, weight.val()),
-            Weight::Quantized(weight) => quantized_linear(&weight.matrix, x),
-        };
-        if let Some(bias) = &self.bias {
-            y = y + bias.val().unsqueeze();
-        }
+        let y = self.forward_with(x.reshape([rows, dims[D - 1]]), With::default());
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
+    }
+
+    /// `[rows, inputs]` -> `[rows, outputs]`, with this layer's bias and what else goes `with` it.
+    pub fn forward_with(&self, x: Tensor<2>, with: With) -> Tensor<2> {
+        let with = With {
+            bias: self.bias.as_ref().map(Param::val),
+            ..with
+        };
+        match &self.weight {
+            Weight::Float(weight) => product(x, &Matrix::Float(weight.val()), with),
+            Weight::Quantized(weight) => product(x, &Matrix::Quantized(&weight.matrix), with),
+        }
+    }
+
+    /// `residual + forward(x)`, all `[rows, ..]`.
+    pub fn add_to(&self, residual: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
+        let residual = Some(residual);
+        self.forward_with(
+            x,
+            With {
+                residual,
+                ..With::default()
+            },
+        )
+    }
+}
+
+/// Layers without bias that read the same input: one matrix above another where a GPU multiplies with all of them in one
+/// launch, else each by itself (the CPU reads quantised ones where their file lies; training names each).
+#[derive(Module, Debug)]
+pub enum Stacked {
+    /// One matrix.
+    Joined(Linear),
+    /// One for each.
+    Apart(Vec<Linear>),
+}
+
+impl Stacked {
+    /// All their outputs of the normed `x` `[rows, inputs]`, one behind the other.
+    pub fn forward(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
+        match self {
+            Stacked::Joined(linear) => linear.forward_with(x, norm.before(With::default())),
+            Stacked::Apart(linears) => {
+                let x = norm.forward(x);
+                let each = linears.iter().map(|linear| linear.forward(x.clone()));
+                Tensor::cat(each.collect(), 1)
+            }
+        }
+    }
+
+    /// Of a gate and what it gates: `silu(gate) * up` of the normed `x` `[rows, inputs]`.
+    pub fn gated(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
+        let with = With {
+            gated: true,
+            ..With::default()
+        };
+        match self {
+            Stacked::Joined(linear) => linear.forward_with(x, norm.before(with)),
+            Stacked::Apart(_) => crate::gpu::reference::gated(self.forward(x, norm)),
+        }
     }
 }

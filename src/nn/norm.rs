@@ -3,6 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use crate::gpu::ops::{With, layer_norm, rms_norm};
+
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`, biased variance.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
@@ -23,10 +25,9 @@ impl LayerNorm {
 
     /// `[.., channels]` -> the same.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let centred = x.clone() - x.mean_dim(D - 1);
-        let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
-        let scaled = centred / (variance + self.eps).sqrt();
-        scaled * self.weight.val().unsqueeze() + self.bias.val().unsqueeze()
+        let dims = x.dims();
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        layer_norm(rows(x), weight, bias, self.eps).reshape(dims)
     }
 }
 
@@ -48,7 +49,22 @@ impl RmsNorm {
 
     /// `[.., channels]` -> the same.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);
-        x / (mean_square + self.eps).sqrt() * self.weight.val().unsqueeze()
+        let dims = x.dims();
+        rms_norm(rows(x), self.weight.val(), self.eps).reshape(dims)
     }
+
+    /// What goes `with` a product, and this norm before it.
+    pub fn before(&self, with: With) -> With {
+        With {
+            norm: Some((self.weight.val(), self.eps)),
+            ..with
+        }
+    }
+}
+
+fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
+    let dims = x.dims();
+    let channels = dims[D - 1];
+    let count = dims[..D - 1].iter().product::<usize>();
+    x.reshape([count, channels])
 }

@@ -5,14 +5,17 @@ mod report;
 
 use std::rc::Rc;
 
+use burn::tensor::Tensor;
+
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
+use crate::gpu::ops::argmax;
 use crate::image::Picture;
 use crate::language::kv_cache::KvCache;
 use crate::language::splice::token_count;
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
-use crate::stages::{Recorder, read, settle};
+use crate::stages::{Recorder, read, read_int, settle};
 use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX};
 use crate::text::{TextStream, Tokenizer};
 use crate::timer::Timer;
@@ -263,12 +266,12 @@ impl Session {
             recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()).await?);
         }
         let watch = &mut Watch::nobody();
-        let prompt_logits = self.prefill(wanted, watch).await?;
+        let prompt_logits = self.logits(wanted, watch).await?;
         let vocabulary = self.model.config.language.vocab_size;
         let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
         for &id in forced.iter().take(forced.len().saturating_sub(1)) {
             self.ids.push(id as i32);
-            steps.extend(self.prefill(1, watch).await?);
+            steps.extend(self.logits(1, watch).await?);
         }
         if forced.is_empty() {
             steps.clear();
@@ -329,14 +332,34 @@ impl Session {
         ));
     }
 
-    async fn embed(&self, range: std::ops::Range<usize>) -> Result<burn::tensor::Tensor<2>> {
+    async fn embed(&self, range: std::ops::Range<usize>) -> Result<Tensor<2>> {
         let visual_tokens = self.picture.as_ref().map(|picture| &picture.visual_tokens);
         self.model.embed(&self.ids[range], visual_tokens).await
     }
 
+    /// The logits of the last `wanted` positions, `[wanted, vocabulary]`, as numbers.
+    async fn logits(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
+        read(self.prefill(wanted, watch).await?).await
+    }
+
+    /// What comes next. Where the largest logit is all that is asked for, the device finds it: a token is read back,
+    /// not a vocabulary.
+    async fn next_id(&mut self, sampler: &mut Sampler, watch: &mut Watch<'_>) -> Result<u32> {
+        let logits = self.prefill(1, watch).await?;
+        if let Some(place) = sampler.is_greedy().then(|| argmax(&logits)).flatten() {
+            let not_finite = |_| Error::NotFinite {
+                stage: "logits".into(),
+            };
+            return u32::try_from(read_int(place).await?).map_err(not_finite);
+        }
+        let mut logits = read(logits).await?;
+        let seen = self.seen();
+        sampler.pick(&mut logits, &seen)
+    }
+
     /// Computes the ids that the cache does not hold yet, in chunks, and gives the logits of the
     /// last `wanted` positions, `[wanted, vocabulary]`.
-    async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
+    async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Tensor<2>> {
         let embeds = self.embed(self.cached_ids..self.ids.len()).await?;
         let [total, _] = embeds.dims();
         let model = self.model.clone();
@@ -354,8 +377,9 @@ impl Session {
             done += count;
             if done == total {
                 self.cached_ids = self.ids.len();
-                let logits = read(model.decoder.logits(hidden, wanted)).await?;
+                let logits = model.decoder.logits(hidden, wanted);
                 if total > 1 {
+                    settle(&logits).await?;
                     watch.progress(Phase::Prefill, done as u64, total as u64);
                 }
                 return Ok(logits);
@@ -379,7 +403,7 @@ impl Session {
         let new_prompt_tokens = prompt_tokens - count(&self.ids[..turn.new_from]);
 
         let timer = Timer::start();
-        let mut logits = self.prefill(1, watch).await?;
+        let mut id = self.next_id(&mut sampler, watch).await?;
         let prefill_ms = timer.elapsed_ms();
 
         let timer = Timer::start();
@@ -390,8 +414,6 @@ impl Session {
             if token_ids.len() >= options.max_new_tokens {
                 break StopReason::Length;
             }
-            let seen = self.seen();
-            let id = sampler.pick(&mut logits, &seen)?;
             token_ids.push(id);
             self.ids.push(id as i32);
             if model.config.eos_token_ids.contains(&id) {
@@ -407,7 +429,7 @@ impl Session {
                 break StopReason::Stopped;
             }
             if token_ids.len() < options.max_new_tokens {
-                logits = self.prefill(1, watch).await?;
+                id = self.next_id(&mut sampler, watch).await?;
             }
         };
         let rest = stream.finish();

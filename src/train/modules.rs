@@ -27,7 +27,7 @@ pub fn build<M>(
     pollster::block_on(async {
         let checkpoint = Checkpoint::open(Memory(files.into())).await?;
         let mut watch = Watch::nobody();
-        let mut builder = Builder::new(&checkpoint, config, device, &mut watch)?;
+        let mut builder = Builder::new(&checkpoint, config, device, &mut watch)?.apart();
         build(&mut builder).await
     })
 }

@@ -3,9 +3,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 
-use crate::gpu::ops::self_attention;
+use crate::gpu::ops::{With, self_attention};
 use crate::nn::{LayerNorm, Linear};
 
 /// One pre-norm transformer layer.
@@ -34,19 +33,24 @@ pub struct ClipLayer {
 impl ClipLayer {
     /// `[crops, tokens, C]` -> the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.attention(self.layer_norm1.forward(x));
-        let inner = self.fc1.forward(self.layer_norm2.forward(x.clone()));
-        // quick-GELU
-        let inner = inner.clone() * sigmoid(inner.mul_scalar(1.702));
-        x + self.fc2.forward(inner)
-    }
+        let [crops, tokens, channels] = x.dims();
+        let by_crop = |y: Tensor<2>| y.reshape([crops, tokens, channels]);
+        let x = x.reshape([crops * tokens, channels]);
 
-    fn attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let q = self.q_proj.forward(x.clone());
-        let k = self.k_proj.forward(x.clone());
-        let v = self.v_proj.forward(x);
-        let mixed = self_attention(self.heads, q, k, v);
-        self.out_proj.forward(mixed)
+        let normed = self.layer_norm1.forward(x.clone());
+        let q = by_crop(self.q_proj.forward(normed.clone()));
+        let k = by_crop(self.k_proj.forward(normed.clone()));
+        let v = by_crop(self.v_proj.forward(normed));
+        let mixed = self_attention(self.heads, q, k, v).reshape([crops * tokens, channels]);
+        let x = self.out_proj.add_to(x, mixed);
+
+        let quick_gelu = With {
+            quick_gelu: true,
+            ..With::default()
+        };
+        let normed = self.layer_norm2.forward(x.clone());
+        let inner = self.fc1.forward_with(normed, quick_gelu);
+        by_crop(self.fc2.add_to(x, inner))
     }
 }
 

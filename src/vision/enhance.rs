@@ -113,7 +113,7 @@ impl DemAttention {
         let k = self.key.forward(sets.clone());
         let v = self.value.forward(sets);
         let mixed = dem_attention(shape, cut, q, k, v);
-        self.norm.forward(self.out.forward(mixed) + rows)
+        self.norm.forward(self.out.add_to(rows, mixed))
     }
 }
 

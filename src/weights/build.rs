@@ -5,9 +5,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{Config, Fusion};
 use crate::error::{Error, Result};
+use crate::gpu::device::is_host;
 use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::language::embedding::Embedding;
-use crate::nn::{Bits, LayerNorm, Linear, QuantizedMatrix, RmsNorm};
+use crate::nn::{Bits, LayerNorm, Linear, QuantizedMatrix, RmsNorm, Stacked};
 use crate::progress::{Phase, Watch};
 use crate::stages::settle;
 use crate::vision::clip::{ClipLayer, ClipTower};
@@ -30,12 +31,31 @@ pub struct Builder<'a, 'w, T> {
     done: u64,
     total: u64,
     held: Vec<HeldMatrix>,
+    joins: bool,
     /// Bytes that were uploaded since the device was last waited for.
     uploading: usize,
 }
 
 /// So many bytes may queue up for the device before it is waited for.
 const UPLOADING_MAX: usize = 32 << 20;
+/// Matrices are joined up to so many bytes: what portable WebGPU lets a binding have.
+const JOINED_MAX: usize = 128 << 20;
+
+/// A weight `[outputs, inputs]` on the device.
+#[expect(clippy::large_enum_variant, reason = "a few at a time")]
+enum Weight {
+    Float(Tensor<2>),
+    Quantized(QuantizedMatrix),
+}
+
+impl Weight {
+    fn into_linear(self) -> Linear {
+        match self {
+            Weight::Float(weight) => Linear::new(weight),
+            Weight::Quantized(matrix) => Linear::quantized(matrix),
+        }
+    }
+}
 
 impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     /// Checks first that every tensor is there with its shape, so that a checkpoint that lacks one
@@ -61,8 +81,15 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             done: 0,
             total,
             held: Vec::new(),
+            joins: !is_host(device),
             uploading: 0,
         })
+    }
+
+    /// Keeps every tensor of the checkpoint a parameter of its own, as training wants them.
+    pub fn apart(mut self) -> Self {
+        self.joins = false;
+        self
     }
 
     /// The quantised matrices of all modules that were built.
@@ -109,10 +136,14 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear> {
+        Ok(self.weight(name, inputs, outputs).await?.into_linear())
+    }
+
+    async fn weight(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Weight> {
         let name = format!("{name}.weight");
         let tensors = self.tensors;
         let Some((quant, stored)) = tensors.quantized(&name) else {
-            return Ok(Linear::new(self.tensor(&name, [outputs, inputs]).await?));
+            return Ok(Weight::Float(self.tensor(&name, [outputs, inputs]).await?));
         };
         let mut matrix = QuantizedMatrix::new(inputs);
         for piece in &stored.pieces {
@@ -132,10 +163,57 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             self.held.push(HeldMatrix {
                 name,
                 matrix,
+                first_row: 0,
                 stored,
             });
         }
-        Ok(Linear::quantized(matrix))
+        Ok(Weight::Quantized(matrix))
+    }
+
+    /// Layers `names` of so many outputs each, which read the same `inputs`.
+    async fn stacked(&mut self, inputs: usize, names: &[(String, usize)]) -> Result<Stacked> {
+        let held = self.held.len();
+        let mut weights = Vec::with_capacity(names.len());
+        for (name, outputs) in names {
+            weights.push(self.weight(name, inputs, *outputs).await?);
+        }
+        Ok(match self.join(&weights, held) {
+            Some(joined) => Stacked::Joined(joined),
+            None => Stacked::Apart(weights.into_iter().map(Weight::into_linear).collect()),
+        })
+    }
+
+    /// One layer of all `weights`, where that can be; what is held of them from `held` on is part of it then.
+    fn join(&mut self, weights: &[Weight], held: usize) -> Option<Linear> {
+        if !self.joins {
+            return None;
+        }
+        let floats = weights.iter().map(|weight| match weight {
+            Weight::Float(weight) => Some(weight.clone()),
+            Weight::Quantized(_) => None,
+        });
+        if let Some(floats) = floats.collect::<Option<Vec<_>>>() {
+            let numbers: usize = floats
+                .iter()
+                .map(|weight| weight.shape().num_elements())
+                .sum();
+            let fits = numbers * size_of::<f32>() <= JOINED_MAX;
+            return fits.then(|| Linear::new(Tensor::cat(floats, 0)));
+        }
+        let matrices = weights.iter().map(|weight| match weight {
+            Weight::Quantized(matrix) => Some(matrix),
+            Weight::Float(_) => None,
+        });
+        let matrices = matrices.collect::<Option<Vec<_>>>()?;
+        let joined = QuantizedMatrix::joined(&matrices, JOINED_MAX)?;
+        let mut first_row = 0;
+        for held in &mut self.held[held..] {
+            let rows = held.matrix.rows;
+            held.matrix = joined.clone();
+            held.first_row = first_row;
+            first_row += rows;
+        }
+        Some(Linear::quantized(joined))
     }
 
     async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
@@ -337,34 +415,29 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
             let layer = format!("{LANGUAGE}.layers.{index}");
+            let attention = [
+                ("q_proj", hidden),
+                ("k_proj", key_value),
+                ("v_proj", key_value),
+            ];
+            let qkv =
+                attention.map(|(name, outputs)| (format!("{layer}.self_attn.{name}"), outputs));
+            let gate_up =
+                ["gate_proj", "up_proj"].map(|name| (format!("{layer}.mlp.{name}"), inner));
             layers.push(DecoderLayer {
                 input_layernorm: self.rms_norm(&format!("{layer}.input_layernorm")).await?,
-                q_proj: self
-                    .linear_without_bias(&format!("{layer}.self_attn.q_proj"), hidden, hidden)
-                    .await?,
-                k_proj: self
-                    .linear_without_bias(&format!("{layer}.self_attn.k_proj"), hidden, key_value)
-                    .await?,
-                v_proj: self
-                    .linear_without_bias(&format!("{layer}.self_attn.v_proj"), hidden, key_value)
-                    .await?,
+                qkv_proj: self.stacked(hidden, &qkv).await?,
                 o_proj: self
                     .linear_without_bias(&format!("{layer}.self_attn.o_proj"), hidden, hidden)
                     .await?,
                 post_attention_layernorm: self
                     .rms_norm(&format!("{layer}.post_attention_layernorm"))
                     .await?,
-                gate_proj: self
-                    .linear_without_bias(&format!("{layer}.mlp.gate_proj"), hidden, inner)
-                    .await?,
-                up_proj: self
-                    .linear_without_bias(&format!("{layer}.mlp.up_proj"), hidden, inner)
-                    .await?,
+                gate_up_proj: self.stacked(hidden, &gate_up).await?,
                 down_proj: self
                     .linear_without_bias(&format!("{layer}.mlp.down_proj"), inner, hidden)
                     .await?,
                 heads: config.num_attention_heads,
-                key_value_heads: config.num_key_value_heads,
             });
         }
         let norm = self.rms_norm(&format!("{LANGUAGE}.norm")).await?;

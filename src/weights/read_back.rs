@@ -1,6 +1,5 @@
 //! Whether a device holds what the files say: pieces of quantised matrices, read back and compared byte for byte.
 
-use burn::tensor::{Int, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -15,8 +14,10 @@ use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 pub struct HeldMatrix {
     /// As the manifest calls it.
     pub name: String,
-    /// As the device holds it.
+    /// As the device holds it, perhaps with others below and above it.
     pub matrix: QuantizedMatrix,
+    /// Where it begins there.
+    pub first_row: usize,
     /// As the files hold it.
     pub stored: StoredRows,
 }
@@ -52,11 +53,14 @@ pub async fn read_back(
         let HeldMatrix {
             name,
             matrix,
+            first_row,
             stored,
         } = &held[random.random_range(..held.len())];
-        let index = random.random_range(..matrix.pieces.len());
+        let pieces = stored.piece_rows();
+        let index = random.random_range(..pieces.len());
         let expected = stored.read_piece(source, index).await?;
-        let found = bytes_of(&matrix.pieces[index]).await?;
+        let first = first_row + pieces[..index].iter().sum::<usize>();
+        let found = bytes_of(matrix, first, pieces[index]).await?;
         let differs = |(found, expected): (&u8, &u8)| found != expected;
         if found.len() != expected.len() {
             return Err(failed(format!(
@@ -77,20 +81,42 @@ pub async fn read_back(
     Ok(report)
 }
 
-async fn bytes_of(piece: &QuantizedPiece) -> Result<Vec<u8>> {
+/// The bytes of `rows` rows from `first` on, as a shard has them.
+async fn bytes_of(matrix: &QuantizedMatrix, first: usize, rows: usize) -> Result<Vec<u8>> {
+    let mut above = first;
+    for piece in &matrix.pieces {
+        if above < piece.rows {
+            return bytes_in(piece, matrix.columns, above, rows).await;
+        }
+        above -= piece.rows;
+    }
+    Err(failed(format!("there is no row {first}")))
+}
+
+async fn bytes_in(
+    piece: &QuantizedPiece,
+    columns: usize,
+    first: usize,
+    rows: usize,
+) -> Result<Vec<u8>> {
     let bits = match &piece.bits {
         Bits::Host(bytes) => return Ok(bytes.to_vec()),
         Bits::Device(bits) => bits,
     };
-    let mut bytes = words(bits.words.clone()).await?;
-    let row_scales = bits.row_scales.clone().into_data_async().await;
-    bytes.extend(row_scales.map_err(|e| failed(e.to_string()))?.as_bytes());
+    let whole = piece.quant.layout(piece.rows, columns)?;
+    let above = piece.quant.layout(first, columns)?;
+    let part = piece.quant.layout(rows, columns)?;
+    let mut bytes = Vec::with_capacity(part.bytes());
+    let scales = whole.codes + above.block_scales;
+    for (from, count) in [(above.codes, part.codes), (scales, part.block_scales)] {
+        let words = bits.words.clone().narrow(0, from / 4, count / 4);
+        let data = words.into_data_async().await;
+        bytes.extend(data.map_err(|e| failed(e.to_string()))?.as_bytes());
+    }
+    let row_scales = bits.row_scales.clone().narrow(0, first, rows);
+    let data = row_scales.into_data_async().await;
+    bytes.extend(data.map_err(|e| failed(e.to_string()))?.as_bytes());
     Ok(bytes)
-}
-
-async fn words(words: Tensor<1, Int>) -> Result<Vec<u8>> {
-    let data = words.into_data_async().await;
-    Ok(data.map_err(|e| failed(e.to_string()))?.as_bytes().to_vec())
 }
 
 fn failed(reason: String) -> Error {

@@ -30,6 +30,11 @@ impl StoredRows {
         self.columns
     }
 
+    /// Rows of each piece.
+    pub fn piece_rows(&self) -> Vec<usize> {
+        self.pieces.iter().map(|(_, piece)| piece.rows).collect()
+    }
+
     /// Row `index`, as f32.
     ///
     /// # Errors

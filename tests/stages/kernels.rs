@@ -7,7 +7,8 @@ use inf_llava::bench::time_kernel;
 use inf_llava::config::Ablation;
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{
-    CropShape, Cut, DemShape, Square, crop_patchify, dem_attention, self_attention,
+    CropShape, Cut, DemShape, Square, argmax, causal_attention, crop_patchify, dem_attention,
+    layer_norm, rms_norm, self_attention,
 };
 use inf_llava::gpu::reference;
 use inf_llava::stages::read;
@@ -57,14 +58,14 @@ fn dem_attention_equals_its_reference() {
     let gpu = crate::device("wgpu").device;
     let cpu = crate::device("cpu").device;
     let cases = [
-        (1, 4, 2, 5),
+        (1, 4, 2, 20),
         (2, 3, 1, 8),
         (3, 4, 8, 8),
         (3, 7, 2, 64),
-        (3, 9, 1, 65),
-        (4, 4, 5, 2),
+        (3, 9, 1, 68),
+        (4, 4, 5, 4),
         (5, 2, 1, 256),
-        (5, 3, 2, 130),
+        (5, 3, 2, 132),
     ];
     for (index, &(n, h, heads, head_dim)) in cases.iter().enumerate() {
         for coverage in [Coverage::Live, Coverage::Dense] {
@@ -105,7 +106,7 @@ fn dem_attention_equals_its_reference() {
     }
 }
 
-/// A head wider than the kernel takes must go to the reference body, not to a wrong answer.
+/// A head wider than the kernel takes, or no multiple of four, must go to the reference body, not to a wrong answer.
 #[test]
 fn dem_attention_beyond_the_kernel() {
     let plan = Plan::new(2, 2, Ablation::default(), Coverage::Live);
@@ -116,13 +117,16 @@ fn dem_attention_beyond_the_kernel() {
         tiles: plan.tiles,
         heads: 1,
     };
-    let run = |device: &str| {
+    let run = |device: &str, width: usize| {
         let device = crate::device(device).device;
-        let q = on(&device, &values(1, 16 * 300), [16, 300]);
-        let k = on(&device, &values(2, 16 * 300), [4, 4, 300]);
+        let q = on(&device, &values(1, 16 * width), [16, width]);
+        let k = on(&device, &values(2, 16 * width), [4, 4, width]);
         crate::block_on(read(dem_attention(&shape, Cut::Tiles, q, k.clone(), k))).unwrap()
     };
-    compare("head of 300", &run("wgpu"), &run("cpu"), ATTENTION);
+    for width in [300, 6] {
+        let what = format!("head of {width}");
+        compare(&what, &run("wgpu", width), &run("cpu", width), ATTENTION);
+    }
 }
 
 /// All three kinds of crop, odd and even N (for even N the low-resolution image is interpolated),
@@ -177,13 +181,13 @@ fn low_is_the_middle_global_crop() {
 fn self_attention_equals_its_reference() {
     let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
     let cases = [
-        (1, 1, 1, 1),
-        (2, 5, 2, 3),
+        (1, 1, 1, 4),
+        (2, 5, 2, 12),
         (1, 31, 1, 8),
         (3, 33, 4, 16),
         (2, 65, 2, 64),
         (1, 577, 1, 32),
-        (1, 40, 1, 255),
+        (1, 40, 1, 256),
     ];
     for (index, &(crops, tokens, heads, head_dim)) in cases.iter().enumerate() {
         let dims = [crops, tokens, heads * head_dim];
@@ -199,6 +203,130 @@ fn self_attention_equals_its_reference() {
         let expected = run(&cpu, reference::self_attention);
         compare(&format!("{dims:?}"), &found, &expected, ATTENTION);
     }
+}
+
+/// Few tokens and many, at the beginning of the cache and behind a long one, on either side of a split's and a tile's
+/// edge; heads that share keys in groups that are no multiple of anything. What lies behind the last key is NaN.
+#[test]
+fn causal_attention_equals_its_reference() {
+    let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
+    for (heads, key_heads, head_dim) in
+        [(1, 1, 4), (4, 4, 32), (8, 2, 64), (6, 1, 128), (5, 5, 256)]
+    {
+        for (start, tokens) in [
+            (0, 1),
+            (1, 1),
+            (255, 1),
+            (256, 1),
+            (700, 1),
+            (0, 3),
+            (253, 8),
+            (0, 9),
+            (5, 65),
+            (300, 70),
+        ] {
+            let (seen, capacity) = (start + tokens, start + tokens + 3);
+            let channels = heads * head_dim;
+            let q = values(1, tokens * channels);
+            let [keys, values] = [2, 3].map(|seed| {
+                let mut all = values(seed, key_heads * capacity * head_dim);
+                for head in all.chunks_mut(capacity * head_dim) {
+                    head[seen * head_dim..].fill(f32::NAN);
+                }
+                all
+            });
+            let run = |device: &Device, f: fn(usize, usize, Tensor<2>, &Tensor<3>, &Tensor<3>) -> Tensor<2>| {
+                let cache = |values: &[f32]| on(device, values, [key_heads, capacity, head_dim]);
+                let q = on(device, &q, [tokens, channels]);
+                let mixed = f(heads, start, q, &cache(&keys), &cache(&values));
+                assert_eq!(mixed.dims(), [tokens, channels]);
+                crate::block_on(read(mixed)).unwrap()
+            };
+            let what =
+                format!("{heads} / {key_heads} x {head_dim}, {tokens} tokens behind {start}");
+            let before = launches();
+            let found = run(&gpu, causal_attention);
+            assert_eq!(
+                launches() - before,
+                if tokens > 8 { 1 } else { 2 },
+                "{what}"
+            );
+            compare(
+                &what,
+                &found,
+                &run(&cpu, reference::causal_attention),
+                ATTENTION,
+            );
+        }
+    }
+}
+
+/// Norms of rows that are one vector of four, that a workgroup divides, and that none does.
+#[test]
+fn norms_equal_their_references() {
+    let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
+    for (rows, channels) in [(1, 4), (3, 256), (33, 100), (2, 4096), (577, 36)] {
+        // Far from zero, so that a variance without the mean taken off is wrong.
+        let x: Vec<f32> = values(1, rows * channels).iter().map(|v| v + 3.0).collect();
+        let (weight, bias) = (values(2, channels), values(3, channels));
+        let on_device = |device: &Device| {
+            let vector = |values: &[f32]| on(device, values, [channels]);
+            (
+                on(device, &x, [rows, channels]),
+                vector(&weight),
+                vector(&bias),
+            )
+        };
+        let (x_gpu, weight_gpu, bias_gpu) = on_device(&gpu);
+        let (x_cpu, weight_cpu, bias_cpu) = on_device(&cpu);
+        let before = launches();
+        let found = [
+            rms_norm(x_gpu.clone(), weight_gpu.clone(), 1e-5),
+            layer_norm(x_gpu, weight_gpu, bias_gpu, 1e-5),
+        ];
+        assert_eq!(launches() - before, 2);
+        let expected = [
+            reference::rms_norm(x_cpu.clone(), weight_cpu.clone(), 1e-5),
+            reference::layer_norm(x_cpu, weight_cpu, bias_cpu, 1e-5),
+        ];
+        for (found, expected) in found.into_iter().zip(expected) {
+            let [found, expected] = [found, expected].map(|y| crate::block_on(read(y)).unwrap());
+            compare(
+                &format!("{rows} x {channels}"),
+                &found,
+                &expected,
+                ATTENTION,
+            );
+        }
+    }
+}
+
+/// The largest at either end, the first of equals, more numbers than threads and fewer; what is no finite number is said.
+#[test]
+fn the_largest_is_found_on_the_device() {
+    let device = crate::device("wgpu").device;
+    let find = |values: &[f32]| {
+        let x = on(&device, values, [1, values.len()]);
+        let place = argmax(&x).expect("on wgpu");
+        place.into_data().try_into_vec::<i32>().unwrap()[0]
+    };
+    assert_eq!(find(&[-3.0]), 0);
+    assert_eq!(find(&[-3.0, -2.0, -2.0]), 1);
+    for count in [255, 256, 257, 5000] {
+        for place in [0, 1, count / 2, count - 1] {
+            let mut x: Vec<f32> = values(place as u64, count);
+            x[place] = 7.0;
+            assert_eq!(find(&x), place as i32);
+            x[count - 1] = 7.0;
+            assert_eq!(find(&x), place as i32);
+            x[count / 3] = f32::NAN;
+            assert_eq!(find(&x), -1);
+            x[count / 3] = f32::INFINITY;
+            assert_eq!(find(&x), -1);
+        }
+    }
+    let on_cpu = on(&crate::device("cpu").device, &[1.0, 2.0], [1, 2]);
+    assert!(argmax(&on_cpu).is_none());
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The cache is written in place, and what it holds does not depend on how the prompt was cut.
 
-use inf_llava::language::kv_cache::KvCache;
+use burn::tensor::{Device, Tensor, TensorData};
+use inf_llava::config::LanguageConfig;
+use inf_llava::gpu::kernel::launches;
+use inf_llava::gpu::ops::rotary_cache;
+use inf_llava::gpu::reference;
+use inf_llava::language::kv_cache::{KvCache, LayerCache};
+use inf_llava::language::rope::Rope;
 use inf_llava::language::splice::{Run, runs, token_count};
 use inf_llava::stages::read;
 
@@ -64,6 +70,73 @@ fn the_cache_is_written_in_place() {
             let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
             crate::block_on(read(hidden)).unwrap();
             assert!(cache.is_exclusive(), "step {step} on {device}");
+        }
+    }
+}
+
+/// Seven launches a layer: norm and QKV, rotary and cache, attention, what its splits found, output and residual, norm
+/// and gated MLP, output and residual. One more gives the logits of a small vocabulary.
+#[test]
+fn launches_of_a_decoded_token() {
+    let model = crate::load("tiny", "wgpu");
+    let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+    // The attention of many tokens has no splits, but their norms are launches of their own.
+    for (tokens, a_layer) in [(20, 8), (1, 7), (1, 7)] {
+        let embeds = crate::block_on(model.embed(&ids(tokens), None)).unwrap();
+        let before = launches();
+        let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
+        let logits = model.decoder.logits(hidden, 1);
+        let layers = model.config.language.num_hidden_layers as u64;
+        assert_eq!(launches() - before, a_layer * layers + 1, "{tokens} tokens");
+        crate::block_on(read(logits)).unwrap();
+    }
+}
+
+/// Groups of heads, and positions behind others; nothing but the new tokens' places is written.
+#[test]
+fn rotary_cache_equals_its_reference() {
+    for (heads, key_heads, head_dim) in [(1, 1, 2), (4, 2, 8), (6, 3, 64)] {
+        let channels = (heads + 2 * key_heads) * head_dim;
+        for (start, tokens) in [(0, 1), (3, 1), (5, 7)] {
+            let config = LanguageConfig {
+                hidden_size: heads * head_dim,
+                num_attention_heads: heads,
+                num_key_value_heads: key_heads,
+                num_hidden_layers: 1,
+                ..crate::load("tiny", "cpu").config.language.clone()
+            };
+            type Op = fn(usize, usize, Tensor<2>, &Rope, &mut LayerCache) -> Tensor<2>;
+            let run = |device: &Device, op: Op| {
+                let rope = Rope::new(16, head_dim, 10_000.0, device);
+                let mut cache = KvCache::new(&config, 16, device);
+                let values = (0..tokens * channels).map(|i| (i as f32 * 0.7).sin());
+                let data = TensorData::new(values.collect(), [tokens, channels]);
+                let q = op(
+                    heads,
+                    start,
+                    Tensor::from_data(data, device),
+                    &rope,
+                    cache.layer(0),
+                );
+                let held = cache.layer(0);
+                let all = [
+                    q.flatten::<1>(0, 1),
+                    held.keys().clone().flatten(0, 2),
+                    held.values().clone().flatten(0, 2),
+                ];
+                crate::block_on(read(Tensor::cat(all.to_vec(), 0))).unwrap()
+            };
+            let before = launches();
+            let found = run(&crate::device("wgpu").device, rotary_cache);
+            assert_eq!(launches() - before, 1);
+            let expected = run(&crate::device("cpu").device, reference::rotary_cache);
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in found.iter().zip(&expected) {
+                assert!(
+                    (a - b).abs() < 1e-6,
+                    "{heads} / {key_heads} x {head_dim}: {a}, not {b}"
+                );
+            }
         }
     }
 }

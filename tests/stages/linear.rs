@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 use inf_llava::gpu::kernel::launches;
-use inf_llava::gpu::ops::{linear, quantized_linear};
+use inf_llava::gpu::ops::{Matrix, With, product};
 use inf_llava::gpu::reference;
 use inf_llava::nn::QuantizedMatrix;
 use inf_llava::stages::read;
@@ -86,7 +86,7 @@ fn every_body_equals_the_definition() {
                     let data = TensorData::new(x.clone(), [rows, columns]);
                     let x = Tensor::<2>::from_data(data, device);
                     let before = launches();
-                    let y = quantized_linear(&matrix, x.clone());
+                    let y = product(x.clone(), &Matrix::Quantized(&matrix), With::default());
                     assert_eq!(y.dims(), [rows, pieces.iter().sum()], "{what}");
                     let y = crate::block_on(read(y)).unwrap();
                     compare(&format!("{what} on {name}"), &y, &expected);
@@ -113,7 +113,8 @@ fn many_outputs() {
         let device = crate::device(name).device;
         let matrix = on(&device, Quant::Q8, 32, &bytes);
         let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [1, 32]), &device);
-        let y = crate::block_on(read(quantized_linear(&matrix, x))).unwrap();
+        let y = product(x, &Matrix::Quantized(&matrix), With::default());
+        let y = crate::block_on(read(y)).unwrap();
         compare(name, &y, &expected);
     }
 }
@@ -134,7 +135,8 @@ fn matrices_of_floats() {
                     Tensor::<2>::from_data(data, device)
                 };
                 let before = launches();
-                let y = linear(tensor(&x, rows), tensor(&weights, outputs));
+                let weights = Matrix::Float(tensor(&weights, outputs));
+                let y = product(tensor(&x, rows), &weights, With::default());
                 let kernel_ran = launches() > before;
                 let expects_one = name == "wgpu" && columns % 4 == 0;
                 assert!(kernel_ran || !expects_one, "{what}: no kernel ran");
@@ -144,6 +146,156 @@ fn matrices_of_floats() {
             }
         }
     }
+}
+
+/// What is asked to go with a product, in numbers.
+struct Around {
+    norm: Option<Vec<f32>>,
+    gated: bool,
+    bias: Option<Vec<f32>>,
+    quick_gelu: bool,
+    residual: Option<Vec<f32>>,
+}
+
+const EPS: f64 = 1e-5;
+
+impl Around {
+    fn on(&self, device: &Device, rows: usize) -> With {
+        let vector = |values: &Vec<f32>| {
+            let data = TensorData::new(values.clone(), [values.len()]);
+            Tensor::<1>::from_data(data, device)
+        };
+        let matrix = |values: &Vec<f32>| vector(values).reshape([rows, values.len() / rows]);
+        With {
+            norm: self.norm.as_ref().map(|weight| (vector(weight), EPS)),
+            gated: self.gated,
+            bias: self.bias.as_ref().map(vector),
+            quick_gelu: self.quick_gelu,
+            residual: self.residual.as_ref().map(matrix),
+        }
+    }
+
+    fn exact(&self, x: &[f32], weights: &[f32], columns: usize) -> Vec<f64> {
+        let sigmoid = |y: f64| 1.0 / (1.0 + (-y).exp());
+        let mut all = Vec::new();
+        for x in x.chunks(columns) {
+            let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / columns as f64;
+            let normed = |at: usize| match &self.norm {
+                Some(weight) => f64::from(x[at]) / (mean + EPS).sqrt() * f64::from(weight[at]),
+                None => f64::from(x[at]),
+            };
+            let x: Vec<f64> = (0..columns).map(normed).collect();
+            let product = |w: &[f32]| x.iter().zip(w).map(|(x, &w)| x * f64::from(w)).sum();
+            let y: Vec<f64> = weights.chunks(columns).map(product).collect();
+            let (gate, up) = y.split_at(y.len() / 2);
+            let gated = gate
+                .iter()
+                .zip(up)
+                .map(|(gate, up)| gate * sigmoid(*gate) * up);
+            let y = if self.gated { gated.collect() } else { y };
+            for (at, mut y) in y.into_iter().enumerate() {
+                y += self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[at]));
+                if self.quick_gelu {
+                    y *= sigmoid(1.702 * y);
+                }
+                let residual = self.residual.as_ref();
+                all.push(y + residual.map_or(0.0, |residual| f64::from(residual[all.len()])));
+            }
+        }
+        all
+    }
+}
+
+/// Each thing that goes with a product, by itself and all together; matrices of floats and quantised ones, few rows and
+/// many, on either side of a tile's edge. A matrix in several pieces is never gated in one launch.
+#[test]
+fn what_goes_with_a_product() {
+    let (cpu, gpu) = (crate::device("cpu").device, crate::device("wgpu").device);
+    for (columns, pieces) in [
+        (32, vec![2]),
+        (96, vec![66]),
+        (64, vec![34, 30]),
+        (160, vec![130]),
+    ] {
+        let outputs: usize = pieces.iter().sum();
+        for rows in [1, 3, 9, 66] {
+            let x = values(rows as u64, rows * columns);
+            for case in 0..7 {
+                let is = |wanted: usize| case == wanted || case == 5;
+                let gated = case == 1 || case == 6;
+                let outputs = if gated { outputs / 2 } else { outputs };
+                let around = Around {
+                    norm: (is(0) || case == 6).then(|| values(50, columns)),
+                    gated,
+                    bias: is(2).then(|| values(51, outputs)),
+                    quick_gelu: is(3),
+                    residual: is(4).then(|| values(52, rows * outputs)),
+                };
+                for quant in [None, Some(Quant::Q4), Some(Quant::Q8)] {
+                    let (bytes, weights) = matrix(quant.unwrap_or(Quant::Q8), columns, &pieces);
+                    let expected = around.exact(&x, &weights, columns);
+                    for (name, device) in [("cpu", &cpu), ("wgpu", &gpu)] {
+                        let tensor = |values: &[f32], rows| {
+                            let data = TensorData::new(values.to_vec(), [rows, columns]);
+                            Tensor::<2>::from_data(data, device)
+                        };
+                        let quantized = quant.map(|quant| on(device, quant, columns, &bytes));
+                        let matrix = match &quantized {
+                            Some(matrix) => Matrix::Quantized(matrix),
+                            None => Matrix::Float(tensor(&weights, weights.len() / columns)),
+                        };
+                        let before = launches();
+                        let y = product(tensor(&x, rows), &matrix, around.on(device, rows));
+                        let launched = launches() - before;
+                        let what = format!("{rows} x {columns} by {pieces:?}, {quant:?}, {case}");
+                        if name == "wgpu" && pieces.len() == 1 {
+                            let norms = u64::from(around.norm.is_some() && rows > 8);
+                            assert_eq!(launched, 1 + norms, "{what}");
+                        }
+                        let y = crate::block_on(read(y)).unwrap();
+                        compare(&format!("{what} on {name}"), &y, &expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Matrices above one another are one matrix; those that cannot be are not.
+#[test]
+fn matrices_are_joined() {
+    let gpu = crate::device("wgpu").device;
+    let parts: Vec<_> = [5, 8, 3]
+        .map(|rows| matrix(Quant::Q4, 128, &[rows]))
+        .into_iter()
+        .collect();
+    let weights: Vec<f32> = parts
+        .iter()
+        .flat_map(|(_, weights)| weights.clone())
+        .collect();
+    let on_gpu: Vec<_> = parts
+        .iter()
+        .map(|(bytes, _)| on(&gpu, Quant::Q4, 128, bytes))
+        .collect();
+    let joined = QuantizedMatrix::joined(&on_gpu.iter().collect::<Vec<_>>(), 1 << 20).unwrap();
+    assert_eq!((joined.rows, joined.pieces.len()), (16, 1));
+    for rows in [1, 20] {
+        let x = values(9, rows * 128);
+        let expected = exact(&x, &weights, 128);
+        let x = Tensor::<2>::from_data(TensorData::new(x, [rows, 128]), &gpu);
+        let y = product(x, &Matrix::Quantized(&joined), With::default());
+        compare("joined", &crate::block_on(read(y)).unwrap(), &expected);
+    }
+    let whole = &on_gpu[0];
+    let eight = on(&gpu, Quant::Q8, 128, &matrix(Quant::Q8, 128, &[4]).0);
+    let padded = on(&gpu, Quant::Q4, 32, &matrix(Quant::Q4, 32, &[3]).0);
+    let in_two = on(&gpu, Quant::Q4, 128, &matrix(Quant::Q4, 128, &[4, 4]).0);
+    let on_cpu = on(&crate::device("cpu").device, Quant::Q4, 128, &parts[0].0);
+    for other in [&eight, &padded, &in_two, &on_cpu] {
+        assert!(QuantizedMatrix::joined(&[whole, other], 1 << 20).is_none());
+    }
+    assert!(QuantizedMatrix::joined(&[&padded, &padded], 1 << 20).is_none());
+    assert!(QuantizedMatrix::joined(&[whole, whole], 100).is_none());
 }
 
 #[test]

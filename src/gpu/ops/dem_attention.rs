@@ -1,16 +1,9 @@
-//! DEM attention: `shaders/dem_attention.wgsl`, or the reference body.
+//! DEM attention: `shaders/attention.wgsl`, or the reference body.
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, launch, wgsl_const};
+use super::attention::{Attention, MAX_TILES, MapParams, Rows};
 use crate::gpu::reference;
-
-const SHADER: &str = include_str!("../../../shaders/dem_attention.wgsl");
-pub(super) const KERNEL: Kernel = Kernel::new("dem_attention", SHADER);
-pub(super) const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
-pub(super) const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
-/// Entries of the uniform's list of tiles.
-pub(super) const MAX_TILES: usize = 16;
 
 /// How the maps are cut into the sets within which one queries the other. Which map queries is the
 /// caller's affair: in the release the global map in tiles and the local one in strided sets.
@@ -20,16 +13,6 @@ pub enum Cut {
     Tiles,
     /// Strided sets `[r::N, c::N]`: the rows of a residue query its h * h keys.
     Strided,
-}
-
-impl Cut {
-    /// As the shader's uniform says it.
-    pub(super) fn code(self) -> u32 {
-        match self {
-            Cut::Tiles => 0,
-            Cut::Strided => 1,
-        }
-    }
 }
 
 /// What is alive in the two maps: see `vision::plan::Plan`, which says why.
@@ -92,36 +75,39 @@ pub fn dem_attention(
     k: Tensor<3>,
     v: Tensor<3>,
 ) -> Tensor<2> {
-    let [rows, channels] = q.dims();
-    let head_dim = channels / shape.heads;
-    let fits = head_dim <= MAX_HEAD_DIM && shape.tiles.len() <= MAX_TILES;
-    let buffers = (
-        GpuTensor::from_float(&q),
-        GpuTensor::from_float(&k),
-        GpuTensor::from_float(&v),
-    );
-    let (Some(q), Some(k), Some(v), true) = (buffers.0, buffers.1, buffers.2, fits) else {
-        return reference::dem_attention(shape, cut, q, k, v);
+    let [_, channels] = q.dims();
+    let tokens = shape.tokens_per_side.pow(2);
+    let attention = Attention {
+        rows: match cut {
+            Cut::Tiles => Rows::Tiles,
+            Cut::Strided => Rows::Sets,
+        },
+        queries: shape.queries_per_set(cut),
+        ..Attention::of_sets(shape.sets(cut), tokens, shape.heads, channels / shape.heads)
     };
-    let mut params = vec![
-        shape.crops_per_side as u32,
-        shape.tokens_per_side as u32,
-        shape.residues[0] as u32,
-        shape.residues.len() as u32,
-        shape.tiles.len() as u32,
-        cut.code(),
-        shape.heads as u32,
-        head_dim as u32,
-        (1.0 / (head_dim as f32).sqrt()).to_bits(),
-        shape.tokens_per_side.pow(2) as u32,
-        0,
-        0,
+    let found = map_params(shape).and_then(|map| attention.run(&map, &q, &k, &v));
+    match found {
+        Some(mixed) => mixed,
+        None => reference::dem_attention(shape, cut, q, k, v),
+    }
+}
+
+/// None where there are more tiles than the kernel takes.
+fn map_params(shape: &DemShape) -> Option<MapParams> {
+    let mut tiles = [0; MAX_TILES];
+    let alive = tiles.get_mut(..shape.tiles.len())?;
+    for (to, &tile) in alive.iter_mut().zip(&shape.tiles) {
+        *to = tile as u32;
+    }
+    let sizes = [
+        shape.crops_per_side,
+        shape.tokens_per_side,
+        shape.residues[0],
+        shape.residues.len(),
+        shape.tiles.len(),
     ];
-    params.extend((0..MAX_TILES).map(|i| shape.tiles.get(i).copied().unwrap_or(0) as u32));
-    let groups = [
-        shape.queries_per_set(cut).div_ceil(QUERIES) as u32,
-        shape.sets(cut) as u32,
-        shape.heads as u32,
-    ];
-    launch(KERNEL, &[q, k, v], [rows, channels], groups, &params)
+    Some(MapParams {
+        sizes: sizes.map(|size| size as u32),
+        tiles,
+    })
 }

@@ -1,13 +1,21 @@
 //! The operations on burn tensors: what runs where WGSL does not, and what the kernels are held to.
 
+mod causal_attention;
 mod crop_patchify;
 mod dem_attention;
 mod linear;
+mod norm;
+mod product;
 mod quantized_linear;
+mod rotary_cache;
 mod self_attention;
 
+pub use causal_attention::causal_attention;
 pub use crop_patchify::crop_patchify;
 pub use dem_attention::dem_attention;
 pub use linear::linear;
+pub use norm::{layer_norm, rms_norm};
+pub use product::{gated, product};
 pub use quantized_linear::quantized_linear;
+pub use rotary_cache::rotary_cache;
 pub use self_attention::self_attention;

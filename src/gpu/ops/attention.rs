@@ -1,0 +1,101 @@
+//! `shaders/attention.wgsl`: what its three uses share.
+
+use burn::tensor::Tensor;
+
+use crate::gpu::kernel::{GpuTensor, Kernel, launch, wgsl_const};
+
+const SHADER: &str = include_str!("../../../shaders/attention.wgsl");
+pub(super) const KERNEL: Kernel = Kernel::new("attention", SHADER);
+const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
+const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
+/// Entries of the uniform's list of tiles.
+pub(super) const MAX_TILES: usize = 16;
+
+/// Which rows query which keys, as the shader's CUT says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    Tiles = 0,
+    Sets = 1,
+    Causal = 2,
+}
+
+/// The shader's uniform, but for the tiles of the enhancement.
+#[derive(Debug, Clone)]
+pub(super) struct Attention {
+    pub rows: Rows,
+    pub sets: usize,
+    /// Of a set, at most.
+    pub queries: usize,
+    pub keys: usize,
+    pub heads: usize,
+    pub head_dim: usize,
+    /// Heads that share a head of keys.
+    pub group: usize,
+    /// Keys before the first query's own, where causal.
+    pub start: usize,
+    /// From one set, key and head of keys to the next, in numbers.
+    pub key_strides: [usize; 3],
+}
+
+impl Attention {
+    /// Sets of `keys` keys, `[sets, keys, heads, head_dim]`, each queried by as many rows.
+    pub fn of_sets(sets: usize, keys: usize, heads: usize, head_dim: usize) -> Self {
+        let channels = heads * head_dim;
+        Attention {
+            rows: Rows::Sets,
+            sets,
+            queries: keys,
+            keys,
+            heads,
+            head_dim,
+            group: 1,
+            start: 0,
+            key_strides: [keys * channels, channels, head_dim],
+        }
+    }
+
+    /// Whether the kernel takes heads of this width.
+    pub fn fits(head_dim: usize) -> bool {
+        head_dim.is_multiple_of(4) && head_dim <= MAX_HEAD_DIM
+    }
+
+    /// Runs it: `q` `[rows, heads * head_dim]`, and the result in its shape. None where the tensors are not on wgpu,
+    /// or the kernel does not take them.
+    pub fn run<const D: usize, const E: usize>(
+        &self,
+        map: &MapParams,
+        q: &Tensor<D>,
+        k: &Tensor<E>,
+        v: &Tensor<E>,
+    ) -> Option<Tensor<D>> {
+        if !Self::fits(self.head_dim) {
+            return None;
+        }
+        let shape = q.dims();
+        let inputs = [
+            GpuTensor::from_float(q)?,
+            GpuTensor::from_float(k)?,
+            GpuTensor::from_float(v)?,
+        ];
+        let mut params: Vec<u32> = map.sizes.to_vec();
+        let [key_set, key_token, key_head] = self.key_strides;
+        let words = |sizes: &[usize]| sizes.iter().map(|&size| size as u32).collect::<Vec<_>>();
+        params.extend(words(&[self.queries, self.heads, self.head_dim]));
+        params.push((1.0 / (self.head_dim as f32).sqrt()).to_bits());
+        params.extend(words(&[self.keys, self.group, self.start]));
+        params.extend(words(&[key_set, key_token, key_head, 0]));
+        params.extend(map.tiles);
+        let groups = [self.queries.div_ceil(QUERIES), self.sets, self.heads];
+        let groups = groups.map(|count| count as u32);
+        let kernel = KERNEL.with("CUT", self.rows as u32);
+        Some(launch(kernel, &inputs, shape, groups, &params))
+    }
+}
+
+/// Where positions of a map are: nothing but for tiles.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MapParams {
+    /// Crops per side, tokens per crop side, the first residue, how many, tiles along one axis.
+    pub sizes: [u32; 5],
+    pub tiles: [u32; MAX_TILES],
+}

@@ -1,0 +1,57 @@
+//! Norms of rows: `shaders/norm.wgsl`, or the reference bodies.
+
+use burn::tensor::Tensor;
+
+use crate::gpu::kernel::{GpuTensor, Kernel, launch};
+use crate::gpu::reference;
+
+const SHADER: &str = include_str!("../../../shaders/norm.wgsl");
+pub(super) const KERNEL: Kernel = Kernel::new("norm", SHADER);
+/// Workgroups along x; more go on along y.
+const GROUPS_X: usize = 32_768;
+
+/// `x / sqrt(mean(x^2) + eps) * weight` of each row: `x` `[rows, channels]`, `weight` `[channels]`. f32.
+pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
+    match on_gpu(&x, &weight, None, eps) {
+        Some(y) => y,
+        None => reference::rms_norm(x, weight, eps),
+    }
+}
+
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` of each row, biased variance: `x` `[rows, channels]`, `weight`
+/// and `bias` `[channels]`. f32.
+pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
+    match on_gpu(&x, &weight, Some(&bias), eps) {
+        Some(y) => y,
+        None => reference::layer_norm(x, weight, bias, eps),
+    }
+}
+
+/// None where the tensors are not on wgpu, or the kernel does not take them: it reads four channels at once.
+fn on_gpu(
+    x: &Tensor<2>,
+    weight: &Tensor<1>,
+    bias: Option<&Tensor<1>>,
+    eps: f64,
+) -> Option<Tensor<2>> {
+    let [rows, channels] = x.dims();
+    if !channels.is_multiple_of(4) || rows == 0 {
+        return None;
+    }
+    let x = GpuTensor::from_float(x)?;
+    let inputs = [
+        x.clone(),
+        GpuTensor::from_float(weight)?,
+        x.or_absent(bias, 0)?,
+    ];
+    let groups_x = rows.min(GROUPS_X);
+    let groups = [groups_x, rows.div_ceil(groups_x), 1].map(|count| count as u32);
+    let kernel = KERNEL.with("LAYER", u32::from(bias.is_some()));
+    let params = [
+        rows as u32,
+        (channels / 4) as u32,
+        groups[0],
+        (eps as f32).to_bits(),
+    ];
+    Some(launch(kernel, &inputs, [rows, channels], groups, &params))
+}

@@ -1,0 +1,186 @@
+//! Products with matrices, and what goes with them: `shaders/{matvec,quantized_matvec}.wgsl` for few rows,
+//! `shaders/{matmul,quantized_matmul}.wgsl` for many, or the reference bodies.
+
+use burn::tensor::Tensor;
+
+use super::norm::rms_norm;
+use crate::gpu::cpu;
+use crate::gpu::kernel::{GpuTensor, Kernel, launch_into, output, wgsl_const};
+use crate::gpu::reference;
+use crate::nn::{Bits, QuantizedMatrix};
+use crate::weights::quantize::{BLOCK, Quant};
+
+const MATVEC_SHADER: &str = include_str!("../../../shaders/matvec.wgsl");
+const MATMUL_SHADER: &str = include_str!("../../../shaders/matmul.wgsl");
+const QUANTIZED_MATVEC_SHADER: &str = include_str!("../../../shaders/quantized_matvec.wgsl");
+const QUANTIZED_MATMUL_SHADER: &str = include_str!("../../../shaders/quantized_matmul.wgsl");
+pub(super) const MATVEC: Kernel = Kernel::new("matvec", MATVEC_SHADER);
+pub(super) const MATMUL: Kernel = Kernel::new("matmul", MATMUL_SHADER);
+pub(super) const QUANTIZED_MATVEC: Kernel =
+    Kernel::new("quantized_matvec", QUANTIZED_MATVEC_SHADER);
+pub(super) const QUANTIZED_MATMUL: Kernel =
+    Kernel::new("quantized_matmul", QUANTIZED_MATMUL_SHADER);
+/// Rows of W that a workgroup does.
+const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
+const QUANTIZED_MATVEC_ROWS: usize = wgsl_const(QUANTIZED_MATVEC_SHADER, "ROWS") as usize;
+const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
+const QUANTIZED_TILE: usize = wgsl_const(QUANTIZED_MATMUL_SHADER, "TILE") as usize;
+/// Up to so many rows of x each fetches the weights for itself.
+const FEW_ROWS: usize = 8;
+/// Workgroups along x; more go on along y.
+const GROUPS_X: usize = 32_768;
+
+/// `[outputs, columns]`.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
+pub enum Matrix<'a> {
+    /// In f32.
+    Float(Tensor<2>),
+    /// In 4 or 8 bits.
+    Quantized(&'a QuantizedMatrix),
+}
+
+/// What goes with a product, in this order; nothing by default.
+#[derive(Debug, Clone, Default)]
+pub struct With {
+    /// The rows of x are first divided by the root of their mean square (plus this much) and multiplied with a
+    /// weight `[columns]`: RMSNorm.
+    pub norm: Option<(Tensor<1>, f64)>,
+    /// The upper half of W is a gate of the lower: `silu(y of the upper) * (y of the lower)`, half as many outputs.
+    pub gated: bool,
+    /// `[outputs]`, is added.
+    pub bias: Option<Tensor<1>>,
+    /// `y * sigmoid(1.702 y)`.
+    pub quick_gelu: bool,
+    /// `[rows, outputs]`, is added last.
+    pub residual: Option<Tensor<2>>,
+}
+
+/// `x W^T` with what goes `with` it: `x` `[rows, columns]` -> `[rows, outputs]`. f32.
+pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, with: With) -> Tensor<2> {
+    if let Some(y) = on_gpu(&x, matrix, &with) {
+        return y;
+    }
+    reference::product(x, with, |x| match matrix {
+        Matrix::Float(weight) => reference::linear(x, weight.clone()),
+        Matrix::Quantized(matrix) => match matrix.pieces.first().map(|piece| &piece.bits) {
+            Some(Bits::Host(_)) => cpu::quantized_linear(matrix, x),
+            _ => reference::quantized_linear(matrix, x),
+        },
+    })
+}
+
+/// Rows of a matrix on a GPU.
+struct Piece {
+    buffers: Vec<GpuTensor>,
+    rows: usize,
+    quant: Option<Quant>,
+}
+
+/// None where the matrix is not on wgpu.
+fn pieces(matrix: &Matrix<'_>) -> Option<Vec<Piece>> {
+    let matrix = match matrix {
+        Matrix::Float(weight) => {
+            let [rows, _] = weight.dims();
+            let buffers = vec![GpuTensor::from_float(weight)?];
+            let quant = None;
+            return Some(vec![Piece {
+                buffers,
+                rows,
+                quant,
+            }]);
+        }
+        Matrix::Quantized(matrix) => matrix,
+    };
+    let of = |piece: &crate::nn::QuantizedPiece| {
+        let Bits::Device(bits) = &piece.bits else {
+            return None;
+        };
+        let words = GpuTensor::from_int(&bits.words)?;
+        Some(Piece {
+            buffers: vec![words, GpuTensor::from_float(&bits.row_scales)?],
+            rows: piece.rows,
+            quant: Some(piece.quant),
+        })
+    };
+    matrix.pieces.iter().map(of).collect()
+}
+
+/// None where the tensors are not on wgpu, or the kernels do not take them.
+fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> {
+    let [rows, columns] = x.dims();
+    // The kernels read four columns at once.
+    if !columns.is_multiple_of(4) || rows == 0 {
+        return None;
+    }
+    GpuTensor::from_float(x)?;
+    let pieces = pieces(matrix)?;
+    if with.gated && pieces.len() != 1 {
+        return None;
+    }
+    let is_few = rows <= FEW_ROWS;
+    let x = match &with.norm {
+        Some((weight, eps)) if !is_few => rms_norm(x.clone(), weight.clone(), *eps),
+        _ => x.clone(),
+    };
+    let norm = with.norm.as_ref().filter(|_| is_few);
+    let x = GpuTensor::from_float(&x)?;
+    let norm_weight = x.or_absent(norm.map(|(weight, _)| weight), 0)?;
+    let bias = x.or_absent(with.bias.as_ref(), 1)?;
+    let residual = x.or_absent(with.residual.as_ref(), 2)?;
+    let outputs: usize = pieces.iter().map(|piece| piece.rows).sum();
+    let outputs = outputs >> usize::from(with.gated);
+    let y = output(&x, [rows, outputs]);
+
+    let mut first_output = 0;
+    for piece in pieces {
+        let done = piece.rows >> usize::from(with.gated);
+        let (kernel, groups) = launch_of(&piece, rows, norm.is_some(), with.gated);
+        let mut inputs = vec![x.clone()];
+        inputs.extend(is_few.then(|| norm_weight.clone()));
+        inputs.extend(piece.buffers);
+        inputs.extend([bias.clone(), residual.clone()]);
+        let sizes = [columns, piece.rows, outputs, first_output, rows];
+        let mut params = sizes.map(|size| size as u32).to_vec();
+        let eps = norm.map_or(0.0, |&(_, eps)| eps as f32);
+        params.extend([groups[0], flags(with), eps.to_bits()]);
+        if let Some(quant) = piece.quant {
+            // Words that the codes take: the block scales lie behind them.
+            let codes = piece.rows * (columns / BLOCK) * quant.bits();
+            params.extend([codes as u32, 0, 0, 0]);
+        }
+        launch_into(kernel, &inputs, &y, groups, &params);
+        first_output += done;
+    }
+    Some(y.into_float())
+}
+
+/// As the shaders' constants of these names.
+fn flags(with: &With) -> u32 {
+    u32::from(with.bias.is_some())
+        | u32::from(with.residual.is_some()) << 1
+        | u32::from(with.quick_gelu) << 2
+}
+
+/// The kernel for `rows` rows of x with a piece, and its workgroups.
+fn launch_of(piece: &Piece, rows: usize, has_norm: bool, is_gated: bool) -> (Kernel, [u32; 3]) {
+    let (matvec, matvec_rows, matmul, tile) = match piece.quant {
+        None => (MATVEC, MATVEC_ROWS, MATMUL, TILE),
+        Some(quant) => {
+            let of_bits = |kernel: Kernel| kernel.with("BITS", quant.bits() as u32);
+            let (matvec, matmul) = (of_bits(QUANTIZED_MATVEC), of_bits(QUANTIZED_MATMUL));
+            (matvec, QUANTIZED_MATVEC_ROWS, matmul, QUANTIZED_TILE)
+        }
+    };
+    let gated = |kernel: Kernel| kernel.with("GATED", u32::from(is_gated));
+    let (kernel, groups) = if rows <= FEW_ROWS {
+        let groups = piece.rows.div_ceil(matvec_rows);
+        let groups_x = groups.min(GROUPS_X);
+        let kernel = gated(matvec).with("NORM", u32::from(has_norm));
+        (kernel, [groups_x, groups.div_ceil(groups_x), rows])
+    } else {
+        let groups = [piece.rows.div_ceil(tile), rows.div_ceil(tile), 1];
+        (gated(matmul), groups)
+    };
+    (kernel, groups.map(|count| count as u32))
+}

@@ -1,0 +1,57 @@
+//! The rotary embedding and the cache's new entries in one: `shaders/rotary_cache.wgsl`, or the reference body.
+
+use burn::tensor::Tensor;
+
+use crate::gpu::kernel::{GpuTensor, Kernel, launch};
+use crate::gpu::reference;
+use crate::language::kv_cache::LayerCache;
+use crate::language::rope::Rope;
+
+const SHADER: &str = include_str!("../../../shaders/rotary_cache.wgsl");
+pub(super) const KERNEL: Kernel = Kernel::new("rotary_cache", SHADER);
+/// Workgroups along x; more go on along y.
+const GROUPS_X: usize = 32_768;
+
+/// Takes queries, keys and values apart: `qkv` `[tokens, (heads + 2 key_heads) * head_dim]`, the first token at position
+/// `start`. Queries and keys are turned; keys and values go into `cache`, in place. Gives the queries,
+/// `[tokens, heads * head_dim]`. f32.
+pub fn rotary_cache(
+    heads: usize,
+    start: usize,
+    qkv: Tensor<2>,
+    rope: &Rope,
+    cache: &mut LayerCache,
+) -> Tensor<2> {
+    match on_gpu(heads, start, &qkv, rope, cache) {
+        Some(q) => q,
+        None => reference::rotary_cache(heads, start, qkv, rope, cache),
+    }
+}
+
+/// None where the tensors are not on wgpu.
+fn on_gpu(
+    heads: usize,
+    start: usize,
+    qkv: &Tensor<2>,
+    rope: &Rope,
+    cache: &LayerCache,
+) -> Option<Tensor<2>> {
+    let [tokens, _] = qkv.dims();
+    let [key_heads, capacity, head_dim] = cache.keys().dims();
+    let inputs = [
+        GpuTensor::from_float(qkv)?,
+        GpuTensor::from_float(rope.cos())?,
+        GpuTensor::from_float(rope.sin())?,
+        GpuTensor::from_float(cache.keys())?,
+        GpuTensor::from_float(cache.values())?,
+    ];
+    let half = head_dim / 2;
+    let pairs = tokens * (heads + 2 * key_heads) * half;
+    let groups = pairs.div_ceil(KERNEL.workgroup_size as usize);
+    let groups_x = groups.min(GROUPS_X);
+    let groups = [groups_x, groups.div_ceil(groups_x), 1].map(|count| count as u32);
+    let sizes = [tokens, start, heads, key_heads, half, capacity, groups_x, 0];
+    let params = sizes.map(|size| size as u32);
+    let shape = [tokens, heads * head_dim];
+    Some(launch(KERNEL, &inputs, shape, groups, &params))
+}
