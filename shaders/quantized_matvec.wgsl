@@ -43,8 +43,14 @@ struct Params {
     pad2: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> norm_weight: array<vec4<f32>>;
+// 32 values of x: what a block of a row of W is multiplied with.
+struct Columns {
+    x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>,
+    x4: vec4<f32>, x5: vec4<f32>, x6: vec4<f32>, x7: vec4<f32>,
+}
+
+@group(0) @binding(0) var<storage, read_write> x: array<Columns>;
+@group(0) @binding(1) var<storage, read_write> norm_weight: array<Columns>;
 @group(0) @binding(2) var<storage, read_write> w: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> row_scales: array<f32>;
 @group(0) @binding(4) var<storage, read_write> bias: array<f32>;
@@ -55,23 +61,12 @@ struct Params {
 var<workgroup> partial: array<vec4<f32>, 128>;   // [half of the eight rows][thread]
 var<workgroup> squares: array<f32, 64>;
 
-// 32 values of x.
-struct Columns {
-    x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>,
-    x4: vec4<f32>, x5: vec4<f32>, x6: vec4<f32>, x7: vec4<f32>,
-}
-
 fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
 
-fn columns(at: u32) -> Columns {
-    return Columns(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
-}
-
-fn weighted(c: Columns, at: u32) -> Columns {
+fn weighted(c: Columns, block: u32) -> Columns {
     if (NORM == 0u) { return c; }
-    return Columns(c.x0 * norm_weight[at], c.x1 * norm_weight[at + 1u], c.x2 * norm_weight[at + 2u],
-        c.x3 * norm_weight[at + 3u], c.x4 * norm_weight[at + 4u], c.x5 * norm_weight[at + 5u],
-        c.x6 * norm_weight[at + 6u], c.x7 * norm_weight[at + 7u]);
+    let n = norm_weight[block];
+    return Columns(c.x0 * n.x0, c.x1 * n.x1, c.x2 * n.x2, c.x3 * n.x3, c.x4 * n.x4, c.x5 * n.x5, c.x6 * n.x6, c.x7 * n.x7);
 }
 
 // Eight 4-bit codes. In place i a code c is c * 16^i; t = c - 8 is worth t + t^3 / 128. The last is made signed by
@@ -135,7 +130,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let i = near * blocks;
     let j = far * blocks;
     let scales = params.block_scales;
-    let x_first = group.z * (params.columns / 4u);
+    let x_first = group.z * blocks;
 
     var low = vec4<f32>(0.0);
     var high = vec4<f32>(0.0);
@@ -144,12 +139,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let i_up = upwards(i + thread % LANES);
     let j_up = upwards(j + thread % LANES);
     for (var block = thread % LANES; block < blocks; block += LANES) {
-        let raw = columns(x_first + block * 8u);
+        let raw = x[x_first + block];
         if (NORM == 1u) {
             square += raw.x0 * raw.x0 + raw.x1 * raw.x1 + raw.x2 * raw.x2 + raw.x3 * raw.x3
                 + raw.x4 * raw.x4 + raw.x5 * raw.x5 + raw.x6 * raw.x6 + raw.x7 * raw.x7;
         }
-        let c = weighted(raw, block * 8u);
+        let c = weighted(raw, block);
         low += vec4<f32>(block_product(i.x + block, scales, i_up.x, c), block_product(i.y + block, scales, i_up.y, c),
             block_product(i.z + block, scales, i_up.z, c), block_product(i.w + block, scales, i_up.w, c));
         high += vec4<f32>(block_product(j.x + block, scales, j_up.x, c), block_product(j.y + block, scales, j_up.y, c),

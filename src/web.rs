@@ -267,6 +267,29 @@ pub async fn launch_cost(device: String, count: u32) -> JsResult<JsValue> {
     answer(run.await)
 }
 
+/// Times a stage on `device`: see [`crate::bench::time_stage`].
+#[wasm_bindgen]
+pub async fn time_stage(
+    device: String,
+    shape: String,
+    stage: String,
+    layers: u32,
+    context: Option<u32>,
+    runs: u32,
+) -> JsResult<JsValue> {
+    let timed = async {
+        let device = choose(DeviceChoice::from_name(&device)?).await?.device;
+        let asked = crate::bench::Asked {
+            stage: &stage,
+            shape: &shape,
+            layers: layers as usize,
+            context: context.map(|tokens| tokens as usize),
+        };
+        crate::bench::time_stage(&device, &asked, runs as usize).await
+    };
+    answer(timed.await)
+}
+
 /// Times a kernel on `device`: see [`crate::bench::time_kernel`].
 #[wasm_bindgen]
 pub async fn time_kernel(device: String, name: String, runs: u32) -> JsResult<JsValue> {

@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use super::compare::largest_error;
 use crate::config::Ablation;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
@@ -104,25 +105,6 @@ pub async fn time_kernel(device: &Device, name: &str, runs: usize) -> Result<Tim
         launches: (launches() - before) / runs.max(1) as u64,
         error,
     })
-}
-
-fn largest_error(found: &[f32], expected: &[f32]) -> f64 {
-    let squares: f64 = expected.iter().map(|&v| f64::from(v).powi(2)).sum();
-    let size = (squares / expected.len() as f64).sqrt();
-    let errors = found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| f64::from(a - b).abs());
-    // `max` would drop a NaN.
-    let largest = errors.fold(
-        0.0,
-        |most: f64, e| if e.is_nan() || e > most { e } else { most },
-    );
-    if found.len() == expected.len() {
-        largest / size
-    } else {
-        f64::NAN
-    }
 }
 
 fn case(name: &str, device: &Device) -> Result<Case> {

@@ -1,7 +1,12 @@
 //! Measurements that check what they time.
 
+mod compare;
 mod kernels;
 mod launch;
+mod stages;
+mod synthetic;
 
 pub use kernels::{KERNELS, Timing, time_kernel};
 pub use launch::{LaunchCost, launch_cost};
+pub use stages::{Asked, STAGES, StageTiming, time_stage};
+pub use synthetic::SHAPES;

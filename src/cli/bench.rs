@@ -1,18 +1,27 @@
-//! `inf-llava bench`: the hot operations at the released sizes, timed and checked.
+//! `inf-llava bench`: the hot operations at the released sizes and the stages of an answer, timed and checked.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::say;
-use crate::bench::{KERNELS, Timing, time_kernel};
+use crate::bench::{Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, time_kernel, time_stage};
 use crate::gpu::device::{DeviceChoice, choose};
 
 #[derive(Args)]
 pub struct BenchArgs {
-    /// Which: all of them if none is named
-    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(KERNELS))]
+    /// Which: all operations if none is named, or all stages with --shape
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Time the stages of an answer in these sizes: 8b (with so many --layers), demo, narrow (32 thin layers)
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SHAPES))]
+    shape: Option<String>,
+    /// Layers of either tower in the shape 8b
+    #[arg(long, default_value_t = 1)]
+    layers: usize,
+    /// Tokens before the decoded one
+    #[arg(long)]
+    context: Option<usize>,
     /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, cpu
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
@@ -27,17 +36,36 @@ pub struct BenchArgs {
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let device = choose(DeviceChoice::from_name(&args.device)?).await?;
     eprintln!("on {}", device.name);
-    let all = || KERNELS.iter().map(ToString::to_string).collect();
-    let names = if args.names.is_empty() {
-        all()
+    let known = if args.shape.is_some() {
+        STAGES
     } else {
-        args.names
+        KERNELS
     };
+    let names = match args.names.is_empty() {
+        true => known.iter().map(ToString::to_string).collect(),
+        false => args.names,
+    };
+    let runs = args.runs.max(1);
     let mut timings = Vec::new();
     for name in names {
-        let timing = time_kernel(&device.device, &name, args.runs.max(1)).await?;
+        let (line, timing) = match &args.shape {
+            None => {
+                let timing = time_kernel(&device.device, &name, runs).await?;
+                (kernel_line(&timing), serde_json::to_value(timing)?)
+            }
+            Some(shape) => {
+                let asked = Asked {
+                    stage: &name,
+                    shape,
+                    layers: args.layers,
+                    context: args.context,
+                };
+                let timing = time_stage(&device.device, &asked, runs).await?;
+                (stage_line(&timing), serde_json::to_value(timing)?)
+            }
+        };
         if !args.json {
-            say(line(&timing));
+            say(line);
         }
         timings.push(timing);
     }
@@ -47,10 +75,8 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn line(timing: &Timing) -> String {
-    let mut ms = timing.ms.clone();
-    ms.sort_by(f64::total_cmp);
-    let median = ms[ms.len() / 2];
+fn kernel_line(timing: &Timing) -> String {
+    let median = median(&timing.ms);
     format!(
         "{:<14} {median:>9.2} ms  {:>8.2} GFLOP/s  {:>7.2} GB/s of weights  {:>3} kernels  error {:.0e}  {}",
         timing.name,
@@ -60,4 +86,25 @@ fn line(timing: &Timing) -> String {
         timing.error,
         timing.shape,
     )
+}
+
+fn stage_line(timing: &StageTiming) -> String {
+    let used = timing.bytes_in_use.map_or("-".to_string(), |bytes| {
+        format!("{:.0}", bytes as f64 / f64::from(1 << 20))
+    });
+    format!(
+        "{:<14} {:>9.2} ms  host {:>8.2} ms  {:>4} kernels  {used:>6} MiB in use  error {:.0e}  {}",
+        timing.name,
+        median(&timing.ms),
+        median(&timing.host_ms),
+        timing.launches,
+        timing.error,
+        timing.shape,
+    )
+}
+
+fn median(ms: &[f64]) -> f64 {
+    let mut ms = ms.to_vec();
+    ms.sort_by(f64::total_cmp);
+    ms[ms.len() / 2]
 }

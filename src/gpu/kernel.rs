@@ -137,7 +137,7 @@ impl GpuTensor {
                 .first()
                 .is_none_or(|made: &Self| made.0.device != self.0.device)
             {
-                *absent = (0..MAX_ABSENT).map(|_| output(self, [4])).collect();
+                *absent = (0..MAX_ABSENT).map(|_| output(self, [ABSENT_NUMBERS])).collect();
             }
             absent[place].clone()
         })
@@ -146,6 +146,8 @@ impl GpuTensor {
 
 /// Inputs of a launch that may be absent.
 const MAX_ABSENT: usize = 3;
+/// A binding has at least one element of the shader's array: the largest is a block of columns.
+const ABSENT_NUMBERS: usize = 32;
 
 thread_local! {
     static ABSENT: RefCell<Vec<GpuTensor>> = const { RefCell::new(Vec::new()) };

@@ -1,0 +1,308 @@
+//! The stages of an answer, each timed until its result can be read, and compared with the same stage on the CPU.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::compare::largest_error;
+use super::synthetic::{Synthetic, config_of};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::gpu::kernel::launches;
+use crate::gpu::ops::Square;
+use crate::image::{Picture, square_u8};
+use crate::language::decoder::Decoder;
+use crate::language::kv_cache::KvCache;
+use crate::language::rope::Rope;
+use crate::progress::Watch;
+use crate::stages::{Recorder, read, settle};
+use crate::timer::Timer;
+use crate::vision::encoder::VisionEncoder;
+use crate::vision::perspectives::Features;
+use crate::vision::plan::Coverage;
+use crate::weights::build::Builder;
+
+/// Names of what [`time_stage`] times.
+pub const STAGES: &[&str] = &[
+    "resize",
+    "vision",
+    "vision_dense",
+    "enhance",
+    "enhance_dense",
+    "prefill",
+    "decode",
+];
+/// Of the picture, in pixels.
+const PICTURE: [usize; 2] = [1344, 1008];
+/// Tokens of a prompt beside the picture's.
+const QUESTION: usize = 64;
+/// Largest error allowed, over the root of the mean square of what is right: a stage is many operations deep.
+const LIMIT: f64 = 1e-3;
+
+/// How long a stage took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageTiming {
+    /// One of [`STAGES`].
+    pub name: String,
+    /// Its sizes, in words.
+    pub shape: String,
+    /// Milliseconds of each run, from the first launch until a value can be read.
+    pub ms: Vec<f64>,
+    /// Milliseconds of each run until the host has nothing more to do; as `ms` where it waits in between.
+    pub host_ms: Vec<f64>,
+    /// This crate's kernels that a run launches.
+    pub launches: u64,
+    /// Bytes of the device in use behind the runs, the weights among them, where it can tell.
+    pub bytes_in_use: Option<u64>,
+    /// Largest error, over the root of the mean square of what is right.
+    pub error: f64,
+}
+
+/// What is timed, in which sizes.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// One of [`STAGES`].
+    pub stage: &'a str,
+    /// One of [`super::SHAPES`].
+    pub shape: &'a str,
+    /// Of either tower, in the shape `8b`.
+    pub layers: usize,
+    /// Tokens before the decoded one; those of a picture and a short question if not given.
+    pub context: Option<usize>,
+}
+
+/// Times a stage on `device`: one run to make its pipelines, then `runs`.
+///
+/// # Errors
+/// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
+pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
+    let config = config_of(asked.shape, asked.layers)?;
+    let expected = {
+        let mut stage = Stage::new(asked, &config, &Device::flex()).await?;
+        read(stage.run().await?.0).await?
+    };
+    let mut stage = Stage::new(asked, &config, device).await?;
+    let (first, _) = stage.run().await?;
+    let error = largest_error(&read(first).await?, &expected);
+    // NaN is not.
+    let is_right = error <= LIMIT;
+    if !is_right {
+        return Err(Error::Device {
+            device: "the benchmark".into(),
+            reason: format!(
+                "{} is off by {error:.1e} of its size, at most {LIMIT:.0e} is right",
+                asked.stage
+            ),
+        });
+    }
+    let (mut ms, mut host_ms) = (Vec::new(), Vec::new());
+    let before = launches();
+    for _ in 0..runs {
+        let timer = Timer::start();
+        let (result, host) = stage.run().await?;
+        settle(&result).await?;
+        ms.push(timer.elapsed_ms());
+        host_ms.push(host);
+    }
+    Ok(StageTiming {
+        name: asked.stage.to_string(),
+        shape: stage.words(asked),
+        ms,
+        host_ms,
+        launches: (launches() - before) / runs.max(1) as u64,
+        bytes_in_use: device.memory_pool_usage().map(|usage| usage.bytes_in_use),
+        error,
+    })
+}
+
+/// A stage with what it needs, and no more.
+enum Stage {
+    Resize {
+        picture: Picture,
+        side_px: usize,
+        device: Device,
+    },
+    Vision {
+        encoder: Box<VisionEncoder>,
+        square: Square,
+        coverage: Coverage,
+    },
+    Enhance {
+        encoder: Box<VisionEncoder>,
+        features: Features,
+        coverage: Coverage,
+    },
+    Decoder {
+        decoder: Box<Decoder>,
+        rope: Rope,
+        cache: KvCache,
+        context: usize,
+        tokens: Tensor<2>,
+    },
+}
+
+impl Stage {
+    async fn new(asked: &Asked<'_>, config: &Config, device: &Device) -> Result<Self> {
+        let weights = Synthetic::new(config)?;
+        let mut watch = Watch::nobody();
+        let mut builder = Builder::new(&weights, config, device, &mut watch)?;
+        let [width, height] = PICTURE;
+        let rgb = (0..width * height * 3).map(|i| (i * 31 % 251) as u8);
+        let picture = Picture {
+            width,
+            height,
+            rgb: rgb.collect(),
+            notices: Vec::new(),
+        };
+        let side_px = config.square_px();
+        let coverage = match asked.stage.ends_with("_dense") {
+            true => Coverage::Dense,
+            false => Coverage::Live,
+        };
+        Ok(match asked.stage.trim_end_matches("_dense") {
+            "resize" => Stage::Resize {
+                picture,
+                side_px,
+                device: device.clone(),
+            },
+            "vision" => {
+                let tower = builder.clip_tower().await?;
+                let perspectives = builder.perspectives().await?;
+                Stage::Vision {
+                    encoder: Box::new(VisionEncoder::new(config, tower, perspectives, device)),
+                    square: Square::new(square_u8(&picture, side_px), side_px, device),
+                    coverage,
+                }
+            }
+            "enhance" => {
+                let tower = builder.clip_tower().await?;
+                let perspectives = builder.perspectives().await?;
+                let encoder = Box::new(VisionEncoder::new(config, tower, perspectives, device));
+                let plan = encoder.plan(coverage);
+                let dims = [
+                    plan.passes().len(),
+                    config.image_tokens(),
+                    config.vision.hidden_size,
+                ];
+                let features = Features::from_passes(plan, uniform(2, dims, device));
+                Stage::Enhance {
+                    encoder,
+                    features,
+                    coverage,
+                }
+            }
+            "prefill" | "decode" => {
+                let decoder = Box::new(builder.decoder().await?);
+                let language = &config.language;
+                let prompt = config.image_tokens() + QUESTION;
+                let is_decode = asked.stage == "decode";
+                let context = if is_decode {
+                    asked.context.unwrap_or(prompt)
+                } else {
+                    0
+                };
+                let count = if is_decode { 1 } else { prompt };
+                let capacity = context + count;
+                let rope = Rope::new(capacity, language.head_dim(), language.rope_theta, device);
+                let mut cache = KvCache::new(language, capacity, device);
+                // What a token costs does not depend on what the cache says.
+                cache.advance(context);
+                Stage::Decoder {
+                    decoder,
+                    rope,
+                    cache,
+                    context,
+                    tokens: uniform(3, [count, language.hidden_size], device),
+                }
+            }
+            other => {
+                return Err(Error::Option {
+                    option: "benchmark".into(),
+                    reason: format!("{other:?} is none of {}", STAGES.join(", ")),
+                });
+            }
+        })
+    }
+
+    /// The result, and for how long the host was busy.
+    async fn run(&mut self) -> Result<(Tensor<1>, f64)> {
+        let timer = Timer::start();
+        let watch = &mut Watch::nobody();
+        let recorder = &mut Recorder::off();
+        let result = match self {
+            Stage::Resize {
+                picture,
+                side_px,
+                device,
+            } => {
+                let bytes = square_u8(picture, *side_px);
+                // Its bytes are checked elsewhere; a benchmark of the CPU has nothing to compare with.
+                let some = bytes.iter().step_by(997).map(|&byte| f32::from(byte));
+                let some: Vec<f32> = some.collect();
+                let count = some.len();
+                Tensor::from_data(TensorData::new(some, [count]), &*device)
+            }
+            Stage::Vision {
+                encoder,
+                square,
+                coverage,
+            } => {
+                let (features, _) = encoder.features(square, *coverage, watch, recorder).await?;
+                let all = [features.local, features.global].into_iter().flatten();
+                let firsts = all.map(|map| map.narrow(0, 0, 1).flatten::<1>(0, 2));
+                Tensor::cat(firsts.collect(), 0)
+            }
+            Stage::Enhance {
+                encoder,
+                features,
+                coverage,
+            } => encoder
+                .visual_tokens(features, *coverage, recorder)
+                .flatten(0, 1),
+            Stage::Decoder {
+                decoder,
+                rope,
+                cache,
+                context,
+                tokens,
+            } => {
+                cache.truncate(*context);
+                let hidden = decoder.forward(tokens.clone(), rope, cache);
+                decoder.logits(hidden, 1).flatten(0, 1)
+            }
+        };
+        Ok((result, timer.elapsed_ms()))
+    }
+
+    fn words(&self, asked: &Asked<'_>) -> String {
+        let of = |coverage: &Coverage, encoder: &VisionEncoder| {
+            format!("{} passes", encoder.plan(*coverage).passes().len())
+        };
+        let what = match self {
+            Stage::Resize { side_px, .. } => {
+                format!("{} x {} to {side_px} x {side_px}", PICTURE[0], PICTURE[1])
+            }
+            Stage::Vision {
+                encoder, coverage, ..
+            }
+            | Stage::Enhance {
+                encoder, coverage, ..
+            } => of(coverage, encoder),
+            Stage::Decoder {
+                context, tokens, ..
+            } => format!("{} tokens behind {context}", tokens.dims()[0]),
+        };
+        match asked.shape {
+            "8b" => format!("8b, {} layers, {what}", asked.layers),
+            shape => format!("{shape}, {what}"),
+        }
+    }
+}
+
+fn uniform<const D: usize>(seed: u64, dims: [usize; D], device: &Device) -> Tensor<D> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let count = dims.iter().product();
+    let values: Vec<f32> = (0..count).map(|_| random.random_range(-1.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, dims), device)
+}

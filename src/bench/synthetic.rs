@@ -1,0 +1,159 @@
+//! Weights that nobody trained, in the shapes of a model: what an operation takes does not depend on what they say.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::config::{Ablation, Config, LanguageConfig, VisionConfig};
+use crate::error::{Error, Result};
+use crate::weights::Tensors;
+use crate::weights::arrange::{Arrangement, Precision, arrange};
+use crate::weights::manifest::{Piece, SHARD_BYTES, Stored};
+use crate::weights::names;
+use crate::weights::quantize::Quant;
+
+/// Names of the shapes that stages can be timed in.
+pub const SHAPES: &[&str] = &["8b", "demo", "narrow"];
+/// Rows of `lm_head` in a slice of the released model; all 128,257 of them would hide the rest.
+const SLICE_VOCABULARY: usize = 4096;
+const DEMO_CONFIG: &[u8] = include_bytes!("../../models/demo/config.json");
+
+/// The sizes called `shape`: `8b`, of the released model with so many `layers` in either tower and a small vocabulary;
+/// `demo`, the demo model as it is; `narrow`, 32 layers so thin that nothing is left but their launches.
+///
+/// # Errors
+/// [`Error::Option`] for another name.
+pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
+    let released = |vision: VisionConfig, language: LanguageConfig| Config {
+        vision,
+        language,
+        crops_per_side: 3,
+        dem_heads: 8,
+        ablation: Ablation::default(),
+        bos_token_id: 1,
+        eos_token_ids: vec![2],
+        random_weights: true,
+        scope: None,
+    };
+    let language = LanguageConfig {
+        hidden_size: 4096,
+        intermediate_size: 14_336,
+        num_hidden_layers: layers,
+        num_attention_heads: 32,
+        num_key_value_heads: 8,
+        vocab_size: SLICE_VOCABULARY,
+        rope_theta: 500_000.0,
+        rms_norm_eps: 1e-5,
+        max_position_embeddings: 8192,
+    };
+    // The tower's last layer is never run.
+    let vision = VisionConfig {
+        num_hidden_layers: layers + 1,
+        ..VisionConfig::clip_vit_l_14_336()
+    };
+    match shape {
+        "8b" => Ok(released(vision, language)),
+        "demo" => Config::from_json(DEMO_CONFIG, None),
+        "narrow" => Ok(released(
+            VisionConfig {
+                hidden_size: 64,
+                intermediate_size: 128,
+                num_hidden_layers: 2,
+                num_attention_heads: 4,
+                crop_px: 28,
+                ..vision
+            },
+            LanguageConfig {
+                hidden_size: 256,
+                intermediate_size: 512,
+                num_hidden_layers: 32,
+                num_attention_heads: 8,
+                num_key_value_heads: 2,
+                ..language
+            },
+        )),
+        _ => Err(Error::Option {
+            option: "shape".into(),
+            reason: format!("{shape:?} is none of {}", SHAPES.join(", ")),
+        }),
+    }
+}
+
+/// Random tensors, held as a model converted to `q4` holds them; the embeddings alone are floats.
+pub struct Synthetic {
+    stored: BTreeMap<String, Stored>,
+    random: RefCell<ChaCha8Rng>,
+}
+
+impl Synthetic {
+    /// For every tensor of `config`.
+    ///
+    /// # Errors
+    /// As [`arrange`].
+    pub fn new(config: &Config) -> Result<Self> {
+        let Arrangement { tensors, .. } =
+            arrange(&names::tensors(config), Precision::Q4, SHARD_BYTES)?;
+        Ok(Synthetic {
+            stored: tensors,
+            random: RefCell::new(ChaCha8Rng::seed_from_u64(1)),
+        })
+    }
+}
+
+impl Tensors for Synthetic {
+    fn check(&self, name: &str, _: &[usize]) -> Result<()> {
+        match self.stored.contains_key(name) {
+            true => Ok(()),
+            false => Err(Error::TensorMissing {
+                name: name.to_string(),
+                file: "the synthetic weights".into(),
+                hint: String::new(),
+            }),
+        }
+    }
+
+    async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let mut random = self.random.borrow_mut();
+        let inputs: usize = shape[1..].iter().product();
+        let scale = (3.0 / inputs as f32).sqrt();
+        let is_norm = shape.len() == 1 && name.ends_with(".weight");
+        let centre = if is_norm { 1.0 } else { 0.0 };
+        let scale = if shape.len() == 1 { 0.1 } else { scale };
+        let value = |_| centre + random.random_range(-scale..scale);
+        Ok((0..shape.iter().product()).map(value).collect())
+    }
+
+    fn quantized(&self, name: &str) -> Option<(Quant, &Stored)> {
+        let stored = self.stored.get(name)?;
+        // Rows of a file there is none of.
+        let is_table = name == names::EMBEDDINGS;
+        Some((stored.dtype.quant().filter(|_| !is_table)?, stored))
+    }
+
+    async fn piece(&self, stored: &Stored, piece: &Piece) -> Result<Bytes> {
+        let Some(quant) = stored.dtype.quant() else {
+            return Err(Error::Quantised {
+                reason: "a tensor of floats has no pieces".into(),
+            });
+        };
+        let columns = stored.shape[1];
+        let layout = quant.layout(piece.rows, columns)?;
+        let mut random = self.random.borrow_mut();
+        let mut bytes = vec![0; layout.codes];
+        random.fill_bytes(&mut bytes);
+        bytes.resize(layout.codes + layout.block_scales, 64);
+        // The mean square of what random codes mean, so that a product is as large as what it is made of.
+        let level = match quant {
+            Quant::Q4 => 6.4f32,
+            Quant::Q8 => 74.0,
+        };
+        let scale = 1.0 / (64.0 * level * (columns as f32).sqrt());
+        for _ in 0..piece.rows {
+            bytes.extend(scale.to_le_bytes());
+        }
+        Ok(Bytes::from(bytes))
+    }
+}
