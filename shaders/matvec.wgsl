@@ -16,9 +16,9 @@
 // f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
-const LANES: u32 = 16u;
+const LANES: u32 = 8u;
 const FOUR: u32 = 4u;
-const ROWS: u32 = 16u;            // WORKGROUP_SIZE / LANES * FOUR
+const ROWS: u32 = 32u;            // WORKGROUP_SIZE / LANES * FOUR
 // Replaced when the pipeline is made:
 const NORM: u32 = 0u;
 const GATED: u32 = 0u;

@@ -11,18 +11,21 @@
 //
 // One workgroup: ROWS rows of W against one row of x. A thread has EIGHT rows and every LANES-th block of columns:
 // what it fetches of x serves all of them. Where GATED, four of the eight are rows of the gate, four of what it gates.
+// Narrow matrices have fewer lanes, so that none is without a block.
 // Codes are masked where they stand, and not shifted: what a place is worth goes into the constants that they are
 // multiplied with anyway. f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
-const LANES: u32 = 32u;
 const EIGHT: u32 = 8u;
-const ROWS: u32 = 16u;            // WORKGROUP_SIZE / LANES * EIGHT
 const BLOCK: u32 = 32u;
 // Replaced when the pipeline is made:
+const LANES: u32 = 32u;           // a power of two, at least four
 const BITS: u32 = 4u;             // or 8
 const NORM: u32 = 0u;             // 1: x is RMS-normalised first
 const GATED: u32 = 0u;            // 1: W is a gate above what it gates, y = silu(gate) * up
+
+const ROWS: u32 = WORKGROUP_SIZE / LANES * EIGHT;
+const ROWS_DONE: u32 = ROWS >> GATED;
 
 const HAS_BIAS: u32 = 1u;
 const HAS_RESIDUAL: u32 = 2u;
@@ -108,25 +111,51 @@ fn block_product(index: u32, scales: u32, up: u32, c: Columns) -> f32 {
 
 // What its lanes found for one of a group's eight rows.
 fn total(lanes: u32, of_eight: u32) -> f32 {
-    let first = of_eight / 4u * WORKGROUP_SIZE + lanes * LANES;
+    let first = (of_eight >> 2u) * WORKGROUP_SIZE + lanes * LANES;
+    let of_four = of_eight & 3u;
     var sum = 0.0;
-    for (var i = 0u; i < LANES; i += 1u) { sum += partial[first + i][of_eight % 4u]; }
+    for (var i = 0u; i < LANES; i += 1u) { sum += partial[first + i][of_four]; }
     return sum;
 }
 
 // Without the 2^24 of its blocks' scales.
 fn row_scale(row: u32) -> f32 { return row_scales[row] * 0x1p-24; }
 
+// One over the root of the mean square of x.
+fn norm() -> f32 {
+    var sum = 0.0;
+    for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
+    return inverseSqrt(sum / f32(params.columns) + params.eps);
+}
+
+// Output `output`, which is number `index` of this workgroup's.
+fn product(index: u32, output: u32, inverse: f32) -> f32 {
+    if (GATED == 0u) { return total(index / EIGHT, index % EIGHT) * row_scale(output) * inverse; }
+    let gate = total(index / 4u, index % 4u) * row_scale(output) * inverse;
+    let up = total(index / 4u, 4u + index % 4u) * row_scale(params.w_rows / 2u + output) * inverse;
+    return gate / (1.0 + exp(-gate)) * up;
+}
+
+fn finish(row: u32, output: u32, value: f32) {
+    let column = params.first_output + output;
+    let at = row * params.outputs + column;
+    var y = value;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let blocks = params.columns / BLOCK;
-    let gated_rows = params.w_rows / 2u;
-    let tile = group.y * params.groups_x + group.x;
-    let row = select(tile * ROWS + thread / LANES * EIGHT, tile * ROWS / 2u + thread / LANES * EIGHT / 2u, GATED == 1u);
+    let first_output = (group.y * params.groups_x + group.x) * ROWS_DONE;
+    let outputs = params.w_rows >> GATED;
+    let row = first_output + thread / LANES * (EIGHT >> GATED);
     // A row behind the last is the last: nothing is made of it.
-    let last = select(params.w_rows, gated_rows, GATED == 1u) - 1u;
-    let near = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last));
-    let far = select(min(vec4<u32>(row) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)), near + gated_rows, GATED == 1u);
+    let near = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(outputs - 1u));
+    var far = near + outputs;
+    if (GATED == 0u) { far = min(vec4<u32>(row) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(outputs - 1u)); }
     let i = near * blocks;
     let j = far * blocks;
     let scales = params.block_scales;
@@ -155,33 +184,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (NORM == 1u) { squares[thread] = dot(square, vec4<f32>(1.0)); }
     workgroupBarrier();
 
-    // A thread for each output that is done.
-    var y: f32;
-    var output: u32;
-    if (GATED == 1u) {
-        output = tile * ROWS / 2u + thread;
-        if (thread >= ROWS / 2u || output >= gated_rows) { return; }
-        y = total(thread / 4u, thread % 4u) * row_scale(output);
-    } else {
-        output = tile * ROWS + thread;
-        if (thread >= ROWS || output >= params.w_rows) { return; }
-        y = total(thread / EIGHT, thread % EIGHT) * row_scale(output);
-    }
     var inverse = 1.0;
-    if (NORM == 1u) {
-        var sum = 0.0;
-        for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
-        inverse = inverseSqrt(sum / f32(params.columns) + params.eps);
+    if (NORM == 1u && thread < ROWS_DONE) { inverse = norm(); }
+    for (var index = thread; index < ROWS_DONE; index += WORKGROUP_SIZE) {
+        let output = first_output + index;
+        if (output < outputs) { finish(group.z, output, product(index, output, inverse)); }
     }
-    y *= inverse;
-    if (GATED == 1u) {
-        let up = total(thread / 4u, 4u + thread % 4u) * row_scale(gated_rows + output) * inverse;
-        y = y / (1.0 + exp(-y)) * up;
-    }
-    let column = params.first_output + output;
-    let at = group.z * params.outputs + column;
-    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
-    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
-    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
-    out[at] = y;
 }

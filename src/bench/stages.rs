@@ -19,8 +19,8 @@ use crate::progress::Watch;
 use crate::stages::{Recorder, read, settle};
 use crate::timer::Timer;
 use crate::vision::encoder::VisionEncoder;
-use crate::vision::perspectives::Features;
-use crate::vision::plan::Coverage;
+use crate::vision::perspectives::{Features, Perspectives, Prepared};
+use crate::vision::plan::{Coverage, Plan};
 use crate::weights::build::Builder;
 
 /// Names of what [`time_stage`] times.
@@ -30,6 +30,7 @@ pub const STAGES: &[&str] = &[
     "vision_dense",
     "enhance",
     "enhance_dense",
+    "projector",
     "prefill",
     "decode",
 ];
@@ -129,9 +130,13 @@ enum Stage {
         coverage: Coverage,
     },
     Enhance {
-        encoder: Box<VisionEncoder>,
+        perspectives: Box<Perspectives>,
+        prepared: Box<Prepared>,
         features: Features,
-        coverage: Coverage,
+    },
+    Projector {
+        perspectives: Box<Perspectives>,
+        tokens: Tensor<2>,
     },
     Decoder {
         decoder: Box<Decoder>,
@@ -156,6 +161,7 @@ impl Stage {
             notices: Vec::new(),
         };
         let side_px = config.square_px();
+        let (tokens, channels) = (config.image_tokens(), config.vision.hidden_size);
         let coverage = match asked.stage.ends_with("_dense") {
             true => Coverage::Dense,
             false => Coverage::Live,
@@ -176,26 +182,23 @@ impl Stage {
                 }
             }
             "enhance" => {
-                let tower = builder.clip_tower().await?;
-                let perspectives = builder.perspectives().await?;
-                let encoder = Box::new(VisionEncoder::new(config, tower, perspectives, device));
-                let plan = encoder.plan(coverage);
-                let dims = [
-                    plan.passes().len(),
-                    config.image_tokens(),
-                    config.vision.hidden_size,
-                ];
-                let features = Features::from_passes(plan, uniform(2, dims, device));
+                let prepared = Box::new(Prepared::new(config, coverage, device));
+                let passes = prepared.plan.passes().len();
+                let features = uniform(2, [passes, tokens, channels], device);
                 Stage::Enhance {
-                    encoder,
-                    features,
-                    coverage,
+                    perspectives: Box::new(builder.perspectives().await?),
+                    features: Features::from_passes(&prepared.plan, features),
+                    prepared,
                 }
             }
+            "projector" => Stage::Projector {
+                perspectives: Box::new(builder.perspectives().await?),
+                tokens: uniform(2, [tokens, channels], device),
+            },
             "prefill" | "decode" => {
                 let decoder = Box::new(builder.decoder().await?);
                 let language = &config.language;
-                let prompt = config.image_tokens() + QUESTION;
+                let prompt = tokens + QUESTION;
                 let is_decode = asked.stage == "decode";
                 let context = if is_decode {
                     asked.context.unwrap_or(prompt)
@@ -254,12 +257,21 @@ impl Stage {
                 Tensor::cat(firsts.collect(), 0)
             }
             Stage::Enhance {
-                encoder,
+                perspectives,
+                prepared,
                 features,
-                coverage,
-            } => encoder
-                .visual_tokens(features, *coverage, recorder)
-                .flatten(0, 1),
+            } => {
+                let enhanced = perspectives.high_resolution(prepared, features);
+                let output = enhanced.map(|enhanced| enhanced.output.flatten(0, 1));
+                output.ok_or_else(|| Error::Option {
+                    option: "benchmark".into(),
+                    reason: "these sizes have no enhancement".into(),
+                })?
+            }
+            Stage::Projector {
+                perspectives,
+                tokens,
+            } => perspectives.projector.forward(tokens.clone()).flatten(0, 1),
             Stage::Decoder {
                 decoder,
                 rope,
@@ -276,19 +288,16 @@ impl Stage {
     }
 
     fn words(&self, asked: &Asked<'_>) -> String {
-        let of = |coverage: &Coverage, encoder: &VisionEncoder| {
-            format!("{} passes", encoder.plan(*coverage).passes().len())
-        };
+        let passes = |plan: &Plan| format!("{} passes", plan.passes().len());
         let what = match self {
             Stage::Resize { side_px, .. } => {
                 format!("{} x {} to {side_px} x {side_px}", PICTURE[0], PICTURE[1])
             }
             Stage::Vision {
                 encoder, coverage, ..
-            }
-            | Stage::Enhance {
-                encoder, coverage, ..
-            } => of(coverage, encoder),
+            } => passes(encoder.plan(*coverage)),
+            Stage::Enhance { prepared, .. } => passes(&prepared.plan),
+            Stage::Projector { tokens, .. } => format!("{} tokens", tokens.dims()[0]),
             Stage::Decoder {
                 context, tokens, ..
             } => format!("{} tokens behind {context}", tokens.dims()[0]),

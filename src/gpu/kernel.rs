@@ -137,7 +137,9 @@ impl GpuTensor {
                 .first()
                 .is_none_or(|made: &Self| made.0.device != self.0.device)
             {
-                *absent = (0..MAX_ABSENT).map(|_| output(self, [ABSENT_NUMBERS])).collect();
+                *absent = (0..MAX_ABSENT)
+                    .map(|_| output(self, [ABSENT_NUMBERS]))
+                    .collect();
             }
             absent[place].clone()
         })

@@ -112,7 +112,7 @@ impl Perspectives {
     }
 
     /// The maps, enhanced and fused, or (Tab. 6) as they are or their sum; none without maps.
-    fn high_resolution(&self, prepared: &Prepared, features: &Features) -> Option<Enhanced> {
+    pub fn high_resolution(&self, prepared: &Prepared, features: &Features) -> Option<Enhanced> {
         let Prepared { plan, selection } = prepared;
         let modules = plan.ablation.modules;
         let local = features.local.clone().filter(|_| modules.has_local());

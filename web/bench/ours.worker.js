@@ -1,11 +1,14 @@
-/** Times the engine's kernels, in a worker as the page has it. */
+/** Times the engine's kernels and stages, in a worker as the page has it. */
 
-import init, { time_kernel } from './inf-llava.js';
+import init, { time_kernel, time_stage } from './inf-llava.js';
 
-self.addEventListener('message', async ({ data: { name, runs } }) => {
+self.addEventListener('message', async ({ data: { kernel, stage, shape, layers, context, runs } }) => {
   try {
     await init();
-    self.postMessage({ value: await time_kernel('wgpu', name, runs) });
+    const timing = kernel
+      ? await time_kernel('wgpu', kernel, runs)
+      : await time_stage('wgpu', shape, stage, layers ?? 1, context, runs);
+    self.postMessage({ value: timing });
   } catch (error) {
     self.postMessage({ error: error.message ?? String(error) });
   }

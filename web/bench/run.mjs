@@ -4,15 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { askWorker, launchBrowser, REPOSITORY } from '../test/harness.mjs';
-import { serve } from '../test/server.mjs';
-
-const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
-const HERE = join(REPOSITORY, 'web/bench');
-const RUNS = Number(process.env.RUNS ?? 5);
+import { median, openBench, RUNS } from './page.mjs';
 
 /** Ours, theirs (several, where one of ours takes the place of several), and in how many times the time it should be. */
 const ROWS = [
@@ -24,26 +16,12 @@ const ROWS = [
   { ours: 'dem_attention', theirs: [['attention', 9, 64, 576, 1024, 8], ['attention', 1, 576, 576, 1024, 8]], bar: 4 },
 ];
 
-const folder = await mkdtemp(join(tmpdir(), 'inf-llava-bench-'));
-for (const name of ['inf-llava.js', 'inf-llava_bg.wasm', 'snippets']) {
-  await cp(join(DIST, name), join(folder, name), { recursive: true });
-}
-for (const name of await readdir(HERE)) {
-  if (name.endsWith('.js')) await cp(join(HERE, name), join(folder, name));
-}
-await cp(join(HERE, 'node_modules/onnxruntime-web/dist'), join(folder, 'ort'), { recursive: true });
-await writeFile(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><title>bench</title>');
-const server = await serve(folder);
-const browser = await launchBrowser();
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-const ours = async (name) => (await askWorker(browser, server.url, './ours.worker.js', { name, runs: RUNS })).value;
+const bench = await openBench();
 
 /** In a page of its own, so that neither has to share its adapter. */
 async function theirs([name, ...sizes]) {
-  const page = await browser.newPage();
-  await page.goto(server.url);
+  const page = await bench.browser.newPage();
+  await page.goto(bench.url);
   const timed = await page.evaluate(
     async ([name, sizes, runs]) => {
       const cases = await import('./cases.js');
@@ -60,7 +38,7 @@ const asked = process.argv.slice(2);
 console.log('| operation | here, ms | onnxruntime-web, ms | times quicker | bar |');
 console.log('| --- | --- | --- | --- | --- |');
 for (const row of ROWS.filter(({ ours }) => asked.length === 0 || asked.includes(ours))) {
-  const timing = await ours(row.ours);
+  const timing = await bench.time({ kernel: row.ours });
   let other = 0;
   for (const graph of row.theirs) {
     const { ms, size } = await theirs(graph);
@@ -71,6 +49,4 @@ for (const row of ROWS.filter(({ ours }) => asked.length === 0 || asked.includes
   const ratio = (other / mine).toFixed(1);
   console.log(`| ${row.ours}: ${timing.shape} | ${mine.toFixed(0)} | ${other.toFixed(0)} | ${ratio} | ${row.bar} |`);
 }
-await browser.close();
-await server.close();
-await rm(folder, { recursive: true });
+await bench.close();

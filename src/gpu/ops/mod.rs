@@ -38,6 +38,7 @@ pub const KERNELS: &[Kernel] = &[
     product::QUANTIZED_MATMUL,
     product::QUANTIZED_MATMUL.with("BITS", 8).with("GATED", 1),
     product::QUANTIZED_MATVEC,
+    product::QUANTIZED_MATVEC.with("LANES", 4),
     product::QUANTIZED_MATVEC
         .with("BITS", 8)
         .with("GATED", 1)

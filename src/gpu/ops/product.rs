@@ -22,7 +22,9 @@ pub(super) const QUANTIZED_MATMUL: Kernel =
     Kernel::new("quantized_matmul", QUANTIZED_MATMUL_SHADER);
 /// Rows of W that a workgroup does.
 const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
-const QUANTIZED_MATVEC_ROWS: usize = wgsl_const(QUANTIZED_MATVEC_SHADER, "ROWS") as usize;
+/// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least and at most.
+const EIGHT: usize = wgsl_const(QUANTIZED_MATVEC_SHADER, "EIGHT") as usize;
+const LANES: [usize; 2] = [4, 8];
 const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
 const QUANTIZED_TILE: usize = wgsl_const(QUANTIZED_MATMUL_SHADER, "TILE") as usize;
 /// Up to so many rows of x each fetches the weights for itself.
@@ -135,7 +137,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     let mut first_output = 0;
     for piece in pieces {
         let done = piece.rows >> usize::from(with.gated);
-        let (kernel, groups) = launch_of(&piece, rows, norm.is_some(), with.gated);
+        let (kernel, groups) = launch_of(&piece, [rows, columns], norm.is_some(), with.gated);
         let mut inputs = vec![x.clone()];
         inputs.extend(is_few.then(|| norm_weight.clone()));
         inputs.extend(piece.buffers);
@@ -162,14 +164,25 @@ fn flags(with: &With) -> u32 {
         | u32::from(with.quick_gelu) << 2
 }
 
-/// The kernel for `rows` rows of x with a piece, and its workgroups.
-fn launch_of(piece: &Piece, rows: usize, has_norm: bool, is_gated: bool) -> (Kernel, [u32; 3]) {
+/// The kernel for x `[rows, columns]` with a piece, and its workgroups.
+fn launch_of(
+    piece: &Piece,
+    [rows, columns]: [usize; 2],
+    has_norm: bool,
+    is_gated: bool,
+) -> (Kernel, [u32; 3]) {
     let (matvec, matvec_rows, matmul, tile) = match piece.quant {
         None => (MATVEC, MATVEC_ROWS, MATMUL, TILE),
         Some(quant) => {
             let of_bits = |kernel: Kernel| kernel.with("BITS", quant.bits() as u32);
             let (matvec, matmul) = (of_bits(QUANTIZED_MATVEC), of_bits(QUANTIZED_MATMUL));
-            (matvec, QUANTIZED_MATVEC_ROWS, matmul, QUANTIZED_TILE)
+            let [least, most] = LANES;
+            let blocks = columns / BLOCK;
+            let lanes = (blocks + 1).next_power_of_two() / 2;
+            let lanes = lanes.clamp(least, most);
+            let rows = QUANTIZED_MATVEC.workgroup_size as usize / lanes * EIGHT;
+            let matvec = matvec.with("LANES", lanes as u32);
+            (matvec, rows, matmul, QUANTIZED_TILE)
         }
     };
     let gated = |kernel: Kernel| kernel.with("GATED", u32::from(is_gated));
