@@ -76,6 +76,9 @@ mod samples;
 #[path = "stages/scenes.rs"]
 mod scenes;
 #[cfg(feature = "model")]
+#[path = "stages/self_test.rs"]
+mod self_test;
+#[cfg(feature = "model")]
 #[path = "stages/session.rs"]
 mod session;
 #[cfg(feature = "model")]

@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
+use crate::gpu::ops::do_without;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
 use crate::timer::Timer;
@@ -104,6 +105,9 @@ struct ModelArgs {
     /// (and cuda, if built with that feature)
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
+    /// Do without this kernel: its operation takes its slower body. To find out whether a driver gets one wrong
+    #[arg(long, value_name = "NAME")]
+    without_kernel: Vec<String>,
     /// Tokens of context to make room for [default: 4096, or less if the model knows fewer]
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
@@ -118,7 +122,11 @@ impl ModelArgs {
     }
 
     async fn device(&self) -> anyhow::Result<ChosenDevice> {
-        Ok(choose(DeviceChoice::from_name(&self.device)?).await?)
+        let device = choose(DeviceChoice::from_name(&self.device)?).await?;
+        for name in &self.without_kernel {
+            do_without(name)?;
+        }
+        Ok(device)
     }
 
     /// Loads the model, with a progress bar; gives also the milliseconds that took.

@@ -10,6 +10,7 @@ use burn::tensor::wgpu::{WgpuBackend, WgpuOptions, wgpu};
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 use burn::tensor::{Device, Tensor};
 
+use super::self_test::{CASES, self_test};
 use crate::error::{Error, Result};
 
 /// What the user asked for.
@@ -117,6 +118,10 @@ fn cpu() -> ChosenDevice {
 
 /// Made once. Natively the lock is held while it is made: burn refuses a second registration.
 #[cfg(not(target_arch = "wasm32"))]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "nothing else runs on this thread"
+)]
 async fn wgpu_device() -> Result<ChosenDevice> {
     let mut made = WGPU.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = made.as_ref() {
@@ -125,7 +130,10 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     let mut reasons = Vec::new();
     for kind in ADAPTER_KINDS {
         match options(kind).init_with_setup() {
-            Ok((device, setup)) => return Ok(made.insert(describe(device, &setup)).clone()),
+            Ok((device, setup)) => {
+                let chosen = tested(describe(device, &setup)).await?;
+                return Ok(made.insert(chosen).clone());
+            }
             Err(WgpuInitError::AdapterUnavailable { .. }) => {}
             Err(other) => reasons.push(other.to_string()),
         }
@@ -143,7 +151,7 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     match Device::wgpu_options().init_with_setup_async().await {
         Ok((device, setup)) => {
             let name = format!("WebGPU: {}", crate::web::adapter_name().await);
-            let chosen = with_limits(device, &setup, name);
+            let chosen = tested(with_limits(device, &setup, name)).await?;
             *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
             Ok(chosen)
         }
@@ -209,6 +217,16 @@ fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
             format!("{kind}, {:?}: {}", info.backend, info.name),
         )
     }
+}
+
+/// The device once its kernels are known to be right; those that are not are named and not used.
+async fn tested(chosen: ChosenDevice) -> Result<ChosenDevice> {
+    let wrong = self_test(&chosen.device, CASES).await?;
+    let name = match wrong.is_empty() {
+        true => chosen.name,
+        false => format!("{} (without its kernels {})", chosen.name, wrong.join(", ")),
+    };
+    Ok(ChosenDevice { name, ..chosen })
 }
 
 /// The device by its name, with the limits of its buffers; how much is free is not known.

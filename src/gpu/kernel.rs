@@ -4,6 +4,7 @@
 //! binding is `read_write`, since cubecl may put several tensors into one buffer.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::Wgpu;
 use burn::backend::wgpu::{
@@ -26,6 +27,21 @@ pub fn launches() -> u64 {
     LAUNCHES.get()
 }
 
+/// The kernel of the file `shaders/$name.wgsl`, whose text is valid WGSL as it stands, with the entry point `main` and
+/// its WORKGROUP_SIZE.
+macro_rules! kernel {
+    ($name:literal) => {{
+        static DISTRUSTED: std::sync::atomic::AtomicBool =
+            std::sync::atomic::AtomicBool::new(false);
+        $crate::gpu::kernel::Kernel::new(
+            $name,
+            include_str!(concat!("../../../shaders/", $name, ".wgsl")),
+            &DISTRUSTED,
+        )
+    }};
+}
+pub(crate) use kernel;
+
 /// A WGSL file, and which variant of it.
 #[derive(Clone, Copy)]
 pub struct Kernel {
@@ -34,6 +50,8 @@ pub struct Kernel {
     source: &'static str,
     /// Threads of a workgroup, as in the file.
     pub workgroup_size: u32,
+    /// Set when it was seen to compute something wrong here.
+    distrusted: &'static AtomicBool,
     /// Constants of the file that have other values; unused places are empty.
     variant: [(&'static str, u32); MAX_CONSTANTS],
 }
@@ -42,15 +60,34 @@ pub struct Kernel {
 const MAX_CONSTANTS: usize = 4;
 
 impl Kernel {
-    /// The file `name`.wgsl, whose `source` is valid WGSL as it stands, with the entry point `main` and its
-    /// WORKGROUP_SIZE.
-    pub const fn new(name: &'static str, source: &'static str) -> Self {
+    /// See [`kernel!`].
+    pub const fn new(
+        name: &'static str,
+        source: &'static str,
+        distrusted: &'static AtomicBool,
+    ) -> Self {
         Kernel {
             name,
             source,
             workgroup_size: wgsl_const(source, "WORKGROUP_SIZE"),
+            distrusted,
             variant: [("", 0); MAX_CONSTANTS],
         }
+    }
+
+    /// Whether it may be launched: its operation else takes its reference body.
+    pub fn is_trusted(&self) -> bool {
+        !self.distrusted.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it may be launched, in all its variants.
+    pub fn trust(&self, is_trusted: bool) {
+        self.distrusted.store(!is_trusted, Ordering::Relaxed);
+    }
+
+    /// A constant of its file.
+    pub const fn constant(&self, name: &str) -> usize {
+        wgsl_const(self.source, name) as usize
     }
 
     /// The same with another value for the constant `name` of its source.

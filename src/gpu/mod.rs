@@ -7,3 +7,4 @@ pub mod device;
 pub mod kernel;
 pub mod ops;
 pub mod reference;
+pub mod self_test;

@@ -12,6 +12,13 @@ pub struct LayerCache {
 }
 
 impl LayerCache {
+    /// For keys and values of `shape`.
+    pub fn new(shape: [usize; 3], device: &Device) -> Self {
+        LayerCache {
+            stores: [(); 2].map(|()| Tensor::zeros(shape, device)),
+        }
+    }
+
     /// All keys, whatever of them is held.
     pub fn keys(&self) -> &Tensor<3> {
         &self.stores[0]
@@ -44,9 +51,7 @@ impl KvCache {
     /// Room for `capacity` tokens.
     pub fn new(config: &LanguageConfig, capacity: usize, device: &Device) -> Self {
         let shape = [config.num_key_value_heads, capacity, config.head_dim()];
-        let layer = |_| LayerCache {
-            stores: [(); 2].map(|()| Tensor::zeros(shape, device)),
-        };
+        let layer = |_| LayerCache::new(shape, device);
         KvCache {
             layers: (0..config.num_hidden_layers).map(layer).collect(),
             capacity,

@@ -225,3 +225,28 @@ fn info_tells_what_a_model_needs() {
         "{words}"
     );
 }
+
+/// Each operation is as right without its kernel, and the greedy answer needs none either.
+#[test]
+fn parity_without_kernels() {
+    let model = crate::fixture("tiny").display().to_string();
+    let ask = |more: &[&str]| {
+        let mut args = vec!["parity", "--json", "--device", "wgpu", "--model", &model];
+        args.extend(more);
+        json(&stdout(&args))
+    };
+    let all: Vec<&str> = inf_llava::gpu::ops::KERNELS
+        .iter()
+        .map(|kernel| kernel.name)
+        .collect();
+    let without: Vec<&str> = all
+        .iter()
+        .flat_map(|name| ["--without-kernel", name])
+        .collect();
+    assert_eq!(ask(&without)["passed"], true);
+    for name in ["quantized_matvec", "norm", "matvec"] {
+        assert_eq!(ask(&["--without-kernel", name])["passed"], true, "{name}");
+    }
+    let args = ["parity", "--model", &model, "--without-kernel", "matvek"];
+    refused(&args, 2, &["matvek", "quantized_matvec"]);
+}

@@ -2,12 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, launch, wgsl_const};
+use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
 
-const SHADER: &str = include_str!("../../../shaders/attention.wgsl");
-pub(super) const KERNEL: Kernel = Kernel::new("attention", SHADER);
-const QUERIES: usize = wgsl_const(SHADER, "QUERIES") as usize;
-const MAX_HEAD_DIM: usize = wgsl_const(SHADER, "MAX_HEAD_DIM") as usize;
+pub(super) const KERNEL: Kernel = kernel!("attention");
+const QUERIES: usize = KERNEL.constant("QUERIES");
+const MAX_HEAD_DIM: usize = KERNEL.constant("MAX_HEAD_DIM");
 /// Entries of the uniform's list of tiles.
 pub(super) const MAX_TILES: usize = 16;
 
@@ -68,7 +67,7 @@ impl Attention {
         k: &Tensor<E>,
         v: &Tensor<E>,
     ) -> Option<Tensor<D>> {
-        if !Self::fits(self.head_dim) {
+        if !Self::fits(self.head_dim) || !KERNEL.is_trusted() {
             return None;
         }
         let shape = q.dims();

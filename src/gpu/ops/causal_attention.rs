@@ -4,16 +4,14 @@
 use burn::tensor::Tensor;
 
 use super::attention::{Attention, MapParams, Rows};
-use crate::gpu::kernel::{GpuTensor, Kernel, launch, launch_into, output, wgsl_const};
+use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
 use crate::gpu::reference;
 
-const DECODE_SHADER: &str = include_str!("../../../shaders/decode_attention.wgsl");
-const COMBINE_SHADER: &str = include_str!("../../../shaders/decode_combine.wgsl");
-pub(super) const DECODE: Kernel = Kernel::new("decode_attention", DECODE_SHADER);
-pub(super) const COMBINE: Kernel = Kernel::new("decode_combine", COMBINE_SHADER);
+pub(super) const DECODE: Kernel = kernel!("decode_attention");
+pub(super) const COMBINE: Kernel = kernel!("decode_combine");
 /// Keys of a split, and heads of a workgroup.
-const SPAN: usize = wgsl_const(DECODE_SHADER, "SPAN") as usize;
-const FOUR: usize = wgsl_const(DECODE_SHADER, "FOUR") as usize;
+const SPAN: usize = DECODE.constant("SPAN");
+const FOUR: usize = DECODE.constant("FOUR");
 /// Up to so many tokens each fetches the cache for itself.
 const FEW_TOKENS: usize = 8;
 
@@ -62,6 +60,9 @@ fn on_gpu(
         return attention.run(&MapParams::default(), q, keys, values);
     }
 
+    if !DECODE.is_trusted() || !COMBINE.is_trusted() {
+        return None;
+    }
     let inputs = [
         GpuTensor::from_float(q)?,
         GpuTensor::from_float(keys)?,

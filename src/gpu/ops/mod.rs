@@ -11,6 +11,7 @@ mod rotary_cache;
 mod self_attention;
 
 use super::kernel::Kernel;
+use crate::error::{Error, Result};
 pub use argmax::argmax;
 pub use causal_attention::causal_attention;
 pub use crop_patchify::{CropShape, Square, crop_patchify};
@@ -19,6 +20,40 @@ pub use norm::{layer_norm, rms_norm};
 pub use product::{Matrix, With, product};
 pub use rotary_cache::rotary_cache;
 pub use self_attention::self_attention;
+
+/// The kernels, one for each file.
+pub mod kernels {
+    use super::Kernel;
+
+    pub const ARGMAX: Kernel = super::argmax::KERNEL;
+    pub const ATTENTION: Kernel = super::attention::KERNEL;
+    pub const CROP_PATCHIFY: Kernel = super::crop_patchify::KERNEL;
+    pub const DECODE_ATTENTION: Kernel = super::causal_attention::DECODE;
+    pub const DECODE_COMBINE: Kernel = super::causal_attention::COMBINE;
+    pub const MATMUL: Kernel = super::product::MATMUL;
+    pub const MATVEC: Kernel = super::product::MATVEC;
+    pub const NORM: Kernel = super::norm::KERNEL;
+    pub const QUANTIZED_MATMUL: Kernel = super::product::QUANTIZED_MATMUL;
+    pub const QUANTIZED_MATVEC: Kernel = super::product::QUANTIZED_MATVEC;
+    pub const ROTARY_CACHE: Kernel = super::rotary_cache::KERNEL;
+}
+
+/// Lets no variant of the kernel `name` be launched.
+///
+/// # Errors
+/// [`Error::Option`] listing the names, if there is none of this name.
+pub fn do_without(name: &str) -> Result<()> {
+    let Some(kernel) = KERNELS.iter().find(|kernel| kernel.name == name) else {
+        let mut names: Vec<&str> = KERNELS.iter().map(|kernel| kernel.name).collect();
+        names.dedup();
+        return Err(Error::Option {
+            option: "without-kernel".into(),
+            reason: format!("{name:?} is none of {}", names.join(", ")),
+        });
+    };
+    kernel.trust(false);
+    Ok(())
+}
 
 /// Every kernel in every variant, for checks that want them all.
 pub const KERNELS: &[Kernel] = &[

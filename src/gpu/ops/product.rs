@@ -5,28 +5,22 @@ use burn::tensor::Tensor;
 
 use super::norm::rms_norm;
 use crate::gpu::cpu;
-use crate::gpu::kernel::{GpuTensor, Kernel, launch_into, output, wgsl_const};
+use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch_into, output};
 use crate::gpu::reference;
 use crate::nn::{Bits, QuantizedMatrix};
 use crate::weights::quantize::{BLOCK, Quant};
 
-const MATVEC_SHADER: &str = include_str!("../../../shaders/matvec.wgsl");
-const MATMUL_SHADER: &str = include_str!("../../../shaders/matmul.wgsl");
-const QUANTIZED_MATVEC_SHADER: &str = include_str!("../../../shaders/quantized_matvec.wgsl");
-const QUANTIZED_MATMUL_SHADER: &str = include_str!("../../../shaders/quantized_matmul.wgsl");
-pub(super) const MATVEC: Kernel = Kernel::new("matvec", MATVEC_SHADER);
-pub(super) const MATMUL: Kernel = Kernel::new("matmul", MATMUL_SHADER);
-pub(super) const QUANTIZED_MATVEC: Kernel =
-    Kernel::new("quantized_matvec", QUANTIZED_MATVEC_SHADER);
-pub(super) const QUANTIZED_MATMUL: Kernel =
-    Kernel::new("quantized_matmul", QUANTIZED_MATMUL_SHADER);
+pub(super) const MATVEC: Kernel = kernel!("matvec");
+pub(super) const MATMUL: Kernel = kernel!("matmul");
+pub(super) const QUANTIZED_MATVEC: Kernel = kernel!("quantized_matvec");
+pub(super) const QUANTIZED_MATMUL: Kernel = kernel!("quantized_matmul");
 /// Rows of W that a workgroup does.
-const MATVEC_ROWS: usize = wgsl_const(MATVEC_SHADER, "ROWS") as usize;
+const MATVEC_ROWS: usize = MATVEC.constant("ROWS");
 /// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least and at most.
-const EIGHT: usize = wgsl_const(QUANTIZED_MATVEC_SHADER, "EIGHT") as usize;
+const EIGHT: usize = QUANTIZED_MATVEC.constant("EIGHT");
 const LANES: [usize; 2] = [4, 8];
-const TILE: usize = wgsl_const(MATMUL_SHADER, "TILE") as usize;
-const QUANTIZED_TILE: usize = wgsl_const(QUANTIZED_MATMUL_SHADER, "TILE") as usize;
+const TILE: usize = MATMUL.constant("TILE");
+const QUANTIZED_TILE: usize = QUANTIZED_MATMUL.constant("TILE");
 /// Up to so many rows of x each fetches the weights for itself.
 const FEW_ROWS: usize = 8;
 /// Workgroups along x; more go on along y.
@@ -121,6 +115,14 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
         return None;
     }
     let is_few = rows <= FEW_ROWS;
+    let of_few = |piece: &Piece| {
+        launch_of(piece, [rows, columns], false, false)
+            .0
+            .is_trusted()
+    };
+    if !pieces.iter().all(of_few) {
+        return None;
+    }
     let x = match &with.norm {
         Some((weight, eps)) if !is_few => rms_norm(x.clone(), weight.clone(), *eps),
         _ => x.clone(),

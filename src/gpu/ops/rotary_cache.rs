@@ -2,13 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, launch};
+use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
 use crate::gpu::reference;
 use crate::language::kv_cache::LayerCache;
 use crate::language::rope::Rope;
 
-const SHADER: &str = include_str!("../../../shaders/rotary_cache.wgsl");
-pub(super) const KERNEL: Kernel = Kernel::new("rotary_cache", SHADER);
+pub(super) const KERNEL: Kernel = kernel!("rotary_cache");
 /// Workgroups along x; more go on along y.
 const GROUPS_X: usize = 32_768;
 
@@ -36,6 +35,9 @@ fn on_gpu(
     rope: &Rope,
     cache: &LayerCache,
 ) -> Option<Tensor<2>> {
+    if !KERNEL.is_trusted() {
+        return None;
+    }
     let [tokens, _] = qkv.dims();
     let [key_heads, capacity, head_dim] = cache.keys().dims();
     let inputs = [

@@ -1,0 +1,210 @@
+//! Before a model runs: every kernel computes a small case, which is compared with the CPU's. One that is wrong here is not
+//! launched any more; its operation takes the reference body.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use bytes::Bytes;
+
+use super::kernel::Kernel;
+use super::ops::{
+    CropShape, Matrix, Square, With, argmax, causal_attention, crop_patchify, kernels, layer_norm,
+    product, rotary_cache, self_attention,
+};
+use crate::error::Result;
+use crate::language::kv_cache::LayerCache;
+use crate::language::rope::Rope;
+use crate::nn::QuantizedMatrix;
+use crate::stages::read;
+use crate::vision::plan::Crop;
+use crate::weights::quantize::Quant;
+
+/// Largest error allowed, over the largest of what is right.
+const LIMIT: f32 = 1e-4;
+
+/// A small case of an operation, for one kernel of it.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Which must be right for it.
+    pub kernel: Kernel,
+    /// What it computes: the same numbers on every device.
+    pub run: fn(&Device) -> Result<Tensor<1>>,
+}
+
+/// A case or several for every kernel.
+pub const CASES: &[Case] = &[
+    Case {
+        kernel: kernels::CROP_PATCHIFY,
+        run: crop,
+    },
+    Case {
+        kernel: kernels::NORM,
+        run: norm,
+    },
+    Case {
+        kernel: kernels::MATVEC,
+        run: |device| floats(1, device),
+    },
+    Case {
+        kernel: kernels::MATMUL,
+        run: |device| floats(70, device),
+    },
+    Case {
+        kernel: kernels::QUANTIZED_MATVEC,
+        run: |device| quantized(Quant::Q4, 1, device),
+    },
+    Case {
+        kernel: kernels::QUANTIZED_MATVEC,
+        run: |device| quantized(Quant::Q8, 1, device),
+    },
+    Case {
+        kernel: kernels::QUANTIZED_MATMUL,
+        run: |device| quantized(Quant::Q4, 70, device),
+    },
+    Case {
+        kernel: kernels::QUANTIZED_MATMUL,
+        run: |device| quantized(Quant::Q8, 70, device),
+    },
+    Case {
+        kernel: kernels::ATTENTION,
+        run: |device| attention(70, device),
+    },
+    Case {
+        kernel: kernels::ATTENTION,
+        run: between_crops,
+    },
+    Case {
+        kernel: kernels::DECODE_ATTENTION,
+        run: |device| attention(1, device),
+    },
+    Case {
+        kernel: kernels::ROTARY_CACHE,
+        run: rotary,
+    },
+    Case {
+        kernel: kernels::ARGMAX,
+        run: largest,
+    },
+];
+
+/// Runs `cases` on `device`: the names of the kernels that are wrong there, which from then on are not launched.
+///
+/// # Errors
+/// [`crate::Error::Device`] if the device fails altogether.
+pub async fn self_test(device: &Device, cases: &[Case]) -> Result<Vec<&'static str>> {
+    let mut wrong = Vec::new();
+    // All are launched before the first is read, so that their pipelines are made meanwhile.
+    let mut found = Vec::with_capacity(cases.len());
+    for case in cases {
+        found.push((case.run)(device)?);
+    }
+    for (case, found) in cases.iter().zip(found) {
+        let expected = read((case.run)(&Device::flex())?).await?;
+        if !is_close(&read(found).await?, &expected) && !wrong.contains(&case.kernel.name) {
+            case.kernel.trust(false);
+            wrong.push(case.kernel.name);
+        }
+    }
+    Ok(wrong)
+}
+
+fn is_close(found: &[f32], expected: &[f32]) -> bool {
+    let size = expected
+        .iter()
+        .fold(0.0f32, |size, value| size.max(value.abs()));
+    let mut pairs = found.iter().zip(expected);
+    // NaN is not close.
+    found.len() == expected.len() && pairs.all(|(a, b)| (a - b).abs() <= LIMIT * size)
+}
+
+/// Numbers between -1 and 1 that repeat nowhere near.
+fn wave<const D: usize>(step: f32, dims: [usize; D], device: &Device) -> Tensor<D> {
+    let count = dims.iter().product::<usize>();
+    let values: Vec<f32> = (0..count).map(|i| (i as f32 * step).sin()).collect();
+    Tensor::from_data(TensorData::new(values, dims), device)
+}
+
+fn crop(device: &Device) -> Result<Tensor<1>> {
+    let shape = CropShape {
+        crops_per_side: 2,
+        crop_px: 14,
+        patch_px: 7,
+    };
+    let bytes = (0..28 * 28 * 3).map(|i| (i * 37 % 251) as u8).collect();
+    let crops = [Crop::Local(0, 1), Crop::Global(1, 0), Crop::Low];
+    Ok(crop_patchify(shape, &Square::new(bytes, 28, device), &crops).flatten(0, 2))
+}
+
+fn norm(device: &Device) -> Result<Tensor<1>> {
+    let x = wave(0.7, [3, 100], device) + 2.0;
+    let (weight, bias) = (wave(0.3, [100], device), wave(0.2, [100], device));
+    Ok(layer_norm(x, weight, bias, 1e-5).flatten(0, 1))
+}
+
+/// A product with everything that can go with one.
+fn everything(x: Tensor<2>, matrix: &Matrix<'_>, gate: &Matrix<'_>) -> Tensor<1> {
+    let [rows, columns] = x.dims();
+    let device = x.device();
+    let gated = With {
+        norm: Some((wave(0.4, [columns], &device), 1e-5)),
+        gated: true,
+        ..With::default()
+    };
+    let plain = product(x.clone(), matrix, With::default());
+    let outputs = plain.dims()[1];
+    let with = With {
+        bias: Some(wave(0.9, [outputs], &device)),
+        quick_gelu: true,
+        residual: Some(wave(0.6, [rows, outputs], &device)),
+        ..With::default()
+    };
+    let all = [
+        plain,
+        product(x.clone(), matrix, with),
+        product(x, gate, gated),
+    ];
+    Tensor::cat(all.map(|y| y.flatten::<1>(0, 1)).to_vec(), 0)
+}
+
+fn floats(rows: usize, device: &Device) -> Result<Tensor<1>> {
+    let weight = wave(0.11, [70, 96], device);
+    let matrix = Matrix::Float(weight);
+    Ok(everything(wave(0.5, [rows, 96], device), &matrix, &matrix))
+}
+
+fn quantized(quant: Quant, rows: usize, device: &Device) -> Result<Tensor<1>> {
+    let values: Vec<f32> = (0..70 * 96).map(|i| (i as f32 * 0.11).sin()).collect();
+    let mut weight = QuantizedMatrix::new(96);
+    let bytes = quant.quantize(&values, 96)?;
+    weight.push(quant, 70, Bytes::from(bytes), device)?;
+    let matrix = Matrix::Quantized(&weight);
+    Ok(everything(wave(0.5, [rows, 96], device), &matrix, &matrix))
+}
+
+/// Of new tokens to a cache of more than one split, four heads to two.
+fn attention(tokens: usize, device: &Device) -> Result<Tensor<1>> {
+    let start = 300;
+    let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, start + tokens, 32], device));
+    let q = wave(0.9, [tokens, 4 * 32], device) * 3.0;
+    Ok(causal_attention(4, start, q, &keys, &values).flatten(0, 1))
+}
+
+fn between_crops(device: &Device) -> Result<Tensor<1>> {
+    let [q, k, v] = [0.9, 0.3, 0.7].map(|step| wave(step, [2, 70, 2 * 64], device));
+    Ok(self_attention(2, q, k, v).flatten(0, 2))
+}
+
+fn rotary(device: &Device) -> Result<Tensor<1>> {
+    let mut cache = LayerCache::new([2, 8, 16], device);
+    let rope = Rope::new(8, 16, 10_000.0, device);
+    let q = rotary_cache(4, 3, wave(0.3, [2, 8 * 16], device), &rope, &mut cache);
+    let (keys, values) = (cache.keys().clone(), cache.values().clone());
+    let all = [q.flatten(0, 1), keys.flatten(0, 2), values.flatten(0, 2)];
+    Ok(Tensor::cat(all.to_vec(), 0))
+}
+
+fn largest(device: &Device) -> Result<Tensor<1>> {
+    let x = wave(0.37, [1, 1000], device);
+    Ok(match argmax(&x) {
+        Some(place) => place.float(),
+        None => x.argmax(1).float().flatten(0, 1),
+    })
+}

@@ -1,0 +1,66 @@
+//! The self-test at the start, and that every operation is right without its kernel.
+
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::{Device, Tensor};
+use inf_llava::error::Result;
+use inf_llava::gpu::device::is_host;
+use inf_llava::gpu::kernel::{Kernel, launches};
+use inf_llava::gpu::ops::KERNELS;
+use inf_llava::gpu::self_test::{CASES, Case, self_test};
+
+const SOURCE: &str = "const WORKGROUP_SIZE: u32 = 64u;";
+
+/// The first of these is wrong on a GPU by a little, the second is no number there, the third is right.
+fn of_device(host: f32, gpu: f32) -> impl Fn(&Device) -> Result<Tensor<1>> {
+    move |device| {
+        let value = if is_host(device) { host } else { gpu };
+        Ok(Tensor::from_floats([1.0, value], device))
+    }
+}
+
+#[test]
+fn a_wrong_kernel_is_found_and_launched_no_more() {
+    static DISTRUSTED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+    let kernel = |name, at: usize| Kernel::new(name, SOURCE, &DISTRUSTED[at]);
+    let cases = [
+        Case {
+            kernel: kernel("a_little_wrong", 0),
+            run: |device| of_device(0.5, 0.5002)(device),
+        },
+        Case {
+            kernel: kernel("no_number", 1),
+            run: |device| of_device(0.5, f32::NAN)(device),
+        },
+        Case {
+            kernel: kernel("right", 2),
+            run: |device| of_device(0.5, 0.5)(device),
+        },
+    ];
+    let device = crate::device("wgpu").device;
+    let wrong = crate::block_on(self_test(&device, &cases)).unwrap();
+    assert_eq!(wrong, ["a_little_wrong", "no_number"]);
+    let trusted = cases.map(|case| case.kernel.with("WORKGROUP_SIZE", 64).is_trusted());
+    assert_eq!(trusted, [false, false, true]);
+}
+
+/// What is right passes, by its kernel, and no kernel is without a case.
+#[test]
+fn every_kernel_is_tested() {
+    let device = crate::device("wgpu").device;
+    assert!(
+        crate::block_on(self_test(&device, CASES))
+            .unwrap()
+            .is_empty()
+    );
+    for case in CASES {
+        let before = launches();
+        (case.run)(&device).unwrap();
+        assert!(launches() > before, "{}", case.kernel.name);
+    }
+    for kernel in KERNELS {
+        // The two halves of one operation share theirs.
+        let name = kernel.name.replace("decode_combine", "decode_attention");
+        assert!(CASES.iter().any(|case| case.kernel.name == name), "{name}");
+    }
+}
