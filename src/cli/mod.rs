@@ -101,8 +101,8 @@ struct ModelArgs {
     /// Model folder: config.json, tokenizer.json, *.safetensors in the released layout
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, cpu
-    /// (and cuda, if built with that feature)
+    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, portable (wgpu with no more than
+    /// every WebGPU adapter has), cpu (and cuda, if built with that feature)
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// Do without this kernel: its operation takes its slower body. To find out whether a driver gets one wrong

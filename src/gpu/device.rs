@@ -6,8 +6,8 @@ use burn::backend::Flex;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
 #[cfg(not(target_arch = "wasm32"))]
-use burn::tensor::wgpu::{WgpuBackend, WgpuOptions, wgpu};
-use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
+use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
+use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 use burn::tensor::{Device, Tensor};
 
 use super::self_test::{CASES, self_test};
@@ -20,6 +20,8 @@ pub enum DeviceChoice {
     Auto,
     /// A GPU, or a software adapter that acts as one.
     Wgpu,
+    /// As `Wgpu`, on an adapter that has nothing but what WebGPU promises everywhere: to see whether a model runs there.
+    Portable,
     /// burn-flex.
     Cpu,
     /// burn's CUDA backend.
@@ -32,6 +34,7 @@ impl DeviceChoice {
     pub const NAMES: &[&str] = &[
         "auto",
         "wgpu",
+        "portable",
         "cpu",
         #[cfg(feature = "cuda")]
         "cuda",
@@ -45,6 +48,7 @@ impl DeviceChoice {
         match name {
             "auto" => Ok(DeviceChoice::Auto),
             "wgpu" => Ok(DeviceChoice::Wgpu),
+            "portable" => Ok(DeviceChoice::Portable),
             "cpu" => Ok(DeviceChoice::Cpu),
             #[cfg(feature = "cuda")]
             "cuda" => Ok(DeviceChoice::Cuda),
@@ -78,8 +82,9 @@ pub fn is_host(device: &Device) -> bool {
     probe.try_into_primitive::<Flex>().is_ok()
 }
 
-/// The wgpu device, once made: burn registers it for the life of the program.
+/// The wgpu device and the portable one, once made: burn registers them for the life of the program.
 static WGPU: Mutex<Option<ChosenDevice>> = Mutex::new(None);
+static PORTABLE: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 
 /// Makes the device that `choice` names.
 ///
@@ -89,6 +94,7 @@ pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Wgpu => wgpu_device().await,
+        DeviceChoice::Portable => portable_device().await,
         DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|_| cpu())),
         #[cfg(feature = "cuda")]
         DeviceChoice::Cuda => Ok(ChosenDevice {
@@ -158,6 +164,57 @@ async fn wgpu_device() -> Result<ChosenDevice> {
         Err(WgpuInitError::AdapterUnavailable { .. }) => Err(no_adapter(&[])),
         Err(other) => Err(no_adapter(&[other.to_string()])),
     }
+}
+
+/// Made once, with the limits that every WebGPU adapter has.
+async fn portable_device() -> Result<ChosenDevice> {
+    let made = PORTABLE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some(device) = made {
+        return Ok(device);
+    }
+    let failed = |error: String| no_adapter(&[error]);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: match cfg!(target_os = "linux") {
+            true => wgpu::Backends::VULKAN,
+            false => wgpu::Backends::all(),
+        },
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let adapter = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..wgpu::RequestAdapterOptions::default()
+    };
+    let adapter = instance.request_adapter(&adapter).await;
+    let adapter = adapter.map_err(|e| failed(e.to_string()))?;
+    // burn's own kernels take it for given where the adapter has it; no browser's has.
+    let features = adapter.features() & wgpu::Features::SHADER_INT64;
+    let asked = wgpu::DeviceDescriptor {
+        required_features: features,
+        required_limits: wgpu::Limits::default(),
+        ..wgpu::DeviceDescriptor::default()
+    };
+    let (device, queue) = adapter
+        .request_device(&asked)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    let setup = WgpuSetup {
+        backend: adapter.get_info().backend,
+        instance,
+        adapter,
+        device,
+        queue,
+    };
+    let device = Device::wgpu_options()
+        .setup(setup.clone())
+        .init()
+        .map_err(|e| failed(e.to_string()))?;
+    let name = format!("portable WebGPU on {}", setup.adapter.get_info().name);
+    let chosen = tested(with_limits(device, &setup, name)).await?;
+    *PORTABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
+    Ok(chosen)
 }
 
 /// In the order of preference. burn's default device would pass over software adapters.

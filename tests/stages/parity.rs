@@ -39,6 +39,8 @@ parity! {
     tiny_n2_bf16_on_wgpu: "tiny-n2-bf16", "wgpu";
     tiny_n4_f16_on_wgpu: "tiny-n4-f16", "wgpu";
     released_geometry_on_wgpu: "released-geometry", "wgpu";
+    tiny_on_portable: "tiny", "portable";
+    released_geometry_on_portable: "released-geometry", "portable";
 }
 
 /// On the GPU the hot operations must be the WGSL kernels: a program that fell back to the

@@ -2,7 +2,7 @@
 
 import { strings } from './strings.js';
 
-const DEVICES = ['auto', 'wgpu', 'cpu'];
+const DEVICES = ['auto', 'wgpu', 'portable', 'cpu'];
 const SAMPLING = ['temperature', 'max_new_tokens', 'seed'];
 
 /**

@@ -154,6 +154,6 @@ export const strings = {
   fileTooLarge: (bytes, most) => `The file has ${bytesText(bytes)}; at most ${bytesText(most)} can be read here. Scale the picture down first.`,
   fileUnreadable: 'The browser could not read the file; it may have been moved or changed.',
   badModelAddress: (address) => `“${address}” is no address of a model folder; it must start with http: or https:, or be a path on this site.`,
-  badDevice: (device) => `There is no device “${device}”; use auto, wgpu or cpu.`,
+  badDevice: (device) => `There is no device “${device}”; use auto, wgpu, portable or cpu.`,
   copyFailed: 'The browser did not allow it. Select the text and copy it by hand.',
 };

@@ -72,6 +72,13 @@ for (const fixture of FIXTURES) {
   });
 }
 
+test('tiny on an adapter with nothing but what WebGPU promises', { timeout: PATIENCE_MS }, async () => {
+  const { value } = await run({ what: 'parity', url: `${server.url}fixtures/tiny/`, device: 'portable' });
+  check(value);
+  assert.match(value.device, /^portable WebGPU/);
+  assert.ok(value.kernels_launched >= 18, `${value.kernels_launched} kernels`);
+});
+
 for (const fixture of ['tiny', 'tiny-n2-bf16', 'tiny-n4-f16']) {
   test(`${fixture} on the CPU`, { timeout: PATIENCE_MS }, async () => {
     const url = `${server.url}fixtures/${fixture}/`;
