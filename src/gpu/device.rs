@@ -11,6 +11,7 @@ use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 use burn::tensor::{Device, Tensor};
 
 use super::self_test::{CASES, self_test};
+use super::tuning::tune;
 use crate::error::{Error, Result};
 
 /// What the user asked for.
@@ -276,9 +277,10 @@ fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
     }
 }
 
-/// The device once its kernels are known to be right; those that are not are named and not used.
+/// The device once its kernels are known to be right, and the quickest of their variants; those that are not are named and not used.
 async fn tested(chosen: ChosenDevice) -> Result<ChosenDevice> {
     let wrong = self_test(&chosen.device, CASES).await?;
+    tune(&chosen.device).await?;
     let name = match wrong.is_empty() {
         true => chosen.name,
         false => format!("{} (without its kernels {})", chosen.name, wrong.join(", ")),

@@ -8,3 +8,4 @@ pub mod kernel;
 pub mod ops;
 pub mod reference;
 pub mod self_test;
+pub mod tuning;

@@ -106,7 +106,8 @@ pub async fn self_test(device: &Device, cases: &[Case]) -> Result<Vec<&'static s
     Ok(wrong)
 }
 
-fn is_close(found: &[f32], expected: &[f32]) -> bool {
+/// Whether `found` is what is `expected`, but for rounding.
+pub(super) fn is_close(found: &[f32], expected: &[f32]) -> bool {
     let size = expected
         .iter()
         .fold(0.0f32, |size, value| size.max(value.abs()));

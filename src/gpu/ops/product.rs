@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::norm::rms_norm;
 use crate::gpu::cpu;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch_into, output};
-use crate::gpu::reference;
+use crate::gpu::{reference, tuning};
 use crate::nn::{Bits, QuantizedMatrix};
 use crate::weights::quantize::{BLOCK, Quant};
 
@@ -16,9 +16,9 @@ pub(super) const QUANTIZED_MATVEC: Kernel = kernel!("quantized_matvec");
 pub(super) const QUANTIZED_MATMUL: Kernel = kernel!("quantized_matmul");
 /// Rows of W that a workgroup does.
 const MATVEC_ROWS: usize = MATVEC.constant("ROWS");
-/// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least and at most.
+/// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least.
 const EIGHT: usize = QUANTIZED_MATVEC.constant("EIGHT");
-const LANES: [usize; 2] = [4, 8];
+const LEAST_LANES: usize = 4;
 const TILE: usize = MATMUL.constant("TILE");
 const QUANTIZED_TILE: usize = QUANTIZED_MATMUL.constant("TILE");
 /// Up to so many rows of x each fetches the weights for itself.
@@ -178,10 +178,9 @@ fn launch_of(
         Some(quant) => {
             let of_bits = |kernel: Kernel| kernel.with("BITS", quant.bits() as u32);
             let (matvec, matmul) = (of_bits(QUANTIZED_MATVEC), of_bits(QUANTIZED_MATMUL));
-            let [least, most] = LANES;
             let blocks = columns / BLOCK;
             let lanes = (blocks + 1).next_power_of_two() / 2;
-            let lanes = lanes.clamp(least, most);
+            let lanes = lanes.clamp(LEAST_LANES, tuning::lanes());
             let rows = QUANTIZED_MATVEC.workgroup_size as usize / lanes * EIGHT;
             let matvec = matvec.with("LANES", lanes as u32);
             (matvec, rows, matmul, QUANTIZED_TILE)
