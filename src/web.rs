@@ -284,6 +284,7 @@ pub async fn time_stage(
             shape: &shape,
             layers: layers as usize,
             context: context.map(|tokens| tokens as usize),
+            crops: None,
         };
         crate::bench::time_stage(&device, &asked, runs as usize).await
     };

@@ -71,6 +71,21 @@ pub struct Asked<'a> {
     pub layers: usize,
     /// Tokens before the decoded one; those of a picture and a short question if not given.
     pub context: Option<usize>,
+    /// Crops per side N; the shape's own if not given.
+    pub crops: Option<usize>,
+}
+
+impl<'a> Asked<'a> {
+    /// A stage in a shape, one layer of it if that is `8b`.
+    pub fn new(stage: &'a str, shape: &'a str) -> Self {
+        Asked {
+            stage,
+            shape,
+            layers: 1,
+            context: None,
+            crops: None,
+        }
+    }
 }
 
 /// Times a stage on `device`: one run to make its pipelines, then `runs`.
@@ -78,7 +93,8 @@ pub struct Asked<'a> {
 /// # Errors
 /// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
 pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
-    let config = config_of(asked.shape, asked.layers)?;
+    let mut config = config_of(asked.shape, asked.layers)?;
+    config.crops_per_side = asked.crops.unwrap_or(config.crops_per_side);
     let expected = {
         let mut stage = Stage::new(asked, &config, &Device::flex()).await?;
         read(stage.run().await?.0).await?

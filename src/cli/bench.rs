@@ -22,6 +22,9 @@ pub struct BenchArgs {
     /// Tokens before the decoded one
     #[arg(long)]
     context: Option<usize>,
+    /// Crops per side
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    crops: Option<u8>,
     /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, cpu
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
@@ -59,6 +62,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
                     shape,
                     layers: args.layers,
                     context: args.context,
+                    crops: args.crops.map(usize::from),
                 };
                 let timing = time_stage(&device.device, &asked, runs).await?;
                 (stage_line(&timing), serde_json::to_value(timing)?)

@@ -60,7 +60,7 @@ pub struct Kernel {
 const MAX_CONSTANTS: usize = 4;
 
 impl Kernel {
-    /// See [`kernel!`].
+    /// A file's text, valid WGSL as it stands, by the name of the file.
     pub const fn new(
         name: &'static str,
         source: &'static str,

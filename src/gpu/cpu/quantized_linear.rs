@@ -18,7 +18,7 @@ const WEIGHTS: usize = 2 << 20;
 /// Sums kept apart, so that the compiler may take them at once.
 const LANES: usize = 8;
 
-/// See [`crate::gpu::ops::quantized_linear`]. `x` lies on the CPU.
+/// `x W^T`: see [`crate::gpu::ops::product`]. `x` lies on the CPU.
 pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = x.dims();
     let device = x.device();

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// See [`crate::gpu::ops::linear`].
+/// `x W^T`: see [`crate::gpu::ops::product`].
 pub fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     x.matmul(weight.transpose())
 }

@@ -6,7 +6,7 @@ use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::packed::Packed;
 use crate::weights::quantize::{BLOCK, Quant};
 
-/// See [`crate::gpu::ops::quantized_linear`].
+/// `x W^T`: see [`crate::gpu::ops::product`].
 pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     let products = matrix.pieces.iter().map(|piece| {
         let weights = dequantized(piece, matrix.columns, &x);
