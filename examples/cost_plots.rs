@@ -1,0 +1,210 @@
+//! Plots of what an answer costs against what it should and should not depend on: `cargo run --release --example cost_plots`.
+//! Measures on the device that `auto` chooses, prints the figures, and writes docs/plots/*.svg.
+
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+
+use inf_llava::bench::{Asked, time_stage};
+use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
+use inf_llava::model::Model;
+use inf_llava::progress::Watch;
+use inf_llava::session::{AskOptions, Session};
+use inf_llava::vision::plan::Coverage;
+use inf_llava::weights::source::Folder;
+use plotters::prelude::*;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const FOLDER: &str = "docs/plots";
+const RUNS: usize = 5;
+const TURNS: usize = 16;
+const SIZE: (u32, u32) = (720, 400);
+const COLOURS: [RGBColor; 2] = [RGBColor(0, 90, 181), RGBColor(220, 50, 32)];
+
+/// A line of a plot.
+struct Series {
+    name: &'static str,
+    points: Vec<(f64, f64)>,
+}
+
+fn main() -> Result<()> {
+    std::fs::create_dir_all(FOLDER)?;
+    let device = pollster::block_on(choose(DeviceChoice::Auto))?;
+    println!("on {}", device.name);
+    context(&device)?;
+    passes(&device)?;
+    turns(&device)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn time(device: &ChosenDevice, asked: &Asked<'_>) -> Result<f64> {
+    let timing = pollster::block_on(time_stage(&device.device, asked, RUNS))?;
+    Ok(median(&timing.ms))
+}
+
+/// A token costs the reading of the weights, and of the cache before it.
+fn context(device: &ChosenDevice) -> Result<()> {
+    let mut points = Vec::new();
+    for context in [0, 512, 1024, 2048, 4096, 6144, 8000] {
+        let asked = Asked {
+            context: Some(context),
+            ..Asked::new("decode", "8b")
+        };
+        points.push((context as f64, time(device, &asked)?));
+    }
+    let series = [Series {
+        name: "a token, one layer of the 8B shape",
+        points,
+    }];
+    plot("context.svg", "tokens of context", "ms", &series)
+}
+
+/// The tower costs the passes that are run, the enhancement the sets that are alive; both grow with N.
+fn passes(device: &ChosenDevice) -> Result<()> {
+    let sides = [1, 2, 3, 4, 5];
+    let series = |stage: &'static str, name: &'static str, x: fn(usize, bool) -> f64| {
+        let of = |&crops: &usize| {
+            let asked = Asked {
+                crops: Some(crops),
+                ..Asked::new(stage, "demo")
+            };
+            Ok((x(crops, stage.ends_with("_dense")), time(device, &asked)?))
+        };
+        let points = sides.iter().map(of).collect::<Result<Vec<_>>>();
+        points.map(|points| Series { name, points })
+    };
+    let by_side: fn(usize, bool) -> f64 = |crops, _| crops as f64;
+    let vision = [
+        series("vision", "what is alive", by_side)?,
+        series("vision_dense", "everything", by_side)?,
+    ];
+    plot(
+        "vision.svg",
+        "crops per side N, demo model",
+        "ms of the tower",
+        &vision,
+    )?;
+    let by_pass = |series: &Series, count: fn(usize) -> usize| {
+        let points = sides.iter().zip(&series.points);
+        points
+            .map(|(&crops, &(_, ms))| (count(crops) as f64, ms))
+            .collect()
+    };
+    let passes = [
+        Series {
+            name: "what is alive",
+            points: by_pass(&vision[0], |crops| passes_of(crops, Coverage::Live)),
+        },
+        Series {
+            name: "everything",
+            points: by_pass(&vision[1], |crops| passes_of(crops, Coverage::Dense)),
+        },
+    ];
+    plot(
+        "passes.svg",
+        "passes of the tower, demo model",
+        "ms",
+        &passes,
+    )?;
+    let enhance = [
+        series("enhance", "what is alive", by_side)?,
+        series("enhance_dense", "everything", by_side)?,
+    ];
+    plot(
+        "enhance.svg",
+        "crops per side N, demo model",
+        "ms of the enhancement",
+        &enhance,
+    )
+}
+
+fn passes_of(crops: usize, coverage: Coverage) -> usize {
+    let ablation = inf_llava::config::Ablation::default();
+    let plan = inf_llava::vision::plan::Plan::new(crops, 8, ablation, coverage);
+    plan.passes().len()
+}
+
+/// A turn costs its own tokens, and not those of the turns before.
+fn turns(device: &ChosenDevice) -> Result<()> {
+    let folder = Path::new("models/demo");
+    let mut watch = Watch::nobody();
+    let loaded = Model::load(Folder::new(folder), device, None, &mut watch);
+    let model = Rc::new(pollster::block_on(loaded)?);
+    let mut session = Session::new(model, Coverage::Live);
+    let picture = std::fs::read(folder.join("samples/1.png"))?;
+    pollster::block_on(session.set_image("1.png", &picture, &mut watch))?;
+    let options = AskOptions::default();
+    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    for turn in 1..=TURNS {
+        let asked = session.ask("What is in the picture?", &options, &mut watch);
+        let answer = pollster::block_on(asked)?;
+        let tokens = answer.answer_tokens as f64;
+        println!(
+            "turn {turn}: {} tokens of prompt, {} of them new",
+            answer.prompt_tokens, answer.new_prompt_tokens
+        );
+        decode.push((turn as f64, answer.timings_ms.decode / tokens));
+        prefill.push((turn as f64, answer.timings_ms.prefill));
+    }
+    let series = [
+        Series {
+            name: "a decoded token",
+            points: decode,
+        },
+        Series {
+            name: "the new tokens of the prompt",
+            points: prefill,
+        },
+    ];
+    plot(
+        "turns.svg",
+        "turn of a conversation, demo model",
+        "ms",
+        &series,
+    )
+}
+
+fn plot(file: &str, x: &str, y: &str, series: &[Series]) -> Result<()> {
+    for Series { name, points } in series {
+        println!("{file}, {name}: {points:.2?}");
+    }
+    let path = Path::new(FOLDER).join(file);
+    let area = SVGBackend::new(&path, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let all = || series.iter().flat_map(|series| &series.points);
+    let up_to = |largest: f64| -> Range<f64> { 0.0..largest * 1.1 };
+    let most = |of: fn(&(f64, f64)) -> f64| up_to(all().map(of).fold(0.0, f64::max));
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .build_cartesian_2d(most(|point| point.0), most(|point| point.1))?;
+    chart
+        .configure_mesh()
+        .x_desc(x)
+        .y_desc(y)
+        .light_line_style(WHITE)
+        .draw()?;
+    for (Series { name, points }, colour) in series.iter().zip(COLOURS) {
+        let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(4);
+        chart
+            .draw_series(line)?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+    }
+    let place = SeriesLabelPosition::UpperLeft;
+    chart
+        .configure_series_labels()
+        .position(place)
+        .background_style(WHITE)
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}
