@@ -9,7 +9,9 @@ use inf_llava::bench::{Asked, time_stage};
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use inf_llava::model::Model;
 use inf_llava::progress::Watch;
-use inf_llava::session::{AskOptions, Session};
+use inf_llava::session::Session;
+use inf_llava::stages::Recorder;
+use inf_llava::timer::Timer;
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::source::Folder;
 use plotters::prelude::*;
@@ -19,6 +21,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const FOLDER: &str = "docs/plots";
 const RUNS: usize = 5;
 const TURNS: usize = 16;
+const ANSWER: u32 = 32;
 const SIZE: (u32, u32) = (720, 400);
 const COLOURS: [RGBColor; 2] = [RGBColor(0, 90, 181), RGBColor(220, 50, 32)];
 
@@ -139,29 +142,20 @@ fn turns(device: &ChosenDevice) -> Result<()> {
     let mut session = Session::new(model, Coverage::Live);
     let picture = std::fs::read(folder.join("samples/1.png"))?;
     pollster::block_on(session.set_image("1.png", &picture, &mut watch))?;
-    let options = AskOptions::default();
-    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    let mut points = Vec::new();
     for turn in 1..=TURNS {
-        let asked = session.ask("What is in the picture?", &options, &mut watch);
-        let answer = pollster::block_on(asked)?;
-        let tokens = answer.answer_tokens as f64;
-        println!(
-            "turn {turn}: {} tokens of prompt, {} of them new",
-            answer.prompt_tokens, answer.new_prompt_tokens
-        );
-        decode.push((turn as f64, answer.timings_ms.decode / tokens));
-        prefill.push((turn as f64, answer.timings_ms.prefill));
+        let timer = Timer::start();
+        // The same tokens in every turn, so that no answer is shorter than another.
+        let answer: Vec<u32> = (0..ANSWER).collect();
+        let mut off = Recorder::off();
+        let said = session.forced_logits("What is in the picture?", &answer, 1, &mut off);
+        pollster::block_on(said)?;
+        points.push((turn as f64, timer.elapsed_ms()));
     }
-    let series = [
-        Series {
-            name: "a decoded token",
-            points: decode,
-        },
-        Series {
-            name: "the new tokens of the prompt",
-            points: prefill,
-        },
-    ];
+    let series = [Series {
+        name: "a question and an answer of 32 tokens",
+        points,
+    }];
     plot(
         "turns.svg",
         "turn of a conversation, demo model",
