@@ -80,9 +80,9 @@ impl Kernel {
         !self.distrusted.load(Ordering::Relaxed)
     }
 
-    /// Says whether it may be launched, in all its variants.
-    pub fn trust(&self, is_trusted: bool) {
-        self.distrusted.store(!is_trusted, Ordering::Relaxed);
+    /// Lets none of its variants be launched any more.
+    pub fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
     }
 
     /// A constant of its file.

@@ -12,11 +12,9 @@ use inf_llava::gpu::self_test::{CASES, Case, self_test};
 const SOURCE: &str = "const WORKGROUP_SIZE: u32 = 64u;";
 
 /// The first of these is wrong on a GPU by a little, the second is no number there, the third is right.
-fn of_device(host: f32, gpu: f32) -> impl Fn(&Device) -> Result<Tensor<1>> {
-    move |device| {
-        let value = if is_host(device) { host } else { gpu };
-        Ok(Tensor::from_floats([1.0, value], device))
-    }
+fn of_device(gpu: f32, device: &Device) -> Result<Tensor<1>> {
+    let value = if is_host(device) { 0.5 } else { gpu };
+    Ok(Tensor::from_floats([1.0, value], device))
 }
 
 #[test]
@@ -24,18 +22,11 @@ fn a_wrong_kernel_is_found_and_launched_no_more() {
     static DISTRUSTED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
     let kernel = |name, at: usize| Kernel::new(name, SOURCE, &DISTRUSTED[at]);
     let cases = [
-        Case {
-            kernel: kernel("a_little_wrong", 0),
-            run: |device| of_device(0.5, 0.5002)(device),
-        },
-        Case {
-            kernel: kernel("no_number", 1),
-            run: |device| of_device(0.5, f32::NAN)(device),
-        },
-        Case {
-            kernel: kernel("right", 2),
-            run: |device| of_device(0.5, 0.5)(device),
-        },
+        Case::new(kernel("a_little_wrong", 0), |device| {
+            of_device(0.5002, device)
+        }),
+        Case::new(kernel("no_number", 1), |device| of_device(f32::NAN, device)),
+        Case::new(kernel("right", 2), |device| of_device(0.5, device)),
     ];
     let device = crate::device("wgpu").device;
     let wrong = crate::block_on(self_test(&device, &cases)).unwrap();

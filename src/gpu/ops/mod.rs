@@ -51,7 +51,7 @@ pub fn do_without(name: &str) -> Result<()> {
             reason: format!("{name:?} is none of {}", names.join(", ")),
         });
     };
-    kernel.trust(false);
+    kernel.distrust();
     Ok(())
 }
 
