@@ -18,6 +18,9 @@ use burn::tensor::{DType, Float, Int, Shape, Tensor};
 /// Most workgroups along one dimension of a launch that WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
 
+/// Workgroups along x of a launch that goes on along y.
+const GROUPS_X: usize = 32_768;
+
 thread_local! {
     static LAUNCHES: Cell<u64> = const { Cell::new(0) };
 }
@@ -190,6 +193,12 @@ const ABSENT_NUMBERS: usize = 32;
 
 thread_local! {
     static ABSENT: RefCell<Vec<GpuTensor>> = const { RefCell::new(Vec::new()) };
+}
+
+/// So many workgroups in rows that a launch may have, along x and y. The last row may go beyond them.
+pub fn in_rows(groups: usize) -> [u32; 2] {
+    let along_x = groups.clamp(1, GROUPS_X);
+    [along_x, groups.div_ceil(along_x)].map(|count| count as u32)
 }
 
 /// Launches `kernel` over `groups` workgroups on `inputs`, a new f32 output of `shape`, and

@@ -2,12 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
+use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 
 pub(super) const KERNEL: Kernel = kernel!("norm");
-/// Workgroups along x; more go on along y.
-const GROUPS_X: usize = 32_768;
 
 /// `x / sqrt(mean(x^2) + eps) * weight` of each row: `x` `[rows, channels]`, `weight` `[channels]`. f32.
 pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
@@ -43,14 +41,14 @@ fn on_gpu(
         GpuTensor::from_float(weight)?,
         x.or_absent(bias, 0)?,
     ];
-    let groups_x = rows.min(GROUPS_X);
-    let groups = [groups_x, rows.div_ceil(groups_x), 1].map(|count| count as u32);
+    let [groups_x, groups_y] = in_rows(rows);
     let kernel = KERNEL.with("LAYER", u32::from(bias.is_some()));
     let params = [
         rows as u32,
         (channels / 4) as u32,
-        groups[0],
+        groups_x,
         (eps as f32).to_bits(),
     ];
+    let groups = [groups_x, groups_y, 1];
     Some(launch(kernel, &inputs, [rows, channels], groups, &params))
 }

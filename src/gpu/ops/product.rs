@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 
 use super::norm::rms_norm;
 use crate::gpu::cpu;
-use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch_into, output};
+use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch_into, output};
 use crate::gpu::{reference, tuning};
-use crate::nn::{Bits, QuantizedMatrix};
+use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::quantize::{BLOCK, Quant};
 
 pub(super) const MATVEC: Kernel = kernel!("matvec");
@@ -23,9 +23,6 @@ const TILE: usize = MATMUL.constant("TILE");
 const QUANTIZED_TILE: usize = QUANTIZED_MATMUL.constant("TILE");
 /// Up to so many rows of x each fetches the weights for itself.
 const FEW_ROWS: usize = 8;
-/// Workgroups along x; more go on along y.
-const GROUPS_X: usize = 32_768;
-
 /// `[outputs, columns]`.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one at a time")]
@@ -88,7 +85,7 @@ fn pieces(matrix: &Matrix<'_>) -> Option<Vec<Piece>> {
         }
         Matrix::Quantized(matrix) => matrix,
     };
-    let of = |piece: &crate::nn::QuantizedPiece| {
+    let of = |piece: &QuantizedPiece| {
         let Bits::Device(bits) = &piece.bits else {
             return None;
         };
@@ -109,25 +106,21 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     if !columns.is_multiple_of(4) || rows == 0 {
         return None;
     }
-    GpuTensor::from_float(x)?;
     let pieces = pieces(matrix)?;
     if with.gated && pieces.len() != 1 {
         return None;
     }
     let is_few = rows <= FEW_ROWS;
-    let of_few = |piece: &Piece| {
-        launch_of(piece, [rows, columns], false, false)
-            .0
-            .is_trusted()
-    };
-    if !pieces.iter().all(of_few) {
+    let norm = with.norm.as_ref().filter(|_| is_few);
+    let of = |piece| launch_of(piece, [rows, columns], norm.is_some(), with.gated);
+    let launches: Vec<(Kernel, [u32; 3])> = pieces.iter().map(of).collect();
+    if !launches.iter().all(|(kernel, _)| kernel.is_trusted()) {
         return None;
     }
     let x = match &with.norm {
         Some((weight, eps)) if !is_few => rms_norm(x.clone(), weight.clone(), *eps),
         _ => x.clone(),
     };
-    let norm = with.norm.as_ref().filter(|_| is_few);
     let x = GpuTensor::from_float(&x)?;
     let norm_weight = x.or_absent(norm.map(|(weight, _)| weight), 0)?;
     let bias = x.or_absent(with.bias.as_ref(), 1)?;
@@ -137,9 +130,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     let y = output(&x, [rows, outputs]);
 
     let mut first_output = 0;
-    for piece in pieces {
-        let done = piece.rows >> usize::from(with.gated);
-        let (kernel, groups) = launch_of(&piece, [rows, columns], norm.is_some(), with.gated);
+    for (piece, (kernel, groups)) in pieces.into_iter().zip(launches) {
         let mut inputs = vec![x.clone()];
         inputs.extend(is_few.then(|| norm_weight.clone()));
         inputs.extend(piece.buffers);
@@ -154,7 +145,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
             params.extend([codes as u32, 0, 0, 0]);
         }
         launch_into(kernel, &inputs, &y, groups, &params);
-        first_output += done;
+        first_output += piece.rows >> usize::from(with.gated);
     }
     Some(y.into_float())
 }
@@ -188,13 +179,12 @@ fn launch_of(
     };
     let gated = |kernel: Kernel| kernel.with("GATED", u32::from(is_gated));
     let (kernel, groups) = if rows <= FEW_ROWS {
-        let groups = piece.rows.div_ceil(matvec_rows);
-        let groups_x = groups.min(GROUPS_X);
+        let [x, y] = in_rows(piece.rows.div_ceil(matvec_rows));
         let kernel = gated(matvec).with("NORM", u32::from(has_norm));
-        (kernel, [groups_x, groups.div_ceil(groups_x), rows])
+        (kernel, [x, y, rows as u32])
     } else {
         let groups = [piece.rows.div_ceil(tile), rows.div_ceil(tile), 1];
-        (gated(matmul), groups)
+        (gated(matmul), groups.map(|count| count as u32))
     };
-    (kernel, groups.map(|count| count as u32))
+    (kernel, groups)
 }

@@ -2,14 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
+use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 use crate::language::kv_cache::LayerCache;
 use crate::language::rope::Rope;
 
 pub(super) const KERNEL: Kernel = kernel!("rotary_cache");
-/// Workgroups along x; more go on along y.
-const GROUPS_X: usize = 32_768;
 
 /// Takes queries, keys and values apart: `qkv` `[tokens, (heads + 2 key_heads) * head_dim]`, the first token at position
 /// `start`. Queries and keys are turned; keys and values go into `cache`, in place. Gives the queries,
@@ -49,11 +47,11 @@ fn on_gpu(
     ];
     let half = head_dim / 2;
     let pairs = tokens * (heads + 2 * key_heads) * half;
-    let groups = pairs.div_ceil(KERNEL.workgroup_size as usize);
-    let groups_x = groups.min(GROUPS_X);
-    let groups = [groups_x, groups.div_ceil(groups_x), 1].map(|count| count as u32);
-    let sizes = [tokens, start, heads, key_heads, half, capacity, groups_x, 0];
-    let params = sizes.map(|size| size as u32);
+    let [groups_x, groups_y] = in_rows(pairs.div_ceil(KERNEL.workgroup_size as usize));
+    let sizes = [tokens, start, heads, key_heads, half, capacity];
+    let mut params = sizes.map(|size| size as u32).to_vec();
+    params.extend([groups_x, 0]);
     let shape = [tokens, heads * head_dim];
+    let groups = [groups_x, groups_y, 1];
     Some(launch(KERNEL, &inputs, shape, groups, &params))
 }
