@@ -3,9 +3,9 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::device::is_host;
-use crate::weights::quantize::{BLOCK, Layout, Quant};
+use crate::weights::quantize::{Layout, Quant};
 
 /// `[rows, columns]`, in pieces.
 #[derive(Debug, Clone)]
@@ -63,19 +63,10 @@ impl QuantizedMatrix {
     /// Adds `rows` rows, in `bytes` as they lie in a shard, on `device`.
     ///
     /// # Errors
-    /// As [`Quant::checked_layout`]; [`Error::Quantised`] if a row's scale is no number.
+    /// As [`Quant::checked_layout`] and [`Layout::check_row_scales`].
     pub fn push(&mut self, quant: Quant, rows: usize, bytes: Bytes, device: &Device) -> Result<()> {
         let layout = quant.checked_layout(bytes.len(), rows, self.columns)?;
-        let row_scales = bytes[layout.codes + layout.block_scales..].as_chunks().0;
-        let mut row_scales = row_scales.iter().map(|&scale| f32::from_le_bytes(scale));
-        if let Some(row) = row_scales.position(|scale| !scale.is_finite()) {
-            return Err(Error::Quantised {
-                reason: format!(
-                    "the scale of row {} is not finite; convert or download it again",
-                    self.rows + row
-                ),
-            });
-        }
+        layout.check_row_scales(&bytes, self.rows)?;
         let bits = match is_host(device) {
             true => Bits::Host(bytes),
             false => upload(&layout, rows, bytes, device),
@@ -83,61 +74,6 @@ impl QuantizedMatrix {
         self.rows += rows;
         self.pieces.push(QuantizedPiece { quant, rows, bits });
         Ok(())
-    }
-
-    /// One piece of the `parts`' rows, one part above the next, on their device. None where a part is not one piece, or
-    /// they differ in what their bits mean, or it would take more than `most_bytes`.
-    pub fn joined(parts: &[&QuantizedMatrix], most_bytes: usize) -> Option<QuantizedMatrix> {
-        let columns = parts.first()?.columns;
-        let pieces: Option<Vec<(&DeviceBits, &QuantizedPiece)>> = parts
-            .iter()
-            .map(|part| match part.pieces.as_slice() {
-                [piece] if part.columns == columns => match &piece.bits {
-                    Bits::Device(bits) => Some((bits.as_ref(), piece)),
-                    Bits::Host(_) => None,
-                },
-                _ => None,
-            })
-            .collect();
-        let pieces = pieces?;
-        let quant = pieces.first()?.1.quant;
-        let mut sections = [Vec::new(), Vec::new(), Vec::new()];
-        let mut bytes = 0;
-        for (bits, piece) in &pieces {
-            let layout = quant.layout(piece.rows, columns).ok()?;
-            // Behind scales that are padded no others can stand.
-            let is_padded = layout.block_scales != piece.rows * (columns / BLOCK);
-            if piece.quant != quant || is_padded {
-                return None;
-            }
-            let words =
-                |first: usize, count: usize| bits.words.clone().narrow(0, first / 4, count / 4);
-            sections[0].push(words(0, layout.codes));
-            sections[1].push(words(layout.codes, layout.block_scales));
-            bytes += layout.codes + layout.block_scales;
-        }
-        let padding = bytes.next_multiple_of(VECTOR) - bytes;
-        if padding > 0 {
-            sections[2].push(Tensor::zeros([padding / 4], &pieces[0].0.words.device()));
-        }
-        if bytes > most_bytes {
-            return None;
-        }
-        let row_scales = pieces.iter().map(|(bits, _)| bits.row_scales.clone());
-        let bits = DeviceBits {
-            words: Tensor::cat(sections.concat(), 0),
-            row_scales: Tensor::cat(row_scales.collect(), 0),
-        };
-        let rows = parts.iter().map(|part| part.rows).sum();
-        Some(QuantizedMatrix {
-            rows,
-            columns,
-            pieces: vec![QuantizedPiece {
-                quant,
-                rows,
-                bits: Bits::Device(Box::new(bits)),
-            }],
-        })
     }
 }
 

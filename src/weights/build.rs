@@ -2,6 +2,7 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
+use bytes::Bytes;
 
 use crate::config::{Config, Fusion};
 use crate::error::{Error, Result};
@@ -20,6 +21,7 @@ use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
 use crate::weights::Tensors;
 use crate::weights::names::{self, DEM, EMBEDDINGS, LANGUAGE, PROJECTOR, VISION};
+use crate::weights::quantize::Stack;
 use crate::weights::read_back::HeldMatrix;
 
 /// Reads tensors, uploads them, and tells how far it is.
@@ -41,19 +43,10 @@ const UPLOADING_MAX: usize = 32 << 20;
 /// Matrices are joined up to so many bytes: what portable WebGPU lets a binding have.
 const JOINED_MAX: usize = 128 << 20;
 
-/// A weight `[outputs, inputs]` on the device.
-#[expect(clippy::large_enum_variant, reason = "a few at a time")]
-enum Weight {
-    Float(Tensor<2>),
-    Quantized(QuantizedMatrix),
-}
-
-impl Weight {
-    fn into_linear(self) -> Linear {
-        match self {
-            Weight::Float(weight) => Linear::new(weight),
-            Weight::Quantized(matrix) => Linear::quantized(matrix),
-        }
+/// What went wrong with a quantised tensor, by its name.
+fn of_tensor(name: &str, error: &Error) -> Error {
+    Error::Quantised {
+        reason: format!("tensor {name}: {error}"),
     }
 }
 
@@ -136,23 +129,17 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear> {
-        Ok(self.weight(name, inputs, outputs).await?.into_linear())
-    }
-
-    async fn weight(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Weight> {
         let name = format!("{name}.weight");
         let tensors = self.tensors;
         let Some((quant, stored)) = tensors.quantized(&name) else {
-            return Ok(Weight::Float(self.tensor(&name, [outputs, inputs]).await?));
+            return Ok(Linear::new(self.tensor(&name, [outputs, inputs]).await?));
         };
         let mut matrix = QuantizedMatrix::new(inputs);
         for piece in &stored.pieces {
             let bytes = tensors.piece(stored, piece).await?;
             let count = bytes.len();
             let pushed = matrix.push(quant, piece.rows, bytes, self.device);
-            pushed.map_err(|error| Error::Quantised {
-                reason: format!("tensor {name}: {error}"),
-            })?;
+            pushed.map_err(|error| of_tensor(&name, &error))?;
             if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
                 self.uploaded(count, &bits.row_scales).await?;
             }
@@ -167,53 +154,84 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
                 stored,
             });
         }
-        Ok(Weight::Quantized(matrix))
+        Ok(Linear::quantized(matrix))
     }
 
     /// Layers `names` of so many outputs each, which read the same `inputs`.
     async fn stacked(&mut self, inputs: usize, names: &[(String, usize)]) -> Result<Stacked> {
-        let held = self.held.len();
-        let mut weights = Vec::with_capacity(names.len());
-        for (name, outputs) in names {
-            weights.push(self.weight(name, inputs, *outputs).await?);
+        if self.joins
+            && let Some(joined) = self.joined(inputs, names).await?
+        {
+            return Ok(Stacked::Joined(joined));
         }
-        Ok(match self.join(&weights, held) {
-            Some(joined) => Stacked::Joined(joined),
-            None => Stacked::Apart(weights.into_iter().map(Weight::into_linear).collect()),
-        })
+        let mut linears = Vec::with_capacity(names.len());
+        for (name, outputs) in names {
+            linears.push(self.linear_without_bias(name, inputs, *outputs).await?);
+        }
+        Ok(Stacked::Apart(linears))
     }
 
-    /// One layer of all `weights`, where that can be; what is held of them from `held` on is part of it then.
-    fn join(&mut self, weights: &[Weight], held: usize) -> Option<Linear> {
-        if !self.joins {
-            return None;
+    /// One layer of all `names`; None where they are held in different ways, or together are too large for a binding.
+    async fn joined(&mut self, inputs: usize, names: &[(String, usize)]) -> Result<Option<Linear>> {
+        let tensors = self.tensors;
+        let names: Vec<(String, usize)> = names
+            .iter()
+            .map(|(name, outputs)| (format!("{name}.weight"), *outputs))
+            .collect();
+        let rows: usize = names.iter().map(|(_, outputs)| outputs).sum();
+        let stored: Vec<_> = names
+            .iter()
+            .filter_map(|(name, _)| tensors.quantized(name))
+            .collect();
+        if stored.is_empty() && rows * inputs * size_of::<f32>() <= JOINED_MAX {
+            let mut weights = Vec::with_capacity(names.len());
+            for (name, outputs) in &names {
+                weights.push(self.tensor(name, [*outputs, inputs]).await?);
+            }
+            return Ok(Some(Linear::new(Tensor::cat(weights, 0))));
         }
-        let floats = weights.iter().map(|weight| match weight {
-            Weight::Float(weight) => Some(weight.clone()),
-            Weight::Quantized(_) => None,
-        });
-        if let Some(floats) = floats.collect::<Option<Vec<_>>>() {
-            let numbers: usize = floats
+        let Some(&(quant, _)) = stored.first() else {
+            return Ok(None);
+        };
+        let is_alike = stored.len() == names.len()
+            && stored
                 .iter()
-                .map(|weight| weight.shape().num_elements())
-                .sum();
-            let fits = numbers * size_of::<f32>() <= JOINED_MAX;
-            return fits.then(|| Linear::new(Tensor::cat(floats, 0)));
+                .all(|(other, stored)| *other == quant && stored.pieces.len() == 1);
+        let heights: Vec<usize> = names.iter().map(|&(_, outputs)| outputs).collect();
+        let Some(mut stack) = Stack::new(quant, &heights, inputs)
+            .filter(|stack| is_alike && stack.byte_count() <= JOINED_MAX)
+        else {
+            return Ok(None);
+        };
+        for ((name, outputs), (_, stored)) in names.iter().zip(&stored) {
+            let bytes = tensors.piece(stored, &stored.pieces[0]).await?;
+            stack
+                .push(&bytes)
+                .map_err(|error| of_tensor(name, &error))?;
+            self.advance(outputs * inputs).await?;
         }
-        let matrices = weights.iter().map(|weight| match weight {
-            Weight::Quantized(matrix) => Some(matrix),
-            Weight::Float(_) => None,
-        });
-        let matrices = matrices.collect::<Option<Vec<_>>>()?;
-        let joined = QuantizedMatrix::joined(&matrices, JOINED_MAX)?;
+        let mut matrix = QuantizedMatrix::new(inputs);
+        let bytes = Bytes::from(stack.into_bytes());
+        let count = bytes.len();
+        let pushed = matrix.push(quant, rows, bytes, self.device);
+        pushed.map_err(|error| of_tensor(&names[0].0, &error))?;
+        if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
+            self.uploaded(count, &bits.row_scales).await?;
+        }
         let mut first_row = 0;
-        for held in &mut self.held[held..] {
-            let rows = held.matrix.rows;
-            held.matrix = joined.clone();
-            held.first_row = first_row;
-            first_row += rows;
+        for (name, outputs) in names {
+            if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
+                let matrix = matrix.clone();
+                self.held.push(HeldMatrix {
+                    name,
+                    matrix,
+                    first_row,
+                    stored,
+                });
+            }
+            first_row += outputs;
         }
-        Some(Linear::quantized(joined))
+        Ok(Some(Linear::quantized(matrix)))
     }
 
     async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {

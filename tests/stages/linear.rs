@@ -7,7 +7,7 @@ use inf_llava::gpu::ops::{Matrix, With, product};
 use inf_llava::gpu::reference;
 use inf_llava::nn::QuantizedMatrix;
 use inf_llava::stages::read;
-use inf_llava::weights::quantize::Quant;
+use inf_llava::weights::quantize::{Quant, Stack};
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -263,39 +263,41 @@ fn what_goes_with_a_product() {
 
 /// Matrices above one another are one matrix; those that cannot be are not.
 #[test]
-fn matrices_are_joined() {
+fn matrices_are_stacked() {
     let gpu = crate::device("wgpu").device;
-    let parts: Vec<_> = [5, 8, 3]
-        .map(|rows| matrix(Quant::Q4, 128, &[rows]))
-        .into_iter()
-        .collect();
-    let weights: Vec<f32> = parts
-        .iter()
-        .flat_map(|(_, weights)| weights.clone())
-        .collect();
-    let on_gpu: Vec<_> = parts
-        .iter()
-        .map(|(bytes, _)| on(&gpu, Quant::Q4, 128, bytes))
-        .collect();
-    let joined = QuantizedMatrix::joined(&on_gpu.iter().collect::<Vec<_>>(), 1 << 20).unwrap();
-    assert_eq!((joined.rows, joined.pieces.len()), (16, 1));
-    for rows in [1, 20] {
-        let x = values(9, rows * 128);
-        let expected = exact(&x, &weights, 128);
-        let x = Tensor::<2>::from_data(TensorData::new(x, [rows, 128]), &gpu);
-        let y = product(x, &Matrix::Quantized(&joined), With::default());
-        compare("joined", &crate::block_on(read(y)).unwrap(), &expected);
+    let heights = [5, 8, 3];
+    for quant in [Quant::Q4, Quant::Q8] {
+        let mut stack = Stack::new(quant, &heights, 128).unwrap();
+        let mut weights = Vec::new();
+        for rows in heights {
+            let (bytes, means) = matrix(quant, 128, &[rows]);
+            stack.push(&bytes[0].1).unwrap();
+            weights.extend(means);
+        }
+        let bytes = Bytes::from(stack.into_bytes());
+        let stacked = on(&gpu, quant, 128, &[(16, bytes)]);
+        for rows in [1, 20] {
+            let x = values(9, rows * 128);
+            let expected = exact(&x, &weights, 128);
+            let x = Tensor::<2>::from_data(TensorData::new(x, [rows, 128]), &gpu);
+            let y = product(x, &Matrix::Quantized(&stacked), With::default());
+            compare("stacked", &crate::block_on(read(y)).unwrap(), &expected);
+        }
     }
-    let whole = &on_gpu[0];
-    let eight = on(&gpu, Quant::Q8, 128, &matrix(Quant::Q8, 128, &[4]).0);
-    let padded = on(&gpu, Quant::Q4, 32, &matrix(Quant::Q4, 32, &[3]).0);
-    let in_two = on(&gpu, Quant::Q4, 128, &matrix(Quant::Q4, 128, &[4, 4]).0);
-    let on_cpu = on(&crate::device("cpu").device, Quant::Q4, 128, &parts[0].0);
-    for other in [&eight, &padded, &in_two, &on_cpu] {
-        assert!(QuantizedMatrix::joined(&[whole, other], 1 << 20).is_none());
-    }
-    assert!(QuantizedMatrix::joined(&[&padded, &padded], 1 << 20).is_none());
-    assert!(QuantizedMatrix::joined(&[whole, whole], 100).is_none());
+    // Three block scales are padded to four bytes: nothing can stand behind them.
+    assert!(Stack::new(Quant::Q4, &[3, 4], 32).is_none());
+    // Bytes of another matrix, one too many, and a scale that is no number.
+    let (bytes, _) = matrix(Quant::Q4, 128, &[4]);
+    let refused = |heights: &[usize], bytes: &[u8]| {
+        let mut stack = Stack::new(Quant::Q4, heights, 128).unwrap();
+        stack.push(bytes).unwrap_err().to_string()
+    };
+    assert!(refused(&[5], &bytes[0].1).contains("5 rows of 128"));
+    assert!(refused(&[], &bytes[0].1).contains("0 rows of 128"));
+    let mut broken = bytes[0].1.to_vec();
+    let last = broken.len() - 4;
+    broken[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(refused(&[4], &broken).contains("row 3 is not finite"));
 }
 
 #[test]
