@@ -14,7 +14,11 @@
 //
 // One workgroup: one set, one head, QUERIES rows. A thread has the scores of 8 queries by 8 keys, then 8 queries by
 // 8 channels of each CHUNK of the result: four and four half a tile further, so that neighbours read neighbouring
-// vectors. head_dim is a multiple of 4. f32, portable limits, no subgroups.
+// vectors. head_dim is a multiple of 4. f32, portable limits, no subgroups; a variant has f16 in its tiles.
+
+//HALF enable f16;
+// What tiles of queries, keys and values hold: f16 in a variant, where weights and sums stay f32.
+alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
 const QUERIES: u32 = 64u;
@@ -57,11 +61,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-// Queries [channel][four queries] and behind them keys [channel][four keys]; or largest scores [eight keys][four queries];
-// or values [key][four channels].
-var<workgroup> tile: array<vec4<f32>, 512>;
+// Queries [channel][four queries] and behind them keys [channel][four keys]; or values [key][four channels].
+var<workgroup> tile: array<vec4<Held>, 512>;
 const KEYS_AT: u32 = 256u;        // DEPTH * QUADS
-var<workgroup> weights: array<vec4<f32>, 512>;   // [key of a half][four queries]
+// [key of a half][four queries]; or largest scores, or sums, [eight keys][four queries].
+var<workgroup> weights: array<vec4<f32>, 512>;
 
 // How many alive positions lie below v along one axis.
 fn alive_below(v: u32) -> u32 {
@@ -106,10 +110,10 @@ fn seen(query: u32) -> vec4<u32> {
 
 // Four rows by four channels, turned: to [channel][four rows].
 fn put(to: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
-    tile[to] = vec4<f32>(a.x, b.x, c.x, d.x);
-    tile[to + QUADS] = vec4<f32>(a.y, b.y, c.y, d.y);
-    tile[to + 2u * QUADS] = vec4<f32>(a.z, b.z, c.z, d.z);
-    tile[to + 3u * QUADS] = vec4<f32>(a.w, b.w, c.w, d.w);
+    tile[to] = vec4<Held>(vec4<f32>(a.x, b.x, c.x, d.x));
+    tile[to + QUADS] = vec4<Held>(vec4<f32>(a.y, b.y, c.y, d.y));
+    tile[to + 2u * QUADS] = vec4<Held>(vec4<f32>(a.z, b.z, c.z, d.z));
+    tile[to + 3u * QUADS] = vec4<Held>(vec4<f32>(a.w, b.w, c.w, d.w));
 }
 
 @compute @workgroup_size(64)
@@ -166,10 +170,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             put(KEYS_AT + to, k[key_at.x], k[key_at.y], k[key_at.z], k[key_at.w]);
             workgroupBarrier();
             for (var at = 0u; at < DEPTH * QUADS; at += QUADS) {
-                let near = tile[at + at_query];
-                let far = tile[at + HALF_QUADS + at_query];
-                let near_keys = tile[KEYS_AT + at + at_key];
-                let far_keys = tile[KEYS_AT + HALF_QUADS + at + at_key];
+                let near = vec4<f32>(tile[at + at_query]);
+                let far = vec4<f32>(tile[at + HALF_QUADS + at_query]);
+                let near_keys = vec4<f32>(tile[KEYS_AT + at + at_key]);
+                let far_keys = vec4<f32>(tile[KEYS_AT + HALF_QUADS + at + at_key]);
                 s0 += near.x * near_keys; t0 += near.x * far_keys;
                 s1 += near.y * near_keys; t1 += near.y * far_keys;
                 s2 += near.z * near_keys; t2 += near.z * far_keys;
@@ -200,14 +204,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let f5 = select(vec4<f32>(LOWEST), vec4<f32>(t4.y, t5.y, t6.y, t7.y), key + 33u < far_seen);
         let f6 = select(vec4<f32>(LOWEST), vec4<f32>(t4.z, t5.z, t6.z, t7.z), key + 34u < far_seen);
         let f7 = select(vec4<f32>(LOWEST), vec4<f32>(t4.w, t5.w, t6.w, t7.w), key + 35u < far_seen);
-        tile[at_key * QUADS + at_query] = max(max(max(n0, n1), max(n2, n3)), max(max(n4, n5), max(n6, n7)));
-        tile[at_key * QUADS + HALF_QUADS + at_query] = max(max(max(f0, f1), max(f2, f3)), max(max(f4, f5), max(f6, f7)));
+        weights[at_key * QUADS + at_query] = max(max(max(n0, n1), max(n2, n3)), max(max(n4, n5), max(n6, n7)));
+        weights[at_key * QUADS + HALF_QUADS + at_query] = max(max(max(f0, f1), max(f2, f3)), max(max(f4, f5), max(f6, f7)));
         workgroupBarrier();
         var near_now = near_largest;
         var far_now = far_largest;
         for (var i = 0u; i < HALF_QUADS; i += 1u) {
-            near_now = max(near_now, tile[i * QUADS + at_query]);
-            far_now = max(far_now, tile[i * QUADS + HALF_QUADS + at_query]);
+            near_now = max(near_now, weights[i * QUADS + at_query]);
+            far_now = max(far_now, weights[i * QUADS + HALF_QUADS + at_query]);
         }
         workgroupBarrier();
         let near_rescale = exp(near_largest - near_now);
@@ -248,14 +252,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 weights[to + 3u * QUADS] = select(wn3, wn7, is_far);
                 weights[to + 3u * QUADS + HALF_QUADS] = select(wf3, wf7, is_far);
                 for (var i = 0u; i < HALF; i += 4u) {
-                    tile[i * QUADS + thread] = v[quad + min(first + half + i + of_sixteen, keys - 1u) * key_token];
+                    tile[i * QUADS + thread] = vec4<Held>(v[quad + min(first + half + i + of_sixteen, keys - 1u) * key_token]);
                 }
                 workgroupBarrier();
                 for (var key = 0u; key < HALF * QUADS; key += QUADS) {
                     let near = weights[key + at_query];
                     let far = weights[key + HALF_QUADS + at_query];
-                    let left = tile[key + at_key];
-                    let right = tile[key + HALF_QUADS + at_key];
+                    let left = vec4<f32>(tile[key + at_key]);
+                    let right = vec4<f32>(tile[key + HALF_QUADS + at_key]);
                     l0 += near.x * left; r0 += near.x * right;
                     l1 += near.y * left; r1 += near.y * right;
                     l2 += near.z * left; r2 += near.z * right;
@@ -278,14 +282,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
 
-    tile[at_key * QUADS + at_query] = near_sum;
-    tile[at_key * QUADS + HALF_QUADS + at_query] = far_sum;
+    weights[at_key * QUADS + at_query] = near_sum;
+    weights[at_key * QUADS + HALF_QUADS + at_query] = far_sum;
     workgroupBarrier();
     var near_total = vec4<f32>(0.0);
     var far_total = vec4<f32>(0.0);
     for (var i = 0u; i < HALF_QUADS; i += 1u) {
-        near_total += tile[i * QUADS + at_query];
-        far_total += tile[i * QUADS + HALF_QUADS + at_query];
+        near_total += weights[i * QUADS + at_query];
+        far_total += weights[i * QUADS + HALF_QUADS + at_query];
     }
     for (var i = 0u; i < 8u; i += 1u) {
         let is_far = i >= 4u;

@@ -7,9 +7,12 @@
 //
 // One workgroup: one token, FOUR of the heads that share a head of keys, SPAN keys. A thread has the scores of some
 // keys for all four heads, then some channels of some keys: what it fetches serves all four. head_dim is a multiple
-// of 4. f32, portable limits, no subgroups.
+// of 4. f32, portable limits; a variant finds the largest score through subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
+// Replaced when the pipeline is made:
+const LANES: u32 = 1u;            // threads that compare through their subgroup
+
 const SPAN: u32 = 256u;
 const FOUR: u32 = 4u;
 const MAX_HEAD_DIM: u32 = 256u;
@@ -75,9 +78,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         weights[key] = score;
         largest = max(largest, score);
     }
+    //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { largest = max(largest, subgroupShuffleXor(largest, step)); }
     partial[thread] = largest;
     workgroupBarrier();
-    for (var i = 0u; i < WORKGROUP_SIZE; i += 1u) { largest = max(largest, partial[i]); }
+    for (var i = 0u; i < WORKGROUP_SIZE; i += LANES) { largest = max(largest, partial[i]); }
     for (var key = thread; key < SPAN; key += WORKGROUP_SIZE) {
         weights[key] = select(vec4<f32>(0.0), exp(weights[key] - largest), first + key < end);
     }

@@ -10,7 +10,11 @@
 // One workgroup: TILE rows of x by TILE rows of W, DEPTH columns at a time. A thread has 8 x 8 of the results: four
 // rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring vectors. Where
 // GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
-// f32, portable limits, no subgroups.
+// f32, portable limits, no subgroups; a variant has f16 in its tiles.
+
+//HALF enable f16;
+// What tiles hold: f16 in a variant, where sums stay f32.
+alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
 const TILE: u32 = 64u;
@@ -43,8 +47,8 @@ struct Params {
 @group(0) @binding(5) var<uniform> params: Params;
 
 // [column][four rows]
-var<workgroup> x_tile: array<vec4<f32>, 512>;   // DEPTH * QUADS
-var<workgroup> w_tile: array<vec4<f32>, 512>;
+var<workgroup> x_tile: array<vec4<Held>, 512>;   // DEPTH * QUADS
+var<workgroup> w_tile: array<vec4<Held>, 512>;
 
 // Four columns of a row of x or W, or zeros behind the last column.
 fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
@@ -61,18 +65,18 @@ fn fill(x_rows: vec4<u32>, w_rows: vec4<u32>, quad: u32, quads: u32, to: u32) {
     let x1 = of_x(x_rows.y, quad, quads);
     let x2 = of_x(x_rows.z, quad, quads);
     let x3 = of_x(x_rows.w, quad, quads);
-    x_tile[to] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
-    x_tile[to + QUADS] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
-    x_tile[to + 2u * QUADS] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
-    x_tile[to + 3u * QUADS] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+    x_tile[to] = vec4<Held>(vec4<f32>(x0.x, x1.x, x2.x, x3.x));
+    x_tile[to + QUADS] = vec4<Held>(vec4<f32>(x0.y, x1.y, x2.y, x3.y));
+    x_tile[to + 2u * QUADS] = vec4<Held>(vec4<f32>(x0.z, x1.z, x2.z, x3.z));
+    x_tile[to + 3u * QUADS] = vec4<Held>(vec4<f32>(x0.w, x1.w, x2.w, x3.w));
     let w0 = of_w(w_rows.x, quad, quads);
     let w1 = of_w(w_rows.y, quad, quads);
     let w2 = of_w(w_rows.z, quad, quads);
     let w3 = of_w(w_rows.w, quad, quads);
-    w_tile[to] = vec4<f32>(w0.x, w1.x, w2.x, w3.x);
-    w_tile[to + QUADS] = vec4<f32>(w0.y, w1.y, w2.y, w3.y);
-    w_tile[to + 2u * QUADS] = vec4<f32>(w0.z, w1.z, w2.z, w3.z);
-    w_tile[to + 3u * QUADS] = vec4<f32>(w0.w, w1.w, w2.w, w3.w);
+    w_tile[to] = vec4<Held>(vec4<f32>(w0.x, w1.x, w2.x, w3.x));
+    w_tile[to + QUADS] = vec4<Held>(vec4<f32>(w0.y, w1.y, w2.y, w3.y));
+    w_tile[to + 2u * QUADS] = vec4<Held>(vec4<f32>(w0.z, w1.z, w2.z, w3.z));
+    w_tile[to + 3u * QUADS] = vec4<Held>(vec4<f32>(w0.w, w1.w, w2.w, w3.w));
 }
 
 fn finish(row: u32, output: u32, product: f32) {
@@ -138,10 +142,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var column = 0u; column < DEPTH; column += 1u) {
             let at = column * QUADS;
-            let x0 = x_tile[at + at_x];
-            let x1 = x_tile[at + 8u + at_x];
-            let w0 = w_tile[at + at_w];
-            let w1 = w_tile[at + 8u + at_w];
+            let x0 = vec4<f32>(x_tile[at + at_x]);
+            let x1 = vec4<f32>(x_tile[at + 8u + at_x]);
+            let w0 = vec4<f32>(w_tile[at + at_w]);
+            let w1 = vec4<f32>(w_tile[at + 8u + at_w]);
             c00 += x0.x * w0; c01 += x0.x * w1;
             c10 += x0.y * w0; c11 += x0.y * w1;
             c20 += x0.z * w0; c21 += x0.z * w1;

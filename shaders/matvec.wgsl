@@ -13,7 +13,7 @@
 //
 // One workgroup: ROWS rows of W against one row of x. A thread has FOUR rows and every LANES-th quad of columns:
 // what it fetches of x serves all of them. Where GATED, two of the four are rows of the gate, two of what it gates.
-// f32, portable limits, no subgroups.
+// f32, portable limits; a variant adds up through subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 const LANES: u32 = 8u;
@@ -49,10 +49,24 @@ struct Params {
 var<workgroup> partial: array<vec4<f32>, 64>;
 var<workgroup> squares: array<f32, 64>;
 
+// The sum over the lanes of a group, where it has subgroups; else this lane's own, and `total` adds.
+fn over_lanes(value: vec4<f32>) -> vec4<f32> {
+    var sum = value;
+    //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
+    return sum;
+}
+
+// Sums of a group that are still to be added.
+fn parts() -> u32 {
+    var count = LANES;
+    //SUBGROUPS count = 1u;
+    return count;
+}
+
 // What its lanes found for one of a group's four rows.
 fn total(lanes: u32, of_four: u32) -> f32 {
     var sum = 0.0;
-    for (var i = 0u; i < LANES; i += 1u) { sum += partial[lanes * LANES + i][of_four]; }
+    for (var i = 0u; i < parts(); i += 1u) { sum += partial[lanes * LANES + i][of_four]; }
     return sum;
 }
 
@@ -84,8 +98,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         sums += vec4<f32>(dot(w[first.x + quad], values), dot(w[first.y + quad], values),
             dot(w[first.z + quad], values), dot(w[first.w + quad], values));
     }
-    partial[thread] = sums;
-    if (NORM == 1u) { squares[thread] = square; }
+    partial[thread] = over_lanes(sums);
+    if (NORM == 1u) { squares[thread] = over_lanes(vec4<f32>(square)).x; }
     workgroupBarrier();
 
     // A thread for each output that is done.
@@ -103,7 +117,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var inverse = 1.0;
     if (NORM == 1u) {
         var sum = 0.0;
-        for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
+        for (var i = 0u; i < parts(); i += 1u) { sum += squares[i]; }
         inverse = inverseSqrt(sum / f32(params.columns) + params.eps);
     }
     y *= inverse;

@@ -6,11 +6,12 @@
 //   x, out        [rows, channels]     channels = quads * 4
 //   weight, bias  [channels]           bias where LAYER
 //
-// One workgroup a row. f32, portable limits, no subgroups.
+// One workgroup a row. f32, portable limits; a variant adds up through subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 // Replaced when the pipeline is made:
 const LAYER: u32 = 0u;
+const LANES: u32 = 1u;            // threads that add up through their subgroup
 
 struct Params {
     rows: u32,
@@ -29,10 +30,12 @@ var<workgroup> partial: array<f32, 64>;
 
 // The sum of what each thread has.
 fn total(thread: u32, value: f32) -> f32 {
-    partial[thread] = value;
+    var sum = value;
+    //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
+    partial[thread] = sum;
     workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < WORKGROUP_SIZE; i += 1u) { sum += partial[i]; }
+    sum = 0.0;
+    for (var i = 0u; i < WORKGROUP_SIZE; i += LANES) { sum += partial[i]; }
     workgroupBarrier();
     return sum;
 }

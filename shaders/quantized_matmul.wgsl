@@ -11,7 +11,11 @@
 // One workgroup: TILE rows of x by TILE rows of W, one block of columns at a time. A thread has 8 x 8 of the
 // results: four rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring
 // vectors. Where GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
-// f32, portable limits, no subgroups.
+// f32, portable limits, no subgroups; a variant has f16 in its tiles.
+
+//HALF enable f16;
+// What tiles hold: f16 in a variant, where sums stay f32.
+alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
 const TILE: u32 = 64u;
@@ -50,8 +54,8 @@ struct Params {
 @group(0) @binding(6) var<uniform> params: Params;
 
 // [column][four rows]
-var<workgroup> x_tile: array<vec4<f32>, 512>;   // BLOCK * QUADS
-var<workgroup> w_tile: array<vec4<f32>, 512>;
+var<workgroup> x_tile: array<vec4<Held>, 512>;   // BLOCK * QUADS
+var<workgroup> w_tile: array<vec4<Held>, 512>;
 
 fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
 
@@ -83,34 +87,34 @@ fn fill_x(rows: vec4<u32>, quad: u32, to: u32) {
     let b = x[rows.y + quad];
     let c = x[rows.z + quad];
     let d = x[rows.w + quad];
-    x_tile[to] = vec4<f32>(a.x, b.x, c.x, d.x);
-    x_tile[to + QUADS] = vec4<f32>(a.y, b.y, c.y, d.y);
-    x_tile[to + 2u * QUADS] = vec4<f32>(a.z, b.z, c.z, d.z);
-    x_tile[to + 3u * QUADS] = vec4<f32>(a.w, b.w, c.w, d.w);
+    x_tile[to] = vec4<Held>(vec4<f32>(a.x, b.x, c.x, d.x));
+    x_tile[to + QUADS] = vec4<Held>(vec4<f32>(a.y, b.y, c.y, d.y));
+    x_tile[to + 2u * QUADS] = vec4<Held>(vec4<f32>(a.z, b.z, c.z, d.z));
+    x_tile[to + 3u * QUADS] = vec4<Held>(vec4<f32>(a.w, b.w, c.w, d.w));
 }
 
 // Eight columns of four rows of W, their codes at `index` words.
 fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
     if (BITS == 4u) {
         let codes = vec4<u32>(word(index.x), word(index.y), word(index.z), word(index.w));
-        w_tile[to] = scale * level(codes, 0xf, 1.0);
-        w_tile[to + QUADS] = scale * level(codes, 0xf0, 0x1p-4);
-        w_tile[to + 2u * QUADS] = scale * level(codes, 0xf00, 0x1p-8);
-        w_tile[to + 3u * QUADS] = scale * level(codes, 0xf000, 0x1p-12);
-        w_tile[to + 4u * QUADS] = scale * level(codes, 0xf0000, 0x1p-16);
-        w_tile[to + 5u * QUADS] = scale * level(codes, 0xf00000, 0x1p-20);
-        w_tile[to + 6u * QUADS] = scale * level(codes, 0xf000000, 0x1p-24);
-        w_tile[to + 7u * QUADS] = scale * last_level(codes);
+        w_tile[to] = vec4<Held>(scale * level(codes, 0xf, 1.0));
+        w_tile[to + QUADS] = vec4<Held>(scale * level(codes, 0xf0, 0x1p-4));
+        w_tile[to + 2u * QUADS] = vec4<Held>(scale * level(codes, 0xf00, 0x1p-8));
+        w_tile[to + 3u * QUADS] = vec4<Held>(scale * level(codes, 0xf000, 0x1p-12));
+        w_tile[to + 4u * QUADS] = vec4<Held>(scale * level(codes, 0xf0000, 0x1p-16));
+        w_tile[to + 5u * QUADS] = vec4<Held>(scale * level(codes, 0xf00000, 0x1p-20));
+        w_tile[to + 6u * QUADS] = vec4<Held>(scale * level(codes, 0xf000000, 0x1p-24));
+        w_tile[to + 7u * QUADS] = vec4<Held>(scale * last_level(codes));
         return;
     }
     for (var half = 0u; half < 2u; half += 1u) {
         let at = index * 2u + half;
         let codes = vec4<u32>(word(at.x), word(at.y), word(at.z), word(at.w));
         let first = to + half * 4u * QUADS;
-        w_tile[first] = scale * signed_bytes(codes, 24u);
-        w_tile[first + QUADS] = scale * signed_bytes(codes, 16u);
-        w_tile[first + 2u * QUADS] = scale * signed_bytes(codes, 8u);
-        w_tile[first + 3u * QUADS] = scale * signed_bytes(codes, 0u);
+        w_tile[first] = vec4<Held>(scale * signed_bytes(codes, 24u));
+        w_tile[first + QUADS] = vec4<Held>(scale * signed_bytes(codes, 16u));
+        w_tile[first + 2u * QUADS] = vec4<Held>(scale * signed_bytes(codes, 8u));
+        w_tile[first + 3u * QUADS] = vec4<Held>(scale * signed_bytes(codes, 0u));
     }
 }
 
@@ -183,10 +187,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var column = 0u; column < BLOCK; column += 1u) {
             let at = column * QUADS;
-            let x0 = x_tile[at + at_x];
-            let x1 = x_tile[at + 8u + at_x];
-            let w0 = w_tile[at + at_w];
-            let w1 = w_tile[at + 8u + at_w];
+            let x0 = vec4<f32>(x_tile[at + at_x]);
+            let x1 = vec4<f32>(x_tile[at + 8u + at_x]);
+            let w0 = vec4<f32>(w_tile[at + at_w]);
+            let w1 = vec4<f32>(w_tile[at + 8u + at_w]);
             c00 += x0.x * w0; c01 += x0.x * w1;
             c10 += x0.y * w0; c11 += x0.y * w1;
             c20 += x0.z * w0; c21 += x0.z * w1;

@@ -13,7 +13,7 @@
 // what it fetches of x serves all of them. Where GATED, four of the eight are rows of the gate, four of what it gates.
 // Narrow matrices have fewer lanes, so that none is without a block.
 // Codes are masked where they stand, and not shifted: what a place is worth goes into the constants that they are
-// multiplied with anyway. f32, portable limits, no subgroups.
+// multiplied with anyway. f32, portable limits; a variant adds up through subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 const EIGHT: u32 = 8u;
@@ -109,12 +109,26 @@ fn block_product(index: u32, scales: u32, up: u32, c: Columns) -> f32 {
         + four_products(high.z, c.x6) + four_products(high.w, c.x7));
 }
 
+// The sum over the lanes of a group, where it has subgroups; else this lane's own, and `total` adds.
+fn over_lanes(value: vec4<f32>) -> vec4<f32> {
+    var sum = value;
+    //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
+    return sum;
+}
+
+// Sums of a group that are still to be added.
+fn parts() -> u32 {
+    var count = LANES;
+    //SUBGROUPS count = 1u;
+    return count;
+}
+
 // What its lanes found for one of a group's eight rows.
 fn total(lanes: u32, of_eight: u32) -> f32 {
     let first = (of_eight >> 2u) * WORKGROUP_SIZE + lanes * LANES;
     let of_four = of_eight & 3u;
     var sum = 0.0;
-    for (var i = 0u; i < LANES; i += 1u) { sum += partial[first + i][of_four]; }
+    for (var i = 0u; i < parts(); i += 1u) { sum += partial[first + i][of_four]; }
     return sum;
 }
 
@@ -124,7 +138,7 @@ fn row_scale(row: u32) -> f32 { return row_scales[row] * 0x1p-24; }
 // One over the root of the mean square of x.
 fn norm() -> f32 {
     var sum = 0.0;
-    for (var i = 0u; i < LANES; i += 1u) { sum += squares[i]; }
+    for (var i = 0u; i < parts(); i += 1u) { sum += squares[i]; }
     return inverseSqrt(sum / f32(params.columns) + params.eps);
 }
 
@@ -179,9 +193,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         high += vec4<f32>(block_product(j.x + block, scales, j_up.x, c), block_product(j.y + block, scales, j_up.y, c),
             block_product(j.z + block, scales, j_up.z, c), block_product(j.w + block, scales, j_up.w, c));
     }
-    partial[thread] = low;
-    partial[WORKGROUP_SIZE + thread] = high;
-    if (NORM == 1u) { squares[thread] = dot(square, vec4<f32>(1.0)); }
+    partial[thread] = over_lanes(low);
+    partial[WORKGROUP_SIZE + thread] = over_lanes(high);
+    if (NORM == 1u) { squares[thread] = dot(over_lanes(square), vec4<f32>(1.0)); }
     workgroupBarrier();
 
     var inverse = 1.0;

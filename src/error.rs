@@ -231,6 +231,20 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The device has gone away, and with it all that was on it.
+    #[error("the graphics device was lost ({reason}): the model must be loaded again")]
+    DeviceLost {
+        /// What the driver said.
+        reason: String,
+    },
+    /// The device has no room for what was asked of it; what is on it is not to be relied on.
+    #[error(
+        "the graphics device is out of memory ({reason}): load the model again with a smaller context, or a smaller model"
+    )]
+    OutOfMemory {
+        /// What the driver said.
+        reason: String,
+    },
     /// The model's arithmetic gave something that is no number.
     #[error(
         "{stage} gave a value that is not a number: the weights or the device are at fault; try --device cpu"
@@ -297,6 +311,8 @@ impl Error {
             Error::Option { .. } => "option",
             Error::Memory { .. } => "memory",
             Error::Device { .. } => "device",
+            Error::DeviceLost { .. } => "device-lost",
+            Error::OutOfMemory { .. } => "out-of-memory",
             Error::NotFinite { .. } => "not-finite",
             Error::Diverged { .. } => "diverged",
             Error::Resume { .. } => "resume",

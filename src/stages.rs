@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{Error, Result};
+use crate::gpu::adapter::{self, Failure, FailureKind};
 use crate::vision::plan::Crop;
 
 /// A recorded tensor: shape and f32 values on the host.
@@ -97,18 +98,14 @@ impl Recorder {
 /// Reads a tensor's f32 values.
 ///
 /// # Errors
-/// [`Error::Device`] if the device was lost or a kernel failed.
+/// [`Error::DeviceLost`], [`Error::OutOfMemory`]; [`Error::Device`] if a kernel failed. Since what was read then is not to
+/// be relied on, a failure is told by every read of the device until [`adapter::take_failure`].
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let failed = |reason: String| Error::Device {
-        device: "reading a result".into(),
-        reason,
-    };
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|e| failed(e.to_string()))?;
-    data.try_into_vec::<f32>()
-        .map_err(|e| failed(format!("{e:?}")))
+    let device = tensor.device();
+    let data = tensor.into_data_async().await;
+    // The bytes may still be on their way, and fail there.
+    let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
+    checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await
 }
 
 /// Reads a tensor's one integer.
@@ -116,19 +113,36 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 /// # Errors
 /// As [`read`].
 pub async fn read_int(tensor: Tensor<1, Int>) -> Result<i32> {
-    let failed = |reason: String| Error::Device {
-        device: "reading a result".into(),
-        reason,
-    };
+    let device = tensor.device();
     let data = tensor.into_data_async().await;
-    let values = data
-        .map_err(|e| failed(e.to_string()))?
-        .try_into_vec::<i32>()
-        .map_err(|e| failed(format!("{e:?}")))?;
+    let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
+    let values = checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await?;
     values
         .first()
         .copied()
         .ok_or_else(|| failed("nothing came back".into()))
+}
+
+/// What was read, unless the read or anything before it failed.
+async fn checked<T>(device: &Device, values: Result<Vec<T>, String>) -> Result<Vec<T>> {
+    if values.is_err() {
+        adapter::look_after(device).await;
+    }
+    match (adapter::failure(device), values) {
+        (None, values) => values.map_err(failed),
+        (Some(Failure { kind, reason }), _) => Err(match kind {
+            FailureKind::Lost => Error::DeviceLost { reason },
+            FailureKind::OutOfMemory => Error::OutOfMemory { reason },
+            FailureKind::Other => failed(reason),
+        }),
+    }
+}
+
+fn failed(reason: String) -> Error {
+    Error::Device {
+        device: "reading a result".into(),
+        reason,
+    }
 }
 
 /// Waits until `tensor` has been computed, by reading one of its numbers.

@@ -36,6 +36,9 @@ mod weights;
 #[cfg(feature = "model")]
 #[path = "stages/ablations.rs"]
 mod ablations;
+#[cfg(feature = "model")]
+#[path = "stages/adapters.rs"]
+mod adapters;
 #[cfg(feature = "cli")]
 #[path = "stages/cli.rs"]
 mod cli;

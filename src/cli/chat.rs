@@ -50,6 +50,9 @@ pub struct ChatArgs {
     /// Most tokens of an answer
     #[arg(long, default_value_t = 512)]
     max_new_tokens: usize,
+    /// Compute in f32 throughout, also where the GPU has f16 and is quicker with it
+    #[arg(long)]
+    exact: bool,
     /// Compute everything, also what cannot reach the output (for comparison; slower)
     #[arg(long)]
     dense: bool,
@@ -88,6 +91,9 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
 
     let interrupt = Interrupt::new()?;
     let (model, load_ms) = args.model.load(&interrupt.stop).await?;
+    if !args.exact {
+        model.device.allow_half().await?;
+    }
     let coverage = if args.dense {
         Coverage::Dense
     } else {

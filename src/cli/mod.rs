@@ -123,8 +123,11 @@ impl ModelArgs {
 
     async fn device(&self) -> anyhow::Result<ChosenDevice> {
         let device = choose(DeviceChoice::from_name(&self.device)?).await?;
+        if let Some(notice) = &device.notice {
+            eprintln!("{}: {notice}", device.name);
+        }
         for name in &self.without_kernel {
-            do_without(name)?;
+            do_without(name, &device.device)?;
         }
         Ok(device)
     }

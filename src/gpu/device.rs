@@ -1,6 +1,6 @@
 //! Chooses where the model runs: a real GPU, else a software adapter, else the CPU; and says which.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::Flex;
 #[cfg(not(target_arch = "wasm32"))]
@@ -10,8 +10,10 @@ use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 use burn::tensor::{Device, Tensor};
 
-use super::self_test::{CASES, self_test};
-use super::tuning::tune;
+use super::adapter::{self, Failure, FailureKind, Variants};
+use super::remembered::{recall, remember};
+use super::self_test::{CASES, self_test, wrong_kernels};
+use super::tuning::measure;
 use crate::error::{Error, Result};
 
 /// What the user asked for.
@@ -71,10 +73,28 @@ pub struct ChosenDevice {
     pub device: Device,
     /// What to show: kind, adapter, driver.
     pub name: String,
+    /// Why it is not the one that was looked for first, or which kernels it does without.
+    pub notice: Option<String>,
     /// Bytes that one tensor may have there.
     pub max_tensor_bytes: u64,
     /// Bytes that are free for the model, where that can be known.
     pub free_bytes: Option<u64>,
+}
+
+impl ChosenDevice {
+    /// Lets tiles of products and attention hold f16 where that was measured to be quicker: logits then differ by about a
+    /// thousandth. What is compared with PyTorch stays in f32.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn allow_half(&self) -> Result<()> {
+        let adapter = adapter::of(&self.device);
+        let half = Variants {
+            half: adapter.half_is_quicker,
+            ..adapter.variants
+        };
+        if_right(&self.device, half).await
+    }
 }
 
 /// Whether tensors on `device` lie in the program's own memory.
@@ -96,11 +116,15 @@ pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Wgpu => wgpu_device().await,
         DeviceChoice::Portable => portable_device().await,
-        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|_| cpu())),
+        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|error| ChosenDevice {
+            notice: Some(error.to_string()),
+            ..cpu()
+        })),
         #[cfg(feature = "cuda")]
         DeviceChoice::Cuda => Ok(ChosenDevice {
             device: Device::cuda(0),
             name: "CUDA device 0".into(),
+            notice: None,
             max_tensor_bytes: u64::MAX,
             free_bytes: None,
         }),
@@ -118,6 +142,7 @@ fn cpu() -> ChosenDevice {
     ChosenDevice {
         device: Device::flex(),
         name,
+        notice: None,
         max_tensor_bytes: u64::MAX,
         free_bytes: free_memory(),
     }
@@ -138,7 +163,7 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     for kind in ADAPTER_KINDS {
         match options(kind).init_with_setup() {
             Ok((device, setup)) => {
-                let chosen = tested(describe(device, &setup)).await?;
+                let chosen = tested(describe(device, &setup), &setup).await?;
                 return Ok(made.insert(chosen).clone());
             }
             Err(WgpuInitError::AdapterUnavailable { .. }) => {}
@@ -158,7 +183,7 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     match Device::wgpu_options().init_with_setup_async().await {
         Ok((device, setup)) => {
             let name = format!("WebGPU: {}", crate::web::adapter_name().await);
-            let chosen = tested(with_limits(device, &setup, name)).await?;
+            let chosen = tested(with_limits(device, &setup, name), &setup).await?;
             *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
             Ok(chosen)
         }
@@ -208,14 +233,20 @@ async fn portable_device() -> Result<ChosenDevice> {
         device,
         queue,
     };
-    let device = Device::wgpu_options()
-        .setup(setup.clone())
-        .init()
-        .map_err(|e| failed(e.to_string()))?;
     let name = format!("portable WebGPU on {}", setup.adapter.get_info().name);
-    let chosen = tested(with_limits(device, &setup, name)).await?;
+    let chosen = with_handles(&setup, name).await?;
     *PORTABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
     Ok(chosen)
+}
+
+/// A device called `name` of wgpu's handles, which others may share.
+///
+/// # Errors
+/// [`Error::Device`] if burn does not take it.
+pub async fn with_handles(setup: &WgpuSetup, name: String) -> Result<ChosenDevice> {
+    let device = Device::wgpu_options().setup(setup.clone()).init();
+    let device = device.map_err(|e| no_adapter(&[e.to_string()]))?;
+    tested(with_limits(device, setup, name), setup).await
 }
 
 /// In the order of preference. burn's default device would pass over software adapters.
@@ -278,14 +309,75 @@ fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
 }
 
 /// The device once its kernels are known to be right, and the quickest of their variants; those that are not are named and not used.
-async fn tested(chosen: ChosenDevice) -> Result<ChosenDevice> {
-    let wrong = self_test(&chosen.device, CASES).await?;
-    tune(&chosen.device).await?;
-    let name = match wrong.is_empty() {
-        true => chosen.name,
-        false => format!("{} (without its kernels {})", chosen.name, wrong.join(", ")),
+async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice> {
+    let device = &chosen.device;
+    let (features, info) = (setup.device.features(), setup.adapter.get_info());
+    let subgroup = match features.contains(wgpu::Features::SUBGROUP) {
+        true => info.subgroup_min_size as usize,
+        false => 0,
     };
-    Ok(ChosenDevice { name, ..chosen })
+    watch(device, &setup.device);
+    adapter::change(device, |adapter| {
+        adapter.handle = Some(setup.device.clone());
+        adapter.subgroup = subgroup;
+        adapter.has_half = features.contains(wgpu::Features::SHADER_F16);
+    });
+    let wrong = self_test(device, CASES).await?;
+    let key = format!("{} {}", chosen.name, info.driver_info);
+    let measured = match recall(&key).await {
+        Some(measured) if measured.is_possible(subgroup) => measured,
+        _ => {
+            let measured = measure(device).await?;
+            remember(&key, &measured).await;
+            measured
+        }
+    };
+    adapter::change(device, |adapter| {
+        adapter.half_is_quicker = measured.half_is_quicker;
+    });
+    if_right(device, measured.variants).await?;
+    let notice = (!wrong.is_empty()).then(|| {
+        format!(
+            "slower than it could be: its kernels {} compute something wrong here and are not used",
+            wrong.join(", ")
+        )
+    });
+    Ok(ChosenDevice { notice, ..chosen })
+}
+
+/// Lets the next read tell what goes wrong, in place of burn's handlers: one panics, the other tells later.
+fn watch(device: &Device, handle: &wgpu::Device) {
+    let failing = device.clone();
+    handle.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let text = error.to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let kind = match error {
+            wgpu::Error::OutOfMemory { .. } => FailureKind::OutOfMemory,
+            _ => FailureKind::Other,
+        };
+        let reason = lines.collect::<Vec<_>>().join(" ");
+        adapter::fail(&failing, Failure { kind, reason });
+    }));
+    let lost = device.clone();
+    handle.set_device_lost_callback(move |kind, message| {
+        let reason = match message.is_empty() {
+            true => format!("{kind:?}").to_lowercase(),
+            false => message,
+        };
+        let kind = FailureKind::Lost;
+        adapter::fail(&lost, Failure { kind, reason });
+    });
+}
+
+/// Launches `variants` from now on, unless a kernel is wrong in them.
+async fn if_right(device: &Device, variants: Variants) -> Result<()> {
+    let before = adapter::variants(device);
+    adapter::set_variants(device, variants);
+    let is_new = variants.subgroups != before.subgroups || variants.half != before.half;
+    if is_new && !wrong_kernels(device, CASES).await?.is_empty() {
+        adapter::set_variants(device, before);
+    }
+    Ok(())
 }
 
 /// The device by its name, with the limits of its buffers; how much is free is not known.
@@ -294,6 +386,7 @@ fn with_limits(device: Device, setup: &WgpuSetup, name: String) -> ChosenDevice 
     ChosenDevice {
         device,
         name,
+        notice: None,
         max_tensor_bytes: limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size),

@@ -4,7 +4,6 @@
 //! binding is `read_write`, since cubecl may put several tensors into one buffer.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::Wgpu;
 use burn::backend::wgpu::{
@@ -13,7 +12,9 @@ use burn::backend::wgpu::{
 use burn::cubecl::prelude::KernelId;
 use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn::cubecl::{self, CubeCount, CubeDim};
-use burn::tensor::{DType, Float, Int, Shape, Tensor};
+use burn::tensor::{DType, Device, Float, Int, Shape, Tensor};
+
+use super::adapter;
 
 /// Most workgroups along one dimension of a launch that WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
@@ -33,15 +34,12 @@ pub fn launches() -> u64 {
 /// The kernel of the file `shaders/$name.wgsl`, whose text is valid WGSL as it stands, with the entry point `main` and
 /// its WORKGROUP_SIZE.
 macro_rules! kernel {
-    ($name:literal) => {{
-        static DISTRUSTED: std::sync::atomic::AtomicBool =
-            std::sync::atomic::AtomicBool::new(false);
+    ($name:literal) => {
         $crate::gpu::kernel::Kernel::new(
             $name,
             include_str!(concat!("../../../shaders/", $name, ".wgsl")),
-            &DISTRUSTED,
         )
-    }};
+    };
 }
 pub(crate) use kernel;
 
@@ -53,39 +51,31 @@ pub struct Kernel {
     source: &'static str,
     /// Threads of a workgroup, as in the file.
     pub workgroup_size: u32,
-    /// Set when it was seen to compute something wrong here.
-    distrusted: &'static AtomicBool,
     /// Constants of the file that have other values; unused places are empty.
     variant: [(&'static str, u32); MAX_CONSTANTS],
 }
 
 /// Constants that a variant may change.
-const MAX_CONSTANTS: usize = 4;
+const MAX_CONSTANTS: usize = 6;
+/// As a constant: lines behind `//SUBGROUPS ` are part of the text.
+pub const SUBGROUPS: &str = "SUBGROUPS";
+/// As a constant: lines behind `//HALF ` are part of the text, and what is `Held` are f16.
+pub const HALF: &str = "HALF";
 
 impl Kernel {
     /// A file's text, valid WGSL as it stands, by the name of the file.
-    pub const fn new(
-        name: &'static str,
-        source: &'static str,
-        distrusted: &'static AtomicBool,
-    ) -> Self {
+    pub const fn new(name: &'static str, source: &'static str) -> Self {
         Kernel {
             name,
             source,
             workgroup_size: wgsl_const(source, "WORKGROUP_SIZE"),
-            distrusted,
             variant: [("", 0); MAX_CONSTANTS],
         }
     }
 
-    /// Whether it may be launched: its operation else takes its reference body.
-    pub fn is_trusted(&self) -> bool {
-        !self.distrusted.load(Ordering::Relaxed)
-    }
-
-    /// Lets none of its variants be launched any more.
-    pub fn distrust(&self) {
-        self.distrusted.store(true, Ordering::Relaxed);
+    /// Whether it may be launched on `device`: its operation else takes its reference body.
+    pub fn is_trusted(&self, device: &Device) -> bool {
+        adapter::trusts(device, self)
     }
 
     /// A constant of its file.
@@ -103,14 +93,30 @@ impl Kernel {
         self
     }
 
+    /// Whether this variant has [`SUBGROUPS`] or [`HALF`].
+    pub fn needs(&self, what: &str) -> bool {
+        self.variant.contains(&(what, 1))
+    }
+
     /// The text of this variant.
     pub fn text(&self) -> String {
         let constant = |name, value| format!("const {name}: u32 = {value}u;");
-        let changes = self.variant.iter().filter(|(name, _)| !name.is_empty());
-        changes.fold(self.source.to_string(), |text, &(name, value)| {
+        let mut text = self.source.to_string();
+        for &(name, value) in self.variant.iter().filter(|(name, _)| !name.is_empty()) {
+            if name == SUBGROUPS || name == HALF {
+                continue;
+            }
             let stated = constant(name, wgsl_const(self.source, name));
-            text.replace(&stated, &constant(name, value))
-        })
+            text = text.replace(&stated, &constant(name, value));
+        }
+        if self.needs(SUBGROUPS) {
+            text = text.replace("//SUBGROUPS ", "");
+        }
+        if self.needs(HALF) {
+            text = text.replace("//HALF ", "");
+            text = text.replace("alias Held = f32;", "alias Held = f16;");
+        }
+        text
     }
 }
 

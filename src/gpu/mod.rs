@@ -2,10 +2,12 @@
 //! (`shaders/x.wgsl`, launched by `ops/x.rs`) for tensors that live on wgpu, and burn tensors
 //! (`reference/x.rs`) for every other device, which is also the oracle. Knows nothing of the model.
 
+pub mod adapter;
 pub mod cpu;
 pub mod device;
 pub mod kernel;
 pub mod ops;
 pub mod reference;
+mod remembered;
 pub mod self_test;
 pub mod tuning;

@@ -1,7 +1,5 @@
 //! The self-test at the start, and that every operation is right without its kernel.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::tensor::{Device, Tensor};
 use inf_llava::error::Result;
 use inf_llava::gpu::device::is_host;
@@ -19,20 +17,22 @@ fn of_device(gpu: f32, device: &Device) -> Result<Tensor<1>> {
 
 #[test]
 fn a_wrong_kernel_is_found_and_launched_no_more() {
-    static DISTRUSTED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
-    let kernel = |name, at: usize| Kernel::new(name, SOURCE, &DISTRUSTED[at]);
+    let kernel = |name| Kernel::new(name, SOURCE);
     let cases = [
-        Case::new(kernel("a_little_wrong", 0), |device| {
-            of_device(0.5002, device)
-        }),
-        Case::new(kernel("no_number", 1), |device| of_device(f32::NAN, device)),
-        Case::new(kernel("right", 2), |device| of_device(0.5, device)),
+        Case::new(kernel("a_little_wrong"), |device| of_device(0.5002, device)),
+        Case::new(kernel("no_number"), |device| of_device(f32::NAN, device)),
+        Case::new(kernel("right"), |device| of_device(0.5, device)),
     ];
     let device = crate::device("wgpu").device;
     let wrong = crate::block_on(self_test(&device, &cases)).unwrap();
     assert_eq!(wrong, ["a_little_wrong", "no_number"]);
-    let trusted = cases.map(|case| case.kernel.with("WORKGROUP_SIZE", 64).is_trusted());
-    assert_eq!(trusted, [false, false, true]);
+    let trusted = |device: &Device| {
+        cases.map(|case| case.kernel.with("WORKGROUP_SIZE", 64).is_trusted(device))
+    };
+    assert_eq!(trusted(&device), [false, false, true]);
+    // Another adapter may well compute them right.
+    let portable = crate::device("portable").device;
+    assert_eq!(trusted(&portable), [true; 3]);
 }
 
 /// What is right passes, by its kernel, and no kernel is without a case.

@@ -1,9 +1,7 @@
 //! Every shader is valid WGSL as it stands and keeps to what portable WebGPU promises.
 
-use std::sync::atomic::AtomicBool;
-
-use inf_llava::gpu::kernel::{Kernel, wgsl_const};
-use inf_llava::gpu::ops::KERNELS;
+use inf_llava::gpu::kernel::{HALF, Kernel, SUBGROUPS, wgsl_const};
+use inf_llava::gpu::ops::{BEYOND_PORTABLE, KERNELS};
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
@@ -76,12 +74,10 @@ fn valid_and_portable() {
 
 #[test]
 fn a_variant_differs_in_its_constant() {
-    static DISTRUSTED: AtomicBool = AtomicBool::new(false);
     let text = |kernel: Kernel| kernel.text();
     let kernel = Kernel::new(
         "k",
         "const WORKGROUP_SIZE: u32 = 64u;\nconst BITS: u32 = 4u;",
-        &DISTRUSTED,
     );
     assert_eq!(
         text(kernel),
@@ -89,6 +85,33 @@ fn a_variant_differs_in_its_constant() {
     );
     let eight = "const WORKGROUP_SIZE: u32 = 64u;\nconst BITS: u32 = 8u;";
     assert_eq!(text(kernel.with("BITS", 8)), eight);
+    assert_eq!(text(kernel.with(HALF, 0).with(SUBGROUPS, 0)), text(kernel));
+}
+
+/// A variant needs what it says that it needs, and is valid where that is to be had.
+#[test]
+fn variants_beyond_portable() {
+    for kernel in BEYOND_PORTABLE {
+        let (name, source) = (kernel.name, &kernel.text());
+        let needed = match (kernel.needs(HALF), kernel.needs(SUBGROUPS)) {
+            (true, false) => Capabilities::SHADER_FLOAT16,
+            (false, true) => Capabilities::SUBGROUP,
+            _ => panic!("{name}: one of the two"),
+        };
+        let module = parse(name, source);
+        let validate = |capabilities| {
+            let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+            let stages = naga::valid::ShaderStages::COMPUTE;
+            let all = naga::valid::SubgroupOperationSet::all();
+            validator
+                .subgroup_stages(stages)
+                .subgroup_operations(all)
+                .validate(&module)
+                .is_ok()
+        };
+        assert!(validate(needed), "{name}");
+        assert!(!validate(Capabilities::empty()), "{name}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
+use crate::gpu::adapter;
+use crate::gpu::kernel::{GpuTensor, HALF, Kernel, kernel, launch};
 
 pub(super) const KERNEL: Kernel = kernel!("attention");
 const QUERIES: usize = KERNEL.constant("QUERIES");
@@ -67,7 +68,7 @@ impl Attention {
         k: &Tensor<E>,
         v: &Tensor<E>,
     ) -> Option<Tensor<D>> {
-        if !Self::fits(self.head_dim) || !KERNEL.is_trusted() {
+        if !Self::fits(self.head_dim) || !KERNEL.is_trusted(&q.device()) {
             return None;
         }
         let shape = q.dims();
@@ -86,7 +87,10 @@ impl Attention {
         params.extend(map.tiles);
         let groups = [self.queries.div_ceil(QUERIES), self.sets, self.heads];
         let groups = groups.map(|count| count as u32);
-        let kernel = KERNEL.with("CUT", self.rows as u32);
+        let half = adapter::variants(&q.device()).half;
+        let kernel = KERNEL
+            .with("CUT", self.rows as u32)
+            .with(HALF, u32::from(half));
         Some(launch(kernel, &inputs, shape, groups, &params))
     }
 }

@@ -4,6 +4,8 @@
 use burn::tensor::Tensor;
 
 use super::attention::{Attention, MapParams, Rows};
+use super::by_eight;
+use crate::gpu::adapter;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
 use crate::gpu::reference;
 
@@ -60,7 +62,8 @@ fn on_gpu(
         return attention.run(&MapParams::default(), q, keys, values);
     }
 
-    if !DECODE.is_trusted() || !COMBINE.is_trusted() {
+    let device = q.device();
+    if !DECODE.is_trusted(&device) || !COMBINE.is_trusted(&device) {
         return None;
     }
     let inputs = [
@@ -74,7 +77,8 @@ fn on_gpu(
     let sizes = [tokens, start, heads, group, head_dim, capacity, splits];
     let mut params = sizes.map(|size| size as u32).to_vec();
     params.push((1.0 / (head_dim as f32).sqrt()).to_bits());
-    launch_into(DECODE, &inputs, &found, groups, &params);
+    let decode = by_eight(DECODE, adapter::variants(&device));
+    launch_into(decode, &inputs, &found, groups, &params);
 
     let rows = tokens * heads;
     let quads = head_dim / 4;

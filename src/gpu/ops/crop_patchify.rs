@@ -74,7 +74,7 @@ impl Square {
 /// Crops, normalises and cuts into patches (paper eq. 9-17): `[crops, h * h, 3 * patch * patch]`
 /// f32, a patch in the order channel, row, column, as CLIP's convolution reads it.
 pub fn crop_patchify(shape: CropShape, square: &Square, crops: &[Crop]) -> Tensor<3> {
-    match GpuTensor::from_int(&square.words).filter(|_| KERNEL.is_trusted()) {
+    match GpuTensor::from_int(&square.words).filter(|_| KERNEL.is_trusted(&square.device)) {
         None => reference::crop_patchify(shape, square, crops),
         Some(words) => {
             let parts = crops

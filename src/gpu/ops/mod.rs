@@ -10,7 +10,10 @@ mod product;
 mod rotary_cache;
 mod self_attention;
 
-use super::kernel::Kernel;
+use burn::tensor::Device;
+
+use super::adapter::{self, Variants};
+use super::kernel::{HALF, Kernel, SUBGROUPS};
 use crate::error::{Error, Result};
 pub use argmax::argmax;
 pub use causal_attention::causal_attention;
@@ -38,11 +41,11 @@ pub mod kernels {
     pub const ROTARY_CACHE: Kernel = super::rotary_cache::KERNEL;
 }
 
-/// Lets no variant of the kernel `name` be launched.
+/// Lets no variant of the kernel `name` be launched on `device`.
 ///
 /// # Errors
 /// [`Error::Option`] listing the names, if there is none of this name.
-pub fn do_without(name: &str) -> Result<()> {
+pub fn do_without(name: &str, device: &Device) -> Result<()> {
     let Some(kernel) = KERNELS.iter().find(|kernel| kernel.name == name) else {
         let mut names: Vec<&str> = KERNELS.iter().map(|kernel| kernel.name).collect();
         names.dedup();
@@ -51,8 +54,19 @@ pub fn do_without(name: &str) -> Result<()> {
             reason: format!("{name:?} is none of {}", names.join(", ")),
         });
     };
-    kernel.distrust();
+    adapter::distrust(device, kernel.name);
     Ok(())
+}
+
+/// Threads of `norm` and `decode_attention` that find their sum or maximum through their subgroup.
+const EIGHT: u32 = Variants::LEAST_SUBGROUP as u32;
+
+/// The variant of `kernel` for `variants`, where eight threads each go together.
+fn by_eight(kernel: Kernel, variants: Variants) -> Kernel {
+    match variants.subgroups {
+        true => kernel.with("LANES", EIGHT).with(SUBGROUPS, 1),
+        false => kernel,
+    }
 }
 
 /// Every kernel in every variant, for checks that want them all.
@@ -79,4 +93,17 @@ pub const KERNELS: &[Kernel] = &[
         .with("GATED", 1)
         .with("NORM", 1),
     rotary_cache::KERNEL,
+];
+
+/// The variants for adapters that have more than what every one has.
+pub const BEYOND_PORTABLE: &[Kernel] = &[
+    attention::KERNEL.with(HALF, 1),
+    product::MATMUL.with(HALF, 1),
+    product::QUANTIZED_MATMUL.with(HALF, 1),
+    norm::KERNEL.with("LANES", EIGHT).with(SUBGROUPS, 1),
+    causal_attention::DECODE
+        .with("LANES", EIGHT)
+        .with(SUBGROUPS, 1),
+    product::MATVEC.with("NORM", 1).with(SUBGROUPS, 1),
+    product::QUANTIZED_MATVEC.with("NORM", 1).with(SUBGROUPS, 1),
 ];

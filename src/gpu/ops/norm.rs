@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use super::by_eight;
+use crate::gpu::adapter;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 
@@ -32,9 +34,10 @@ fn on_gpu(
     eps: f64,
 ) -> Option<Tensor<2>> {
     let [rows, channels] = x.dims();
-    if !channels.is_multiple_of(4) || rows == 0 || !KERNEL.is_trusted() {
+    if !channels.is_multiple_of(4) || rows == 0 || !KERNEL.is_trusted(&x.device()) {
         return None;
     }
+    let device = x.device();
     let x = GpuTensor::from_float(x)?;
     let inputs = [
         x.clone(),
@@ -43,6 +46,7 @@ fn on_gpu(
     ];
     let [groups_x, groups_y] = in_rows(rows);
     let kernel = KERNEL.with("LAYER", u32::from(bias.is_some()));
+    let kernel = by_eight(kernel, adapter::variants(&device));
     let params = [
         rows as u32,
         (channels / 4) as u32,

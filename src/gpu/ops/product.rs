@@ -4,9 +4,12 @@
 use burn::tensor::Tensor;
 
 use super::norm::rms_norm;
+use crate::gpu::adapter::{self, Variants};
 use crate::gpu::cpu;
-use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch_into, output};
-use crate::gpu::{reference, tuning};
+use crate::gpu::kernel::{
+    GpuTensor, HALF, Kernel, SUBGROUPS, in_rows, kernel, launch_into, output,
+};
+use crate::gpu::reference;
 use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::quantize::{BLOCK, Quant};
 
@@ -112,9 +115,14 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     }
     let is_few = rows <= FEW_ROWS;
     let norm = with.norm.as_ref().filter(|_| is_few);
-    let of = |piece| launch_of(piece, [rows, columns], norm.is_some(), with.gated);
+    let device = x.device();
+    let variants = adapter::variants(&device);
+    let of = |piece| launch_of(piece, [rows, columns], norm.is_some(), with.gated, variants);
     let launches: Vec<(Kernel, [u32; 3])> = pieces.iter().map(of).collect();
-    if !launches.iter().all(|(kernel, _)| kernel.is_trusted()) {
+    if !launches
+        .iter()
+        .all(|(kernel, _)| kernel.is_trusted(&device))
+    {
         return None;
     }
     let x = match &with.norm {
@@ -163,6 +171,7 @@ fn launch_of(
     [rows, columns]: [usize; 2],
     has_norm: bool,
     is_gated: bool,
+    variants: Variants,
 ) -> (Kernel, [u32; 3]) {
     let (matvec, matvec_rows, matmul, tile) = match piece.quant {
         None => (MATVEC, MATVEC_ROWS, MATMUL, TILE),
@@ -171,7 +180,7 @@ fn launch_of(
             let (matvec, matmul) = (of_bits(QUANTIZED_MATVEC), of_bits(QUANTIZED_MATMUL));
             let blocks = columns / BLOCK;
             let lanes = (blocks + 1).next_power_of_two() / 2;
-            let lanes = lanes.clamp(LEAST_LANES, tuning::lanes());
+            let lanes = lanes.clamp(LEAST_LANES, variants.lanes);
             let rows = QUANTIZED_MATVEC.workgroup_size as usize / lanes * EIGHT;
             let matvec = matvec.with("LANES", lanes as u32);
             (matvec, rows, matmul, QUANTIZED_TILE)
@@ -180,11 +189,14 @@ fn launch_of(
     let gated = |kernel: Kernel| kernel.with("GATED", u32::from(is_gated));
     let (kernel, groups) = if rows <= FEW_ROWS {
         let [x, y] = in_rows(piece.rows.div_ceil(matvec_rows));
-        let kernel = gated(matvec).with("NORM", u32::from(has_norm));
+        let kernel = gated(matvec)
+            .with("NORM", u32::from(has_norm))
+            .with(SUBGROUPS, u32::from(variants.subgroups));
         (kernel, [x, y, rows as u32])
     } else {
         let groups = [piece.rows.div_ceil(tile), rows.div_ceil(tile), 1];
-        (gated(matmul), groups.map(|count| count as u32))
+        let kernel = gated(matmul).with(HALF, u32::from(variants.half));
+        (kernel, groups.map(|count| count as u32))
     };
     (kernel, groups)
 }

@@ -33,7 +33,7 @@ fn on_gpu(
     rope: &Rope,
     cache: &LayerCache,
 ) -> Option<Tensor<2>> {
-    if !KERNEL.is_trusted() {
+    if !KERNEL.is_trusted(&qkv.device()) {
         return None;
     }
     let [tokens, _] = qkv.dims();

@@ -1,0 +1,70 @@
+//! What was measured of adapters, kept for the next start: natively in the user's cache folder, in the browser in the
+//! page's caches. Where it cannot be kept, or is not what this version writes, it is measured again.
+
+use super::tuning::Measured;
+
+/// So that a version with other kernels measures anew.
+fn key(adapter: &str) -> String {
+    format!("{} {adapter}", env!("CARGO_PKG_VERSION"))
+}
+
+/// What was measured of `adapter`.
+pub async fn recall(adapter: &str) -> Option<Measured> {
+    let text = place::read(&key(adapter)).await?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Keeps what was measured of `adapter`.
+pub async fn remember(adapter: &str, measured: &Measured) {
+    if let Ok(text) = serde_json::to_string(measured) {
+        place::write(&key(adapter), text).await;
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod place {
+    pub(super) use crate::web::{recall as read, remember as write};
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod place {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A few adapters take less than a kB.
+    const MAX_BYTES: u64 = 1 << 20;
+
+    fn file() -> Option<PathBuf> {
+        Some(dirs::cache_dir()?.join("inf-llava/adapters.json"))
+    }
+
+    fn all() -> BTreeMap<String, String> {
+        let read = || {
+            let file = file()?;
+            let is_small = fs::metadata(&file).ok()?.len() <= MAX_BYTES;
+            let text = is_small.then(|| fs::read_to_string(file).ok())??;
+            serde_json::from_str(&text).ok()
+        };
+        read().unwrap_or_default()
+    }
+
+    pub(super) async fn read(key: &str) -> Option<String> {
+        all().remove(key)
+    }
+
+    /// By a file beside it, so that another program never reads half of one.
+    pub(super) async fn write(key: &str, text: String) {
+        let write = || {
+            let file = file()?;
+            let mut all = all();
+            all.insert(key.to_string(), text);
+            fs::create_dir_all(file.parent()?).ok()?;
+            let part = file.with_extension(format!("{}.part", std::process::id()));
+            fs::write(&part, serde_json::to_string_pretty(&all).ok()?).ok()?;
+            fs::rename(part, file).ok()
+        };
+        // It is only quicker with it.
+        let _ = write();
+    }
+}

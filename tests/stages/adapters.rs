@@ -1,0 +1,180 @@
+//! What adapters differ in: variants of kernels beyond what every adapter has, and devices that fail.
+
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use burn::tensor::{Device, Tensor, TensorData};
+use inf_llava::error::Error;
+use inf_llava::gpu::adapter::{self, Variants};
+use inf_llava::gpu::device::{ChosenDevice, with_handles};
+use inf_llava::gpu::kernel::{GpuTensor, Kernel, launch};
+use inf_llava::gpu::self_test::{CASES, Case, wrong_kernels};
+use inf_llava::gpu::tuning::measure;
+use inf_llava::stages::read;
+
+/// A device that no other test has, with all that the adapter has; and wgpu's handle of it.
+fn own_device(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> (ChosenDevice, WgpuSetup) {
+    crate::block_on(async {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::VULKAN,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions::default())
+            .await
+            .unwrap();
+        let wanted =
+            wgpu::Features::SHADER_INT64 | wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP;
+        let asked = wgpu::DeviceDescriptor {
+            required_features: adapter.features() & wanted,
+            required_limits: limits(adapter.limits()),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = adapter.request_device(&asked).await.unwrap();
+        let setup = WgpuSetup {
+            backend: adapter.get_info().backend,
+            instance,
+            adapter,
+            device,
+            queue,
+        };
+        let name = "of this test alone".to_string();
+        (with_handles(&setup, name).await.unwrap(), setup)
+    })
+}
+
+/// lavapipe has subgroups of eight and f16.
+#[test]
+fn variants_compute_the_same() {
+    let (chosen, _) = own_device(|limits| limits);
+    let device = &chosen.device;
+    let found = adapter::of(device);
+    assert_eq!((found.subgroup, found.has_half), (8, true), "of lavapipe");
+    for (subgroups, half) in [(true, false), (false, true), (true, true)] {
+        let variants = Variants {
+            subgroups,
+            half,
+            ..Variants::PORTABLE
+        };
+        adapter::set_variants(device, variants);
+        let wrong = crate::block_on(wrong_kernels(device, CASES)).unwrap();
+        assert_eq!(wrong, Vec::<&str>::new(), "{variants:?}");
+    }
+    // That f16 takes part is seen in what it loses.
+    let exact = |half| {
+        let variants = Variants {
+            half,
+            ..Variants::PORTABLE
+        };
+        adapter::set_variants(device, variants);
+        let tiled = CASES
+            .iter()
+            .find(|case| case.kernel.name == "matmul")
+            .unwrap();
+        crate::block_on(read((tiled.run)(device).unwrap())).unwrap()
+    };
+    assert_ne!(exact(true), exact(false));
+    let measured = crate::block_on(measure(device)).unwrap();
+    assert!(measured.is_possible(8));
+    assert!(!measured.variants.half, "f16 only where it is allowed");
+    crate::block_on(chosen.allow_half()).unwrap();
+    assert_eq!(
+        adapter::variants(device).half,
+        adapter::of(device).half_is_quicker
+    );
+}
+
+/// What a kernel cannot have been chosen with is not launched, whoever wrote it into the file of what was measured.
+#[test]
+fn only_what_is_possible_is_remembered() {
+    let (chosen, _) = own_device(|limits| limits);
+    let mut measured = crate::block_on(measure(&chosen.device)).unwrap();
+    assert!(measured.is_possible(8));
+    for (lanes, subgroups) in [(16, true), (0, false), (3, false), (1 << 20, false)] {
+        measured.variants = Variants {
+            lanes,
+            subgroups,
+            half: false,
+        };
+        assert!(!measured.is_possible(8), "{lanes}, {subgroups}");
+    }
+}
+
+const BROKEN: Kernel = Kernel::new("broken", "const WORKGROUP_SIZE: u32 = 64u; fn main( {");
+
+fn broken(device: &Device) -> inf_llava::error::Result<Tensor<1>> {
+    let x = Tensor::<1>::from_floats([1.0, 2.0], device);
+    Ok(match GpuTensor::from_float(&x) {
+        Some(x) => launch(BROKEN, &[x], [2], [1, 1, 1], &[0; 4]),
+        None => x,
+    })
+}
+
+/// A kernel that no pipeline can be made of is told by name, and spoils nothing else.
+#[test]
+fn a_kernel_that_does_not_compile() {
+    let (chosen, _) = own_device(|limits| limits);
+    let device = &chosen.device;
+    let error = crate::block_on(read(broken(device).unwrap())).unwrap_err();
+    assert_eq!(error.code(), "device");
+    assert!(error.to_string().contains("compil"), "{error}");
+
+    let cases = [CASES[0], Case::new(BROKEN, broken), CASES[1]];
+    let wrong = crate::block_on(wrong_kernels(device, &cases)).unwrap();
+    assert_eq!(wrong, ["broken"]);
+}
+
+#[test]
+fn a_lost_device_says_so() {
+    let (chosen, setup) = own_device(|limits| limits);
+    let x = Tensor::<1>::from_floats([1.0, 2.0], &chosen.device);
+    setup.device.destroy();
+    let error = crate::block_on(read(x + 1.0)).unwrap_err();
+    assert_eq!(error.code(), "device-lost", "{error}");
+}
+
+/// A buffer that the device refuses makes an error of what is read later, not zeros.
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let most = 16 << 20;
+    let (chosen, _) = own_device(|limits| wgpu::Limits {
+        max_buffer_size: most,
+        max_storage_buffer_binding_size: most,
+        ..limits
+    });
+    let device = &chosen.device;
+    let count = 2 * most as usize / size_of::<f32>();
+    let data = TensorData::new(vec![1.0f32; count], [count]);
+    let x = Tensor::<1>::from_data(data, device);
+    let error = crate::block_on(read(x.sum())).unwrap_err();
+    assert!(
+        ["device", "out-of-memory"].contains(&error.code()),
+        "{error}"
+    );
+    adapter::take_failure(device);
+    let small = Tensor::<1>::from_floats([1.0, 2.0], device);
+    assert_eq!(crate::block_on(read(small + 1.0)).unwrap(), [2.0, 3.0]);
+}
+
+#[test]
+fn out_of_memory_is_told_by_every_read() {
+    let (chosen, _) = own_device(|limits| limits);
+    let device = &chosen.device;
+    let failure = adapter::Failure {
+        kind: adapter::FailureKind::OutOfMemory,
+        reason: "no room for a buffer".into(),
+    };
+    adapter::fail(device, failure);
+    for _ in 0..2 {
+        let x = Tensor::<1>::from_floats([1.0], device);
+        let error = crate::block_on(read(x)).unwrap_err();
+        assert_eq!(
+            error,
+            Error::OutOfMemory {
+                reason: "no room for a buffer".into()
+            }
+        );
+        assert!(error.to_string().contains("smaller context"), "{error}");
+    }
+    assert!(adapter::take_failure(device).is_some());
+    let x = Tensor::<1>::from_floats([1.0], device);
+    assert_eq!(crate::block_on(read(x)).unwrap(), [1.0]);
+}
