@@ -56,12 +56,24 @@ export async function adapter_name() {
     const { vendor, architecture, description } = adapter?.info ?? {};
     return [vendor, architecture, description].filter(Boolean).join(' ') || 'unnamed adapter';
 }
+const kept = (key) => new Request('https://adapters.invalid/' + encodeURIComponent(key));
+const cache = () => caches.open('inf-llava-adapters');
+export async function recall(key) {
+    try { return await (await (await cache()).match(kept(key)))?.text(); } catch { return undefined; }
+}
+export async function remember(key, text) {
+    try { await (await cache()).put(kept(key), new Response(text)); } catch { /* measured again next time */ }
+}
 ")]
 extern "C" {
     #[wasm_bindgen(js_name = next_task)]
     fn js_next_task() -> js_sys::Promise;
     #[wasm_bindgen(js_name = adapter_name)]
     fn js_adapter_name() -> js_sys::Promise;
+    #[wasm_bindgen(js_name = recall)]
+    fn js_recall(key: &str) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = remember)]
+    fn js_remember(key: &str, text: &str) -> js_sys::Promise;
     /// Milliseconds since the worker started.
     pub(crate) fn now_ms() -> f64;
 }
@@ -78,6 +90,17 @@ pub(crate) async fn adapter_name() -> String {
     name.ok()
         .and_then(|name| name.as_string())
         .unwrap_or_default()
+}
+
+/// What was kept under `key` in the page's caches, if it may have any.
+pub(crate) async fn recall(key: &str) -> Option<String> {
+    JsFuture::from(js_recall(key)).await.ok()?.as_string()
+}
+
+/// Keeps `text` under `key`.
+pub(crate) async fn remember(key: &str, text: String) {
+    // The promise has no way to fail.
+    let _ = JsFuture::from(js_remember(key, &text)).await;
 }
 
 /// Stops a command, also while it is awaited.
@@ -110,15 +133,16 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Loads the model folder at `url` onto `device` (`auto`, `wgpu`, `cpu`).
+    /// Loads the model folder at `url` onto `device` (`auto`, `wgpu`, `portable`, `cpu`), with room for `context` tokens.
     pub async fn load(
         url: String,
         device: String,
+        context: Option<u32>,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<Engine> {
         let source = Http::new(&url);
-        Self::load_from(source, url, &device, watch(on_event, stop)).await
+        Self::load_from(source, url, &device, context, watch(on_event, stop)).await
     }
 
     /// The same for files that the worker has at hand; `name` is what to call the model.
@@ -126,22 +150,26 @@ impl Engine {
         files: files::JsFiles,
         name: String,
         device: String,
+        context: Option<u32>,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<Engine> {
         let source = Files::new(files);
-        Self::load_from(source, name, &device, watch(on_event, stop)).await
+        Self::load_from(source, name, &device, context, watch(on_event, stop)).await
     }
 
     async fn load_from(
         source: impl Source + 'static,
         name: String,
         device: &str,
+        context: Option<u32>,
         mut watch: Watch<'static>,
     ) -> JsResult<Engine> {
         let loaded = async {
             let device = choose(DeviceChoice::from_name(device)?).await?;
-            Model::load(source, &device, None, &mut watch).await
+            device.allow_half().await?;
+            let context = context.map(|tokens| tokens as usize);
+            Model::load(source, &device, context, &mut watch).await
         };
         let model = Rc::new(loaded.await.map_err(to_js)?);
         let session = RefCell::new(Session::new(model.clone(), Coverage::Live));
@@ -158,6 +186,7 @@ impl Engine {
         to_value(&serde_json::json!({
             "name": self.name,
             "device": model.device.name,
+            "device_notice": model.device.notice,
             "parameters": model.estimate.parameters,
             "weights_bytes": model.stored_bytes,
             "crops_per_side": config.crops_per_side,

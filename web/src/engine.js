@@ -26,7 +26,7 @@ export class EngineClient {
   #on_crash;
 
   /**
-   * @param {(message: string) => void} on_crash  called at most once
+   * @param {(message: string, code?: string) => void} on_crash  called at most once
    * @param {Promise<void>} ready  the worker starts when this is done; commands wait for it
    */
   constructor(on_crash, ready) {
@@ -111,7 +111,7 @@ export class EngineClient {
   /** @param {import('./protocol.js').Reply} reply */
   #receive(reply) {
     if (reply.type === 'crashed') {
-      this.#crashed(reply.message);
+      this.#crashed(reply.message, reply.code);
       return;
     }
     const command = this.#waiting.get(reply.id);
@@ -125,12 +125,12 @@ export class EngineClient {
     else command.reject(reply.error);
   }
 
-  #crashed(message) {
+  #crashed(message, code) {
     if (this.#ended) return;
     this.#ended = true;
     this.#worker.then((worker) => worker.terminate());
     for (const { reject } of this.#waiting.values()) reject({ code: 'crashed', message });
     this.#waiting.clear();
-    this.#on_crash(message);
+    this.#on_crash(message, code);
   }
 }

@@ -8,6 +8,10 @@ import { EngineClient } from './engine.js';
 import { strings } from './strings.js';
 import { Task } from './task.js';
 
+/** Tokens: what is offered at least, and what an engine takes that was not told. */
+const LEAST_CONTEXT = 1024;
+const LARGE_CONTEXT = 4096;
+
 export class Host {
   /** @type {EngineClient|null} */
   engine = null;
@@ -26,6 +30,10 @@ export class Host {
   #files;
   /** The user has agreed to a large download. */
   #consent = false;
+  /** Tokens to make room for; as many as the engine likes if nobody says. @type {number|undefined} */
+  #context;
+  /** Tokens that there is room for. */
+  #room = LARGE_CONTEXT;
   /** Whether what is downloaded is to be kept. */
   #keep = true;
   /** Whether a stop would interrupt a download, which goes on where it was. */
@@ -54,7 +62,7 @@ export class Host {
   start(ready = Promise.resolve()) {
     this.#trouble = null;
     this.#view.chat_notice.hide();
-    this.engine ??= new EngineClient((message) => this.#crashed(message), ready);
+    this.engine ??= new EngineClient((message, code) => this.#crashed(message, code), ready);
     this.running = this.#load();
     this.#on_start();
   }
@@ -92,7 +100,8 @@ export class Host {
       status.facts(info);
       picture.setGeometry(info);
       this.#on_info(info);
-      status.say(strings.ready(info.device));
+      this.#room = info.context_tokens;
+      status.say(strings.ready(info));
       return true;
     } catch (error) {
       this.#loadFailed(error);
@@ -109,7 +118,7 @@ export class Host {
     const { model, device } = this.#address;
     const files = this.#files;
     const url = files ? strings.pickedFolder(files) : model;
-    return { url, device, files, consent: this.#consent, keep: this.#keep };
+    return { url, device, context: this.#context, files, consent: this.#consent, keep: this.#keep };
   }
 
   /** @param {EngineError} error */
@@ -167,15 +176,37 @@ export class Host {
     });
   }
 
-  #crashed(message) {
+  #crashed(message, code) {
     this.engine = null;
     this.running = Promise.resolve(false);
     this.#view.status.facts(null);
+    if (code === 'out-of-memory') {
+      this.#offerSmaller(message);
+      return;
+    }
+    const because = message ? strings.crashedMessage(message) : strings.crashedWithoutMessage;
     this.#fail(strings.engineFailed, {
-      title: strings.failure.crash,
-      message: message ? strings.crashedMessage(message) : strings.crashedWithoutMessage,
-      advice: strings.advice('crashed'),
+      title: code ? strings.failure[code] : strings.failure.crash,
+      message: code ? message : because,
+      advice: strings.advice(code ?? 'crashed'),
       action: { label: strings.restart, run: () => this.start() },
+    });
+  }
+
+  /** The cache of a long conversation is what takes room beside the weights. */
+  #offerSmaller(message) {
+    const context = Math.max(LEAST_CONTEXT, Math.floor((this.#context ?? this.#room) / 2));
+    this.#fail(strings.engineFailed, {
+      title: strings.failure['out-of-memory'],
+      message,
+      advice: strings.advice('out-of-memory'),
+      action: {
+        label: strings.smallerContext(context),
+        run: () => {
+          this.#context = context;
+          this.start();
+        },
+      },
     });
   }
 

@@ -17,7 +17,7 @@
  * @typedef {{type: 'event', id: number, event: EngineEvent}
  *   | {type: 'result', id: number, value: any}
  *   | {type: 'error', id: number, error: EngineError}
- *   | {type: 'crashed', message: string}} Reply
+ *   | {type: 'crashed', message: string, code?: string}} Reply  the code is `device-lost`, `out-of-memory`, or none
  *
  * @typedef {'engine'|'download'|'weights'|'vision'|'prefill'} Phase  `engine` is the program itself
  * @typedef {{type: 'progress', phase: Phase, done: number, total: number}
@@ -31,6 +31,7 @@
  * @typedef {object} LoadRequest
  * @property {string} url  of the model folder, with a closing slash; for picked files what to call it
  * @property {string} device
+ * @property {number} [context]  tokens to make room for
  * @property {File[]} [files]  of a folder that the user picked
  * @property {boolean} consent  the user has agreed to a large download
  * @property {boolean} keep  whether the browser is to keep what is downloaded
@@ -40,6 +41,7 @@
  * @typedef {object} EngineInfo
  * @property {string} name
  * @property {string} device
+ * @property {string|null} device_notice  why it is not the one that was looked for first, or slower than it could be
  * @property {number} parameters
  * @property {number} weights_bytes
  * @property {number} crops_per_side

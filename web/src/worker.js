@@ -16,6 +16,9 @@ const ENGINE_JS = new URL('../inf-llava.js', import.meta.url).href;
 const ENGINE_WASM = new URL('../inf-llava_bg.wasm', import.meta.url).href;
 const STOPPED = { code: 'stopped', message: 'stopped' };
 
+/** After these the device holds nothing that can be relied on. */
+const ENDS_ENGINE = ['device-lost', 'out-of-memory'];
+
 /** Commands that need no engine and wait for none. */
 const ASIDE = ['samples', 'kept', 'remove_kept'];
 
@@ -54,6 +57,7 @@ async function run({ id, command, args }) {
     reply({ type: 'result', id, value });
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) crash(error.message);
+    else if (ENDS_ENGINE.includes(error?.code)) crash(error.message, error.code);
     else reply({ type: 'error', id, error: describe(error) });
   } finally {
     pending.delete(id);
@@ -69,7 +73,7 @@ function start(command, args, emit, state) {
 }
 
 /** Fetches the engine if need be, then the model: a checkpoint from its server, a converted one as it is kept. */
-async function load({ url, device, files, consent, keep: wanted }, emit, state) {
+async function load({ url, device, context, files, consent, keep: wanted }, emit, state) {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
   const { signal } = fetching;
@@ -78,7 +82,9 @@ async function load({ url, device, files, consent, keep: wanted }, emit, state) 
   engine = null;
   const source = files ? picked(files) : await converted(url, { consent, keep: wanted, emit, signal });
   engine = await withStop(state, (stop) =>
-    source ? bindings.Engine.load_files(source, url, device, emit, stop) : bindings.Engine.load(url, device, emit, stop),
+    source
+      ? bindings.Engine.load_files(source, url, device, context, emit, stop)
+      : bindings.Engine.load(url, device, context, emit, stop),
   );
   return engine.info();
 }
@@ -163,4 +169,4 @@ function describe(error) {
 /** @param {Reply} message */
 const reply = (message) => self.postMessage(message);
 
-const crash = (message) => reply({ type: 'crashed', message: message || '' });
+const crash = (message, code) => reply({ type: 'crashed', message: message || '', code });

@@ -405,6 +405,34 @@ for (const [kind, question] of [['in a command', 'panic'], ['in a task', 'lose y
   });
 }
 
+test('a lost graphics card: said as such, and a restart goes on', async () => {
+  await ready();
+  await ask('lost card');
+  await says(p.page.getByRole('alert'), 'The graphics card was lost');
+  await says(p.page.getByRole('alert'), 'the graphics device was lost (reset)');
+  assert.equal(await p.message.inputValue(), 'lost card');
+  await p.page.getByRole('button', { name: 'Restart engine' }).click();
+  await p.message.fill('two');
+  await p.send.click();
+  await says(p.answers.last(), 'you asked two');
+});
+
+test('no room on the graphics card: half the context is offered, and half of that', async () => {
+  await ready();
+  for (const [had, offered] of [['4096', '2,048'], ['2048', '1,024'], ['1024', '1,024']]) {
+    await p.message.fill('no room');
+    await p.send.click();
+    await says(p.page.getByRole('alert'), `no room for ${had} tokens`);
+    await p.page.getByRole('button', { name: `Restart with room for ${offered} tokens` }).click();
+    await says(p.status, 'Ready on');
+  }
+});
+
+test('a device that is not the one that was looked for says why', async () => {
+  await open('?device=portable');
+  await says(p.status, 'Ready on portable (its kernels argmax are not used)');
+});
+
 test('a worker that is not there is a crash, not a silence', async () => {
   const partial = await assembleWithMock();
   await rm(`${partial.folder}/web/worker.js`);

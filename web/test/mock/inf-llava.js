@@ -30,11 +30,12 @@ export class Engine {
   #step_ms;
   #device;
   #scope;
+  #context;
   #picture = null;
   #turns = [];
   #passes = 0;
 
-  static async load(url, device, on_event, stop) {
+  static async load(url, device, context, on_event, stop) {
     if (url.includes('broken')) fail('tensor-missing', `tensor model.norm.weight is missing from ${url}model.safetensors`);
     // Any file of the folder: shows whether the worker may reach its host.
     if (url.includes('fetched')) {
@@ -47,11 +48,11 @@ export class Engine {
       on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
       await pause(step_ms);
     }
-    return new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null);
+    return new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null, context);
   }
 
   /** Reads every file of a converted model; the device is then called after what was read. */
-  static async load_files(files, name, device, on_event, stop) {
+  static async load_files(files, name, device, context, on_event, stop) {
     const whole = async (file) => files.read(file, 0, await files.size(file));
     const read = [await whole('manifest.json')];
     const manifest = JSON.parse(new TextDecoder().decode(read[0]));
@@ -61,10 +62,11 @@ export class Engine {
     }
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await new Blob(read).arrayBuffer()));
     const hash = Array.from(digest.slice(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return new Engine(`read ${hash}`, 5, null);
+    return new Engine(`read ${hash}`, 5, null, context);
   }
 
-  constructor(device, step_ms, scope) {
+  constructor(device, step_ms, scope, context) {
+    this.#context = context ?? 4096;
     this.#scope = scope;
     this.#device = { cpu: 'CPU (WebAssembly)', auto: 'WebGPU: stand-in', wgpu: 'WebGPU: stand-in' }[device] ?? device;
     this.#step_ms = step_ms;
@@ -79,7 +81,8 @@ export class Engine {
       crops_per_side: 3,
       crop_px: 336,
       image_px: 1008,
-      context_tokens: 4096,
+      device_notice: this.#device === 'portable' ? 'its kernels argmax are not used' : null,
+      context_tokens: this.#context,
       random_weights: this.#scope === null,
       scope: this.#scope,
     };
@@ -125,6 +128,8 @@ export class Engine {
 
   async #answer(question, options, on_event, stop) {
     on_event({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
+    if (question.includes('lost card')) fail('device-lost', 'the graphics device was lost (reset)');
+    if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
     const pieces = this.#words(question, options).match(/\S+\s*/g);
     const most = options.max_new_tokens ?? Infinity;

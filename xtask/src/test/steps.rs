@@ -198,7 +198,7 @@ fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Er
     let ask = tools
         .command(
             project,
-            "cargo run --release --quiet -- chat --model models/demo --temperature 0",
+            "cargo run --release --quiet -- chat --model models/demo --temperature 0 --exact",
         )
         .args(["--max-new-tokens", MAX_NEW_TOKENS, "--image", IMAGE])
         .args(["--prompt", QUESTION]);
