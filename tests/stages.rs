@@ -115,6 +115,18 @@ fn block_on<F: Future>(future: F) -> F::Output {
     pollster::block_on(future)
 }
 
+/// What `run` computes. Every kernel in it writes the whole of its output, and nothing beside it.
+#[cfg(feature = "model")]
+fn read_watched<const D: usize>(run: impl FnOnce() -> burn::tensor::Tensor<D>) -> Vec<f32> {
+    use inf_llava::gpu::writes::{Writes, watch_writes};
+    let (tensor, writes) = block_on(watch_writes(run));
+    let Writes {
+        outside, missing, ..
+    } = writes;
+    assert_eq!((outside, missing), (0, 0), "words beside, words left out");
+    block_on(inf_llava::stages::read(tensor)).unwrap()
+}
+
 /// The device called `name`. The software adapter is part of the tests' set-up, so its absence is a
 /// failure and not a reason to skip.
 #[cfg(feature = "model")]

@@ -14,7 +14,7 @@ use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn::cubecl::{self, CubeCount, CubeDim};
 use burn::tensor::{DType, Device, Float, Int, Shape, Tensor};
 
-use super::adapter;
+use super::{adapter, writes};
 
 /// Most workgroups along one dimension of a launch that WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
@@ -183,9 +183,8 @@ impl GpuTensor {
                 .first()
                 .is_none_or(|made: &Self| made.0.device != self.0.device)
             {
-                *absent = (0..MAX_ABSENT)
-                    .map(|_| output(self, [ABSENT_NUMBERS]))
-                    .collect();
+                let absent_one = |_| writes::unwatched(|| output(self, [ABSENT_NUMBERS]));
+                *absent = (0..MAX_ABSENT).map(absent_one).collect();
             }
             absent[place].clone()
         })
@@ -225,7 +224,23 @@ pub fn launch<const D: usize>(
 pub fn output<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
     let (client, device) = (like.0.client.clone(), like.0.device.clone());
     let shape = Shape::from(shape);
-    let handle = client.empty(shape.num_elements() * size_of::<f32>());
+    let bytes = shape.num_elements() * size_of::<f32>();
+    let handle = match writes::place(bytes) {
+        None => client.empty(bytes),
+        Some(place) => {
+            let whole = client.create_from_slice(bytemuck::cast_slice(&place.sentinels));
+            let words = CubeTensor::new_contiguous(
+                client.clone(),
+                device.clone(),
+                Shape::from([place.sentinels.len()]),
+                whole.clone(),
+                DType::I32,
+            );
+            writes::watch(Tensor::from_primitive::<Wgpu>(words), bytes);
+            let begun = whole.offset_start(place.before as u64);
+            begun.offset_end(place.behind as u64)
+        }
+    };
     GpuTensor(CubeTensor::new_contiguous(
         client,
         device,

@@ -11,3 +11,4 @@ pub mod reference;
 mod remembered;
 pub mod self_test;
 pub mod tuning;
+pub mod writes;

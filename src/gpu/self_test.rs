@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::adapter;
 use super::kernel::Kernel;
 use super::ops::{
-    CropShape, Cut, DemShape, Matrix, Square, With, argmax, causal_attention, crop_patchify,
-    dem_attention, kernels, layer_norm, product, rms_norm, rotary_cache, self_attention,
+    CropShape, Cut, DemShape, Matrix, Square, With, argmax, attention_map, causal_attention,
+    crop_patchify, dem_attention, kernels, layer_norm, product, rms_norm, rotary_cache,
+    self_attention,
 };
 use crate::error::{Error, Result};
 use crate::language::kv_cache::LayerCache;
@@ -54,6 +55,7 @@ pub const CASES: &[Case] = &[
     Case::new(kernels::ATTENTION, between_crops),
     Case::new(kernels::ATTENTION, between_maps),
     Case::new(kernels::DECODE_ATTENTION, |device| attention(1, device)),
+    Case::new(kernels::ATTENTION_MAP, map),
     Case::new(kernels::ROTARY_CACHE, rotary),
     Case::new(kernels::ARGMAX, largest),
 ];
@@ -200,6 +202,13 @@ fn attention(tokens: usize, device: &Device) -> Result<Tensor<1>> {
     let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, start + tokens, 32], device));
     let q = wave(0.9, [tokens, 4 * 32], device) * 3.0;
     Ok(causal_attention(4, start, q, &keys, &values).flatten(0, 1))
+}
+
+/// What two tokens give to keys of which the second alone sees the last.
+fn map(device: &Device) -> Result<Tensor<1>> {
+    let keys = wave(0.3, [2, 90, 32], device);
+    let q = wave(0.9, [2, 4 * 32], device) * 3.0;
+    Ok(attention_map(4, 70, q, &keys, 5..72).flatten(0, 2))
 }
 
 fn between_crops(device: &Device) -> Result<Tensor<1>> {

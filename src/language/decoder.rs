@@ -1,10 +1,12 @@
 //! The LLaMA decoder (spec/model.md, section 7): RMSNorm, rotary embedding, grouped-query attention
 //! over the key/value cache, SwiGLU, an `lm_head` of its own.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::gpu::ops::{With, causal_attention, rotary_cache};
+use crate::gpu::ops::{With, attention_map, causal_attention, rotary_cache};
 use crate::language::embedding::Embedding;
 use crate::language::kv_cache::{KvCache, LayerCache};
 use crate::language::rope::Rope;
@@ -38,8 +40,24 @@ impl DecoderLayer {
         start: usize,
         cache: &mut LayerCache,
     ) -> Tensor<2> {
+        let q = self.queries(&x, rope, start, cache);
+        self.attend(x, q, start, cache)
+    }
+
+    /// The queries of new tokens, whose keys and values go into `cache`.
+    fn queries(
+        &self,
+        x: &Tensor<2>,
+        rope: &Rope,
+        start: usize,
+        cache: &mut LayerCache,
+    ) -> Tensor<2> {
         let qkv = self.qkv_proj.forward(x.clone(), &self.input_layernorm);
-        let q = rotary_cache(self.heads, start, qkv, rope, cache);
+        rotary_cache(self.heads, start, qkv, rope, cache)
+    }
+
+    /// The layer's output from its input and its queries.
+    fn attend(&self, x: Tensor<2>, q: Tensor<2>, start: usize, cache: &LayerCache) -> Tensor<2> {
         let mixed = causal_attention(self.heads, start, q, cache.keys(), cache.values());
         let x = self.o_proj.add_to(x, mixed);
         let gated = self
@@ -74,6 +92,30 @@ impl Decoder {
         }
         cache.advance(tokens);
         x
+    }
+
+    /// What the token `[1, hidden]` at position `start` of what `cache` holds gives to the positions of `window` when it is
+    /// computed again: the mean over layers and heads, `[window]`. `cache` is afterwards what it was.
+    pub fn attention_map(
+        &self,
+        inputs_embeds: Tensor<2>,
+        rope: &Rope,
+        start: usize,
+        cache: &mut KvCache,
+        window: Range<usize>,
+    ) -> Tensor<1> {
+        let mut x = inputs_embeds;
+        let mut sum = Tensor::zeros([window.len()], &x.device());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let cache = cache.layer(index);
+            let [keys, values] = cache.copy_of(start);
+            let q = layer.queries(&x, rope, start, cache);
+            let map = attention_map(layer.heads, start, q.clone(), cache.keys(), window.clone());
+            sum = sum + map.mean_dim(1).flatten(0, 2);
+            x = layer.attend(x, q, start, cache);
+            cache.write(start, keys, values);
+        }
+        sum.div_scalar(self.layers.len() as f32)
     }
 
     /// The logits of the last `wanted` rows of [`Decoder::forward`]'s output, `[wanted, vocabulary]`.

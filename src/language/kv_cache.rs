@@ -29,6 +29,13 @@ impl LayerCache {
         &self.stores[1]
     }
 
+    /// The key and the value of the token at `position`, each `[key_value_heads, 1, head_dim]`, which do not change with
+    /// the cache.
+    pub fn copy_of(&self, position: usize) -> [Tensor<3>; 2] {
+        let row = |store: &Tensor<3>| store.clone().narrow(1, position, 1).mul_scalar(1.0);
+        [row(&self.stores[0]), row(&self.stores[1])]
+    }
+
     /// Writes the keys and values `[key_value_heads, tokens, head_dim]` of new tokens from position `start` on.
     pub fn write(&mut self, start: usize, keys: Tensor<3>, values: Tensor<3>) {
         for (store, rows) in self.stores.iter_mut().zip([keys, values]) {

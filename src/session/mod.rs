@@ -1,6 +1,7 @@
 //! A conversation about a picture: the picture's features and the key/value cache are kept, so a
 //! further question runs no vision pass and prefills only its own tokens.
 
+mod attention;
 mod report;
 
 use std::rc::Rc;

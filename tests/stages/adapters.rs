@@ -8,6 +8,7 @@ use inf_llava::gpu::device::{ChosenDevice, with_handles};
 use inf_llava::gpu::kernel::{GpuTensor, Kernel, launch};
 use inf_llava::gpu::self_test::{CASES, Case, wrong_kernels};
 use inf_llava::gpu::tuning::measure;
+use inf_llava::gpu::writes::{Writes, watch_writes};
 use inf_llava::stages::read;
 
 /// A device that no other test has, with all that the adapter has; and wgpu's handle of it.
@@ -177,4 +178,31 @@ fn out_of_memory_is_told_by_every_read() {
     assert!(adapter::take_failure(device).is_some());
     let x = Tensor::<1>::from_floats([1.0], device);
     assert_eq!(crate::block_on(read(x)).unwrap(), [1.0]);
+}
+
+/// What a kernel leaves out is seen.
+#[test]
+fn writes_are_watched() {
+    const HALF_DONE: Kernel = Kernel::new(
+        "half_done",
+        "const WORKGROUP_SIZE: u32 = 64u;
+        @group(0) @binding(0) var<storage, read_write> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> out: array<f32>;
+        @group(0) @binding(2) var<uniform> params: vec4<u32>;
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) thread: u32) {
+            if (thread < 3u) { out[thread] = x[params.x]; }
+        }",
+    );
+    let device = crate::device("wgpu").device;
+    let x = Tensor::<1>::from_floats([1.0], &device);
+    let x = GpuTensor::from_float(&x).unwrap();
+    let run = || launch(HALF_DONE, &[x], [5], [1, 1, 1], &[0; 4]);
+    let (_, writes): (Tensor<1>, Writes) = crate::block_on(watch_writes(run));
+    let expected = Writes {
+        outputs: 1,
+        outside: 0,
+        missing: 2,
+    };
+    assert_eq!(writes, expected);
 }

@@ -2,13 +2,15 @@
 //!
 //! All limits stand here. Both bodies compute in f32 and differ in the order of their sums.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use inf_llava::bench::time_kernel;
 use inf_llava::config::Ablation;
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{
-    CropShape, Cut, DemShape, Square, argmax, causal_attention, crop_patchify, dem_attention,
-    layer_norm, rms_norm, self_attention,
+    CropShape, Cut, DemShape, Square, argmax, attention_map, causal_attention, crop_patchify,
+    dem_attention, layer_norm, rms_norm, self_attention,
 };
 use inf_llava::gpu::reference;
 use inf_llava::stages::read;
@@ -96,7 +98,7 @@ fn dem_attention_equals_its_reference() {
                 ) -> Tensor<2>| {
                     let q = on(device, &q, [plan.query_count(), channels]);
                     let (k, v) = (on(device, &k, dims), on(device, &v, dims));
-                    crate::block_on(read(f(&shape, cut, q, k, v))).unwrap()
+                    crate::read_watched(|| f(&shape, cut, q, k, v))
                 };
                 let what = format!("N {n}, h {h}, {heads} x {head_dim}, {coverage:?}, {cut:?}");
                 let expected = run(&cpu, reference::dem_attention);
@@ -149,7 +151,7 @@ fn crop_patchify_equals_its_reference() {
         assert!(crops.contains(&Crop::Low));
         let run = |device: &str, f: fn(CropShape, &Square, &[Crop]) -> Tensor<3>| {
             let square = Square::new(bytes.clone(), side, &crate::device(device).device);
-            crate::block_on(read(f(shape, &square, &crops))).unwrap()
+            crate::read_watched(|| f(shape, &square, &crops))
         };
         let expected = run("cpu", reference::crop_patchify);
         compare(
@@ -195,7 +197,7 @@ fn self_attention_equals_its_reference() {
         let inputs = [0, 100, 200].map(|seed| values(seed + index as u64, count));
         let run = |device: &Device, f: fn(usize, Tensor<3>, Tensor<3>, Tensor<3>) -> Tensor<3>| {
             let [q, k, v] = inputs.each_ref().map(|values| on(device, values, dims));
-            crate::block_on(read(f(heads, q, k, v))).unwrap()
+            crate::read_watched(|| f(heads, q, k, v))
         };
         let before = launches();
         let found = run(&gpu, self_attention);
@@ -238,9 +240,12 @@ fn causal_attention_equals_its_reference() {
             let run = |device: &Device, f: fn(usize, usize, Tensor<2>, &Tensor<3>, &Tensor<3>) -> Tensor<2>| {
                 let cache = |values: &[f32]| on(device, values, [key_heads, capacity, head_dim]);
                 let q = on(device, &q, [tokens, channels]);
-                let mixed = f(heads, start, q, &cache(&keys), &cache(&values));
-                assert_eq!(mixed.dims(), [tokens, channels]);
-                crate::block_on(read(mixed)).unwrap()
+                let (keys, values) = (cache(&keys), cache(&values));
+                crate::read_watched(|| {
+                    let mixed = f(heads, start, q, &keys, &values);
+                    assert_eq!(mixed.dims(), [tokens, channels]);
+                    mixed
+                })
             };
             let what =
                 format!("{heads} / {key_heads} x {head_dim}, {tokens} tokens behind {start}");
@@ -257,6 +262,55 @@ fn causal_attention_equals_its_reference() {
                 &run(&cpu, reference::causal_attention),
                 ATTENTION,
             );
+        }
+    }
+}
+
+/// Windows at the beginning, in the middle and beyond what is seen; behind what is seen the keys are NaN. All shares of a
+/// window of everything are one.
+#[test]
+fn attention_map_equals_its_reference() {
+    let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
+    for (heads, key_heads, head_dim) in [(1, 1, 4), (8, 2, 64), (6, 3, 256)] {
+        for (start, tokens, window) in [
+            (0, 1, 0..1),
+            (63, 1, 0..64),
+            (64, 3, 60..70),
+            (600, 2, 5..581),
+            (10, 1, 30..40),
+        ] {
+            let (seen, capacity) = (start + tokens, start + tokens + 30);
+            let q = values(1, tokens * heads * head_dim);
+            let mut keys = values(2, key_heads * capacity * head_dim);
+            for head in keys.chunks_mut(capacity * head_dim) {
+                head[seen * head_dim..].fill(f32::NAN);
+            }
+            let run = |device: &Device,
+                       f: fn(usize, usize, Tensor<2>, &Tensor<3>, Range<usize>) -> Tensor<3>,
+                       window: &Range<usize>| {
+                let q = on(device, &q, [tokens, heads * head_dim]);
+                let keys = on(device, &keys, [key_heads, capacity, head_dim]);
+                crate::read_watched(|| {
+                    let map = f(heads, start, q, &keys, window.clone());
+                    assert_eq!(map.dims(), [tokens, heads, window.len()]);
+                    map
+                })
+            };
+            let what =
+                format!("{heads} / {key_heads} x {head_dim}, {tokens} behind {start}, {window:?}");
+            let found = run(&gpu, attention_map, &window);
+            let expected = run(&cpu, reference::attention_map, &window);
+            if window.start >= seen {
+                assert!(
+                    found.iter().chain(&expected).all(|&share| share == 0.0),
+                    "{what}"
+                );
+            } else {
+                compare(&what, &found, &expected, ATTENTION);
+            }
+            for row in run(&gpu, attention_map, &(0..seen)).chunks(seen) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{what}");
+            }
         }
     }
 }
@@ -281,8 +335,8 @@ fn norms_equal_their_references() {
         let (x_cpu, weight_cpu, bias_cpu) = on_device(&cpu);
         let before = launches();
         let found = [
-            rms_norm(x_gpu.clone(), weight_gpu.clone(), 1e-5),
-            layer_norm(x_gpu, weight_gpu, bias_gpu, 1e-5),
+            crate::read_watched(|| rms_norm(x_gpu.clone(), weight_gpu.clone(), 1e-5)),
+            crate::read_watched(|| layer_norm(x_gpu, weight_gpu, bias_gpu, 1e-5)),
         ];
         assert_eq!(launches() - before, 2);
         let expected = [
@@ -290,7 +344,7 @@ fn norms_equal_their_references() {
             reference::layer_norm(x_cpu, weight_cpu, bias_cpu, 1e-5),
         ];
         for (found, expected) in found.into_iter().zip(expected) {
-            let [found, expected] = [found, expected].map(|y| crate::block_on(read(y)).unwrap());
+            let expected = crate::block_on(read(expected)).unwrap();
             compare(
                 &format!("{rows} x {channels}"),
                 &found,

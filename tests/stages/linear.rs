@@ -86,9 +86,12 @@ fn every_body_equals_the_definition() {
                     let data = TensorData::new(x.clone(), [rows, columns]);
                     let x = Tensor::<2>::from_data(data, device);
                     let before = launches();
-                    let y = product(x.clone(), &Matrix::Quantized(&matrix), With::default());
-                    assert_eq!(y.dims(), [rows, pieces.iter().sum()], "{what}");
-                    let y = crate::block_on(read(y)).unwrap();
+                    let y = crate::read_watched(|| {
+                        let matrix = Matrix::Quantized(&matrix);
+                        let y = product(x.clone(), &matrix, With::default());
+                        assert_eq!(y.dims(), [rows, pieces.iter().sum()], "{what}");
+                        y
+                    });
                     compare(&format!("{what} on {name}"), &y, &expected);
                     assert!(
                         name == "cpu" || launches() > before,
@@ -136,12 +139,14 @@ fn matrices_of_floats() {
                 };
                 let before = launches();
                 let weights = Matrix::Float(tensor(&weights, outputs));
-                let y = product(tensor(&x, rows), &weights, With::default());
+                let y = crate::read_watched(|| {
+                    let y = product(tensor(&x, rows), &weights, With::default());
+                    assert_eq!(y.dims(), [rows, outputs]);
+                    y
+                });
                 let kernel_ran = launches() > before;
                 let expects_one = name == "wgpu" && columns % 4 == 0;
                 assert!(kernel_ran || !expects_one, "{what}: no kernel ran");
-                assert_eq!(y.dims(), [rows, outputs]);
-                let y = crate::block_on(read(y)).unwrap();
                 compare(&format!("{what} on {name}"), &y, &expected);
             }
         }
@@ -245,14 +250,15 @@ fn what_goes_with_a_product() {
                             None => Matrix::Float(tensor(&weights, weights.len() / columns)),
                         };
                         let before = launches();
-                        let y = product(tensor(&x, rows), &matrix, around.on(device, rows));
+                        let y = crate::read_watched(|| {
+                            product(tensor(&x, rows), &matrix, around.on(device, rows))
+                        });
                         let launched = launches() - before;
                         let what = format!("{rows} x {columns} by {pieces:?}, {quant:?}, {case}");
                         if name == "wgpu" && pieces.len() == 1 {
                             let norms = u64::from(around.norm.is_some() && rows > 8);
                             assert_eq!(launched, 1 + norms, "{what}");
                         }
-                        let y = crate::block_on(read(y)).unwrap();
                         compare(&format!("{what} on {name}"), &y, &expected);
                     }
                 }

@@ -291,3 +291,46 @@ fn the_same_seed_gives_the_same_answer() {
     assert_eq!(answer(7), answer(7));
     assert_ne!(answer(7), answer(8));
 }
+
+/// What was looked at is told for every token of an answer, alike on every device, and leaves the conversation as it was:
+/// the next answer is that of a session that was never asked.
+#[test]
+fn what_the_model_looked_at() {
+    let mut maps = Vec::new();
+    for device in ["cpu", "wgpu"] {
+        let model = crate::load("tiny", device);
+        let (mut looked_into, mut left_alone) = (session(&model), session(&model));
+        for session in [&mut looked_into, &mut left_alone] {
+            ask(session, "What is in the picture?", &greedy(6));
+        }
+        let said = looked_into.ids().len();
+        let image_tokens = model.config.image_tokens();
+        for index in [said - 6, said - 1] {
+            let map = crate::block_on(looked_into.attention(index)).unwrap();
+            assert_eq!(map.len(), image_tokens);
+            let all: f32 = map.iter().sum();
+            assert!(
+                map.iter().all(|&share| share >= 0.0) && all > 0.0 && all < 1.0,
+                "{all}"
+            );
+            maps.push(map);
+        }
+        let question = "And what else?";
+        let answers = [&mut looked_into, &mut left_alone].map(|session| {
+            let answer = ask(session, question, &greedy(12));
+            (answer.token_ids, answer.new_prompt_tokens)
+        });
+        assert_eq!(answers[0], answers[1]);
+        // Before the picture, at the picture, behind what was said.
+        let picture = looked_into.ids().iter().position(|&id| id < 0).unwrap();
+        for index in [0, picture, picture + 1, looked_into.ids().len()] {
+            let error = crate::block_on(looked_into.attention(index)).unwrap_err();
+            assert_eq!(error.code(), "option", "{index}");
+        }
+    }
+    assert_ne!(maps[0], maps[1], "another token, another look");
+    for (cpu, gpu) in maps[..2].iter().zip(&maps[2..]) {
+        let error = cpu.iter().zip(gpu).map(|(a, b)| (a - b).abs());
+        assert!(error.fold(0.0, f32::max) < 1e-5);
+    }
+}

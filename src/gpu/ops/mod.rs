@@ -2,6 +2,7 @@
 
 mod argmax;
 mod attention;
+mod attention_map;
 mod causal_attention;
 mod crop_patchify;
 mod dem_attention;
@@ -16,6 +17,7 @@ use super::adapter::{self, Variants};
 use super::kernel::{HALF, Kernel, SUBGROUPS};
 use crate::error::{Error, Result};
 pub use argmax::argmax;
+pub use attention_map::attention_map;
 pub use causal_attention::causal_attention;
 pub use crop_patchify::{CropShape, Square, crop_patchify};
 pub use dem_attention::{Cut, DemShape, dem_attention};
@@ -30,6 +32,7 @@ pub mod kernels {
 
     pub const ARGMAX: Kernel = super::argmax::KERNEL;
     pub const ATTENTION: Kernel = super::attention::KERNEL;
+    pub const ATTENTION_MAP: Kernel = super::attention_map::KERNEL;
     pub const CROP_PATCHIFY: Kernel = super::crop_patchify::KERNEL;
     pub const DECODE_ATTENTION: Kernel = super::causal_attention::DECODE;
     pub const DECODE_COMBINE: Kernel = super::causal_attention::COMBINE;
@@ -75,6 +78,7 @@ pub const KERNELS: &[Kernel] = &[
     attention::KERNEL,
     attention::KERNEL.with("CUT", 1),
     attention::KERNEL.with("CUT", 2),
+    attention_map::KERNEL,
     causal_attention::COMBINE,
     causal_attention::DECODE,
     crop_patchify::KERNEL,

@@ -15,10 +15,21 @@ pub fn causal_attention(
     values: &Tensor<3>,
 ) -> Tensor<2> {
     let [tokens, channels] = q.dims();
+    let [_, _, head_dim] = keys.dims();
+    let v = values.clone().narrow(1, 0, start + tokens);
+    weights(heads, start, q, keys)
+        .matmul(v)
+        .reshape([heads, tokens, head_dim])
+        .swap_dims(0, 1)
+        .reshape([tokens, channels])
+}
+
+/// What each value counts: `[key_heads, heads / key_heads * tokens, start + tokens]`.
+pub(super) fn weights(heads: usize, start: usize, q: Tensor<2>, keys: &Tensor<3>) -> Tensor<3> {
+    let [tokens, _] = q.dims();
     let [key_heads, _, head_dim] = keys.dims();
     let (group, seen) = (heads / key_heads, start + tokens);
     let k = keys.clone().narrow(1, 0, seen);
-    let v = values.clone().narrow(1, 0, seen);
     let mask = (tokens > 1).then(|| causal_mask(start, tokens, &q));
 
     // A key/value head serves its group of query heads in one product.
@@ -35,10 +46,6 @@ pub fn causal_attention(
             .reshape([key_heads, group * tokens, seen]);
     }
     softmax(scores, 2)
-        .matmul(v)
-        .reshape([heads, tokens, head_dim])
-        .swap_dims(0, 1)
-        .reshape([tokens, channels])
 }
 
 /// `[1, tokens, start + tokens]`, true where a key lies after the query.

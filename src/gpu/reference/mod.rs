@@ -1,5 +1,6 @@
 //! The operations on burn tensors: what runs where WGSL does not, and what the kernels are held to.
 
+mod attention_map;
 mod causal_attention;
 mod crop_patchify;
 mod dem_attention;
@@ -10,6 +11,7 @@ mod quantized_linear;
 mod rotary_cache;
 mod self_attention;
 
+pub use attention_map::attention_map;
 pub use causal_attention::causal_attention;
 pub use crop_patchify::crop_patchify;
 pub use dem_attention::dem_attention;
