@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
-use inf_llava::bench::{Asked, time_stage};
+use inf_llava::bench::{Asked, median, time_stage};
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use inf_llava::model::Model;
 use inf_llava::progress::Watch;
@@ -40,12 +40,6 @@ fn main() -> Result<()> {
     turns(&device)
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn time(device: &ChosenDevice, asked: &Asked<'_>) -> Result<f64> {
     let timing = pollster::block_on(time_stage(&device.device, asked, RUNS))?;
     Ok(median(&timing.ms))
@@ -71,21 +65,20 @@ fn context(device: &ChosenDevice) -> Result<()> {
 /// The tower costs the passes that are run, the enhancement the sets that are alive; both grow with N.
 fn passes(device: &ChosenDevice) -> Result<()> {
     let sides = [1, 2, 3, 4, 5];
-    let series = |stage: &'static str, name: &'static str, x: fn(usize, bool) -> f64| {
+    let series = |stage: &'static str, name: &'static str| {
         let of = |&crops: &usize| {
             let asked = Asked {
                 crops: Some(crops),
                 ..Asked::new(stage, "demo")
             };
-            Ok((x(crops, stage.ends_with("_dense")), time(device, &asked)?))
+            Ok((crops as f64, time(device, &asked)?))
         };
         let points = sides.iter().map(of).collect::<Result<Vec<_>>>();
         points.map(|points| Series { name, points })
     };
-    let by_side: fn(usize, bool) -> f64 = |crops, _| crops as f64;
     let vision = [
-        series("vision", "what is alive", by_side)?,
-        series("vision_dense", "everything", by_side)?,
+        series("vision", "what is alive")?,
+        series("vision_dense", "everything")?,
     ];
     plot(
         "vision.svg",
@@ -116,8 +109,8 @@ fn passes(device: &ChosenDevice) -> Result<()> {
         &passes,
     )?;
     let enhance = [
-        series("enhance", "what is alive", by_side)?,
-        series("enhance_dense", "everything", by_side)?,
+        series("enhance", "what is alive")?,
+        series("enhance_dense", "everything")?,
     ];
     plot(
         "enhance.svg",

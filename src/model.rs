@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
 use crate::error::{Error, Result};
+use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
 use crate::gpu::ops::Square;
 use crate::image::{Limits, Picture, decode, square_u8};
@@ -13,9 +14,10 @@ use crate::language::decoder::Decoder;
 use crate::language::rope::Rope;
 use crate::language::splice::inputs_embeds;
 use crate::progress::Watch;
+use crate::session::PREFILL_CHUNK;
 use crate::text::Tokenizer;
 use crate::vision::clip::ClipTower;
-use crate::vision::encoder::VisionEncoder;
+use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
 use crate::vision::perspectives::Perspectives;
 use crate::weights::Tensors;
 use crate::weights::build::Builder;
@@ -69,7 +71,7 @@ pub struct Estimate {
     pub cache_bytes: u64,
     /// Bytes of the largest single buffer of them.
     pub largest_tensor_bytes: u64,
-    /// Bytes of the intermediate results at their largest, roughly.
+    /// Bytes of the intermediate results at their largest: see [`activation_bytes`].
     pub activation_bytes: u64,
 }
 
@@ -84,20 +86,12 @@ impl Estimate {
                 None => as_floats(shape),
             })
             .collect();
-        let vision = &config.vision;
-        let tokens = (config.image_tokens() + 1) as u64;
-        // Scores and the MLP of one vision pass; features of every crop and their projections.
-        let pass = tokens * tokens * vision.num_attention_heads as u64 * 2
-            + tokens * (vision.intermediate_size as u64 * 2 + vision.hidden_size as u64 * 6);
-        let crops = (config.crops_per_side as u64).pow(2);
-        let features = crops * tokens * vision.hidden_size as u64 * 6;
-        let pixels = 3 * (config.square_px() as u64).pow(2) * 3;
         Estimate {
             parameters,
             weights_bytes: sizes.iter().map(|(bytes, _)| bytes).sum(),
             cache_bytes: config.cache_bytes_per_token() * context_tokens as u64,
             largest_tensor_bytes: sizes.iter().map(|&(_, largest)| largest).max().unwrap_or(0),
-            activation_bytes: (pass + features + pixels) * 4,
+            activation_bytes: activation_bytes(config, context_tokens),
         }
     }
 
@@ -132,6 +126,33 @@ impl Estimate {
             _ => Ok(()),
         }
     }
+}
+
+/// Bytes of the intermediate results at their largest, an upper bound: the larger of what the vision side and what the
+/// decoder hold at once. With T = h² + 1 tokens of a crop, R = max(T, 1024) rows of a batch, C channels, M of the MLP, S the
+/// square's side, N² crops of either map:
+///
+/// - tower: `R (6 C + M + 3 patch²)`, the square's bytes `3 S²`, and the features of all crops, twice: `2 (2 N² + 1) T C`
+/// - enhancement: the features of both maps, their keys and values and what is made of them: `12 N² T C`
+/// - decoder: embeddings of the whole prompt, at most `context H`, and for a chunk of P tokens
+///   `P (8 H + 2 M)`, with H and M of the decoder; the logits, a row of the vocabulary.
+///
+/// A prompt's length counts with its embeddings alone; the passes go through the tower in batches, however many they are.
+pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
+    let (vision, language) = (&config.vision, &config.language);
+    let [tokens, channels] = [config.image_tokens() + 1, vision.hidden_size];
+    let rows = tokens.max(TOKENS_PER_BATCH);
+    let crops = config.crops_per_side.pow(2);
+    let tower = rows * (6 * channels + vision.intermediate_size + 3 * vision.patch_px.pow(2))
+        + 3 * config.square_px().pow(2)
+        + 2 * (2 * crops + 1) * tokens * channels;
+    let enhancement = 12 * crops * tokens * channels;
+    let hidden = language.hidden_size;
+    let chunk = (2 * PREFILL_CHUNK).min(context_tokens);
+    let decoder = context_tokens * hidden
+        + chunk * (8 * hidden + 2 * language.intermediate_size)
+        + language.vocab_size;
+    (tower.max(enhancement).max(decoder) * size_of::<f32>()) as u64
 }
 
 /// Reads and checks the configuration of a model folder: its `config.json`, or where there is none that
@@ -203,6 +224,7 @@ impl Model {
         context_tokens: Option<usize>,
         watch: &mut Watch<'_>,
     ) -> Result<Model> {
+        adapter::recover(&device.device);
         let source = Rc::new(source);
         let (config, manifest) = read_config(source.as_ref()).await?;
         let context_tokens = config.context_tokens(context_tokens)?;

@@ -322,10 +322,15 @@ pub async fn time_stage(
 
 /// Times a kernel on `device`: see [`crate::bench::time_kernel`].
 #[wasm_bindgen]
-pub async fn time_kernel(device: String, name: String, runs: u32) -> JsResult<JsValue> {
+pub async fn time_kernel(
+    device: String,
+    name: String,
+    runs: u32,
+    beside_burn: bool,
+) -> JsResult<JsValue> {
     let run = async {
         let device = choose(DeviceChoice::from_name(&device)?).await?.device;
-        crate::bench::time_kernel(&device, &name, runs as usize).await
+        crate::bench::time_kernel(&device, &name, runs as usize, beside_burn).await
     };
     answer(run.await)
 }

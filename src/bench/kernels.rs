@@ -3,17 +3,16 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::compare::largest_error;
+use super::compare::{check, random, uniform};
 use crate::config::Ablation;
 use crate::error::{Error, Result};
+use crate::gpu::adapter;
 use crate::gpu::kernel::launches;
-use crate::gpu::ops::{Cut, DemShape, dem_attention};
+use crate::gpu::ops::{Cut, DemShape, KERNELS as ALL, dem_attention};
 use crate::nn::{LayerNorm, Linear, QuantizedMatrix};
-use crate::stages::read;
+use crate::stages::{read, settle};
 use crate::timer::Timer;
 use crate::vision::clip::ClipLayer;
 use crate::vision::plan::{Coverage, Plan};
@@ -39,6 +38,8 @@ const CLIP_HEADS: usize = 16;
 const TOKENS_PER_SIDE: usize = 24;
 /// Heads of the enhancement.
 const DEM_HEADS: usize = 8;
+/// Runs of burn's operations, which take much longer.
+const BURN_RUNS: usize = 3;
 /// Largest error allowed, over the root of the mean square of what is right.
 const LIMIT: f64 = 1e-4;
 
@@ -51,12 +52,18 @@ pub struct Timing {
     pub shape: String,
     /// Milliseconds of each run, from the first launch until a value can be read.
     pub ms: Vec<f64>,
+    /// Milliseconds of each run until the host has nothing more to do.
+    pub host_ms: Vec<f64>,
+    /// As `ms`, with burn's own operations; empty if they were not asked for.
+    pub burn_ms: Vec<f64>,
     /// Multiplications, each with an addition.
     pub products: f64,
     /// Bytes of weights that a run reads at least once.
     pub weight_bytes: f64,
     /// This crate's kernels that a run launches.
     pub launches: u64,
+    /// Bytes of the device in use behind the runs, the weights among them, where it can tell.
+    pub bytes_in_use: Option<u64>,
     /// Largest error, over the root of the mean square of what is right.
     pub error: f64,
 }
@@ -69,42 +76,68 @@ struct Case {
     run: Box<dyn Fn() -> Tensor<2>>,
 }
 
-/// Times `name` on `device`: one run to make its pipelines, then `runs`.
+/// Times `name` on `device`: one run to make its pipelines, then `runs`; also with burn's own operations, if they are to
+/// stand `beside`.
 ///
 /// # Errors
 /// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
-pub async fn time_kernel(device: &Device, name: &str, runs: usize) -> Result<Timing> {
+pub async fn time_kernel(device: &Device, name: &str, runs: usize, beside: bool) -> Result<Timing> {
     let expected = read((case(name, &Device::flex())?.run)()).await?;
     let case = case(name, device)?;
-    let found = read((case.run)()).await?;
-    let error = largest_error(&found, &expected);
-    // NaN is not.
-    let is_right = error <= LIMIT;
-    if !is_right {
-        return Err(Error::Device {
-            device: "the benchmark".into(),
-            reason: format!(
-                "{name} is off by {error:.1e} of its size, at most {LIMIT:.0e} is right"
-            ),
-        });
-    }
-    let mut ms = Vec::with_capacity(runs);
+    let error = check(device, name, &read((case.run)()).await?, &expected, LIMIT)?;
     let before = launches();
-    for _ in 0..runs {
-        let timer = Timer::start();
-        let result = (case.run)();
-        read(result.narrow(0, 0, 1).narrow(1, 0, 1)).await?;
-        ms.push(timer.elapsed_ms());
-    }
+    let (ms, host_ms) = time(&case, runs).await?;
+    let launched = (launches() - before) / runs.max(1) as u64;
+    let bytes_in_use = device.memory_pool_usage().map(|usage| usage.bytes_in_use);
+    let burn_ms = match beside {
+        true => without_kernels(device, &case, name, &expected).await?,
+        false => Vec::new(),
+    };
     Ok(Timing {
         name: name.to_string(),
         shape: case.shape,
         ms,
+        host_ms,
+        burn_ms,
         products: case.products as f64,
         weight_bytes: case.weight_bytes as f64,
-        launches: (launches() - before) / runs.max(1) as u64,
+        launches: launched,
+        bytes_in_use,
         error,
     })
+}
+
+/// Milliseconds of each run, and of the host's part in it.
+async fn time(case: &Case, runs: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let (mut ms, mut host_ms) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
+    for _ in 0..runs {
+        let timer = Timer::start();
+        let result = (case.run)();
+        host_ms.push(timer.elapsed_ms());
+        settle(&result).await?;
+        ms.push(timer.elapsed_ms());
+    }
+    Ok((ms, host_ms))
+}
+
+/// The same with the reference bodies, which are burn's operations.
+async fn without_kernels(
+    device: &Device,
+    case: &Case,
+    name: &str,
+    expected: &[f32],
+) -> Result<Vec<f64>> {
+    let before = adapter::of(device);
+    for kernel in ALL {
+        adapter::distrust(device, kernel.name);
+    }
+    let timed = async {
+        check(device, name, &read((case.run)()).await?, expected, LIMIT)?;
+        time(case, BURN_RUNS).await
+    };
+    let timed = timed.await;
+    adapter::change(device, |adapter| *adapter = before);
+    Ok(timed?.0)
 }
 
 fn case(name: &str, device: &Device) -> Result<Case> {
@@ -137,7 +170,7 @@ fn layer(
 ) -> Result<(Linear, usize)> {
     let values = uniform(seed, rows * columns, (3.0 / columns as f32).sqrt());
     let Some(quant) = quant else {
-        let weight = tensor(values, [rows, columns], device);
+        let weight = Tensor::from_data(TensorData::new(values, [rows, columns]), device);
         return Ok((Linear::new(weight), rows * columns * size_of::<f32>()));
     };
     let bytes = quant.quantize(&values, columns)?;
@@ -156,7 +189,7 @@ fn matvec(quant: Option<Quant>, device: &Device) -> Result<Case> {
         .map(|at| layer(quant, HIDDEN, HIDDEN, at as u64, device))
         .collect();
     let layers = layers?;
-    let x = tensor(uniform(99, HIDDEN, 1.0), [1, HIDDEN], device);
+    let x = random(99, [1, HIDDEN], 1.0, device);
     Ok(Case {
         shape: format!(
             "{CHAIN} x (1 x {HIDDEN} by {HIDDEN} x {HIDDEN}), {}",
@@ -174,7 +207,7 @@ fn matvec(quant: Option<Quant>, device: &Device) -> Result<Case> {
 fn matmul(quant: Option<Quant>, rows: usize, device: &Device) -> Result<Case> {
     let (columns, outputs) = (CHANNELS, 4 * CHANNELS);
     let (layer, weight_bytes) = layer(quant, outputs, columns, 1, device)?;
-    let x = tensor(uniform(99, rows * columns, 1.0), [rows, columns], device);
+    let x = random(99, [rows, columns], 1.0, device);
     Ok(Case {
         shape: format!(
             "{rows} x {columns} by {columns} x {outputs}, {}",
@@ -190,13 +223,13 @@ fn matmul(quant: Option<Quant>, rows: usize, device: &Device) -> Result<Case> {
 fn clip_layer(tokens: usize, device: &Device) -> Case {
     let (c, inner) = (CHANNELS, 4 * CHANNELS);
     let linear = |seed: u64, inputs: usize, outputs: usize| {
-        let weight = uniform(seed, inputs * outputs, (3.0 / inputs as f32).sqrt());
-        let bias = tensor(uniform(seed + 50, outputs, 0.1), [outputs], device);
-        Linear::new(tensor(weight, [outputs, inputs], device)).with_bias(bias)
+        let scale = (3.0 / inputs as f32).sqrt();
+        let bias = random(seed + 50, [outputs], 0.1, device);
+        Linear::new(random(seed, [outputs, inputs], scale, device)).with_bias(bias)
     };
     let norm = |seed: u64| {
-        let weight = tensor(uniform(seed, c, 1.0), [c], device);
-        LayerNorm::new(weight, tensor(uniform(seed + 1, c, 0.1), [c], device), 1e-5)
+        let weight = random(seed, [c], 1.0, device);
+        LayerNorm::new(weight, random(seed + 1, [c], 0.1, device), 1e-5)
     };
     let layer = ClipLayer {
         layer_norm1: norm(20),
@@ -210,7 +243,7 @@ fn clip_layer(tokens: usize, device: &Device) -> Case {
         heads: CLIP_HEADS,
     };
     let weights = 4 * c * c + 2 * c * inner;
-    let x = tensor(uniform(99, tokens * c, 1.0), [1, tokens, c], device);
+    let x = random(99, [1, tokens, c], 1.0, device);
     Case {
         shape: format!("{tokens} tokens, {c} channels, {CLIP_HEADS} heads, f32"),
         products: tokens * weights + 2 * tokens * tokens * c,
@@ -231,11 +264,8 @@ fn dem(device: &Device) -> Case {
         heads: DEM_HEADS,
     };
     let rows = plan.query_count();
-    let q = tensor(uniform(1, rows * CHANNELS, 3.0), [rows, CHANNELS], device);
-    let sets = |cut: Cut, seed: u64| {
-        let dims = [shape.sets(cut), h * h, CHANNELS];
-        tensor(uniform(seed, dims.iter().product(), 1.0), dims, device)
-    };
+    let q = random(1, [rows, CHANNELS], 3.0, device);
+    let sets = |cut: Cut, seed: u64| random(seed, [shape.sets(cut), h * h, CHANNELS], 1.0, device);
     let directions = [Cut::Tiles, Cut::Strided].map(|cut| (cut, sets(cut, 2), sets(cut, 3)));
     Case {
         shape: format!(
@@ -251,16 +281,4 @@ fn dem(device: &Device) -> Case {
             Tensor::cat(each.collect(), 0)
         }),
     }
-}
-
-/// Uniformly drawn numbers between `-scale` and `scale`.
-fn uniform(seed: u64, count: usize, scale: f32) -> Vec<f32> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    (0..count)
-        .map(|_| random.random_range(-scale..scale))
-        .collect()
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values, dims), device)
 }

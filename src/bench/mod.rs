@@ -6,6 +6,7 @@ mod launch;
 mod stages;
 mod synthetic;
 
+pub use compare::median;
 pub use kernels::{KERNELS, Timing, time_kernel};
 pub use launch::{LaunchCost, launch_cost};
 pub use stages::{Asked, STAGES, StageTiming, time_stage};

@@ -1,21 +1,21 @@
 //! The stages of an answer, each timed until its result can be read, and compared with the same stage on the CPU.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::compare::largest_error;
+use super::compare::{check, random};
 use super::synthetic::{Synthetic, config_of};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
+use crate::gpu::memory;
 use crate::gpu::ops::Square;
 use crate::image::{Picture, square_u8};
 use crate::language::decoder::Decoder;
 use crate::language::kv_cache::KvCache;
 use crate::language::rope::Rope;
 use crate::progress::Watch;
+use crate::session::PREFILL_CHUNK;
 use crate::stages::{Recorder, read, settle};
 use crate::timer::Timer;
 use crate::vision::encoder::VisionEncoder;
@@ -33,6 +33,7 @@ pub const STAGES: &[&str] = &[
     "projector",
     "prefill",
     "decode",
+    "first_token",
 ];
 /// Of the picture, in pixels.
 const PICTURE: [usize; 2] = [1344, 1008];
@@ -56,6 +57,8 @@ pub struct StageTiming {
     pub launches: u64,
     /// Bytes of the device in use behind the runs, the weights among them, where it can tell.
     pub bytes_in_use: Option<u64>,
+    /// The most of them in use at once in a run.
+    pub peak_bytes: Option<u64>,
     /// Largest error, over the root of the mean square of what is right.
     pub error: f64,
 }
@@ -101,18 +104,7 @@ pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Resu
     };
     let mut stage = Stage::new(asked, &config, device).await?;
     let (first, _) = stage.run().await?;
-    let error = largest_error(&read(first).await?, &expected);
-    // NaN is not.
-    let is_right = error <= LIMIT;
-    if !is_right {
-        return Err(Error::Device {
-            device: "the benchmark".into(),
-            reason: format!(
-                "{} is off by {error:.1e} of its size, at most {LIMIT:.0e} is right",
-                asked.stage
-            ),
-        });
-    }
+    let error = check(device, asked.stage, &read(first).await?, &expected, LIMIT)?;
     let (mut ms, mut host_ms) = (Vec::new(), Vec::new());
     let before = launches();
     for _ in 0..runs {
@@ -122,13 +114,20 @@ pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Resu
         ms.push(timer.elapsed_ms());
         host_ms.push(host);
     }
+    let launched = (launches() - before) / runs.max(1) as u64;
+    memory::watch();
+    let (result, _) = stage.run().await?;
+    let peak_bytes = memory::peak();
+    settle(&result).await?;
+    drop(result);
     Ok(StageTiming {
         name: asked.stage.to_string(),
         shape: stage.words(asked),
         ms,
         host_ms,
-        launches: (launches() - before) / runs.max(1) as u64,
+        launches: launched,
         bytes_in_use: device.memory_pool_usage().map(|usage| usage.bytes_in_use),
+        peak_bytes,
         error,
     })
 }
@@ -160,6 +159,16 @@ enum Stage {
         cache: KvCache,
         context: usize,
         tokens: Tensor<2>,
+    },
+    /// From a decoded picture and a question to the logits of the answer's first token.
+    FirstToken {
+        encoder: Box<VisionEncoder>,
+        picture: Picture,
+        side_px: usize,
+        decoder: Box<Decoder>,
+        rope: Rope,
+        cache: KvCache,
+        question: Tensor<2>,
     },
 }
 
@@ -200,7 +209,7 @@ impl Stage {
             "enhance" => {
                 let prepared = Box::new(Prepared::new(config, coverage, device));
                 let passes = prepared.plan.passes().len();
-                let features = uniform(2, [passes, tokens, channels], device);
+                let features = random(2, [passes, tokens, channels], 1.0, device);
                 Stage::Enhance {
                     perspectives: Box::new(builder.perspectives().await?),
                     features: Features::from_passes(&prepared.plan, features),
@@ -209,7 +218,7 @@ impl Stage {
             }
             "projector" => Stage::Projector {
                 perspectives: Box::new(builder.perspectives().await?),
-                tokens: uniform(2, [tokens, channels], device),
+                tokens: random(2, [tokens, channels], 1.0, device),
             },
             "prefill" | "decode" => {
                 let decoder = Box::new(builder.decoder().await?);
@@ -232,7 +241,22 @@ impl Stage {
                     rope,
                     cache,
                     context,
-                    tokens: uniform(3, [count, language.hidden_size], device),
+                    tokens: random(3, [count, language.hidden_size], 1.0, device),
+                }
+            }
+            "first_token" => {
+                let tower = builder.clip_tower().await?;
+                let perspectives = builder.perspectives().await?;
+                let language = &config.language;
+                let capacity = tokens + QUESTION;
+                Stage::FirstToken {
+                    encoder: Box::new(VisionEncoder::new(config, tower, perspectives, device)),
+                    picture,
+                    side_px,
+                    decoder: Box::new(builder.decoder().await?),
+                    rope: Rope::new(capacity, language.head_dim(), language.rope_theta, device),
+                    cache: KvCache::new(language, capacity, device),
+                    question: random(3, [QUESTION, language.hidden_size], 1.0, device),
                 }
             }
             other => {
@@ -299,6 +323,29 @@ impl Stage {
                 let hidden = decoder.forward(tokens.clone(), rope, cache);
                 decoder.logits(hidden, 1).flatten(0, 1)
             }
+            Stage::FirstToken {
+                encoder,
+                picture,
+                side_px,
+                decoder,
+                rope,
+                cache,
+                question,
+            } => {
+                let square = square_u8(picture, *side_px);
+                let square = Square::new(square, *side_px, &question.device());
+                let encoded = encoder.encode(&square, Coverage::Live, watch, recorder);
+                let visual_tokens = encoded.await?.visual_tokens;
+                let prompt = Tensor::cat(vec![visual_tokens, question.clone()], 0);
+                cache.truncate(0);
+                let mut chunks = prompt.split(PREFILL_CHUNK, 0);
+                let last = chunks.pop().unwrap_or_else(|| question.clone());
+                for chunk in chunks {
+                    decoder.forward(chunk, rope, cache);
+                }
+                let hidden = decoder.forward(last, rope, cache);
+                decoder.logits(hidden, 1).flatten(0, 1)
+            }
         };
         Ok((result, timer.elapsed_ms()))
     }
@@ -313,6 +360,11 @@ impl Stage {
                 encoder, coverage, ..
             } => passes(encoder.plan(*coverage)),
             Stage::Enhance { prepared, .. } => passes(&prepared.plan),
+            Stage::FirstToken { encoder, cache, .. } => format!(
+                "{}, {} tokens",
+                passes(encoder.plan(Coverage::Live)),
+                cache.capacity()
+            ),
             Stage::Projector { tokens, .. } => format!("{} tokens", tokens.dims()[0]),
             Stage::Decoder {
                 context, tokens, ..
@@ -323,11 +375,4 @@ impl Stage {
             shape => format!("{shape}, {what}"),
         }
     }
-}
-
-fn uniform<const D: usize>(seed: u64, dims: [usize; D], device: &Device) -> Tensor<D> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let count = dims.iter().product();
-    let values: Vec<f32> = (0..count).map(|_| random.random_range(-1.0..1.0)).collect();
-    Tensor::from_data(TensorData::new(values, dims), device)
 }

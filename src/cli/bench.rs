@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::say;
-use crate::bench::{Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, time_kernel, time_stage};
+use crate::bench::{
+    Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, median, time_kernel, time_stage,
+};
+use crate::gpu::adapter;
 use crate::gpu::device::{DeviceChoice, choose};
 
 #[derive(Args)]
@@ -25,12 +28,18 @@ pub struct BenchArgs {
     /// Crops per side
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     crops: Option<u8>,
-    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, cpu
+    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, portable, cpu
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// Runs of each, of which the median is told
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Time burn's own operations beside the kernels
+    #[arg(long, conflicts_with = "shape")]
+    burn: bool,
+    /// Let tiles hold f16, where the adapter has it
+    #[arg(long)]
+    half: bool,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -38,7 +47,13 @@ pub struct BenchArgs {
 
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let device = choose(DeviceChoice::from_name(&args.device)?).await?;
-    eprintln!("on {}", device.name);
+    if args.half {
+        adapter::change(&device.device, |adapter| {
+            adapter.variants.half = adapter.has_half
+        });
+    }
+    let variants = adapter::variants(&device.device);
+    eprintln!("on {}: {variants}", device.name);
     let known = if args.shape.is_some() {
         STAGES
     } else {
@@ -53,7 +68,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     for name in names {
         let (line, timing) = match &args.shape {
             None => {
-                let timing = time_kernel(&device.device, &name, runs).await?;
+                let timing = time_kernel(&device.device, &name, runs, args.burn).await?;
                 (kernel_line(&timing), serde_json::to_value(timing)?)
             }
             Some(shape) => {
@@ -74,41 +89,46 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         timings.push(timing);
     }
     if args.json {
-        say(serde_json::json!({ "device": device.name, "timings": timings }));
+        say(serde_json::json!({ "device": device.name, "variants": variants, "timings": timings }));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn kernel_line(timing: &Timing) -> String {
-    let median = median(&timing.ms);
+    let ms = median(&timing.ms);
+    let burn = match timing.burn_ms.is_empty() {
+        true => String::new(),
+        false => format!("burn {:.1} times as long  ", median(&timing.burn_ms) / ms),
+    };
     format!(
-        "{:<14} {median:>9.2} ms  {:>8.2} GFLOP/s  {:>7.2} GB/s of weights  {:>3} kernels  error {:.0e}  {}",
+        "{:<14} {ms:>9.2} ms  host {:>6.2} ms  {:>8.2} GFLOP/s  {:>7.2} GB/s of weights  {:>3} kernels  {:>5} MiB in use  error {:.0e}  {burn}{}",
         timing.name,
-        2.0 * timing.products / median / 1e6,
-        timing.weight_bytes / median / 1e6,
+        median(&timing.host_ms),
+        2.0 * timing.products / ms / 1e6,
+        timing.weight_bytes / ms / 1e6,
         timing.launches,
+        mib(timing.bytes_in_use),
         timing.error,
         timing.shape,
     )
 }
 
 fn stage_line(timing: &StageTiming) -> String {
-    let used = timing.bytes_in_use.map_or("-".to_string(), |bytes| {
-        format!("{:.0}", bytes as f64 / f64::from(1 << 20))
-    });
     format!(
-        "{:<14} {:>9.2} ms  host {:>8.2} ms  {:>4} kernels  {used:>6} MiB in use  error {:.0e}  {}",
+        "{:<14} {:>9.2} ms  host {:>8.2} ms  {:>4} kernels  {:>6} MiB in use, at most {:>6}  error {:.0e}  {}",
         timing.name,
         median(&timing.ms),
         median(&timing.host_ms),
         timing.launches,
+        mib(timing.bytes_in_use),
+        mib(timing.peak_bytes),
         timing.error,
         timing.shape,
     )
 }
 
-fn median(ms: &[f64]) -> f64 {
-    let mut ms = ms.to_vec();
-    ms.sort_by(f64::total_cmp);
-    ms[ms.len() / 2]
+fn mib(bytes: Option<u64>) -> String {
+    bytes.map_or("-".to_string(), |bytes| {
+        format!("{:.0}", bytes as f64 / f64::from(1 << 20))
+    })
 }

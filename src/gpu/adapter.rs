@@ -1,6 +1,7 @@
 //! What is known of an adapter: what its shaders can use beyond what every one has, which kernels are wrong there, and
 //! which of their variants are quickest.
 
+use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use burn::tensor::Device;
@@ -69,6 +70,14 @@ impl Variants {
         subgroups: false,
         half: false,
     };
+}
+
+impl fmt::Display for Variants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tiles = if self.half { "f16" } else { "f32" };
+        let sums = if self.subgroups { ", subgroups" } else { "" };
+        write!(f, "{tiles} tiles, {} lanes a row{sums}", self.lanes)
+    }
 }
 
 impl Default for Variants {
@@ -149,6 +158,14 @@ pub fn take_failure(device: &Device) -> Option<Failure> {
     let mut failure = None;
     change(device, |adapter| failure = adapter.failure.take());
     failure
+}
+
+/// Makes a device that failed before ready for another model: frees what nothing uses any more. A lost one stays lost.
+pub fn recover(device: &Device) {
+    if failure(device).is_some_and(|failure| failure.kind != FailureKind::Lost) {
+        device.memory_cleanup();
+        take_failure(device);
+    }
 }
 
 fn look<T>(device: &Device, of: impl FnOnce(&Adapter) -> T) -> T {

@@ -11,10 +11,10 @@ use burn::backend::wgpu::{
 };
 use burn::cubecl::prelude::KernelId;
 use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
-use burn::cubecl::{self, CubeCount, CubeDim};
+use burn::cubecl::{self, CubeCount, CubeDim, MemoryScope};
 use burn::tensor::{DType, Device, Float, Int, Shape, Tensor};
 
-use super::{adapter, writes};
+use super::{adapter, memory, writes};
 
 /// Most workgroups along one dimension of a launch that WebGPU promises.
 const MAX_GROUPS: u32 = 65_535;
@@ -241,6 +241,10 @@ pub fn output<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor 
             begun.offset_end(place.behind as u64)
         }
     };
+    memory::note(|| {
+        let report = client.memory_report(MemoryScope::Device);
+        report.usage().bytes_in_use
+    });
     GpuTensor(CubeTensor::new_contiguous(
         client,
         device,

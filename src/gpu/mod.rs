@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod cpu;
 pub mod device;
 pub mod kernel;
+pub mod memory;
 pub mod ops;
 pub mod reference;
 mod remembered;

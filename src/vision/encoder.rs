@@ -13,8 +13,9 @@ use crate::vision::grid::pixels_from_patches;
 use crate::vision::perspectives::{Features, Perspectives, Prepared};
 use crate::vision::plan::{Coverage, Crop, Plan};
 
-/// Tokens that go through the tower at once; crops are batched up to this, at least one.
-const TOKENS_PER_BATCH: usize = 1024;
+/// Tokens that go through the tower at once; crops are batched up to this, at least one. The widest of what they become,
+/// 16 MiB in the released sizes, fits into a binding of every adapter.
+pub const TOKENS_PER_BATCH: usize = 1024;
 
 /// Tower, enhancement and projector, with the plans for one N.
 pub struct VisionEncoder {

@@ -1,4 +1,6 @@
-//! What adapters differ in: variants of kernels beyond what every adapter has, and devices that fail.
+//! What adapters differ in: variants of kernels beyond what every adapter has, memory, and devices that fail.
+
+use std::rc::Rc;
 
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -6,10 +8,16 @@ use inf_llava::error::Error;
 use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::device::{ChosenDevice, with_handles};
 use inf_llava::gpu::kernel::{GpuTensor, Kernel, launch};
+use inf_llava::gpu::memory;
 use inf_llava::gpu::self_test::{CASES, Case, wrong_kernels};
 use inf_llava::gpu::tuning::measure;
 use inf_llava::gpu::writes::{Writes, watch_writes};
+use inf_llava::model::Model;
+use inf_llava::progress::Watch;
+use inf_llava::session::{AskOptions, Session};
 use inf_llava::stages::read;
+use inf_llava::vision::plan::Coverage;
+use inf_llava::weights::source::Folder;
 
 /// A device that no other test has, with all that the adapter has; and wgpu's handle of it.
 fn own_device(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> (ChosenDevice, WgpuSetup) {
@@ -175,7 +183,8 @@ fn out_of_memory_is_told_by_every_read() {
         );
         assert!(error.to_string().contains("smaller context"), "{error}");
     }
-    assert!(adapter::take_failure(device).is_some());
+    // Loading another model begins with this.
+    adapter::recover(device);
     let x = Tensor::<1>::from_floats([1.0], device);
     assert_eq!(crate::block_on(read(x)).unwrap(), [1.0]);
 }
@@ -205,4 +214,35 @@ fn writes_are_watched() {
         missing: 2,
     };
     assert_eq!(writes, expected);
+}
+
+/// What a conversation takes beside weights and cache stays below what was estimated before loading, however long its
+/// prompt is.
+#[test]
+fn memory_is_as_estimated() {
+    for fixture in ["tiny", "released-geometry"] {
+        let (chosen, _) = own_device(|limits| limits);
+        let folder = crate::fixture(fixture);
+        let watch = &mut Watch::nobody();
+        let loaded = Model::load(Folder::new(&folder), &chosen, None, watch);
+        let model = Rc::new(crate::block_on(loaded).unwrap());
+        let mut session = Session::new(model.clone(), Coverage::Live);
+        let before = chosen.device.memory_pool_usage().unwrap().bytes_in_use;
+
+        memory::watch();
+        let picture = std::fs::read(crate::fixture("tiny/images/1.png")).unwrap();
+        crate::block_on(session.set_image("1.png", &picture, watch)).unwrap();
+        let question = "words ".repeat(model.context_tokens / 16);
+        let options = AskOptions {
+            max_new_tokens: 2,
+            ..AskOptions::default()
+        };
+        let answer = crate::block_on(session.ask(&question, &options, watch)).unwrap();
+        let used = memory::peak().unwrap() - before;
+
+        let estimated = model.estimate.activation_bytes;
+        let what = format!("{fixture}, {} tokens", answer.prompt_tokens);
+        assert!(used > estimated / 20, "{what}: {used} of {estimated}");
+        assert!(used <= estimated, "{what}: {used} of {estimated}");
+    }
 }

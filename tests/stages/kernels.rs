@@ -386,9 +386,9 @@ fn the_largest_is_found_on_the_device() {
 #[test]
 fn what_is_timed_is_checked() {
     let device = crate::device("wgpu").device;
-    let timing = crate::block_on(time_kernel(&device, "matmul_f32", 1)).unwrap();
+    let timing = crate::block_on(time_kernel(&device, "matmul_f32", 1, false)).unwrap();
     assert!(timing.launches >= 1 && timing.ms.len() == 1, "{timing:?}");
     assert!(timing.error > 0.0 && timing.error < 1e-5, "{timing:?}");
-    let error = crate::block_on(time_kernel(&device, "matmul", 1)).unwrap_err();
+    let error = crate::block_on(time_kernel(&device, "matmul", 1, false)).unwrap_err();
     assert!(error.to_string().contains("matvec_q4"), "{error}");
 }

@@ -1,9 +1,13 @@
 /**
- * The engine's kernels beside onnxruntime-web's WebGPU: same browser, same adapter, one run.
- * `cargo xtask test page`, then `npm ci && node run.mjs [NAME...]` in this folder (DIST: the built page).
+ * The engine in the browser. Without --shape its hot operations beside onnxruntime-web's WebGPU: same browser, same
+ * adapter, one run; with it the stages of an answer. `cargo xtask test page`, `npm ci` in this folder, then
+ *
+ *   node run.mjs [--json] [NAME...]            RUNS and DIST (the built page) are read from the environment
+ *   node run.mjs --shape 8b|demo|narrow [--json] [STAGE...]
  */
 
 import assert from 'node:assert/strict';
+import { parseArgs } from 'node:util';
 import { median, openBench, RUNS } from './page.mjs';
 
 /** Ours, theirs (several, where one of ours takes the place of several), and in how many times the time it should be. */
@@ -15,10 +19,20 @@ const ROWS = [
   // The tiles' and the strided direction, of N = 3.
   { ours: 'dem_attention', theirs: [['attention', 9, 64, 576, 1024, 8], ['attention', 1, 576, 576, 1024, 8]], bar: 4 },
 ];
+const STAGES = ['resize', 'vision', 'enhance', 'projector', 'prefill', 'decode', 'first_token'];
 
+const { values, positionals: asked } = parseArgs({
+  options: { shape: { type: 'string' }, json: { type: 'boolean' }, burn: { type: 'boolean' } },
+  allowPositionals: true,
+});
 const bench = await openBench();
+const results = [];
+if (values.shape) await stages(values.shape);
+else await operations();
+if (values.json) console.log(JSON.stringify(results));
+await bench.close();
 
-/** In a page of its own, so that neither has to share its adapter. */
+/** Each in a page of its own, so that neither has to share its adapter. */
 async function theirs([name, ...sizes]) {
   const page = await bench.browser.newPage();
   await page.goto(bench.url);
@@ -34,19 +48,35 @@ async function theirs([name, ...sizes]) {
   return timed;
 }
 
-const asked = process.argv.slice(2);
-console.log('| operation | here, ms | onnxruntime-web, ms | times quicker | bar |');
-console.log('| --- | --- | --- | --- | --- |');
-for (const row of ROWS.filter(({ ours }) => asked.length === 0 || asked.includes(ours))) {
-  const timing = await bench.time({ kernel: row.ours });
-  let other = 0;
-  for (const graph of row.theirs) {
-    const { ms, size } = await theirs(graph);
-    assert.ok(size > 0 && Number.isFinite(size), 'onnxruntime-web computed nothing');
-    other += median(ms);
+async function operations() {
+  row('operation', 'here, ms', 'onnxruntime-web, ms', 'times quicker', 'aim', 'burn, times as long');
+  row('---', '---', '---', '---', '---', '---');
+  for (const { ours, theirs: graphs, bar } of ROWS.filter(({ ours }) => asked.length === 0 || asked.includes(ours))) {
+    const timing = await bench.time({ kernel: ours, burn: values.burn });
+    let other = 0;
+    for (const graph of graphs) {
+      const { ms, size } = await theirs(graph);
+      assert.ok(size > 0 && Number.isFinite(size), 'onnxruntime-web computed nothing');
+      other += median(ms);
+    }
+    const mine = median(timing.ms);
+    const burn = timing.burn_ms.length > 0 ? (median(timing.burn_ms) / mine).toFixed(1) : '';
+    row(`${ours}: ${timing.shape}`, mine.toFixed(0), other.toFixed(0), (other / mine).toFixed(1), bar, burn);
+    results.push({ ...timing, onnxruntime_ms: other });
   }
-  const mine = median(timing.ms);
-  const ratio = (other / mine).toFixed(1);
-  console.log(`| ${row.ours}: ${timing.shape} | ${mine.toFixed(0)} | ${other.toFixed(0)} | ${ratio} | ${row.bar} |`);
 }
-await bench.close();
+
+async function stages(shape) {
+  row('stage', 'ms', 'host, ms', 'kernels');
+  row('---', '---', '---', '---');
+  for (const stage of asked.length > 0 ? asked : STAGES) {
+    const timing = await bench.time({ shape, stage });
+    const { ms, host_ms, launches, shape: words } = timing;
+    row(`${stage}: ${words}`, median(ms).toFixed(1), median(host_ms).toFixed(1), launches);
+    results.push(timing);
+  }
+}
+
+function row(...cells) {
+  if (!values.json) console.log(`| ${cells.join(' | ')} |`);
+}

@@ -19,8 +19,11 @@ Usage: cargo xtask COMMAND
                              page, browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
                              page built before (step page). --all makes property tests and fuzzing long,
                              and loads gigabytes of weights in the browser.
-  bench [--browser]          Time the hot operations natively, or in the browser beside onnxruntime-web (which
-                             wants the page built before).
+  bench [ARG...]             Time the hot operations, or with --shape 8b|demo|narrow the stages of an answer:
+                             `inf-llava bench ARG...`, which --help tells more of.
+  bench --browser [--shape S] [--json] [NAME...]
+                             The same in the browser, the operations beside onnxruntime-web. It wants the page
+                             built before.
   build-web                  Build the page into dist/, for any static web server.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
                              wasm-opt), what the tests need (software Vulkan, Chromium, node, npm packages),
@@ -51,7 +54,7 @@ pub enum Request {
     Setup { web: bool, test: bool },
     Serve { port: u16, open: bool },
     ServeModel { folder: PathBuf, port: u16 },
-    Bench { browser: bool },
+    Bench { browser: bool, args: Vec<String> },
     BuildWeb,
     Checkpoint { folder: PathBuf, layers: usize },
     Test(TestOptions),
@@ -86,7 +89,14 @@ impl Request {
             }),
             "serve" => parse_serve(rest),
             "checkpoint" => parse_checkpoint(&rest),
-            "bench" => flags(&rest, &["--browser"]).map(|on| Self::Bench { browser: on[0] }),
+            "bench" => {
+                let (browser, args): (Vec<_>, Vec<_>) =
+                    rest.into_iter().partition(|arg| arg == "--browser");
+                Ok(Self::Bench {
+                    browser: !browser.is_empty(),
+                    args,
+                })
+            }
             "build-web" => flags(&rest, &[]).map(|_| Self::BuildWeb),
             "env" => flags(&rest, &[]).map(|_| Self::Env),
             "test" => {

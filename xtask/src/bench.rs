@@ -5,11 +5,11 @@ use crate::project::Project;
 use crate::setup::{self, Need};
 
 /// Prints its table.
-pub fn run(project: &Project, browser: bool) -> Result<(), Error> {
+pub fn run(project: &Project, browser: bool, args: &[String]) -> Result<(), Error> {
     if !browser {
         let tools = setup::ensure(project, &[Need::Vulkan])?;
         let bench = tools.command(project, "cargo run --release --quiet -- bench");
-        return bench.run();
+        return bench.args(args).run();
     }
     if !project.dist().join("index.html").is_file() {
         return Err(Error::Failed(
@@ -20,7 +20,7 @@ pub fn run(project: &Project, browser: bool) -> Result<(), Error> {
     let tools = setup::ensure(project, &needs)?;
     let npm = "npm --prefix web/bench ci --no-audit --no-fund";
     tools.command(project, npm).run()?;
-    let mut bench = tools.command(project, "node web/bench/run.mjs");
+    let mut bench = tools.command(project, "node web/bench/run.mjs").args(args);
     if let Some(chromium) = &tools.chromium {
         bench = bench.env(setup::CHROMIUM, chromium.display().to_string());
     }

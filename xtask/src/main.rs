@@ -42,7 +42,7 @@ fn run() -> Result<(), Error> {
         Request::Setup { web, test } => setup::run(&project, web, test),
         Request::Serve { port, open } => page::serve(&project, port, open),
         Request::ServeModel { folder, port } => page::serve_model(&project, &folder, port),
-        Request::Bench { browser } => bench::run(&project, browser),
+        Request::Bench { browser, args } => bench::run(&project, browser, &args),
         Request::BuildWeb => page::build(&project),
         Request::Test(options) => test::run(&project, &options),
         Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),
