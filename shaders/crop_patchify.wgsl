@@ -19,7 +19,7 @@ struct Params {
     crop_px: u32,          // P
     patch_px: u32,
     crop_count: u32,
-    row_of_groups: u32,    // workgroups along x
+    groups_x: u32,         // workgroups along x: what does not fit there goes on along y
     pad0: u32,
     pad1: u32,
     pad2: u32,
@@ -75,7 +75,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tokens_per_side = params.crop_px / patch_px;
     let patch_len = 3u * patch_px * patch_px;
     let crop_len = tokens_per_side * tokens_per_side * patch_len;
-    let index = (group.y * params.row_of_groups + group.x) * WORKGROUP_SIZE + thread;
+    let index = (group.y * params.groups_x + group.x) * WORKGROUP_SIZE + thread;
     if (index >= params.crop_count * crop_len) { return; }
 
     let crop = index / crop_len;

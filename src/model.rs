@@ -129,7 +129,7 @@ impl Estimate {
 }
 
 /// Bytes of the intermediate results at their largest, an upper bound: the larger of what the vision side and what the
-/// decoder hold at once. With T = h² + 1 tokens of a crop, R = max(T, 1024) rows of a batch, C channels, M of the MLP, S the
+/// decoder hold at once. With T = h² + 1 tokens of a crop, R = max(T, 1024) rows of a batch or all crops' if they are fewer, C channels, M of the MLP, S the
 /// square's side, N² crops of either map:
 ///
 /// - tower: `R (6 C + M + 3 patch²)`, the square's bytes `3 S²`, and the features of all crops, twice: `2 (2 N² + 1) T C`
@@ -141,8 +141,8 @@ impl Estimate {
 pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
     let (vision, language) = (&config.vision, &config.language);
     let [tokens, channels] = [config.image_tokens() + 1, vision.hidden_size];
-    let rows = tokens.max(TOKENS_PER_BATCH);
     let crops = config.crops_per_side.pow(2);
+    let rows = tokens.max(TOKENS_PER_BATCH).min((2 * crops + 1) * tokens);
     let tower = rows * (6 * channels + vision.intermediate_size + 3 * vision.patch_px.pow(2))
         + 3 * config.square_px().pow(2)
         + 2 * (2 * crops + 1) * tokens * channels;

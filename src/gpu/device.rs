@@ -114,10 +114,10 @@ static PORTABLE: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Wgpu => wgpu_device().await,
+        DeviceChoice::Wgpu => wgpu_device().await.map_err(unavailable),
         DeviceChoice::Portable => portable_device().await,
-        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|error| ChosenDevice {
-            notice: Some(error.to_string()),
+        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|why| ChosenDevice {
+            notice: Some(why),
             ..cpu()
         })),
         #[cfg(feature = "cuda")]
@@ -154,7 +154,7 @@ fn cpu() -> ChosenDevice {
     clippy::await_holding_lock,
     reason = "nothing else runs on this thread"
 )]
-async fn wgpu_device() -> Result<ChosenDevice> {
+async fn wgpu_device() -> Result<ChosenDevice, String> {
     let mut made = WGPU.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = made.as_ref() {
         return Ok(device.clone());
@@ -163,19 +163,23 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     for kind in ADAPTER_KINDS {
         match options(kind).init_with_setup() {
             Ok((device, setup)) => {
-                let chosen = tested(describe(device, &setup), &setup).await?;
+                let chosen = tested(describe(device, &setup), &setup).await;
+                let chosen = chosen.map_err(|error| error.to_string())?;
                 return Ok(made.insert(chosen).clone());
             }
             Err(WgpuInitError::AdapterUnavailable { .. }) => {}
             Err(other) => reasons.push(other.to_string()),
         }
     }
-    Err(no_adapter(&reasons))
+    match reasons.is_empty() {
+        true => Err(NO_ADAPTER.into()),
+        false => Err(reasons.join("; ")),
+    }
 }
 
 /// A browser offers one adapter, and a worker has one thread.
 #[cfg(target_arch = "wasm32")]
-async fn wgpu_device() -> Result<ChosenDevice> {
+async fn wgpu_device() -> Result<ChosenDevice, String> {
     let made = WGPU.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(device) = made {
         return Ok(device);
@@ -183,12 +187,13 @@ async fn wgpu_device() -> Result<ChosenDevice> {
     match Device::wgpu_options().init_with_setup_async().await {
         Ok((device, setup)) => {
             let name = format!("WebGPU: {}", crate::web::adapter_name().await);
-            let chosen = tested(with_limits(device, &setup, name), &setup).await?;
+            let chosen = tested(with_limits(device, &setup, name), &setup).await;
+            let chosen = chosen.map_err(|error| error.to_string())?;
             *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
             Ok(chosen)
         }
-        Err(WgpuInitError::AdapterUnavailable { .. }) => Err(no_adapter(&[])),
-        Err(other) => Err(no_adapter(&[other.to_string()])),
+        Err(WgpuInitError::AdapterUnavailable { .. }) => Err(NO_ADAPTER.into()),
+        Err(other) => Err(other.to_string()),
     }
 }
 
@@ -201,7 +206,6 @@ async fn portable_device() -> Result<ChosenDevice> {
     if let Some(device) = made {
         return Ok(device);
     }
-    let failed = |error: String| no_adapter(&[error]);
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: match cfg!(target_os = "linux") {
             true => wgpu::Backends::VULKAN,
@@ -214,7 +218,7 @@ async fn portable_device() -> Result<ChosenDevice> {
         ..wgpu::RequestAdapterOptions::default()
     };
     let adapter = instance.request_adapter(&adapter).await;
-    let adapter = adapter.map_err(|e| failed(e.to_string()))?;
+    let adapter = adapter.map_err(|e| unavailable(e.to_string()))?;
     // burn's own kernels take it for given where the adapter has it; no browser's has.
     let features = adapter.features() & wgpu::Features::SHADER_INT64;
     let asked = wgpu::DeviceDescriptor {
@@ -225,7 +229,7 @@ async fn portable_device() -> Result<ChosenDevice> {
     let (device, queue) = adapter
         .request_device(&asked)
         .await
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(|e| unavailable(e.to_string()))?;
     let setup = WgpuSetup {
         backend: adapter.get_info().backend,
         instance,
@@ -245,7 +249,7 @@ async fn portable_device() -> Result<ChosenDevice> {
 /// [`Error::Device`] if burn does not take it.
 pub async fn with_handles(setup: &WgpuSetup, name: String) -> Result<ChosenDevice> {
     let device = Device::wgpu_options().setup(setup.clone()).init();
-    let device = device.map_err(|e| no_adapter(&[e.to_string()]))?;
+    let device = device.map_err(|e| unavailable(e.to_string()))?;
     tested(with_limits(device, setup, name), setup).await
 }
 
@@ -269,22 +273,20 @@ fn options(kind: &DeviceKind) -> WgpuOptions {
     }
 }
 
-fn no_adapter(reasons: &[String]) -> Error {
-    let advice = match cfg!(target_arch = "wasm32") {
-        true => {
-            "this browser has no WebGPU adapter; the page can run on the CPU instead (?device=cpu)"
-        }
-        false => {
-            "no adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) or use --device cpu"
-        }
-    };
-    let reason = match reasons {
-        [] => advice.to_string(),
-        _ => format!("{advice} ({})", reasons.join("; ")),
-    };
+/// Why there is no GPU, and what to do, natively and in the browser.
+const NO_ADAPTER: &str = match cfg!(target_arch = "wasm32") {
+    true => "this browser has no WebGPU adapter",
+    false => "no GPU and no software adapter was found",
+};
+const ADVICE: &str = match cfg!(target_arch = "wasm32") {
+    true => "the page can run on the CPU instead (?device=cpu)",
+    false => "install a Vulkan driver (Debian: mesa-vulkan-drivers) or use --device cpu",
+};
+
+fn unavailable(why: String) -> Error {
     Error::Device {
         device: "wgpu".into(),
-        reason,
+        reason: format!("{why}; {ADVICE}"),
     }
 }
 

@@ -364,8 +364,8 @@ fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     best * largest
 }
 
-/// The levels nearest to the weights times `inverse`: their products with the weights, and with themselves. Half of
-/// a conversion's time is spent here, so that it is written for vectors of eight.
+/// The levels nearest to the weights times `inverse`: their products with the weights, and with themselves. The
+/// innermost loop of a conversion, and so written for vectors of eight.
 fn products_q4(block: &[f32; BLOCK], inverse: f32) -> (f32, f32) {
     let (mut with_weights, mut own) = ([0.0; 8], [0.0; 8]);
     for values in block.as_chunks::<8>().0 {

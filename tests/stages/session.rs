@@ -224,7 +224,7 @@ fn a_model_that_does_not_fit_is_refused() {
         matches!(
             &error,
             Some(Error::Memory {
-                needed_mib: 6..9,
+                needed_mib: 6..10,
                 available_mib: 5,
                 ..
             })

@@ -54,6 +54,13 @@ async function answer(p) {
 
 const plain = (text) => text.replace(/\s+/g, ' ').trim();
 
+test('every kernel is right in this browser', async () => {
+  const p = await openPage(browser, server.url, { path: PATH });
+  await says(p.status, 'Ready on');
+  assert.match(await p.status.innerText(), /^Ready on WebGPU: [^()]+$/, 'nothing is done without');
+  await p.context.close();
+});
+
 test('a kernel that the driver refuses is told, done without, and changes no answer', async () => {
   const p = await openWith(() => {
     const create = GPUDevice.prototype.createShaderModule;

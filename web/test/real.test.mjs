@@ -199,6 +199,7 @@ test('without WebGPU the page runs on the CPU by itself', async () => {
   });
   assert.equal(await p.page.evaluate(async () => !(await navigator.gpu?.requestAdapter())), true, 'this browser has WebGPU');
   await says(p.status, 'Ready on');
+  assert.match(await p.status.innerText(), /^Ready on CPU \(WebAssembly\) \(this browser has no WebGPU adapter\)/);
   await says(p.page.locator('#device'), 'CPU');
   await p.image.setInputFiles(IMAGE);
   await ask(p, QUESTION);

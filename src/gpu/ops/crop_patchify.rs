@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
+use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 use crate::image::{MEAN, STD};
 use crate::vision::plan::Crop;
@@ -10,8 +10,6 @@ use crate::vision::plan::Crop;
 pub(super) const KERNEL: Kernel = kernel!("crop_patchify");
 /// Entries of the uniform's list of crops.
 const MAX_CROPS: usize = 64;
-/// Workgroups along x of a launch; y takes the rest.
-const ROW_OF_GROUPS: usize = 1024;
 
 /// Sizes of the crops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,12 +89,13 @@ fn launch_part(shape: CropShape, words: &GpuTensor, crops: &[Crop]) -> Tensor<3>
         .iter()
         .product::<usize>()
         .div_ceil(KERNEL.workgroup_size as usize);
+    let [groups_x, groups_y] = in_rows(groups);
     let mut params = vec![
         shape.crops_per_side as u32,
         shape.crop_px as u32,
         shape.patch_px as u32,
         crops.len() as u32,
-        ROW_OF_GROUPS as u32,
+        groups_x,
         0,
         0,
         0,
@@ -106,12 +105,11 @@ fn launch_part(shape: CropShape, words: &GpuTensor, crops: &[Crop]) -> Tensor<3>
         params.push(0);
     }
     params.extend((0..MAX_CROPS).map(|i| crops.get(i).map_or(0, |&crop| descriptor(crop))));
-    let rows = groups.div_ceil(ROW_OF_GROUPS);
     launch(
         KERNEL,
         std::slice::from_ref(words),
         dims,
-        [ROW_OF_GROUPS as u32, rows as u32, 1],
+        [groups_x, groups_y, 1],
         &params,
     )
 }
