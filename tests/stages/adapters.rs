@@ -246,3 +246,26 @@ fn memory_is_as_estimated() {
         assert!(used <= estimated, "{what}: {used} of {estimated}");
     }
 }
+
+/// A second answer takes its buffers from those of the first.
+#[test]
+fn nothing_is_allocated_in_steady_state() {
+    let (chosen, _) = own_device(|limits| limits);
+    let watch = &mut Watch::nobody();
+    let folder = crate::fixture("tiny");
+    let loaded = Model::load(Folder::new(&folder), &chosen, None, watch);
+    let mut session = Session::new(Rc::new(crate::block_on(loaded).unwrap()), Coverage::Live);
+    let picture = std::fs::read(folder.join("images/1.png")).unwrap();
+    let options = AskOptions {
+        max_new_tokens: 24,
+        ..AskOptions::default()
+    };
+    let mut reserved = Vec::new();
+    for _ in 0..4 {
+        crate::block_on(session.set_image("1.png", &picture, watch)).unwrap();
+        crate::block_on(session.ask("What is there?", &options, watch)).unwrap();
+        let usage = chosen.device.memory_pool_usage().unwrap();
+        reserved.push(usage.bytes_reserved);
+    }
+    assert_eq!(reserved[1..], [reserved[1]; 3], "after the first");
+}

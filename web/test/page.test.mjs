@@ -145,10 +145,15 @@ test('a question is answered, with its figures', async () => {
 test('a question asked before engine and picture are there waits for both', async () => {
   await open('?model=models/slow/');
   await choose('slow.png');
+  // Progress is told in between: what stands there for a moment only counts as well.
+  await p.status.evaluate((status) => {
+    window.said = [];
+    new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+  });
   await ask('early');
-  await says(p.status, 'Your question waits for the engine');
-  await says(p.status, 'Your question waits for the picture');
   await says(p.answers, 'About slow.png, turn 1: you asked early');
+  const said = await p.page.evaluate(() => window.said.join('\n'));
+  assert.match(said, /Your question waits for the engine[^]*Your question waits for the picture/);
   clean();
 });
 
