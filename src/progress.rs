@@ -36,8 +36,10 @@ pub enum Event {
     },
     /// The next characters of the answer.
     Piece {
-        /// UTF-8, whole characters.
+        /// UTF-8, whole characters; empty where the token ends none.
         text: String,
+        /// The token; none for what was still to be said at the end.
+        id: Option<u32>,
     },
 }
 
@@ -98,10 +100,10 @@ impl<'a> Watch<'a> {
         (self.on_event)(Event::Progress { phase, done, total });
     }
 
-    /// Hands on the next characters of the answer; empty ones are dropped.
-    pub fn piece(&mut self, text: String) {
-        if !text.is_empty() {
-            (self.on_event)(Event::Piece { text });
+    /// Hands on the next characters of the answer, and the token that they came with.
+    pub fn piece(&mut self, text: String, id: Option<u32>) {
+        if !text.is_empty() || id.is_some() {
+            (self.on_event)(Event::Piece { text, id });
         }
     }
 

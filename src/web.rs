@@ -21,7 +21,7 @@ use crate::gpu::device::{DeviceChoice, choose};
 use crate::gpu::kernel::launches;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
-use crate::session::{AskOptions, Session};
+use crate::session::{PictureInfo, Request, Shared};
 use crate::vision::plan::Coverage;
 use crate::weights::source::Source;
 use files::Files;
@@ -122,12 +122,12 @@ impl StopFlag {
     }
 }
 
-/// A loaded model and its conversation.
+/// A loaded model, for as many conversations as there are.
 #[wasm_bindgen]
 pub struct Engine {
     name: String,
     // Borrowed while a command runs, so that a second one is refused instead of breaking the first.
-    session: RefCell<Session>,
+    shared: RefCell<Shared>,
     model: Rc<Model>,
 }
 
@@ -172,10 +172,10 @@ impl Engine {
             Model::load(source, &device, context, &mut watch).await
         };
         let model = Rc::new(loaded.await.map_err(to_js)?);
-        let session = RefCell::new(Session::new(model.clone(), Coverage::Live));
+        let shared = RefCell::new(Shared::new(model.clone(), Coverage::Live));
         Ok(Engine {
             name,
-            session,
+            shared,
             model,
         })
     }
@@ -200,53 +200,59 @@ impl Engine {
         }))
     }
 
-    /// Encodes a picture and starts a conversation about it.
-    pub async fn set_image(
+    /// What is known of the picture `key`, where its features are held.
+    pub fn picture(&self, key: &str) -> JsResult<JsValue> {
+        to_value(&self.shared()?.picture(key))
+    }
+
+    /// Encodes a picture, to be asked about as `key`.
+    pub async fn read_picture(
         &self,
+        key: String,
         name: String,
         bytes: Vec<u8>,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
-        answer(self.session()?.set_image(&name, &bytes, &mut watch).await)
+        let mut shared = self.shared()?;
+        answer(shared.read_picture(&key, &name, &bytes, &mut watch).await)
     }
 
-    /// Forgets the picture and the conversation.
-    pub fn clear_image(&self) -> JsResult<()> {
-        self.session()?.clear_image();
-        Ok(())
+    /// The features of the picture `key`, for `restore_picture`.
+    pub async fn features(&self, key: String) -> JsResult<Vec<f32>> {
+        self.shared()?.features(&key).await.map_err(to_js)
     }
 
-    /// Forgets the conversation, keeps the picture.
-    pub fn new_chat(&self) -> JsResult<()> {
-        self.session()?.new_chat();
-        Ok(())
-    }
-
-    /// Answers a question.
-    pub async fn ask(
+    /// Takes up features that were kept, with what was known of their picture.
+    pub fn restore_picture(
         &self,
-        text: String,
-        options: JsValue,
+        key: &str,
+        info: JsValue,
+        features: Vec<f32>,
+    ) -> JsResult<JsValue> {
+        let info: PictureInfo = from_value("info", info)?;
+        let mut shared = self.shared()?;
+        let restored = shared.restore_picture(key, info, features);
+        answer(restored.map(|()| shared.picture(key).cloned()))
+    }
+
+    /// Answers a question: see [`Request`].
+    pub async fn reply(
+        &self,
+        request: JsValue,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
-        let options = ask_options(options)?;
-        answer(self.session()?.ask(&text, &options, &mut watch).await)
+        let request: Request = from_value("request", request)?;
+        answer(self.shared()?.reply(&request, &mut watch).await)
     }
 
-    /// Answers the last question again.
-    pub async fn regenerate(
-        &self,
-        options: JsValue,
-        on_event: js_sys::Function,
-        stop: &StopFlag,
-    ) -> JsResult<JsValue> {
-        let mut watch = watch(on_event, stop);
-        let options = ask_options(options)?;
-        answer(self.session()?.regenerate(&options, &mut watch).await)
+    /// What the model looked at when it said the last of the request's begun ids: a share for each visual token.
+    pub async fn attention(&self, request: JsValue) -> JsResult<Vec<f32>> {
+        let request: Request = from_value("request", request)?;
+        self.shared()?.attention(&request).await.map_err(to_js)
     }
 
     /// Compares `count` pieces of quantised weights on the device, drawn by `seed`, with the files they came from.
@@ -254,8 +260,8 @@ impl Engine {
         answer(self.model.read_back(count, seed.into()).await)
     }
 
-    fn session(&self) -> JsResult<RefMut<'_, Session>> {
-        self.session.try_borrow_mut().map_err(|_| {
+    fn shared(&self) -> JsResult<RefMut<'_, Shared>> {
+        self.shared.try_borrow_mut().map_err(|_| {
             to_js(Error::Device {
                 device: self.model.device.name.clone(),
                 reason: "the engine is busy with another command".into(),
@@ -350,13 +356,10 @@ fn call(function: &js_sys::Function, value: &impl Serialize) {
     }
 }
 
-fn ask_options(options: JsValue) -> JsResult<AskOptions> {
-    if options.is_undefined() || options.is_null() {
-        return Ok(AskOptions::default());
-    }
-    serde_wasm_bindgen::from_value(options).map_err(|e| {
+fn from_value<T: serde::de::DeserializeOwned>(option: &str, value: JsValue) -> JsResult<T> {
+    serde_wasm_bindgen::from_value(value).map_err(|e| {
         to_js(Error::Option {
-            option: "options".into(),
+            option: option.into(),
             reason: e.to_string(),
         })
     })

@@ -87,6 +87,9 @@ mod session;
 #[cfg(feature = "model")]
 #[path = "stages/shaders.rs"]
 mod shaders;
+#[cfg(feature = "model")]
+#[path = "stages/shared.rs"]
+mod shared;
 #[cfg(feature = "train")]
 #[path = "stages/train.rs"]
 mod train;

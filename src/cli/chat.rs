@@ -155,7 +155,7 @@ impl Chat {
         let progress = Progress::new();
         let mut watch = Watch::new(self.interrupt.stop.clone(), |event| match event {
             Event::Progress { .. } => progress.show(&event),
-            Event::Piece { text } if !quiet => {
+            Event::Piece { text, .. } if !quiet => {
                 progress.clear();
                 let mut out = stdout();
                 let text = match out.is_terminal() {

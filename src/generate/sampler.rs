@@ -30,6 +30,15 @@ impl Sampler {
         })
     }
 
+    /// Goes on as if `count` ids had been picked already.
+    pub fn skip(&mut self, count: usize) {
+        if self.sampling.temperature != 0.0 {
+            for _ in 0..count {
+                self.random.next_u64();
+            }
+        }
+    }
+
     /// Whether the first of the largest logits is all that it ever takes.
     pub fn is_greedy(&self) -> bool {
         self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0

@@ -2,7 +2,10 @@
 //! further question runs no vision pass and prefills only its own tokens.
 
 mod attention;
+mod picture;
 mod report;
+mod shared;
+mod transcript;
 
 use std::rc::Rc;
 
@@ -11,7 +14,6 @@ use burn::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::gpu::ops::argmax;
-use crate::image::Picture;
 use crate::language::kv_cache::KvCache;
 use crate::language::splice::token_count;
 use crate::model::Model;
@@ -24,6 +26,8 @@ use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 
 pub use report::{Answer, AskOptions, PictureInfo, StopReason, Timings};
+pub use shared::Shared;
+pub use transcript::{Exchange, Request};
 
 /// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
 pub const PREFILL_CHUNK: usize = 256;
@@ -81,68 +85,6 @@ impl Session {
     /// The sequence so far: prompts and answers, -200 for the picture.
     pub fn ids(&self) -> &[i32] {
         &self.ids
-    }
-
-    /// Reads and encodes a picture, and starts a new conversation about it. If this fails or is
-    /// stopped, the earlier picture and conversation are untouched.
-    ///
-    /// # Errors
-    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`].
-    pub async fn set_image(
-        &mut self,
-        file: &str,
-        bytes: &[u8],
-        watch: &mut Watch<'_>,
-    ) -> Result<PictureInfo> {
-        let timer = Timer::start();
-        let picture = self.model.decode_picture(file, bytes)?;
-        self.set_picture(&picture, timer, watch, &mut Recorder::off())
-            .await
-    }
-
-    /// As [`Session::set_image`], from pixels; `timer` has run since the picture's decoding began.
-    ///
-    /// # Errors
-    /// As [`Session::set_image`].
-    pub async fn set_picture(
-        &mut self,
-        picture: &Picture,
-        timer: Timer,
-        watch: &mut Watch<'_>,
-        recorder: &mut Recorder,
-    ) -> Result<PictureInfo> {
-        let square = self.model.square(picture);
-        let image_ms = timer.elapsed_ms();
-        let timer = Timer::start();
-        let encoded = self
-            .model
-            .vision
-            .encode(&square, self.coverage, watch, recorder)
-            .await?;
-        let vision_ms = timer.elapsed_ms();
-        let info = PictureInfo {
-            width: picture.width,
-            height: picture.height,
-            notices: picture.notices.clone(),
-            outside_scope: self
-                .model
-                .config
-                .scope
-                .is_some_and(|scope| !scope.covers(picture)),
-            image_px: square.side_px,
-            crops_per_side: self.model.config.crops_per_side,
-            vision_passes: encoded.vision_passes,
-            vision_ms,
-        };
-        self.new_chat();
-        self.unreported_passes = encoded.vision_passes;
-        self.unreported = Timings {
-            image: image_ms,
-            vision: vision_ms,
-            ..Timings::default()
-        };
-        self.picture = Some(encoded);
-        Ok(info)
     }
 
     /// Starts a new conversation about a picture that has been encoded before, or about none.
@@ -282,6 +224,11 @@ impl Session {
 
     /// The ids that a question appends.
     fn prompt(&self, question: &str) -> Result<Vec<i32>> {
+        self.prompt_after(&self.ids, question)
+    }
+
+    /// The ids that a question appends to a sequence.
+    fn prompt_after(&self, ids: &[i32], question: &str) -> Result<Vec<i32>> {
         let model = &self.model;
         // A book pasted by mistake is refused before the tokenizer spends seconds on it.
         let at_least = question.len() / Tokenizer::MAX_TOKEN_BYTES;
@@ -291,7 +238,7 @@ impl Session {
                 context_tokens: model.context_tokens,
             });
         }
-        match self.ids.last() {
+        match ids.last() {
             None => {
                 let bos = model.config.bos_token_id;
                 chat_template::first_turn(&model.tokenizer, bos, question, self.picture.is_some())
@@ -400,18 +347,29 @@ impl Session {
     ) -> Result<Answer> {
         let model = self.model.clone();
         let count = |ids: &[i32]| token_count(ids, model.config.image_tokens());
-        let prompt_tokens = count(&self.ids);
+        let prompt_tokens = count(&self.ids[..turn.prompt_len]);
         let new_prompt_tokens = prompt_tokens - count(&self.ids[..turn.new_from]);
+        // An answer that goes on says nothing twice.
+        let mut stream = TextStream::new();
+        let mut token_ids: Vec<u32> = ids_of(&self.ids[turn.prompt_len..]);
+        let begun = token_ids.len();
+        let mut text: String = token_ids
+            .iter()
+            .map(|&id| stream.push(&model.tokenizer, id))
+            .collect();
 
         let timer = Timer::start();
         let mut id = self.next_id(&mut sampler, watch).await?;
         let prefill_ms = timer.elapsed_ms();
 
         let timer = Timer::start();
-        let mut stream = TextStream::new();
-        let mut text = String::new();
-        let mut token_ids: Vec<u32> = Vec::new();
         let stop_reason = loop {
+            if token_ids
+                .last()
+                .is_some_and(|last| model.config.eos_token_ids.contains(last))
+            {
+                break StopReason::Stop; // all but the report had been said
+            }
             if token_ids.len() >= options.max_new_tokens {
                 break StopReason::Length;
             }
@@ -422,7 +380,7 @@ impl Session {
             }
             let piece = stream.push(&model.tokenizer, id);
             text += &piece;
-            watch.piece(piece);
+            watch.piece(piece, Some(id));
             if self.cache.len() >= self.cache.capacity() {
                 break StopReason::Context;
             }
@@ -435,7 +393,7 @@ impl Session {
         };
         let rest = stream.finish();
         text += &rest;
-        watch.piece(rest);
+        watch.piece(rest, None);
         let decode_ms = timer.elapsed_ms();
 
         let timings_ms = Timings {
@@ -456,7 +414,8 @@ impl Session {
             },
             answer_tokens: token_ids.len(),
             vision_passes: std::mem::take(&mut self.unreported_passes),
-            tokens_per_second: token_ids.len() as f64 * 1000.0 / decode_ms.max(f64::MIN_POSITIVE),
+            tokens_per_second: (token_ids.len() - begun) as f64 * 1000.0
+                / decode_ms.max(f64::MIN_POSITIVE),
             timings_ms,
             device: model.device.name.clone(),
             token_ids,
@@ -465,10 +424,13 @@ impl Session {
 
     /// The token ids of the conversation, for the repetition penalty.
     fn seen(&self) -> Vec<u32> {
-        self.ids
-            .iter()
-            .filter(|&&id| id >= 0)
-            .map(|&id| id as u32)
-            .collect()
+        ids_of(&self.ids)
     }
+}
+
+/// The ids that stand for themselves.
+fn ids_of(ids: &[i32]) -> Vec<u32> {
+    ids.iter()
+        .filter_map(|&id| u32::try_from(id).ok())
+        .collect()
 }

@@ -81,7 +81,7 @@ pub struct Answer {
 }
 
 /// What is known of a picture once it is encoded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PictureInfo {
     /// Pixels, after turning by its EXIF orientation.
     pub width: usize,

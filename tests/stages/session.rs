@@ -13,14 +13,14 @@ use inf_llava::stages::{Recorder, read};
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::source::Folder;
 
-fn greedy(max_new_tokens: usize) -> AskOptions {
+pub fn greedy(max_new_tokens: usize) -> AskOptions {
     AskOptions {
         sampling: Sampling::greedy(),
         max_new_tokens,
     }
 }
 
-fn image(name: &str) -> Vec<u8> {
+pub fn image(name: &str) -> Vec<u8> {
     std::fs::read(crate::fixture("tiny").join("images").join(name)).unwrap()
 }
 
@@ -42,7 +42,6 @@ fn ask_and_stop(
 ) -> Result<Answer, Error> {
     let stop = StopFlag::default();
     let handle = stop.clone();
-    // Tokens that end no character give no piece; the limit makes sure that the run ends.
     let mut pieces = 0;
     let mut watch = Watch::new(stop, |event| {
         if let Event::Piece { .. } = event {

@@ -1,0 +1,124 @@
+//! A conversation as whoever shows it keeps it, and hands it over with each question: a page, or a client of the server.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, AskOptions, LastTurn, Session};
+use crate::error::{Error, Result};
+use crate::generate::Sampler;
+use crate::progress::Watch;
+use crate::text::chat_template;
+
+/// A question with its answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exchange {
+    /// As it was typed.
+    pub question: String,
+    /// The answer as [`Answer::token_ids`](super::Answer::token_ids): the next answer is then what it would have been
+    /// without an interruption.
+    pub token_ids: Option<Vec<u32>>,
+    /// The answer where its ids are not known. Text that looks like a control token stays text.
+    pub text: String,
+}
+
+/// A question, with all that it depends on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// The key of the picture that the conversation is about ([`Shared::read_picture`](super::Shared::read_picture)).
+    pub picture: Option<String>,
+    /// What was said before.
+    pub before: Vec<Exchange>,
+    /// What is asked.
+    pub question: String,
+    /// The ids that an interrupted answer began with: it goes on behind them.
+    pub begun: Vec<u32>,
+    /// How to answer.
+    pub options: AskOptions,
+}
+
+impl Session {
+    /// Answers a question after whatever the request says was said before it, which need not be what this session said.
+    /// What the cache holds of the same beginning is not computed again. An answer that was begun goes on, and is given
+    /// whole.
+    ///
+    /// # Errors
+    /// As [`Session::ask`]; [`Error::Option`] for an id that is not in the vocabulary.
+    pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
+        let mut sampler = Sampler::new(&request.options.sampling)?;
+        sampler.skip(request.begun.len());
+        let (ids, prompt_len) = self.sequence(request)?;
+        self.check_fits(0, &ids)?;
+        let new_from = self.follow(ids).min(prompt_len);
+        let turn = LastTurn {
+            prompt_len,
+            new_from,
+        };
+        let result = self.answer(&turn, sampler, &request.options, watch).await;
+        match result.is_ok() {
+            true => self.last = Some(turn),
+            false => self.rewind(self.cached_ids),
+        }
+        result
+    }
+
+    /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last id.
+    pub(super) fn turn_to(&mut self, request: &Request) -> Result<usize> {
+        let (ids, _) = self.sequence(request)?;
+        self.check_fits(0, &ids)?;
+        let last = ids.len().saturating_sub(1);
+        self.follow(ids);
+        Ok(last)
+    }
+
+    /// The whole sequence of a request, and how much of it is its prompt.
+    fn sequence(&self, request: &Request) -> Result<(Vec<i32>, usize)> {
+        let (model, vocabulary) = (&self.model, self.model.config.language.vocab_size);
+        let mut ids = Vec::new();
+        for Exchange {
+            question,
+            token_ids,
+            text,
+        } in &request.before
+        {
+            ids.extend(self.prompt_after(&ids, question)?);
+            ids.extend(match token_ids {
+                Some(token_ids) => checked_ids("token_ids", token_ids, vocabulary)?,
+                None => chat_template::answer_ids(&model.tokenizer, text)?,
+            });
+        }
+        ids.extend(self.prompt_after(&ids, &request.question)?);
+        let prompt_len = ids.len();
+        ids.extend(checked_ids("begun", &request.begun, vocabulary)?);
+        Ok((ids, prompt_len))
+    }
+
+    /// Makes `ids` the sequence. The cache keeps the beginning that it has in common with it, but for the last id, whose
+    /// logits are wanted. Gives the length of that.
+    fn follow(&mut self, ids: Vec<i32>) -> usize {
+        let same = self.ids[..self.cached_ids]
+            .iter()
+            .zip(&ids)
+            .take_while(|(held, wanted)| held == wanted)
+            .count();
+        self.rewind_cache(same.min(ids.len().saturating_sub(1)));
+        self.ids = ids;
+        self.last = None;
+        self.cached_ids
+    }
+}
+
+/// Ids that come from outside as the sequence has them.
+///
+/// # Errors
+/// [`Error::Option`] for one that is not in the vocabulary.
+fn checked_ids(option: &str, ids: &[u32], vocabulary: usize) -> Result<Vec<i32>> {
+    let known = |&id: &u32| match i32::try_from(id) {
+        Ok(id) if (id as usize) < vocabulary => Ok(id),
+        _ => Err(Error::Option {
+            option: option.into(),
+            reason: format!("{id} is not in the vocabulary of {vocabulary}"),
+        }),
+    };
+    ids.iter().map(known).collect()
+}
