@@ -87,7 +87,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// Check every file of a converted model
     Verify(convert::VerifyArgs),
-    /// Serve the page with a model on 127.0.0.1
+    /// Serve the page with a model on 127.0.0.1, and the model to OpenAI's clients
     Serve(serve::ServeArgs),
     /// Time the hot operations at the released sizes
     Bench(bench::BenchArgs),
@@ -209,7 +209,7 @@ pub fn main() -> ExitCode {
             Command::Info(args) => info::run(args).await,
             Command::Convert(args) => convert::run(args).await,
             Command::Verify(args) => convert::run_verify(args).await,
-            Command::Serve(args) => serve::run(args),
+            Command::Serve(args) => serve::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Scenes(args) => scenes::run(args),
         }

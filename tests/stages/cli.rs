@@ -17,6 +17,12 @@ mod files;
 mod hub;
 #[path = "cli_serve.rs"]
 mod serve;
+#[path = "cli_serve_api.rs"]
+mod serve_api;
+#[path = "cli_serve_refusals.rs"]
+mod serve_refusals;
+#[path = "cli_server.rs"]
+mod server;
 #[cfg(feature = "train")]
 #[path = "cli_train.rs"]
 mod train;

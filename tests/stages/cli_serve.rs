@@ -1,71 +1,10 @@
 //! `inf-llava serve`, by the bytes that go over the wire.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use super::PROGRAM;
-
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The status line, the headers in lower case, and the body.
-struct Answer {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
-}
-
-impl Server {
-    fn start(model: &std::path::Path, page: &std::path::Path) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .arg("serve")
-            .arg(model)
-            .arg("--page")
-            .arg(page)
-            .args(["--port", "0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("http://").unwrap();
-        let address = address.trim_end_matches('/').to_string();
-        Server { child, address }
-    }
-
-    fn get(&self, path: &str, headers: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let host = &self.address;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap();
-        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-        Answer {
-            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-            headers: head.to_lowercase(),
-            body: answer[end + 4..].to_vec(),
-        }
-    }
-}
+use super::server::Server;
 
 #[test]
 fn parts_types_and_caching_are_as_the_page_needs_them() {
@@ -79,7 +18,8 @@ fn parts_types_and_caching_are_as_the_page_needs_them() {
     fs::write(page.join("index.html"), "the page").unwrap();
     fs::write(page.join("engine.wasm"), "wasm").unwrap();
     fs::write(dir.path().join("secret"), "not to be served").unwrap();
-    let server = Server::start(&model, &page);
+    let page = page.display().to_string();
+    let server = Server::start(&model, &["--page", &page]);
 
     let whole = server.get(
         "/model/shard-00001.bin",
@@ -171,4 +111,17 @@ fn what_is_no_model_or_no_page_is_said() {
     fs::write(dir.path().join("empty/manifest.json"), "{}").unwrap();
     let (code, says) = run("empty", "empty");
     assert!(code == Some(2) && says.contains("build-web"), "{says}");
+}
+
+#[test]
+fn without_a_page_the_model_is_served_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("manifest.json"), "{}").unwrap();
+    // Where the tests run there may be a page in `dist`.
+    let server = Server::start_in(dir.path(), dir.path(), &[]);
+    let first = server.talk();
+    assert!(first.contains("without the page") && first.contains("build-web"));
+    assert_eq!(server.get("/", "").status, 404);
+    assert_eq!(server.get("/model/manifest.json", "").body, b"{}");
+    assert_eq!(server.get("/v1/models", "").status, 200);
 }

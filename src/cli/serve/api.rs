@@ -1,0 +1,175 @@
+//! `/v1`: the chat completions and the list of models that OpenAI's clients know, answered by the model that is served.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Path as Named, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response, Sse};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_blocking;
+
+use super::ask::Ask;
+use super::completion::{Completion, seconds};
+use super::engine::{Job, MOST_WAITING, Said, start};
+use super::refusal::Refusal;
+use super::stream::Chunks;
+use super::{body, local};
+use crate::cli::ModelArgs;
+
+struct Api {
+    /// The name of the model's folder.
+    id: String,
+    /// When that was changed last, in seconds since 1970.
+    created: u64,
+    queue: Sender<Job>,
+    /// Answers begun so far.
+    answers: AtomicU64,
+}
+
+/// The routes below `/v1`. `folder` is the model's.
+///
+/// # Errors
+/// If the folder cannot be looked at, or there is no thread for the engine.
+pub fn routes(folder: &Path, model: ModelArgs) -> anyhow::Result<Router> {
+    let whole = folder.canonicalize();
+    let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
+    let id = whole
+        .file_name()
+        .map_or("model".into(), |name| name.to_string_lossy());
+    let changed = whole.metadata().and_then(|data| data.modified());
+    let api = Api {
+        id: id.into_owned(),
+        created: changed.map_or(0, seconds),
+        queue: start(model).context("the engine's thread cannot be started")?,
+        answers: AtomicU64::new(0),
+    };
+    let routes = Router::new()
+        .route("/models", get(models))
+        .route("/models/{id}", get(model_by_id))
+        .route("/chat/completions", post(completions))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(local::only))
+        .with_state(Arc::new(api));
+    Ok(routes)
+}
+
+impl Api {
+    fn model(&self) -> Value {
+        json!({"id": self.id, "object": "model", "created": self.created, "owned_by": "inf-llava"})
+    }
+
+    fn check_model(&self, id: &str) -> Result<(), Refusal> {
+        match id == self.id {
+            true => Ok(()),
+            false => Err(Refusal {
+                status: StatusCode::NOT_FOUND,
+                code: "model_not_found", // the one word that clients look for
+                ..Refusal::bad_value(
+                    "model",
+                    format!("the model {id:?} is not served here; {:?} is", self.id),
+                )
+            }),
+        }
+    }
+}
+
+async fn models(State(api): State<Arc<Api>>) -> Response {
+    answer(json!({"object": "list", "data": [api.model()]}))
+}
+
+async fn model_by_id(
+    State(api): State<Arc<Api>>,
+    Named(id): Named<String>,
+) -> Result<Response, Refusal> {
+    api.check_model(&id)?;
+    Ok(answer(api.model()))
+}
+
+async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Refusal> {
+    let body = body::read(request.into_body()).await?;
+    // A picture of many megabytes must not keep other answers from being sent.
+    let ask = spawn_blocking(move || Ask::read(&body)).await;
+    let ask = ask.map_err(|error| Refusal::internal(format!("reading the request: {error}")))??;
+    api.check_model(&ask.model)?;
+
+    let (said, mut heard) = unbounded_channel();
+    let job = Job {
+        picture: ask.picture,
+        request: ask.request,
+        stop: ask.stop,
+        said,
+    };
+    api.queue.try_send(job).map_err(|error| Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        ..Refusal::bad_request(
+            "busy",
+            match error {
+                TrySendError::Full(_) => {
+                    format!("{MOST_WAITING} requests are waiting already; ask again later")
+                }
+                TrySendError::Closed(_) => "the engine is gone; start inf-llava serve again".into(),
+            },
+        )
+    })?;
+    let number = api.answers.fetch_add(1, Ordering::Relaxed);
+    let completion = Completion::new(number, api.id.clone(), ask.include_usage);
+    // As long as this waits, a client that goes away ends it, and with it the answer.
+    let first = next(&mut heard).await?;
+    if ask.stream {
+        let chunks = Chunks::new(completion, first, heard);
+        return Ok(Sse::new(chunks).into_response());
+    }
+    let (mut text, mut said) = (String::new(), first);
+    loop {
+        match said {
+            Said::Piece(piece) => text += &piece,
+            Said::Done(finish) => return Ok(answer(completion.whole(text, &finish))),
+            Said::Failed(refusal) => return Err(refusal),
+        }
+        said = next(&mut heard).await?;
+    }
+}
+
+/// What the engine says next, if it is no failure.
+async fn next(heard: &mut UnboundedReceiver<Said>) -> Result<Said, Refusal> {
+    match heard.recv().await {
+        Some(Said::Failed(refusal)) => Err(refusal),
+        Some(said) => Ok(said),
+        None => Err(Refusal::internal("the engine ended before the answer")),
+    }
+}
+
+async fn no_such_path(uri: Uri) -> Refusal {
+    let path = uri.path();
+    Refusal {
+        status: StatusCode::NOT_FOUND,
+        ..Refusal::bad_request(
+            "not-found",
+            format!("there is no {path}: /v1 has /chat/completions and /models"),
+        )
+    }
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+    Refusal {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        ..Refusal::bad_request(
+            "bad-method",
+            format!("{} does not take {method}", uri.path()),
+        )
+    }
+}
+
+fn answer(value: Value) -> Response {
+    ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}

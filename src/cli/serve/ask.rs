@@ -1,0 +1,326 @@
+//! The body of a request for a completion -> what the engine is asked.
+
+use std::hash::{BuildHasher, RandomState};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::fields::Fields;
+use super::messages;
+use super::refusal::Refusal;
+use crate::generate::Sampling;
+use crate::session::{AskOptions, Request};
+
+/// A picture's file.
+#[derive(Debug, PartialEq)]
+pub struct PictureFile {
+    /// SHA-256 of the bytes, by which its features are kept.
+    pub key: String,
+    /// As they were sent.
+    pub bytes: Vec<u8>,
+}
+
+/// A request for a completion.
+#[derive(Debug, PartialEq)]
+pub struct Ask {
+    /// Which model is asked.
+    pub model: String,
+    /// The picture that the conversation is about.
+    pub picture: Option<PictureFile>,
+    /// The conversation, and how to answer.
+    pub request: Request,
+    /// The answer ends in front of any of these.
+    pub stop: Vec<String>,
+    /// The answer is wanted piece by piece.
+    pub stream: bool,
+    /// With the pieces, what the answer took is wanted.
+    pub include_usage: bool,
+}
+
+/// What would change an answer in a way that this server cannot keep to: a name, when a value is harmless after all,
+/// and what can be done.
+type Foreign = (&'static str, fn(&Value) -> bool, &'static str);
+
+const FOREIGN: [Foreign; 12] = [
+    (
+        "n",
+        |n| *n == 1,
+        "one answer is given; ask again for another",
+    ),
+    ("tools", is_empty, "this model calls no tools"),
+    ("functions", is_empty, "this model calls no functions"),
+    (
+        "logprobs",
+        |on| *on == false,
+        "log probabilities are not given",
+    ),
+    (
+        "top_logprobs",
+        |n| *n == 0,
+        "log probabilities are not given",
+    ),
+    (
+        "response_format",
+        |format| format["type"] == "text",
+        "answers are text; ask for another form in the question",
+    ),
+    ("presence_penalty", is_zero, "use repetition_penalty"),
+    ("frequency_penalty", is_zero, "use repetition_penalty"),
+    ("logit_bias", is_empty, "tokens cannot be preferred by hand"),
+    (
+        "modalities",
+        |kinds| *kinds == serde_json::json!(["text"]),
+        "answers are text",
+    ),
+    ("audio", |_| false, "answers are text"),
+    ("web_search_options", |_| false, "nothing is searched for"),
+];
+
+const MOST_STOP_TEXTS: usize = 4;
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    value.as_f64() == Some(0.0)
+}
+
+impl Ask {
+    /// Reads a body. What it does not say is as for `inf-llava chat`, but that answers may be as long as the context,
+    /// and that no two have the same seed.
+    ///
+    /// # Errors
+    /// [`Refusal`] naming the field. Fields that are not known are passed over, as OpenAI's server does.
+    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let body = serde_json::from_slice(body).map_err(|error| {
+            Refusal::bad_request("bad-json", format!("the request is no JSON: {error}"))
+        })?;
+        let mut fields = Fields::new("", body)?;
+        for (name, is_harmless, advice) in FOREIGN {
+            let value: Option<Value> = fields.take(name, "")?;
+            if value.is_some_and(|value| !is_harmless(&value)) {
+                let message = format!("{name} is not supported as it is set: {advice}");
+                return Err(Refusal::unsupported(name, message));
+            }
+        }
+        let model = fields.need("model", "a model's id, as GET /v1/models lists it")?;
+        let options = read_options(&mut fields)?;
+        let stop = read_stop(&mut fields)?;
+        let stream = fields.take("stream", "true or false")?.unwrap_or(false);
+        let include_usage = match fields.take("stream_options", "an object")? {
+            None => None,
+            Some(options) => {
+                Fields::new("stream_options", options)?.take("include_usage", "true or false")?
+            }
+        };
+        let messages = fields.need("messages", "a list of messages")?;
+        let conversation = messages::read(messages)?;
+        let picture = conversation.picture.map(|bytes| PictureFile {
+            key: Sha256::digest(&bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            bytes,
+        });
+        Ok(Ask {
+            model,
+            request: Request {
+                picture: picture.as_ref().map(|picture| picture.key.clone()),
+                before: conversation.before,
+                question: conversation.question,
+                begun: Vec::new(),
+                options,
+            },
+            picture,
+            stop,
+            stream,
+            include_usage: include_usage.unwrap_or(false),
+        })
+    }
+}
+
+fn read_options(fields: &mut Fields) -> Result<AskOptions, Refusal> {
+    let default = Sampling::default();
+    let sampling = Sampling {
+        temperature: fields
+            .take("temperature", "a number")?
+            .unwrap_or(default.temperature),
+        top_p: fields.take("top_p", "a number")?.unwrap_or(default.top_p),
+        top_k: fields
+            .take("top_k", "a whole number from 0 (off)")?
+            .unwrap_or(default.top_k),
+        repetition_penalty: fields
+            .take("repetition_penalty", "a number")?
+            .unwrap_or(default.repetition_penalty),
+        // Whoever asks again without a seed wants another answer.
+        seed: match fields.take::<i64>("seed", "a whole number of 64 bits")? {
+            Some(seed) => seed as u64,
+            None => RandomState::new().hash_one(()),
+        },
+    };
+    sampling.validate().map_err(|error| Refusal::from(&error))?;
+    let mut max_new_tokens = usize::MAX;
+    // The older name is still what many programs send.
+    for name in ["max_tokens", "max_completion_tokens"] {
+        let wanted = "a whole number of at least 1";
+        match fields.take(name, wanted)? {
+            Some(0) => return Err(Refusal::bad_value(name, format!("{name} must be {wanted}"))),
+            Some(tokens) => max_new_tokens = max_new_tokens.min(tokens),
+            None => {}
+        }
+    }
+    Ok(AskOptions {
+        sampling,
+        max_new_tokens,
+    })
+}
+
+/// A text or up to four.
+fn read_stop(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+    let wanted = format!("a text or up to {MOST_STOP_TEXTS}, none of them empty");
+    let refused = || Refusal::bad_value("stop", format!("stop must be {wanted}"));
+    let texts = match fields.take::<Value>("stop", &wanted)? {
+        None => return Ok(Vec::new()),
+        Some(Value::String(text)) => vec![text],
+        Some(list) => serde_json::from_value(list).map_err(|_| refused())?,
+    };
+    match texts.len() > MOST_STOP_TEXTS || texts.iter().any(String::is_empty) {
+        true => Err(refused()),
+        false => Ok(texts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Refusal};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn read(more: Value) -> Result<Ask, Refusal> {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}]});
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        Ask::read(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn options_are_read_and_harmless_ones_passed_over() {
+        let ask = read(json!({
+            "temperature": 0, "top_p": 0.5, "top_k": 3, "repetition_penalty": 1.5, "seed": -1,
+            "max_tokens": 7, "max_completion_tokens": 5, "stop": ["a", "b"], "stream": true,
+            "stream_options": {"include_usage": true}, "n": 1, "tools": [], "logprobs": false,
+            "response_format": {"type": "text"}, "presence_penalty": 0.0, "user": "someone",
+            "metadata": {}, "store": false, "service_tier": "auto", "logit_bias": null,
+        }));
+        let ask = ask.expect("an ask");
+        let sampling = &ask.request.options.sampling;
+        assert_eq!((sampling.temperature, sampling.top_p), (0.0, 0.5));
+        assert_eq!((sampling.top_k, sampling.repetition_penalty), (3, 1.5));
+        assert_eq!(
+            (sampling.seed, ask.request.options.max_new_tokens),
+            (u64::MAX, 5)
+        );
+        assert_eq!(
+            (ask.stop, ask.stream, ask.include_usage),
+            (vec!["a".into(), "b".into()], true, true)
+        );
+
+        let plain = read(json!({"stop": "a", "stream": null})).expect("an ask");
+        assert_eq!(
+            (plain.stop, plain.stream, plain.include_usage),
+            (vec!["a".into()], false, false)
+        );
+        assert_eq!(plain.request.options.sampling.temperature, 0.2);
+        assert_eq!(plain.picture, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (more, param, code) in [
+            (json!({"n": 2}), "n", "unsupported"),
+            (json!({"tools": [{}]}), "tools", "unsupported"),
+            (json!({"logprobs": true}), "logprobs", "unsupported"),
+            (
+                json!({"response_format": {"type": "json_object"}}),
+                "response_format",
+                "unsupported",
+            ),
+            (
+                json!({"frequency_penalty": 0.5}),
+                "frequency_penalty",
+                "unsupported",
+            ),
+            (json!({"temperature": "hot"}), "temperature", "bad-value"),
+            (json!({"temperature": -1}), "temperature", "option"),
+            (json!({"temperature": 1e39}), "temperature", "option"),
+            (json!({"top_p": 0}), "top_p", "option"),
+            (
+                json!({"repetition_penalty": 0}),
+                "repetition_penalty",
+                "option",
+            ),
+            (json!({"seed": 0.5}), "seed", "bad-value"),
+            (json!({"max_tokens": 0}), "max_tokens", "bad-value"),
+            (json!({"max_tokens": -1}), "max_tokens", "bad-value"),
+            (
+                json!({"max_completion_tokens": "5"}),
+                "max_completion_tokens",
+                "bad-value",
+            ),
+            (
+                json!({"stop": ["a", "b", "c", "d", "e"]}),
+                "stop",
+                "bad-value",
+            ),
+            (json!({"stop": ""}), "stop", "bad-value"),
+            (json!({"stop": [1]}), "stop", "bad-value"),
+            (json!({"stream": 1}), "stream", "bad-value"),
+            (
+                json!({"stream_options": true}),
+                "stream_options",
+                "bad-value",
+            ),
+            (json!({"messages": "q"}), "messages", "bad-value"),
+            (json!({"messages": null}), "messages", "bad-value"),
+            (json!({"model": null}), "model", "bad-value"),
+        ] {
+            let refusal = read(more.clone()).expect_err(&more.to_string());
+            assert_eq!(
+                (refusal.param.as_deref(), refusal.code),
+                (Some(param), code),
+                "{more}"
+            );
+            assert!(
+                refusal.message.contains(param),
+                "{more}: {}",
+                refusal.message
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        let deep = "[".repeat(100_000);
+        for body in ["", "{", "null", "[]", "\u{feff}{}", &deep] {
+            let refusal = Ask::read(body.as_bytes()).expect_err(body);
+            assert!(
+                ["bad-json", "bad-value"].contains(&refusal.code),
+                "{refusal:?}"
+            );
+        }
+        assert!(Ask::read(b"{\"model\": \"\xff\"}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(Ask::read(&body).is_err());
+        }
+    }
+}

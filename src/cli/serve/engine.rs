@@ -1,0 +1,197 @@
+//! The model on a thread of its own, which nothing else may hold, and the queue in front of it.
+//!
+//! In: jobs. Out: each job's answer, piece by piece, through a channel of its own. Whoever drops the receiving end
+//! wants no answer any more, and the next job's turn comes. Of HTTP it knows only how a failure is told.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel};
+
+use super::ask::PictureFile;
+use super::refusal::Refusal;
+use super::stop_texts::StopTexts;
+use crate::cli::ModelArgs;
+use crate::error::Error;
+use crate::progress::{Event, StopFlag, Watch};
+use crate::session::{Answer, Request, Shared, StopReason};
+use crate::vision::plan::Coverage;
+
+/// Jobs that wait; each may hold a picture's file.
+pub const MOST_WAITING: usize = 16;
+/// As the first thread of a program has it, on which the other commands compute.
+const STACK_BYTES: usize = 8 << 20;
+
+/// A question, and where its answer goes.
+pub struct Job {
+    /// What the request's picture is the key of.
+    pub picture: Option<PictureFile>,
+    /// The question.
+    pub request: Request,
+    /// The answer ends in front of any of these.
+    pub stop: Vec<String>,
+    /// [`Said::Piece`]s, then one of the others.
+    pub said: UnboundedSender<Said>,
+}
+
+/// What comes of a job.
+#[derive(Debug)]
+pub enum Said {
+    /// The next characters of the answer.
+    Piece(String),
+    /// The end of the answer.
+    Done(Finish),
+    /// There is no answer, or no more of it.
+    Failed(Refusal),
+}
+
+/// How an answer ended, and what it took.
+#[derive(Debug)]
+pub struct Finish {
+    /// In OpenAI's word: `stop` or `length`.
+    pub reason: &'static str,
+    /// Tokens of the context that the prompt takes, the picture's included.
+    pub prompt_tokens: usize,
+    /// Of these, tokens that were not computed anew.
+    pub cached_tokens: usize,
+    /// Of the prompt's, the picture's.
+    pub image_tokens: usize,
+    /// Tokens of the answer.
+    pub answer_tokens: usize,
+    /// What should be known of the picture before the answer is believed.
+    pub notices: Vec<String>,
+}
+
+/// Starts the thread. The model is loaded when a job needs it.
+///
+/// # Errors
+/// What the system says if it has no thread.
+pub fn start(model: ModelArgs) -> io::Result<Sender<Job>> {
+    let (queue, jobs) = channel(MOST_WAITING);
+    thread::Builder::new()
+        .name("engine".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || work(&model, jobs))?;
+    Ok(queue)
+}
+
+fn work(model: &ModelArgs, mut jobs: Receiver<Job>) {
+    let mut engine = None;
+    while let Some(job) = jobs.blocking_recv() {
+        if job.said.is_closed() {
+            eprintln!("a client went away before its turn");
+            continue;
+        }
+        let said = job.said.clone();
+        // What panics here is a driver or burn; the model that it leaves behind is not used again.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            pollster::block_on(answer(job, model, &mut engine))
+        }));
+        let last = match done {
+            Ok(Ok(finish)) => Said::Done(finish),
+            Ok(Err(error)) => {
+                if error.downcast_ref() == Some(&Error::Stopped) {
+                    eprintln!("a client went away before its answer began");
+                }
+                if leaves_it_broken(&error) {
+                    engine = None;
+                    eprintln!("error: {error:#}");
+                }
+                Said::Failed(match error.downcast_ref::<Error>() {
+                    Some(error) => Refusal::from(error),
+                    None => Refusal::internal(format!("{error:#}")),
+                })
+            }
+            Err(_) => {
+                engine = None;
+                Said::Failed(Refusal::internal(
+                    "the engine broke down; the next question loads the model again",
+                ))
+            }
+        };
+        // Whoever has gone needs no end.
+        let _ = said.send(last);
+    }
+}
+
+/// Whether the model is to be loaded again: what is on a device that failed is not to be relied on.
+fn leaves_it_broken(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<Error>() {
+        None => true,
+        Some(error) => matches!(
+            error,
+            Error::Device { .. }
+                | Error::DeviceLost { .. }
+                | Error::OutOfMemory { .. }
+                | Error::NotFinite { .. }
+        ),
+    }
+}
+
+async fn load(model: &ModelArgs) -> anyhow::Result<Shared> {
+    let (model, _) = model.load(&StopFlag::default()).await?;
+    model.device.allow_half().await?;
+    Ok(Shared::new(model, Coverage::Live))
+}
+
+async fn answer(
+    job: Job,
+    model: &ModelArgs,
+    engine: &mut Option<Shared>,
+) -> anyhow::Result<Finish> {
+    let shared = match engine {
+        Some(shared) => shared,
+        None => engine.insert(load(model).await?),
+    };
+    let stop = StopFlag::default();
+    let mut texts = StopTexts::new(job.stop);
+    let mut watch = Watch::new(stop.clone(), |event| {
+        if let Event::Piece { text, .. } = event {
+            let text = texts.push(&text);
+            if !text.is_empty() {
+                // A send that fails is seen just below.
+                let _ = job.said.send(Said::Piece(text));
+            }
+        }
+        if texts.found() || job.said.is_closed() {
+            stop.stop();
+        }
+    });
+    let mut notices = Vec::new();
+    if let Some(PictureFile { key, bytes }) = &job.picture {
+        let read = shared.read_picture(key, "image", bytes, &mut watch);
+        let info = read.await?;
+        notices.extend(info.notices);
+        if let Some(scope) = shared.model().config.scope
+            && info.outside_scope
+        {
+            notices.push(scope.warning().to_string());
+        }
+    }
+    let answer = shared.reply(&job.request, &mut watch).await?;
+    drop(watch);
+    let rest = texts.finish();
+    if !rest.is_empty() {
+        let _ = job.said.send(Said::Piece(rest));
+    }
+    if answer.stop_reason == StopReason::Stopped && !texts.found() {
+        let tokens = answer.answer_tokens;
+        eprintln!("a client went away; its answer was stopped after {tokens} tokens");
+    }
+    Ok(finish(&answer, texts.found(), notices))
+}
+
+fn finish(answer: &Answer, cut: bool, notices: Vec<String>) -> Finish {
+    Finish {
+        reason: match answer.stop_reason {
+            StopReason::Length | StopReason::Context if !cut => "length",
+            _ => "stop",
+        },
+        prompt_tokens: answer.prompt_tokens,
+        cached_tokens: answer.prompt_tokens - answer.new_prompt_tokens,
+        image_tokens: answer.image_tokens,
+        answer_tokens: answer.answer_tokens,
+        notices,
+    }
+}

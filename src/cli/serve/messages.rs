@@ -1,0 +1,408 @@
+//! The messages of a request: which picture they are about, what was said about it before, and what is asked.
+//!
+//! The model has one picture, in front of its conversation. So the conversation begins with the last question that
+//! brings a picture, and what was said before that is left out.
+
+use serde_json::Value;
+
+use super::data_url::picture_bytes;
+use super::fields::Fields;
+use super::refusal::Refusal;
+use crate::session::Exchange;
+
+/// What a request's messages come to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Conversation {
+    /// The bytes of the picture's file.
+    pub picture: Option<Vec<u8>>,
+    /// What was said before.
+    pub before: Vec<Exchange>,
+    /// What is asked.
+    pub question: String,
+}
+
+/// One or more messages of the same side.
+struct Turn {
+    /// Where it begins in the request.
+    place: String,
+    of_user: bool,
+    text: String,
+    /// URLs with the fields that hold them.
+    pictures: Vec<(String, String)>,
+}
+
+/// Reads `messages`: a list of `{role, content}`, the last of the user. Neighbours of one role are joined by a newline.
+///
+/// # Errors
+/// [`Refusal`] naming the message, for what is damaged, and for what the released template has no place for: another
+/// system prompt, tools, and more than one picture in a question.
+pub fn read(messages: Vec<Value>) -> Result<Conversation, Refusal> {
+    let mut turns: Vec<Turn> = Vec::new();
+    for (index, message) in messages.into_iter().enumerate() {
+        let Some(turn) = read_message(&format!("messages[{index}]"), message)? else {
+            continue;
+        };
+        match turns.last_mut() {
+            Some(last) if last.of_user == turn.of_user => {
+                let is_between = !last.text.is_empty() && !turn.text.is_empty();
+                last.text += if is_between { "\n" } else { "" };
+                last.text += &turn.text;
+                last.pictures.extend(turn.pictures);
+            }
+            _ => turns.push(turn),
+        }
+    }
+    if let Some(with_picture) = turns.iter().rposition(|turn| !turn.pictures.is_empty()) {
+        turns.drain(..with_picture);
+    }
+    pair(turns)
+}
+
+/// Turns that begin with the user's -> exchanges and a question.
+fn pair(turns: Vec<Turn>) -> Result<Conversation, Refusal> {
+    let mut conversation = Conversation::default();
+    let mut asked = None;
+    for turn in turns {
+        if !turn.of_user {
+            let Some(question) = asked.take() else {
+                let message = format!("{} answers nothing: the user begins", turn.place);
+                return Err(Refusal::bad_value(turn.place, message));
+            };
+            conversation.before.push(Exchange {
+                question,
+                token_ids: None,
+                text: turn.text,
+            });
+            continue;
+        }
+        match turn.pictures.as_slice() {
+            [] => {}
+            [(param, url)] => conversation.picture = Some(picture_bytes(param, url)?),
+            [_, (param, _), ..] => {
+                let count = turn.pictures.len();
+                let message = format!("a question can have one picture, and this one has {count}");
+                return Err(Refusal::unsupported(param, message));
+            }
+        }
+        asked = Some(turn.text);
+    }
+    conversation.question = asked.ok_or_else(|| {
+        let message = "messages must end with one of the user";
+        Refusal::bad_value("messages", message)
+    })?;
+    Ok(conversation)
+}
+
+/// None for a system message that says nothing.
+fn read_message(place: &str, message: Value) -> Result<Option<Turn>, Refusal> {
+    let mut message = Fields::new(place, message)?;
+    let role: String = message.need("role", "\"user\" or \"assistant\"")?;
+    let of_user = match role.as_str() {
+        "user" => true,
+        "assistant" | "system" | "developer" => false,
+        _ => {
+            let message = format!("{place}.role must be \"user\" or \"assistant\"");
+            return Err(Refusal::unsupported(format!("{place}.role"), message));
+        }
+    };
+    let calls: Option<Vec<Value>> = message.take("tool_calls", "a list")?;
+    if calls.is_some_and(|calls| !calls.is_empty()) {
+        let name = message.name("tool_calls");
+        return Err(Refusal::unsupported(name, "this model calls no tools"));
+    }
+    let (text, pictures) = read_content(&mut message, of_user)?;
+    if role == "system" || role == "developer" {
+        return match text.trim().is_empty() {
+            true => Ok(None),
+            false => Err(Refusal::unsupported(
+                place,
+                format!(
+                    "{place}: the model was made with one system prompt and takes no other; say it in the question"
+                ),
+            )),
+        };
+    }
+    Ok(Some(Turn {
+        place: place.to_string(),
+        of_user,
+        text,
+        pictures,
+    }))
+}
+
+type Content = (String, Vec<(String, String)>);
+
+/// A string, or a list of parts.
+fn read_content(message: &mut Fields, of_user: bool) -> Result<Content, Refusal> {
+    let wanted = "a string or a list of parts";
+    let place = message.name("content");
+    let content: Option<Value> = message.take("content", wanted)?;
+    let parts = match content {
+        Some(Value::String(text)) => return Ok((text, Vec::new())),
+        Some(Value::Array(parts)) => parts,
+        None if !of_user => return Ok((String::new(), Vec::new())),
+        _ => {
+            let message = format!("{place} must be {wanted}");
+            return Err(Refusal::bad_value(place, message));
+        }
+    };
+    let (mut texts, mut pictures) = (Vec::new(), Vec::new());
+    for (index, part) in parts.into_iter().enumerate() {
+        let place = format!("{place}[{index}]");
+        let mut part = Fields::new(&place, part)?;
+        let kind: String = part.need("type", "\"text\" or \"image_url\"")?;
+        match kind.as_str() {
+            "text" => texts.push(part.need::<String>("text", "a string")?),
+            "image_url" if of_user => {
+                let wanted = "an object with the picture's url";
+                let picture: Value = part.need("image_url", wanted)?;
+                let mut picture = Fields::new(&part.name("image_url"), picture)?;
+                let url = picture.need("url", "a string")?;
+                pictures.push((picture.name("url"), url));
+            }
+            _ => {
+                let name = part.name("type");
+                let message = match of_user {
+                    true => format!("{name} must be \"text\" or \"image_url\""),
+                    false => format!("{name} must be \"text\""),
+                };
+                return Err(Refusal::unsupported(name, message));
+            }
+        }
+    }
+    Ok((texts.join("\n"), pictures))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::{Conversation, read};
+    use crate::session::Exchange;
+
+    fn conversation(messages: Value) -> Conversation {
+        let Value::Array(messages) = messages else {
+            panic!("{messages} is no list")
+        };
+        read(messages).expect("a conversation")
+    }
+
+    /// A part with a picture whose file has the one byte `byte`.
+    fn picture(byte: u8) -> Value {
+        use base64::Engine;
+        let data = base64::engine::general_purpose::STANDARD.encode([byte]);
+        json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{data}"), "detail": "high"}})
+    }
+
+    fn text(text: &str) -> Value {
+        json!({"type": "text", "text": text})
+    }
+
+    fn exchange(question: &str, text: &str) -> Exchange {
+        Exchange {
+            question: question.into(),
+            token_ids: None,
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn turns_are_paired_and_neighbours_joined() {
+        let found = conversation(json!([
+            {"role": "system", "content": " "},
+            {"role": "developer", "content": []},
+            {"role": "user", "content": [picture(1)]},
+            {"role": "user", "content": [text("How"), text("many?")], "name": "someone"},
+            {"role": "assistant", "content": "Two."},
+            {"role": "assistant", "content": [text("Or three.")]},
+            {"role": "user", "content": "Sure?"},
+            {"role": "user", "content": ""},
+        ]));
+        let expected = Conversation {
+            picture: Some(vec![1]),
+            before: vec![exchange("How\nmany?", "Two.\nOr three.")],
+            question: "Sure?".into(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_conversation_begins_with_the_last_picture() {
+        let found = conversation(json!([
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": null},
+            // What is left out is not looked at.
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://elsewhere"}}, text("One?")]},
+            {"role": "assistant", "content": "One."},
+            {"role": "user", "content": [text("Two?"), picture(2)]},
+            {"role": "assistant", "content": "Two."},
+            {"role": "user", "content": "Three?"},
+        ]));
+        let expected = Conversation {
+            picture: Some(vec![2]),
+            before: vec![exchange("Two?", "Two.")],
+            question: "Three?".into(),
+        };
+        assert_eq!(found, expected);
+        let without = conversation(json!([{"role": "user", "content": "Hello"}]));
+        assert_eq!((without.picture, without.question), (None, "Hello".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_to_is_refused_by_name() {
+        let user = |content: Value| json!([{"role": "user", "content": content}]);
+        for (messages, param, says) in [
+            (json!([]), "messages", "end with one of the user"),
+            (json!([1]), "messages[0]", "must be an object"),
+            (json!([{"content": "a"}]), "messages[0].role", "is missing"),
+            (
+                json!([{"role": 1, "content": "a"}]),
+                "messages[0].role",
+                "must be",
+            ),
+            (
+                json!([{"role": "tool", "content": "a"}]),
+                "messages[0].role",
+                "must be",
+            ),
+            (
+                json!([{"role": "system", "content": "Be brief."}]),
+                "messages[0]",
+                "system prompt",
+            ),
+            (
+                json!([{"role": "developer", "content": "Rhyme."}]),
+                "messages[0]",
+                "system prompt",
+            ),
+            (
+                json!([{"role": "assistant", "content": "Hi"}]),
+                "messages[0]",
+                "the user begins",
+            ),
+            (
+                json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]),
+                "messages",
+                "end with one of the user",
+            ),
+            (
+                json!([{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{}]}]),
+                "messages[1].tool_calls",
+                "no tools",
+            ),
+            (
+                user(json!(null)),
+                "messages[0].content",
+                "a string or a list",
+            ),
+            (
+                user(json!({"type": "text"})),
+                "messages[0].content",
+                "a string or a list",
+            ),
+            (
+                user(json!(["a"])),
+                "messages[0].content[0]",
+                "must be an object",
+            ),
+            (
+                user(json!([{}])),
+                "messages[0].content[0].type",
+                "is missing",
+            ),
+            (
+                user(json!([{"type": "text"}])),
+                "messages[0].content[0].text",
+                "is missing",
+            ),
+            (
+                user(json!([{"type": "input_audio"}])),
+                "messages[0].content[0].type",
+                "must be",
+            ),
+            (
+                user(json!([{"type": "image_url"}])),
+                "messages[0].content[0].image_url",
+                "is missing",
+            ),
+            (
+                user(json!([{"type": "image_url", "image_url": "data:"}])),
+                "messages[0].content[0].image_url",
+                "must be an object",
+            ),
+            (
+                user(
+                    json!([text("a"), {"type": "image_url", "image_url": {"url": "https://a/b.png"}}]),
+                ),
+                "messages[0].content[1].image_url.url",
+                "no picture is fetched",
+            ),
+            (
+                user(json!([picture(1), picture(2)])),
+                "messages[0].content[1].image_url.url",
+                "this one has 2",
+            ),
+            (
+                json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": [picture(1)]}]),
+                "messages[1].content[0].type",
+                "must be \"text\"",
+            ),
+        ] {
+            let Value::Array(list) = messages.clone() else {
+                panic!("{messages} is no list")
+            };
+            let refusal = read(list).expect_err(&messages.to_string());
+            assert_eq!(refusal.param.as_deref(), Some(param), "{messages}");
+            assert!(
+                refusal.message.contains(says),
+                "{messages}: {}",
+                refusal.message
+            );
+            assert_eq!(refusal.status.as_u16(), 400);
+        }
+    }
+
+    /// Values made of the words that mean something here, in places where they mean nothing.
+    fn strange() -> impl Strategy<Value = Value> {
+        let words = [
+            "user",
+            "assistant",
+            "system",
+            "text",
+            "image_url",
+            "url",
+            "role",
+            "content",
+            "type",
+            "data:image/png;base64,AA==",
+            "data:,",
+            ":",
+            "\u{20ac}",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            prop::sample::select(words.to_vec()).prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, move |inner| {
+            let key = prop::sample::select(words.to_vec()).prop_map(String::from);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..5)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_strange_panics(messages in prop::collection::vec(strange(), 0..5)) {
+            if let Err(refusal) = read(messages) {
+                prop_assert!(refusal.param.is_some() && !refusal.message.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `inf-llava serve`: the page, and a model for it, to this machine's browser; and the model's answers to its programs.
+
+mod api;
+mod ask;
+mod body;
+mod completion;
+mod data_url;
+mod engine;
+mod fields;
+mod local;
+mod messages;
+mod refusal;
+mod stop_texts;
+mod stream;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use clap::Args;
+use tokio::net::TcpListener;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::services::ServeDir;
+
+use super::{ModelArgs, find_model, say};
+use crate::config::CONFIG_FILE;
+use crate::gpu::device::DeviceChoice;
+use crate::model::read_config;
+use crate::weights::manifest::MANIFEST_FILE;
+use crate::weights::source::Folder;
+
+const DEFAULT_PAGE: &str = "dist";
+const BUILD_THE_PAGE: &str =
+    "build it with `cargo xtask build-web`, or name its folder: --page DIR";
+
+#[derive(Args)]
+#[command(after_help = "\
+On http://127.0.0.1:PORT:
+  /        the page
+  /model   the model's files, for any page
+  /v1      what OpenAI's clients ask for: POST /v1/chat/completions (pictures as data: URLs; stream), GET /v1/models.
+           For programs on this machine and the page itself; pages of other sites are refused")]
+pub struct ServeArgs {
+    /// Model folder, converted or as a checkpoint [default: as for the other commands]
+    #[arg(value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// The built page: what `cargo xtask build-web` leaves [default: dist, if it is there]
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
+    /// On 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where /v1 computes, from its first question on: auto, wgpu, portable, cpu (and cuda), as for chat
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// Tokens of context that /v1 makes room for [default: 4096, or less if the model knows fewer]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<usize>,
+}
+
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let model = find_model(args.model, None)?;
+    let is_there = |folder: &PathBuf, file: &str| folder.join(file).is_file();
+    if !is_there(&model, MANIFEST_FILE) && !is_there(&model, CONFIG_FILE) {
+        return Err(anyhow!(
+            "{} has neither {MANIFEST_FILE} nor {CONFIG_FILE}: it is no model folder",
+            model.display()
+        ));
+    }
+    // The model is loaded at the first question; what is typed wrong is said now.
+    DeviceChoice::from_name(&args.device)?;
+    if args.context.is_some() {
+        let (config, _) = read_config(&Folder::new(&model)).await?;
+        config.context_tokens(args.context)?;
+    }
+    let page = find_page(args.page)?;
+    let engine = ModelArgs {
+        model: Some(model.clone()),
+        device: args.device,
+        without_kernel: Vec::new(),
+        context: args.context,
+    };
+    let routes = routes(&model, page.as_deref(), api::routes(&model, engine)?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
+        let listener = listener.with_context(|| {
+            format!("port {} cannot be had; choose another: --port N", args.port)
+        })?;
+        let address = listener.local_addr()?;
+        say(format_args!("http://{address}/"));
+        if page.is_none() {
+            eprintln!("without the page; {BUILD_THE_PAGE}");
+        }
+        eprintln!(
+            "serving {}, for OpenAI's clients at http://{address}/v1 (Ctrl-C stops)",
+            model.display()
+        );
+        // The pieces of an answer are small, and are not to wait for one another.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, routes).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The page's folder, if it has been built. One that was named must be there.
+fn find_page(named: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    let must_be_there = named.is_some();
+    let page = named.unwrap_or_else(|| DEFAULT_PAGE.into());
+    match (page.join("index.html").is_file(), must_be_there) {
+        (true, _) => Ok(Some(page)),
+        (false, false) => Ok(None),
+        (false, true) => Err(anyhow!(
+            "{} holds no page; {BUILD_THE_PAGE}",
+            page.display()
+        )),
+    }
+}
+
+fn routes(model: &Path, page: Option<&Path>, api: Router) -> Router {
+    // Pages of other hosts may read the model too: it holds nothing of the user's.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([RANGE])
+        .expose_headers([ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG])
+        .allow_private_network(true);
+    let model = Router::new()
+        .fallback_service(ServeDir::new(model))
+        .layer(cors);
+    let routes = Router::new().nest("/model", model).nest("/v1", api);
+    let routes = match page {
+        Some(page) => routes
+            .route("/", get(with_model))
+            .fallback_service(ServeDir::new(page)),
+        None => routes.fallback(async || (StatusCode::NOT_FOUND, "no page is served here\n")),
+    };
+    routes.layer(from_fn(headers))
+}
+
+/// The page opens with the model that is served, unless another is named.
+async fn with_model(uri: Uri) -> Redirect {
+    let query = uri.query().unwrap_or_default();
+    let named = query.split('&').any(|part| part.starts_with("model="));
+    match (named, query) {
+        (true, _) => Redirect::temporary(&format!("/index.html?{query}")),
+        (false, "") => Redirect::temporary("/index.html?model=model/"),
+        (false, _) => Redirect::temporary(&format!("/index.html?model=model/&{query}")),
+    }
+}
+
+/// What is asked for by its hash (`shard-00001.bin?sha256=...`) never changes; all else is asked for anew.
+async fn headers(request: Request, next: Next) -> Response {
+    let by_hash = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.starts_with("sha256="));
+    let mut response = next.run(request).await;
+    let caching = match by_hash && response.status().is_success() {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

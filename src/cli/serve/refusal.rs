@@ -1,0 +1,105 @@
+//! Why a request is not answered, in the shape in which OpenAI's clients look for it.
+
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// A status, and what `{"error": {...}}` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// Of the answer; once an answer streams it cannot be told any more.
+    pub status: StatusCode,
+    /// The kind of failure, for programs: [`Error::code`] where it is the library's.
+    pub code: &'static str,
+    /// The request's field that is at fault, if one is.
+    pub param: Option<String>,
+    /// For people.
+    pub message: String,
+}
+
+impl Refusal {
+    /// The client's fault, in no field that could be named.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            param: None,
+            message: message.into(),
+        }
+    }
+
+    /// A field that is missing, or has a value that makes no sense.
+    pub fn bad_value(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Refusal {
+            param: Some(param.into()),
+            ..Refusal::bad_request("bad-value", message)
+        }
+    }
+
+    /// A field whose meaning this server cannot keep to. To leave it out silently would be wrong.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Refusal {
+            code: "unsupported",
+            ..Refusal::bad_value(param, message)
+        }
+    }
+
+    /// The program's fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Refusal {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            ..Refusal::bad_request("internal", message)
+        }
+    }
+
+    /// `{"error": {...}}`
+    pub fn json(&self) -> Value {
+        let kind = match self.status.is_server_error() {
+            true => "server_error",
+            false => "invalid_request_error",
+        };
+        let (message, param, code) = (&self.message, &self.param, self.code);
+        json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+    }
+}
+
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
+        let (status, param) = match error {
+            Error::Option { option, .. } => (StatusCode::BAD_REQUEST, Some(option.as_str())),
+            Error::ImageFormat { .. }
+            | Error::ImageDamaged { .. }
+            | Error::ImageTooLarge { .. }
+            | Error::EmptyQuestion
+            | Error::ContextExceeded { .. } => (StatusCode::BAD_REQUEST, Some("messages")),
+            Error::Memory { .. }
+            | Error::Device { .. }
+            | Error::DeviceLost { .. }
+            | Error::OutOfMemory { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        };
+        let message = match error {
+            // Natively a device is made once and stays lost as long as the program runs.
+            Error::DeviceLost { reason } => {
+                format!("the graphics device was lost ({reason}): start inf-llava serve again")
+            }
+            other => other.to_string(),
+        };
+        Refusal {
+            status,
+            code: error.code(),
+            param: param.map(str::to_string),
+            message,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = self.json().to_string();
+        (self.status, [(CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}
