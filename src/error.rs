@@ -199,6 +199,12 @@ pub enum Error {
         /// Tokens that fit.
         context_tokens: usize,
     },
+    /// A picture was asked about that the engine does not hold.
+    #[error("the picture {key} has not been read, or has been let go for others; read it again")]
+    PictureNotHeld {
+        /// What it is called.
+        key: String,
+    },
     /// An option has a value that makes no sense.
     #[error("{option}: {reason}")]
     Option {
@@ -308,6 +314,7 @@ impl Error {
             Error::Output { .. } => "output",
             Error::EmptyQuestion => "empty-question",
             Error::ContextExceeded { .. } => "context-exceeded",
+            Error::PictureNotHeld { .. } => "picture-not-held",
             Error::Option { .. } => "option",
             Error::Memory { .. } => "memory",
             Error::Device { .. } => "device",

@@ -89,7 +89,7 @@ impl Shared {
     /// The features of a picture, `[image_tokens * hidden]`, to be kept for [`Shared::restore_picture`].
     ///
     /// # Errors
-    /// [`Error::Option`] where they are not held; [`Error::Device`].
+    /// [`Error::PictureNotHeld`]; [`Error::Device`].
     pub async fn features(&self, key: &str) -> Result<Vec<f32>> {
         let held = self.pictures.iter().find(|held| held.key == key);
         let held = held.ok_or_else(|| not_held(key))?;
@@ -142,7 +142,7 @@ impl Shared {
     /// Answers a question. Nothing depends on what was asked before it but what the request says.
     ///
     /// # Errors
-    /// As [`Session::reply`]; [`Error::Option`] where the picture has not been read.
+    /// As [`Session::reply`]; [`Error::PictureNotHeld`].
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
         self.turn_to(request.picture.as_deref())?;
         self.session.reply(request, watch).await
@@ -151,7 +151,7 @@ impl Shared {
     /// What the model looked at when it said the last of `request.begun`: as [`Session::attention`].
     ///
     /// # Errors
-    /// As [`Session::attention`]; [`Error::Option`] where the picture has not been read.
+    /// As [`Session::attention`]; [`Error::PictureNotHeld`].
     pub async fn attention(&mut self, request: &Request) -> Result<Vec<f32>> {
         self.turn_to(request.picture.as_deref())?;
         let last = self.session.turn_to(request)?;
@@ -197,8 +197,7 @@ impl Shared {
 }
 
 fn not_held(key: &str) -> Error {
-    Error::Option {
-        option: "picture".into(),
-        reason: format!("{key} has not been read, or has been let go for others; read it again"),
+    Error::PictureNotHeld {
+        key: key.to_string(),
     }
 }

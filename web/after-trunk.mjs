@@ -1,0 +1,19 @@
+/** Trunk has built the engine: puts the package together from it, beside the page and in `dist/`, to be packed. */
+
+import { execFileSync } from 'node:child_process';
+import { cp, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const staging = process.env.TRUNK_STAGING_DIR;
+if (!staging) throw new Error('TRUNK_STAGING_DIR: Trunk calls this script');
+
+const bindings = join(staging, 'inf-llava.js');
+const wasm = join(staging, 'inf-llava_bg.wasm');
+execFileSync(process.execPath, [join(HERE, 'build.mjs'), '--bindings', bindings, '--wasm', wasm], { stdio: 'inherit' });
+await cp(join(HERE, 'dist'), join(staging, 'inf-llava'), { recursive: true });
+// They are part of the package now.
+for (const name of await readdir(staging)) {
+  if (/^inf-llava(_bg)?\.(js|wasm|d\.ts|wasm\.d\.ts)$/.test(name) || name === 'snippets') await rm(join(staging, name), { recursive: true });
+}

@@ -1,0 +1,19 @@
+/** The page's own address: which model, which device, which sampling. */
+
+/** What the address may say, and the element's attributes for it. */
+const ATTRIBUTES = {
+  model: 'model',
+  device: 'device',
+  context: 'context',
+  lang: 'lang',
+  temperature: 'temperature',
+  max_new_tokens: 'max-new-tokens',
+  seed: 'seed',
+};
+
+/** @param {Location|URL} location @returns {Object<string, string>} attributes */
+export function readAddress(location) {
+  const query = new URLSearchParams(location.search);
+  const named = Object.entries(ATTRIBUTES).filter(([name]) => query.get(name));
+  return Object.fromEntries(named.map(([name, attribute]) => [attribute, query.get(name)]));
+}

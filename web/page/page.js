@@ -1,0 +1,25 @@
+/** The demo page: the element, told what the page's address asks for. It uses the public package and nothing else. */
+
+import { readAddress } from './address.js';
+import { workOffline } from './offline.js';
+
+const chat = /** @type {import('inf-llava').InfLlavaChat} */ (document.querySelector('inf-llava-chat'));
+const help = /** @type {HTMLDetailsElement} */ (document.getElementById('full-model'));
+
+for (const [name, value] of Object.entries(readAddress(window.location))) chat.setAttribute(name, value);
+
+chat.addEventListener('inf-llava-ready', ({ detail }) => {
+  // A general model is the full one as far as this page knows.
+  help.hidden = !detail.scope;
+});
+
+document.getElementById('show-full-model').addEventListener('click', () => {
+  help.open = true;
+  help.querySelector('summary').focus();
+  help.scrollIntoView({ block: 'nearest' });
+});
+
+// What is fetched from here on is kept for a visit without a network.
+await workOffline();
+await import('../inf-llava/define.js');
+chat.load();

@@ -1,0 +1,268 @@
+/** A conversation: pictures one after another, and questions about the one that was there when they were asked. */
+
+import type { Host, Picture, Watcher } from '../engine/host.js';
+import type { Answer, EngineEvent, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
+import { InfLlavaError, stopped } from './errors.js';
+import { asMarkdown, checkTranscript, type Transcript } from './transcript.js';
+import { openPicture, type ImageInput } from './picture.js';
+import { Reply } from './reply.js';
+
+export interface WatchOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface AskOptions extends WatchOptions, Sampling {}
+
+export interface ChatOptions {
+  /** What the conversation is about; it is read at once. */
+  image?: ImageInput | null;
+  /** Its name, for messages and for the export. */
+  imageName?: string;
+  /** What {@link Chat.export} gave. Its pictures are not in it: with `image` it goes on about the last one. */
+  transcript?: Transcript;
+}
+
+/** A question with its answer. */
+export interface Turn {
+  readonly question: string;
+  readonly text: string;
+  /** Of an imported turn they are not known. */
+  readonly token_ids: readonly number[] | undefined;
+  /** What each of them said; nothing where a character was not complete, or the token ends the answer. */
+  readonly token_texts: readonly string[] | undefined;
+  readonly stop_reason: StopReason;
+}
+
+/** A picture, and what was said about it. */
+interface Topic {
+  picture: Picture | null;
+  info: PictureInfo | null;
+  turns: Turn[];
+}
+
+/** A question on its way, with as much of the answer as has come. */
+interface Asked {
+  question: string;
+  /** Which turn of the present topic it becomes. */
+  at: number;
+  options: Sampling;
+  begun: number[];
+  texts: string[];
+}
+
+/** After these an engine must be restarted, and {@link Chat.resume} goes on. */
+const LOST = ['crashed', 'device-lost', 'out-of-memory'];
+
+export class Chat {
+  readonly #host: Host;
+  readonly #topics: Topic[] = [{ picture: null, info: null, turns: [] }];
+  /** The reading of the newest picture: a question waits for it. */
+  #reading: Promise<unknown> | null = null;
+  /** Answers come one at a time. */
+  #answering = false;
+  /** The answer that a lost engine broke off. */
+  #broken: Asked | null = null;
+
+  /** @internal */
+  constructor(host: Host, { image, imageName, transcript }: ChatOptions) {
+    this.#host = host;
+    for (const { turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, info: null, turns });
+    // Whoever asks hears of a failure there.
+    if (image) this.#take(image, { name: imageName }, transcript ? this.#topic.turns : []).catch(() => {});
+  }
+
+  /** What is known of the picture, once it is read; null without one. */
+  get picture(): PictureInfo | null {
+    return this.#topic.info;
+  }
+
+  /** All turns, the oldest first. */
+  get turns(): readonly Turn[] {
+    return this.#topics.flatMap(({ turns }) => turns);
+  }
+
+  /** How many of the last turns the model remembers: those about the present picture. */
+  get remembered(): number {
+    return this.#topic.turns.length;
+  }
+
+  /**
+   * Reads a picture; what is asked from then on is about it. Null: about none. If it cannot be read, or is stopped, the
+   * conversation goes on about the earlier one.
+   *
+   * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
+   */
+  async setImage(image: ImageInput | null, options: WatchOptions & { name?: string | undefined } = {}): Promise<PictureInfo | null> {
+    return this.#take(image, options, []);
+  }
+
+  /**
+   * Asks. Waits for the picture that is being read.
+   *
+   * @throws InfLlavaError `busy` while another answer comes
+   */
+  ask(text: string, options: AskOptions = {}): Reply {
+    return this.#ask(text, options, (topic) => topic.turns.length);
+  }
+
+  /** Answers the last question again, in the place of the answer that it has. */
+  regenerate(options: AskOptions = {}): Reply {
+    const last = this.#topic.turns.at(-1);
+    if (!last) throw new InfLlavaError('option', 'nothing was asked about this picture yet');
+    return this.#ask(last.question, options, (topic) => topic.turns.length - 1);
+  }
+
+  /** Goes on with the answer that a lost engine broke off, once the model is restarted; null if there is none. */
+  resume(options: WatchOptions = {}): Reply | null {
+    const broken = this.#broken;
+    return broken && this.#reply(options, () => broken);
+  }
+
+  /** Asks another question in the place of turn `index` of {@link Chat.turns}; what came after it is forgotten. */
+  edit(index: number, text: string, options: AskOptions = {}): Reply {
+    const before = this.turns.length - this.#topic.turns.length;
+    if (!(index >= before && index < this.turns.length)) {
+      throw new InfLlavaError('option', `turn ${index} cannot be edited: turns ${before} to ${this.turns.length - 1} are about the present picture`);
+    }
+    return this.#ask(text, options, () => index - before);
+  }
+
+  /** Forgets what was said; the picture stays. */
+  clear(): void {
+    const { picture, info } = this.#topic;
+    this.#topics.splice(0, Infinity, { picture, info, turns: [] });
+  }
+
+  /**
+   * What the model looked at when it said token `token` of the answer of turn `index`: the share of its attention that
+   * each place of the picture had, row by row, as the mean over layers and heads.
+   */
+  async attention(index: number, token: number, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    const { picture, turns } = this.#topic;
+    const at = index - (this.turns.length - turns.length);
+    const turn = turns[at];
+    if (!picture || !turn?.token_ids || token < 0 || token >= turn.token_ids.length) {
+      throw new InfLlavaError('option', `there is no token ${token} of turn ${index} that was said about the present picture`);
+    }
+    const request = {
+      picture: picture.key,
+      before: turns.slice(0, at).map(exchange),
+      question: turn.question,
+      begun: turn.token_ids.slice(0, token + 1),
+      options: {},
+    };
+    return this.#host.attention(request, picture, { signal });
+  }
+
+  /** The conversation, without its pictures: as data, to be taken up again, or as Markdown, to be read. */
+  export(format?: 'json'): Transcript;
+  export(format: 'markdown'): string;
+  export(format: 'json' | 'markdown' = 'json'): Transcript | string {
+    const topics = this.#topics.map(({ picture, turns }) => ({
+      picture: picture ? picture.name : null,
+      turns: turns.map(({ question, text, stop_reason }) => ({ question, text, stop_reason })),
+    }));
+    const transcript: Transcript = {
+      format: 'inf-llava-chat',
+      version: 1,
+      model: this.#host.info?.name ?? '',
+      topics: topics.filter(({ picture, turns }) => turns.length > 0 || picture !== null),
+    };
+    return format === 'json' ? transcript : asMarkdown(transcript);
+  }
+
+  get #topic(): Topic {
+    return this.#topics.at(-1)!;
+  }
+
+  async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, turns: Turn[]) {
+    const watcher: Watcher = { signal, on_event: progressOnly(onProgress) };
+    const reading = image === null ? Promise.resolve(null) : this.#read(image, name, watcher);
+    this.#reading = reading;
+    try {
+      const read = await reading;
+      if (this.#reading !== reading) throw stopped(); // another picture was set meanwhile
+      this.#topics.push({ picture: read?.picture ?? null, info: read?.info ?? null, turns });
+      return read?.info ?? null;
+    } finally {
+      if (this.#reading === reading) this.#reading = null;
+    }
+  }
+
+  async #read(image: ImageInput, name: string | undefined, watcher: Watcher) {
+    const picture = await openPicture(image, name);
+    return { picture, info: await this.#host.readPicture(picture, watcher) };
+  }
+
+  #ask(question: string, { signal, onProgress, ...options }: AskOptions, place: (topic: Topic) => number): Reply {
+    return this.#reply({ signal, onProgress }, (topic) => ({ question, at: place(topic), options, begun: [], texts: [] }));
+  }
+
+  #reply({ signal, onProgress }: WatchOptions, ask: (topic: Topic) => Asked): Reply {
+    if (this.#answering) throw new InfLlavaError('busy', 'another answer of this chat is not complete: wait for it, or stop it');
+    this.#answering = true;
+    const stopping = new AbortController();
+    const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+    return new Reply(
+      async (on_piece) => {
+        try {
+          await this.#picture(both);
+          return await this.#run(this.#topic, ask(this.#topic), { signal: both, onProgress }, on_piece);
+        } finally {
+          this.#answering = false;
+        }
+      },
+      () => stopping.abort(),
+    );
+  }
+
+  async #run({ picture, turns }: Topic, asked: Asked, { signal, onProgress }: WatchOptions, on_piece: (text: string) => void): Promise<Answer> {
+    const { question, at, options, begun, texts } = asked;
+    const on_event = (event: EngineEvent) => {
+      if (event.type === 'progress') {
+        onProgress?.(event);
+        return;
+      }
+      if (event.id !== null) {
+        begun.push(event.id);
+        texts.push(event.text);
+      }
+      if (event.text) on_piece(event.text);
+    };
+    const request = { picture: picture?.key ?? null, before: turns.slice(0, at).map(exchange), question, begun: [...begun], options };
+    this.#broken = null;
+    try {
+      const answer = await this.#host.reply(request, picture, { signal, on_event });
+      turns.splice(at, Infinity, turnOf(question, answer, texts));
+      return answer;
+    } catch (error) {
+      if (LOST.includes((error as InfLlavaError).code)) this.#broken = asked;
+      throw error;
+    }
+  }
+
+  /** Waits for the newest picture to be read. */
+  async #picture(signal: AbortSignal) {
+    while (this.#reading) {
+      const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(stopped()), { once: true }));
+      if (signal.aborted) throw stopped();
+      const reading = this.#reading;
+      await Promise.race([reading, aborted]).catch((error) => {
+        // Another picture took its place: that one counts.
+        if (signal.aborted || this.#reading === reading || !this.#reading) throw error;
+      });
+      await Promise.resolve(); // lets setImage take the picture up
+    }
+    if (signal.aborted) throw stopped();
+  }
+}
+
+const exchange = ({ question, text, token_ids }: Turn): Exchange => ({ question, text, ...(token_ids && { token_ids: [...token_ids] }) });
+
+const turnOf = (question: string, { text, token_ids, stop_reason }: Answer, texts: string[]): Turn =>
+  Object.freeze({ question, text, token_ids, token_texts: token_ids.map((_, at) => texts[at] ?? ''), stop_reason });
+
+const progressOnly = (onProgress: ((progress: Progress) => void) | undefined) => (event: EngineEvent) => {
+  if (event.type === 'progress') onProgress?.(event);
+};

@@ -1,0 +1,164 @@
+/** A model: loads it, tells of it, and begins conversations. All handles of the same model share one engine. */
+
+import defaultModel from 'inf-llava-default-model';
+import { Host, type ConfirmDownload, type HostState, type Picture } from '../engine/host.js';
+import type { Device, ModelInfo, ModelPlace, SamplePicture } from '../engine/protocol.js';
+import { shared } from '../engine/shared.js';
+import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
+import { Completions } from './completions.js';
+import { InfLlavaError } from './errors.js';
+
+export interface LoadOptions extends WatchOptions {
+  /** A model folder: a checkpoint in Hugging Face's layout or a converted model. Without it, the package's own small model. */
+  url?: string | URL;
+  /** The files of a model folder that the user picked; nothing of them is sent or kept. */
+  files?: Iterable<File>;
+  /** `auto` takes the graphics card where there is one. */
+  device?: Device;
+  /** Tokens that a conversation may have; as many as the model likes, up to 4096, if nobody says. */
+  context?: number;
+  /** false: downloads are not kept for the next visit. */
+  keep?: boolean;
+  /** Is asked before a download of over 20 MB; without it, calling {@link load} is consent. */
+  confirmDownload?: ConfirmDownload;
+  /** Where the engine's files are, if not beside this script. */
+  wasmUrl?: string | URL;
+  workerUrl?: string | URL;
+}
+
+/** Engines of this page by what they run. */
+const hosts = shared('hosts', () => new Map<string, Host>());
+let picked_folders = 0;
+
+/**
+ * Loads a model. Who loads the same one again gets the same engine; a further call after a failure or a stop goes on
+ * where the download was.
+ *
+ * @throws InfLlavaError see the table in README.md
+ */
+export async function load(options: LoadOptions = {}): Promise<Model> {
+  const model = new Model(options);
+  try {
+    await model.load(options);
+    return model;
+  } catch (error) {
+    model.unload();
+    throw error;
+  }
+}
+
+export class Model extends EventTarget {
+  readonly #host: Host;
+  readonly #key: string;
+  readonly #url: string | null;
+  readonly #tell = () => this.dispatchEvent(new Event('state'));
+  readonly #pass_on = ({ detail }: Event & { detail?: unknown }) => this.dispatchEvent(new CustomEvent('progress', { detail }));
+  #unloaded = false;
+  /** `model.chat({image})` begins a conversation; `model.chat.completions.create` answers as OpenAI's API does. */
+  readonly chat: ((options?: ChatOptions) => Chat) & { readonly completions: Completions };
+
+  /** A handle, before anything is loaded: {@link load} is what most need. */
+  constructor({ url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl }: LoadOptions = {}) {
+    super();
+    const worker_url = absolute(workerUrl ?? defaultModel.worker());
+    const wasm_url = absolute(wasmUrl ?? defaultModel.wasm()).href;
+    const place = placeOf(url, files);
+    this.#url = 'url' in place ? place.url : null;
+    const named = 'pack' in place ? place.pack.sha256 : 'url' in place ? place.url : `picked ${(picked_folders += 1)}`;
+    this.#key = JSON.stringify([named, device, context ?? null, keep, wasm_url, worker_url.href]);
+    let host = hosts.get(this.#key);
+    if (!host) {
+      host = new Host({ place, wasm_url, worker_url, device, context, keep });
+      hosts.set(this.#key, host);
+    }
+    this.#host = host;
+    host.users += 1;
+    host.addEventListener('state', this.#tell);
+    host.addEventListener('progress', this.#pass_on);
+    const completions = new Completions(host);
+    this.chat = Object.assign((chat_options: ChatOptions = {}) => new Chat(this.#use(), chat_options), { completions });
+  }
+
+  /** Loads it, or waits until whoever began has loaded it. */
+  async load({ confirmDownload, signal, onProgress }: Pick<LoadOptions, 'confirmDownload' | 'signal' | 'onProgress'> = {}): Promise<ModelInfo> {
+    return this.#use().load(confirmDownload, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
+  }
+
+  /** What the model is and where it runs; null until it is loaded. */
+  info(): ModelInfo | null {
+    return this.#host.info;
+  }
+
+  /** How many commands of this page's conversations the engine has to do: a further one waits for them. */
+  get atWork(): number {
+    return this.#host.at_work;
+  }
+
+  /** Changes with an event `state`; `progress` events tell of the loading, also of one that nobody asked for. */
+  get state(): HostState {
+    return this.#unloaded ? 'unloaded' : this.#host.state;
+  }
+
+  /** Why `state` is `lost`, or what the engine is recovering from. */
+  get trouble(): InfLlavaError | null {
+    return this.#host.trouble;
+  }
+
+  /** What to restart with where a device has no room: half of the present context. */
+  get smallerContext(): number {
+    return this.#host.smaller_context;
+  }
+
+  /** Starts an engine that was lost anew. Conversations go on: they are the page's. */
+  async restart({ context, signal, onProgress }: WatchOptions & { context?: number } = {}): Promise<ModelInfo> {
+    return this.#use().restart(context, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
+  }
+
+  /** The pictures that come with the model, with questions to ask; none where it has none. */
+  async samples(): Promise<SamplePicture[]> {
+    if (this.#url === null) return defaultModel.samples();
+    return this.#use().samples(this.#url);
+  }
+
+  /** Lets it go. The last handle ends the engine, and frees all that it holds. */
+  unload(): void {
+    if (this.#unloaded) return;
+    this.#unloaded = true;
+    this.#host.removeEventListener('state', this.#tell);
+    this.#host.removeEventListener('progress', this.#pass_on);
+    this.#host.users -= 1;
+    if (this.#host.users === 0) {
+      hosts.delete(this.#key);
+      this.#host.end();
+    }
+    this.#tell();
+  }
+
+  #use(): Host {
+    if (this.#unloaded) throw new InfLlavaError('unloaded', 'this model was unloaded; load it again');
+    return this.#host;
+  }
+}
+
+function placeOf(url: string | URL | undefined, files: Iterable<File> | undefined): ModelPlace {
+  if (files) {
+    const list = [...files];
+    const name = list[0]?.webkitRelativePath?.split('/')[0] || 'folder';
+    return { files: list, name };
+  }
+  if (!url) return { pack: defaultModel.pack() };
+  const folder = absolute(url);
+  if (!['http:', 'https:'].includes(folder.protocol)) {
+    throw new InfLlavaError('option', `“${String(url)}” is no address of a model folder: it must start with http: or https:, or be a path on this site`);
+  }
+  if (!folder.pathname.endsWith('/')) folder.pathname += '/';
+  return { url: folder.href };
+}
+
+function absolute(url: string | URL): URL {
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  if (!URL.canParse(String(url), base)) throw new InfLlavaError('option', `“${String(url)}” is no address`);
+  return new URL(url, base);
+}
+
+export type { Picture };

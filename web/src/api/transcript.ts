@@ -1,0 +1,45 @@
+/** A conversation as it is exported and taken up again. */
+
+import type { StopReason } from '../engine/protocol.js';
+import type { Turn } from './chat.js';
+import { InfLlavaError } from './errors.js';
+
+export interface Transcript {
+  format: 'inf-llava-chat';
+  version: 1;
+  /** Which model it was with. */
+  model: string;
+  /** A picture's name, or null, and what was said about it. */
+  topics: { picture: string | null; turns: { question: string; text: string; stop_reason: StopReason }[] }[];
+}
+
+const MOST_TURNS = 10_000;
+
+/** What came from a file is not trusted: text stays, everything else goes. @throws InfLlavaError `transcript` */
+export function checkTranscript(transcript: Transcript): { picture: string | null; turns: Turn[] }[] {
+  const bad = (reason: string) => new InfLlavaError('transcript', `this is no conversation that can be taken up: ${reason}`);
+  if (transcript?.format !== 'inf-llava-chat' || transcript.version !== 1) throw bad('its format is not inf-llava-chat, version 1');
+  if (!Array.isArray(transcript.topics)) throw bad('it has no topics');
+  let count = 0;
+  return transcript.topics.map((topic) => {
+    if (!Array.isArray(topic?.turns)) throw bad('a topic has no turns');
+    count += topic.turns.length;
+    if (count > MOST_TURNS) throw bad(`more than ${MOST_TURNS} turns`);
+    const turns = topic.turns.map(({ question, text }) => {
+      if (typeof question !== 'string' || typeof text !== 'string' || !question.trim()) throw bad('a turn lacks its question or its text');
+      return Object.freeze({ question, text, token_ids: undefined, token_texts: undefined, stop_reason: 'stop' as const });
+    });
+    return { picture: typeof topic.picture === 'string' ? topic.picture : null, turns };
+  });
+}
+
+/** Questions as quotes, so that nothing in them becomes a heading of the document. */
+export function asMarkdown({ model, topics }: Transcript): string {
+  const quoted = (text: string) => text.split('\n').map((line) => `> ${line}`).join('\n');
+  const parts = [`# Conversation with ${model || 'INF-LLaVA'}`];
+  for (const { picture, turns } of topics) {
+    parts.push(picture === null ? '## Without a picture' : `## ${picture.replace(/\s+/g, ' ') || 'A picture'}`);
+    for (const { question, text } of turns) parts.push(quoted(question), text);
+  }
+  return `${parts.join('\n\n')}\n`;
+}

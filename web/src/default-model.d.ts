@@ -1,0 +1,12 @@
+/** The small model that comes with the package, and the engine's files: the build writes it from models/demo. */
+declare module 'inf-llava-default-model' {
+  import type { Pack, SamplePicture } from './engine/protocol.js';
+
+  const defaultModel: {
+    pack(): Pack;
+    samples(): Promise<SamplePicture[]>;
+    wasm(): URL;
+    worker(): URL;
+  };
+  export default defaultModel;
+}

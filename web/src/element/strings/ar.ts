@@ -1,0 +1,222 @@
+import { en } from './en.js';
+import { formatFor } from './format.js';
+import type { Strings } from './strings.js';
+
+const { bytes, compact, count, duration, plural, rate } = formatFor('ar');
+const TOKEN = { zero: 'رمز', one: 'رمز', two: 'رمزان', few: 'رموز', many: 'رمزًا', other: 'رمز' };
+const passes = (n: number) =>
+  plural(n, { zero: 'تمريرة', one: 'تمريرة', two: 'تمريرتان', few: 'تمريرات', many: 'تمريرة', other: 'تمريرة' });
+const tokens = (n: number) => plural(n, TOKEN);
+/** After a preposition. */
+const ofTokens = (n: number) => plural(n, { ...TOKEN, two: 'رمزين' });
+const minutes = (n: number) => plural(n, { zero: 'دقيقة', one: 'دقيقة', two: 'دقيقتان', few: 'دقائق', many: 'دقيقة', other: 'دقيقة' });
+const timeLeft = (s: number) => `المتبقي: ${s < 90 ? `${Math.ceil(s)} ث` : minutes(Math.round(s / 60))}`;
+const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} من ${bytes(total)}` : bytes(done));
+/** Keeps the order within `text` whatever stands around it. */
+const isolated = (text: string) => `\u2068${text}\u2069`;
+const size = (width: number, height: number) => isolated(`${width} × ${height}`);
+
+export const ar: Strings = {
+  direction: 'rtl',
+
+  picture: 'الصورة',
+  choosePicture: 'اختر صورة',
+  chooseHint: 'أو أفلتها هنا أو الصقها. PNG أو JPEG أو WebP أو GIF أو BMP، حتى 24 ميغابكسل. تبقى الصورة على هذا الجهاز.',
+  image: 'صورة',
+  preview: 'معاينة الصورة',
+  cropGrid: 'شبكة الأجزاء',
+  looking: 'ما ينظر إليه',
+  replace: 'استبدال',
+  removePicture: 'إزالة',
+  camera: 'الكاميرا',
+  takePicture: 'التقاط الصورة',
+  cameraFailed: 'لا توجد كاميرا، أو لا يُسمح لهذه الصفحة باستخدامها.',
+  cancel: 'إلغاء',
+  noPreview: 'لا تتوفر معاينة',
+  pictureName: (name) => name || 'صورة ملصقة',
+  pictureFacts: (info) =>
+    [
+      `${size(info.width, info.height)} بكسل، يراها النموذج بحجم ${size(info.image_px, info.image_px)} في شبكة أجزاء ${size(info.crops_per_side, info.crops_per_side)}`,
+      ...(info.vision_passes > 0 ? [passes(info.vision_passes), duration(info.vision_ms)] : ['سبقت قراءتها']),
+    ].join(' · '),
+  outsideScope:
+    'لا يعرف هذا النموذج الصغير إلا رسومًا كالأمثلة: أشكال ولافتات ومخططات أعمدة. تبدو هذه الصورة مختلفة، ولا يُعوَّل على إجاباته عن الصور الفوتوغرافية. لهذه الصور يوجد النموذج الكامل.',
+  outsideScopeShort: 'ليست من الرسوم التي يعرفها هذا النموذج: لا يُعوَّل على إجاباته',
+  samplesLead: 'صور للتجربة، مع أسئلة يمكن طرحها',
+  scope: (with_samples) => `يجيب هذا النموذج الصغير عن أسئلة حول رسوم${with_samples ? ' كهذه' : ''}: أشكال ولافتات ومخططات أعمدة.`,
+  sampleName: (n) => `مثال ${n}`,
+  sampleQuestions: 'أسئلة عن هذا المثال',
+
+  lookedAt: 'ما ينظر إليه النموذج',
+  lookedAtToken: 'كلمة من الإجابة الأخيرة',
+  lookedAtHint: 'نالت الأماكن المضيئة قدرًا أكبر من انتباه النموذج عندما قال الكلمة.',
+  lookedAtNothing: 'اطرح سؤالًا أولًا، فيظهر هنا من أين جاءت الإجابة.',
+  lookedAtPosition: (token, of, text) => `${count(token)} من ${count(of)}: ${isolated(text)}`,
+  dem: 'القراءة',
+  decoder: 'الإجابة',
+  lookedAtKind: 'أثناء',
+  demHint: 'نالت الأماكن المضيئة قدرًا أكبر من الانتباه عند دمج منظورَي الصورة.',
+
+  conversation: 'المحادثة',
+  newChat: 'محادثة جديدة',
+  exportChat: 'تصدير',
+  exportMarkdown: 'بصيغة Markdown',
+  exportJson: 'بصيغة JSON',
+  opening: 'اختر صورة واسأل عنها. تُقرأ جزءًا تلو الآخر أثناء الكتابة.',
+  starters: {
+    any: ['صف هذه الصورة.', 'ما المكتوب فيها؟', 'ماذا يوجد في الزاوية السفلية اليمنى؟'],
+    // Asked as they stand, and the small model knows English only.
+    drawn_scenes: en.starters.drawn_scenes,
+  },
+  startersLabel: 'أسئلة للبدء',
+  you: 'أنت:',
+  answer: 'الإجابة:',
+  copy: 'نسخ',
+  regenerate: 'إعادة التوليد',
+  edit: 'تعديل',
+  editing: 'أنت تعدّل سؤالًا. عند إرساله يُنسى ما جاء بعده.',
+  resend: 'إعادة الإرسال',
+  endings: { stop: '', stopped: 'أُوقفت', length: 'بلغت حد الرموز', context: 'امتلأ السياق: ابدأ محادثة جديدة' },
+  answerFacts: (answer) => [passes(answer.vision_passes), tokens(answer.answer_tokens), `${rate(answer.tokens_per_second)} رمز/ث`],
+  promptFacts(answer) {
+    const forms = { zero: 'رمز إدخال', one: 'رمز إدخال', two: 'رمزا إدخال', few: 'رموز إدخال', many: 'رمز إدخال', other: 'رمز إدخال' };
+    return `${plural(answer.prompt_tokens, forms)}، الجديد منها ${count(answer.new_prompt_tokens)}`;
+  },
+  silence: 'لا يوجد نص.',
+  brokenOff: 'انقطعت، وليست جزءًا من المحادثة',
+  textOnly: 'بدون صورة',
+  recovered: 'توقف المحرك فجأة وأُعيد تشغيله، ثم استُكملت الإجابة.',
+  randomWeights: 'أوزان هذا النموذج عشوائية: فهو يُظهر أن المحرك يعمل، وإجاباته ضوضاء إلى أن يحل محله نموذج مدرَّب.',
+
+  message: 'الرسالة',
+  placeholder: 'اسأل عن الصورة',
+  keys: 'اضغط Enter للإرسال، أو Shift+Enter لسطر جديد، أو Escape للإيقاف.',
+  send: 'إرسال',
+  stop: 'إيقاف',
+  settings: 'الإعدادات',
+  temperature: 'درجة الحرارة',
+  maxNewTokens: 'الحد الأقصى للرموز الجديدة',
+  seed: 'البذرة العشوائية',
+  automatic: 'تلقائي',
+  any: 'أي قيمة',
+
+  device: 'الجهاز',
+  model: 'النموذج',
+  models: 'النماذج',
+  defaultModel: 'النموذج التجريبي الصغير',
+  useModel: 'استخدام',
+  openFolder: 'فتح مجلد نموذج',
+  modelAddress: 'عنوان مجلد نموذج',
+  load: 'تحميل',
+  deviceUnknown: 'غير معروف بعد',
+  modelUnknown: 'غير محمَّل',
+  modelFacts: (info) =>
+    [isolated(info.name), `${compact(info.parameters)} معامل`, bytes(info.weights_bytes), `السياق: ${tokens(info.context_tokens)}`].join(' · '),
+  kept: 'المحفوظ في هذا المتصفح',
+  keptNothing: 'لا شيء محفوظ في هذا المتصفح.',
+  keptEntry({ kind, name, bytes: kept, count: n }) {
+    const one = 'صورة كما يراها النموذج';
+    const forms = { zero: one, one, two: 'صورتان كما يراهما النموذج', few: 'صور كما يراها النموذج', many: one, other: one };
+    return `${kind === 'pictures' ? plural(n ?? 0, forms) : name ? isolated(name) : 'تنزيل غير مكتمل'} · ${bytes(kept)}`;
+  },
+  remove: 'حذف',
+  removed: 'تم الحذف',
+  noModelFolder: `لا يوجد في هذا المجلد ${isolated('manifest.json')} ولا ${isolated('config.json')}، فهو ليس مجلد نموذج.`,
+
+  status: 'الحالة',
+  progress: 'التقدّم',
+  start: 'تحميل النموذج',
+  loadingEngine: 'جارٍ تحميل المحرك',
+  loading: (phase) => (phase === 'download' ? 'جارٍ تنزيل النموذج' : 'جارٍ تحميل النموذج'),
+  progressOf(phase, done, total, { rate: speed, left_s }) {
+    if (phase === 'vision') return `التمريرات: ${count(done)} من ${count(total)}`;
+    if (phase === 'prefill') return `رموز الإدخال: ${count(done)} من ${count(total)}`;
+    const pace = phase === 'download' && speed ? [`${bytes(speed)}/ث`, timeLeft(left_s)] : [];
+    return [ofTotal(done, total), ...pace].join(' · ');
+  },
+  pause: 'إيقاف مؤقت',
+  resume: 'متابعة',
+  ready: ({ device, device_notice }) => `جاهز على ${isolated(device)}${device_notice ? ` (${isolated(device_notice)})` : ''}`,
+  downloadWaits: 'لم يُنزَّل شيء بعد',
+  downloadPaused: 'التنزيل متوقف مؤقتًا',
+  engineStopped: 'توقف التحميل',
+  engineFailed: 'المحرك لا يعمل',
+  recovering: 'توقف المحرك فجأة. يُعاد تشغيله الآن، ثم يتابع العمل.',
+  waitingForEngine: 'سؤالك ينتظر المحرك',
+  waitingForOthers: 'سؤالك ينتظر محادثة أخرى في هذه الصفحة',
+  waitingForPicture: 'سؤالك ينتظر الصورة',
+  pictureWaits: 'الصورة تنتظر انتهاء الإجابة',
+  readingPicture: 'تجري قراءة الصورة',
+  pictureReady(info) {
+    if (info.vision_passes === 0) return 'الصورة جاهزة: سبقت قراءتها';
+    const one = 'تمريرة رؤية';
+    const forms = { zero: one, one, two: 'تمريرتا رؤية', few: 'تمريرات رؤية', many: one, other: one };
+    return `الصورة جاهزة: ${plural(info.vision_passes, forms)} في ${duration(info.vision_ms)}`;
+  },
+  pictureStopped: (kept) => (kept ? 'تم الإيقاف. ما زالت الصورة السابقة مستخدمة.' : 'تم الإيقاف. لا توجد صورة مستخدمة.'),
+  pictureFailed: 'تعذّر استخدام الصورة',
+  pictureRemoved: 'أُزيلت الصورة. ستكون الإجابة عن الأسئلة بدون صورة.',
+  severalFiles: (name) => `صورة واحدة في كل مرة: اختيرت ${isolated(name)}.`,
+  answering: 'تجري كتابة الإجابة',
+  stopping: 'جارٍ الإيقاف',
+  answered: (answer) => `اكتملت الإجابة: ${tokens(answer.answer_tokens)}، ${rate(answer.tokens_per_second)} رمز/ث`,
+  answerStopped: (answer) => `توقفت الإجابة بعد ${ofTokens(answer.answer_tokens)}`,
+  questionStopped: 'تم الإيقاف. عاد سؤالك إلى مربع الكتابة.',
+  questionFailed: 'لا توجد إجابة. عاد سؤالك إلى مربع الكتابة.',
+  chatCleared: 'محادثة جديدة',
+  copied: 'تم النسخ',
+
+  consentTitle: ({ name }) => `هل تريد تنزيل ${name ? isolated(name) : 'النموذج'}؟`,
+  consentMessage: ({ license, bytes: missing, total, kept }) =>
+    [
+      missing < total ? `بقي تنزيل ${bytes(missing)} من أصل ${bytes(total)}.` : `حجم النموذج ${bytes(total)}.`,
+      kept ? 'سيُحفظ في هذا المتصفح ولن يُنزَّل مرة أخرى.' : 'لا يستطيع هذا المتصفح حفظه، لذا سيُنزَّل في كل مرة.',
+      license ? `ترخيص الأوزان: ${isolated(license)}.` : '',
+    ].join(' ').trim(),
+  download: (missing) => `تنزيل ${bytes(missing)}`,
+  quotaMessage: ({ needed, free }) => `ما زال يلزم ${bytes(needed)}، والمتاح لهذا الموقع في المتصفح ${bytes(Math.max(free, 0))}.`,
+  withoutKeeping: 'التحميل دون حفظ',
+
+  failure: {
+    load: 'تعذّر تحميل النموذج',
+    picture: 'تعذّر استخدام هذه الصورة',
+    question: 'لم تتم الإجابة عن هذا السؤال',
+    crash: 'تعطّل المحرك',
+    'device-lost': 'انقطع الاتصال ببطاقة الرسوميات',
+    'out-of-memory': 'لم تبقَ مساحة في ذاكرة بطاقة الرسوميات',
+    quota: 'لا توجد مساحة لهذا النموذج',
+    copy: 'تعذّر النسخ',
+    device: 'لا يستطيع هذا المتصفح تشغيل النموذج',
+  },
+  advice: {
+    network: 'تحقق من الاتصال ومن عنوان النموذج، ثم أعد تحميله. إن كان على خادم آخر، فيجب أن يسمح لهذه الصفحة بالقراءة منه (CORS).',
+    quota: 'احذف نماذج أخرى (الإعدادات)، أو أفرغ مساحة على القرص، أو حمّل النموذج دون حفظه.',
+    damaged: `الملفات الموجودة على الخادم ليست هي التي يصفها ملف ${isolated('manifest.json')}. اسأل من وضعها هناك، أو حاول لاحقًا.`,
+    manifest: 'لا يحتوي المجلد على نموذج تعرفه هذه الصفحة. قد يعرفه إصدار أحدث منها.',
+    'file-missing': 'تحقق من عنوان النموذج؛ يجب أن يشير إلى مجلد.',
+    device: `قد يعمل بدون بطاقة الرسوميات (${isolated('device="cpu"')}).`,
+    'not-finite': `قد يعمل بدون بطاقة الرسوميات (${isolated('device="cpu"')}).`,
+    memory: 'أغلق علامات تبويب أخرى، أو اختر نموذجًا أصغر.',
+    'image-format': 'اختر صورة بصيغة PNG أو JPEG أو WebP أو GIF أو BMP. ما كان هنا من قبل ما زال موجودًا.',
+    'image-damaged': 'احفظ الصورة من جديد، أو اختر غيرها. ما كان هنا من قبل ما زال موجودًا.',
+    'image-too-large': 'ما كان هنا من قبل ما زال موجودًا.',
+    'context-exceeded': 'عاد سؤالك إلى مربع الكتابة.',
+    option: 'راجع الإعدادات أسفل الرسالة.',
+    'device-lost': 'ربما أُعيد ضبط البطاقة، أو استحوذ عليها برنامج آخر. ما زالت المحادثة هنا: أعد تشغيل المحرك لتستمر.',
+    'out-of-memory':
+      'مع سياق أصغر يحتاج النموذج إلى مساحة أقل، لكنه ينسى ما قيل في وقت أبكر. ويفيد أيضًا إغلاق علامات التبويب والبرامج الأخرى.',
+    crashed: 'ما زالت المحادثة هنا: أعد تشغيل المحرك لتستمر. التفاصيل في وحدة تحكم المتصفح.',
+    'no-wasm-simd': 'يستطيع ذلك متصفح أحدث.',
+  },
+  loadAgain: 'إعادة التحميل',
+  restart: 'إعادة تشغيل المحرك',
+  smallerContext: (n) => `إعادة التشغيل بسعة ${ofTokens(n)}`,
+  dismiss: 'إغلاق',
+  crashedMessage: (detail) => `انتهى بالرسالة: ${isolated(detail)}`,
+  crashedSilently: 'انتهى دون ذكر السبب، ربما لنقص في الذاكرة.',
+  emptyQuestion: 'اكتب سؤالًا أولًا.',
+  pictureNotRead: 'تعذّر استخدام الصورة التي كان السؤال ينتظرها.',
+  fileTooLarge: (file, most) => `حجم الملف ${bytes(file)}، وأقصى ما يمكن قراءته هنا ${bytes(most)}. صغّر الصورة أولًا.`,
+  fileUnreadable: 'لم يتمكن المتصفح من قراءة الملف؛ ربما نُقل أو تغيّر.',
+  copyFailed: 'لم يسمح المتصفح بذلك. حدّد النص وانسخه يدويًا.',
+};

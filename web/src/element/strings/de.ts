@@ -1,0 +1,216 @@
+import { en } from './en.js';
+import { formatFor } from './format.js';
+import type { Strings } from './strings.js';
+
+const { bytes, compact, count, duration, plural, rate } = formatFor('de');
+const passes = (n: number) => plural(n, { one: 'Durchlauf', other: 'Durchläufe' });
+const tokens = (n: number) => plural(n, { one: 'Token', other: 'Tokens' });
+const promptTokens = (n: number) => plural(n, { one: 'Prompt-Token', other: 'Prompt-Tokens' });
+const timeLeft = (s: number) => (s < 90 ? `noch ${Math.ceil(s)} s` : `noch ${plural(Math.round(s / 60), { one: 'Minute', other: 'Minuten' })}`);
+const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} von ${bytes(total)}` : bytes(done));
+
+export const de: Strings = {
+  direction: 'ltr',
+
+  picture: 'Bild',
+  choosePicture: 'Bild auswählen',
+  chooseHint: 'oder hierher ziehen oder einfügen. PNG, JPEG, WebP, GIF oder BMP, bis 24 Megapixel. Das Bild bleibt auf diesem Gerät.',
+  image: 'Bild',
+  preview: 'Bildvorschau',
+  cropGrid: 'Ausschnittraster',
+  looking: 'Worauf es achtet',
+  replace: 'Ersetzen',
+  removePicture: 'Entfernen',
+  camera: 'Kamera',
+  takePicture: 'Bild aufnehmen',
+  cameraFailed: 'Es gibt keine Kamera, oder diese Seite darf sie nicht verwenden.',
+  cancel: 'Abbrechen',
+  noPreview: 'Keine Vorschau',
+  pictureName: (name) => name || 'eingefügtes Bild',
+  pictureFacts: (info) =>
+    [
+      `${info.width} × ${info.height} px, gesehen mit ${info.image_px} × ${info.image_px} in ${info.crops_per_side} × ${info.crops_per_side} Ausschnitten`,
+      ...(info.vision_passes > 0 ? [passes(info.vision_passes), duration(info.vision_ms)] : ['schon früher gelesen']),
+    ].join(' · '),
+  outsideScope:
+    'Dieses kleine Modell kennt nur Zeichnungen wie die Beispiele: Figuren, Schilder, Balkendiagramme. Dieses Bild sieht anders aus; zu Fotos sagen die Antworten wenig aus. Für Fotos gibt es das vollständige Modell.',
+  outsideScopeShort: 'keine Zeichnung der Art, die dieses Modell kennt: Die Antworten sagen wenig aus',
+  samplesLead: 'Beispielbilder mit passenden Fragen',
+  scope: (with_samples) => `Dieses kleine Modell beantwortet Fragen zu Zeichnungen${with_samples ? ' wie diesen' : ''}: Figuren, Schilder, Balkendiagramme.`,
+  sampleName: (n) => `Beispiel ${n}`,
+  sampleQuestions: 'Fragen zu diesem Beispiel',
+
+  lookedAt: 'Worauf das Modell achtet',
+  lookedAtToken: 'Wort der letzten Antwort',
+  lookedAtHint: 'Auf helle Stellen hat das Modell bei diesem Wort stärker geachtet.',
+  lookedAtNothing: 'Bitte zuerst etwas fragen: Hier ist dann zu sehen, woher die Antwort kam.',
+  lookedAtPosition: (token, of, text) => `${count(token)} von ${count(of)}: ${text}`,
+  dem: 'Lesen',
+  decoder: 'Antworten',
+  lookedAtKind: 'Beim',
+  demHint: 'Auf helle Stellen wurde stärker geachtet, als die beiden Ansichten des Bildes zusammengeführt wurden.',
+
+  conversation: 'Unterhaltung',
+  newChat: 'Neuer Chat',
+  exportChat: 'Exportieren',
+  exportMarkdown: 'Als Markdown',
+  exportJson: 'Als JSON',
+  opening: 'Einfach ein Bild auswählen und fragen. Schon beim Tippen wird es gelesen, Ausschnitt für Ausschnitt.',
+  starters: {
+    any: ['Beschreibe dieses Bild.', 'Was steht darauf geschrieben?', 'Was ist in der Ecke unten rechts zu sehen?'],
+    // Asked as they stand, and the small model knows English only.
+    drawn_scenes: en.starters.drawn_scenes,
+  },
+  startersLabel: 'Fragen für den Einstieg',
+  you: 'Sie:',
+  answer: 'Antwort:',
+  copy: 'Kopieren',
+  regenerate: 'Neu erzeugen',
+  edit: 'Bearbeiten',
+  editing: 'Eine Frage wird geändert. Beim Senden wird vergessen, was danach kam.',
+  resend: 'Erneut senden',
+  endings: { stop: '', stopped: 'gestoppt', length: 'Token-Grenze erreicht', context: 'Kontext ist voll: neuen Chat beginnen' },
+  answerFacts: (answer) => [passes(answer.vision_passes), tokens(answer.answer_tokens), `${rate(answer.tokens_per_second)} Tokens/s`],
+  promptFacts: (answer) => `${promptTokens(answer.prompt_tokens)}, davon ${count(answer.new_prompt_tokens)} neu`,
+  silence: 'Kein Text.',
+  brokenOff: 'abgebrochen, nicht Teil der Unterhaltung',
+  textOnly: 'Ohne Bild',
+  recovered: 'Die Engine war ausgefallen und wurde neu gestartet; danach ging die Antwort weiter.',
+  randomWeights:
+    'Dieses Modell hat zufällige Gewichte: Es zeigt, dass die Engine läuft, und seine Antworten sind Rauschen, bis ein trainiertes Modell an seine Stelle tritt.',
+
+  message: 'Nachricht',
+  placeholder: 'Frage zum Bild eingeben',
+  keys: 'Enter sendet, Umschalt+Enter beginnt eine neue Zeile, Esc stoppt.',
+  send: 'Senden',
+  stop: 'Stoppen',
+  settings: 'Einstellungen',
+  temperature: 'Temperatur',
+  maxNewTokens: 'Max. neue Tokens',
+  seed: 'Startwert',
+  automatic: 'automatisch',
+  any: 'beliebig',
+
+  device: 'Gerät',
+  model: 'Modell',
+  models: 'Modelle',
+  defaultModel: 'Kleines Demomodell',
+  useModel: 'Verwenden',
+  openFolder: 'Modellordner öffnen',
+  modelAddress: 'Adresse eines Modellordners',
+  load: 'Laden',
+  deviceUnknown: 'noch nicht bekannt',
+  modelUnknown: 'nicht geladen',
+  modelFacts: (info) =>
+    [info.name, `${compact(info.parameters)} Parameter`, bytes(info.weights_bytes), `${tokens(info.context_tokens)} Kontext`].join(' · '),
+  kept: 'In diesem Browser gespeichert',
+  keptNothing: 'In diesem Browser ist nichts gespeichert.',
+  keptEntry({ kind, name, bytes: size, count: n }) {
+    const forms = { one: 'Bild, wie das Modell es sieht', other: 'Bilder, wie das Modell sie sieht' };
+    return `${kind === 'pictures' ? plural(n ?? 0, forms) : name || 'unvollständiger Download'} · ${bytes(size)}`;
+  },
+  remove: 'Löschen',
+  removed: 'Gelöscht',
+  noModelFolder: 'In diesem Ordner gibt es weder manifest.json noch config.json: Er enthält kein Modell.',
+
+  status: 'Status',
+  progress: 'Fortschritt',
+  start: 'Modell laden',
+  loadingEngine: 'Engine wird geladen',
+  loading: (phase) => (phase === 'download' ? 'Modell wird heruntergeladen' : 'Modell wird geladen'),
+  progressOf(phase, done, total, { rate: speed, left_s }) {
+    if (phase === 'vision') return `${count(done)} von ${plural(total, { one: 'Durchlauf', other: 'Durchläufen' })}`;
+    if (phase === 'prefill') return `${count(done)} von ${promptTokens(total)}`;
+    const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
+    return [ofTotal(done, total), ...pace].join(' · ');
+  },
+  pause: 'Anhalten',
+  resume: 'Fortsetzen',
+  ready: ({ device, device_notice }) => `Bereit auf ${device}${device_notice ? ` (${device_notice})` : ''}`,
+  downloadWaits: 'Noch wurde nichts heruntergeladen',
+  downloadPaused: 'Download angehalten',
+  engineStopped: 'Laden gestoppt',
+  engineFailed: 'Die Engine läuft nicht',
+  recovering: 'Die Engine ist ausgefallen. Sie wird neu gestartet, dann geht es weiter.',
+  waitingForEngine: 'Die Frage wartet auf die Engine',
+  waitingForOthers: 'Die Frage wartet auf eine andere Unterhaltung dieser Seite',
+  waitingForPicture: 'Die Frage wartet auf das Bild',
+  pictureWaits: 'Das Bild wartet auf das Ende der Antwort',
+  readingPicture: 'Bild wird gelesen',
+  pictureReady: (info) =>
+    info.vision_passes > 0
+      ? `Bild bereit: ${plural(info.vision_passes, { one: 'Bilddurchlauf', other: 'Bilddurchläufe' })} in ${duration(info.vision_ms)}`
+      : 'Bild bereit: Es wurde schon früher gelesen',
+  pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
+  pictureFailed: 'Das Bild konnte nicht verwendet werden',
+  pictureRemoved: 'Bild entfernt. Fragen werden ohne Bild beantwortet.',
+  severalFiles: (name) => `Nur ein Bild auf einmal: ${name} wurde übernommen.`,
+  answering: 'Antwort wird geschrieben',
+  stopping: 'Wird gestoppt',
+  answered: (answer) => `Antwort fertig: ${tokens(answer.answer_tokens)}, ${rate(answer.tokens_per_second)} Tokens/s`,
+  answerStopped: (answer) => `Nach ${tokens(answer.answer_tokens)} gestoppt`,
+  questionStopped: 'Gestoppt. Die Frage steht wieder im Eingabefeld.',
+  questionFailed: 'Keine Antwort. Die Frage steht wieder im Eingabefeld.',
+  chatCleared: 'Neuer Chat',
+  copied: 'Kopiert',
+
+  consentTitle: ({ name }) => `${name || 'Das Modell'} herunterladen?`,
+  consentMessage: ({ license, bytes: missing, total, kept }) =>
+    [
+      missing < total ? `Es fehlen noch ${bytes(missing)} von ${bytes(total)}.` : `Das Modell ist ${bytes(total)} groß.`,
+      kept
+        ? 'Es bleibt in diesem Browser gespeichert und wird nicht noch einmal heruntergeladen.'
+        : 'Dieser Browser kann es nicht speichern: Es würde jedes Mal neu heruntergeladen.',
+      license ? `Lizenz der Gewichte: ${license}.` : '',
+    ].join(' ').trim(),
+  download: (size) => `${bytes(size)} herunterladen`,
+  quotaMessage: ({ needed, free }) => `Benötigt werden noch ${bytes(needed)}; im Browser sind für diese Website ${bytes(Math.max(free, 0))} frei.`,
+  withoutKeeping: 'Laden, ohne zu speichern',
+
+  failure: {
+    load: 'Das Modell konnte nicht geladen werden',
+    picture: 'Dieses Bild konnte nicht verwendet werden',
+    question: 'Diese Frage wurde nicht beantwortet',
+    crash: 'Die Engine ist abgestürzt',
+    'device-lost': 'Die Grafikkarte ist nicht mehr verfügbar',
+    'out-of-memory': 'Auf der Grafikkarte ist kein Speicher mehr frei',
+    quota: 'Für dieses Modell ist kein Platz',
+    copy: 'Kopieren fehlgeschlagen',
+    device: 'Dieser Browser kann das Modell nicht ausführen',
+  },
+  advice: {
+    network:
+      'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
+    quota: 'Bitte andere Modelle löschen (Einstellungen), Speicherplatz freigeben oder das Modell laden, ohne es zu speichern.',
+    damaged:
+      'Die Dateien auf dem Server sind nicht die, die das Manifest beschreibt. Bitte beim Anbieter nachfragen oder es später noch einmal versuchen.',
+    manifest: 'Der Ordner enthält kein Modell, das diese Seite kennt. Eine neuere Version der Seite kennt es vielleicht.',
+    'file-missing': 'Bitte die Adresse des Modells prüfen; sie muss einen Ordner angeben.',
+    device: 'Ohne die Grafikkarte (device="cpu") läuft es vielleicht.',
+    'not-finite': 'Ohne die Grafikkarte (device="cpu") läuft es vielleicht.',
+    memory: 'Bitte andere Tabs schließen oder ein kleineres Modell wählen.',
+    'image-format': 'Bitte ein Bild im Format PNG, JPEG, WebP, GIF oder BMP wählen. Was vorher da war, ist noch da.',
+    'image-damaged': 'Bitte das Bild neu speichern oder ein anderes wählen. Was vorher da war, ist noch da.',
+    'image-too-large': 'Was vorher da war, ist noch da.',
+    'context-exceeded': 'Die Frage steht wieder im Eingabefeld.',
+    option: 'Bitte die Einstellungen unter der Nachricht prüfen.',
+    'device-lost':
+      'Vielleicht wurde sie zurückgesetzt oder von einem anderen Programm belegt. Die Unterhaltung ist noch da: Nach einem Neustart der Engine geht sie weiter.',
+    'out-of-memory':
+      'Mit einem kleineren Kontext braucht das Modell weniger Platz und vergisst früher, was gesagt wurde. Auch das Schließen anderer Tabs und Programme hilft.',
+    crashed: 'Die Unterhaltung ist noch da: Nach einem Neustart der Engine geht sie weiter. Einzelheiten stehen in der Konsole des Browsers.',
+    'no-wasm-simd': 'Ein neuerer Browser kann es.',
+  },
+  loadAgain: 'Erneut laden',
+  restart: 'Engine neu starten',
+  smallerContext: (n) => `Neu starten mit Platz für ${tokens(n)}`,
+  dismiss: 'Schließen',
+  crashedMessage: (detail) => `Sie endete mit: ${detail}`,
+  crashedSilently: 'Sie endete ohne Angabe eines Grundes, vielleicht aus Mangel an Speicher.',
+  emptyQuestion: 'Bitte zuerst eine Frage eingeben.',
+  pictureNotRead: 'Das Bild, auf das sie wartete, konnte nicht verwendet werden.',
+  fileTooLarge: (size, most) =>
+    `Die Datei ist ${bytes(size)} groß; hier können höchstens ${bytes(most)} gelesen werden. Bitte das Bild zuerst verkleinern.`,
+  fileUnreadable: 'Der Browser konnte die Datei nicht lesen; vielleicht wurde sie verschoben oder geändert.',
+  copyFailed: 'Der Browser hat es nicht erlaubt. Bitte den Text markieren und von Hand kopieren.',
+};

@@ -1,0 +1,158 @@
+/** Every text of the element. A page gives some of its own by the property `strings`. */
+
+import type { Answer, ModelInfo, Phase, PictureInfo } from '../../engine/protocol.js';
+import type { KeptEntry } from '../../keep/list.js';
+
+export interface Strings {
+  /** Of the language, for `dir`. */
+  direction: 'ltr' | 'rtl';
+
+  // The picture
+  picture: string;
+  choosePicture: string;
+  chooseHint: string;
+  image: string;
+  preview: string;
+  cropGrid: string;
+  looking: string;
+  replace: string;
+  removePicture: string;
+  camera: string;
+  takePicture: string;
+  cameraFailed: string;
+  cancel: string;
+  noPreview: string;
+  pictureName(name: string): string;
+  pictureFacts(info: PictureInfo): string;
+  outsideScope: string;
+  outsideScopeShort: string;
+  samplesLead: string;
+  scope(with_samples: boolean): string;
+  sampleName(n: number): string;
+  sampleQuestions: string;
+
+  // What the model looks at
+  lookedAt: string;
+  lookedAtToken: string;
+  lookedAtHint: string;
+  lookedAtNothing: string;
+  lookedAtPosition(token: number, count: number, text: string): string;
+  dem: string;
+  decoder: string;
+  lookedAtKind: string;
+  demHint: string;
+
+  // The conversation
+  conversation: string;
+  newChat: string;
+  exportChat: string;
+  exportMarkdown: string;
+  exportJson: string;
+  opening: string;
+  starters: Record<'any' | 'drawn_scenes', string[]>;
+  startersLabel: string;
+  you: string;
+  answer: string;
+  copy: string;
+  regenerate: string;
+  edit: string;
+  editing: string;
+  resend: string;
+  endings: Record<Answer['stop_reason'], string>;
+  answerFacts(answer: Answer): string[];
+  promptFacts(answer: Answer): string;
+  silence: string;
+  brokenOff: string;
+  textOnly: string;
+  recovered: string;
+  randomWeights: string;
+
+  // The question box
+  message: string;
+  placeholder: string;
+  keys: string;
+  send: string;
+  stop: string;
+  settings: string;
+  temperature: string;
+  maxNewTokens: string;
+  seed: string;
+  automatic: string;
+  any: string;
+
+  // The model
+  device: string;
+  model: string;
+  models: string;
+  defaultModel: string;
+  useModel: string;
+  openFolder: string;
+  modelAddress: string;
+  load: string;
+  deviceUnknown: string;
+  modelUnknown: string;
+  modelFacts(info: ModelInfo): string;
+  kept: string;
+  keptNothing: string;
+  keptEntry(entry: KeptEntry): string;
+  remove: string;
+  removed: string;
+  noModelFolder: string;
+
+  // What goes on
+  status: string;
+  progress: string;
+  start: string;
+  loadingEngine: string;
+  loading(phase: Phase): string;
+  progressOf(phase: Phase, done: number, total: number, pace: { rate: number; left_s: number }): string;
+  pause: string;
+  resume: string;
+  ready(info: ModelInfo): string;
+  downloadWaits: string;
+  downloadPaused: string;
+  engineStopped: string;
+  engineFailed: string;
+  recovering: string;
+  waitingForEngine: string;
+  waitingForOthers: string;
+  waitingForPicture: string;
+  pictureWaits: string;
+  readingPicture: string;
+  pictureReady(info: PictureInfo): string;
+  pictureStopped(kept: boolean): string;
+  pictureFailed: string;
+  pictureRemoved: string;
+  severalFiles(name: string): string;
+  answering: string;
+  stopping: string;
+  answered(answer: Answer): string;
+  answerStopped(answer: Answer): string;
+  questionStopped: string;
+  questionFailed: string;
+  chatCleared: string;
+  copied: string;
+
+  // Downloads
+  consentTitle(details: { name?: string }): string;
+  consentMessage(details: { license?: string; bytes: number; total: number; kept: boolean }): string;
+  download(bytes: number): string;
+  quotaMessage(details: { needed: number; free: number }): string;
+  withoutKeeping: string;
+
+  // Failures
+  failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy' | 'device', string>;
+  /** What to do about an error, by its code; the message itself says what happened. */
+  advice: Partial<Record<string, string>>;
+  loadAgain: string;
+  restart: string;
+  smallerContext(tokens: number): string;
+  dismiss: string;
+  crashedMessage(detail: string): string;
+  crashedSilently: string;
+  emptyQuestion: string;
+  pictureNotRead: string;
+  fileTooLarge(bytes: number, most: number): string;
+  fileUnreadable: string;
+  copyFailed: string;
+}

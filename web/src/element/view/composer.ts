@@ -1,0 +1,136 @@
+/** The question box with its buttons and settings. */
+
+import type { Sampling } from '../../engine/protocol.js';
+import { button, focused, h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+
+export interface ComposerHandlers {
+  on_send: (text: string) => void;
+  on_stop: () => void;
+  on_cancel_edit: () => void;
+  /** The settings are looked at. */
+  on_settings: () => void;
+}
+
+const SETTINGS = ['temperature', 'max_new_tokens', 'seed'] as const;
+type Setting = (typeof SETTINGS)[number];
+
+export class Composer {
+  readonly root: HTMLFormElement;
+  /** For what else is set: models, storage. */
+  readonly panel: HTMLElement;
+  readonly #strings: Strings;
+  readonly #box: HTMLTextAreaElement;
+  readonly #send: HTMLButtonElement;
+  readonly #stop: HTMLButtonElement;
+  readonly #suggestions: HTMLElement;
+  readonly #editing: HTMLElement;
+  readonly #settings: Record<Setting, HTMLInputElement>;
+  readonly #handlers: ComposerHandlers;
+
+  constructor(strings: Strings, handlers: ComposerHandlers, status: { bar: HTMLElement; root: HTMLElement }) {
+    this.#strings = strings;
+    this.#handlers = handlers;
+    this.#box = h('textarea', { id: 'message', part: 'input', rows: 2, dir: 'auto', placeholder: strings.placeholder, enterkeyhint: 'send', 'aria-describedby': 'message-keys' });
+    this.#send = button(strings.send, () => {}, { kind: 'primary', part: 'send' });
+    this.#send.type = 'submit';
+    this.#stop = button(strings.stop, handlers.on_stop, { kind: 'stop', part: 'stop', disabled: true });
+    this.#suggestions = h('ul', { class: 'starters suggestions', 'aria-label': strings.sampleQuestions, hidden: true });
+    this.#editing = h('div', { class: 'editing', hidden: true }, h('span', {}, strings.editing), button(strings.cancel, handlers.on_cancel_edit));
+    const number = (attributes: Record<string, unknown>) => h('input', { type: 'number', autocomplete: 'off', ...attributes });
+    this.#settings = {
+      temperature: number({ min: 0, max: 5, step: 0.05, inputmode: 'decimal', placeholder: '0.2' }),
+      max_new_tokens: number({ min: 1, max: 8192, step: 1, inputmode: 'numeric', placeholder: strings.automatic }),
+      seed: number({ min: 0, max: 4294967295, step: 1, inputmode: 'numeric', placeholder: strings.any }),
+    };
+    this.panel = h(
+      'div',
+      { class: 'panel' },
+      h('label', {}, `${strings.temperature} `, this.#settings.temperature),
+      h('label', {}, `${strings.maxNewTokens} `, this.#settings.max_new_tokens),
+      h('label', {}, `${strings.seed} `, this.#settings.seed),
+    );
+    const settings = h('details', { class: 'settings', part: 'settings' }, h('summary', {}, strings.settings), this.panel);
+    settings.addEventListener('toggle', () => settings.open && handlers.on_settings());
+    this.root = h(
+      'form',
+      { class: 'composer', part: 'composer', autocomplete: 'off' },
+      status.bar,
+      this.#suggestions,
+      status.root,
+      this.#editing,
+      h('label', { class: 'unseen', for: 'message' }, strings.message),
+      this.#box,
+      h('div', { class: 'actions' }, settings, h('span', { class: 'keys', id: 'message-keys' }, strings.keys), this.#stop, this.#send),
+    );
+    this.root.addEventListener('submit', (event) => {
+      event.preventDefault();
+      handlers.on_send(this.#box.value);
+    });
+    this.#box.addEventListener('keydown', (event) => {
+      // An input method's Enter takes a candidate; it does not send.
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      if (!this.#send.disabled) this.root.requestSubmit();
+    });
+  }
+
+  /** Sampling as set; what is left empty is for the engine to choose. */
+  sampling(): Sampling {
+    const sampling: Sampling = {};
+    for (const name of SETTINGS) {
+      const value = this.#settings[name].valueAsNumber;
+      if (!Number.isNaN(value)) sampling[name] = value;
+    }
+    return sampling;
+  }
+
+  setSampling(values: Partial<Record<Setting, string>>): void {
+    for (const name of SETTINGS) if (values[name] !== undefined) this.#settings[name].value = values[name];
+  }
+
+  setBusy({ asking, stoppable }: { asking: boolean; stoppable: boolean }): void {
+    const before = focused(this.root.getRootNode() as ShadowRoot);
+    this.#send.disabled = asking;
+    this.#stop.disabled = !stoppable;
+    for (const suggestion of this.#suggestions.querySelectorAll('button')) suggestion.disabled = asking;
+    // A disabled button would drop the focus to the page's top.
+    if (before instanceof HTMLButtonElement && before.disabled) this.focus();
+  }
+
+  /** Offers questions that a click asks. */
+  suggest(questions: string[]): void {
+    this.#suggestions.hidden = questions.length === 0;
+    const suggestion = (text: string) => button(text, () => this.#handlers.on_send(text), { dir: 'auto', part: 'suggestion', disabled: this.#send.disabled });
+    this.#suggestions.replaceChildren(...questions.map((text) => h('li', {}, suggestion(text))));
+  }
+
+  /** Says that the next question takes another's place. */
+  setEditing(editing: boolean): void {
+    this.#editing.hidden = !editing;
+    this.#send.textContent = editing ? this.#strings.resend : this.#strings.send;
+  }
+
+  /** Takes a question out of the box; something else that is being typed there stays. */
+  take(question: string): void {
+    if (this.#box.value.trim() === question) this.#box.value = '';
+  }
+
+  /** Puts a question back, before whatever has been typed since. */
+  giveBack(text: string): void {
+    this.#box.value = [text, this.#box.value].filter(Boolean).join('\n');
+  }
+
+  get text(): string {
+    return this.#box.value;
+  }
+
+  setText(text: string): void {
+    this.#box.value = text;
+    this.focus();
+  }
+
+  focus(): void {
+    this.#box.focus();
+  }
+}

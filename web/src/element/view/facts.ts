@@ -1,0 +1,31 @@
+/** What runs, and where. */
+
+import type { ModelInfo } from '../../engine/protocol.js';
+import { h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+
+export class Facts {
+  readonly root: HTMLElement;
+  readonly caution = h('p', { class: 'caution', part: 'caution', hidden: true });
+  readonly #strings: Strings;
+  readonly #device = h('dd');
+  readonly #model = h('dd');
+
+  constructor(strings: Strings) {
+    this.#strings = strings;
+    this.root = h(
+      'dl',
+      { class: 'facts', part: 'facts' },
+      h('div', {}, h('dt', {}, strings.device), this.#device),
+      h('div', {}, h('dt', {}, strings.model), this.#model),
+    );
+    this.show(null);
+  }
+
+  show(info: ModelInfo | null): void {
+    this.#device.textContent = info?.device ?? this.#strings.deviceUnknown;
+    this.#model.textContent = info ? this.#strings.modelFacts(info) : this.#strings.modelUnknown;
+    this.caution.textContent = info?.random_weights ? this.#strings.randomWeights : '';
+    this.caution.hidden = !info?.random_weights;
+  }
+}

@@ -1,0 +1,37 @@
+/** A failure or a question, said in its place: what happened, what to do, and buttons for it. */
+
+import { button, h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+
+export interface Trouble {
+  title: string;
+  message?: string;
+  advice?: string;
+  actions?: { label: string; run: () => void }[];
+}
+
+export class Notice {
+  readonly root = h('div', { class: 'notice', part: 'notice', role: 'alert', hidden: true });
+  readonly #strings: Strings;
+
+  constructor(strings: Strings) {
+    this.#strings = strings;
+  }
+
+  show({ title, message = '', advice = '', actions = [] }: Trouble): void {
+    const paragraph = (name: string, text: string) => text && h('p', { class: name, dir: 'auto' }, text);
+    // What must be acted on cannot be waved away.
+    const buttons = actions.length > 0 ? actions : [{ label: this.#strings.dismiss, run: () => this.hide() }];
+    this.root.replaceChildren(
+      ...[paragraph('notice-title', title), paragraph('notice-message', message), paragraph('notice-advice', advice)].filter((node) => node !== ''),
+      h('div', { class: 'notice-buttons' }, ...buttons.map(({ label, run }) => button(label, run, { kind: '' }))),
+    );
+    this.root.hidden = false;
+    this.root.scrollIntoView?.({ block: 'nearest' });
+  }
+
+  hide(): void {
+    this.root.hidden = true;
+    this.root.replaceChildren();
+  }
+}

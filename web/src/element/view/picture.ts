@@ -1,0 +1,191 @@
+/**
+ * The picture as the model sees it: the padded square under its grid of crops, with the model's own pixel coordinates
+ * along two sides. While it is read, crops that are done come to light. A map of what the model looks at can lie over it.
+ */
+
+import { button, h, isolated, list } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+
+/** A picture as the element has it. */
+export interface ShownPicture {
+  file: Blob;
+  name: string;
+  preview: HTMLCanvasElement | null;
+  /** What the user should know about the choice. */
+  remarks: string[];
+  /** To offer about it: samples have some. */
+  questions: string[];
+}
+
+export interface PictureFacts {
+  facts?: string;
+  remarks?: string[];
+  outside_scope?: boolean;
+}
+
+export interface PictureHandlers {
+  on_files: (files: FileList | File[]) => void;
+  on_remove: () => void;
+  on_camera: () => void;
+  on_looking: (on: boolean) => void;
+}
+
+export class PictureView {
+  readonly root: HTMLElement;
+  readonly input: HTMLInputElement;
+  readonly #strings: Strings;
+  readonly #mount: HTMLElement;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #heat: HTMLCanvasElement;
+  readonly #grid = h('div', { class: 'grid', 'aria-hidden': 'true', hidden: true });
+  readonly #rules = [h('div', { class: 'rule rule-x', 'aria-hidden': 'true' }), h('div', { class: 'rule rule-y', 'aria-hidden': 'true' })];
+  readonly #grid_toggle = h('input', { type: 'checkbox', checked: true });
+  readonly #looking_toggle = h('input', { type: 'checkbox' });
+  readonly #caption: HTMLElement;
+  readonly #name = isolated('');
+  readonly #facts = h('p', { class: 'data' });
+  readonly #remarks = h('ul', { class: 'remarks' });
+  readonly #outside = h('div', { class: 'outside', role: 'alert', hidden: true });
+  readonly #cameras: HTMLButtonElement[];
+  #has_picture = false;
+  #crops_per_side = 0;
+
+  constructor(strings: Strings, { on_files, on_remove, on_camera, on_looking }: PictureHandlers) {
+    this.#strings = strings;
+    this.input = h('input', { id: 'image', class: 'unseen', type: 'file', accept: 'image/*', 'aria-label': strings.image, 'aria-describedby': 'image-hint' });
+    this.input.addEventListener('change', () => {
+      on_files(this.input.files!);
+      this.input.value = ''; // the same file chosen again is a choice too
+    });
+    this.#canvas = h('canvas', { role: 'img', 'aria-label': strings.preview, hidden: true });
+    this.#heat = h('canvas', { class: 'heat', part: 'attention', 'aria-hidden': 'true', hidden: true });
+    this.#mount = h(
+      'div',
+      { class: 'mount', part: 'picture' },
+      ...this.#rules,
+      h(
+        'div',
+        { class: 'frame' },
+        h('label', { class: 'drop', for: 'image' }, h('span', { class: 'drop-title' }, strings.choosePicture), h('span', { class: 'drop-hint', id: 'image-hint' }, strings.chooseHint)),
+        this.#canvas,
+        this.#heat,
+        this.#grid,
+      ),
+    );
+    this.#grid_toggle.addEventListener('change', () => this.#update());
+    this.#looking_toggle.addEventListener('change', () => on_looking(this.#looking_toggle.checked));
+    const remove = button(strings.removePicture, () => {
+      this.input.focus(); // the button goes away with the picture
+      on_remove();
+    });
+    const camera = () => button(strings.camera, on_camera);
+    this.#cameras = [camera(), camera()];
+    this.#caption = h(
+      'div',
+      { class: 'caption', hidden: true },
+      h('p', { class: 'caption-name' }, this.#name),
+      this.#facts,
+      this.#outside,
+      this.#remarks,
+      h(
+        'div',
+        { class: 'tools' },
+        h('label', { class: 'switch' }, this.#grid_toggle, ` ${strings.cropGrid}`),
+        h('label', { class: 'switch' }, this.#looking_toggle, ` ${strings.looking}`),
+        h('span', { class: 'spring' }),
+        this.#cameras[0],
+        h('label', { class: 'button quiet', part: 'button button-quiet', for: 'image' }, strings.replace),
+        remove,
+      ),
+    );
+    const without = h('div', { class: 'tools without' }, this.#cameras[1]);
+    this.root = h('div', { class: 'picture' }, this.input, this.#mount, without, this.#caption);
+  }
+
+  /** Whether this page may have a camera at all. */
+  offerCamera(offered: boolean): void {
+    for (const camera of this.#cameras) camera.hidden = !offered;
+  }
+
+  setGeometry({ crops_per_side, image_px }: { crops_per_side: number; image_px: number }): void {
+    if (crops_per_side === this.#crops_per_side) return;
+    this.#crops_per_side = crops_per_side;
+    // Through the object model: a strict page refuses style attributes.
+    this.#grid.style.setProperty('--crops-per-side', String(crops_per_side));
+    this.#grid.replaceChildren(...Array.from({ length: crops_per_side ** 2 }, (_, i) => h('span', {}, String(i + 1))));
+    for (const rule of this.#rules) {
+      rule.replaceChildren(...Array.from({ length: crops_per_side + 1 }, (_, i) => h('span', {}, String((image_px / crops_per_side) * i))));
+    }
+    this.#update();
+  }
+
+  show(picture: ShownPicture | null, { facts = '', remarks = [], outside_scope = false }: PictureFacts = {}): void {
+    this.#has_picture = picture !== null;
+    if (picture) {
+      this.#canvas.width = this.#canvas.height = picture.preview?.width ?? 1;
+      if (picture.preview) this.#canvas.getContext('2d')!.drawImage(picture.preview, 0, 0);
+      this.#name.textContent = picture.name;
+    }
+    this.#canvas.hidden = !picture?.preview;
+    this.#facts.textContent = picture && !picture.preview ? [this.#strings.noPreview, facts].filter(Boolean).join(' · ') : facts;
+    this.#remarks.hidden = remarks.length === 0;
+    this.#remarks.replaceChildren(...list(remarks).children);
+    this.#outside.hidden = !outside_scope;
+    this.#outside.replaceChildren(...(outside_scope ? [h('p', {}, this.#strings.outsideScope), h('slot', { name: 'full-model' })] : []));
+    this.#caption.hidden = !picture;
+    this.#mount.classList.toggle('filled', this.#has_picture);
+    this.root.classList.toggle('filled', this.#has_picture);
+    this.drawAttention(null);
+    this.#update();
+  }
+
+  /** Veils the crops, to be lifted by {@link advance}. */
+  beginReading(): void {
+    this.#mount.classList.add('reading');
+    this.advance(0, 1);
+    this.#update();
+  }
+
+  /** @param done  vision passes */
+  advance(done: number, total: number): void {
+    const lit = total > 0 ? Math.floor((done / total) * this.#grid.children.length) : 0;
+    [...this.#grid.children].forEach((cell, i) => cell.classList.toggle('lit', i < lit));
+  }
+
+  endReading(): void {
+    this.#mount.classList.remove('reading');
+    this.#update();
+  }
+
+  /** @param over  a file is being dragged over the element */
+  setTarget(over: boolean): void {
+    this.#mount.classList.toggle('target', over);
+  }
+
+  get looking(): boolean {
+    return this.#looking_toggle.checked;
+  }
+
+  /** Lays shares of attention, row by row of a square, over the picture; null takes them away. */
+  drawAttention(shares: Float32Array | null): void {
+    this.#heat.hidden = shares === null;
+    this.#mount.classList.toggle('looking', shares !== null);
+    if (!shares) return;
+    const side = Math.round(Math.sqrt(shares.length));
+    const most = shares.reduce((largest, share) => Math.max(largest, share), 0) || 1;
+    const pixels = new ImageData(side, side);
+    shares.forEach((share, at) => {
+      // Dark where little was seen: the picture itself shows where the model looked.
+      pixels.data.set([10, 8, 7, 215 * (1 - Math.sqrt(share / most))], at * 4);
+    });
+    this.#heat.width = this.#heat.height = side;
+    this.#heat.getContext('2d')!.putImageData(pixels, 0, 0);
+  }
+
+  #update() {
+    const reading = this.#mount.classList.contains('reading');
+    const wanted = this.#grid_toggle.checked && this.#has_picture && this.#crops_per_side > 0;
+    this.#mount.classList.toggle('ruled', wanted);
+    this.#grid.hidden = !this.#has_picture || !(wanted || reading);
+  }
+}

@@ -1,0 +1,62 @@
+/** The sample pictures below the mount, as buttons, and the line that says what the model knows. */
+
+import { h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+import type { ShownPicture } from './picture.js';
+import { thumbnail } from './preview.js';
+
+const THUMBNAIL_SIDE = 224;
+
+export interface Sample {
+  picture: ShownPicture;
+  alt: string;
+}
+
+export class Samples {
+  readonly root: HTMLElement;
+  readonly #strings: Strings;
+  readonly #lead = h('p', { class: 'samples-lead', id: 'samples-lead' });
+  readonly #list = h('ul', { class: 'sample-list' });
+  #offered: { sample: Sample; button: HTMLButtonElement }[] = [];
+  #scope: string | null = null;
+  #current: ShownPicture | null = null;
+
+  constructor(strings: Strings) {
+    this.#strings = strings;
+    this.root = h('section', { class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true }, this.#lead, this.#list);
+  }
+
+  /** @param scope  the one kind of picture that the model knows */
+  setScope(scope: string | null): void {
+    this.#scope = scope;
+    this.#update();
+  }
+
+  offer(samples: Sample[], on_choose: (sample: Sample) => void): void {
+    this.#offered = samples.map((sample) => ({ sample, button: sampleButton(sample, () => on_choose(sample)) }));
+    this.#list.replaceChildren(...this.#offered.map(({ button }) => h('li', {}, button)));
+    this.#update();
+  }
+
+  /** @param picture  the one that is in the mount */
+  setCurrent(picture: ShownPicture | null): void {
+    this.#current = picture;
+    this.#update();
+  }
+
+  #update() {
+    for (const { sample, button } of this.#offered) button.setAttribute('aria-pressed', String(sample.picture === this.#current));
+    this.root.classList.toggle('small', this.#current !== null);
+    const any = this.#offered.length > 0;
+    this.#lead.textContent = this.#scope ? this.#strings.scope(any) : this.#strings.samplesLead;
+    this.#list.hidden = !any;
+    this.root.hidden = !any && !this.#scope;
+  }
+}
+
+function sampleButton({ picture, alt }: Sample, onclick: () => void): HTMLButtonElement {
+  const canvas = thumbnail(picture.preview!, THUMBNAIL_SIDE);
+  canvas.setAttribute('role', 'img');
+  canvas.setAttribute('aria-label', alt || picture.name);
+  return h('button', { type: 'button', class: 'sample', part: 'sample', onclick }, canvas);
+}

@@ -1,0 +1,60 @@
+/** What is going on, in one line that is announced, with a bar that is not. */
+
+import type { Phase } from '../../engine/protocol.js';
+import { button, h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+import { Pace } from './pace.js';
+
+export class Status {
+  readonly bar: HTMLProgressElement;
+  readonly root: HTMLElement;
+  readonly #strings: Strings;
+  readonly #status: HTMLElement;
+  readonly #text = h('div', { class: 'data', 'aria-hidden': 'true' });
+  readonly #pause: HTMLButtonElement;
+  #pace = new Pace();
+
+  constructor(strings: Strings, on_pause: () => void) {
+    this.#strings = strings;
+    this.bar = h('progress', { class: 'progress', part: 'progress', 'aria-label': strings.progress, hidden: true });
+    this.#status = h('div', { role: 'status', 'aria-label': strings.status });
+    this.#pause = button(strings.pause, on_pause, { hidden: true });
+    this.root = h('div', { class: 'statusbar', part: 'status' }, this.#status, this.#text, this.#pause);
+  }
+
+  get text(): string {
+    return this.#status.textContent ?? '';
+  }
+
+  /** Only at turns of events: each change is read aloud. */
+  say(text: string): void {
+    if (this.text !== text) this.#status.textContent = text;
+  }
+
+  /** A bar without a length, until {@link advance} gives it one. */
+  begin(): void {
+    this.bar.removeAttribute('value');
+    this.bar.removeAttribute('aria-valuetext');
+    this.bar.hidden = false;
+    this.#text.textContent = '';
+    this.#pace = new Pace();
+  }
+
+  advance(phase: Phase, done: number, total: number): void {
+    const text = this.#strings.progressOf(phase, done, total, this.#pace.at(done, total, performance.now()));
+    if (total > 0) {
+      this.bar.max = total;
+      this.bar.value = Math.min(done, total);
+    } else this.bar.removeAttribute('value');
+    this.bar.setAttribute('aria-valuetext', text);
+    this.bar.hidden = false;
+    this.#text.textContent = text;
+    this.#pause.hidden = phase !== 'download';
+  }
+
+  end(): void {
+    this.bar.hidden = true;
+    this.#text.textContent = '';
+    this.#pause.hidden = true;
+  }
+}

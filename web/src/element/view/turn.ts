@@ -1,0 +1,144 @@
+/** One question with its answer, its figures, and its buttons. */
+
+import type { Answer } from '../../engine/protocol.js';
+import { button, h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+
+export interface TurnHandlers {
+  on_copy: (text: string) => void;
+  on_regenerate: (turn: TurnView) => void;
+  on_edit: (turn: TurnView) => void;
+}
+
+export type TurnState = 'waiting' | 'streaming' | 'done' | 'broken';
+
+/** Comes with the first answer: a page that nobody asks anything needs none of it. */
+let markdown: Promise<typeof import('../markdown.js')> | null = null;
+let renderMarkdown: ((text: string) => DocumentFragment) | null = null;
+
+function needMarkdown(): Promise<unknown> {
+  markdown ??= import('../markdown.js').then((module) => {
+    renderMarkdown = module.renderMarkdown;
+    return module;
+  });
+  return markdown;
+}
+
+export class TurnView {
+  readonly root: HTMLElement;
+  readonly question: string;
+  readonly #strings: Strings;
+  readonly #answer = h('div', { class: 'answer', part: 'answer', dir: 'auto' });
+  readonly #facts = h('p', { class: 'data' });
+  readonly #copy: HTMLButtonElement;
+  readonly #regenerate: HTMLButtonElement;
+  readonly #edit: HTMLButtonElement;
+  readonly #on_growth: () => void;
+  #text = '';
+  #frame = 0;
+  /** What stood here before a regeneration, until there is something better. */
+  #before: { text: string; facts: ChildNode[]; state: TurnState } | null = null;
+
+  constructor(strings: Strings, question: string, { on_copy, on_regenerate, on_edit }: TurnHandlers, on_growth: () => void) {
+    this.#strings = strings;
+    this.question = question;
+    this.#on_growth = on_growth;
+    this.#copy = button(strings.copy, () => on_copy(this.#text), { hidden: true });
+    this.#regenerate = button(strings.regenerate, () => on_regenerate(this), { hidden: true });
+    this.#edit = button(strings.edit, () => on_edit(this), { hidden: true });
+    const unseen = (text: string) => h('span', { class: 'unseen' }, `${text} `);
+    this.root = h(
+      'article',
+      { class: 'turn', part: 'turn' },
+      h('p', { class: 'question', part: 'question', dir: 'auto' }, unseen(strings.you), question),
+      unseen(strings.answer),
+      this.#answer,
+      h('footer', {}, this.#facts, this.#copy, this.#edit, this.#regenerate),
+    );
+    this.state = 'waiting';
+    needMarkdown().catch(() => {}); // plain text then
+  }
+
+  get state(): TurnState {
+    return this.root.dataset['state'] as TurnState;
+  }
+
+  set state(state: TurnState) {
+    this.root.dataset['state'] = state;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** The last answer alone can be asked for again; questions about the present picture can be changed. */
+  offer({ regenerate, edit }: { regenerate: boolean; edit: boolean }): void {
+    this.#regenerate.hidden = !regenerate;
+    this.#edit.hidden = !edit;
+  }
+
+  /** Sets the present answer aside for another. */
+  startOver(): void {
+    this.#before = { text: this.#text, facts: [...this.#facts.childNodes], state: this.state };
+    this.#text = '';
+    this.#facts.replaceChildren();
+    this.#draw();
+    this.state = 'waiting';
+  }
+
+  /** Brings back what was set aside. */
+  restore(): void {
+    if (!this.#before) return;
+    const { text, facts, state } = this.#before;
+    this.#text = text;
+    this.#facts.replaceChildren(...facts);
+    this.#draw();
+    this.state = state;
+    this.#before = null;
+  }
+
+  append(piece: string): void {
+    this.#text += piece;
+    this.state = 'streaming';
+    // However fast the pieces come, the page is drawn once a frame.
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  finish(answer: Answer): void {
+    this.#before = null;
+    this.#text = answer.text;
+    this.#draw();
+    if (!answer.text) this.#answer.append(h('p', { class: 'silence' }, this.#strings.silence));
+    const ending = this.#strings.endings[answer.stop_reason];
+    this.#setFacts([...(ending ? [ending] : []), ...this.#strings.answerFacts(answer)], this.#strings.promptFacts(answer));
+    this.state = 'done';
+    this.#on_growth();
+  }
+
+  /** Keeps what came, and says that it is not the whole. */
+  breakOff(): void {
+    this.#before = null;
+    this.#draw();
+    this.#setFacts([this.#strings.brokenOff]);
+    this.state = 'broken';
+  }
+
+  #setFacts(facts: string[], title = '') {
+    this.#facts.replaceChildren(...facts.map((text) => h('span', {}, text)));
+    this.#facts.title = title;
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const text = this.#text;
+    if (renderMarkdown) this.#answer.replaceChildren(renderMarkdown(text));
+    else {
+      this.#answer.replaceChildren(...(text ? [h('p', {}, text)] : []));
+      const again = () => this.#text === text && this.#draw();
+      if (text) needMarkdown().then(again, () => {});
+    }
+    this.#copy.hidden = !text;
+    this.#on_growth();
+  }
+}

@@ -1,0 +1,103 @@
+/** The parts of the element, put together. It knows where things stand, and nothing of what they do. */
+
+import { button, h } from '../dom.js';
+import type { Strings } from '../strings/index.js';
+import { Camera } from './camera.js';
+import { Composer, type ComposerHandlers } from './composer.js';
+import { Conversation, type ConversationHandlers } from './conversation.js';
+import { Facts } from './facts.js';
+import { Looking } from './looking.js';
+import { Models, type ModelsHandlers } from './models.js';
+import { Notice } from './notice.js';
+import { PictureView, type PictureHandlers } from './picture.js';
+import { Samples } from './samples.js';
+import { Status } from './status.js';
+
+export interface ViewHandlers {
+  picture: PictureHandlers;
+  conversation: ConversationHandlers;
+  composer: ComposerHandlers;
+  models: ModelsHandlers;
+  on_photo: (file: File) => void;
+  on_token: (token: number) => void;
+  on_pause: () => void;
+  on_new_chat: () => void;
+  on_export: (format: 'markdown' | 'json') => void;
+}
+
+export class View {
+  readonly root: HTMLElement;
+  readonly picture: PictureView;
+  readonly looking: Looking;
+  readonly camera: Camera;
+  readonly picture_notice: Notice;
+  readonly samples: Samples;
+  readonly facts: Facts;
+  readonly conversation: Conversation;
+  readonly chat_notice: Notice;
+  readonly status: Status;
+  readonly composer: Composer;
+  readonly models: Models;
+
+  constructor(strings: Strings, handlers: ViewHandlers) {
+    this.picture = new PictureView(strings, handlers.picture);
+    this.looking = new Looking(strings, handlers.on_token);
+    this.camera = new Camera(strings, handlers.on_photo);
+    this.picture_notice = new Notice(strings);
+    this.samples = new Samples(strings);
+    this.facts = new Facts(strings);
+    this.conversation = new Conversation(strings, handlers.conversation);
+    this.chat_notice = new Notice(strings);
+    this.status = new Status(strings, handlers.on_pause);
+    this.composer = new Composer(strings, handlers.composer, this.status);
+    this.models = new Models(strings, handlers.models);
+    this.composer.panel.append(this.models.root);
+
+    const export_menu = h(
+      'details',
+      { class: 'menu' },
+      h('summary', { class: 'button quiet', part: 'button button-quiet' }, strings.exportChat),
+      h('div', { class: 'menu-items' }, button(strings.exportMarkdown, () => handlers.on_export('markdown')), button(strings.exportJson, () => handlers.on_export('json'))),
+    );
+    export_menu.addEventListener('click', (event) => {
+      if ((event.target as Element).closest('.menu-items button')) export_menu.open = false;
+    });
+    this.root = h(
+      'div',
+      { class: 'widget', part: 'widget', dir: strings.direction },
+      h('slot', { name: 'header' }),
+      h(
+        'div',
+        { class: 'desk' },
+        h(
+          'section',
+          { class: 'stage', part: 'stage', 'aria-label': strings.picture },
+          this.picture.root,
+          this.looking.root,
+          this.picture_notice.root,
+          this.samples.root,
+          h('slot', { name: 'about' }),
+          this.facts.root,
+        ),
+        h(
+          'section',
+          { class: 'talk', part: 'talk', 'aria-labelledby': 'conversation-title' },
+          h(
+            'div',
+            { class: 'talk-head' },
+            h('p', { class: 'talk-title', id: 'conversation-title', role: 'heading', 'aria-level': '2' }, strings.conversation),
+            h('span', { class: 'spring' }),
+            export_menu,
+            button(strings.newChat, handlers.on_new_chat),
+          ),
+          this.facts.caution,
+          this.conversation.root,
+          this.chat_notice.root,
+          this.composer.root,
+        ),
+      ),
+      h('slot', { name: 'footer' }),
+      this.camera.root,
+    );
+  }
+}

@@ -1,0 +1,32 @@
+/** What wasm-bindgen writes for src/web.rs; the build puts it in this name's place. */
+declare module 'inf-llava-bindings' {
+  import type { Answer, EngineEvent, ModelInfo, PictureInfo, ReplyRequest } from './protocol.js';
+
+  export default function init(source: { module_or_path: Response }): Promise<unknown>;
+
+  export class StopFlag {
+    constructor();
+    stop(): void;
+    free(): void;
+  }
+
+  type OnEvent = (event: EngineEvent) => void;
+
+  interface Files {
+    size(file: string): Promise<number | undefined>;
+    read(file: string, start: number, end: number): Promise<Uint8Array>;
+  }
+
+  export class Engine {
+    static load(url: string, device: string, context: number | undefined, on_event: OnEvent, stop: StopFlag): Promise<Engine>;
+    static load_files(files: Files, name: string, device: string, context: number | undefined, on_event: OnEvent, stop: StopFlag): Promise<Engine>;
+    info(): ModelInfo;
+    picture(key: string): PictureInfo | null;
+    read_picture(key: string, name: string, bytes: Uint8Array, on_event: OnEvent, stop: StopFlag): Promise<PictureInfo>;
+    features(key: string): Promise<Float32Array>;
+    restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
+    reply(request: ReplyRequest, on_event: OnEvent, stop: StopFlag): Promise<Answer>;
+    attention(request: ReplyRequest): Promise<Float32Array>;
+    free(): void;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The engine's worker as the page sees it: each command is a promise that can be stopped. A worker that crashes rejects
+ * everything that waits for it and is ended; a fresh client starts a fresh one.
+ */
+
+import { InfLlavaError } from '../api/errors.js';
+import { startWorker } from './policy.js';
+import type { CommandName, Commands, EngineEvent, Message } from './protocol.js';
+
+export interface Running<T> {
+  promise: Promise<T>;
+  stop: () => void;
+}
+
+interface Waiting {
+  resolve: (value: never) => void;
+  reject: (error: InfLlavaError) => void;
+  on_event: (event: EngineEvent) => void;
+}
+
+export class EngineClient {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #crash: InfLlavaError | null = null;
+  #next_id = 1;
+
+  /** @throws `worker` */
+  constructor(script: URL) {
+    this.#worker = startWorker(script);
+    this.#worker.addEventListener('message', ({ data }) => this.#receive(data));
+    this.#worker.addEventListener('messageerror', () => this.#crashed('crashed', 'a message could not be read'));
+    this.#worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      // A script that did not load says nothing.
+      this.#crashed('crashed', event.message ?? `the worker ended; is ${script.href} there, and may this page run it?`);
+    });
+  }
+
+  /** How it ended, if it has. */
+  get crash(): InfLlavaError | null {
+    return this.#crash;
+  }
+
+  send<Name extends CommandName>(
+    command: Name,
+    args: Commands[Name][0],
+    on_event: (event: EngineEvent) => void = () => {},
+    transfer: Transferable[] = [],
+  ): Running<Commands[Name][1]> {
+    const id = this.#next_id++;
+    const promise = new Promise<Commands[Name][1]>((resolve, reject) => {
+      if (this.#crash) reject(this.#crash);
+      else this.#waiting.set(id, { resolve, reject, on_event });
+    });
+    if (!this.#crash) this.#worker.postMessage({ id, command, args }, transfer);
+    return { promise, stop: () => this.#worker.postMessage({ stop: id }) };
+  }
+
+  /** Ends the worker, and with it all that it held. */
+  end(): void {
+    this.#crashed('unloaded', 'the model was unloaded');
+  }
+
+  #receive(message: Message) {
+    if (message.type === 'crashed') {
+      this.#crashed(message.code ?? 'crashed', message.message);
+      return;
+    }
+    const command = this.#waiting.get(message.id);
+    if (!command) return;
+    if (message.type === 'event') {
+      command.on_event(message.event);
+      return;
+    }
+    this.#waiting.delete(message.id);
+    if (message.type === 'result') command.resolve(message.value as never);
+    else command.reject(InfLlavaError.from(message.error));
+  }
+
+  #crashed(code: string, message: string) {
+    if (this.#crash) return;
+    this.#crash = new InfLlavaError(code, message);
+    this.#worker.terminate();
+    for (const { reject } of this.#waiting.values()) reject(this.#crash);
+    this.#waiting.clear();
+  }
+}

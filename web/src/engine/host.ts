@@ -1,0 +1,285 @@
+/**
+ * One engine for all who use the same model on a page. It loads once; commands queue. An engine that is lost is replaced
+ * once by itself: the model comes from storage, pictures are read again (or their features recalled), and what was
+ * asked goes on behind the tokens that had come. If that fails too, {@link Host.restart} is for somebody to press.
+ */
+
+import { InfLlavaError, stopped } from '../api/errors.js';
+import { EngineClient, type Running } from './client.js';
+import type { Answer, EngineEvent, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest } from './protocol.js';
+
+/** `lost`: nothing works until {@link Host.restart}. */
+export type HostState = 'loading' | 'ready' | 'recovering' | 'lost' | 'unloaded';
+
+/** What ends a worker by itself. */
+const CRASHES = ['crashed', 'device-lost', 'out-of-memory'];
+/** Of these another try would come to the same end. */
+const HOPELESS = ['out-of-memory'];
+/** An engine takes this many tokens if nobody says, and at least that many are offered. */
+const LARGE_CONTEXT = 4096;
+const LEAST_CONTEXT = 1024;
+
+export interface Picture {
+  key: string;
+  name: string;
+  blob: Blob;
+}
+
+export interface Watcher {
+  signal?: AbortSignal | undefined;
+  on_event?: ((event: EngineEvent) => void) | undefined;
+}
+
+export type ConfirmDownload = (details: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>;
+
+export interface HostOptions extends Omit<LoadCommand, 'consent'> {
+  worker_url: URL;
+}
+
+export class Host extends EventTarget {
+  readonly #options: HostOptions;
+  #client: EngineClient | null = null;
+  #loading: Promise<ModelInfo> | null = null;
+  #stop_loading = () => {};
+  /** Who wants to know how the loading goes. */
+  readonly #watchers = new Set<(event: Progress) => void>();
+  #info: ModelInfo | null = null;
+  #state: HostState = 'loading';
+  #trouble: InfLlavaError | null = null;
+  /** Crashes since something last came to its end. */
+  #crashes = 0;
+  #consent = false;
+  #at_work = 0;
+  /** Pictures that the present engine has read. */
+  readonly #read = new Map<string, PictureInfo>();
+  users = 0;
+
+  constructor(options: HostOptions) {
+    super();
+    this.#options = options;
+  }
+
+  get state(): HostState {
+    return this.#state;
+  }
+
+  /** Why it is lost. */
+  get trouble(): InfLlavaError | null {
+    return this.#trouble;
+  }
+
+  get info(): ModelInfo | null {
+    return this.#info;
+  }
+
+  /** Commands that it has been given and has not answered: a further one waits for them. */
+  get at_work(): number {
+    return this.#at_work;
+  }
+
+  /** Half of the present context: what to restart with where a device has no room. */
+  get smaller_context(): number {
+    return Math.max(LEAST_CONTEXT, Math.floor((this.#options.context ?? this.#info?.context_tokens ?? LARGE_CONTEXT) / 2));
+  }
+
+  /** Loads the model, or waits for it. An abort ends the loading for all: the next {@link load} goes on where it was. */
+  async load(confirm: ConfirmDownload | undefined, { signal, on_event }: Watcher): Promise<ModelInfo> {
+    if (signal?.aborted) throw stopped();
+    if (on_event) this.#watchers.add(on_event);
+    const stop = () => this.#stop_loading();
+    signal?.addEventListener('abort', stop);
+    try {
+      for (;;) {
+        try {
+          return await (this.#loading ??= this.#load());
+        } catch (error) {
+          const { code, details } = error as InfLlavaError;
+          if (code !== 'consent' || this.#consent) throw error;
+          // Whoever calls this without a question to ask has agreed.
+          if (confirm && !(await confirm(details))) throw error;
+          if (signal?.aborted) throw stopped();
+          this.#consent = true;
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      if (on_event) this.#watchers.delete(on_event);
+    }
+  }
+
+  /** Starts anew what is lost, with room for other conversations if need be. */
+  async restart(context: number | undefined, watcher: Watcher): Promise<ModelInfo> {
+    this.#crashes = 0;
+    this.#options.context = context ?? this.#options.context;
+    if (this.#state !== 'loading') this.#forget();
+    this.#setState('recovering');
+    return this.load(undefined, watcher);
+  }
+
+  /** What is known of a picture once it is read. */
+  async readPicture(picture: Picture, watcher: Watcher): Promise<PictureInfo> {
+    return this.#recovered(watcher, async (client, signal) => {
+      const { key, name } = picture;
+      const bytes = await pictureBytes(picture);
+      if (signal?.aborted) throw stopped();
+      const command = client.send('read_picture', { key, name, bytes }, watcher.on_event, [bytes.buffer]);
+      const info = await until(command, signal);
+      this.#read.set(key, info);
+      return info;
+    });
+  }
+
+  /** Answers; goes on where it was if the engine is replaced meanwhile. */
+  async reply(request: ReplyRequest, picture: Picture | null, watcher: Watcher): Promise<Answer> {
+    const begun = [...request.begun];
+    const on_event = (event: EngineEvent) => {
+      if (event.type === 'piece' && event.id !== null) begun.push(event.id);
+      watcher.on_event?.(event);
+    };
+    return this.#recovered(watcher, (client, signal) =>
+      this.#withPicture(client, picture, { signal, on_event }, () => until(client.send('reply', { ...request, begun }, on_event), signal)),
+    );
+  }
+
+  /** The share of its attention that each visual token had when the last of `request.begun` was said. */
+  async attention(request: ReplyRequest, picture: Picture, watcher: Watcher): Promise<Float32Array> {
+    return this.#recovered(watcher, (client, signal) =>
+      this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)),
+    );
+  }
+
+  /** The pictures that come with a model on a server. */
+  async samples(url: string) {
+    this.#client ??= new EngineClient(this.#options.worker_url);
+    return this.#client.send('samples', { url }).promise;
+  }
+
+  end(): void {
+    this.#setState('unloaded');
+    this.#forget();
+  }
+
+  /** The engine lets pictures go for others: it is asked again then. */
+  async #withPicture<T>(client: EngineClient, picture: Picture | null, watcher: Watcher, run: () => Promise<T>): Promise<T> {
+    for (let again = false; ; again = true) {
+      if (picture && (again || !this.#read.has(picture.key))) {
+        const { key, name } = picture;
+        const bytes = await pictureBytes(picture);
+        const command = client.send('read_picture', { key, name, bytes }, watcher.on_event, [bytes.buffer]);
+        this.#read.set(key, await until(command, watcher.signal));
+      }
+      try {
+        return await run();
+      } catch (error) {
+        if (again || !picture || (error as InfLlavaError).code !== 'picture-not-held') throw error;
+      }
+    }
+  }
+
+  /** Runs something on the engine, and once more on another if that one is lost. */
+  async #recovered<T>(watcher: Watcher, run: (client: EngineClient, signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.#state === 'unloaded') throw new InfLlavaError('unloaded', 'the model was unloaded');
+      if (this.#state === 'lost' && this.#trouble) throw this.#trouble;
+      await this.#running(watcher.signal);
+      const client = this.#client!;
+      this.#at_work += 1;
+      try {
+        const value = await run(client, watcher.signal);
+        this.#crashes = 0;
+        return value;
+      } catch (error) {
+        if (!CRASHES.includes((error as InfLlavaError).code)) throw error;
+        // Several may have waited for the same engine: the first of them counts.
+        if (this.#client === client) this.#lost(error as InfLlavaError);
+      } finally {
+        this.#at_work -= 1;
+      }
+    }
+  }
+
+  /** Waits for the engine; one that was lost is loaded again for whoever needs it. */
+  async #running(signal: AbortSignal | undefined) {
+    if (signal?.aborted) throw stopped();
+    if (this.#state === 'recovering') this.#loading ??= this.#load();
+    if (!this.#loading) throw new InfLlavaError('not-loaded', 'the model is not loaded: call load() first');
+    // Who stops waiting does not stop the loading, which others may wait for.
+    const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(stopped()), { once: true }));
+    await Promise.race([this.#loading, aborted]);
+  }
+
+  #lost(error: InfLlavaError) {
+    this.#forget();
+    this.#crashes += 1;
+    this.#trouble = error;
+    this.#setState(this.#crashes > 1 || HOPELESS.includes(error.code) ? 'lost' : 'recovering');
+  }
+
+  #forget() {
+    this.#client?.end();
+    this.#client = null;
+    this.#loading = null;
+    this.#read.clear();
+  }
+
+  #load(): Promise<ModelInfo> {
+    const recovering = this.#state === 'recovering';
+    if (!recovering) this.#setState('loading');
+    const { worker_url, ...command } = this.#options;
+    let client: EngineClient;
+    try {
+      client = this.#client ??= new EngineClient(worker_url);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const running = client.send('load', { ...command, consent: this.#consent || recovering }, (event) => {
+      for (const watcher of this.#watchers) watcher(event as Progress);
+      this.dispatchEvent(new CustomEvent('progress', { detail: event }));
+    });
+    this.#stop_loading = running.stop;
+    return running.promise.then(
+      (info) => {
+        this.#info = info;
+        this.#trouble = null;
+        this.#setState('ready');
+        return info;
+      },
+      (error: InfLlavaError) => {
+        if (this.#client === client) {
+          this.#loading = null;
+          if (CRASHES.includes(error.code)) this.#forget();
+          if (recovering) {
+            this.#trouble = error;
+            this.#setState('lost');
+          }
+        }
+        throw error;
+      },
+    );
+  }
+
+  #setState(state: HostState) {
+    if (this.#state === state || this.#state === 'unloaded') return;
+    this.#state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+}
+
+async function pictureBytes({ blob }: Picture): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch {
+    throw new InfLlavaError('file-access', 'the browser could not read the file; it may have been moved or changed');
+  }
+}
+
+/** A command's result; an abort stops the command, which then says how it ended. */
+async function until<T>({ promise, stop }: Running<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop);
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}

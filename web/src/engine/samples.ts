@@ -1,0 +1,77 @@
+/**
+ * The sample pictures of a model folder: `samples.json`, a list of `{image, alt, questions: [{text}]}`,
+ * and the pictures that it names. Both may come from another host, and neither is trusted: names stay
+ * in the folder, and what is too much or no sample is left out. Runs in the worker, which may reach
+ * other hosts; of the answers that `samples.json` expects nothing is read.
+ */
+
+import type { SamplePicture } from './protocol.js';
+
+const LIST_FILE = 'samples.json';
+const MOST_LIST_BYTES = 64e3;
+const MOST_PICTURE_BYTES = 1e6;
+const MOST_SAMPLES = 6;
+const MOST_QUESTIONS = 4;
+const MOST_CHARACTERS = 600;
+/** A file of the folder, or of one folder in it. No name begins with a dot, so none leads out. */
+const IMAGE = /^(?:[A-Za-z0-9_][\w-]*\/)?[A-Za-z0-9_][\w-]*\.(?:png|jpe?g|webp)$/;
+
+/** Empty where the folder at `url` (with a closing slash) has none. */
+export async function readSamples(url: string): Promise<SamplePicture[]> {
+  const list = await read(new URL(LIST_FILE, url), MOST_LIST_BYTES).catch(() => null);
+  if (!list) return [];
+  const found = await Promise.all(
+    checked(list).map(async ({ image, alt, questions }) => {
+      const bytes = await read(new URL(image, url), MOST_PICTURE_BYTES).catch(() => null);
+      return bytes && { bytes, alt, questions };
+    }),
+  );
+  return found.filter((sample) => sample !== null);
+}
+
+/** What can be used of a list. */
+function checked(bytes: Uint8Array): { image: string; alt: string; questions: string[] }[] {
+  let list;
+  try {
+    list = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(list)) return [];
+  return list
+    .filter((entry) => typeof entry?.image === 'string' && IMAGE.test(entry.image))
+    .slice(0, MOST_SAMPLES)
+    .map(({ image, alt, questions }) => ({
+      image,
+      alt: line(alt),
+      questions: (Array.isArray(questions) ? questions : [])
+        .slice(0, MOST_QUESTIONS)
+        .map((question) => line(question?.text))
+        .filter(Boolean),
+    }));
+}
+
+/** One line of text, or nothing where there is none or a whole page. */
+function line(text: unknown): string {
+  if (typeof text !== 'string' || text.length > MOST_CHARACTERS) return '';
+  return text.replace(/\s+/g, ' ').trim();
+}
+
+/** A file longer than `most` bytes is refused without reading on. */
+async function read(url: URL, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(url, { credentials: 'omit', referrerPolicy: 'no-referrer' });
+  if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for (const reader = response.body!.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > most) {
+      await reader.cancel();
+      throw new Error('too large');
+    }
+    parts.push(value);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}

@@ -1,0 +1,11 @@
+/** What all copies of this version of the package on a page share: two bundles still have one engine. */
+
+const SHARED = Symbol.for('inf-llava 0.1.0');
+
+/** Makes the thing `name` the first time that any copy asks for it. */
+export function shared<T>(name: string, make: () => T): T {
+  const global = globalThis as { [SHARED]?: Map<string, unknown> };
+  const things = (global[SHARED] ??= new Map());
+  if (!things.has(name)) things.set(name, make());
+  return things.get(name) as T;
+}

@@ -1,0 +1,178 @@
+/**
+ * Runs the engine off the page's thread. Commands run one after another; a stop takes effect at once, whether its
+ * command waits or runs. No logic of a chat lives here.
+ */
+
+import init, * as bindings from 'inf-llava-bindings';
+import { failure, STOPPED } from '../keep/files.js';
+import { keepFeatures, recallFeatures } from './features.js';
+import { locate } from './locate.js';
+import { readSamples } from './samples.js';
+import type { Command, Commands, EngineEvent, LoadCommand, Message, PictureInfo, PlainError, Stop } from './protocol.js';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+type Emit = (event: EngineEvent) => void;
+
+interface Pending {
+  stopped: boolean;
+  interrupt: () => void;
+}
+
+/** After these the device holds nothing that can be relied on. */
+const ENDS_ENGINE = ['device-lost', 'out-of-memory'];
+
+let instantiated: Promise<void> | null = null;
+/** The loaded model, and what changes with its bytes. */
+let engine: bindings.Engine | null = null;
+let identity: string | null = null;
+/** Every command that has not been answered. */
+const pending = new Map<number, Pending>();
+let queue = Promise.resolve();
+
+self.addEventListener('message', ({ data }: MessageEvent<Command | Stop>) => {
+  if ('stop' in data) {
+    const command = pending.get(data.stop);
+    if (!command) return;
+    command.stopped = true;
+    command.interrupt();
+    return;
+  }
+  pending.set(data.id, { stopped: false, interrupt: () => {} });
+  // Samples need no engine and wait for none.
+  if (data.command === 'samples') void run(data);
+  else queue = queue.then(() => run(data));
+});
+
+// A panic inside a task of the engine reaches no promise: it surfaces here, or nowhere.
+self.addEventListener('error', (event) => crash(event.message));
+self.addEventListener('unhandledrejection', (event) => crash(describe(event.reason).message));
+
+async function run(data: Command) {
+  const { id } = data;
+  const state = pending.get(id)!;
+  const emit: Emit = (event) => tell({ type: 'event', id, event });
+  try {
+    if (state.stopped) throw STOPPED;
+    const value = await start(data, emit, state);
+    tell({ type: 'result', id, value });
+  } catch (error) {
+    const described = describe(error);
+    if (error instanceof WebAssembly.RuntimeError) crash(error.message);
+    else if (ENDS_ENGINE.includes(described.code)) crash(described.message, described.code);
+    else tell({ type: 'error', id, error: described });
+  } finally {
+    pending.delete(id);
+  }
+}
+
+function start({ command, args }: Command, emit: Emit, state: Pending): Promise<unknown> {
+  switch (command) {
+    case 'load':
+      return load(args, emit, state);
+    case 'samples':
+      return readSamples(args.url);
+    case 'read_picture':
+      return readPicture(args, emit, state);
+    case 'reply':
+      return withStop(state, (stop) => loaded().reply(args, emit, stop));
+    case 'attention':
+      return loaded().attention(args);
+  }
+}
+
+function loaded(): bindings.Engine {
+  if (!engine) throw failure('not-running', 'no model is loaded');
+  return engine;
+}
+
+/** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
+async function load({ place, wasm_url, device, context, consent, keep }: LoadCommand, emit: Emit, state: Pending) {
+  const fetching = new AbortController();
+  state.interrupt = () => fetching.abort();
+  const { signal } = fetching;
+  instantiated ??= instantiate(wasm_url, emit, signal).catch((error) => {
+    instantiated = null;
+    throw error;
+  });
+  await instantiated;
+  engine?.free();
+  engine = null;
+  const located = await locate(place, { consent, keep, emit, signal });
+  const { files, name } = located;
+  engine = await withStop(state, (stop) =>
+    files
+      ? bindings.Engine.load_files(files, name, device, context, emit, stop)
+      : bindings.Engine.load(name, device, context, emit, stop),
+  );
+  identity = located.identity;
+  return engine.info();
+}
+
+/** What is held, else what was kept, else what the engine makes of it, which is kept. */
+async function readPicture({ key, name, bytes }: Commands['read_picture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
+  const running = loaded();
+  const held = running.picture(key);
+  if (held) return held;
+  const kept = identity && (await recallFeatures(identity, key));
+  if (kept) {
+    try {
+      return running.restore_picture(key, kept.info, kept.features);
+    } catch {
+      // Not this model's after all: read it.
+    }
+  }
+  const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, emit, stop));
+  if (identity) await keepFeatures(identity, key, { info, features: await running.features(key) });
+  return info;
+}
+
+/** Lends a fresh flag to one command, for as long as it runs. */
+async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => Promise<T>): Promise<T> {
+  const flag = new bindings.StopFlag();
+  state.interrupt = () => flag.stop();
+  try {
+    if (state.stopped) throw STOPPED;
+    return await begin(flag);
+  } finally {
+    state.interrupt = () => {};
+    flag.free();
+  }
+}
+
+async function instantiate(url: string, emit: Emit, signal: AbortSignal): Promise<void> {
+  try {
+    const response = await fetch(url, { signal });
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    await init({ module_or_path: counted(response, emit) });
+  } catch (error) {
+    if (signal.aborted) throw STOPPED;
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    throw failure('network', `the engine did not arrive from ${url}: ${(error as Error).message}`);
+  }
+}
+
+/** The same response, telling how much of it has come. */
+function counted(response: Response, emit: Emit): Response {
+  // A compressed body is counted as it unpacks, so its length in the header is no total for that.
+  const total = response.headers.has('Content-Encoding') ? 0 : Number(response.headers.get('Content-Length') ?? 0);
+  let done = 0;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      done += chunk.byteLength;
+      emit({ type: 'progress', phase: 'engine', done, total });
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body!.pipeThrough(counter), { headers: { 'Content-Type': 'application/wasm' } });
+}
+
+function describe(error: unknown): PlainError {
+  const { code, message, details } = (error ?? {}) as Partial<PlainError>;
+  if (typeof code === 'string') return { code, message: String(message), ...(details && { details }) };
+  return { code: 'page', message: error instanceof Error ? error.message : String(error) };
+}
+
+const tell = (message: Message) => self.postMessage(message);
+
+const crash = (message: string, code?: string) => tell({ type: 'crashed', message, ...(code && { code }) });

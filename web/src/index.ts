@@ -1,0 +1,17 @@
+/** The headless API, and the class of the element, which `inf-llava/define` registers. */
+
+export { capabilities, type Capabilities } from './api/capabilities.js';
+export { Chat, type AskOptions, type ChatOptions, type Turn, type WatchOptions } from './api/chat.js';
+export type { Completion, CompletionChunk, CompletionRequest, Completions, ContentPart, Message, Usage } from './api/completions.js';
+export { InfLlavaError } from './api/errors.js';
+export { Model, load, type LoadOptions } from './api/model.js';
+export type { ImageInput } from './api/picture.js';
+export { Reply } from './api/reply.js';
+export { storage } from './api/storage.js';
+export type { Transcript } from './api/transcript.js';
+export type { ConfirmDownload, HostState } from './engine/host.js';
+export type { Answer, Device, ModelInfo, PictureInfo, Progress, SamplePicture, Sampling, StopReason } from './engine/protocol.js';
+export type { KeptEntry } from './keep/list.js';
+export { InfLlavaChat, type InfLlavaChatEventMap } from './element/element.js';
+export type { Strings } from './element/strings/index.js';
+export type { OfferedModel } from './element/view/models.js';

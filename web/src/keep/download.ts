@@ -1,0 +1,148 @@
+/** One file from a server into the kept folder: goes on where it was cut off, and counts for nothing until its hash is right. */
+
+import { failure, sha256Of, STOPPED, type HashedFile } from './files.js';
+import type { KeptFolder } from './folder.js';
+import type { PlainError } from '../engine/protocol.js';
+import { unreachable } from './reach.js';
+
+/** Waits between tries that brought nothing. */
+const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
+
+/** What went wrong with one try, and whether another would end alike. */
+interface Trouble {
+  error: PlainError;
+  final: boolean;
+}
+
+/** @throws `damaged`, `file-missing`, `network`, `quota`, `stopped` */
+export async function download(
+  url: URL,
+  file: HashedFile,
+  folder: KeptFolder,
+  { signal, on_bytes }: { signal: AbortSignal; on_bytes: (bytes: number) => void },
+): Promise<void> {
+  for (const last of [false, true]) {
+    await fill(url, file, folder, signal, on_bytes);
+    const found = await sha256Of(await folder.read(file.file, 0, file.bytes));
+    if (found === file.sha256) {
+      await folder.markValid(file);
+      return;
+    }
+    // Perhaps a part came from another version of the file: once more, from the beginning.
+    (await folder.append(file.file, 0)).close();
+    on_bytes(0);
+    if (last) throw failure('damaged', `${url} sends other bytes than the manifest says (sha256 ${found.slice(0, 12)}…)`);
+  }
+}
+
+/** Until as many bytes are there as there should be. */
+async function fill(url: URL, file: HashedFile, folder: KeptFolder, signal: AbortSignal, on_bytes: (bytes: number) => void) {
+  let tries = 0;
+  for (;;) {
+    const before = await folder.size(file.file);
+    if (before === file.bytes) return;
+    const start = before < file.bytes ? before : 0;
+    on_bytes(start);
+    const trouble = await attempt(url, file, folder, start, signal, on_bytes);
+    if (!trouble) continue;
+    if (signal.aborted) throw STOPPED;
+    if (trouble.final) throw trouble.error;
+    if ((await folder.size(file.file)) > start) tries = 0;
+    const pause_ms = PAUSES_MS[tries++];
+    if (pause_ms === undefined) throw trouble.error;
+    await pause(pause_ms, signal);
+  }
+}
+
+async function attempt(
+  url: URL,
+  file: HashedFile,
+  folder: KeptFolder,
+  start: number,
+  signal: AbortSignal,
+  on_bytes: (bytes: number) => void,
+): Promise<Trouble | null> {
+  let response;
+  try {
+    response = await fetch(url, {
+      headers: start > 0 ? { Range: `bytes=${start}-` } : {},
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      cache: 'no-store', // it is kept here
+      signal,
+    });
+  } catch {
+    return { error: signal.aborted ? STOPPED : await unreachable(url), final: false };
+  }
+  if (response.status === 416 && start > 0) start = -1; // what is there is no beginning of what the server has
+  else if (!response.ok) {
+    await response.body?.cancel();
+    const code = [404, 410].includes(response.status) ? 'file-missing' : 'network';
+    return { error: failure(code, `${url}: HTTP status ${response.status}`), final: response.status < 500 && response.status !== 429 };
+  } else if (start > 0 && !continues(response, start)) start = response.status === 206 ? -1 : 0;
+  if (start < 0) {
+    await response.body?.cancel();
+    (await folder.append(file.file, 0)).close();
+    return null;
+  }
+  return receive(url, response, file, folder, start, on_bytes);
+}
+
+/** Whether a part was sent, and the one that was asked for. */
+function continues(response: Response, start: number): boolean {
+  if (response.status !== 206) return false;
+  const range = response.headers.get('Content-Range');
+  // Another host may hide the header; the hash decides then.
+  return range === null || range.startsWith(`bytes ${start}-`);
+}
+
+async function receive(
+  url: URL,
+  response: Response,
+  file: HashedFile,
+  folder: KeptFolder,
+  start: number,
+  on_bytes: (bytes: number) => void,
+): Promise<Trouble | null> {
+  const writer = await folder.append(file.file, start);
+  const reader = response.body!.getReader();
+  let done = start;
+  try {
+    for (;;) {
+      const { done: ended, value } = await reader.read();
+      if (ended) break;
+      if (done + value.length > file.bytes) {
+        done = Infinity;
+        return { error: failure('damaged', `${url} sends more than the ${file.bytes} bytes that the manifest says`), final: true };
+      }
+      writer.write(value);
+      done += value.length;
+      on_bytes(done);
+    }
+    if (done === file.bytes) return null;
+    return { error: failure('network', `${url}: ${done} of ${file.bytes} bytes came`), final: false };
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === 'QuotaExceededError') return { error: failure('quota', `the browser’s storage is full: ${message}`), final: true };
+    return { error: failure('network', `${url}: the connection broke off (${message})`), final: false };
+  } finally {
+    writer.close();
+    reader.cancel().catch(() => {}); // nobody waits for the rest
+    if (done > file.bytes) (await folder.append(file.file, 0)).close();
+  }
+}
+
+/** A while, or until the browser is online again. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      self.removeEventListener('online', end);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    self.addEventListener('online', end);
+    signal.addEventListener('abort', end);
+  });
+}

@@ -1,0 +1,41 @@
+/** What a model is made of, as far as fetching and keeping it goes. */
+
+export interface HashedFile {
+  file: string;
+  bytes: number;
+  sha256: string;
+}
+
+/** A model whose files can be told right from wrong. */
+export interface HashedModel {
+  /** The folder's name where it is kept. */
+  id: string;
+  /** Changes with every byte of the model. */
+  identity: string;
+  name: string;
+  license: string;
+  /** Of a converted model: it names the files, and is kept with them. */
+  manifest: Uint8Array<ArrayBuffer> | null;
+  /** All others, small ones first. */
+  files: HashedFile[];
+  address(file: HashedFile): URL;
+}
+
+/** What the engine reads from. */
+export interface ModelFiles {
+  size(file: string): Promise<number | undefined>;
+  read(file: string, start: number, end: number): Promise<Uint8Array>;
+}
+
+export const totalBytes = (files: readonly HashedFile[]): number => files.reduce((bytes, file) => bytes + file.bytes, 0);
+
+/** In hexadecimal digits. */
+export async function sha256Of(bytes: BufferSource): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** What is thrown by the worker's code: the engine's errors look the same. */
+export const failure = (code: string, message: string, details?: Record<string, unknown>) => ({ code, message, details });
+
+export const STOPPED = Object.freeze(failure('stopped', 'stopped'));

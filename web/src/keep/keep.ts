@@ -1,0 +1,123 @@
+/**
+ * A model at hand: asks before much is downloaded, downloads what is not kept yet, and gives its files. Two tabs share
+ * one download: one holds the lock, the other listens. What is kept needs no network.
+ */
+
+import type { Progress } from '../engine/protocol.js';
+import { download } from './download.js';
+import { failure, STOPPED, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
+import { KeptFolder, NAME_FILE } from './folder.js';
+import { MANIFEST_FILE } from './manifest.js';
+import { unkept } from './unkept.js';
+
+/** More than this is not downloaded without being asked for. */
+const ASK_BYTES = 20e6;
+/** Left free of the quota, for the browser's own book-keeping. */
+const MARGIN_BYTES = 16e6;
+/** Between two reports of progress. */
+const TELL_MS = 100;
+
+export interface KeepOptions {
+  /** The user has agreed to the download. */
+  consent: boolean;
+  emit: (event: Progress) => void;
+  signal: AbortSignal;
+}
+
+interface Missing {
+  files: HashedFile[];
+  bytes: number;
+}
+
+/**
+ * @param folder  null: the browser keeps nothing here, or the user wants it so
+ * @throws `consent` and `quota`, with what would be downloaded; as {@link download}
+ */
+export async function keep(model: HashedModel, folder: KeptFolder | null, { consent, emit, signal }: KeepOptions): Promise<ModelFiles> {
+  const total = totalBytes(model.files);
+  const missing = folder ? await missingOf(model, folder) : { files: model.files, bytes: total };
+  if (missing.bytes > ASK_BYTES && !consent) {
+    const { name, license } = model;
+    throw failure('consent', 'a large model is not downloaded without consent', {
+      name,
+      license,
+      bytes: missing.bytes,
+      total,
+      kept: folder !== null,
+    });
+  }
+  if (!folder) return withManifest(model, unkept(model, emit));
+  if (missing.files.length > 0) await share(model, folder, missing, total, emit, signal);
+  const sizes = new Map(model.files.map(({ file, bytes }) => [file, bytes]));
+  return withManifest(model, { size: async (file) => sizes.get(file), read: (file, start, end) => folder.read(file, start, end) });
+}
+
+/** The manifest is at hand already. */
+function withManifest({ manifest }: HashedModel, files: ModelFiles): ModelFiles {
+  if (!manifest) return files;
+  return {
+    size: async (file) => (file === MANIFEST_FILE ? manifest.length : files.size(file)),
+    read: async (file, start, end) => (file === MANIFEST_FILE ? manifest.slice(start, end) : files.read(file, start, end)),
+  };
+}
+
+async function missingOf(model: HashedModel, folder: KeptFolder): Promise<Missing> {
+  const files = [];
+  let bytes = 0;
+  for (const file of model.files) {
+    if (await folder.isValid(file)) continue;
+    files.push(file);
+    bytes += file.bytes - Math.min(await folder.size(file.file), file.bytes);
+  }
+  return { files, bytes };
+}
+
+/** Downloads what is missing, unless another tab does. */
+async function share(model: HashedModel, folder: KeptFolder, missing: Missing, total: number, emit: (event: Progress) => void, signal: AbortSignal) {
+  await checkRoom(missing.bytes);
+  const name = `inf-llava ${model.id}`;
+  const channel = new BroadcastChannel(name);
+  const tell = (done: number) => emit({ type: 'progress', phase: 'download', done, total });
+  channel.addEventListener('message', ({ data }) => tell(data));
+  let done = total - missing.bytes;
+  let told = -1;
+  const report = () => {
+    if (done === told) return;
+    told = done;
+    tell(done);
+    channel.postMessage(done);
+  };
+  tell(done);
+  let reporting: ReturnType<typeof setInterval> | undefined;
+  try {
+    await navigator.locks.request(name, { signal }, async () => {
+      const { files } = await missingOf(model, folder);
+      await folder.removeOthers([MANIFEST_FILE, ...model.files.map(({ file }) => file)]);
+      if (model.manifest) await folder.write(MANIFEST_FILE, model.manifest);
+      await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
+      reporting = setInterval(report, TELL_MS);
+      let left = totalBytes(files);
+      for (const file of files) {
+        left -= file.bytes;
+        const on_bytes = (bytes: number) => {
+          done = total - left - file.bytes + bytes;
+        };
+        await download(model.address(file), file, folder, { signal, on_bytes });
+      }
+      report();
+    });
+  } catch (error) {
+    throw signal.aborted ? STOPPED : error;
+  } finally {
+    clearInterval(reporting);
+    channel.close();
+  }
+}
+
+async function checkRoom(needed: number) {
+  const { quota = 0, usage = 0 } = await navigator.storage.estimate();
+  const free = quota - usage;
+  if (quota > 0 && free < needed + MARGIN_BYTES) {
+    throw failure('quota', `the download takes ${needed} bytes, and this site may keep ${Math.max(0, free)} more`, { needed, free });
+  }
+}

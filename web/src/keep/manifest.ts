@@ -1,0 +1,53 @@
+/**
+ * The manifest of a converted model (docs/FORMAT.md), as far as downloading needs it; the engine checks the rest. It
+ * comes from anyone: names stay in the folder, and what is too large is refused.
+ */
+
+import { failure, type HashedFile } from './files.js';
+
+export interface Manifest {
+  bytes: Uint8Array<ArrayBuffer>;
+  name: string;
+  license: string;
+  files: HashedFile[];
+}
+
+export const MANIFEST_FILE = 'manifest.json';
+const MOST_MANIFEST_BYTES = 16 * 2 ** 20;
+const MOST_FILE_BYTES = 64 * 2 ** 20;
+const MOST_FILES = 4160;
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** @throws `manifest` */
+export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
+  const bad = (reason: string) => failure('manifest', `${MANIFEST_FILE}: ${reason}`);
+  if (bytes.length > MOST_MANIFEST_BYTES) throw bad(`${bytes.length} bytes are too many`);
+  let json;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw bad(`it is no JSON (${(error as Error).message})`);
+  }
+  if (json?.format !== 'inf-llava' || json.version !== 1) {
+    throw bad(`format ${JSON.stringify(json?.format)}, version ${JSON.stringify(json?.version)} is not known here`);
+  }
+  const files = [...list(json.files), ...list(json.shards)];
+  if (files.length > MOST_FILES) throw bad(`${files.length} files are too many`);
+  const names = new Set([MANIFEST_FILE]);
+  for (const entry of files) {
+    const { file, bytes: size, sha256 } = entry ?? {};
+    const is_good = typeof file === 'string' && NAME.test(file) && typeof sha256 === 'string' && SHA256.test(sha256);
+    if (!is_good || !Number.isInteger(size) || size < 0 || size > MOST_FILE_BYTES) throw bad(`${JSON.stringify(entry)} is no file`);
+    if (names.has(file)) throw bad(`${file} is named twice`);
+    names.add(file);
+  }
+  return {
+    bytes,
+    name: String(json.name ?? ''),
+    license: String(json.license ?? ''),
+    files: files.map(({ file, bytes: size, sha256 }) => ({ file, bytes: size, sha256 })),
+  };
+}
+
+const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);

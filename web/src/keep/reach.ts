@@ -1,0 +1,18 @@
+/** Why nothing came from an address: a host that answers, but not to this page, is not the same as none. */
+
+import type { PlainError } from '../engine/protocol.js';
+import { failure } from './files.js';
+
+export async function unreachable(url: URL): Promise<PlainError> {
+  if (navigator.onLine === false) return failure('network', `${url}: you are offline`);
+  const answers = await fetch(url, { method: 'HEAD', mode: 'no-cors', credentials: 'omit' }).then(
+    () => true,
+    () => false,
+  );
+  return failure(
+    'network',
+    answers
+      ? `${url}: the host answers, but does not let this page read it: it must send Access-Control-Allow-Origin (and allow the header Range)`
+      : `${url}: no answer; the host is down, or its name is wrong`,
+  );
+}

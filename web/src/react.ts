@@ -1,0 +1,83 @@
+/** The element as a React component: properties and events as React has them. On a server it renders the bare tag. */
+
+import { createElement, useEffect, useImperativeHandle, useRef, type CSSProperties, type ReactNode, type Ref } from 'react';
+import type { InfLlavaChat as Element, InfLlavaChatEventMap } from './element/element.js';
+import type { Strings } from './element/strings/index.js';
+import type { OfferedModel } from './element/view/models.js';
+import type { Device } from './engine/protocol.js';
+
+type Detail<Name extends keyof InfLlavaChatEventMap> = InfLlavaChatEventMap[Name]['detail'];
+
+export interface InfLlavaChatProps {
+  model?: string;
+  device?: Device;
+  context?: number;
+  start?: 'visible' | 'interaction';
+  src?: string;
+  lang?: string;
+  pageWide?: boolean;
+  noKeep?: boolean;
+  wasmUrl?: string;
+  workerUrl?: string;
+  models?: OfferedModel[];
+  strings?: Partial<Strings>;
+  onStateChange?: (detail: Detail<'inf-llava-state'>) => void;
+  onProgress?: (detail: Detail<'inf-llava-progress'>) => void;
+  onReady?: (detail: Detail<'inf-llava-ready'>) => void;
+  onPicture?: (detail: Detail<'inf-llava-picture'>) => void;
+  onAnswer?: (detail: Detail<'inf-llava-answer'>) => void;
+  onError?: (detail: Detail<'inf-llava-error'>) => void;
+  className?: string;
+  style?: CSSProperties;
+  children?: ReactNode;
+  ref?: Ref<Element>;
+}
+
+const EVENTS = {
+  onStateChange: 'inf-llava-state',
+  onProgress: 'inf-llava-progress',
+  onReady: 'inf-llava-ready',
+  onPicture: 'inf-llava-picture',
+  onAnswer: 'inf-llava-answer',
+  onError: 'inf-llava-error',
+} as const;
+
+export function InfLlavaChat({ ref, models, strings, pageWide, noKeep, wasmUrl, workerUrl, className, children, ...rest }: InfLlavaChatProps): ReactNode {
+  const element = useRef<Element>(null);
+  const latest = useRef(rest);
+  latest.current = rest;
+  useImperativeHandle(ref, () => element.current!, []);
+
+  useEffect(() => {
+    // The element is registered in the browser alone.
+    void import('./define.js');
+    const listening = new AbortController();
+    for (const [property, name] of Object.entries(EVENTS)) {
+      const tell = (event: Event) => (latest.current[property as keyof typeof EVENTS] as ((detail: unknown) => void) | undefined)?.((event as CustomEvent).detail);
+      element.current!.addEventListener(name, tell, { signal: listening.signal });
+    }
+    return () => listening.abort();
+  }, []);
+
+  useEffect(() => {
+    void customElements.whenDefined('inf-llava-chat').then(() => {
+      if (element.current && strings) element.current.strings = strings;
+      if (element.current && models) element.current.models = models;
+    });
+  }, [models, strings]);
+
+  const { onStateChange, onProgress, onReady, onPicture, onAnswer, onError, ...attributes } = rest;
+  return createElement(
+    'inf-llava-chat',
+    {
+      ...attributes,
+      ref: element,
+      class: className,
+      'page-wide': pageWide ? '' : undefined,
+      'no-keep': noKeep ? '' : undefined,
+      'wasm-url': wasmUrl,
+      'worker-url': workerUrl,
+    } as object,
+    children,
+  );
+}
