@@ -9,7 +9,12 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const staging = process.env.TRUNK_STAGING_DIR;
 if (!staging) throw new Error('TRUNK_STAGING_DIR: Trunk calls this script');
 
-const bindings = join(staging, 'inf-llava.js');
+// For tests and benchmarks, which call the engine without the package.
+const kept = join(HERE, 'bindings');
+await rm(kept, { recursive: true, force: true });
+for (const name of ['inf-llava.js', 'snippets']) await cp(join(staging, name), join(kept, name), { recursive: true });
+
+const bindings = join(kept, 'inf-llava.js');
 const wasm = join(staging, 'inf-llava_bg.wasm');
 execFileSync(process.execPath, [join(HERE, 'build.mjs'), '--bindings', bindings, '--wasm', wasm], { stdio: 'inherit' });
 await cp(join(HERE, 'dist'), join(staging, 'inf-llava'), { recursive: true });

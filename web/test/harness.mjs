@@ -1,10 +1,12 @@
 /** What the page's tests share: a browser, and a page put together as Trunk does, with a stand-in for the engine. */
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
@@ -37,16 +39,17 @@ const options = (extra) => ({
   args: [...CHROMIUM_ARGUMENTS, ...extra],
 });
 
-/** A folder like `dist/`, without the engine: `mock/inf-llava.js` takes its place. */
+/** The engine's bindings as the build leaves them, for workers that call it without the package. */
+export const BINDINGS = join(REPOSITORY, 'web/bindings');
+
+/** A folder like `dist/`, with the package around a stand-in for the engine: `mock/bindings.js`. */
 export async function assembleWithMock() {
   const folder = await mkdtemp(join(tmpdir(), 'inf-llava-page-'));
   const html = await readFile(join(REPOSITORY, 'index.html'), 'utf8');
   await writeFile(join(folder, 'index.html'), asTrunkDoes(html));
-  await cp(join(REPOSITORY, 'web/style.css'), join(folder, 'style.css'));
-  await cp(join(REPOSITORY, 'web/icon.svg'), join(folder, 'icon.svg'));
-  await cp(join(REPOSITORY, 'web/service-worker.js'), join(folder, 'service-worker.js'));
-  await cp(join(REPOSITORY, 'web/src'), join(folder, 'web'), { recursive: true });
-  await cp(join(REPOSITORY, 'web/test/mock/inf-llava.js'), join(folder, 'inf-llava.js'));
+  for (const name of ['page.css', 'icon.svg', 'service-worker.js']) await cp(join(REPOSITORY, 'web/page', name), join(folder, name));
+  await cp(join(REPOSITORY, 'web/page'), join(folder, 'page'), { recursive: true });
+  await buildWithMock(join(folder, 'inf-llava'));
   // A model that knows drawings only, beside the default one; both with the samples as they are shipped.
   for (const model of ['demo', 'drawn']) {
     for (const part of ['samples.json', 'samples']) {
@@ -58,16 +61,25 @@ export async function assembleWithMock() {
     await mkdir(join(folder, 'models', model), { recursive: true });
     await writeFile(join(folder, 'models', model, 'config.json'), '{}');
   }
-  // The smallest module there is: magic number and version.
-  await writeFile(join(folder, 'inf-llava_bg.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   return { folder, remove: () => rm(folder, { recursive: true }) };
+}
+
+/** The package with the stand-in for the engine. */
+export async function buildWithMock(out) {
+  const folder = await mkdtemp(join(tmpdir(), 'inf-llava-wasm-'));
+  const wasm = join(folder, 'empty.wasm');
+  // The smallest module there is: magic number and version.
+  await writeFile(wasm, Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  const bindings = join(REPOSITORY, 'web/test/mock/bindings.js');
+  await promisify(execFile)(process.execPath, [join(REPOSITORY, 'web/build.mjs'), '--bindings', bindings, '--wasm', wasm, '--out', out]);
+  await rm(folder, { recursive: true });
 }
 
 function asTrunkDoes(html) {
   return html
-    .replace(/<link data-trunk rel="icon" href="web\/([^"]+)">/, '<link rel="icon" href="./$1">')
-    .replace(/<link data-trunk rel="css" href="web\/([^"]+)">/, '<link rel="stylesheet" href="./$1">')
-    .replace(/<link data-trunk rel="copy-(dir|file)"[^>]*>/g, '');
+    .replace(/<link data-trunk rel="icon" href="web\/page\/([^"]+)">/, '<link rel="icon" href="./$1">')
+    .replace(/<link data-trunk rel="css" href="web\/page\/([^"]+)">/, '<link rel="stylesheet" href="./$1">')
+    .replace(/<link data-trunk rel="(copy-dir|copy-file|rust)"[^>]*>/g, '');
 }
 
 /**

@@ -138,6 +138,8 @@ async function conversationOf(messages: Message[]): Promise<{ picture: Picture |
   let image: string | null = null;
   let before: Exchange[] = [];
   let asked: string[] = [];
+  /** Whether the question that is being gathered has a picture. */
+  let pictured = false;
   for (const { role, content } of messages) {
     const parts: ContentPart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? []);
     const text = parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
@@ -145,6 +147,7 @@ async function conversationOf(messages: Message[]): Promise<{ picture: Picture |
       if (asked.length === 0) throw refused('an answer stands before any question');
       before.push({ question: asked.join('\n'), text });
       asked = [];
+      pictured = false;
       continue;
     }
     if (role !== 'user') {
@@ -154,9 +157,11 @@ async function conversationOf(messages: Message[]): Promise<{ picture: Picture |
     const images = parts.flatMap((part) => (part.type === 'image_url' ? [part.image_url.url] : []));
     if (images.length > 1) throw refused('one message has several pictures; this model sees one at a time');
     if (images[0] !== undefined) {
+      // Messages of the user in a row are one question.
+      if (image !== null && pictured) throw refused('one question has several pictures; this model sees one at a time');
       image = images[0];
       before = [];
-      asked = [];
+      pictured = true;
     }
     if (text) asked.push(text);
   }

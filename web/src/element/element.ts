@@ -9,7 +9,11 @@ import type { Answer, Device, ModelInfo, PictureInfo, Progress } from '../engine
 import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
 import { stringsFor, type Strings } from './strings/index.js';
-import style from './style.css';
+import composer from './styles/composer.css';
+import layout from './styles/layout.css';
+import stage from './styles/stage.css';
+import talk from './styles/talk.css';
+import theme from './styles/theme.css';
 import { hasCamera } from './view/camera.js';
 import type { OfferedModel } from './view/models.js';
 import { View } from './view/view.js';
@@ -141,7 +145,7 @@ export class InfLlavaChat extends Base {
 
   /** `idle`, or the engine's state. */
   get state(): string {
-    return this.#controller?.state ?? 'idle';
+    return this.model?.state ?? 'idle';
   }
 
   connectedCallback(): void {
@@ -216,7 +220,7 @@ export class InfLlavaChat extends Base {
     if (!sheet) {
       // An adopted sheet: strict pages refuse inline styles.
       sheet = new CSSStyleSheet();
-      sheet.replaceSync(style);
+      sheet.replaceSync([theme, stage, talk, composer, layout].join('\n'));
     }
     shadow.adoptedStyleSheets = [sheet];
     const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {
@@ -228,7 +232,7 @@ export class InfLlavaChat extends Base {
         on_files: begun((controller, files) => controller.choosePicture(files)),
         on_remove: begun((controller) => controller.removePicture()),
         on_camera: () => view.camera.open().catch(() => view.picture_notice.show({ title: strings.cameraFailed })),
-        on_looking: begun((controller) => controller.look(view.looking.token)),
+        on_looking: begun((controller) => controller.look()),
       },
       conversation: {
         on_starter: (text) => view.composer.setText(text),
@@ -252,7 +256,7 @@ export class InfLlavaChat extends Base {
         on_remove: begun((controller, id: string) => controller.removeKept(id)) as unknown as (id: string) => Promise<void>,
       },
       on_photo: begun((controller, file: File) => controller.choosePicture([file])),
-      on_token: begun((controller, token: number) => controller.look(token)),
+      on_token: begun((controller) => controller.look()),
       on_pause: begun((controller) => controller.pause()),
       on_new_chat: begun((controller) => controller.newChat()),
       on_export: (format) => this.#download(format),

@@ -35,7 +35,7 @@ export class Composer {
     this.#send = button(strings.send, () => {}, { kind: 'primary', part: 'send' });
     this.#send.type = 'submit';
     this.#stop = button(strings.stop, handlers.on_stop, { kind: 'stop', part: 'stop', disabled: true });
-    this.#suggestions = h('ul', { class: 'starters suggestions', 'aria-label': strings.sampleQuestions, hidden: true });
+    this.#suggestions = h('ul', { id: 'suggestions', class: 'starters suggestions', 'aria-label': strings.sampleQuestions, hidden: true });
     this.#editing = h('div', { class: 'editing', hidden: true }, h('span', {}, strings.editing), button(strings.cancel, handlers.on_cancel_edit));
     const number = (attributes: Record<string, unknown>) => h('input', { type: 'number', autocomplete: 'off', ...attributes });
     this.#settings = {

@@ -26,7 +26,7 @@ export class Conversation {
   constructor(strings: Strings, handlers: ConversationHandlers) {
     this.#strings = strings;
     this.#handlers = handlers;
-    this.#starters = h('ul', { class: 'starters', 'aria-label': strings.startersLabel });
+    this.#starters = h('ul', { id: 'starters', class: 'starters', 'aria-label': strings.startersLabel });
     this.#opening = h('div', { class: 'opening' }, h('slot', { name: 'opening' }, h('p', { class: 'opening-lead' }, strings.opening)), this.#starters);
     this.root = h('div', { class: 'log', part: 'log', id: 'log', role: 'log', 'aria-labelledby': 'conversation-title', 'aria-live': 'polite', tabindex: '0' }, this.#opening);
     // A notice below takes room from the log.

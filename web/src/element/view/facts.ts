@@ -6,10 +6,10 @@ import type { Strings } from '../strings/index.js';
 
 export class Facts {
   readonly root: HTMLElement;
-  readonly caution = h('p', { class: 'caution', part: 'caution', hidden: true });
+  readonly caution = h('p', { id: 'random-weights', class: 'caution', part: 'caution', hidden: true });
   readonly #strings: Strings;
-  readonly #device = h('dd');
-  readonly #model = h('dd');
+  readonly #device = h('dd', { id: 'device' });
+  readonly #model = h('dd', { id: 'model' });
 
   constructor(strings: Strings) {
     this.#strings = strings;

@@ -12,12 +12,12 @@ export class Looking {
   #texts: readonly string[] = [];
 
   /** @param on_token  a token of the answer is to be shown */
-  constructor(strings: Strings, on_token: (token: number) => void) {
+  constructor(strings: Strings, on_token: () => void) {
     this.#strings = strings;
-    this.#slider = h('input', { type: 'range', min: 0, step: 1, 'aria-label': strings.lookedAtToken });
+    this.#slider = h('input', { type: 'range', min: 0, step: 1, value: 0, 'aria-label': strings.lookedAtToken });
     this.#slider.addEventListener('input', () => {
       this.#say();
-      on_token(this.#slider.valueAsNumber);
+      on_token();
     });
     this.root = h('section', { class: 'looking-panel', part: 'attention-panel', 'aria-label': strings.lookedAt, hidden: true }, this.#slider, this.#word, this.#hint);
   }

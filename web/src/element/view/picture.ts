@@ -37,15 +37,15 @@ export class PictureView {
   readonly #mount: HTMLElement;
   readonly #canvas: HTMLCanvasElement;
   readonly #heat: HTMLCanvasElement;
-  readonly #grid = h('div', { class: 'grid', 'aria-hidden': 'true', hidden: true });
+  readonly #grid = h('div', { id: 'grid', class: 'grid', 'aria-hidden': 'true', hidden: true });
   readonly #rules = [h('div', { class: 'rule rule-x', 'aria-hidden': 'true' }), h('div', { class: 'rule rule-y', 'aria-hidden': 'true' })];
   readonly #grid_toggle = h('input', { type: 'checkbox', checked: true });
   readonly #looking_toggle = h('input', { type: 'checkbox' });
   readonly #caption: HTMLElement;
-  readonly #name = isolated('');
-  readonly #facts = h('p', { class: 'data' });
-  readonly #remarks = h('ul', { class: 'remarks' });
-  readonly #outside = h('div', { class: 'outside', role: 'alert', hidden: true });
+  readonly #name = isolated('', { id: 'picture-name' });
+  readonly #facts = h('p', { id: 'picture-facts', class: 'data' });
+  readonly #remarks = h('ul', { id: 'picture-remarks', class: 'remarks' });
+  readonly #outside = h('div', { id: 'outside-scope', class: 'outside', role: 'alert', hidden: true });
   readonly #cameras: HTMLButtonElement[];
   #has_picture = false;
   #crops_per_side = 0;
@@ -57,7 +57,7 @@ export class PictureView {
       on_files(this.input.files!);
       this.input.value = ''; // the same file chosen again is a choice too
     });
-    this.#canvas = h('canvas', { role: 'img', 'aria-label': strings.preview, hidden: true });
+    this.#canvas = h('canvas', { id: 'preview', role: 'img', 'aria-label': strings.preview, hidden: true });
     this.#heat = h('canvas', { class: 'heat', part: 'attention', 'aria-hidden': 'true', hidden: true });
     this.#mount = h(
       'div',

@@ -23,7 +23,7 @@ export class Samples {
 
   constructor(strings: Strings) {
     this.#strings = strings;
-    this.root = h('section', { class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true }, this.#lead, this.#list);
+    this.root = h('section', { id: 'samples', class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true }, this.#lead, this.#list);
   }
 
   /** @param scope  the one kind of picture that the model knows */

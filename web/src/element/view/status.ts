@@ -16,8 +16,8 @@ export class Status {
 
   constructor(strings: Strings, on_pause: () => void) {
     this.#strings = strings;
-    this.bar = h('progress', { class: 'progress', part: 'progress', 'aria-label': strings.progress, hidden: true });
-    this.#status = h('div', { role: 'status', 'aria-label': strings.status });
+    this.bar = h('progress', { id: 'progress', class: 'progress', part: 'progress', 'aria-label': strings.progress, hidden: true });
+    this.#status = h('div', { id: 'status', role: 'status', 'aria-label': strings.status });
     this.#pause = button(strings.pause, on_pause, { hidden: true });
     this.root = h('div', { class: 'statusbar', part: 'status' }, this.#status, this.#text, this.#pause);
   }

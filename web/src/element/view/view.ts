@@ -19,7 +19,7 @@ export interface ViewHandlers {
   composer: ComposerHandlers;
   models: ModelsHandlers;
   on_photo: (file: File) => void;
-  on_token: (token: number) => void;
+  on_token: () => void;
   on_pause: () => void;
   on_new_chat: () => void;
   on_export: (format: 'markdown' | 'json') => void;

@@ -1,18 +1,23 @@
 /**
- * Stands in for the engine where only the page is under test: the same calls as the bindings that
- * wasm-bindgen writes, with answers that depend on the words of the question. A model address
- * with `slow` in it takes its time, one with `broken` in it fails, and one with `drawn` in it is a model
- * that knows drawings only: a picture with `photo` in its name is none.
+ * Stands in for the engine where only the package is under test: the same calls as the bindings that wasm-bindgen writes,
+ * with answers that depend on the words of the question. A model address with `slow` in it takes its time, one with
+ * `broken` in it fails, and one with `drawn` in it is a model that knows drawings only: a picture with `photo` in its
+ * name is none.
  */
 
 const PASSES = 10;
 /** Long enough for a loaded machine to see a state that passes. */
 const SLOW_STEP_MS = 500;
+/** Visual tokens of a picture, and numbers of each. */
+const IMAGE_TOKENS = 16;
+const MOST_PICTURES = 8;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const fail = (code, message) => {
   throw { code, message };
 };
+/** What the worker has been given since it started: a crash that comes once must not come again. */
+const once = new Set();
 
 export default async function init({ module_or_path }) {
   await (await module_or_path).arrayBuffer();
@@ -31,9 +36,8 @@ export class Engine {
   #device;
   #scope;
   #context;
-  #picture = null;
-  #turns = [];
-  #passes = 0;
+  /** By key: name, info, and the passes that no answer has told yet. */
+  #pictures = new Map();
 
   static async load(url, device, context, on_event, stop) {
     if (url.includes('broken')) fail('tensor-missing', `tensor model.norm.weight is missing from ${url}model.safetensors`);
@@ -53,6 +57,11 @@ export class Engine {
 
   /** Reads every file of a converted model; the device is then called after what was read. */
   static async load_files(files, name, device, context, on_event, stop) {
+    // The package's own model, a checkpoint.
+    if (!(await files.size('manifest.json'))) {
+      for (const file of ['config.json', 'model.safetensors']) await files.read(file, 0, await files.size(file));
+      return Engine.load('', device, context, on_event, stop);
+    }
     const whole = async (file) => files.read(file, 0, await files.size(file));
     const read = [await whole('manifest.json')];
     const manifest = JSON.parse(new TextDecoder().decode(read[0]));
@@ -69,6 +78,7 @@ export class Engine {
     this.#context = context ?? 4096;
     this.#scope = scope;
     this.#device = { cpu: 'CPU (WebAssembly)', auto: 'WebGPU: stand-in', wgpu: 'WebGPU: stand-in' }[device] ?? device;
+    if (device === 'abacus') fail('option', '--device: there is no abacus');
     this.#step_ms = step_ms;
   }
 
@@ -81,85 +91,101 @@ export class Engine {
       crops_per_side: 3,
       crop_px: 336,
       image_px: 1008,
+      image_tokens: IMAGE_TOKENS,
       device_notice: this.#device === 'portable' ? 'its kernels argmax are not used' : null,
       context_tokens: this.#context,
+      vocabulary: 1000,
       random_weights: this.#scope === null,
       scope: this.#scope,
     };
   }
 
-  async set_image(name, bytes, on_event, stop) {
+  picture(key) {
+    return this.#pictures.get(key)?.info ?? null;
+  }
+
+  async read_picture(key, name, bytes, on_event, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
     for (let done = 0; done <= PASSES; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
       on_event({ type: 'progress', phase: 'vision', done, total: PASSES });
       await pause(name.includes('slow') ? SLOW_STEP_MS : this.#step_ms);
     }
-    this.#picture = name;
-    this.#turns = [];
-    this.#passes = PASSES;
     const notices = name.includes('animated') ? ['Animated: the first frame was taken.'] : [];
     const outside_scope = this.#scope !== null && name.includes('photo');
-    return { width: 1200, height: 800, notices, outside_scope, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
+    const info = { width: 1200, height: 800, notices, outside_scope, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
+    this.#hold(key, { name, info, passes: PASSES });
+    return info;
   }
 
-  clear_image() {
-    this.#picture = null;
-    this.#turns = [];
+  /** The name's letters, so that a picture that is taken up again is known. */
+  async features(key) {
+    const { name } = this.#pictures.get(key);
+    return Float32Array.from({ length: 64 }, (_, at) => name.charCodeAt(at) || 0);
   }
 
-  async ask(text, options, on_event, stop) {
-    if (text.includes('context')) fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
-    const answer = await this.#answer(text, options, on_event, stop);
-    this.#turns.push(text);
-    return answer;
+  restore_picture(key, info, features) {
+    if (features.length !== 64) fail('option', `features: ${features.length} numbers; this model has 64`);
+    const name = String.fromCharCode(...features).replace(/\0+$/, '');
+    const restored = { ...info, vision_passes: 0, vision_ms: 0 };
+    this.#hold(key, { name, info: restored, passes: 0 });
+    return restored;
   }
 
-  async regenerate(options, on_event, stop) {
-    const text = this.#turns.at(-1) ?? fail('option', 'nothing was asked yet');
-    return this.#answer(`${text} (again)`, options, on_event, stop);
-  }
-
-  new_chat() {
-    this.#turns = [];
-  }
-
-  free() {}
-
-  async #answer(question, options, on_event, stop) {
+  async reply({ picture, before, question, begun, options }, on_event, stop) {
+    const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
+    if (question.includes('context')) fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
     on_event({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
     if (question.includes('lost card')) fail('device-lost', 'the graphics device was lost (reset)');
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
-    const pieces = this.#words(question, options).match(/\S+\s*/g);
+    const pieces = this.#words(question, options, held, before).match(/\S+\s*/g);
     const most = options.max_new_tokens ?? Infinity;
     const slow = question.includes('slow');
-    let text = '';
-    let tokens = 0;
+    let tokens = begun.length;
     let stop_reason = 'stop';
-    for (const piece of pieces) {
+    for (const [at, piece] of pieces.entries()) {
+      if (at < begun.length) continue;
       await pause(slow ? 60 : 2);
       if (stop.stopped || tokens >= most) {
         stop_reason = stop.stopped ? 'stopped' : 'length';
         break;
       }
-      on_event({ type: 'piece', text: piece });
-      text += piece;
+      on_event({ type: 'piece', text: piece, id: at });
       tokens += 1;
-      if (question.includes('lose') && tokens === 3) return this.#panicInTask();
+      if (question.includes('lose always') && tokens - begun.length === 3) return this.#panicInTask();
+      if (question.includes('lose once') && begun.length === 0 && tokens === 3) return this.#panicInTask();
     }
-    const vision_passes = this.#passes;
-    this.#passes = 0;
+    const vision_passes = held?.passes ?? 0;
+    if (held) held.passes = 0;
     return {
-      text,
+      text: pieces.slice(0, tokens).join(''),
+      token_ids: Array.from({ length: tokens }, (_, at) => at),
       stop_reason,
-      prompt_tokens: 64 + 40 * this.#turns.length,
+      prompt_tokens: 64 + 40 * before.length,
       new_prompt_tokens: 40,
+      image_tokens: held ? IMAGE_TOKENS : 0,
       answer_tokens: tokens,
       vision_passes,
       timings_ms: {},
       tokens_per_second: 11.3,
+      device: this.#device,
     };
+  }
+
+  /** All on one place: that of the token that looked. */
+  async attention({ begun }) {
+    const shares = new Float32Array(IMAGE_TOKENS);
+    shares[(begun.length - 1) % IMAGE_TOKENS] = 1;
+    return shares;
+  }
+
+  free() {}
+
+  #hold(key, picture) {
+    this.#pictures.delete(key);
+    this.#pictures.set(key, picture);
+    if (this.#pictures.size > MOST_PICTURES) this.#pictures.delete(this.#pictures.keys().next().value);
   }
 
   /** As a panic does in a task: an error that no promise carries, and an answer that never comes. */
@@ -170,18 +196,22 @@ export class Engine {
     return new Promise(() => {});
   }
 
-  #words(question, options) {
+  #words(question, options, held, before) {
     if (question.includes('markup')) {
       return 'Before <img src="https://example.com/x.png" onerror="document.title=1"> <script>document.title=2</script> [link](https://example.com/) ![picture](https://example.com/y.png) **after**';
     }
     if (question.includes('markdown')) {
       return 'It shows **three boats** in a *harbour*:\n\n- a red one, `left`\n- a white one\n- a small ferry\n\n1. First\n2. Second\n\n```\nlet crops = 3 * 3;\n<b>not bold</b>\n```\n\nAnd a lighthouse.';
     }
+    if (question.startsWith('say: ')) return question.slice(5);
     if (question.includes('options')) return JSON.stringify(options);
     if (question.includes('slow')) return 'word '.repeat(200);
     if (question.includes('harbour')) {
       return 'The picture shows a **harbour at dusk**. Three boats are moored along the quay:\n\n- a red fishing boat, number `HB 27`, at the left;\n- a white sailing boat with furled sails;\n- a small ferry in the distance.\n\nThe sign at the lower right reads *Pier 7*. The lighthouse is lit, so it is probably after sunset.';
     }
-    return `${this.#picture ? `About ${this.#picture}` : 'Without a picture'}, turn ${this.#turns.length + 1}: you asked ${question}`;
+    // The same question once more is asked again.
+    const again = once.has(JSON.stringify([question, before.length, held?.name])) ? ' (again)' : '';
+    once.add(JSON.stringify([question, before.length, held?.name]));
+    return `${held ? `About ${held.name}` : 'Without a picture'}, turn ${before.length + 1}: you asked ${question}${again}`;
   }
 }

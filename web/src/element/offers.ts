@@ -1,0 +1,57 @@
+/** What the element offers to begin with: sample pictures, and questions that suit picture and model. */
+
+import type { Model } from '../api/model.js';
+import type { Strings } from './strings/index.js';
+import type { ShownPicture } from './view/picture.js';
+import { previewOf } from './view/preview.js';
+import type { View } from './view/view.js';
+
+export class Offers {
+  readonly #view: View;
+  readonly #strings: Strings;
+  #offered = '';
+  #scope: string | null = null;
+  #picture: ShownPicture | null = null;
+
+  constructor(view: View, strings: Strings) {
+    this.#view = view;
+    this.#strings = strings;
+  }
+
+  /** The pictures that come with a model. @param is_current  whether it is still the one in use when they are there */
+  async samplesOf(model: Model, is_current: () => boolean, on_choose: (picture: ShownPicture) => void): Promise<void> {
+    const samples = await model.samples().catch(() => []);
+    const offered: { picture: ShownPicture; alt: string }[] = [];
+    for (const { bytes, alt, questions } of samples) {
+      const name = this.#strings.sampleName(offered.length + 1);
+      const file = new Blob([bytes]);
+      const preview = await previewOf(file);
+      if (preview) offered.push({ picture: { file, name, preview, remarks: [], questions }, alt });
+    }
+    if (is_current()) this.#view.samples.offer(offered, ({ picture }) => on_choose(picture));
+  }
+
+  /** @param scope  the one kind of picture that the model knows */
+  setScope(scope: string | null): void {
+    this.#scope = scope;
+    this.#view.samples.setScope(scope);
+    this.#offerQuestions();
+  }
+
+  setPicture(picture: ShownPicture | null): void {
+    this.#picture = picture;
+    this.#view.samples.setCurrent(picture);
+    this.#offerQuestions();
+  }
+
+  /** A sample brings its own; else there are some that suit the model. */
+  #offerQuestions() {
+    const questions = this.#picture?.questions ?? [];
+    const offered = JSON.stringify([questions, this.#scope]);
+    if (offered === this.#offered) return; // new buttons would drop the focus
+    this.#offered = offered;
+    this.#view.composer.suggest(questions);
+    const { starters } = this.#strings;
+    this.#view.conversation.setStarters(questions.length > 0 ? [] : this.#scope === 'drawn_scenes' ? starters.drawn_scenes : starters.any);
+  }
+}

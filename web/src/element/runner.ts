@@ -1,0 +1,241 @@
+/** Keeps a model running for the element: loads it, says what goes wrong with it, and offers to start it again. */
+
+import type { Chat } from '../api/chat.js';
+import type { InfLlavaError } from '../api/errors.js';
+import { Model, type LoadOptions } from '../api/model.js';
+import type { ModelInfo, Progress } from '../engine/protocol.js';
+import type { Emit } from './events.js';
+import type { Strings } from './strings/index.js';
+import type { Trouble } from './view/notice.js';
+import type { View } from './view/view.js';
+
+export interface RunnerHandlers {
+  /** Another model is loaded now than the one before. */
+  on_another: () => void;
+  on_info: (info: ModelInfo) => void;
+  /** Loading began or ended. */
+  on_change: () => void;
+  /** An engine that somebody had restarted runs. */
+  on_restarted: () => void;
+}
+
+export class Runner {
+  readonly #view: View;
+  readonly #strings: Strings;
+  readonly #emit: Emit;
+  readonly #handlers: RunnerHandlers;
+  #options: LoadOptions = {};
+  #model: Model | null = null;
+  #chat: Chat | null = null;
+  #loading: AbortController | null = null;
+  #downloading = false;
+  /** Something was wrong, and is until the model runs. */
+  #trouble = false;
+  /** Answers a question about a download. */
+  #decide: (agreed: boolean) => void = () => {};
+  /** Whether the model can be asked, once that is known. */
+  running: Promise<boolean> = Promise.resolve(false);
+
+  constructor(view: View, strings: Strings, emit: Emit, handlers: RunnerHandlers) {
+    this.#view = view;
+    this.#strings = strings;
+    this.#emit = emit;
+    this.#handlers = handlers;
+  }
+
+  get model(): Model | null {
+    return this.#model;
+  }
+
+  get chat(): Chat | null {
+    return this.#chat;
+  }
+
+  get loading(): boolean {
+    return this.#loading !== null;
+  }
+
+  /** Whether the engine is gone until somebody restarts it. */
+  get lost(): boolean {
+    return this.#model?.state === 'lost';
+  }
+
+  /** Begins with a model, or goes over to another. */
+  use(options: LoadOptions): void {
+    const again = this.#model !== null;
+    this.end();
+    this.#options = options;
+    try {
+      this.#model = new Model(options);
+    } catch (error) {
+      this.#fail(this.#strings.engineFailed, { title: this.#strings.failure.load, message: (error as Error).message }, error as InfLlavaError);
+      return;
+    }
+    this.#model.addEventListener('state', this.#onState);
+    this.#model.addEventListener('progress', this.#onProgress);
+    this.#chat = this.#model.chat();
+    if (again) this.#handlers.on_another();
+    this.load();
+  }
+
+  /** Loads the model; goes on where a stop interrupted it. */
+  load(): void {
+    const model = this.#model;
+    if (model && !this.#loading) this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details, signal) }));
+  }
+
+  /** Stops the loading; what was downloaded is kept. */
+  stop(): void {
+    this.#loading?.abort();
+  }
+
+  /** Takes away what was said about a question; trouble with the model stays. */
+  clearNotice(): void {
+    if (!this.#trouble) this.#view.chat_notice.hide();
+  }
+
+  /** Lets the model go. */
+  end(): void {
+    this.#decide(false);
+    this.#loading?.abort();
+    this.#loading = null;
+    const model = this.#model;
+    this.#model = this.#chat = null;
+    this.running = Promise.resolve(false);
+    model?.removeEventListener('state', this.#onState);
+    model?.removeEventListener('progress', this.#onProgress);
+    model?.unload();
+  }
+
+  async #run(model: Model, start: (signal: AbortSignal) => Promise<ModelInfo>): Promise<boolean> {
+    const { status, picture, facts } = this.#view;
+    const loading = new AbortController();
+    this.#loading = loading;
+    this.#trouble = false;
+    this.#downloading = false;
+    this.#view.chat_notice.hide();
+    facts.show(null);
+    status.say(this.#strings.loadingEngine);
+    status.begin();
+    this.#handlers.on_change();
+    try {
+      const info = await start(loading.signal);
+      if (this.#model !== model) return false;
+      facts.show(info);
+      picture.setGeometry(info);
+      this.#handlers.on_info(info);
+      status.say(this.#strings.ready(info));
+      this.#emit('ready', info);
+      return true;
+    } catch (error) {
+      if (this.#model === model) this.#loadFailed(error as InfLlavaError);
+      return false;
+    } finally {
+      if (this.#loading === loading) {
+        this.#loading = null;
+        status.end();
+        this.#handlers.on_change();
+      }
+    }
+  }
+
+  /** Nothing large is downloaded before this is answered. */
+  #confirm(details: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<boolean> {
+    const asked = details as { name?: string; license?: string; bytes: number; total: number; kept: boolean };
+    const strings = this.#strings;
+    this.#view.status.end();
+    this.#view.status.say(strings.downloadWaits);
+    return new Promise<boolean>((resolve) => {
+      this.#decide = resolve;
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+      const agree = () => {
+        this.#view.chat_notice.hide();
+        this.#view.status.say(strings.loadingEngine);
+        // Only a page may ask that what it keeps is not cleared away; a refusal changes nothing now.
+        navigator.storage?.persist?.().catch(() => false);
+        resolve(true);
+      };
+      const actions = [{ label: strings.download(asked.bytes), run: agree }];
+      this.#view.chat_notice.show({ title: strings.consentTitle(asked), message: strings.consentMessage(asked), actions });
+    });
+  }
+
+  #loadFailed(error: InfLlavaError) {
+    const strings = this.#strings;
+    if (this.lost) {
+      this.#lost();
+      return;
+    }
+    const again = { label: strings.loadAgain, run: () => this.load() };
+    if (error.code === 'quota') {
+      const details = error.details as unknown as { needed?: number; free: number };
+      const message = details.needed === undefined ? error.message : strings.quotaMessage({ needed: details.needed, free: details.free });
+      const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }) };
+      this.#fail(strings.engineFailed, { title: strings.failure.quota, message, advice: strings.advice['quota'] ?? '', actions: [without, again] }, error);
+    } else if (error.code === 'stopped' || error.code === 'consent') {
+      const paused = this.#downloading && this.#options.keep !== false;
+      const ended = paused ? strings.downloadPaused : strings.engineStopped;
+      this.#fail(ended, { title: ended, actions: [paused ? { ...again, label: strings.resume } : again] });
+    } else if (error.code === 'crashed') {
+      this.#fail(strings.engineFailed, { title: strings.failure.crash, message: this.#because(error), advice: strings.advice[error.code] ?? '', actions: [again] }, error);
+    } else {
+      this.#fail(strings.engineFailed, { title: strings.failure.load, message: error.message, advice: strings.advice[error.code] ?? '', actions: [again] }, error);
+    }
+  }
+
+  readonly #onProgress = (event: Event) => {
+    const progress = (event as CustomEvent<Progress>).detail;
+    const { phase, done, total } = progress;
+    this.#downloading ||= phase === 'download';
+    if (this.#loading && phase !== 'engine') this.#view.status.say(this.#strings.loading(phase));
+    this.#view.status.advance(phase, done, total);
+    this.#emit('progress', progress);
+  };
+
+  readonly #onState = () => {
+    const { state } = this.#model!;
+    this.#emit('state', { state });
+    if (state === 'recovering' && !this.#loading) {
+      this.#view.status.say(this.#strings.recovering);
+      this.#view.status.begin();
+    } else if (state === 'lost') this.#lost();
+    else if (state === 'ready') this.#view.facts.show(this.#model!.info());
+  };
+
+  /** The engine is gone, and did not come back by itself. */
+  #lost() {
+    const strings = this.#strings;
+    const model = this.#model!;
+    const trouble = model.trouble!;
+    const { code, message } = trouble;
+    this.running = Promise.resolve(false);
+    this.#view.facts.show(null);
+    const restart = (context?: number) => {
+      this.running = this.#run(model, (signal) => model.restart({ signal, ...(context && { context }) }));
+      void this.running.then((running) => running && this.#handlers.on_restarted());
+    };
+    const advice = strings.advice[code] ?? '';
+    if (code === 'out-of-memory') {
+      const smaller = model.smallerContext;
+      const actions = [{ label: strings.smallerContext(smaller), run: () => restart(smaller) }];
+      this.#fail(strings.engineFailed, { title: strings.failure[code], message, advice, actions }, trouble);
+      return;
+    }
+    const title = code === 'device-lost' ? strings.failure[code] : strings.failure.crash;
+    const actions = [{ label: strings.restart, run: () => restart() }];
+    this.#fail(strings.engineFailed, { title, message: this.#because(trouble), advice, actions }, trouble);
+  }
+
+  #because({ code, message }: InfLlavaError): string {
+    if (code !== 'crashed') return message;
+    return message && message !== code ? this.#strings.crashedMessage(message) : this.#strings.crashedSilently;
+  }
+
+  #fail(status: string, trouble: Trouble, error?: InfLlavaError) {
+    this.#trouble = true;
+    this.#view.status.end();
+    this.#view.status.say(status);
+    this.#view.chat_notice.show(trouble);
+    if (error) this.#emit('error', { code: error.code ?? 'page', message: error.message });
+  }
+}
