@@ -13,20 +13,29 @@ const policy = globalThis.trustedTypes?.createPolicy('inf-llava-page', {
 /** Longer than this the page does not wait: it works without. */
 const PATIENCE_MS = 1000;
 
-/** Done when what is fetched from now on is kept for a visit without a network, or when that cannot be had. */
-export async function workOffline() {
+/**
+ * Done when what is fetched from now on is kept for a visit without a network, or when that cannot be had soon.
+ * @param {Promise<unknown>} fetched  when the page has all that it is made of
+ */
+export function workOffline(fetched) {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return; // no HTTPS, or a browser without it
-  try {
-    const first = !serviceWorker.controller;
-    const controlled = new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
-    const registration = await serviceWorker.register(policy?.createScriptURL(WORKER) ?? WORKER);
-    // A page that was loaded past its caches is never controlled.
-    if (first && !registration.active) await Promise.race([controlled, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
-    if (first) registration.active?.postMessage({ files: files() });
-  } catch {
-    // Storage is blocked, or the site lacks the file.
-  }
+  // Storage may be blocked, or the site lack the file.
+  const controlled = control(serviceWorker, fetched).catch(() => {});
+  return Promise.race([controlled, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+}
+
+/** @param {ServiceWorkerContainer} container @param {Promise<unknown>} fetched */
+async function control(container, fetched) {
+  const first = !container.controller;
+  const controlled = new Promise((resolve) => container.addEventListener('controllerchange', resolve, { once: true }));
+  const registration = await container.register(policy?.createScriptURL(WORKER) ?? WORKER);
+  if (!first) return;
+  // A page that was loaded past its caches is never controlled.
+  if (!registration.active) await controlled;
+  await fetched;
+  const worker = registration.active ?? container.controller;
+  worker?.postMessage({ files: files() });
 }
 
 /** What the page was made of before anything was kept. The browser does not count the icon. */

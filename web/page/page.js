@@ -19,7 +19,7 @@ document.getElementById('show-full-model').addEventListener('click', () => {
   help.scrollIntoView({ block: 'nearest' });
 });
 
-// What is fetched from here on is kept for a visit without a network.
-await workOffline();
-await import('../inf-llava/define.js');
+const defined = import('../inf-llava/define.js');
+// What is fetched from then on is kept for a visit without a network.
+await Promise.all([defined, workOffline(defined)]);
 chat.load();

@@ -103,10 +103,10 @@ test('what is large is asked for first: name, size, licence; and can be deleted'
   assert.equal(gets(away, SHARD).length, 0, 'nothing before the answer');
   await button('Download 24 MB').click();
   await says(p.page.locator('#device'), read);
-  await p.page.getByText('Settings').click();
-  await says(p.page.getByRole('list', { name: 'Models kept' }), 'INF-LLaVA, 4 bits · 24 MB');
+  await p.page.getByText('Settings', { exact: true }).click();
+  await says(p.page.getByRole('list', { name: 'Kept in this browser' }), 'INF-LLaVA, 4 bits · 24 MB');
   await button('Delete: INF-LLaVA').click();
-  await says(p.page.getByRole('list', { name: 'Models kept' }), 'No model is kept');
+  await says(p.page.getByRole('list', { name: 'Kept in this browser' }), 'Nothing is kept');
   await p.page.reload();
   await says(question, 'Download INF-LLaVA');
 });
@@ -123,7 +123,7 @@ test('a pause keeps what has come, and going on takes the rest', async () => {
   };
   const away = await host(files, { fault });
   await openModel(away.url);
-  await p.page.waitForFunction(() => /^6\.0 MB of 12 MB/.test(document.getElementById('progress').getAttribute('aria-valuetext') ?? ''));
+  await p.page.locator('#progress[aria-valuetext^="6.0 MB of 12 MB"]').waitFor({ state: 'attached' });
   await p.stop.click();
   await says(p.page.getByRole('alert'), 'Download paused');
   slow = false;
@@ -143,7 +143,7 @@ test('a tab that dies in the middle leaves a beginning, which the next one goes 
   };
   const away = await host(files, { fault });
   await openModel(away.url);
-  await p.page.waitForFunction(() => /^5\.5 MB of 12 MB/.test(document.getElementById('progress').getAttribute('aria-valuetext') ?? ''));
+  await p.page.locator('#progress[aria-valuetext^="5.5 MB of 12 MB"]').waitFor({ state: 'attached' });
   slow = false;
   await p.page.reload();
   await says(p.page.locator('#device'), read);
@@ -308,8 +308,8 @@ test('a folder picked from disk needs no server', async () => {
   for (const [name, content] of files) await writeFile(join(folder, name), content);
   await open('?model=models/drawn/');
   await says(p.status, 'Ready');
-  await p.page.locator('#full-model summary').click();
-  await p.page.getByLabel('Model folder').setInputFiles(folder);
+  await p.page.getByText('Settings', { exact: true }).click();
+  await p.page.getByLabel('Open a model folder').setInputFiles(folder);
   await says(p.page.locator('#device'), read);
   await rm(folder, { recursive: true });
 });

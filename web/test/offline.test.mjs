@@ -62,7 +62,7 @@ test('with a network the newest page is shown', async () => {
   const server = await serve(folder);
   const context = await browser.newContext();
   await (await visit(context, server.url)).close();
-  await writeFile(join(folder, 'style.css'), 'body { color: rgb(1, 2, 3); }');
+  await writeFile(join(folder, 'page.css'), 'body { color: rgb(1, 2, 3); }');
   const colour = (page) => page.evaluate(() => getComputedStyle(document.body).color);
   const online = await visit(context, server.url);
   assert.equal(await colour(online), 'rgb(1, 2, 3)');

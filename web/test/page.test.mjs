@@ -12,7 +12,8 @@ const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR42mM4YaMBRAwQCgAjXgSxhgLRkwAAAABJRU5ErkJggg==',
   'base64',
 );
-const file = (name, buffer = PNG) => ({ name, mimeType: 'image/png', buffer });
+/** Pictures of other names are other pictures: what stands behind the end of a PNG is not looked at, but counts. */
+const file = (name, buffer = Buffer.concat([PNG, Buffer.from(name)])) => ({ name, mimeType: 'image/png', buffer });
 
 async function choose(name, buffer) {
   await p.image.setInputFiles(file(name, buffer));
@@ -23,24 +24,35 @@ async function ask(text) {
   await p.message.press('Enter');
 }
 
+const pixelAt = (x, y) =>
+  p.page.locator('#preview').evaluate((canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data], [x, y]);
+
+/** The focused element's id, or its text: within the element, or on the page. */
+const focused = () =>
+  p.page.evaluate(() => {
+    const { activeElement } = document;
+    const inner = activeElement?.shadowRoot?.activeElement ?? activeElement;
+    return inner?.id || inner?.textContent.trim();
+  });
+
 /** Drops or pastes a file on an element of the page. */
 function transfer(type, target, name, bytes = [...PNG]) {
-  return p.page.evaluate(
-    ([type, target, name, bytes]) => {
+  return p.page.locator(target).evaluate(
+    (node, [type, name, bytes]) => {
       const data = new DataTransfer();
       data.items.add(new File([Uint8Array.from(bytes)], name, { type: 'image/png' }));
-      const init = { bubbles: true, cancelable: true };
+      const init = { bubbles: true, cancelable: true, composed: true };
       const event = type === 'paste'
         ? new ClipboardEvent(type, { ...init, clipboardData: data })
         : new DragEvent(type, { ...init, dataTransfer: data });
-      document.querySelector(target).dispatchEvent(event);
+      node.dispatchEvent(event);
     },
-    [type, target, name, bytes],
+    [type, name, bytes],
   );
 }
 
 test('the shell is useful before the engine arrives', async () => {
-  const slow = await serve(site.folder, { delay_ms: (path) => (path.startsWith('/web/') ? 60_000 : 0) });
+  const slow = await serve(site.folder, { delay_ms: (path) => (path === '/inf-llava/worker.js' ? 60_000 : 0) });
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(slow.url, { waitUntil: 'commit' });
@@ -66,7 +78,7 @@ test('?device= and ?model= reach the engine, and nonsense is refused', async () 
   await says(p.status, 'Ready on CPU (WebAssembly)');
   await p.context.close();
   await open('?device=abacus');
-  await says(p.page.getByRole('alert'), 'There is no device “abacus”');
+  await says(p.page.getByRole('alert'), 'there is no device “abacus”');
   await p.context.close();
   await open('?model=javascript:alert(1)');
   await says(p.page.getByRole('alert'), 'no address of a model folder');
@@ -82,7 +94,7 @@ test('a picture from the picker: preview, grid, facts', async () => {
   await says(p.page.locator('#picture-facts'), '1200 × 800 px, seen at 1008 × 1008 in 3 × 3 crops · 10 passes');
   await p.page.getByLabel('Crop grid').uncheck();
   assert.equal(await p.page.locator('#grid').isVisible(), false);
-  const pixel = await p.page.evaluate(() => [...document.getElementById('preview').getContext('2d').getImageData(5, 5, 1, 1).data]);
+  const pixel = await pixelAt(5, 5);
   assert.deepEqual(pixel, [200, 60, 40, 255]);
   clean();
 });
@@ -100,10 +112,8 @@ test('the preview is padded with the model’s padding colour', async () => {
     document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));
   });
   await says(p.status, 'Picture ready');
-  const pixel = (x, y) =>
-    p.page.evaluate(([x, y]) => [...document.getElementById('preview').getContext('2d').getImageData(x, y, 1, 1).data], [x, y]);
-  assert.deepEqual(await pixel(500, 20), [122, 116, 104, 255]);
-  assert.deepEqual(await pixel(500, 500), [0, 0, 0, 255]);
+  assert.deepEqual(await pixelAt(500, 20), [122, 116, 104, 255]);
+  assert.deepEqual(await pixelAt(500, 500), [0, 0, 0, 255]);
 });
 
 test('a picture dropped anywhere', async () => {
@@ -180,7 +190,7 @@ test('stop ends an answer and keeps what came', async () => {
   assert.match(await p.answers.innerText(), /^(word ?)+$/);
   assert.equal(await p.message.inputValue(), 'next question');
   assert.equal(await p.stop.isDisabled(), true);
-  assert.equal(await p.page.evaluate(() => document.activeElement.id), 'message');
+  assert.equal(await focused(), 'message');
   await p.send.click();
   await says(p.answers.nth(1), 'next question');
 });
@@ -388,48 +398,68 @@ test('a model that cannot be loaded: what, and again; the question comes back', 
   await says(p.page.getByRole('alert'), 'tensor model.norm.weight is missing');
 });
 
-for (const [kind, question] of [['in a command', 'panic'], ['in a task', 'lose yourself']]) {
-  test(`a crash ${kind}: conversation and question kept, restart reads the picture again`, async () => {
+test('a crash in the middle of an answer: another engine goes on by itself', async () => {
+  await ready();
+  await choose('chart.png');
+  await ask('one');
+  await says(p.status, 'Answer complete');
+  await p.status.evaluate((status) => {
+    window.said = [];
+    new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+  });
+  await ask('lose once yourself');
+  await says(p.answers.nth(1), 'About chart.png, turn 2: you asked lose once yourself');
+  await says(p.status, 'Answer complete');
+  assert.match((await p.page.evaluate(() => window.said)).join('\n'), /The engine was lost\. It is started again/);
+  assert.equal(await p.page.getByRole('alert').count(), 0);
+  await ask('three');
+  await says(p.answers.nth(2), 'About chart.png, turn 3: you asked three');
+});
+
+test('a crash that comes back: conversation kept, the answer goes on after a restart', async () => {
+  await ready();
+  await choose('chart.png');
+  await ask('one');
+  await says(p.status, 'Answer complete');
+  await ask('lose always yourself, as long as there are words');
+  await says(p.page.getByRole('alert'), 'The engine crashed');
+  await says(p.page.getByRole('alert'), 'unreachable');
+  await says(p.answers.nth(0), 'turn 1');
+  assert.match(await p.answers.nth(1).innerText(), /^About chart\.png, turn 2: you asked\s*$/);
+  await p.page.getByRole('button', { name: 'Restart engine' }).click();
+  // It loses itself every three words; once by itself, once by the button.
+  await says(p.answers.nth(1), /lose always yourself, as long$/);
+  await p.page.getByRole('button', { name: 'Restart engine' }).click();
+  await says(p.answers.nth(1), /as long as there are words$/);
+  await says(p.status, 'Answer complete');
+  assert.equal(await p.page.getByRole('alert').count(), 0);
+  await ask('two');
+  await says(p.answers.last(), 'About chart.png, turn 3: you asked two');
+});
+
+for (const [question, title, reason] of [['panic', 'The engine crashed', 'unreachable'], ['lost card', 'The graphics card was lost', 'the graphics device was lost (reset)']]) {
+  test(`${title}, and again after a restart: a new chat does without that question`, async () => {
     await ready();
-    await choose('chart.png');
-    await ask('one');
-    await says(p.status, 'Answer complete');
     await ask(question);
-    await says(p.page.getByRole('alert'), 'The engine crashed');
-    await says(p.page.getByRole('alert'), 'unreachable');
-    await says(p.answers, 'turn 1');
-    assert.equal(await p.message.inputValue(), question);
+    await says(p.page.getByRole('alert'), title);
+    await says(p.page.getByRole('alert'), reason);
     await p.page.getByRole('button', { name: 'Restart engine' }).click();
-    await says(p.status, 'Picture ready');
-    assert.equal(await p.page.getByRole('alert').count(), 0);
-    await says(p.conversation, 'It remembers nothing of what stands above');
-    await says(p.page.locator('article.past'), 'turn 1');
-    await p.message.fill('two');
-    await p.send.click();
-    await says(p.answers.last(), 'About chart.png, turn 1: you asked two');
+    await says(p.page.getByRole('alert'), title);
+    await p.new_chat.click();
+    await p.page.getByRole('button', { name: 'Restart engine' }).click();
+    await says(p.status, 'Ready on');
+    await ask('two');
+    await says(p.answers.last(), 'you asked two');
   });
 }
 
-test('a lost graphics card: said as such, and a restart goes on', async () => {
-  await ready();
-  await ask('lost card');
-  await says(p.page.getByRole('alert'), 'The graphics card was lost');
-  await says(p.page.getByRole('alert'), 'the graphics device was lost (reset)');
-  assert.equal(await p.message.inputValue(), 'lost card');
-  await p.page.getByRole('button', { name: 'Restart engine' }).click();
-  await p.message.fill('two');
-  await p.send.click();
-  await says(p.answers.last(), 'you asked two');
-});
-
 test('no room on the graphics card: half the context is offered, and half of that', async () => {
   await ready();
+  await ask('no room');
+  // The question is asked again with each.
   for (const [had, offered] of [['4096', '2,048'], ['2048', '1,024'], ['1024', '1,024']]) {
-    await p.message.fill('no room');
-    await p.send.click();
     await says(p.page.getByRole('alert'), `no room for ${had} tokens`);
     await p.page.getByRole('button', { name: `Restart with room for ${offered} tokens` }).click();
-    await says(p.status, 'Ready on');
   }
 });
 
@@ -440,7 +470,7 @@ test('a device that is not the one that was looked for says why', async () => {
 
 test('a worker that is not there is a crash, not a silence', async () => {
   const partial = await assembleWithMock();
-  await rm(`${partial.folder}/web/worker.js`);
+  await rm(`${partial.folder}/inf-llava/worker.js`);
   const other = await serve(partial.folder);
   await open('', { url: other.url });
   await says(p.page.getByRole('alert'), 'The engine crashed');
@@ -450,7 +480,7 @@ test('a worker that is not there is a crash, not a silence', async () => {
 
 test('an engine that is not there is said', async () => {
   const partial = await assembleWithMock();
-  await rm(`${partial.folder}/inf-llava_bg.wasm`);
+  await rm(`${partial.folder}/inf-llava/inf-llava.wasm`);
   const other = await serve(partial.folder);
   await open('', { url: other.url });
   await says(p.page.getByRole('alert'), 'the engine did not arrive');
@@ -487,7 +517,7 @@ test('settings reach the engine, from the address and from the page', async () =
   await ready('?temperature=0&max_new_tokens=24');
   await ask('options');
   await says(p.answers, '{"temperature":0,"max_new_tokens":24}');
-  await p.page.getByText('Settings').click();
+  await p.page.getByText('Settings', { exact: true }).click();
   await p.page.getByLabel('Seed').fill('7');
   await p.page.getByLabel('Temperature').fill('');
   await p.page.getByLabel('Max new tokens').fill('1');
@@ -500,7 +530,6 @@ test('settings reach the engine, from the address and from the page', async () =
 test('the keyboard does everything', async () => {
   await ready();
   p.page.on('filechooser', () => {}); // caught from here on: the wait below may begin after the key is pressed
-  const focused = () => p.page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
   const tabTo = async (name) => {
     for (let i = 0; i < 25; i += 1) {
       if ((await focused()) === name) return;
@@ -545,10 +574,11 @@ test('an input method’s Enter does not send', async () => {
 
 test('progress is a progress bar with words', async () => {
   await open('?model=models/slow/');
-  await p.page.waitForFunction(() => /of 9.6 MB/.test(document.getElementById('progress').getAttribute('aria-valuetext')));
+  const bar = p.page.locator('#progress');
+  await bar.and(p.page.locator('[aria-valuetext*="of 9.6 MB"]')).waitFor();
   await p.progress.waitFor();
   await choose('slow.png');
-  await p.page.waitForFunction(() => /\d of 10 passes/.test(document.getElementById('progress').getAttribute('aria-valuetext')));
+  await bar.and(p.page.locator('[aria-valuetext*="of 10 passes"]')).waitFor();
   await says(p.status, 'Picture ready');
   assert.equal(await p.progress.count(), 0);
 });
@@ -582,10 +612,10 @@ for (const width of [320, 390, 700, 1024, 1600]) {
     await choose(`${'a-very-long-file-name-'.repeat(6)}.png`);
     await ask('markdown and a-very-long-word-that-has-no-place-to-break-'.repeat(3));
     await says(p.status, 'Answer complete');
-    await p.page.getByText('Settings').click();
+    await p.page.getByText('Settings', { exact: true }).click();
     const { overflow, small } = await p.page.evaluate(() => ({
       overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      small: [...document.querySelectorAll('button, summary, textarea, label.button, label.switch, .panel input')]
+      small: [...document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll('button, summary, textarea, label.button, label.switch, .panel input:not(.unseen)')]
         .filter((node) => node.checkVisibility())
         .map((node) => ({ name: node.textContent || node.id, ...node.getBoundingClientRect().toJSON() }))
         .filter(({ width, height }) => width < 24 || height < 24),

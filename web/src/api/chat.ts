@@ -132,6 +132,7 @@ export class Chat {
   clear(): void {
     const { picture, info } = this.#topic;
     this.#topics.splice(0, Infinity, { picture, info, turns: [] });
+    this.#broken = null;
   }
 
   /**

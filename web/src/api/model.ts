@@ -26,6 +26,7 @@ export interface LoadOptions extends WatchOptions {
   workerUrl?: string | URL;
 }
 
+const DEVICES: readonly Device[] = ['auto', 'wgpu', 'portable', 'cpu'];
 /** Engines of this page by what they run. */
 const hosts = shared('hosts', () => new Map<string, Host>());
 let picked_folders = 0;
@@ -60,6 +61,7 @@ export class Model extends EventTarget {
   /** A handle, before anything is loaded: {@link load} is what most need. */
   constructor({ url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl }: LoadOptions = {}) {
     super();
+    if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${device}”; use ${DEVICES.join(', ')}`);
     const worker_url = absolute(workerUrl ?? defaultModel.worker());
     const wasm_url = absolute(wasmUrl ?? defaultModel.wasm()).href;
     const place = placeOf(url, files);
