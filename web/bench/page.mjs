@@ -3,10 +3,9 @@
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askWorker, launchBrowser, REPOSITORY } from '../test/harness.mjs';
+import { askWorker, copyEngine, launchBrowser, REPOSITORY } from '../test/harness.mjs';
 import { serve } from '../test/server.mjs';
 
-const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
 const HERE = join(REPOSITORY, 'web/bench');
 
 export const RUNS = Number(process.env.RUNS ?? 5);
@@ -15,9 +14,7 @@ export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(v
 /** A browser and a server with the engine; `time(command)` is as `ours.worker.js` answers. */
 export async function openBench() {
   const folder = await mkdtemp(join(tmpdir(), 'inf-llava-bench-'));
-  for (const name of ['inf-llava.js', 'inf-llava_bg.wasm', 'snippets']) {
-    await cp(join(DIST, name), join(folder, name), { recursive: true });
-  }
+  await copyEngine(folder);
   for (const name of await readdir(HERE)) {
     if (name.endsWith('.js')) await cp(join(HERE, name), join(folder, name));
   }

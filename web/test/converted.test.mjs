@@ -6,13 +6,13 @@
 
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { askWorker, launchBrowser, launchWithProfile, openPage, REPOSITORY } from './harness.mjs';
+import { askWorker, copyEngine, DIST, launchBrowser, launchWithProfile, openPage, REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 
-const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
 const { CONVERTED, LARGE } = process.env;
 /** However large the model is. */
 const HEAP_MIB = 300;
@@ -29,7 +29,11 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'inf-llava-converted-'));
   await cp(DIST, folder, { recursive: true });
   await cp(CONVERTED, join(folder, 'models/converted'), { recursive: true });
-  await cp(join(REPOSITORY, 'web/test/converted.worker.js'), join(folder, 'converted.worker.js'));
+  await copyEngine(folder);
+  // With the parts of the package that it needs.
+  const { build } = createRequire(join(REPOSITORY, 'web/package.json'))('esbuild');
+  const entryPoints = [join(REPOSITORY, 'web/test/converted.worker.js')];
+  await build({ entryPoints, bundle: true, format: 'esm', external: ['./inf-llava.js'], outfile: join(folder, 'converted.worker.js'), logLevel: 'warning' });
   await writeFile(join(folder, 'measure.html'), '<!doctype html><link rel="icon" href="data:,"><title>measure</title>');
   server = await serve(folder);
   browser = await launchBrowser();

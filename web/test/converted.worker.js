@@ -1,7 +1,7 @@
 /** Loads a converted model as the page's worker does, and measures: the wasm heap, and what the device holds. */
 
 import init, { Engine, StopFlag } from './inf-llava.js';
-import { keep } from './web/keep/keep.js';
+import { locate } from '../src/engine/locate.ts';
 
 const MIB = 2 ** 20;
 
@@ -24,7 +24,7 @@ async function measure({ url, device, pieces, question }) {
   };
   const signal = new AbortController().signal;
   const silent = () => {};
-  const [files, download_s] = await seconds(() => keep(url, { consent: true, keep: true, emit: silent, signal }));
+  const [{ files }, download_s] = await seconds(() => locate({ url }, { consent: true, keep: true, emit: silent, signal }));
   const [engine, load_s] = await seconds(() => Engine.load_files(files, url, device, undefined, silent, new StopFlag()));
   const loaded = { heap_mib: heap_mib(), download_s, load_s, info: engine.info() };
   const back = await engine.read_back(pieces, 1);
@@ -34,6 +34,7 @@ async function measure({ url, device, pieces, question }) {
 
 async function answer(engine, question, seconds) {
   const options = { temperature: 0, max_new_tokens: 2 };
-  const [answer, answer_s] = await seconds(() => engine.ask(question, options, () => {}, new StopFlag()));
+  const request = { picture: null, before: [], question, begun: [], options };
+  const [answer, answer_s] = await seconds(() => engine.reply(request, () => {}, new StopFlag()));
   return { answer, answer_s };
 }

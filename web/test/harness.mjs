@@ -39,8 +39,14 @@ const options = (extra) => ({
   args: [...CHROMIUM_ARGUMENTS, ...extra],
 });
 
-/** The engine's bindings as the build leaves them, for workers that call it without the package. */
-export const BINDINGS = join(REPOSITORY, 'web/bindings');
+/** The page as it was built. */
+export const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
+
+/** Puts the engine into a folder as wasm-bindgen leaves it, for workers that call it without the package. */
+export async function copyEngine(folder) {
+  await cp(join(REPOSITORY, 'web/bindings'), folder, { recursive: true });
+  await cp(join(DIST, 'inf-llava/inf-llava.wasm'), join(folder, 'inf-llava_bg.wasm'));
+}
 
 /** A folder like `dist/`, with the package around a stand-in for the engine: `mock/bindings.js`. */
 export async function assembleWithMock() {

@@ -8,10 +8,9 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { askWorker, launchBrowser, REPOSITORY } from './harness.mjs';
+import { askWorker, copyEngine, launchBrowser, REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 
-const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
 const FIXTURES = ['tiny', 'tiny-n2-bf16', 'tiny-n4-f16', 'released-geometry'];
 /** A software adapter compiles a pipeline for every new shape. */
 const PATIENCE_MS = 600_000;
@@ -22,9 +21,7 @@ let folder;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'inf-llava-parity-'));
-  for (const name of ['inf-llava.js', 'inf-llava_bg.wasm', 'snippets']) {
-    await cp(join(DIST, name), join(folder, name), { recursive: true });
-  }
+  await copyEngine(folder);
   await cp(join(REPOSITORY, 'web/test/parity.worker.js'), join(folder, 'parity.worker.js'));
   await cp(join(REPOSITORY, 'tests/fixtures'), join(folder, 'fixtures'), { recursive: true });
   await writeFile(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><title>parity</title>');

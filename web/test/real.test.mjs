@@ -6,55 +6,12 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { join } from 'node:path';
 import { launchBrowser, openPage, REPOSITORY } from './harness.mjs';
-import { serve } from './server.mjs';
+import { answer, ask, browser, EXPECT_TEXT, IMAGE, MAX_NEW_TOKENS, PATIENCE, QUESTION, ready, says, server } from './real.mjs';
 
-const DIST = process.env.DIST ?? join(REPOSITORY, 'dist');
-const IMAGE = process.env.IMAGE ?? join(REPOSITORY, 'models/demo/samples/1.png');
-const QUESTION = process.env.QUESTION ?? 'What is in the picture?';
-const EXPECT_TEXT = process.env.EXPECT_TEXT;
-const MAX_NEW_TOKENS = 24;
 const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
-/** A software adapter compiles its pipelines slowly. */
-const PATIENCE = { timeout: 180_000 };
-
-let browser;
-let server;
-
-before(async () => {
-  assert.notEqual(EXPECT_TEXT, undefined, 'EXPECT_TEXT: what the command line answers');
-  server = await serve(DIST);
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-async function ready(path) {
-  const p = await openPage(browser, server.url, { path, permissions: ['clipboard-read', 'clipboard-write'] });
-  await says(p.status, 'Ready on');
-  return p;
-}
-
-const says = (locator, expected) => locator.filter({ hasText: expected }).first().waitFor(PATIENCE);
-
-async function ask(p, text) {
-  await p.message.fill(text);
-  await p.send.click();
-}
-
-/** What the last answer says, once it is complete: the text itself, as copied, not as it is laid out. */
-async function answer(p) {
-  const turn = p.conversation.locator('article').last();
-  await turn.and(p.page.locator('[data-state="done"]')).waitFor(PATIENCE);
-  await turn.getByRole('button', { name: 'Copy' }).click();
-  await says(p.status, 'Copied');
-  return p.page.evaluate(() => navigator.clipboard.readText());
-}
 
 /** Stops an answer midway: descriptions are the longest, and how long is for the weights to say. */
 async function stopMidway(p) {
@@ -83,7 +40,7 @@ test('the same answer as the command line, again, stopped, and anew', async () =
   await ask(p, 'And what else?');
   await says(p.conversation.locator('article[data-state="done"]').nth(1), '0 passes');
 
-  await p.page.getByText('Settings').click();
+  await p.page.getByText('Settings', { exact: true }).click();
   await p.page.getByLabel('Max new tokens').fill('400');
   await stopMidway(p);
   assert.equal(await p.stop.isDisabled(), true);
@@ -193,12 +150,8 @@ test('a model too large for the device is refused before its weights are fetched
 
 test('without WebGPU the page runs on the CPU by itself', async () => {
   const plain = await launchBrowser([]);
-  const p = await openPage(plain, server.url, {
-    path: `?temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`,
-    permissions: ['clipboard-read', 'clipboard-write'],
-  });
+  const p = await ready(`?temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`, { launched: plain });
   assert.equal(await p.page.evaluate(async () => !(await navigator.gpu?.requestAdapter())), true, 'this browser has WebGPU');
-  await says(p.status, 'Ready on');
   assert.match(await p.status.innerText(), /^Ready on CPU \(WebAssembly\) \(this browser has no WebGPU adapter\)/);
   await says(p.page.locator('#device'), 'CPU');
   await p.image.setInputFiles(IMAGE);
