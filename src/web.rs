@@ -255,6 +255,23 @@ impl Engine {
         self.shared()?.attention(&request).await.map_err(to_js)
     }
 
+    /// What the enhancement looks at in a picture: see [`crate::session::EnhancementAttention`].
+    pub async fn enhancement_attention(
+        &self,
+        name: String,
+        bytes: Vec<u8>,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<JsValue> {
+        let mut watch = watch(on_event, stop);
+        let shared = self.shared()?;
+        answer(
+            shared
+                .enhancement_attention(&name, &bytes, &mut watch)
+                .await,
+        )
+    }
+
     /// Compares `count` pieces of quantised weights on the device, drawn by `seed`, with the files they came from.
     pub async fn read_back(&self, count: usize, seed: u32) -> JsResult<JsValue> {
         answer(self.model.read_back(count, seed.into()).await)

@@ -1,13 +1,55 @@
-//! What the model looked at.
+//! What the model looked at: when it put the two views of a picture together, and when it said something.
+
+use serde::Serialize;
 
 use super::Session;
 use crate::error::{Error, Result};
+use crate::gpu::ops::Cut;
 use crate::language::splice::token_count;
 use crate::progress::Watch;
 use crate::stages::read;
 use crate::text::chat_template::IMAGE_TOKEN_INDEX;
+use crate::vision::plan::Plan;
+
+/// Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
+/// configuration is empty.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EnhancementAttention {
+    /// Within each tile, at every position of the map: `[N h, N h]`, each tile adds up to 1.
+    pub detail: Vec<f32>,
+    /// Over the whole picture: `[h, h]`, adds up to 1.
+    pub overview: Vec<f32>,
+}
 
 impl Session {
+    /// What the enhancement looks at in a picture, which is read for it. The conversation stays as it is.
+    ///
+    /// # Errors
+    /// As [`Session::set_image`].
+    pub async fn enhancement_attention(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        watch: &mut Watch<'_>,
+    ) -> Result<EnhancementAttention> {
+        let picture = self.model.decode_picture(file, bytes)?;
+        let (vision, square) = (&self.model.vision, self.model.square(&picture));
+        let maps = vision.attention_maps(&square, self.coverage, watch).await?;
+        let plan = vision.plan(self.coverage);
+        let mut looked = EnhancementAttention {
+            detail: Vec::new(),
+            overview: Vec::new(),
+        };
+        for (cut, map) in maps {
+            let shares = read(map).await?;
+            match cut {
+                Cut::Tiles => looked.detail = detail(plan, &shares),
+                Cut::Strided => looked.overview = overview(plan, &shares),
+            }
+        }
+        Ok(looked)
+    }
+
     /// What the model looked at in the picture when it said the id at `index` of [`Session::ids`]: the share of its
     /// attention that each visual token had, `[image_tokens]`, as the mean over layers and heads. The conversation stays
     /// as it is.
@@ -43,4 +85,37 @@ impl Session {
             .attention_map(embeds, &model.rope, start, cache, window);
         read(map).await
     }
+}
+
+/// Shares by tile, `[tiles, h * h]`, where they are in the map; nothing was looked at in tiles that are not alive.
+fn detail(plan: &Plan, shares: &[f32]) -> Vec<f32> {
+    let (h, side) = (
+        plan.tokens_per_side,
+        plan.crops_per_side * plan.tokens_per_side,
+    );
+    let mut map = vec![0.0; side * side];
+    let tiles = plan
+        .tiles
+        .iter()
+        .flat_map(|y| plan.tiles.iter().map(move |x| (y, x)));
+    for ((tile_y, tile_x), shares) in tiles.zip(shares.chunks(h * h)) {
+        for (row, shares) in shares.chunks(h).enumerate() {
+            let start = (tile_y * h + row) * side + tile_x * h;
+            map[start..start + h].copy_from_slice(shares);
+        }
+    }
+    map
+}
+
+/// Shares by residue, `[residues, h * h]`, as their mean: the residues of a token lie side by side.
+fn overview(plan: &Plan, shares: &[f32]) -> Vec<f32> {
+    let tokens = plan.tokens_per_side.pow(2);
+    let sets = (shares.len() / tokens).max(1) as f32;
+    let mut map = vec![0.0; tokens];
+    for shares in shares.chunks(tokens) {
+        map.iter_mut()
+            .zip(shares)
+            .for_each(|(sum, share)| *sum += share / sets);
+    }
+    map
 }

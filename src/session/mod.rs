@@ -25,6 +25,7 @@ use crate::timer::Timer;
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 
+pub use attention::EnhancementAttention;
 pub use report::{Answer, AskOptions, PictureInfo, StopReason, Timings};
 pub use shared::Shared;
 pub use transcript::{Exchange, Request};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Answer, PictureInfo, Request, Session, Timings};
+use super::{Answer, EnhancementAttention, PictureInfo, Request, Session, Timings};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::progress::Watch;
@@ -156,6 +156,19 @@ impl Shared {
         self.turn_to(request.picture.as_deref())?;
         let last = self.session.turn_to(request)?;
         self.session.attention(last).await
+    }
+
+    /// What the enhancement looks at in a picture: as [`Session::enhancement_attention`].
+    ///
+    /// # Errors
+    /// As [`Session::enhancement_attention`].
+    pub async fn enhancement_attention(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        watch: &mut Watch<'_>,
+    ) -> Result<EnhancementAttention> {
+        self.session.enhancement_attention(file, bytes, watch).await
     }
 
     /// Gives the session the picture, unless it has it.

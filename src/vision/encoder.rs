@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::gpu::ops::{CropShape, Square, crop_patchify};
+use crate::gpu::ops::{CropShape, Cut, Square, crop_patchify};
 use crate::progress::{Phase, Watch};
 use crate::stages::{Recorder, settle};
 use crate::vision::clip::ClipTower;
@@ -133,6 +133,23 @@ impl VisionEncoder {
             recorder.keep("features_low", low);
         }
         Ok((features, done))
+    }
+
+    /// What the enhancement looks at in a square: [`Perspectives::attention_maps`]. Runs the tower for it.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::encode`].
+    pub async fn attention_maps(
+        &self,
+        square: &Square,
+        coverage: Coverage,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<(Cut, Tensor<2>)>> {
+        let off = &mut Recorder::off();
+        let (features, _) = self.features(square, coverage, watch, off).await?;
+        Ok(self
+            .perspectives
+            .attention_maps(self.prepared(coverage), &features))
     }
 
     /// [`Perspectives::forward`] with the plan of `coverage`.

@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 
 use crate::config::Dem;
 use crate::gpu::ops::{Cut, DemShape, dem_attention};
+use crate::gpu::reference::dem_attention_map;
 use crate::nn::{LayerNorm, Linear};
 use crate::vision::fusion::FusionModule;
 use crate::vision::plan::Plan;
@@ -62,40 +63,17 @@ impl Enhancement {
         local: Tensor<3>,
         global: Tensor<3>,
     ) -> Enhanced {
-        let shape = DemShape {
-            crops_per_side: plan.crops_per_side,
-            tokens_per_side: plan.tokens_per_side,
-            residues: plan.residues.clone(),
-            tiles: plan.tiles.clone(),
-            heads: self.heads,
+        let shape = self.shape(plan);
+        let sides = self.sides(plan, selection, local, global);
+        let of = |(rows, side): (Tensor<2>, Option<Side<'_>>)| match side {
+            Some(Side {
+                attention,
+                cut,
+                keys,
+            }) => attention.attend(&shape, cut, rows, keys),
+            None => rows,
         };
-        let (directions, dem) = (plan.ablation.directions, plan.ablation.dem);
-        let global_rows = selection.global_map(global.clone());
-        let local_rows = selection.local_map(local.clone());
-
-        let globally = match directions.has_global() {
-            true => {
-                let (cut, keys) = match dem {
-                    Dem::Released => (Cut::Tiles, local),
-                    Dem::Paper => (Cut::Strided, by_crop(local_rows.clone(), &shape)),
-                };
-                self.attention.attend(&shape, cut, global_rows, keys)
-            }
-            false => global_rows,
-        };
-        let locally = match directions.has_local() {
-            true => {
-                let (cut, keys) = match dem {
-                    Dem::Released => (Cut::Strided, global),
-                    Dem::Paper => (Cut::Tiles, selection.global_tiles(global)),
-                };
-                self.local_attention
-                    .as_ref()
-                    .unwrap_or(&self.attention)
-                    .attend(&shape, cut, local_rows, keys)
-            }
-            false => local_rows,
-        };
+        let [globally, locally] = sides.map(of);
 
         let fused = self
             .fusion
@@ -103,6 +81,87 @@ impl Enhancement {
         let rows = self.norm.forward(fused);
         let output = selection.tokens(&rows);
         Enhanced { rows, output }
+    }
+
+    /// What the enhancement looks at: for each direction that there is, its cut and the share of attention that each
+    /// key of each set gets, `[sets, h * h]`, as the mean over queries and heads. Features as for [`Enhancement::forward`].
+    pub fn attention_maps(
+        &self,
+        plan: &Plan,
+        selection: &Selection,
+        local: Tensor<3>,
+        global: Tensor<3>,
+    ) -> Vec<(Cut, Tensor<2>)> {
+        let shape = self.shape(plan);
+        let sides = self.sides(plan, selection, local, global);
+        let of = |(rows, side): (Tensor<2>, Option<Side<'_>>)| {
+            side.map(
+                |Side {
+                     attention,
+                     cut,
+                     keys,
+                 }| {
+                    let (q, k) = (attention.query.forward(rows), attention.key.forward(keys));
+                    (cut, dem_attention_map(&shape, cut, q, k))
+                },
+            )
+        };
+        sides.into_iter().filter_map(of).collect()
+    }
+
+    fn shape(&self, plan: &Plan) -> DemShape {
+        DemShape {
+            crops_per_side: plan.crops_per_side,
+            tokens_per_side: plan.tokens_per_side,
+            residues: plan.residues.clone(),
+            tiles: plan.tiles.clone(),
+            heads: self.heads,
+        }
+    }
+
+    /// The rows of the global and of the local map, each with what it looks at where it is enhanced.
+    fn sides(
+        &self,
+        plan: &Plan,
+        selection: &Selection,
+        local: Tensor<3>,
+        global: Tensor<3>,
+    ) -> [(Tensor<2>, Option<Side<'_>>); 2] {
+        let (directions, dem) = (plan.ablation.directions, plan.ablation.dem);
+        let global_rows = selection.global_map(global.clone());
+        let local_rows = selection.local_map(local.clone());
+        let shape = self.shape(plan);
+        let globally = directions.has_global().then(|| match dem {
+            Dem::Released => Side::new(&self.attention, Cut::Tiles, local),
+            Dem::Paper => {
+                let keys = by_crop(local_rows.clone(), &shape);
+                Side::new(&self.attention, Cut::Strided, keys)
+            }
+        });
+        let own = self.local_attention.as_ref().unwrap_or(&self.attention);
+        let locally = directions.has_local().then(|| match dem {
+            Dem::Released => Side::new(own, Cut::Strided, global),
+            Dem::Paper => Side::new(own, Cut::Tiles, selection.global_tiles(global)),
+        });
+        [(global_rows, globally), (local_rows, locally)]
+    }
+}
+
+/// What one map looks at in the other.
+struct Side<'a> {
+    attention: &'a DemAttention,
+    cut: Cut,
+    /// `[sets, h * h, C]`.
+    keys: Tensor<3>,
+}
+
+impl<'a> Side<'a> {
+    fn new(attention: &'a DemAttention, cut: Cut, keys: Tensor<3>) -> Self {
+        Side {
+            attention,
+            cut,
+            keys,
+        }
     }
 }
 

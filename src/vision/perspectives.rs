@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
+use crate::gpu::ops::Cut;
 use crate::stages::Recorder;
 use crate::vision::enhance::{Enhanced, Enhancement};
 use crate::vision::grid::map_from_weave;
@@ -109,6 +110,23 @@ impl Perspectives {
         let visual_tokens = self.projector.forward(merged);
         recorder.keep("visual_tokens", &visual_tokens);
         visual_tokens
+    }
+
+    /// What the enhancement looks at, as [`Enhancement::attention_maps`]; empty where there is none.
+    pub fn attention_maps(
+        &self,
+        prepared: &Prepared,
+        features: &Features,
+    ) -> Vec<(Cut, Tensor<2>)> {
+        match (&self.enhancement, &features.local, &features.global) {
+            (Some(enhancement), Some(local), Some(global)) => enhancement.attention_maps(
+                &prepared.plan,
+                &prepared.selection,
+                local.clone(),
+                global.clone(),
+            ),
+            _ => Vec::new(),
+        }
     }
 
     /// The maps, enhanced and fused, or (Tab. 6) as they are or their sum; none without maps.

@@ -55,6 +55,34 @@ fn on<const D: usize>(device: &Device, values: &[f32], dims: [usize; D]) -> Tens
 
 /// Shapes of real plans: N that divides h and N that does not, N > h, live and dense, one head and
 /// several, head widths below, at and beyond a workgroup, up to the widest the kernel takes.
+/// With one head and one set, the mean of what the queries get is the values by their shares.
+#[test]
+fn the_map_of_dem_attention_weighs_the_values_alike() {
+    let cpu = crate::device("cpu").device;
+    let (n, h, channels) = (3, 9, 68);
+    let plan = Plan::new(n, h, Ablation::default(), Coverage::Live);
+    let shape = DemShape {
+        crops_per_side: n,
+        tokens_per_side: h,
+        residues: plan.residues.clone(),
+        tiles: plan.tiles.clone(),
+        heads: 1,
+    };
+    assert_eq!((shape.sets(Cut::Strided), plan.query_count()), (1, h * h));
+    let q = on(&cpu, &values(1, h * h * channels), [h * h, channels]);
+    let dims = [1, h * h, channels];
+    let k = on(&cpu, &values(2, h * h * channels), dims);
+    let v = on(&cpu, &values(3, h * h * channels), dims);
+    let shares = reference::dem_attention_map(&shape, Cut::Strided, q.clone(), k.clone());
+    let weighed = shares.matmul(v.clone().squeeze_dim::<2>(0));
+    let expected = reference::dem_attention(&shape, Cut::Strided, q, k, v).mean_dim(0);
+    let (found, expected) = (
+        crate::read_watched(|| weighed),
+        crate::read_watched(|| expected),
+    );
+    compare("the map of DEM attention", &found, &expected, ATTENTION);
+}
+
 #[test]
 fn dem_attention_equals_its_reference() {
     let gpu = crate::device("wgpu").device;

@@ -217,3 +217,29 @@ fn what_was_looked_at_is_told_of_any_conversation() {
         assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
     }
 }
+
+#[test]
+fn what_the_enhancement_looks_at() {
+    // N = 3 and 4 tokens a crop side: a map of 12 x 12, of which the live residue is the middle one.
+    for device in ["cpu", "wgpu"] {
+        let model = crate::load("tiny", device);
+        let session = Session::new(model.clone(), Coverage::Live);
+        let watch = &mut Watch::nobody();
+        let bytes = image("1.png");
+        let looked = session.enhancement_attention("1.png", &bytes, watch);
+        let looked = crate::block_on(looked).unwrap();
+        assert_eq!((looked.detail.len(), looked.overview.len()), (144, 16));
+        for tile in 0..9 {
+            let in_tile = |at: &usize| (at / 12) / 4 * 3 + (at % 12) / 4 == tile;
+            let sum: f32 = (0..144).filter(in_tile).map(|at| looked.detail[at]).sum();
+            assert!((sum - 1.0).abs() < 1e-4, "{device} tile {tile}: {sum}");
+        }
+        let sum: f32 = looked.overview.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-4, "{device}: {sum}");
+        let most = looked
+            .detail
+            .iter()
+            .fold(0.0_f32, |most, &share| most.max(share));
+        assert!(most > 1.0 / 16.0 + 1e-4, "{device}: not all alike");
+    }
+}

@@ -49,6 +49,33 @@ pub fn dem_attention(
     Tensor::cat(outputs, 0).select(0, index_tensor(&place, &device))
 }
 
+/// The share of attention that each key gets, as the mean over its set's queries and heads: `[sets, tokens]`, each row of
+/// which adds up to 1. To be looked at: no other body computes it.
+pub fn dem_attention_map(shape: &DemShape, cut: Cut, q: Tensor<2>, k: Tensor<3>) -> Tensor<2> {
+    let [_, channels] = q.dims();
+    let (heads, head_dim) = (shape.heads, channels / shape.heads);
+    let device = q.device();
+    let [_, tokens, _] = k.dims();
+    let by_head = |x: Tensor<2>| {
+        let [count, _] = x.dims();
+        x.reshape([count, heads, head_dim]).swap_dims(0, 1)
+    };
+    let of_set = |(set, rows): (usize, &Vec<usize>)| {
+        if rows.is_empty() {
+            return Tensor::zeros([1, tokens], &device);
+        }
+        let q = by_head(q.clone().select(0, index_tensor(rows, &device)));
+        let k = by_head(k.clone().narrow(0, set, 1).reshape([tokens, channels]));
+        let scores = q
+            .mul_scalar(1.0 / (head_dim as f32).sqrt())
+            .matmul(k.swap_dims(1, 2));
+        let shares = softmax(scores, 2).reshape([heads * rows.len(), tokens]);
+        shares.mean_dim(0)
+    };
+    let sets = query_rows(shape, cut);
+    Tensor::cat(sets.iter().enumerate().map(of_set).collect(), 0)
+}
+
 /// The rows that query each set, `[sets][rows]`.
 fn query_rows(shape: &DemShape, cut: Cut) -> Vec<Vec<usize>> {
     let (n, h) = (shape.crops_per_side, shape.tokens_per_side);

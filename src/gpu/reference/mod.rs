@@ -14,7 +14,7 @@ mod self_attention;
 pub use attention_map::attention_map;
 pub use causal_attention::causal_attention;
 pub use crop_patchify::crop_patchify;
-pub use dem_attention::dem_attention;
+pub use dem_attention::{dem_attention, dem_attention_map};
 pub use linear::linear;
 pub use norm::{layer_norm, rms_norm};
 pub use product::{gated, product};
