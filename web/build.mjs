@@ -55,9 +55,11 @@ async function samples() {
 async function defaultModel() {
   const model = await pack();
   const list = await samples();
-  const address = (file) => `new URL(${JSON.stringify(`./${file}`)}, import.meta.url)`;
+  const address = (file) => `absolute(new URL(${JSON.stringify(`./${file}`)}, import.meta.url))`;
   const sample = ({ file, alt, questions }) => `read(${address(file)}, ${JSON.stringify({ alt, questions })})`;
   return `
+    // Turbopack and webpack for servers give a path instead of an address.
+    const absolute = (url) => new URL(url, globalThis.location?.href);
     async function read(url, rest) {
       const response = await fetch(url);
       if (!response.ok) throw new Error(url + ': HTTP status ' + response.status);

@@ -1,7 +1,7 @@
 /** A conversation: pictures one after another, and questions about the one that was there when they were asked. */
 
 import type { Host, Picture, Watcher } from '../engine/host.js';
-import type { Answer, EngineEvent, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
+import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
 import { InfLlavaError, stopped } from './errors.js';
 import { asMarkdown, checkTranscript, type Transcript } from './transcript.js';
 import { openPicture, type ImageInput } from './picture.js';
@@ -154,6 +154,15 @@ export class Chat {
       options: {},
     };
     return this.#host.attention(request, picture, { signal });
+  }
+
+  /**
+   * Where the enhancement (DEM) looked when the two views of the present picture were put together, as the mean over
+   * heads and queries. The picture is read once more for it. Null without a picture.
+   */
+  async enhancementAttention({ signal }: { signal?: AbortSignal } = {}): Promise<EnhancementAttention | null> {
+    const { picture } = this.#topic;
+    return picture && this.#host.enhancementAttention(picture, { signal });
   }
 
   /** The conversation, without its pictures: as data, to be taken up again, or as Markdown, to be read. */

@@ -12,6 +12,7 @@ import type { Reply } from '../api/reply.js';
 import { storage } from '../api/storage.js';
 import type { PictureInfo, Progress } from '../engine/protocol.js';
 import type { Emit } from './events.js';
+import { Looker } from './looker.js';
 import { Offers } from './offers.js';
 import { Runner } from './runner.js';
 import type { Strings } from './strings/index.js';
@@ -49,6 +50,7 @@ export class Controller {
   readonly #emit: Emit;
   readonly #runner: Runner;
   readonly #offers: Offers;
+  readonly #looker: Looker;
   #reading: Reading | null = null;
   #asking: Task | null = null;
   /** The picture that the conversation is about. */
@@ -61,15 +63,13 @@ export class Controller {
   #broken: TurnView | null = null;
   /** The question that is being changed. */
   #editing: TurnView | null = null;
-  /** A map of attention is being computed, and another is wanted. */
-  #looking = false;
-  #look_again = false;
 
   constructor(view: View, strings: Strings, emit: Emit) {
     this.#view = view;
     this.#strings = strings;
     this.#emit = emit;
     this.#offers = new Offers(view, strings);
+    this.#looker = new Looker(view, strings);
     this.#runner = new Runner(view, strings, emit, {
       on_another: () => this.#forgetAll(),
       on_info: ({ scope }) => {
@@ -235,36 +235,9 @@ export class Controller {
     }
   }
 
-  /** Shows what the model looked at, for one word of the last answer: the newest that was asked for. */
-  async look(): Promise<void> {
-    this.#look_again = this.#looking;
-    if (this.#looking) return;
-    this.#looking = true;
-    do {
-      this.#look_again = false;
-      await this.#lookOnce();
-    } while (this.#look_again);
-    this.#looking = false;
-  }
-
-  async #lookOnce() {
-    const { picture, looking, picture_notice } = this.#view;
-    const { chat } = this;
-    const turn = chat?.remembered ? chat.turns.at(-1) : undefined;
-    const on = picture.looking && this.#held !== null;
-    looking.root.hidden = !on;
-    if (on) looking.offer(turn?.token_texts);
-    if (!on || !turn?.token_ids?.length || this.#asking) {
-      picture.drawAttention(null);
-      return;
-    }
-    const { token } = looking;
-    try {
-      const shares = await chat!.attention(chat!.turns.length - 1, token);
-      if (picture.looking && looking.token === token && chat === this.chat) picture.drawAttention(shares);
-    } catch (error) {
-      if (!ENDS.includes(codeOf(error))) picture_notice.show({ title: this.#strings.failure.picture, message: messageOf(error) });
-    }
+  /** Shows what the model looked at, where somebody wants to see it. */
+  look(): void {
+    this.#looker.show(() => (this.#held && this.chat && !this.#asking && !this.#reading ? { chat: this.chat, about: this.#held.info } : null));
   }
 
   /** Another model knows nothing of what stands above; it reads the picture again. */
@@ -287,7 +260,7 @@ export class Controller {
   #show(picture: ShownPicture | null, facts: PictureFacts = {}) {
     this.#view.picture.show(picture, facts);
     this.#offers.setPicture(picture);
-    void this.look();
+    this.look();
   }
 
   #showHeld() {
@@ -422,7 +395,7 @@ export class Controller {
       if (this.#reading) status.begin();
       else status.end();
       this.#showBusy();
-      void this.look();
+      this.look();
     }
   }
 

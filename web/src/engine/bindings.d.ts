@@ -1,6 +1,6 @@
 /** What wasm-bindgen writes for src/web.rs; the build puts it in this name's place. */
 declare module 'inf-llava-bindings' {
-  import type { Answer, EngineEvent, ModelInfo, PictureInfo, ReplyRequest } from './protocol.js';
+  import type { Answer, EngineEvent, EnhancementAttention, ModelInfo, PictureInfo, ReplyRequest } from './protocol.js';
 
   export default function init(source: { module_or_path: Response }): Promise<unknown>;
 
@@ -27,6 +27,7 @@ declare module 'inf-llava-bindings' {
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
     reply(request: ReplyRequest, on_event: OnEvent, stop: StopFlag): Promise<Answer>;
     attention(request: ReplyRequest): Promise<Float32Array>;
+    enhancement_attention(name: string, bytes: Uint8Array, on_event: OnEvent, stop: StopFlag): Promise<EnhancementAttention>;
     free(): void;
   }
 }

@@ -6,7 +6,7 @@
 
 import { InfLlavaError, stopped } from '../api/errors.js';
 import { EngineClient, type Running } from './client.js';
-import type { Answer, EngineEvent, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest } from './protocol.js';
+import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest } from './protocol.js';
 
 /** `lost`: nothing works until {@link Host.restart}. */
 export type HostState = 'loading' | 'ready' | 'recovering' | 'lost' | 'unloaded';
@@ -146,6 +146,14 @@ export class Host extends EventTarget {
     return this.#recovered(watcher, (client, signal) =>
       this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)),
     );
+  }
+
+  /** Where the enhancement looked in a picture, which is read once more for it. */
+  async enhancementAttention(picture: Picture, watcher: Watcher): Promise<EnhancementAttention> {
+    return this.#recovered(watcher, async (client, signal) => {
+      const bytes = await pictureBytes(picture);
+      return until(client.send('enhancement_attention', { name: picture.name, bytes }, watcher.on_event, [bytes.buffer]), signal);
+    });
   }
 
   /** The pictures that come with a model on a server. */

@@ -140,6 +140,14 @@ export interface ReplyRequest {
   options: Sampling;
 }
 
+/** Where the enhancement (DEM) looked in a picture, as shares; empty where a configuration has no such direction. */
+export interface EnhancementAttention {
+  /** Within each tile, at every position of the map, row by row. */
+  detail: number[];
+  /** Over the whole picture, token by token. */
+  overview: number[];
+}
+
 /** A picture that comes with a model. */
 export interface SamplePicture {
   bytes: Uint8Array<ArrayBuffer>;
@@ -154,6 +162,7 @@ export interface Commands {
   read_picture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer> }, PictureInfo];
   reply: [ReplyRequest, Answer];
   attention: [ReplyRequest, Float32Array];
+  enhancement_attention: [{ name: string; bytes: Uint8Array<ArrayBuffer> }, EnhancementAttention];
 }
 
 export type CommandName = keyof Commands;

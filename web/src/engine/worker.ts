@@ -78,6 +78,8 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
       return withStop(state, (stop) => loaded().reply(args, emit, stop));
     case 'attention':
       return loaded().attention(args);
+    case 'enhancement_attention':
+      return withStop(state, (stop) => loaded().enhancement_attention(args.name, args.bytes, emit, stop));
   }
 }
 

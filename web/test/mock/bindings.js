@@ -180,6 +180,13 @@ export class Engine {
     return shares;
   }
 
+  /** All on the last place. */
+  async enhancement_attention() {
+    const detail = Array(144).fill(0);
+    detail[143] = 1;
+    return { detail, overview: Array(IMAGE_TOKENS).fill(1 / IMAGE_TOKENS) };
+  }
+
   free() {}
 
   #hold(key, picture) {

@@ -9,21 +9,35 @@ export class Looking {
   readonly #slider: HTMLInputElement;
   readonly #word = isolated('', { class: 'looking-word' });
   readonly #hint = h('p', { class: 'looking-hint' });
+  readonly #reading = h('input', { type: 'radio', name: 'looking', value: 'reading' });
+  readonly #answering = h('input', { type: 'radio', name: 'looking', value: 'answering', checked: true });
   #texts: readonly string[] = [];
 
-  /** @param on_token  a token of the answer is to be shown */
-  constructor(strings: Strings, on_token: () => void) {
+  /** @param on_change  something else is to be shown */
+  constructor(strings: Strings, on_change: () => void) {
     this.#strings = strings;
+    const kinds = h(
+      'div',
+      { class: 'tools', role: 'radiogroup', 'aria-label': strings.lookedAtKind },
+      h('label', { class: 'switch' }, this.#answering, ` ${strings.decoder}`),
+      h('label', { class: 'switch' }, this.#reading, ` ${strings.dem}`),
+    );
+    kinds.addEventListener('change', on_change);
     this.#slider = h('input', { type: 'range', min: 0, step: 1, value: 0, 'aria-label': strings.lookedAtToken });
     this.#slider.addEventListener('input', () => {
       this.#say();
-      on_token();
+      on_change();
     });
-    this.root = h('section', { class: 'looking-panel', part: 'attention-panel', 'aria-label': strings.lookedAt, hidden: true }, this.#slider, this.#word, this.#hint);
+    this.root = h('section', { class: 'looking-panel', part: 'attention-panel', 'aria-label': strings.lookedAt, hidden: true }, kinds, this.#slider, this.#word, this.#hint);
   }
 
   get token(): number {
     return this.#slider.valueAsNumber;
+  }
+
+  /** Whether it is about the reading of the picture, not about an answer. */
+  get reading(): boolean {
+    return this.#reading.checked;
   }
 
   /** @param texts  what each token of the answer said; none: there is no answer yet */
@@ -31,8 +45,8 @@ export class Looking {
     const same = texts === this.#texts;
     this.#texts = texts ?? [];
     const any = this.#texts.length > 0;
-    this.#slider.hidden = this.#word.hidden = !any;
-    this.#hint.textContent = any ? this.#strings.lookedAtHint : this.#strings.lookedAtNothing;
+    this.#slider.hidden = this.#word.hidden = !any || this.reading;
+    this.#hint.textContent = this.reading ? this.#strings.demHint : any ? this.#strings.lookedAtHint : this.#strings.lookedAtNothing;
     this.#slider.max = String(Math.max(0, this.#texts.length - 1));
     if (!same) this.#slider.value = '0';
     this.#say();

@@ -1,0 +1,122 @@
+/**
+ * What can be checked of the package without building the engine: types, versions, lock files, and that README.md has all
+ * that the sources have. `node check.mjs`; `pack.mjs` checks what is built.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { elementManifest } from './manifest.mjs';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = join(HERE, '..');
+const read = (path) => readFile(join(ROOT, path), 'utf8');
+const json = async (path) => JSON.parse(await read(path));
+const captured = (text, pattern) => [...text.matchAll(pattern)].map(([, found]) => found);
+
+/** Files below `folder` whose names end with `ending`, as paths from the root. */
+async function files(folder, ending) {
+  const entries = await readdir(join(ROOT, folder), { withFileTypes: true });
+  const found = await Promise.all(
+    entries
+      .filter(({ name }) => name !== 'node_modules')
+      .map((entry) => (entry.isDirectory() ? files(join(folder, entry.name), ending) : entry.name.endsWith(ending) ? [join(folder, entry.name)] : [])),
+  );
+  return found.flat();
+}
+
+/** What one side has and the other lacks. */
+function compare(what, expected, written) {
+  const lacking = [...expected].filter((name) => !written.has(name)).sort();
+  const invented = [...written].filter((name) => !expected.has(name)).sort();
+  return [
+    ...lacking.map((name) => `README.md does not tell of the ${what} ${name}`),
+    ...invented.map((name) => `README.md tells of the ${what} ${name}, which is not in the sources`),
+  ];
+}
+
+function types() {
+  const tsc = join(HERE, 'node_modules/typescript/bin/tsc');
+  return ['tsconfig.json', 'tsconfig.worker.json'].flatMap((project) => {
+    try {
+      execFileSync(process.execPath, [tsc, '--project', project, '--noEmit', '--emitDeclarationOnly', 'false'], { cwd: HERE, encoding: 'utf8' });
+      return [];
+    } catch ({ stdout }) {
+      return [`${project}:\n${stdout}`];
+    }
+  });
+}
+
+async function versions() {
+  const { version } = await json('web/package.json');
+  const places = {
+    'Cargo.toml': captured(await read('Cargo.toml'), /^version = "([^"]+)"/gm)[0],
+    'web/package-lock.json': (await json('web/package-lock.json')).version,
+    'web/src/engine/shared.ts': captured(await read('web/src/engine/shared.ts'), /Symbol\.for\('inf-llava ([^']+)'\)/g)[0],
+    'web/README.md': captured(await read('web/README.md'), /inf-llava@([\d.]+)/g)[0],
+  };
+  return Object.entries(places)
+    .filter(([, found]) => found !== version)
+    .map(([place, found]) => `${place} says ${found} where web/package.json says ${version}`);
+}
+
+/** Names between backquotes in the first column of the table below `heading`. */
+function tabled(readme, heading) {
+  const [, section] = readme.split(new RegExp(`^#+ ${heading}$`, 'm'));
+  if (section === undefined) return new Set();
+  const rows = section.split(/^#+ /m)[0].split('\n').filter((line) => line.startsWith('| `'));
+  return new Set(rows.flatMap((row) => captured(row.split('|')[1], /`([\w-]+)/g)));
+}
+
+async function readme() {
+  const text = await read('web/README.md');
+  const element = (await elementManifest()).modules[0].declarations[0];
+  const source = await read('web/src/element/element.ts');
+  const names = (list) => new Set(list.map(({ name }) => name));
+  // Some attributes are only read once, and easily left out of the JSDoc.
+  const attributes = new Set([...names(element.attributes), ...captured(source, /(?:get|has)Attribute\('([a-z-]+)'\)/g)]);
+  const styles = tabled(text, 'CSS properties and parts');
+  const properties = new Set([...styles].filter((name) => name.startsWith('--')));
+  const events = new Set([...tabled(text, 'Events')]);
+  const members = tabled(text, 'Properties and methods');
+  return [
+    ...compare('attribute', attributes, tabled(text, 'Attributes')),
+    ...compare('event', names(element.events), events),
+    ...compare('slot', names(element.slots), tabled(text, 'Slots')),
+    ...compare('property', names(element.cssProperties), properties),
+    ...compare('part', names(element.cssParts), new Set([...styles].filter((name) => !properties.has(name)))),
+    ...compare('property or method', names(element.members), members),
+    ...compare('error code', await codes(), tabled(text, 'Errors')),
+  ];
+}
+
+/** Every code that an error can have: the engine's, and those that the package makes. */
+async function codes() {
+  const engine = captured(await read('src/error.rs'), /Error::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g);
+  const scripts = await Promise.all((await files('web/src', '.ts')).map(read));
+  const made = scripts.flatMap((text) => captured(text, /(?:failure|InfLlavaError|crashed)\(\s*'([a-z-]+)'/g));
+  const described = scripts.flatMap((text) => captured(text, /code: '([a-z-]+)'/g));
+  return new Set([...engine, ...made, ...described]);
+}
+
+/** A lock file that names a registry's host binds everybody to it; an example that pins nothing breaks by itself. */
+async function locks() {
+  const examples = await files('examples/web', 'package.json');
+  const wrong = [];
+  for (const path of [...(await files('web', 'package-lock.json')), ...(await files('examples/web', 'package-lock.json'))]) {
+    if (/"resolved": "https?:/.test(await read(path))) wrong.push(`${path} names a registry's host: write it with npm's omit-lockfile-registry-resolved`);
+  }
+  for (const path of examples) {
+    const { dependencies = {}, devDependencies = {} } = await json(path);
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+      if (!/^\d/.test(version)) wrong.push(`${path}: ${name} is ${version}, and must be one version`);
+    }
+  }
+  return wrong;
+}
+
+const wrong = [...types(), ...(await versions()), ...(await readme()), ...(await locks())];
+for (const line of wrong) console.error(`error: ${line}`);
+if (wrong.length > 0) process.exit(1);
+console.log('the package: types, versions, README.md and lock files hold');

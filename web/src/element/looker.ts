@@ -1,0 +1,80 @@
+/** Shows over the picture what the model looked at: for a word of the last answer, or when it read the picture. */
+
+import type { Chat } from '../api/chat.js';
+import type { PictureInfo } from '../engine/protocol.js';
+import type { Strings } from './strings/index.js';
+import type { View } from './view/view.js';
+
+/** A conversation, and the picture that it is about. */
+export interface Subject {
+  chat: Chat;
+  about: PictureInfo;
+}
+
+export class Looker {
+  readonly #view: View;
+  readonly #strings: Strings;
+  #subject: () => Subject | null = () => null;
+  /** A map is being computed; what is wanted may have changed meanwhile. */
+  #running = false;
+  #again = false;
+  /** Where the enhancement looked, of the pictures that somebody wanted to see it of. */
+  readonly #enhancement = new WeakMap<PictureInfo, Float32Array | null>();
+
+  constructor(view: View, strings: Strings) {
+    this.#view = view;
+    this.#strings = strings;
+  }
+
+  /** @param subject  null while there is nothing to look at, or the engine is busy with it */
+  show(subject: () => Subject | null): void {
+    this.#subject = subject;
+    this.#again = this.#running;
+    if (!this.#running) void this.#run();
+  }
+
+  async #run() {
+    this.#running = true;
+    do {
+      this.#again = false;
+      await this.#once();
+    } while (this.#again);
+    this.#running = false;
+  }
+
+  async #once() {
+    const { picture, looking, picture_notice } = this.#view;
+    const subject = this.#subject();
+    looking.root.hidden = !picture.looking || !subject;
+    if (looking.root.hidden) {
+      picture.drawAttention(null);
+      return;
+    }
+    const { chat, about } = subject!;
+    looking.offer(chat.remembered > 0 ? chat.turns.at(-1)!.token_texts : undefined);
+    try {
+      const shares = looking.reading ? await this.#ofEnhancement(chat, about) : await this.#ofAnswer(chat, looking.token);
+      // What was asked for meanwhile is drawn instead.
+      if (!this.#again) picture.drawAttention(shares);
+    } catch (error) {
+      picture.drawAttention(null);
+      picture_notice.show({ title: this.#strings.lookedAt, message: (error as Error).message });
+    }
+  }
+
+  async #ofAnswer(chat: Chat, token: number): Promise<Float32Array | null> {
+    const last = chat.turns.length - 1;
+    const said = chat.remembered > 0 ? (chat.turns[last]!.token_ids?.length ?? 0) : 0;
+    return token < said ? chat.attention(last, token) : null;
+  }
+
+  /** Computed once for a picture: it takes as long as reading it. */
+  async #ofEnhancement(chat: Chat, about: PictureInfo): Promise<Float32Array | null> {
+    if (!this.#enhancement.has(about)) {
+      const looked = await chat.enhancementAttention();
+      const shares = looked && (looked.detail.length > 0 ? looked.detail : looked.overview);
+      this.#enhancement.set(about, shares && shares.length > 0 ? Float32Array.from(shares) : null);
+    }
+    return this.#enhancement.get(about) ?? null;
+  }
+}
