@@ -103,7 +103,7 @@ test('plain HTML, with the package from another origin', SLOW, () =>
       assert.notEqual(here, html, 'cdn.html names a CDN');
       await writeFile(page, here);
       const origin = cdn.slice(0, -1);
-      const policy = `default-src 'none'; script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}; img-src 'self'; require-trusted-types-for 'script'; trusted-types inf-llava`;
+      const policy = `default-src 'none'; script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob: ${origin}; connect-src ${origin}; img-src 'self'; require-trusted-types-for 'script'; trusted-types inf-llava`;
       await whileServed(serve(folder, { headers: { 'Content-Security-Policy': policy } }), (url) => askElement(url, { path: 'cdn.html', others: [cdn] }));
       assert.ok(requests.includes('/worker.js'), 'the worker is the CDN’s');
     }),
