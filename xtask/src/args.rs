@@ -16,17 +16,18 @@ Usage: cargo xtask COMMAND
                              `inf-llava serve DIR`.
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
                              NAME picks steps: a step (fmt, light, fuzz, clippy, clippy-web, docs, native,
-                             page, browser) or a group (lint, native, web, docs). `cargo xtask test browser` needs the
-                             page built before (step page). --all makes property tests and fuzzing long,
-                             and loads gigabytes of weights in the browser.
+                             page, package, browser) or a group (lint, native, web, docs). `cargo xtask test browser`
+                             needs the page built before (step page). --all makes property tests and fuzzing long,
+                             loads gigabytes of weights in the browser, and builds the examples of examples/web.
   bench [ARG...]             Time the hot operations, or with --shape 8b|demo|narrow the stages of an answer:
                              `inf-llava bench ARG...`, which --help tells more of.
   bench --browser [--shape S] [--json] [NAME...]
                              The same in the browser, the operations beside onnxruntime-web. It wants the page
                              built before.
   build-web                  Build the page into dist/, for any static web server.
+  npm                        Build the package inf-llava for npm, check it and its size, and pack it.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
-                             wasm-opt), what the tests need (software Vulkan, Chromium, node, npm packages),
+                             wasm-opt, node, npm packages), what the tests need (software Vulkan, Chromium),
                              or, with neither flag, both.
   checkpoint DIR [--layers N]
                              Write a checkpoint of random weights in the released shapes and names, to measure
@@ -56,6 +57,7 @@ pub enum Request {
     ServeModel { folder: PathBuf, port: u16 },
     Bench { browser: bool, args: Vec<String> },
     BuildWeb,
+    Npm,
     Checkpoint { folder: PathBuf, layers: usize },
     Test(TestOptions),
     Env,
@@ -98,6 +100,7 @@ impl Request {
                 })
             }
             "build-web" => flags(&rest, &[]).map(|_| Self::BuildWeb),
+            "npm" => flags(&rest, &[]).map(|_| Self::Npm),
             "env" => flags(&rest, &[]).map(|_| Self::Env),
             "test" => {
                 let (flags_given, names): (Vec<_>, Vec<_>) =
@@ -231,6 +234,7 @@ mod tests {
             Some(Request::Test(options))
         );
         assert_eq!(parse("test --help").ok(), Some(Request::Help));
+        assert_eq!(parse("npm").ok(), Some(Request::Npm));
     }
 
     #[test]
@@ -246,6 +250,7 @@ mod tests {
             "setup web",
             "test --al",
             "env x",
+            "npm publish",
         ] {
             assert!(parse(line).is_err_and(|e| e.exit_code() == 2), "{line}");
         }

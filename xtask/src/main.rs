@@ -9,6 +9,7 @@ mod checkpoint;
 mod command;
 mod counts;
 mod error;
+mod npm;
 mod page;
 mod project;
 mod setup;
@@ -44,6 +45,7 @@ fn run() -> Result<(), Error> {
         Request::ServeModel { folder, port } => page::serve_model(&project, &folder, port),
         Request::Bench { browser, args } => bench::run(&project, browser, &args),
         Request::BuildWeb => page::build(&project),
+        Request::Npm => npm::run(&project),
         Request::Test(options) => test::run(&project, &options),
         Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),
         Request::Env => page::print_env(&project),

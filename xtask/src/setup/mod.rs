@@ -32,9 +32,9 @@ pub enum Need {
     Vulkan,
     /// A browser with WebGPU.
     Chromium,
-    /// Node, which drives the browser.
+    /// Node, which puts the page together and drives the browser.
     Node,
-    /// The npm packages of the browser tests.
+    /// The npm packages of the page and of its tests.
     NodePackages,
 }
 
@@ -44,9 +44,11 @@ pub const WEB: &[Need] = &[
     Need::Trunk,
     Need::WasmBindgen,
     Need::WasmOpt,
+    Need::Node,
+    Need::NodePackages,
 ];
 /// What the tests need beside it.
-pub const TEST: &[Need] = &[Need::Vulkan, Need::Node, Need::Chromium, Need::NodePackages];
+pub const TEST: &[Need] = &[Need::Vulkan, Need::Chromium, Need::Node, Need::NodePackages];
 
 impl Need {
     /// What it is and what it is for, in one line.
@@ -57,9 +59,11 @@ impl Need {
             Self::WasmBindgen => "wasm-bindgen, to join the program to JavaScript",
             Self::WasmOpt => "wasm-opt, to make the page's program small",
             Self::Vulkan => "software Vulkan (lavapipe), to run the GPU code without a GPU",
-            Self::Node => "node, to drive the browser in the tests",
+            Self::Node => "node, to put the page together and to drive the browser in the tests",
             Self::Chromium => "Chromium, to test the page in a real browser",
-            Self::NodePackages => "npm packages of the browser tests (playwright-core)",
+            Self::NodePackages => {
+                "npm packages of the page and of its tests (esbuild, playwright-core)"
+            }
         }
     }
 }
@@ -123,7 +127,12 @@ pub fn run(project: &Project, web: bool, test: bool) -> Result<(), Error> {
         needs.extend_from_slice(WEB);
     }
     if test || all {
-        needs.extend_from_slice(TEST);
+        let more: Vec<Need> = TEST
+            .iter()
+            .filter(|need| !needs.contains(need))
+            .copied()
+            .collect();
+        needs.extend(more);
     }
     let tools = ensure(project, &needs)?;
     println!("Set-up is complete.");

@@ -7,6 +7,7 @@ use super::fuzz;
 use crate::checkpoint;
 use crate::command::Command;
 use crate::error::Error;
+use crate::npm;
 use crate::page;
 use crate::project::{self, Project};
 use crate::setup::{self, Need, Tools};
@@ -90,6 +91,13 @@ const STEPS: &[Step] = &[
         counts: false,
     },
     Step {
+        name: "package",
+        group: "web",
+        what: "the npm package: types, README, tarball, sizes",
+        needs: &[Need::Node, Need::NodePackages],
+        counts: false,
+    },
+    Step {
         name: "browser",
         group: "web",
         what: "the page in a real browser",
@@ -147,6 +155,7 @@ pub fn commands(
         ],
         "native" => vec![test("test --release")],
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
+        "package" => npm::commands(project, tools),
         "browser" => vec![browser_command(project, tools, all)?],
         other => return Err(Error::Failed(format!("step {other} has no commands"))),
     })
@@ -178,6 +187,7 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
         .env("EXPECT_TEXT", answer_of_command_line(project, tools)?)
         .env("CONVERTED", converted(project, tools, "models/demo")?);
     if all {
+        command = command.env("EXAMPLES", "1");
         let large = project.target.join("models/large");
         checkpoint::write(project, &large, LARGE_LAYERS)?;
         command = command.env(
@@ -258,7 +268,7 @@ mod tests {
     #[test]
     fn names_and_groups_pick_steps_in_the_fixed_order() {
         assert_eq!(chosen(&[]).len(), STEPS.len());
-        assert_eq!(chosen(&["web"]), ["page", "browser"]);
+        assert_eq!(chosen(&["web"]), ["page", "package", "browser"]);
         assert_eq!(
             chosen(&["browser", "lint"]),
             ["fmt", "clippy", "clippy-web", "browser"]
