@@ -56,6 +56,8 @@ export async function assembleWithMock() {
   for (const name of ['page.css', 'icon.svg', 'service-worker.js']) await cp(join(REPOSITORY, 'web/page', name), join(folder, name));
   await cp(join(REPOSITORY, 'web/page'), join(folder, 'page'), { recursive: true });
   await buildWithMock(join(folder, 'inf-llava'));
+  // A page that has nothing, for what is tried without the demo page.
+  await writeFile(join(folder, 'blank.html'), '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>blank</title>');
   // A model that knows drawings only, beside the default one; both with the samples as they are shipped.
   for (const model of ['demo', 'drawn']) {
     for (const part of ['samples.json', 'samples']) {

@@ -69,7 +69,7 @@ export class Chat {
     this.#host = host;
     for (const { turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, info: null, turns });
     // Whoever asks hears of a failure there.
-    if (image) this.#take(image, { name: imageName }, transcript ? this.#topic.turns : []).catch(() => {});
+    if (image) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
   }
 
   /** What is known of the picture, once it is read; null without one. */
@@ -94,7 +94,7 @@ export class Chat {
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
   async setImage(image: ImageInput | null, options: WatchOptions & { name?: string | undefined } = {}): Promise<PictureInfo | null> {
-    return this.#take(image, options, []);
+    return this.#take(image, options, false);
   }
 
   /**
@@ -186,13 +186,15 @@ export class Chat {
     return this.#topics.at(-1)!;
   }
 
-  async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, turns: Turn[]) {
+  /** @param adopts  the picture is the one that the present turns are about */
+  async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, adopts: boolean) {
     const watcher: Watcher = { signal, on_event: progressOnly(onProgress) };
     const reading = image === null ? Promise.resolve(null) : this.#read(image, name, watcher);
     this.#reading = reading;
     try {
       const read = await reading;
       if (this.#reading !== reading) throw stopped(); // another picture was set meanwhile
+      const turns = adopts ? this.#topics.pop()!.turns : [];
       this.#topics.push({ picture: read?.picture ?? null, info: read?.info ?? null, turns });
       return read?.info ?? null;
     } finally {

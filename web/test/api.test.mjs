@@ -1,0 +1,350 @@
+/** The headless API in Chromium, with a stand-in for the engine, on a page that has nothing else. */
+
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { browser, server, site } from './stand-in.mjs';
+
+/** Runs `work(api, args)` on a fresh page, where `api` is the package. */
+async function withApi(work, args = {}, context = null) {
+  const page = await (context ?? browser).newPage();
+  await page.goto(`${server.url}blank.html`);
+  const code = `async ({ args }) => {
+    const api = await import('./inf-llava/index.js');
+    const picture = (name) => new File([Uint8Array.of(1, 2, 3), name], name);
+    const texts = async (reply) => { const all = []; for await (const piece of reply) all.push(piece); return all.join(''); };
+    const refused = (promise) => Promise.resolve(promise).then(() => null, ({ name, code, message }) => ({ name, code, message }));
+    return (${work})(api, { args, picture, texts, refused });
+  }`;
+  try {
+    return await page.evaluate(`(${code})(${JSON.stringify({ args })})`);
+  } finally {
+    await page.close();
+  }
+}
+
+test('load, ask, ask again, regenerate, edit, export', async () => {
+  const said = await withApi(async ({ load }, { picture, texts }) => {
+    const phases = new Set();
+    const model = await load({ onProgress: ({ phase }) => phases.add(phase) });
+    const chat = model.chat({ image: picture('chart.png') });
+    const passes = [];
+    const first = await texts(chat.ask('what?', { temperature: 0, onProgress: ({ phase }) => passes.push(phase) }));
+    const second = await chat.ask('and then?').answer;
+    const again = await texts(chat.regenerate());
+    const edited = await texts(chat.edit(0, 'rather this?'));
+    const turns = chat.turns.map(({ question, text }) => [question, text]);
+    const { name, context_tokens } = model.info();
+    return {
+      phases: [...phases], first, second: { text: second.text, passes: second.vision_passes }, again, edited, turns, name, context_tokens,
+      picture: chat.picture.width, json: chat.export(), markdown: chat.export('markdown'),
+    };
+  });
+  assert.deepEqual(said.phases, ['engine', 'download', 'weights']);
+  assert.equal(said.first, 'About chart.png, turn 1: you asked what?');
+  assert.deepEqual(said.second, { text: 'About chart.png, turn 2: you asked and then?', passes: 0 });
+  assert.equal(said.again, 'About chart.png, turn 2: you asked and then? (again)');
+  assert.equal(said.edited, 'About chart.png, turn 1: you asked rather this?');
+  assert.deepEqual(said.turns, [['rather this?', said.edited]]);
+  assert.deepEqual([said.name, said.context_tokens, said.picture], ['stand-in', 4096, 1200]);
+  assert.deepEqual(said.json.topics, [{ picture: 'chart.png', turns: [{ question: 'rather this?', text: said.edited, stop_reason: 'stop' }] }]);
+  assert.match(said.markdown, /^# Conversation with stand-in\n\n## chart\.png\n\n> rather this\?\n\nAbout chart\.png/);
+});
+
+test('a conversation is taken up again from its export', async () => {
+  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
+    const model = await load();
+    const chat = model.chat({ image: picture('chart.png') });
+    await chat.ask('one').answer;
+    const transcript = JSON.parse(JSON.stringify(chat.export()));
+    const taken_up = model.chat({ transcript, image: picture('chart.png') });
+    const answer = await texts(taken_up.ask('two'));
+    const wrong = { ...transcript, topics: [{ turns: [{ question: 7, text: 'x' }] }] };
+    return { answer, turns: taken_up.turns.length, refused: await refused((async () => model.chat({ transcript: wrong }))()) };
+  });
+  assert.equal(said.answer, 'About chart.png, turn 2: you asked two');
+  assert.equal(said.turns, 2);
+  assert.equal(said.refused.code, 'transcript');
+});
+
+test('several pictures, one after another; one that fails leaves the one before', async () => {
+  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
+    const model = await load();
+    const chat = model.chat({ image: picture('one.png') });
+    const answers = [await texts(chat.ask('a'))];
+    await chat.setImage(picture('two.png'));
+    answers.push(await texts(chat.ask('b')));
+    const failure = await refused(chat.setImage(picture('broken.png')));
+    answers.push(await texts(chat.ask('c')));
+    await chat.setImage(null);
+    answers.push(await texts(chat.ask('d')));
+    return { answers, failure, turns: chat.turns.length, remembered: chat.remembered };
+  });
+  assert.deepEqual(said.answers, [
+    'About one.png, turn 1: you asked a',
+    'About two.png, turn 1: you asked b',
+    'About two.png, turn 2: you asked c',
+    'Without a picture, turn 1: you asked d',
+  ]);
+  assert.deepEqual([said.failure.name, said.failure.code], ['InfLlavaError', 'image-format']);
+  assert.deepEqual([said.turns, said.remembered], [4, 1]);
+});
+
+test('an answer is stopped by its signal, by leaving the loop, and before it began', async () => {
+  const said = await withApi(async ({ load }, { texts, refused }) => {
+    const model = await load();
+    const chat = model.chat();
+    const stopping = new AbortController();
+    const reply = chat.ask('slow please', { signal: stopping.signal });
+    let pieces = 0;
+    for await (const _ of reply) if ((pieces += 1) === 3) stopping.abort();
+    const by_signal = await reply.answer;
+    const left = chat.ask('slow again');
+    for await (const _ of left) break;
+    const by_leaving = await left.answer;
+    const early = await refused(chat.ask('never', { signal: AbortSignal.abort() }).answer);
+    const after = await texts(chat.ask('after'));
+    return { by_signal, by_leaving, early, after, turns: chat.turns.map(({ stop_reason }) => stop_reason) };
+  });
+  assert.equal(said.by_signal.stop_reason, 'stopped');
+  assert.ok(said.by_signal.answer_tokens >= 3 && said.by_signal.answer_tokens < 200);
+  assert.equal(said.by_leaving.stop_reason, 'stopped');
+  assert.equal(said.early.code, 'stopped');
+  assert.equal(said.after, 'Without a picture, turn 3: you asked after');
+  assert.deepEqual(said.turns, ['stopped', 'stopped', 'stop']);
+});
+
+test('one engine for all who load the same model; each conversation is its own', async () => {
+  const workers = [];
+  const context = await browser.newContext();
+  context.on('page', (page) => page.on('worker', (worker) => workers.push(worker.url())));
+  const said = await withApi(
+    async ({ load }, { picture, texts }) => {
+      const [one, other] = await Promise.all([load(), load()]);
+      const chats = [one.chat({ image: picture('a.png') }), other.chat({ image: picture('b.png') }), other.chat()];
+      const answers = await Promise.all(chats.map((chat, at) => texts(chat.ask(`question ${at}`))));
+      answers.push(...(await Promise.all(chats.map((chat, at) => texts(chat.ask(`more ${at}`))))));
+      one.unload();
+      answers.push(await texts(chats[1].ask('still there?')));
+      const state = one.state;
+      other.unload();
+      return { answers, states: [state, other.state] };
+    },
+    {},
+    context,
+  );
+  assert.deepEqual(said.answers, [
+    'About a.png, turn 1: you asked question 0',
+    'About b.png, turn 1: you asked question 1',
+    'Without a picture, turn 1: you asked question 2',
+    'About a.png, turn 2: you asked more 0',
+    'About b.png, turn 2: you asked more 1',
+    'Without a picture, turn 2: you asked more 2',
+    'About b.png, turn 3: you asked still there?',
+  ]);
+  assert.deepEqual(said.states, ['unloaded', 'unloaded']);
+  assert.equal(workers.length, 1);
+  await context.close();
+});
+
+test('more pictures than the engine holds: those that it let go are read again', async () => {
+  const said = await withApi(async ({ load }, { picture, texts }) => {
+    const model = await load({ url: 'models/other/' });
+    const chats = Array.from({ length: 10 }, (_, at) => model.chat({ image: picture(`${at}.png`) }));
+    for (const chat of chats) await chat.ask('first').answer;
+    return texts(chats[0].ask('second'));
+  });
+  assert.equal(said, 'About 0.png, turn 2: you asked second');
+});
+
+test('a picture is read once: its features are kept by content, across reloads', async () => {
+  const context = await browser.newContext();
+  const read = (args) =>
+    withApi(
+      async ({ load, storage }, { args: { name }, picture, texts }) => {
+        const model = await load();
+        const chat = model.chat();
+        const info = await chat.setImage(picture(name));
+        return { passes: info.vision_passes, text: await texts(chat.ask('what?')), kept: await storage.list() };
+      },
+      args,
+      context,
+    );
+  const first = await read({ name: 'chart.png' });
+  assert.equal(first.passes, 10);
+  const second = await read({ name: 'chart.png' });
+  assert.deepEqual([second.passes, second.text], [0, 'About chart.png, turn 1: you asked what?']);
+  assert.equal((await read({ name: 'other.png' })).passes, 10);
+  const pictures = second.kept.find(({ kind }) => kind === 'pictures');
+  assert.equal(pictures.count, 1);
+  assert.ok(second.kept.some(({ kind, name }) => kind === 'model' && name === 'INF-LLaVA demo'));
+
+  const left = await withApi(
+    async ({ storage }) => {
+      for (const { id } of await storage.list()) await storage.remove(id);
+      return storage.list();
+    },
+    {},
+    context,
+  );
+  assert.deepEqual(left, []);
+  assert.equal((await read({ name: 'chart.png' })).passes, 10);
+  await context.close();
+});
+
+test('an engine that is lost is replaced once by itself, then by restart and resume', async () => {
+  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
+    const model = await load();
+    const states = [];
+    model.addEventListener('state', () => states.push(model.state));
+    const chat = model.chat({ image: picture('chart.png') });
+    const once = await texts(chat.ask('lose once yourself'));
+    const pieces = [];
+    const reply = chat.ask('lose always yourself, as long as there are words');
+    const failure = await refused((async () => { for await (const piece of reply) pieces.push(piece); })());
+    const lost = { state: model.state, trouble: model.trouble.code, waiting: await refused(model.chat().ask('anything').answer) };
+    await model.restart();
+    // It loses itself every three words.
+    const resumed = await refused(chat.resume().answer);
+    await model.restart();
+    const whole = await chat.resume().answer;
+    return { once, states, pieces: pieces.join(''), failure, lost, resumed, whole: whole.text, nothing: chat.resume(), turns: chat.turns.map(({ text }) => text) };
+  });
+  assert.equal(said.once, 'About chart.png, turn 1: you asked lose once yourself');
+  assert.deepEqual(said.states.slice(0, 2), ['recovering', 'ready']);
+  assert.equal(said.pieces, 'About chart.png, turn 2: you asked ');
+  assert.equal(said.failure.code, 'crashed');
+  assert.deepEqual([said.lost.state, said.lost.trouble, said.lost.waiting.code], ['lost', 'crashed', 'crashed']);
+  assert.equal(said.resumed.code, 'crashed');
+  assert.equal(said.whole, 'About chart.png, turn 2: you asked lose always yourself, as long as there are words');
+  assert.equal(said.nothing, null);
+  assert.deepEqual(said.turns, [said.once, said.whole]);
+});
+
+test('where the device has no room it is not tried again, but with a smaller context', async () => {
+  const said = await withApi(async ({ load }, { refused }) => {
+    const model = await load();
+    const failure = await refused(model.chat().ask('no room').answer);
+    const smaller = model.smallerContext;
+    const info = await model.restart({ context: smaller });
+    return { failure, smaller, context: info.context_tokens };
+  });
+  assert.deepEqual(said, { failure: { name: 'InfLlavaError', code: 'out-of-memory', message: 'no room for 4096 tokens' }, smaller: 2048, context: 2048 });
+});
+
+test('what a model looks at', async () => {
+  const said = await withApi(async ({ load }, { picture, refused }) => {
+    const model = await load();
+    const chat = model.chat({ image: picture('chart.png') });
+    await chat.ask('what?').answer;
+    const at = (shares) => shares.indexOf(1);
+    const tokens = await Promise.all([0, 3].map((token) => chat.attention(0, token)));
+    const beyond = await refused(chat.attention(0, 99));
+    const { detail } = await chat.enhancementAttention();
+    return { tokens: tokens.map(at), beyond, detail: at(detail), texts: chat.turns[0].token_texts.slice(0, 3) };
+  });
+  assert.deepEqual(said.tokens, [0, 3]);
+  assert.equal(said.beyond.code, 'option');
+  assert.equal(said.detail, 143);
+  assert.deepEqual(said.texts, ['About ', 'chart.png, ', 'turn ']);
+});
+
+test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do', async () => {
+  const said = await withApi(async ({ load }, { refused }) => {
+    const model = await load();
+    const { completions } = model.chat;
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AQID' } };
+    const text = (content) => ({ type: 'text', text: content });
+    const messages = [
+      { role: 'user', content: 'of long ago' },
+      { role: 'assistant', content: 'indeed' },
+      { role: 'user', content: [text('look'), image] },
+      { role: 'assistant', content: 'a picture' },
+      { role: 'user', content: 'what?' },
+    ];
+    const whole = await completions.create({ model: 'any', messages, max_tokens: 100, temperature: 0 });
+    const chunks = [];
+    for await (const chunk of await completions.create({ messages, stream: true, stream_options: { include_usage: true } })) chunks.push(chunk);
+    const options = await completions.create({ messages: [{ role: 'user', content: 'options' }], max_tokens: 9, seed: 3, top_p: 0.5 });
+    const short = await completions.create({ messages: [{ role: 'user', content: 'slow please' }], max_completion_tokens: 2 });
+    const bad = [
+      { messages: [] },
+      { messages: [{ role: 'system', content: 'be brief' }, { role: 'user', content: 'x' }] },
+      { messages: [{ role: 'assistant', content: 'x' }] },
+      { messages: [{ role: 'user', content: [image, image] }] },
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/x.png' } }, text('x')] }] },
+      { messages, n: 2 },
+    ];
+    return { whole, chunks, options: options.choices[0].message.content, short: short.choices[0], refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))) };
+  });
+  const { message, finish_reason } = said.whole.choices[0];
+  assert.deepEqual([said.whole.object, message.role, finish_reason], ['chat.completion', 'assistant', 'stop']);
+  assert.match(message.content, /^About picture, turn 2: you asked what\?/);
+  assert.deepEqual(said.whole.usage, { prompt_tokens: 104, completion_tokens: 7, total_tokens: 111, prompt_tokens_details: { cached_tokens: 64 } });
+  assert.deepEqual(said.chunks[0].choices[0].delta, { role: 'assistant', content: '' });
+  const streamed = said.chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
+  assert.equal(streamed, `${message.content} (again)`);
+  assert.equal(said.chunks.at(-2).choices[0].finish_reason, 'stop');
+  assert.deepEqual(said.chunks.at(-1).choices, []);
+  assert.equal(said.chunks.at(-1).usage.total_tokens, 112);
+  assert.equal(said.options, '{"max_new_tokens":9,"top_p":0.5,"seed":3}');
+  assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
+  assert.deepEqual(said.refusals.map(({ code }) => code), ['option', 'option', 'option', 'option', 'image-url', 'option']);
+});
+
+test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for it', async () => {
+  const requests = server.requests.length;
+  const said = await withApi(async ({ load }, { texts, refused }) => {
+    const model = await load();
+    const answers = [];
+    for (const image of [new Blob([Uint8Array.of(9)]), Uint8Array.of(8), Uint8Array.of(7).buffer, 'data:image/png;base64,Bg==', 'data:,%05']) {
+      const chat = model.chat();
+      await chat.setImage(image, { name: 'p' });
+      answers.push(await texts(chat.ask(`${answers.length}`)));
+    }
+    const refusals = await Promise.all(['https://example.com/a.png', '/page.css', 'data:image/png;base64,%%%'].map((url) => refused(model.chat().setImage(url))));
+    return { answers, refusals: refusals.map(({ code }) => code) };
+  });
+  assert.deepEqual(said.answers.map((text) => text.split(',')[0]), Array(5).fill('About p'));
+  assert.deepEqual(said.refusals, ['image-url', 'image-url', 'image-url']);
+  assert.ok(!server.requests.slice(requests).includes('/page.css'));
+});
+
+test('consent: who loads a large model agrees, or is asked', async () => {
+  const manifest = { format: 'inf-llava', version: 1, name: 'large', license: 'llama3', files: [], shards: [{ file: 'a.bin', bytes: 60e6, sha256: '0'.repeat(64) }] };
+  await mkdir(join(site.folder, 'models/large'), { recursive: true });
+  await writeFile(join(site.folder, 'models/large/manifest.json'), JSON.stringify(manifest));
+  const before = server.requests.length;
+  const said = await withApi(async ({ load }, { refused }) => {
+    const asked = [];
+    const confirmDownload = (agrees) => (details) => {
+      asked.push(details);
+      return agrees;
+    };
+    const declined = await refused(load({ url: 'models/large/', confirmDownload: confirmDownload(false) }));
+    const agreed = await refused(load({ url: 'models/large/', confirmDownload: confirmDownload(true) }));
+    return { asked, declined, agreed };
+  });
+  const details = { name: 'large', license: 'llama3', bytes: 60e6, total: 60e6, kept: true };
+  assert.deepEqual(said.asked, [details, details]);
+  assert.equal(said.declined.code, 'consent');
+  assert.equal(said.agreed.code, 'file-missing', 'that shard is not there');
+  assert.equal(server.requests.slice(before).filter((path) => path.endsWith('a.bin')).length, 1);
+});
+
+test('capabilities say where a model would run, and why', async () => {
+  const { device, reasons, webgpu, wasm_simd, storage } = await withApi(({ capabilities }) => capabilities());
+  assert.deepEqual([device, reasons, wasm_simd, storage.keeps], ['wgpu', [], true, true]);
+  assert.ok(webgpu.adapter && webgpu.max_buffer_bytes > 2 ** 27 && storage.quota_bytes > 0);
+});
+
+test('wrong options are refused before anything is fetched', async () => {
+  const before = server.requests.filter((path) => path.endsWith('worker.js')).length;
+  const said = await withApi(async ({ load }, { refused }) => {
+    const wrong = [{ device: 'abacus' }, { url: 'javascript:alert(1)' }, { url: 'file:///etc/' }];
+    return Promise.all(wrong.map((options) => refused(load(options))));
+  });
+  assert.deepEqual(said.map(({ code }) => code), ['option', 'option', 'option']);
+  assert.equal(server.requests.filter((path) => path.endsWith('worker.js')).length, before);
+});
