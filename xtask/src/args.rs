@@ -38,7 +38,7 @@ Usage: cargo xtask COMMAND
 
 Environment:
   CARGO_TARGET_DIR           Where to build. Logs of installations are in its folder xtask/.
-  CHROMIUM                   The browser to test with, instead of the first on PATH.
+  CHROMIUM, FIREFOX          The browsers to test with, instead of the first on PATH.
   INF_LLAVA_WASM_TOOLCHAIN   `rustup` or `debian`: which compiler builds the page. Without it rustup's, or
                              Debian's packages where rustup cannot download.
   CI                         When set, cargo is run with --locked.

@@ -19,6 +19,9 @@ const BROWSERS: &[&str] = &[
     "google-chrome",
     "google-chrome-stable",
 ];
+/// Names the second browser, which opens the page too.
+pub const FIREFOX: &str = "FIREFOX";
+const FIREFOXES: &[&str] = &["firefox-esr", "firefox"];
 /// Folders with a package.json that the tests use.
 const PACKAGE_DIRS: &[&str] = &["web", "web/test"];
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -27,7 +30,8 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec<&'static str> {
     let missing = |need: &&Need| match need {
         Need::Vulkan => cfg!(target_os = "linux") && lavapipe().is_none(),
-        Need::Chromium => named_browser().is_none() && project::on_path(BROWSERS).is_none(),
+        Need::Chromium => named(CHROMIUM).is_none() && project::on_path(BROWSERS).is_none(),
+        Need::Firefox => named(FIREFOX).is_none() && project::on_path(FIREFOXES).is_none(),
         Need::Node => !npm_runs(project, tools),
         _ => false,
     };
@@ -35,6 +39,7 @@ pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec
         match need {
             Need::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
             Need::Chromium => &["chromium"],
+            Need::Firefox => &["firefox-esr"],
             Need::Node => &["nodejs", "npm"],
             _ => &[],
         }
@@ -83,28 +88,38 @@ fn lavapipe() -> Option<PathBuf> {
 }
 
 pub fn ensure_chromium(tools: &mut Tools) -> Result<String, Error> {
-    let found = match named_browser() {
-        Some(named) if named.is_file() => named,
-        Some(named) => {
-            return Err(Error::ByHand(format!(
-                "{CHROMIUM} names {}, which is no file",
-                named.display()
-            )));
-        }
-        None => project::on_path(BROWSERS).ok_or_else(|| {
-            let names = BROWSERS.join(", ");
-            Error::ByHand(format!(
-                "no browser on PATH (looked for {names}). Set {CHROMIUM} to one."
-            ))
-        })?,
-    };
+    let found = ensure_browser(CHROMIUM, BROWSERS)?;
     let message = format!("there: {}", found.display());
     tools.chromium = Some(found);
     Ok(message)
 }
 
-fn named_browser() -> Option<PathBuf> {
-    std::env::var_os(CHROMIUM)
+pub fn ensure_firefox(tools: &mut Tools) -> Result<String, Error> {
+    let found = ensure_browser(FIREFOX, FIREFOXES)?;
+    let message = format!("there: {}", found.display());
+    tools.firefox = Some(found);
+    Ok(message)
+}
+
+/// The browser that the variable names, else the first of `programs` on PATH.
+fn ensure_browser(variable: &str, programs: &[&str]) -> Result<PathBuf, Error> {
+    match named(variable) {
+        Some(path) if path.is_file() => Ok(path),
+        Some(path) => Err(Error::ByHand(format!(
+            "{variable} names {}, which is no file",
+            path.display()
+        ))),
+        None => project::on_path(programs).ok_or_else(|| {
+            let names = programs.join(", ");
+            Error::ByHand(format!(
+                "no browser on PATH (looked for {names}). Set {variable} to one."
+            ))
+        }),
+    }
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
 }

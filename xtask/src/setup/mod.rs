@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::command::Command;
 use crate::error::Error;
 use crate::project::{self, Project};
-pub use browser::CHROMIUM;
+pub use browser::{CHROMIUM, FIREFOX};
 use wasm::Route;
 
 /// One thing that the machine must have.
@@ -32,6 +32,8 @@ pub enum Need {
     Vulkan,
     /// A browser with WebGPU.
     Chromium,
+    /// Another engine, which opens the page on the tier that it has.
+    Firefox,
     /// Node, which puts the page together and drives the browser.
     Node,
     /// The npm packages of the page and of its tests.
@@ -48,7 +50,13 @@ pub const WEB: &[Need] = &[
     Need::NodePackages,
 ];
 /// What the tests need beside it.
-pub const TEST: &[Need] = &[Need::Vulkan, Need::Chromium, Need::Node, Need::NodePackages];
+pub const TEST: &[Need] = &[
+    Need::Vulkan,
+    Need::Chromium,
+    Need::Firefox,
+    Need::Node,
+    Need::NodePackages,
+];
 
 impl Need {
     /// What it is and what it is for, in one line.
@@ -61,6 +69,7 @@ impl Need {
             Self::Vulkan => "software Vulkan (lavapipe), to run the GPU code without a GPU",
             Self::Node => "node, to put the page together and to drive the browser in the tests",
             Self::Chromium => "Chromium, to test the page in a real browser",
+            Self::Firefox => "Firefox, to test the page in another",
             Self::NodePackages => {
                 "npm packages of the page and of its tests (esbuild, playwright-core)"
             }
@@ -77,6 +86,8 @@ pub struct Tools {
     pub wasm: Option<Route>,
     /// The browser.
     pub chromium: Option<PathBuf>,
+    /// The other one.
+    pub firefox: Option<PathBuf>,
 }
 
 impl Tools {
@@ -171,6 +182,7 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
             Need::WasmOpt => wasm_opt::ensure(project, &tools),
             Need::Vulkan => browser::ensure_vulkan(),
             Need::Chromium => browser::ensure_chromium(&mut tools),
+            Need::Firefox => browser::ensure_firefox(&mut tools),
             Need::Node => browser::ensure_node(project, &mut tools),
             Need::NodePackages => browser::ensure_packages(project, &tools),
         }?;

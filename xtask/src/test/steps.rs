@@ -101,7 +101,12 @@ const STEPS: &[Step] = &[
         name: "browser",
         group: "web",
         what: "the page in a real browser",
-        needs: &[Need::Node, Need::Chromium, Need::NodePackages],
+        needs: &[
+            Need::Node,
+            Need::Chromium,
+            Need::Firefox,
+            Need::NodePackages,
+        ],
         counts: true,
     },
 ];
@@ -179,7 +184,8 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
     let mut command = tools
         .command(
             project,
-            "node --test --test-concurrency=1 --test-reporter=spec",
+            // A test that fails may leave a server open: the runner does not wait for it.
+            "node --test --test-force-exit --test-concurrency=1 --test-reporter=spec",
         )
         .args(files.iter().map(|name| format!("web/test/{name}")))
         .env("IMAGE", project.root.join(IMAGE).display().to_string())
@@ -197,8 +203,13 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
         let removed = fs::remove_dir_all(&large);
         removed.map_err(|error| Error::Failed(format!("{}: {error}", large.display())))?;
     }
-    if let Some(chromium) = &tools.chromium {
-        command = command.env(setup::CHROMIUM, chromium.display().to_string());
+    for (variable, browser) in [
+        (setup::CHROMIUM, &tools.chromium),
+        (setup::FIREFOX, &tools.firefox),
+    ] {
+        if let Some(browser) = browser {
+            command = command.env(variable, browser.display().to_string());
+        }
     }
     Ok(command)
 }
