@@ -1,6 +1,8 @@
+'use client';
+
 /** The element as a React component: properties and events as React has them. On a server it renders the bare tag. */
 
-import { createElement, useEffect, useImperativeHandle, useRef, type CSSProperties, type ReactNode, type Ref } from 'react';
+import { createElement, forwardRef, useEffect, useImperativeHandle, useRef, type CSSProperties, type ReactNode } from 'react';
 import type { InfLlavaChat as Element, InfLlavaChatEventMap } from './element/element.js';
 import type { Strings } from './element/strings/index.js';
 import type { OfferedModel } from './element/view/models.js';
@@ -14,6 +16,10 @@ export interface InfLlavaChatProps {
   context?: number;
   start?: 'visible' | 'interaction';
   src?: string;
+  /** Of answers to begin with; the visitor can change it, as the next two. */
+  temperature?: number;
+  maxNewTokens?: number;
+  seed?: number;
   lang?: string;
   pageWide?: boolean;
   noKeep?: boolean;
@@ -30,7 +36,6 @@ export interface InfLlavaChatProps {
   className?: string;
   style?: CSSProperties;
   children?: ReactNode;
-  ref?: Ref<Element>;
 }
 
 const EVENTS = {
@@ -42,7 +47,11 @@ const EVENTS = {
   onError: 'inf-llava-error',
 } as const;
 
-export function InfLlavaChat({ ref, models, strings, pageWide, noKeep, wasmUrl, workerUrl, className, children, ...rest }: InfLlavaChatProps): ReactNode {
+/** `ref` is the element. */
+export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfLlavaChat(
+  { models, strings, pageWide, noKeep, maxNewTokens, wasmUrl, workerUrl, className, children, ...rest },
+  ref,
+): ReactNode {
   const element = useRef<Element>(null);
   const latest = useRef(rest);
   latest.current = rest;
@@ -50,7 +59,7 @@ export function InfLlavaChat({ ref, models, strings, pageWide, noKeep, wasmUrl, 
 
   useEffect(() => {
     // The element is registered in the browser alone.
-    void import('./define.js');
+    import('./define.js').catch((error: Error) => latest.current.onError?.({ code: 'page', message: error.message }));
     const listening = new AbortController();
     for (const [property, name] of Object.entries(EVENTS)) {
       const tell = (event: Event) => (latest.current[property as keyof typeof EVENTS] as ((detail: unknown) => void) | undefined)?.((event as CustomEvent).detail);
@@ -75,9 +84,10 @@ export function InfLlavaChat({ ref, models, strings, pageWide, noKeep, wasmUrl, 
       class: className,
       'page-wide': pageWide ? '' : undefined,
       'no-keep': noKeep ? '' : undefined,
+      'max-new-tokens': maxNewTokens,
       'wasm-url': wasmUrl,
       'worker-url': workerUrl,
     } as object,
     children,
   );
-}
+});

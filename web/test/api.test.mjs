@@ -222,6 +222,34 @@ test('an engine that is lost is replaced once by itself, then by restart and res
   assert.deepEqual(said.turns, [said.once, said.whole]);
 });
 
+test('a worker that is ended from outside is noticed, and replaced', async () => {
+  const said = await withApi(async ({ load }, { texts }) => {
+    const workers = [];
+    window.Worker = class extends window.Worker {
+      constructor(...args) {
+        super(...args);
+        workers.push(this);
+      }
+    };
+    const model = await load();
+    const chat = model.chat();
+    const reply = chat.ask('slow please');
+    let pieces = 0;
+    for await (const _ of reply) {
+      pieces += 1;
+      if (pieces === 3) workers[0].terminate();
+      if (pieces === 10) break;
+    }
+    const { answer_tokens } = await reply.answer;
+    const after = await texts(chat.ask('after'));
+    model.unload();
+    return { workers: workers.length, answer_tokens, after };
+  });
+  assert.equal(said.workers, 2);
+  assert.ok(said.answer_tokens >= 10);
+  assert.equal(said.after, 'Without a picture, turn 2: you asked after');
+});
+
 test('where the device has no room it is not tried again, but with a smaller context', async () => {
   const said = await withApi(async ({ load }, { refused }) => {
     const model = await load();
@@ -275,6 +303,9 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
       { messages: [{ role: 'user', content: [image, image] }] },
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/x.png' } }, text('x')] }] },
       { messages, n: 2 },
+      { messages, tools: [{ type: 'function' }] },
+      { messages, stop: 'x' },
+      { messages, response_format: { type: 'json_object' } },
     ];
     return { whole, chunks, options: options.choices[0].message.content, short: short.choices[0], refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))) };
   });
@@ -290,7 +321,7 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
   assert.equal(said.chunks.at(-1).usage.total_tokens, 112);
   assert.equal(said.options, '{"max_new_tokens":9,"top_p":0.5,"seed":3}');
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
-  assert.deepEqual(said.refusals.map(({ code }) => code), ['option', 'option', 'option', 'option', 'image-url', 'option']);
+  assert.deepEqual(said.refusals.map(({ code }) => code), ['option', 'option', 'option', 'option', 'image-url', 'option', 'option', 'option', 'option']);
 });
 
 test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for it', async () => {

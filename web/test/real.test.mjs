@@ -159,3 +159,38 @@ test('without WebGPU the page runs on the CPU by itself', async () => {
   assert.equal(await answer(p), EXPECT_TEXT);
   await plain.close();
 });
+
+test('stopped at any token, the next greedy answer is that of a fresh run', async () => {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  const bytes = [...(await readFile(IMAGE))];
+  const said = await page.evaluate(async ({ bytes, question }) => {
+    const { load } = await import('./inf-llava/index.js');
+    const model = await load({ device: 'cpu' });
+    const image = Uint8Array.from(bytes);
+    const greedy = { temperature: 0, max_new_tokens: 40 };
+    const fresh = async (transcript) => (await model.chat({ image, ...(transcript && { transcript }) }).ask(question, greedy).answer).text;
+    const expected = await fresh();
+    const found = [];
+    // As good as random, and the same each time.
+    for (let k = 0, state = 7; k < 12; k += 1) {
+      state = (state * 1103515245 + 12345) % 2 ** 31;
+      const after = 1 + (state % 30);
+      const chat = model.chat({ image });
+      const reply = chat.ask('Describe the picture.', greedy);
+      let pieces = 0;
+      for await (const _ of reply) if ((pieces += 1) === after) break;
+      const stopped = await reply.answer;
+      // Behind what was stopped, as an engine that has never heard of it; and from the beginning.
+      const next = (await chat.ask(question, greedy).answer).text;
+      const same = (await chat.regenerate(greedy).answer).text;
+      chat.clear();
+      const again = (await chat.ask(question, greedy).answer).text;
+      found.push({ after, stopped: stopped.stop_reason, next: next === same, again: again === expected });
+    }
+    return found;
+  }, { bytes, question: QUESTION });
+  assert.ok(said.filter(({ stopped }) => stopped === 'stopped').length >= 8, JSON.stringify(said));
+  assert.deepEqual(said.filter(({ next, again }) => !next || !again), []);
+  await page.close();
+});

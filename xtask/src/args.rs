@@ -27,7 +27,8 @@ Usage: cargo xtask COMMAND
   build-web                  Build the page into dist/, for any static web server.
   npm                        Build the package inf-llava for npm, check it and its size, and pack it.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
-                             wasm-opt, node, npm packages), what the tests need (software Vulkan, Chromium),
+                             wasm-opt, node, npm packages), what the tests need (software Vulkan, Chromium,
+                             Firefox),
                              or, with neither flag, both.
   checkpoint DIR [--layers N]
                              Write a checkpoint of random weights in the released shapes and names, to measure

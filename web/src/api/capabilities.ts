@@ -30,7 +30,7 @@ interface Adapter {
 }
 
 async function findAdapter(reasons: Capabilities['reasons']): Promise<Capabilities['webgpu']> {
-  const { gpu } = navigator as { gpu?: { requestAdapter(options: object): Promise<Adapter | null> } };
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: { requestAdapter(options: object): Promise<Adapter | null> } };
   if (!gpu) {
     reasons.push(globalThis.isSecureContext ? 'no-webgpu' : 'insecure-origin');
     return null;
@@ -50,7 +50,7 @@ async function findAdapter(reasons: Capabilities['reasons']): Promise<Capabiliti
 }
 
 async function storageOf(): Promise<Capabilities['storage']> {
-  const { storage } = navigator;
+  const { storage } = (globalThis.navigator ?? {}) as Partial<Navigator>;
   const keeps = typeof storage?.getDirectory === 'function';
   const { quota, usage } = (await storage?.estimate?.().catch(() => null)) ?? {};
   const persisted = (await storage?.persisted?.().catch(() => null)) ?? null;

@@ -36,7 +36,10 @@ export interface Turn {
 
 /** A picture, and what was said about it. */
 interface Topic {
+  /** Of the present topic alone: nothing can be asked about the others any more. */
   picture: Picture | null;
+  /** The picture's name. */
+  name: string | null;
   info: PictureInfo | null;
   turns: Turn[];
 }
@@ -56,7 +59,7 @@ const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
 export class Chat {
   readonly #host: Host;
-  readonly #topics: Topic[] = [{ picture: null, info: null, turns: [] }];
+  readonly #topics: Topic[] = [{ picture: null, name: null, info: null, turns: [] }];
   /** The reading of the newest picture: a question waits for it. */
   #reading: Promise<unknown> | null = null;
   /** Answers come one at a time. */
@@ -67,7 +70,7 @@ export class Chat {
   /** @internal */
   constructor(host: Host, { image, imageName, transcript }: ChatOptions) {
     this.#host = host;
-    for (const { turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, info: null, turns });
+    for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, name: picture, info: null, turns });
     // Whoever asks hears of a failure there.
     if (image) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
   }
@@ -130,8 +133,8 @@ export class Chat {
 
   /** Forgets what was said; the picture stays. */
   clear(): void {
-    const { picture, info } = this.#topic;
-    this.#topics.splice(0, Infinity, { picture, info, turns: [] });
+    const { picture, name, info } = this.#topic;
+    this.#topics.splice(0, Infinity, { picture, name, info, turns: [] });
     this.#broken = null;
   }
 
@@ -169,8 +172,8 @@ export class Chat {
   export(format?: 'json'): Transcript;
   export(format: 'markdown'): string;
   export(format: 'json' | 'markdown' = 'json'): Transcript | string {
-    const topics = this.#topics.map(({ picture, turns }) => ({
-      picture: picture ? picture.name : null,
+    const topics = this.#topics.map(({ name, turns }) => ({
+      picture: name,
       turns: turns.map(({ question, text, stop_reason }) => ({ question, text, stop_reason })),
     }));
     const transcript: Transcript = {
@@ -195,7 +198,8 @@ export class Chat {
       const read = await reading;
       if (this.#reading !== reading) throw stopped(); // another picture was set meanwhile
       const turns = adopts ? this.#topics.pop()!.turns : [];
-      this.#topics.push({ picture: read?.picture ?? null, info: read?.info ?? null, turns });
+      if (!adopts) this.#topic.picture = null;
+      this.#topics.push({ picture: read?.picture ?? null, name: read?.picture.name ?? null, info: read?.info ?? null, turns });
       return read?.info ?? null;
     } finally {
       if (this.#reading === reading) this.#reading = null;

@@ -75,7 +75,7 @@ export class Completions {
   create(request: CompletionRequest & { stream: true }, options?: { signal?: AbortSignal }): Promise<AsyncIterable<CompletionChunk>>;
   create(request: CompletionRequest & { stream?: false }, options?: { signal?: AbortSignal }): Promise<Completion>;
   async create(request: CompletionRequest, { signal }: { signal?: AbortSignal } = {}): Promise<Completion | AsyncIterable<CompletionChunk>> {
-    if ((request.n ?? 1) !== 1) throw new InfLlavaError('option', `n: it is ${request.n} and must be 1`);
+    refuseUnknown(request);
     const { picture, before, question } = await conversationOf(request.messages);
     const stopping = new AbortController();
     const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
@@ -103,6 +103,19 @@ export class Completions {
       usage: usageOf(answer),
     };
   }
+}
+
+/** What would change the answer, and cannot be done, is refused by its name; what is harmless is let pass. */
+function refuseUnknown(request: CompletionRequest) {
+  const { n, stop, tools, functions, logprobs, response_format } = request as CompletionRequest & Record<string, unknown>;
+  const refused = (option: string, reason: string) => new InfLlavaError('option', `${option}: ${reason}`);
+  if ((n ?? 1) !== 1) throw refused('n', `it is ${n} and must be 1`);
+  if (stop) throw refused('stop', 'stop the answer by its signal instead');
+  if (Array.isArray(tools) && tools.length > 0) throw refused('tools', 'this model knows none');
+  if (Array.isArray(functions) && functions.length > 0) throw refused('functions', 'this model knows none');
+  if (logprobs) throw refused('logprobs', 'the engine does not hand them on');
+  const format = (response_format as { type?: string } | undefined)?.type ?? 'text';
+  if (format !== 'text') throw refused('response_format', `it is ${format} and must be text`);
 }
 
 async function* chunks(reply: Reply, common: { id: string; created: number; model: string }, include_usage: boolean): AsyncGenerator<CompletionChunk, void> {

@@ -61,6 +61,8 @@ export class Model extends EventTarget {
   /** A handle, before anything is loaded: {@link load} is what most need. */
   constructor({ url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl }: LoadOptions = {}) {
     super();
+    // Importing is safe on a server; running is for the browser.
+    if (!globalThis.Worker) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
     if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${device}”; use ${DEVICES.join(', ')}`);
     const worker_url = absolute(workerUrl ?? defaultModel.worker());
     const wasm_url = absolute(wasmUrl ?? defaultModel.wasm()).href;

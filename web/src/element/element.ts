@@ -5,10 +5,11 @@ import type { LoadOptions, Model } from '../api/model.js';
 import { openPicture, type ImageInput } from '../api/picture.js';
 import type { Transcript } from '../api/transcript.js';
 import { storage } from '../api/storage.js';
-import type { Answer, Device, ModelInfo, PictureInfo, Progress } from '../engine/protocol.js';
+import type { Device } from '../engine/protocol.js';
 import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
-import { stringsFor, type Strings } from './strings/index.js';
+import type { Events } from './events.js';
+import { en, stringsFor, type Strings } from './strings/index.js';
 import composer from './styles/composer.css';
 import layout from './styles/layout.css';
 import stage from './styles/stage.css';
@@ -19,14 +20,7 @@ import type { OfferedModel } from './view/models.js';
 import { View } from './view/view.js';
 
 /** The element's events; all bubble out of shadow trees. */
-export interface InfLlavaChatEventMap {
-  'inf-llava-state': CustomEvent<{ state: string }>;
-  'inf-llava-progress': CustomEvent<Progress>;
-  'inf-llava-ready': CustomEvent<ModelInfo>;
-  'inf-llava-picture': CustomEvent<PictureInfo>;
-  'inf-llava-answer': CustomEvent<{ question: string; answer: Answer }>;
-  'inf-llava-error': CustomEvent<{ code: string; message: string }>;
-}
+export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
 
 /** Where there is no page (a server renders it), the class is only a name. */
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
@@ -44,6 +38,9 @@ let sheet: CSSStyleSheet | null = null;
  * @attr {'visible'|'interaction'} start - When to load the model: as soon as the element is seen (the default), or when somebody uses it.
  * @attr {string} src - Address of a picture to begin with, of this site or one that lets this site read it.
  * @attr {string} lang - The element's language (`en`, `de`, `ar`); else the page's.
+ * @attr {number} temperature - Of answers to begin with; 0 takes the likeliest word always. The visitor can change it, as the next two.
+ * @attr {number} max-new-tokens - Of an answer to begin with.
+ * @attr {number} seed - The same seed gives the same answer.
  * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page are the element's, and Escape stops it from anywhere.
  * @attr {boolean} no-keep - Downloads are not kept for the next visit.
  * @attr {string} wasm-url - Where the engine's wasm is, if not beside the script.
@@ -109,6 +106,8 @@ export class InfLlavaChat extends Base {
   #listening: AbortController | null = null;
   #seen: IntersectionObserver | null = null;
   #strings: Partial<Strings> = {};
+  /** All texts, in the element's language. */
+  #texts: Strings = en;
   #models: OfferedModel[] = [];
   #files: File[] | undefined;
   #begun = false;
@@ -214,8 +213,9 @@ export class InfLlavaChat extends Base {
 
   #build() {
     if (this.#view) return;
-    const language = this.lang || this.closest('[lang]')?.getAttribute('lang') || document.documentElement.lang || 'en';
+    const language = this.closest('[lang]')?.getAttribute('lang') || 'en';
     const strings = stringsFor(language, this.#strings);
+    this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
     if (!sheet) {
       // An adopted sheet: strict pages refuse inline styles.
@@ -251,9 +251,9 @@ export class InfLlavaChat extends Base {
       },
       models: {
         on_choose: (url) => this.#choose(url),
-        on_folder: (files) => this.#openFolder(files, strings),
+        on_folder: (files) => this.#openFolder(files),
         read_kept: () => storage.list(),
-        on_remove: begun((controller, id: string) => controller.removeKept(id)) as unknown as (id: string) => Promise<void>,
+        on_remove: async (id) => this.#controller?.removeKept(id),
       },
       on_photo: begun((controller, file: File) => controller.choosePicture([file])),
       on_token: begun((controller) => controller.look()),
@@ -305,10 +305,6 @@ export class InfLlavaChat extends Base {
     } else this.#view!.status.say(this.#texts.start);
   }
 
-  get #texts(): Strings {
-    return stringsFor(this.lang || document.documentElement.lang || 'en', this.#strings);
-  }
-
   /** @param anew  with what the attributes now say */
   #begin(anew = false) {
     const controller = this.#controller;
@@ -344,11 +340,11 @@ export class InfLlavaChat extends Base {
     if (!this.#begun) this.#begin();
   }
 
-  #openFolder(files: File[], strings: Strings) {
+  #openFolder(files: File[]) {
     if (files.some(({ name }) => name === 'manifest.json' || name === 'config.json')) {
       this.#files = files;
       this.#begin(true);
-    } else this.#view!.chat_notice.show({ title: strings.failure.load, message: strings.noModelFolder });
+    } else this.#view!.chat_notice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
   }
 
   async #showSource() {

@@ -20,13 +20,17 @@ interface Waiting {
 
 export class EngineClient {
   readonly #worker: Worker;
+  /** Of the worker, and of the lock that it holds while it lives. */
+  readonly #name: string;
+  readonly #ended = new AbortController();
   readonly #waiting = new Map<number, Waiting>();
   #crash: InfLlavaError | null = null;
   #next_id = 1;
 
   /** @throws `worker` */
   constructor(script: URL) {
-    this.#worker = startWorker(script);
+    this.#name = `inf-llava worker ${Date.now()} ${Math.random()}`;
+    this.#worker = startWorker(script, this.#name);
     this.#worker.addEventListener('message', ({ data }) => this.#receive(data));
     this.#worker.addEventListener('messageerror', () => this.#crashed('crashed', 'a message could not be read'));
     this.#worker.addEventListener('error', (event) => {
@@ -66,6 +70,12 @@ export class EngineClient {
       this.#crashed(message.code ?? 'crashed', message.message);
       return;
     }
+    if (message.type === 'alive') {
+      const { signal } = this.#ended;
+      const gone = () => this.#crashed('crashed', 'the worker was ended from outside');
+      navigator.locks.request(this.#name, { signal }, gone).catch(() => {}); // aborted: it ended as it should
+      return;
+    }
     const command = this.#waiting.get(message.id);
     if (!command) return;
     if (message.type === 'event') {
@@ -80,6 +90,7 @@ export class EngineClient {
   #crashed(code: string, message: string) {
     if (this.#crash) return;
     this.#crash = new InfLlavaError(code, message);
+    this.#ended.abort();
     this.#worker.terminate();
     for (const { reject } of this.#waiting.values()) reject(this.#crash);
     this.#waiting.clear();

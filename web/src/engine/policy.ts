@@ -25,12 +25,12 @@ const policy = () =>
  * Starts the engine's worker. Where the script is another origin's (a CDN's), which browsers refuse as a worker, a
  * script of this origin imports it: a page that forbids `blob:` workers hosts the package itself.
  */
-export function startWorker(script: URL): Worker {
+export function startWorker(script: URL, name: string): Worker {
   const foreign = script.origin !== globalThis.location.origin && script.protocol !== 'blob:';
   const url = foreign ? URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' })) : script.href;
   allowed.add(url);
   try {
-    return new Worker(policy()?.createScriptURL(url) ?? url, { type: 'module', name: 'inf-llava' });
+    return new Worker(policy()?.createScriptURL(url) ?? url, { type: 'module', name });
   } catch (error) {
     if (String(error).includes('createPolicy')) {
       throw new InfLlavaError('worker', 'this page forbids the Trusted Types policy inf-llava; its Content-Security-Policy must name it: trusted-types inf-llava');

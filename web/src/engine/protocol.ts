@@ -174,6 +174,8 @@ export interface Stop {
 }
 
 export type Message =
+  /** The worker holds the lock that is called as it is: whoever gets it next knows that the worker is gone. */
+  | { type: 'alive' }
   | { type: 'event'; id: number; event: EngineEvent }
   | { type: 'result'; id: number; value: unknown }
   | { type: 'error'; id: number; error: PlainError }

@@ -48,6 +48,12 @@ self.addEventListener('message', ({ data }: MessageEvent<Command | Stop>) => {
 self.addEventListener('error', (event) => crash(event.message));
 self.addEventListener('unhandledrejection', (event) => crash(describe(event.reason).message));
 
+// A worker that is ended from outside says nothing; its lock becomes free.
+void navigator.locks?.request(self.name, () => {
+  tell({ type: 'alive' });
+  return new Promise<never>(() => {});
+});
+
 async function run(data: Command) {
   const { id } = data;
   const state = pending.get(id)!;

@@ -75,6 +75,7 @@ export const de: Strings = {
   silence: 'Kein Text.',
   brokenOff: 'abgebrochen, nicht Teil der Unterhaltung',
   textOnly: 'Ohne Bild',
+  earlier: 'Was vorher gesagt wurde, steht im Export.',
   recovered: 'Die Engine war ausgefallen und wurde neu gestartet; danach ging die Antwort weiter.',
   randomWeights:
     'Dieses Modell hat zufällige Gewichte: Es zeigt, dass die Engine läuft, und seine Antworten sind Rauschen, bis ein trainiertes Modell an seine Stelle tritt.',

@@ -72,6 +72,7 @@ export const en: Strings = {
   silence: 'No text.',
   brokenOff: 'broken off, not part of the conversation',
   textOnly: 'Without a picture',
+  earlier: 'What was said before is in the export.',
   recovered: 'The engine was lost and has been started again; the answer went on.',
   randomWeights: 'This model has random weights: it shows that the engine works, and its answers are noise until a trained model takes its place.',
 

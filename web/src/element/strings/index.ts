@@ -5,7 +5,7 @@ import { de } from './de.js';
 import { en } from './en.js';
 import type { Strings } from './strings.js';
 
-export type { Strings };
+export { en, type Strings };
 
 const LANGUAGES: Record<string, Strings> = { ar, de, en };
 

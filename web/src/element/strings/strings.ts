@@ -64,6 +64,7 @@ export interface Strings {
   silence: string;
   brokenOff: string;
   textOnly: string;
+  earlier: string;
   recovered: string;
   randomWeights: string;
 

@@ -7,6 +7,8 @@ import { thumbnail } from './preview.js';
 import { TurnView, type TurnHandlers } from './turn.js';
 
 const THUMBNAIL_SIDE = 96;
+/** Entries that stay on the page: however long a conversation is, it does not slow the page down. */
+const MOST_ENTRIES = 100;
 /** A reader this near to the end has not scrolled away from it. */
 const FOLLOW_WITHIN_PX = 240;
 
@@ -20,12 +22,15 @@ export class Conversation {
   readonly #handlers: ConversationHandlers;
   readonly #opening: HTMLElement;
   readonly #starters: HTMLElement;
+  /** Stands for what is no longer on the page. */
+  readonly #earlier: HTMLElement;
   /** All that are shown. */
   turns: readonly TurnView[] = [];
 
   constructor(strings: Strings, handlers: ConversationHandlers) {
     this.#strings = strings;
     this.#handlers = handlers;
+    this.#earlier = h('div', { class: 'entry note past' }, h('div', { class: 'entry-text' }, strings.earlier));
     this.#starters = h('ul', { id: 'starters', class: 'starters', 'aria-label': strings.startersLabel });
     this.#opening = h('div', { class: 'opening' }, h('slot', { name: 'opening' }, h('p', { class: 'opening-lead' }, strings.opening)), this.#starters);
     this.root = h('div', { class: 'log', part: 'log', id: 'log', role: 'log', 'aria-labelledby': 'conversation-title', 'aria-live': 'polite', tabindex: '0' }, this.#opening);
@@ -43,7 +48,7 @@ export class Conversation {
   addTurn(question: string): TurnView {
     this.#opening.remove();
     const turn = new TurnView(this.#strings, question, this.#handlers, () => this.#follow());
-    this.root.append(turn.root);
+    this.#append(turn.root);
     this.turns = [...this.turns.filter(({ root }) => root.isConnected), turn];
     this.#scrollToEnd();
     return turn;
@@ -101,10 +106,19 @@ export class Conversation {
     return this.root.scrollHeight > this.root.clientHeight;
   }
 
+  #append(entry: HTMLElement) {
+    this.root.append(entry);
+    const most = MOST_ENTRIES + Number(this.#earlier.isConnected);
+    if (this.root.children.length <= most) return;
+    this.#earlier.remove();
+    while (this.root.children.length > MOST_ENTRIES) this.root.firstElementChild!.remove();
+    this.root.prepend(this.#earlier);
+  }
+
   #entry(kind: string, text: string): HTMLElement {
     const entry = h('div', { class: `entry ${kind}` }, h('div', { class: 'entry-text' }, isolated(text)));
     if (this.#opening.isConnected) this.#opening.before(entry);
-    else this.root.append(entry);
+    else this.#append(entry);
     // Not on the page: it would scroll the picture away that has just been chosen.
     if (this.#scrolls()) this.#scrollToEnd();
     return entry;
