@@ -28,7 +28,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await says('Ready on');
     await shot('1-empty');
     if (!address) {
-      await p.image.setInputFiles({ ...picture, name: 'slow harbour.png' });
+      await p.image.setInputFiles({ ...picture, name: 'slow harbour.png', buffer: Buffer.concat([picture.buffer, Buffer.from('slow')]) });
       await p.page.waitForTimeout(1100);
       await shot('2-reading');
       await says('Picture ready');
@@ -42,20 +42,25 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await p.message.press('Enter');
     await says('Answer complete');
     await shot('4-answer');
+    await p.page.getByLabel('What it looks at').check();
+    await p.page.waitForTimeout(1000);
+    await shot('5-looking');
+    await p.page.getByLabel('What it looks at').uncheck();
     if (!address) {
       await p.message.fill('Tell me more in a slow way.');
       await p.message.press('Enter');
       await p.page.waitForTimeout(1500);
-      await shot('5-streaming');
+      await shot('6-streaming');
       await p.stop.click();
       await says('Stopped');
-      await p.image.setInputFiles({ ...picture, name: 'broken.png' });
+      // Another file: what is known by its content is not read again.
+      await p.image.setInputFiles({ ...picture, name: 'broken.png', buffer: Buffer.from('no picture') });
       await p.page.getByRole('alert').waitFor();
       await p.message.fill('Why did it panic?');
       await p.message.press('Enter');
       await p.page.getByRole('button', { name: 'Restart engine' }).waitFor();
-      await p.page.getByText('Settings').click();
-      await shot('6-errors');
+      await p.page.getByText('Settings', { exact: true }).click();
+      await shot('7-errors');
     }
     await p.context.close();
   }

@@ -193,7 +193,7 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
         .env("EXPECT_TEXT", answer_of_command_line(project, tools)?)
         .env("CONVERTED", converted(project, tools, "models/demo")?);
     if all {
-        command = command.env("EXAMPLES", "1");
+        command = command.env("EXAMPLES", "1").env("SOAK", "1");
         let large = project.target.join("models/large");
         checkpoint::write(project, &large, LARGE_LAYERS)?;
         command = command.env(
