@@ -293,6 +293,25 @@ test('nothing is fetched before it is seen, or before it is used', async () => {
   await context.close();
 });
 
+test('without HTTPS it runs, keeps nothing, and names the cause', async () => {
+  const launched = await launchBrowser(['--host-resolver-rules=MAP insecure.example 127.0.0.1']);
+  const page = await launched.newPage();
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(server.url.replace('127.0.0.1', 'insecure.example'));
+  assert.deepEqual(await page.evaluate(() => [isSecureContext, 'gpu' in navigator, 'subtle' in crypto]), [false, false, false]);
+  const status = page.getByRole('status', { name: 'Status' });
+  await says(status, 'Ready on');
+  await says(page.locator('#random-weights'), 'did not come over HTTPS');
+  await page.locator('.sample').first().click();
+  await page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button').first().click();
+  await says(page.locator('.answer'), 'About Sample 1, turn 1');
+  const { reasons, storage } = await page.evaluate(async () => (await import('./inf-llava/index.js')).capabilities());
+  assert.deepEqual([reasons, storage.keeps], [['insecure-origin'], false]);
+  assert.deepEqual(complaints, []);
+  await launched.close();
+});
+
 test('a hidden tab goes on', async () => {
   await ready();
   await ask('slow please');

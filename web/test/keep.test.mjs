@@ -124,7 +124,7 @@ test('a pause keeps what has come, and going on takes the rest', async () => {
   const away = await host(files, { fault });
   await openModel(away.url);
   await p.page.locator('#progress[aria-valuetext^="6.0 MB of 12 MB"]').waitFor({ state: 'attached' });
-  await p.stop.click();
+  await button('Pause').click();
   await says(p.page.getByRole('alert'), 'Download paused');
   slow = false;
   await button('Go on').click();

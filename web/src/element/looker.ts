@@ -51,7 +51,7 @@ export class Looker {
       return;
     }
     const { chat, about } = subject!;
-    looking.offer(chat.remembered > 0 ? chat.turns.at(-1)!.token_texts : undefined);
+    looking.offer(spoken(chat));
     try {
       const shares = looking.reading ? await this.#ofEnhancement(chat, about) : await this.#ofAnswer(chat, looking.token);
       // What was asked for meanwhile is drawn instead.
@@ -77,4 +77,10 @@ export class Looker {
     }
     return this.#enhancement.get(about) ?? null;
   }
+}
+
+/** What the tokens of the last answer said; the one that ended it said nothing. */
+function spoken(chat: Chat): readonly string[] | undefined {
+  const last = chat.remembered > 0 ? chat.turns.at(-1) : undefined;
+  return last?.stop_reason === 'stop' ? last.token_texts?.slice(0, -1) : last?.token_texts;
 }

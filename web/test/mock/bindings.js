@@ -160,7 +160,8 @@ export class Engine {
     if (held) held.passes = 0;
     return {
       text: pieces.slice(0, tokens).join(''),
-      token_ids: Array.from({ length: tokens }, (_, at) => at),
+      // The one that ends an answer says nothing.
+      token_ids: Array.from({ length: tokens + Number(stop_reason === 'stop') }, (_, at) => at),
       stop_reason,
       prompt_tokens: 64 + 40 * before.length,
       new_prompt_tokens: 40,

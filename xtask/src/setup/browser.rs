@@ -23,7 +23,7 @@ const BROWSERS: &[&str] = &[
 pub const FIREFOX: &str = "FIREFOX";
 const FIREFOXES: &[&str] = &["firefox-esr", "firefox"];
 /// Folders with a package.json that the tests use.
-const PACKAGE_DIRS: &[&str] = &["web", "web/test"];
+const PACKAGE_DIRS: &[&str] = &["web", "web/test", "tests/clients"];
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Debian's packages for those of `needs` that are not met; what npm can do better is left to the need's own step.

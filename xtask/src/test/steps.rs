@@ -181,6 +181,8 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
             folder.display()
         )));
     }
+    // It is built by then: the page is compared with it.
+    let program = project.target.join("release/inf-llava");
     let mut command = tools
         .command(
             project,
@@ -188,6 +190,8 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
             "node --test --test-force-exit --test-concurrency=1 --test-reporter=spec",
         )
         .args(files.iter().map(|name| format!("web/test/{name}")))
+        .arg("tests/clients/openai.test.mjs")
+        .env("INF_LLAVA", program.display().to_string())
         .env("IMAGE", project.root.join(IMAGE).display().to_string())
         .env("QUESTION", QUESTION)
         .env("EXPECT_TEXT", answer_of_command_line(project, tools)?)

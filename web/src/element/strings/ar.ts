@@ -138,6 +138,7 @@ export const ar: Strings = {
   pause: 'إيقاف مؤقت',
   resume: 'متابعة',
   ready: ({ device, device_notice }) => `جاهز على ${isolated(device)}${device_notice ? ` (${isolated(device_notice)})` : ''}`,
+  insecure: 'لم تصل هذه الصفحة عبر ⁨HTTPS⁩: لا يسمح لها المتصفح باستخدام بطاقة الرسوميات ولا بحفظ أي شيء.',
   downloadWaits: 'لم يُنزَّل شيء بعد',
   downloadPaused: 'التنزيل متوقف مؤقتًا',
   engineStopped: 'توقف التحميل',

@@ -128,6 +128,7 @@ export const de: Strings = {
   pause: 'Anhalten',
   resume: 'Fortsetzen',
   ready: ({ device, device_notice }) => `Bereit auf ${device}${device_notice ? ` (${device_notice})` : ''}`,
+  insecure: 'Diese Seite kam nicht über HTTPS: Der Browser lässt sie keine Grafikkarte benutzen und nichts behalten.',
   downloadWaits: 'Noch wurde nichts heruntergeladen',
   downloadPaused: 'Download angehalten',
   engineStopped: 'Laden gestoppt',

@@ -122,6 +122,7 @@ export const en: Strings = {
   pause: 'Pause',
   resume: 'Go on',
   ready: ({ device, device_notice }) => `Ready on ${device}${device_notice ? ` (${device_notice})` : ''}`,
+  insecure: 'This page did not come over HTTPS: the browser lets it use no graphics card, and keep nothing.',
   downloadWaits: 'Nothing is downloaded yet',
   downloadPaused: 'Download paused',
   engineStopped: 'Loading stopped',

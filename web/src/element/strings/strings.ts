@@ -110,6 +110,8 @@ export interface Strings {
   pause: string;
   resume: string;
   ready(info: ModelInfo): string;
+  /** Why there is no graphics card and nothing is kept: the page did not come over HTTPS. */
+  insecure: string;
   downloadWaits: string;
   downloadPaused: string;
   engineStopped: string;

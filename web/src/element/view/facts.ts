@@ -25,7 +25,8 @@ export class Facts {
   show(info: ModelInfo | null): void {
     this.#device.textContent = info?.device ?? this.#strings.deviceUnknown;
     this.#model.textContent = info ? this.#strings.modelFacts(info) : this.#strings.modelUnknown;
-    this.caution.textContent = info?.random_weights ? this.#strings.randomWeights : '';
-    this.caution.hidden = !info?.random_weights;
+    const cautions = [info?.random_weights && this.#strings.randomWeights, info && !globalThis.isSecureContext && this.#strings.insecure];
+    this.caution.textContent = cautions.filter(Boolean).join(' ');
+    this.caution.hidden = !this.caution.textContent;
   }
 }

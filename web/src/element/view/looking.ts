@@ -42,8 +42,9 @@ export class Looking {
 
   /** @param texts  what each token of the answer said; none: there is no answer yet */
   offer(texts: readonly string[] | undefined): void {
-    const same = texts === this.#texts;
-    this.#texts = texts ?? [];
+    const wanted = texts ?? [];
+    const same = JSON.stringify(wanted) === JSON.stringify(this.#texts);
+    this.#texts = wanted;
     const any = this.#texts.length > 0;
     this.#slider.hidden = this.#word.hidden = !any || this.reading;
     this.#hint.textContent = this.reading ? this.#strings.demHint : any ? this.#strings.lookedAtHint : this.#strings.lookedAtNothing;
