@@ -13,7 +13,7 @@ impl Session {
     /// stopped, the earlier picture and conversation are untouched.
     ///
     /// # Errors
-    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`].
+    /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`].
     pub async fn set_image(
         &mut self,
         file: &str,

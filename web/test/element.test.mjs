@@ -259,6 +259,8 @@ test('in German, in Arabic from right to left, and in a page’s own words', asy
   assert.equal(await text(0, '.drop-title'), 'Bild auswählen');
   assert.equal(await page.locator('inf-llava-chat').nth(1).locator('.widget').getAttribute('dir'), 'rtl');
   assert.match(await text(1, '.drop-title'), /[\u0600-\u06ff]/);
+  // A picture's left is left all the same.
+  assert.equal(await page.locator('inf-llava-chat').nth(1).locator('.rule-x').evaluate((node) => getComputedStyle(node).direction), 'ltr');
   assert.equal(await text(2, '.drop-title'), 'Choose a picture');
   await page.evaluate(() => {
     document.querySelectorAll('inf-llava-chat')[2].strings = { choosePicture: 'yIDel!' };

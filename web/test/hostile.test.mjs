@@ -70,7 +70,7 @@ async function watch() {
 async function harmless() {
   const { hits, tags, attributes } = await p.page.evaluate(() => {
     const root = document.querySelector('inf-llava-chat').shadowRoot;
-    const nodes = [...root.querySelectorAll('.answer *, .question *, .entry *:not(canvas), #picture-name *, .notice-title *, .notice-message *, .kept bdi *')];
+    const nodes = [...root.querySelectorAll('.answer *, .question *:not(bdi), .entry *:not(canvas), #picture-name *, .notice-title *, .notice-message *, .kept bdi *')];
     return {
       hits: window.hits,
       tags: [...new Set(nodes.map(({ tagName }) => tagName))],

@@ -1,7 +1,7 @@
 /** A model: loads it, tells of it, and begins conversations. All handles of the same model share one engine. */
 
 import defaultModel from 'inf-llava-default-model';
-import { Host, type ConfirmDownload, type HostState, type Picture } from '../engine/host.js';
+import { Host, type ConfirmDownload, type HostState } from '../engine/host.js';
 import type { Device, ModelInfo, ModelPlace, SamplePicture } from '../engine/protocol.js';
 import { shared } from '../engine/shared.js';
 import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
@@ -164,5 +164,3 @@ function absolute(url: string | URL): URL {
   if (!URL.canParse(String(url), base)) throw new InfLlavaError('option', `“${String(url)}” is no address`);
   return new URL(url, base);
 }
-
-export type { Picture };

@@ -238,6 +238,7 @@ export class Host extends EventTarget {
     try {
       client = this.#client ??= new EngineClient(worker_url);
     } catch (error) {
+      queueMicrotask(() => (this.#loading = null)); // the next call tries again
       return Promise.reject(error);
     }
     const running = client.send('load', { ...command, consent: this.#consent || recovering }, (event) => {

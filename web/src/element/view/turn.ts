@@ -1,7 +1,7 @@
 /** One question with its answer, its figures, and its buttons. */
 
 import type { Answer } from '../../engine/protocol.js';
-import { button, h } from '../dom.js';
+import { button, h, isolated } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
 export interface TurnHandlers {
@@ -50,7 +50,7 @@ export class TurnView {
     this.root = h(
       'article',
       { class: 'turn', part: 'turn' },
-      h('p', { class: 'question', part: 'question', dir: 'auto' }, unseen(strings.you), question),
+      h('p', { class: 'question', part: 'question' }, unseen(strings.you), isolated(question)),
       unseen(strings.answer),
       this.#answer,
       h('footer', {}, this.#facts, this.#copy, this.#edit, this.#regenerate),
