@@ -296,6 +296,14 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
     for await (const chunk of await completions.create({ messages, stream: true, stream_options: { include_usage: true } })) chunks.push(chunk);
     const options = await completions.create({ messages: [{ role: 'user', content: 'options' }], max_tokens: 9, seed: 3, top_p: 0.5 });
     const short = await completions.create({ messages: [{ role: 'user', content: 'slow please' }], max_completion_tokens: 2 });
+    const counted = (stop, stream) => completions.create({ messages: [{ role: 'user', content: 'say: one two three two four' }], stop, stream });
+    const stopped = [];
+    for (const stop of ['two t', ['four', 'o th'], 'never', 'one', null]) {
+      const { message, finish_reason } = (await counted(stop, false)).choices[0];
+      let joined = '';
+      for await (const { choices } of await counted(stop, true)) joined += choices[0]?.delta.content ?? '';
+      stopped.push([message.content, finish_reason, joined === message.content]);
+    }
     const bad = [
       { messages: [] },
       { messages: [{ role: 'system', content: 'be brief' }, { role: 'user', content: 'x' }] },
@@ -304,10 +312,10 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/x.png' } }, text('x')] }] },
       { messages, n: 2 },
       { messages, tools: [{ type: 'function' }] },
-      { messages, stop: 'x' },
+      { messages, stop: ['a', 'b', 'c', 'd', 'e'] },
       { messages, response_format: { type: 'json_object' } },
     ];
-    return { whole, chunks, options: options.choices[0].message.content, short: short.choices[0], refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))) };
+    return { whole, chunks, options: options.choices[0].message.content, short: short.choices[0], stopped, refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))) };
   });
   const { message, finish_reason } = said.whole.choices[0];
   assert.deepEqual([said.whole.object, message.role, finish_reason], ['chat.completion', 'assistant', 'stop']);
@@ -321,6 +329,8 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
   assert.equal(said.chunks.at(-1).usage.total_tokens, 112);
   assert.equal(said.options, '{"max_new_tokens":9,"top_p":0.5,"seed":3}');
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
+  const all = 'one two three two four';
+  assert.deepEqual(said.stopped, [['one ', 'stop', true], ['one tw', 'stop', true], [all, 'stop', true], ['', 'stop', true], [all, 'stop', true]]);
   assert.deepEqual(said.refusals.map(({ code }) => code), ['option', 'option', 'option', 'option', 'image-url', 'option', 'option', 'option', 'option']);
 });
 

@@ -5,6 +5,7 @@ import type { Answer, EngineEvent, Exchange, Sampling, StopReason } from '../eng
 import { InfLlavaError } from './errors.js';
 import { openPicture } from './picture.js';
 import { Reply } from './reply.js';
+import { StopTexts } from './stop-texts.js';
 
 export type ContentPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
 
@@ -23,6 +24,8 @@ export interface CompletionRequest {
   temperature?: number;
   top_p?: number;
   seed?: number;
+  /** Up to four texts in front of which the answer ends. */
+  stop?: string | string[] | null;
   /** Not OpenAI's. */
   top_k?: number;
   repetition_penalty?: number;
@@ -80,12 +83,22 @@ export class Completions {
     const stopping = new AbortController();
     const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
     const reply = new Reply(
-      (on_piece) => {
+      async (on_piece) => {
+        const stops = new StopTexts(stopsOf(request.stop));
+        let text = '';
+        const say = (more: string) => {
+          text += more;
+          if (more) on_piece(more);
+        };
         const on_event = (event: EngineEvent) => {
-          if (event.type === 'piece' && event.text) on_piece(event.text);
+          if (event.type !== 'piece') return;
+          say(stops.push(event.text));
+          if (stops.found) stopping.abort();
         };
         const asked = { picture: picture?.key ?? null, before, question, begun: [], options: samplingOf(request) };
-        return this.#host.reply(asked, picture, { signal: both, on_event });
+        const answer = await this.#host.reply(asked, picture, { signal: both, on_event });
+        say(stops.finish());
+        return { ...answer, text };
       },
       () => stopping.abort(),
     );
@@ -105,12 +118,15 @@ export class Completions {
   }
 }
 
+const MOST_STOPS = 4;
+const stopsOf = (stop: CompletionRequest['stop']): string[] => (typeof stop === 'string' ? [stop] : (stop ?? [])).filter(Boolean);
+
 /** What would change the answer, and cannot be done, is refused by its name; what is harmless is let pass. */
 function refuseUnknown(request: CompletionRequest) {
   const { n, stop, tools, functions, logprobs, response_format } = request as CompletionRequest & Record<string, unknown>;
   const refused = (option: string, reason: string) => new InfLlavaError('option', `${option}: ${reason}`);
   if ((n ?? 1) !== 1) throw refused('n', `it is ${n} and must be 1`);
-  if (stop) throw refused('stop', 'stop the answer by its signal instead');
+  if (stopsOf(stop).length > MOST_STOPS) throw refused('stop', `at most ${MOST_STOPS} texts`);
   if (Array.isArray(tools) && tools.length > 0) throw refused('tools', 'this model knows none');
   if (Array.isArray(functions) && functions.length > 0) throw refused('functions', 'this model knows none');
   if (logprobs) throw refused('logprobs', 'the engine does not hand them on');
