@@ -76,7 +76,6 @@ export const de: Strings = {
   brokenOff: 'abgebrochen, nicht Teil der Unterhaltung',
   textOnly: 'Ohne Bild',
   earlier: 'Was vorher gesagt wurde, steht im Export.',
-  recovered: 'Die Engine war ausgefallen und wurde neu gestartet; danach ging die Antwort weiter.',
   randomWeights:
     'Dieses Modell hat zufällige Gewichte: Es zeigt, dass die Engine läuft, und seine Antworten sind Rauschen, bis ein trainiertes Modell an seine Stelle tritt.',
 
@@ -178,7 +177,6 @@ export const de: Strings = {
     'out-of-memory': 'Auf der Grafikkarte ist kein Speicher mehr frei',
     quota: 'Für dieses Modell ist kein Platz',
     copy: 'Kopieren fehlgeschlagen',
-    device: 'Dieser Browser kann das Modell nicht ausführen',
   },
   advice: {
     network:

@@ -73,7 +73,6 @@ export const en: Strings = {
   brokenOff: 'broken off, not part of the conversation',
   textOnly: 'Without a picture',
   earlier: 'What was said before is in the export.',
-  recovered: 'The engine was lost and has been started again; the answer went on.',
   randomWeights: 'This model has random weights: it shows that the engine works, and its answers are noise until a trained model takes its place.',
 
   message: 'Message',
@@ -170,7 +169,6 @@ export const en: Strings = {
     'out-of-memory': 'The graphics card has no room left',
     quota: 'There is no room for this model',
     copy: 'Copying failed',
-    device: 'This browser cannot run the model',
   },
   advice: {
     network: 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',

@@ -65,7 +65,6 @@ export interface Strings {
   brokenOff: string;
   textOnly: string;
   earlier: string;
-  recovered: string;
   randomWeights: string;
 
   // The question box
@@ -144,7 +143,7 @@ export interface Strings {
   withoutKeeping: string;
 
   // Failures
-  failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy' | 'device', string>;
+  failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy', string>;
   /** What to do about an error, by its code; the message itself says what happened. */
   advice: Partial<Record<string, string>>;
   loadAgain: string;
