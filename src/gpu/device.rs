@@ -82,8 +82,8 @@ pub struct ChosenDevice {
 }
 
 impl ChosenDevice {
-    /// Lets tiles of products and attention hold f16 where that was measured to be quicker: logits then differ by about a
-    /// thousandth. What is compared with PyTorch stays in f32.
+    /// Lets tiles of products and attention hold f16 where that was measured to be quicker. What is compared with
+    /// PyTorch stays in f32.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
