@@ -15,7 +15,7 @@ Usage: cargo xtask COMMAND
   serve DIR [--port N]       Build the page and the program, and serve both with the model in DIR:
                              `inf-llava serve DIR`.
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
-                             NAME picks steps: a step (fmt, light, fuzz, clippy, clippy-web, docs, native,
+                             NAME picks steps: a step (fmt, deny, light, fuzz, clippy, clippy-web, docs, native,
                              page, package, browser) or a group (lint, native, web, docs). `cargo xtask test browser`
                              needs the page built before (step page). --all makes property tests and fuzzing long,
                              loads gigabytes of weights in the browser, and builds the examples of examples/web.

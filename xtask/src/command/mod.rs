@@ -113,6 +113,18 @@ impl Command {
             .map_err(|_| Error::Failed(format!("`{self}` printed what is no UTF-8")))
     }
 
+    /// Runs it unseen, and returns what it printed on standard output, however it ended.
+    pub fn run_for_report(&self) -> Result<String, Error> {
+        println!("$ {self}");
+        let output = self
+            .build()
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .map_err(|e| self.not_started(&e))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// What it prints on standard output, or nothing if it fails or does not exist.
     pub fn output(&self) -> Option<String> {
         let output = self

@@ -10,6 +10,8 @@ use crate::version::Version;
 
 /// The newest trunk that Rust 1.95 builds.
 const TRUNK: &str = "0.21.14";
+/// The newest cargo-deny that Rust 1.95 builds. Compiling it takes two minutes of one core.
+const CARGO_DENY: &str = "0.20.2";
 /// Compiling one takes three minutes on two idle cores.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
@@ -25,6 +27,15 @@ pub fn ensure_trunk(project: &Project, tools: &Tools) -> Result<String, Error> {
         program: "trunk",
         package: "trunk",
         version: TRUNK,
+    };
+    ensure(project, tools, &tool)
+}
+
+pub fn ensure_cargo_deny(project: &Project, tools: &Tools) -> Result<String, Error> {
+    let tool = CargoTool {
+        program: "cargo-deny",
+        package: "cargo-deny",
+        version: CARGO_DENY,
     };
     ensure(project, tools, &tool)
 }

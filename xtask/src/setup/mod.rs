@@ -38,6 +38,8 @@ pub enum Need {
     Node,
     /// The npm packages of the page and of its tests.
     NodePackages,
+    /// cargo-deny, which looks at licences, sources and advisories of all crates.
+    CargoDeny,
 }
 
 /// What the page needs to be built.
@@ -56,6 +58,7 @@ pub const TEST: &[Need] = &[
     Need::Firefox,
     Need::Node,
     Need::NodePackages,
+    Need::CargoDeny,
 ];
 
 impl Need {
@@ -73,6 +76,7 @@ impl Need {
             Self::NodePackages => {
                 "npm packages of the page and of its tests (esbuild, playwright-core)"
             }
+            Self::CargoDeny => "cargo-deny, to check licences, sources and advisories",
         }
     }
 }
@@ -185,6 +189,7 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
             Need::Firefox => browser::ensure_firefox(&mut tools),
             Need::Node => browser::ensure_node(project, &mut tools),
             Need::NodePackages => browser::ensure_packages(project, &tools),
+            Need::CargoDeny => cargo_tools::ensure_cargo_deny(project, &tools),
         }?;
         println!("    {result} ({:.1} s)", started.elapsed().as_secs_f32());
     }

@@ -3,6 +3,7 @@
 //! burn takes minutes to compile, so there are as few configurations of it as can be: release natively, release for wasm,
 //! and the two metadata-only builds that clippy and the docs share.
 
+mod deny;
 mod fuzz;
 mod steps;
 
@@ -18,6 +19,8 @@ use steps::{Step, choose, commands};
 /// How a step ended.
 enum Outcome {
     Held(Counts),
+    /// What there was held, and the text says what there was not.
+    HeldWithout(String),
     Failed(Error, Counts),
     LeftOut(&'static str),
 }
@@ -98,6 +101,13 @@ fn run_step(project: &Project, tools: &Tools, step: Step, all: bool) -> Outcome 
             counts,
         );
     }
+    if step.name == "deny" {
+        return match deny::advisories(project, tools) {
+            Ok(left_out) if left_out.is_empty() => Outcome::Held(counts),
+            Ok(left_out) => Outcome::HeldWithout(left_out.join("; ")),
+            Err(error) => Outcome::Failed(error, counts),
+        };
+    }
     Outcome::Held(counts)
 }
 
@@ -117,6 +127,7 @@ fn report(steps: &[Step], records: Vec<Record>, set_up: Duration) -> Result<(), 
     {
         let (word, counts) = match outcome {
             Outcome::Held(counts) => ("ok".to_owned(), counts),
+            Outcome::HeldWithout(what) => (format!("ok, without {what}"), Counts::default()),
             Outcome::LeftOut(why) => (format!("left out: {why}"), Counts::default()),
             Outcome::Failed(error, counts) => {
                 failure = Some((step.name, error));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::fuzz;
+use super::{deny, fuzz};
 use crate::checkpoint;
 use crate::command::Command;
 use crate::error::Error;
@@ -39,6 +39,13 @@ const STEPS: &[Step] = &[
         group: "lint",
         what: "formatting",
         needs: &[],
+        counts: false,
+    },
+    Step {
+        name: "deny",
+        group: "lint",
+        what: "licences, bans and sources of all packages, and advisories where they can be had",
+        needs: &[Need::CargoDeny, Need::Node],
         counts: false,
     },
     Step {
@@ -148,6 +155,7 @@ pub fn commands(
     };
     Ok(match step {
         "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
+        "deny" => deny::commands(project, tools),
         "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
         "fuzz" => fuzz::commands(project, tools, all)?,
         "clippy" => {
@@ -286,7 +294,7 @@ mod tests {
         assert_eq!(chosen(&["web"]), ["page", "package", "browser"]);
         assert_eq!(
             chosen(&["browser", "lint"]),
-            ["fmt", "clippy", "clippy-web", "browser"]
+            ["fmt", "deny", "clippy", "clippy-web", "browser"]
         );
         assert!(choose(&["wbe".to_owned()]).is_err_and(|e| e.exit_code() == 2));
     }
