@@ -15,7 +15,7 @@ Usage: cargo xtask COMMAND
   serve DIR [--port N]       Build the page and the program, and serve both with the model in DIR:
                              `inf-llava serve DIR`.
   test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
-                             NAME picks steps: a step (fmt, deny, light, fuzz, clippy, clippy-web, docs, native,
+                             NAME picks steps: a step (fmt, deny, notices, light, fuzz, clippy, clippy-web, docs, native,
                              page, package, browser) or a group (lint, native, web, docs). `cargo xtask test browser`
                              needs the page built before (step page). --all makes property tests and fuzzing long,
                              loads gigabytes of weights in the browser, and builds the examples of examples/web.
@@ -26,6 +26,10 @@ Usage: cargo xtask COMMAND
                              built before.
   build-web                  Build the page into dist/, for any static web server.
   npm                        Build the package inf-llava for npm, check it and its size, and pack it.
+  notices [--check]          Write whose software goes into the program and the page, with the licences:
+                             THIRD-PARTY.txt and web/THIRD-PARTY.txt. --check only looks whether they are right.
+  sbom                       Write the same for programs, as CycloneDX 1.6: sbom/*.cdx.json in the target folder.
+                             The same bytes each time; SOURCE_DATE_EPOCH adds a time.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
                              wasm-opt, node, npm packages), what the tests need (software Vulkan, Chromium,
                              Firefox),
@@ -59,6 +63,8 @@ pub enum Request {
     Bench { browser: bool, args: Vec<String> },
     BuildWeb,
     Npm,
+    Notices { check: bool },
+    Sbom,
     Checkpoint { folder: PathBuf, layers: usize },
     Test(TestOptions),
     Env,
@@ -101,6 +107,8 @@ impl Request {
                 })
             }
             "build-web" => flags(&rest, &[]).map(|_| Self::BuildWeb),
+            "notices" => flags(&rest, &["--check"]).map(|on| Self::Notices { check: on[0] }),
+            "sbom" => flags(&rest, &[]).map(|_| Self::Sbom),
             "npm" => flags(&rest, &[]).map(|_| Self::Npm),
             "env" => flags(&rest, &[]).map(|_| Self::Env),
             "test" => {
@@ -236,6 +244,8 @@ mod tests {
         );
         assert_eq!(parse("test --help").ok(), Some(Request::Help));
         assert_eq!(parse("npm").ok(), Some(Request::Npm));
+        let check = Request::Notices { check: true };
+        assert_eq!(parse("notices --check").ok(), Some(check));
     }
 
     #[test]

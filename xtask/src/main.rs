@@ -13,6 +13,7 @@ mod npm;
 mod page;
 mod project;
 mod setup;
+mod supply;
 mod test;
 mod version;
 
@@ -45,6 +46,8 @@ fn run() -> Result<(), Error> {
         Request::ServeModel { folder, port } => page::serve_model(&project, &folder, port),
         Request::Bench { browser, args } => bench::run(&project, browser, &args),
         Request::BuildWeb => page::build(&project),
+        Request::Notices { check } => supply::run_notices(&project, check),
+        Request::Sbom => supply::run_sbom(&project),
         Request::Npm => npm::run(&project),
         Request::Test(options) => test::run(&project, &options),
         Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),

@@ -11,6 +11,7 @@ use crate::npm;
 use crate::page;
 use crate::project::{self, Project};
 use crate::setup::{self, Need, Tools};
+use crate::supply;
 
 /// What the page and the command line are both asked, greedily; `real.test.mjs` compares the answers.
 const IMAGE: &str = "models/demo/samples/1.png";
@@ -46,6 +47,13 @@ const STEPS: &[Step] = &[
         group: "lint",
         what: "licences, bans and sources of all packages, and advisories where they can be had",
         needs: &[Need::CargoDeny, Need::Node],
+        counts: false,
+    },
+    Step {
+        name: "notices",
+        group: "lint",
+        what: "whether THIRD-PARTY.txt names all that is linked, and the bill of materials",
+        needs: supply::NEEDS,
         counts: false,
     },
     Step {
@@ -156,6 +164,7 @@ pub fn commands(
     Ok(match step {
         "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
         "deny" => deny::commands(project, tools),
+        "notices" => ["notices --check", "sbom"].map(|what| tools.command(project, &format!("cargo xtask {what}"))).into(),
         "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
         "fuzz" => fuzz::commands(project, tools, all)?,
         "clippy" => {
@@ -294,7 +303,7 @@ mod tests {
         assert_eq!(chosen(&["web"]), ["page", "package", "browser"]);
         assert_eq!(
             chosen(&["browser", "lint"]),
-            ["fmt", "deny", "clippy", "clippy-web", "browser"]
+            ["fmt", "deny", "notices", "clippy", "clippy-web", "browser"]
         );
         assert!(choose(&["wbe".to_owned()]).is_err_and(|e| e.exit_code() == 2));
     }
