@@ -92,11 +92,24 @@ const styles = {
   },
 };
 
-const common = { bundle: true, format: 'esm', minify: true, target: 'es2022', charset: 'utf8', legalComments: 'none', absWorkingDir: HERE, logLevel: 'warning', logOverride: { 'duplicate-object-key': 'silent' } };
+/** What the scripts hold of others' packages must be named in the notices. */
+async function checkNotices(notices, builds) {
+  const text = await readFile(notices, 'utf8');
+  const inputs = builds.flatMap((build) => Object.keys(build?.metafile?.inputs ?? {}));
+  const names = new Set(inputs.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
+  for (const name of names) {
+    const { version } = JSON.parse(await readFile(join(HERE, 'node_modules', name, 'package.json'), 'utf8'));
+    if (text.includes(`\n${name} ${version}: `)) continue;
+    throw new Error(`the scripts hold ${name} ${version}, and web/THIRD-PARTY.txt does not name it. Add it to BUNDLED in xtask/src/supply/inventory.rs if it is new, and run: cargo xtask notices`);
+  }
+}
+
+const common = { bundle: true, metafile: true, format: 'esm', minify: true, target: 'es2022', charset: 'utf8', legalComments: 'none', absWorkingDir: HERE, logLevel: 'warning', logOverride: { 'duplicate-object-key': 'silent' } };
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
-await Promise.all([
+const notices = join(HERE, 'THIRD-PARTY.txt');
+const built = await Promise.all([
   cp(options.wasm, join(out, 'inf-llava.wasm')),
   build({ ...common, entryPoints: { worker: 'src/engine/worker.ts' }, outdir: out, alias: { [BINDINGS]: resolve(options.bindings) } }),
   build({
@@ -108,6 +121,8 @@ await Promise.all([
     external: ['react'],
     plugins: [generated(await defaultModel()), styles],
   }),
+  cp(notices, join(out, 'THIRD-PARTY.txt')),
 ]);
+await checkNotices(notices, built);
 
 for (const name of (await readdir(out)).sort()) console.log(`  ${name}`);

@@ -23,7 +23,7 @@ const MOST_TRANSFER_BYTES = 3.5e6;
 const MOST_SHELL_BYTES = 40e3;
 
 /** What must be in the tarball beside the scripts. */
-const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/demo-model.pack', 'dist/types/index.d.ts'];
+const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/demo-model.pack', 'dist/types/index.d.ts'];
 
 /** Completes `dist/` and packs it. @returns {Promise<string>} the tarball's path */
 export async function pack(out) {

@@ -1,9 +1,10 @@
 /** The page's behaviour in Chromium, with a stand-in for the engine. */
 
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { assembleWithMock } from './harness.mjs';
+import { assembleWithMock, REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 import { browser, clean, open, p, ready, says, site } from './stand-in.mjs';
 
@@ -562,6 +563,18 @@ test('the keyboard does everything', async () => {
   await says(p.status, 'Stopped after');
   await p.page.keyboard.press('Tab');
   assert.equal(await focused(), 'Settings');
+});
+
+test('the page leads to the licences of what it is made of', async () => {
+  await ready();
+  const link = await p.page.locator('footer a').evaluate((a) => a.href);
+  const response = await p.page.request.get(link);
+  assert.equal(response.status(), 200);
+  const text = await response.text();
+  const lock = JSON.parse(await readFile(join(REPOSITORY, 'web/package-lock.json'), 'utf8'));
+  for (const name of [`marked ${lock.packages['node_modules/marked'].version}: MIT`, 'burn ', 'wasm-bindgen ', 'TERMS AND CONDITIONS FOR USE']) {
+    assert.ok(text.includes(name), name);
+  }
 });
 
 test('an input method’s Enter does not send', async () => {
