@@ -9,6 +9,7 @@ mod eval;
 mod exam;
 mod hub;
 mod info;
+mod licenses;
 mod parity;
 mod scenes;
 mod serve;
@@ -93,6 +94,9 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Draw pictures with questions and answers, for training and scoring
     Scenes(scenes::ScenesArgs),
+    /// Print whose software this program is made of, and the licences
+    #[command(alias = "licences")]
+    Licenses,
 }
 
 /// What every command that loads a model takes.
@@ -212,6 +216,7 @@ pub fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Scenes(args) => scenes::run(args),
+            Command::Licenses => licenses::run(),
         }
     });
     done.unwrap_or_else(|error| {

@@ -396,3 +396,27 @@ fn a_line_that_is_no_text_ends_nothing() {
     assert!(out.ends_with(&chat(&["--max-new-tokens", "12", "--prompt", "How many?"])));
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
+
+#[test]
+fn licenses_names_what_is_linked() {
+    let told = stdout(&["licenses"]);
+    let lock = include_str!("../../Cargo.lock");
+    // Of this tree: the model, the device, the network, and a crate that only others ask for.
+    for name in ["burn", "wgpu", "tokenizers", "rustls", "memchr"] {
+        let begin = format!("name = \"{name}\"\nversion = \"");
+        let from = lock.find(&begin).expect(name) + begin.len();
+        let version = lock[from..].split('"').next().expect("a version");
+        assert!(
+            told.contains(&format!("\n{name} {version}: ")),
+            "{name} {version}"
+        );
+    }
+    for words in [
+        "Rust's standard library",
+        "DejaVu",
+        "Apache License",
+        "Mozilla Public License",
+    ] {
+        assert!(told.contains(words), "{words}");
+    }
+}
