@@ -29,6 +29,7 @@ use source::Http;
 
 type JsResult<T> = Result<T, JsValue>;
 
+// SAFETY: the linker makes this function, with this signature, in every module that is linked for wasm32-unknown-unknown.
 unsafe extern "C" {
     fn __wasm_call_ctors();
 }

@@ -209,6 +209,100 @@ fn no_paths_of_one_machine() {
     assert_none(wrong, "a path of one machine");
 }
 
+/// The lines of `text` that begin an unsafe block, implementation or declaration, with the number of each. A function
+/// that is unsafe to call is none: what it does needs blocks of its own.
+fn unsafe_lines(text: &str) -> Vec<(usize, &str)> {
+    // Put together here, so that this file is not its own finding.
+    let word = concat!("un", "safe");
+    let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+    let begins = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        code.match_indices(word).any(|(at, _)| {
+            let in_a_text = code[..at].matches('"').count() % 2 == 1;
+            let after = &code[at + word.len()..];
+            !in_a_text
+                && !code[..at].ends_with(part_of_a_name)
+                && !after.starts_with(part_of_a_name)
+                && !after.starts_with(" fn ")
+        })
+    };
+    let lines = text.lines().enumerate();
+    lines
+        .filter(|(_, line)| begins(line))
+        .map(|(index, line)| (index, line.trim()))
+        .collect()
+}
+
+/// Whether the comment right in front of a line says why it is sound.
+fn says_why(text: &str, index: usize) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).take(index).collect();
+    let before = lines.iter().rev().skip_while(|line| line.starts_with("#["));
+    let mut comment = before.take_while(|line| line.starts_with("//"));
+    comment.any(|line| line.contains("SAFETY: "))
+}
+
+#[test]
+fn unsafe_code_is_found_and_its_reason_too() {
+    let word = concat!("un", "safe");
+    let text = format!(
+        "// SAFETY: why\n#[inline]\n{word} {{ a() }}\n// {word} in words\n{word}_code();\nlet x = \"{word}\";{word} fn c();\n\nlet y = {word} {{ b() }};\n"
+    );
+    let found = unsafe_lines(&text);
+    assert_eq!(
+        found.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        [2, 7]
+    );
+    assert!(says_why(&text, 2));
+    assert!(!says_why(&text, 7));
+}
+
+/// docs/UNSAFE.md lists all of it, by file and first line; a new piece is added there.
+#[test]
+fn unsafe_code_is_listed_and_says_why_it_is_sound() {
+    let list = std::fs::read_to_string(root().join("docs/UNSAFE.md")).expect("the list");
+    // (file, first line) of each piece that is listed: headings name files, blocks hold lines.
+    let mut listed: Vec<(String, String)> = Vec::new();
+    let (mut file, mut in_block) = (String::new(), false);
+    for line in list.lines() {
+        if let Some(name) = line.strip_prefix("## `") {
+            file = name.trim_end_matches('`').to_owned();
+        } else if line.starts_with("```") {
+            in_block = !in_block;
+        } else if in_block {
+            listed.push((file.clone(), line.trim().to_owned()));
+        }
+    }
+    let mut wrong = Vec::new();
+    for (folder, at_least) in [
+        ("src", 30),
+        ("xtask", 5),
+        ("tests", 30),
+        ("examples", 1),
+        ("fuzz", 5),
+    ] {
+        for (path, text) in rust(folder, at_least) {
+            for (index, line) in unsafe_lines(&text) {
+                let place = format!("{path}:{}: {line}", index + 1);
+                match listed
+                    .iter()
+                    .position(|piece| *piece == (path.clone(), line.to_owned()))
+                {
+                    Some(at) => drop(listed.remove(at)),
+                    None => wrong.push(format!("{place} is not in docs/UNSAFE.md")),
+                }
+                if !says_why(&text, index) {
+                    wrong.push(format!("{place} has no SAFETY: comment in front of it"));
+                }
+            }
+        }
+    }
+    let gone = listed
+        .iter()
+        .map(|(path, line)| format!("{path}: {line} is in docs/UNSAFE.md only"));
+    wrong.extend(gone);
+    assert_none(wrong, "unsafe code is listed, with its reason");
+}
+
 /// The checks over all kernels (naga, timings) go over this list.
 #[cfg(feature = "model")]
 #[test]

@@ -3,6 +3,8 @@
 //! In: the command line, the checkout, the machine. Out: installed tools, the built page, test results.
 //! It knows cargo, trunk, apt-get, npm and node; it must not know the model.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod bench;
 mod checkpoint;
