@@ -8,7 +8,7 @@ use crate::setup::{self, Need};
 pub fn run(project: &Project, browser: bool, args: &[String]) -> Result<(), Error> {
     if !browser {
         let tools = setup::ensure(project, &[Need::Vulkan])?;
-        let bench = tools.command(project, "cargo run --release --quiet -- bench");
+        let bench = tools.cargo(project, "run --release --quiet -- bench");
         return bench.args(args).run();
     }
     if !project.dist().join("index.html").is_file() {

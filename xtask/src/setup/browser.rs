@@ -202,9 +202,9 @@ pub fn ensure_packages(project: &Project, tools: &Tools) -> Result<String, Error
             continue;
         }
         word = "installed";
-        let verb = if wanted.is_some() { "ci" } else { "install" };
         let install = tools
-            .command(project, &format!("npm {verb} --no-audit --no-fund"))
+            // What the lock file names and nothing else; without one it fails.
+            .command(project, "npm ci --no-audit --no-fund")
             .dir(&dir)
             // Debian's browser is used; a package must not fetch one of its own.
             .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");

@@ -112,6 +112,12 @@ impl Tools {
             .path_first(&self.path_first)
     }
 
+    /// A cargo command that looks at the lock file, held to it in CI: the words after `cargo`.
+    pub fn cargo(&self, project: &Project, line: &str) -> Command {
+        let command = self.command(project, "cargo").args(project::locked_flag());
+        command.args(line.split_whitespace())
+    }
+
     /// A command that compiles for wasm.
     pub fn wasm_command(&self, project: &Project, line: &str) -> Command {
         let envs = self.wasm.as_ref().map(Route::envs).unwrap_or_default();
@@ -194,4 +200,57 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
         println!("    {result} ({:.1} s)", started.elapsed().as_secs_f32());
     }
     Ok(tools)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Each such line of the program, tests left out, below `folder`.
+    fn unlocked(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                unlocked(&path, found);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("text");
+            // It adds the flag itself, behind the path of its own manifest.
+            if text.contains("--manifest-path") && text.contains("locked_flag()") {
+                continue;
+            }
+            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let words = [
+                "run", "test", "build", "clippy", "doc", "fetch", "metadata", "tree", "xtask",
+            ];
+            let resolves = |line: &&str| {
+                words
+                    .iter()
+                    .any(|word| line.contains(&format!("\"cargo {word} ")))
+            };
+            let lines = program
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            found.extend(
+                lines
+                    .filter(resolves)
+                    .map(|line| format!("{}: {}", path.display(), line.trim())),
+            );
+        }
+    }
+
+    #[test]
+    fn what_reads_the_lock_file_is_held_to_it_in_ci() {
+        let mut found = Vec::new();
+        unlocked(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut found,
+        );
+        // Said, and not run.
+        found.retain(|line| !line.contains("Run: cargo"));
+        assert_eq!(found, [""; 0], "use Tools::cargo");
+        let run = include_str!("../../../.ci/run");
+        assert!(run.ends_with("exec cargo --locked xtask test\n"));
+    }
 }

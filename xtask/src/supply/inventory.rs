@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::command::Command;
 use crate::error::Error;
-use crate::project::{self, Project};
+use crate::project::Project;
 use crate::setup::Tools;
 
 /// The systems that the program is built for. All of them at once, so that the lists are the same wherever they are made.
@@ -158,11 +157,10 @@ impl Tree {
         which: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Error> {
         let command = tools
-            .command(project, "cargo tree --quiet --package")
+            .cargo(project, "tree --quiet --package")
             .arg(OWN)
             .args(["--edges", "normal,no-proc-macro", "--prefix", "depth"])
             .args(["--format", "{p}"])
-            .args(project::locked_flag())
             .args(which);
         Self::parse(&command.run_for_text()?)
             .ok_or_else(|| Error::Failed(format!("`{command}` printed what is no tree")))
@@ -236,16 +234,14 @@ impl Known {
         self.packages.get(key).cloned().ok_or_else(|| {
             let (name, version) = key;
             Error::Failed(format!(
-                "cargo metadata and Cargo.lock do not both know {name} {version}"
+                "Cargo.lock and cargo metadata do not both know {name} {version}"
             ))
         })
     }
 }
 
 fn metadata(project: &Project, tools: &Tools) -> Result<Value, Error> {
-    let command: Command = tools
-        .command(project, "cargo metadata --quiet --format-version 1")
-        .args(project::locked_flag());
+    let command = tools.cargo(project, "metadata --quiet --format-version 1");
     serde_json::from_str(&command.run_for_text()?)
         .map_err(|error| Error::Failed(format!("`{command}` printed no JSON: {error}")))
 }

@@ -35,7 +35,7 @@ pub fn document(product: &Product, epoch_s: Option<u64>) -> Value {
             "licenses": [{ "license": { "id": "Apache-2.0" } }],
             "purl": &own,
         },
-        "tools": { "components": [{ "type": "application", "name": "cargo xtask sbom", "version": product.version }] },
+        "tools": { "components": [{ "type": "application", "name": "inf-llava xtask", "version": product.version }] },
         "lifecycles": [{ "phase": "build" }],
     });
     if let Some(seconds) = epoch_s {

@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::npm;
 use crate::page;
-use crate::project::{self, Project};
+use crate::project::Project;
 use crate::setup::{self, Need, Tools};
 use crate::supply;
 
@@ -150,10 +150,7 @@ pub fn commands(
     step: &str,
     all: bool,
 ) -> Result<Vec<Command>, Error> {
-    let cargo = |line: &str| {
-        let command = tools.command(project, &format!("cargo {line}"));
-        command.args(project::locked_flag())
-    };
+    let cargo = |line: &str| tools.cargo(project, line);
     let test = |line: &str| {
         if all {
             cargo(line).env("PROPTEST_CASES", MANY_CASES)
@@ -164,7 +161,7 @@ pub fn commands(
     Ok(match step {
         "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
         "deny" => deny::commands(project, tools),
-        "notices" => ["notices --check", "sbom"].map(|what| tools.command(project, &format!("cargo xtask {what}"))).into(),
+        "notices" => ["xtask notices --check", "xtask sbom"].map(cargo).into(),
         "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
         "fuzz" => fuzz::commands(project, tools, all)?,
         "clippy" => {
@@ -238,9 +235,9 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
 /// What the program answers where the page will be asked the same.
 fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Error> {
     let ask = tools
-        .command(
+        .cargo(
             project,
-            "cargo run --release --quiet -- chat --model models/demo --temperature 0 --exact",
+            "run --release --quiet -- chat --model models/demo --temperature 0 --exact",
         )
         .args(["--max-new-tokens", MAX_NEW_TOKENS, "--image", IMAGE])
         .args(["--prompt", QUESTION]);
@@ -267,10 +264,10 @@ fn converted(project: &Project, tools: &Tools, checkpoint: &str) -> Result<Strin
         fs::remove_dir_all(&folder).map_err(failed)?;
     }
     fs::create_dir_all(project.target.join("models")).map_err(failed)?;
-    let convert = "cargo run --release --quiet -- convert --quant q4";
+    let convert = "run --release --quiet -- convert --quant q4";
     let folder = folder.display().to_string();
     tools
-        .command(project, convert)
+        .cargo(project, convert)
         .args([checkpoint, &folder])
         .run()?;
     Ok(folder)
@@ -333,11 +330,9 @@ mod tests {
             target: "/checkout/target".into(),
         };
         let commands = commands(&project, &Tools::default(), "native", true).unwrap_or_default();
-        assert!(
-            commands[0]
-                .to_string()
-                .starts_with("PROPTEST_CASES=20000 cargo test --release")
-        );
+        let line = commands[0].to_string();
+        assert!(line.starts_with("PROPTEST_CASES=20000 cargo "));
+        assert!(line.ends_with("test --release"));
     }
 
     #[test]
