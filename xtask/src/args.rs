@@ -32,7 +32,7 @@ Usage: cargo xtask COMMAND
                              The same bytes each time; SOURCE_DATE_EPOCH adds a time.
   setup [--web] [--test]     Only install: what the page needs (Rust's wasm32 target, trunk, wasm-bindgen,
                              wasm-opt, node, npm packages), what the tests need (software Vulkan, Chromium,
-                             Firefox),
+                             Firefox, cargo-deny),
                              or, with neither flag, both.
   checkpoint DIR [--layers N]
                              Write a checkpoint of random weights in the released shapes and names, to measure
