@@ -6,10 +6,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::text::char_of;
+use crate::text::{Tokenizer, char_of};
 
 /// Whether a token may consist of these bytes.
 fn may_be_token(bytes: &[u8]) -> bool {
+    // A tokenizer with a longer one would not be loaded.
+    if bytes.len() > Tokenizer::MAX_TOKEN_BYTES {
+        return false;
+    }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         // The beginning of one character may be joined on the way to the whole.
