@@ -26,6 +26,8 @@ mod plan;
 mod quantize;
 #[path = "stages/text.rs"]
 mod text;
+#[path = "stages/text_hostile.rs"]
+mod text_hostile;
 #[path = "stages/tidy.rs"]
 mod tidy;
 #[path = "stages/vocabulary.rs"]

@@ -15,6 +15,7 @@ use tokenizers::{
 };
 
 use super::merger::Merger;
+use crate::text::LLAMA3_PIECES;
 use crate::text::chat_template::SYSTEM_PROMPT;
 use crate::{Error, Result};
 
@@ -29,9 +30,6 @@ pub const CONTROLS: [&str; 5] = [
 
 /// The smallest vocabulary: every byte, and [`CONTROLS`].
 pub const MIN_VOCAB: usize = 256 + CONTROLS.len();
-
-/// How LLaMA-3 cuts a text into pieces; merges never cross a cut.
-const PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// What the chat template puts around every text.
 const TEMPLATE: [&str; 5] = [SYSTEM_PROMPT, "system", "user", "assistant", "\n\n"];
@@ -68,7 +66,7 @@ fn failed(error: impl ToString) -> Error {
 
 /// How often each piece occurs.
 fn count_pieces(texts: impl Iterator<Item = String>) -> Result<BTreeMap<String, u64>> {
-    let pattern = SplitPattern::Regex(PIECES.into());
+    let pattern = SplitPattern::Regex(LLAMA3_PIECES.into());
     let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
     let mut counts = BTreeMap::new();
     let mut count = |text: &str, times: u64| -> Result<()> {
@@ -167,7 +165,7 @@ fn write(merger: &Merger) -> Result<Vec<u8>> {
         added_tokens: added_tokens.collect(),
         normalizer: None,
         pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": PIECES}, "behavior": "Isolated",
+            {"type": "Split", "pattern": {"Regex": LLAMA3_PIECES}, "behavior": "Isolated",
                 "invert": false},
             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
                 "use_regex": false},

@@ -4,9 +4,12 @@
 //! ids. Prompts are built as ids, never as one string, so that typed control tokens stay text.
 
 pub mod chat_template;
+mod layout;
+mod rules;
 mod stream;
 mod tokenizer;
 
+pub(crate) use rules::LLAMA3_PIECES;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
 pub(crate) use tokenizer::char_of;

@@ -6,11 +6,19 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use tokenizers::models::bpe::BPE;
+use tokenizers::normalizers::NFC;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{
-    Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
+    AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
+    SplitDelimiterBehavior,
 };
 
+use super::rules::{LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
 use crate::{Error, Result};
 
 /// A loaded `tokenizer.json`.
@@ -23,20 +31,6 @@ pub struct Tokenizer {
     added: HashSet<u32>,
 }
 
-/// The parts of `tokenizer.json` that decide whether it can be used; the rest is only checked to
-/// be JSON. (The tokenizers crate panics on some broken JSON; this reads it first.)
-#[derive(Deserialize)]
-struct Outline {
-    decoder: Option<Kind>,
-    model: Kind,
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 impl Tokenizer {
     /// The largest `tokenizer.json` that is read, in bytes. LLaMA-3's has 9 MB.
     pub const MAX_BYTES: usize = 64 << 20;
@@ -44,11 +38,11 @@ impl Tokenizer {
     /// No token of a vocabulary stands for more bytes of text; LLaMA-3's longest are half as long.
     pub const MAX_TOKEN_BYTES: usize = 256;
 
-    /// Loads a `tokenizer.json`; `file` is its name for messages.
+    /// Loads a `tokenizer.json`; `file` is its name for messages. What it may hold is listed and bounded
+    /// (`rules.rs`): byte-level BPE as LLaMA-3, Qwen2 or SmolLM have it.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`]: too large, no JSON, not byte-level BPE, or not able to write every
-    /// byte.
+    /// [`Error::Tokenizer`]: too large, no JSON, not of such a kind, or not able to write every byte.
     pub fn from_bytes(file: &str, json: &[u8]) -> Result<Self> {
         let fail = |reason: String| Error::Tokenizer {
             file: file.into(),
@@ -60,59 +54,23 @@ impl Tokenizer {
                 "it has {found} MiB; at most {most} MiB are read"
             )));
         }
-        // The tokenizers crate panics on a decoder that is no UTF-8, which serde skips over elsewhere.
-        let text = std::str::from_utf8(json);
-        let text = text.map_err(|error| fail(format!("it is no tokenizer.json: {error}")))?;
-        let outline: Outline = serde_json::from_str(text)
-            .map_err(|error| fail(format!("it is no tokenizer.json: {error}")))?;
-        let name = |kind: Option<Kind>| kind.and_then(|k| k.kind).unwrap_or("none".into());
-        let (model, decoder) = (name(Some(outline.model)), name(outline.decoder));
-        if model != "BPE" || decoder != "ByteLevel" {
-            let found = format!("its model is {model} and its decoder is {decoder}");
+        let rules = Rules::read(json).map_err(fail)?;
+        // Without all 256 bytes some typed text would vanish without a word.
+        let lacks = |byte: &u8| !rules.vocab.contains_key(&char_of(*byte).to_string());
+        if let Some(byte) = (0..=255).find(lacks) {
             return Err(fail(format!(
-                "{found}; BPE with ByteLevel, as LLaMA-3 has, is needed"
+                "its vocabulary has no token for the byte {byte:#04x}"
             )));
         }
-
-        let mut inner = tokenizers::Tokenizer::from_bytes(json)
-            .map_err(|error| fail(format!("it cannot be loaded: {error}")))?;
-        // A training run's truncation and padding may be saved in the file; prompts want neither.
-        inner.with_padding(None);
-        inner
-            .with_truncation(None)
-            .map_err(|error| fail(error.to_string()))?;
-        let added = inner
-            .get_added_vocabulary()
-            .get_vocab()
-            .values()
-            .copied()
-            .collect();
-        let tokenizer = Tokenizer {
+        let inner =
+            made_of(rules).map_err(|error| fail(format!("it cannot be loaded: {error}")))?;
+        let added = inner.get_added_vocabulary().get_vocab();
+        let added = added.values().copied().collect();
+        Ok(Tokenizer {
             file: file.into(),
             inner,
             added,
-        };
-
-        // Without all 256 bytes some typed text would vanish without a word.
-        for byte in 0..=255 {
-            if tokenizer
-                .inner
-                .get_model()
-                .token_to_id(&char_of(byte).to_string())
-                .is_none()
-            {
-                return Err(fail(format!(
-                    "its vocabulary has no token for the byte {byte:#04x}"
-                )));
-            }
-        }
-        let sample = " \u{e9}\n";
-        if tokenizer.decode(&tokenizer.encode_user(sample)?)? != sample {
-            return Err(fail(
-                "its pre-tokenizer does not keep every byte of a text".into(),
-            ));
-        }
-        Ok(tokenizer)
+        })
     }
 
     /// The ids of this program's own text: control tokens such as `<|eot_id|>` are recognised.
@@ -209,6 +167,48 @@ impl Tokenizer {
             file: self.file.clone(),
             reason: reason.to_string(),
         }
+    }
+}
+
+/// A tokenizer that does what the rules say, and nothing else.
+fn made_of(rules: Rules) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let model = BPE::builder()
+        .vocab_and_merges(rules.vocab, rules.merges)
+        .ignore_merges(rules.ignore_merges)
+        .build()?;
+    let mut inner = tokenizers::Tokenizer::new(model);
+    if rules.nfc {
+        inner.with_normalizer(Some(NFC))?;
+    }
+    let bytes = |pattern| PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, pattern));
+    let split = |pattern: &str| {
+        let pattern = SplitPattern::Regex(pattern.into());
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(PreTokenizerWrapper::Split)
+    };
+    inner.with_pre_tokenizer(Some(Sequence::new(match rules.pieces {
+        Pieces::Gpt2 => vec![bytes(true)],
+        Pieces::Smol => vec![Digits::new(true).into(), bytes(true)],
+        Pieces::Llama3 => vec![split(LLAMA3_PIECES)?, bytes(false)],
+        Pieces::Qwen2 => vec![split(QWEN2_PIECES)?, bytes(false)],
+    })));
+    inner.with_decoder(Some(ByteLevel::default()));
+    let added = rules.added.into_iter().map(|added| AddedToken {
+        content: added.content,
+        single_word: added.single_word,
+        lstrip: added.lstrip,
+        rstrip: added.rstrip,
+        normalized: added.normalized,
+        special: added.special,
+    });
+    inner.add_tokens(added)?;
+    Ok(inner)
+}
+
+/// How many bytes of text a token of a byte-level vocabulary stands for.
+pub(super) fn stands_for(token: &str) -> usize {
+    match token.chars().all(|char| byte_of(char).is_some()) {
+        true => token.chars().count(),
+        false => token.len(),
     }
 }
 
