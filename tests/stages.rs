@@ -28,6 +28,8 @@ mod quantize;
 mod text;
 #[path = "stages/text_hostile.rs"]
 mod text_hostile;
+#[path = "stages/text_steps.rs"]
+mod text_steps;
 #[path = "stages/tidy.rs"]
 mod tidy;
 #[path = "stages/vocabulary.rs"]

@@ -4,11 +4,13 @@
 //! ids. Prompts are built as ids, never as one string, so that typed control tokens stay text.
 
 pub mod chat_template;
+mod encoder;
 mod layout;
 mod rules;
 mod stream;
 mod tokenizer;
 
+pub use encoder::Encoder;
 pub(crate) use rules::LLAMA3_PIECES;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;

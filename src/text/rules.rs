@@ -20,7 +20,7 @@ pub(super) const QWEN2_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}
 const NORMALIZERS: &str = "none, or NFC as Qwen2 has, is taken";
 const PRE_TOKENIZERS: &str = "ByteLevel as GPT-2 has, Digits and ByteLevel as SmolLM has, or Split by the pattern of LLaMA-3 or Qwen2 and ByteLevel, is taken";
 
-/// How a text is cut into pieces. Encoding in stretches may rely on what these have in common: where a piece ends is decided
+/// How a text is cut into pieces. [`super::encoder`] relies on what these have in common: where a piece ends is decided
 /// by the piece and the one character behind it or, in white space, by the whole run of it and the one character behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pieces {

@@ -13,12 +13,11 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{
-    AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
-    SplitDelimiterBehavior,
-};
+use tokenizers::{AddedToken, Model, SplitDelimiterBehavior};
 
+use super::encoder::Encoder;
 use super::rules::{LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
+use crate::progress::Watch;
 use crate::{Error, Result};
 
 /// A loaded `tokenizer.json`.
@@ -26,9 +25,9 @@ use crate::{Error, Result};
 pub struct Tokenizer {
     /// For messages.
     file: String,
-    inner: tokenizers::Tokenizer,
+    pub(super) inner: tokenizers::Tokenizer,
     /// The ids of all added tokens, special or not.
-    added: HashSet<u32>,
+    pub(super) added: HashSet<u32>,
 }
 
 impl Tokenizer {
@@ -93,30 +92,26 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] where the file's rules fail on this text, or where they make an added
     /// token of plain letters.
     pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
-        let mut normalized = NormalizedString::from(text);
-        if let Some(normalizer) = self.inner.get_normalizer() {
-            normalizer
-                .normalize(&mut normalized)
-                .map_err(|e| self.failed(e))?;
+        let mut encoder = self.encoder(text);
+        while encoder.step()? {}
+        encoder.finish()
+    }
+
+    /// As [`Tokenizer::encode_user`], for texts that may be long: Stop is heard between its stretches, in the browser too.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_user`]; [`Error::Stopped`].
+    pub async fn encode_watched(&self, text: &str, watch: &mut Watch<'_>) -> Result<Vec<u32>> {
+        let mut encoder = self.encoder(text);
+        while encoder.step()? {
+            watch.breathe().await?;
         }
-        let mut pieces = PreTokenizedString::from(normalized);
-        if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
-            pre_tokenizer
-                .pre_tokenize(&mut pieces)
-                .map_err(|e| self.failed(e))?;
-        }
-        let model = self.inner.get_model();
-        pieces
-            .tokenize(|piece| model.tokenize(piece.get()))
-            .map_err(|e| self.failed(e))?;
-        let encoding = pieces
-            .into_encoding(None, 0, OffsetType::Byte)
-            .map_err(|e| self.failed(e))?;
-        let ids = encoding.get_ids();
-        match ids.iter().find(|id| self.added.contains(id)) {
-            Some(id) => Err(self.failed(format!("plain text becomes the control token {id}"))),
-            None => Ok(ids.to_vec()),
-        }
+        encoder.finish()
+    }
+
+    /// Anybody's text, to be encoded step by step.
+    pub fn encoder<'a>(&'a self, text: &'a str) -> Encoder<'a> {
+        Encoder::new(self, text)
     }
 
     /// The text of `ids`. Special tokens and unknown ids are skipped; bytes that are no UTF-8
@@ -162,7 +157,7 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
-    fn failed(&self, reason: impl ToString) -> Error {
+    pub(super) fn failed(&self, reason: impl ToString) -> Error {
         Error::Tokenizer {
             file: self.file.clone(),
             reason: reason.to_string(),
