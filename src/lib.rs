@@ -41,6 +41,14 @@ pub mod parity;
 pub mod progress;
 #[cfg(feature = "model")]
 pub mod session;
+#[cfg(not(feature = "model"))]
+pub mod session {
+    //! What is asked, without the model that answers.
+
+    mod request;
+
+    pub use request::{AskOptions, Exchange, Request};
+}
 #[cfg(feature = "model")]
 pub mod stages;
 
@@ -59,6 +67,25 @@ pub mod gpu;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(all(
+    feature = "requests",
+    not(feature = "cli"),
+    not(target_arch = "wasm32")
+))]
+#[allow(dead_code)] // Some of it only the server uses.
+pub mod cli {
+    //! What strangers send to `inf-llava serve`, without the program.
+
+    pub mod serve {
+        //! The body of a request, read.
+
+        pub mod ask;
+        pub mod data_url;
+        mod fields;
+        mod messages;
+        pub mod refusal;
+    }
+}
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub mod web;
 

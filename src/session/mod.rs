@@ -4,6 +4,7 @@
 mod attention;
 mod picture;
 mod report;
+mod request;
 mod shared;
 mod transcript;
 
@@ -19,16 +20,16 @@ use crate::language::splice::token_count;
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::stages::{Recorder, read, read_int, settle};
-use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX};
+use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX, Place};
 use crate::text::{TextStream, Tokenizer};
 use crate::timer::Timer;
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 
 pub use attention::EnhancementAttention;
-pub use report::{Answer, AskOptions, PictureInfo, StopReason, Timings};
+pub use report::{Answer, PictureInfo, StopReason, Timings};
+pub use request::{AskOptions, Exchange, Request};
 pub use shared::Shared;
-pub use transcript::{Exchange, Request};
 
 /// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
 pub const PREFILL_CHUNK: usize = 256;
@@ -115,8 +116,9 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`].
     pub fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
-        let mut ids = self.prompt(question)?;
-        ids.extend(chat_template::answer_ids(&self.model.tokenizer, answer)?);
+        let tokenizer = &self.model.tokenizer;
+        let mut ids = chat_template::turn_ids(tokenizer, self.place_after(&self.ids), question)?;
+        ids.extend(chat_template::answer_ids(tokenizer, answer)?);
         self.check_fits(self.ids.len(), &ids)?;
         self.ids.extend(ids);
         self.last = None;
@@ -138,7 +140,7 @@ impl Session {
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
         let sampler = Sampler::new(&options.sampling)?;
-        let prompt = self.prompt(question)?;
+        let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let before = self.ids.len();
         self.check_fits(before, &prompt)?;
         self.ids.extend(prompt);
@@ -202,14 +204,14 @@ impl Session {
         wanted: usize,
         recorder: &mut Recorder,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let prompt = self.prompt(question)?;
+        let watch = &mut Watch::nobody();
+        let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let needed = [prompt.as_slice(), &vec![0; forced.len()]].concat();
         self.check_fits(self.ids.len(), &needed)?;
         self.ids.extend(prompt);
         if recorder.is_on() {
             recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()).await?);
         }
-        let watch = &mut Watch::nobody();
         let prompt_logits = self.logits(wanted, watch).await?;
         let vocabulary = self.model.config.language.vocab_size;
         let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
@@ -223,28 +225,39 @@ impl Session {
         Ok((prompt_logits, steps))
     }
 
-    /// The ids that a question appends.
-    fn prompt(&self, question: &str) -> Result<Vec<i32>> {
-        self.prompt_after(&self.ids, question)
+    /// The ids that a question appends to a sequence. Stop is heard while a long one is encoded.
+    async fn prompt_after(
+        &self,
+        ids: &[i32],
+        question: &str,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<i32>> {
+        self.check_length(question)?;
+        let (tokenizer, place) = (&self.model.tokenizer, self.place_after(ids));
+        chat_template::watched_turn(tokenizer, place, question, watch).await
     }
 
-    /// The ids that a question appends to a sequence.
-    fn prompt_after(&self, ids: &[i32], question: &str) -> Result<Vec<i32>> {
-        let model = &self.model;
-        // A book pasted by mistake is refused before the tokenizer spends seconds on it.
-        let at_least = question.len() / Tokenizer::MAX_TOKEN_BYTES;
-        if at_least > model.context_tokens {
-            return Err(Error::ContextExceeded {
-                needed_tokens: at_least,
-                context_tokens: model.context_tokens,
-            });
+    /// A book pasted by mistake is refused before the tokenizer spends seconds on it.
+    fn check_length(&self, text: &str) -> Result<()> {
+        let needed_tokens = text.len() / Tokenizer::MAX_TOKEN_BYTES;
+        let context_tokens = self.model.context_tokens;
+        match needed_tokens > context_tokens {
+            true => Err(Error::ContextExceeded {
+                needed_tokens,
+                context_tokens,
+            }),
+            false => Ok(()),
         }
+    }
+
+    /// Where a question behind a sequence stands.
+    fn place_after(&self, ids: &[i32]) -> Place {
         match ids.last() {
-            None => {
-                let bos = model.config.bos_token_id;
-                chat_template::first_turn(&model.tokenizer, bos, question, self.picture.is_some())
-            }
-            Some(&last) => chat_template::next_turn(&model.tokenizer, last, question),
+            Some(&last_id) => Place::After { last_id },
+            None => Place::First {
+                bos: self.model.config.bos_token_id,
+                with_image: self.picture.is_some(),
+            },
         }
     }
 

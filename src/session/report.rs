@@ -1,28 +1,6 @@
-//! What goes into a turn and what comes out of it, as JSON sees it too.
+//! What comes out of a turn, as JSON sees it too.
 
 use serde::{Deserialize, Serialize};
-
-use crate::generate::Sampling;
-
-/// How to answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AskOptions {
-    /// How the next token is chosen.
-    #[serde(flatten)]
-    pub sampling: Sampling,
-    /// Most tokens of an answer.
-    pub max_new_tokens: usize,
-}
-
-impl Default for AskOptions {
-    fn default() -> Self {
-        AskOptions {
-            sampling: Sampling::default(),
-            max_new_tokens: 512,
-        }
-    }
-}
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -154,7 +154,7 @@ impl Shared {
     /// As [`Session::attention`]; [`Error::PictureNotHeld`].
     pub async fn attention(&mut self, request: &Request) -> Result<Vec<f32>> {
         self.turn_to(request.picture.as_deref())?;
-        let last = self.session.turn_to(request)?;
+        let last = self.session.turn_to(request).await?;
         self.session.attention(last).await
     }
 

@@ -1,41 +1,10 @@
-//! A conversation as whoever shows it keeps it, and hands it over with each question: a page, or a client of the server.
+//! Answering a question with the conversation that is handed over with it.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Answer, AskOptions, LastTurn, Session};
+use super::{Answer, Exchange, LastTurn, Request, Session};
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::progress::Watch;
 use crate::text::chat_template;
-
-/// A question with its answer.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Exchange {
-    /// As it was typed.
-    pub question: String,
-    /// The answer as [`Answer::token_ids`](super::Answer::token_ids): the next answer is then what it would have been
-    /// without an interruption.
-    pub token_ids: Option<Vec<u32>>,
-    /// The answer where its ids are not known. Text that looks like a control token stays text.
-    pub text: String,
-}
-
-/// A question, with all that it depends on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Request {
-    /// The key of the picture that the conversation is about ([`Shared::read_picture`](super::Shared::read_picture)).
-    pub picture: Option<String>,
-    /// What was said before.
-    pub before: Vec<Exchange>,
-    /// What is asked.
-    pub question: String,
-    /// The ids that an interrupted answer began with: it goes on behind them.
-    pub begun: Vec<u32>,
-    /// How to answer.
-    pub options: AskOptions,
-}
 
 impl Session {
     /// Answers a question after whatever the request says was said before it, which need not be what this session said.
@@ -47,7 +16,7 @@ impl Session {
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
         let mut sampler = Sampler::new(&request.options.sampling)?;
         sampler.skip(request.begun.len());
-        let (ids, prompt_len) = self.sequence(request)?;
+        let (ids, prompt_len) = self.sequence(request, watch).await?;
         self.check_fits(0, &ids)?;
         let new_from = self.follow(ids).min(prompt_len);
         let turn = LastTurn {
@@ -63,16 +32,21 @@ impl Session {
     }
 
     /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last id.
-    pub(super) fn turn_to(&mut self, request: &Request) -> Result<usize> {
-        let (ids, _) = self.sequence(request)?;
+    pub(super) async fn turn_to(&mut self, request: &Request) -> Result<usize> {
+        let (ids, _) = self.sequence(request, &mut Watch::nobody()).await?;
         self.check_fits(0, &ids)?;
         let last = ids.len().saturating_sub(1);
         self.follow(ids);
         Ok(last)
     }
 
-    /// The whole sequence of a request, and how much of it is its prompt.
-    fn sequence(&self, request: &Request) -> Result<(Vec<i32>, usize)> {
+    /// The whole sequence of a request, and how much of it is its prompt. As soon as it cannot fit any more the rest is
+    /// not looked at: there may be a million exchanges.
+    async fn sequence(
+        &self,
+        request: &Request,
+        watch: &mut Watch<'_>,
+    ) -> Result<(Vec<i32>, usize)> {
         let (model, vocabulary) = (&self.model, self.model.config.language.vocab_size);
         let mut ids = Vec::new();
         for Exchange {
@@ -81,13 +55,18 @@ impl Session {
             text,
         } in &request.before
         {
-            ids.extend(self.prompt_after(&ids, question)?);
+            ids.extend(self.prompt_after(&ids, question, watch).await?);
+            let tokenizer = &model.tokenizer;
             ids.extend(match token_ids {
                 Some(token_ids) => checked_ids("token_ids", token_ids, vocabulary)?,
-                None => chat_template::answer_ids(&model.tokenizer, text)?,
+                None => {
+                    self.check_length(text)?;
+                    chat_template::watched_answer_ids(tokenizer, text, watch).await?
+                }
             });
+            self.check_fits(0, &ids)?;
         }
-        ids.extend(self.prompt_after(&ids, &request.question)?);
+        ids.extend(self.prompt_after(&ids, &request.question, watch).await?);
         let prompt_len = ids.len();
         ids.extend(checked_ids("begun", &request.begun, vocabulary)?);
         Ok((ids, prompt_len))

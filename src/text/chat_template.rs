@@ -6,6 +6,7 @@
 //! the release would only if it sees what the release shows it.
 
 use super::Tokenizer;
+use crate::progress::Watch;
 use crate::{Error, Result};
 
 /// Stands for the picture among the ids; the visual tokens take its place.
@@ -29,6 +30,30 @@ const SYSTEM: &str = "<|start_header_id|>system<|end_header_id|>";
 const USER: &str = "<|start_header_id|>user<|end_header_id|>";
 const ASSISTANT: &str = "<|start_header_id|>assistant<|end_header_id|>";
 
+/// Where a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At the beginning of a conversation: [`first_turn`].
+    First {
+        /// `config.json`'s `bos_token_id`.
+        bos: u32,
+        /// Whether it is about a picture.
+        with_image: bool,
+    },
+    /// Behind a sequence: [`next_turn`].
+    After {
+        /// The sequence's last id.
+        last_id: i32,
+    },
+}
+
+/// A question's turn, whose text is not encoded yet.
+struct Turn {
+    before: Vec<i32>,
+    text: String,
+    after: Vec<i32>,
+}
+
 /// The ids of a conversation's beginning, up to where the first answer starts.
 ///
 /// `bos` is `config.json`'s `bos_token_id`. The release's tokenizer puts it in front of a template
@@ -43,26 +68,7 @@ pub fn first_turn(
     question: &str,
     with_image: bool,
 ) -> Result<Vec<i32>> {
-    check(tokenizer, question)?;
-    let mut ids = vec![signed(bos)];
-    let opening = format!("{BEGIN}{SYSTEM}\n\n{SYSTEM_PROMPT}{END_OF_TURN}{USER}");
-    if with_image {
-        // The release splits its prompt at `<image>`, so the newlines on its two sides never meet.
-        append(
-            &mut ids,
-            tokenizer.encode_template(&format!("{opening}\n\n"))?,
-        );
-        ids.push(IMAGE_TOKEN_INDEX);
-        append(&mut ids, tokenizer.encode_user(&format!("\n{question}"))?);
-    } else {
-        append(&mut ids, tokenizer.encode_template(&opening)?);
-        append(&mut ids, tokenizer.encode_user(&format!("\n\n{question}"))?);
-    }
-    append(
-        &mut ids,
-        tokenizer.encode_template(&format!("{END_OF_TURN}{ASSISTANT}\n\n"))?,
-    );
-    Ok(ids)
+    turn_ids(tokenizer, Place::First { bos, with_image }, question)
 }
 
 /// The ids that a further question appends to the sequence so far, whose last id is `last_id`: the
@@ -71,19 +77,78 @@ pub fn first_turn(
 /// # Errors
 /// As [`first_turn`].
 pub fn next_turn(tokenizer: &Tokenizer, last_id: i32, question: &str) -> Result<Vec<i32>> {
-    check(tokenizer, question)?;
-    let mut ids = Vec::new();
-    let end = end_of_turn_id(tokenizer)?;
-    if last_id != end {
-        ids.push(end);
+    turn_ids(tokenizer, Place::After { last_id }, question)
+}
+
+/// [`first_turn`] or [`next_turn`].
+///
+/// # Errors
+/// As [`first_turn`].
+pub fn turn_ids(tokenizer: &Tokenizer, place: Place, question: &str) -> Result<Vec<i32>> {
+    let turn = Turn::new(tokenizer, place, question)?;
+    let ids = tokenizer.encode_user(&turn.text)?;
+    Ok(turn.around(ids))
+}
+
+/// As [`turn_ids`]; Stop is heard while a long question is encoded.
+///
+/// # Errors
+/// As [`first_turn`]; [`Error::Stopped`].
+pub async fn watched_turn(
+    tokenizer: &Tokenizer,
+    place: Place,
+    question: &str,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<i32>> {
+    let turn = Turn::new(tokenizer, place, question)?;
+    let ids = tokenizer.encode_watched(&turn.text, watch).await?;
+    Ok(turn.around(ids))
+}
+
+impl Turn {
+    fn new(tokenizer: &Tokenizer, place: Place, question: &str) -> Result<Self> {
+        check(tokenizer, question)?;
+        let mut before = Vec::new();
+        let text = match place {
+            Place::First { bos, with_image } => {
+                before.push(signed(bos));
+                let opening = format!("{BEGIN}{SYSTEM}\n\n{SYSTEM_PROMPT}{END_OF_TURN}{USER}");
+                if with_image {
+                    // The release splits its prompt at `<image>`, so the newlines on its two sides never meet.
+                    let opening = format!("{opening}\n\n");
+                    append(&mut before, tokenizer.encode_template(&opening)?);
+                    before.push(IMAGE_TOKEN_INDEX);
+                    format!("\n{question}")
+                } else {
+                    append(&mut before, tokenizer.encode_template(&opening)?);
+                    format!("\n\n{question}")
+                }
+            }
+            Place::After { last_id } => {
+                let end = end_of_turn_id(tokenizer)?;
+                if last_id != end {
+                    before.push(end);
+                }
+                append(&mut before, tokenizer.encode_template(USER)?);
+                format!("\n\n{question}")
+            }
+        };
+        let mut after = Vec::new();
+        let answer = format!("{END_OF_TURN}{ASSISTANT}\n\n");
+        append(&mut after, tokenizer.encode_template(&answer)?);
+        Ok(Turn {
+            before,
+            text,
+            after,
+        })
     }
-    append(&mut ids, tokenizer.encode_template(USER)?);
-    append(&mut ids, tokenizer.encode_user(&format!("\n\n{question}"))?);
-    append(
-        &mut ids,
-        tokenizer.encode_template(&format!("{END_OF_TURN}{ASSISTANT}\n\n"))?,
-    );
-    Ok(ids)
+
+    fn around(self, text: Vec<u32>) -> Vec<i32> {
+        let mut ids = self.before;
+        append(&mut ids, text);
+        ids.extend(self.after);
+        ids
+    }
 }
 
 /// The ids of an answer that is known as text (a restored conversation), without `<|eot_id|>`.
@@ -93,6 +158,20 @@ pub fn next_turn(tokenizer: &Tokenizer, last_id: i32, question: &str) -> Result<
 pub fn answer_ids(tokenizer: &Tokenizer, answer: &str) -> Result<Vec<i32>> {
     let mut ids = Vec::new();
     append(&mut ids, tokenizer.encode_user(answer)?);
+    Ok(ids)
+}
+
+/// As [`answer_ids`]; Stop is heard while a long answer is encoded.
+///
+/// # Errors
+/// As [`answer_ids`]; [`Error::Stopped`].
+pub async fn watched_answer_ids(
+    tokenizer: &Tokenizer,
+    answer: &str,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<i32>> {
+    let mut ids = Vec::new();
+    append(&mut ids, tokenizer.encode_watched(answer, watch).await?);
     Ok(ids)
 }
 

@@ -191,6 +191,22 @@ fn bad_pictures_and_questions_leave_the_conversation() {
     assert_eq!(session.ids(), before);
 }
 
+/// A text that takes long to encode, and in the end would not fit.
+#[test]
+fn a_stop_is_heard_while_a_question_is_encoded() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    ask(&mut session, "How many?", &greedy(6));
+    let before = session.ids().to_vec();
+    let stop = StopFlag::default();
+    stop.stop();
+    let long = "word ".repeat(100_000);
+    let mut watch = Watch::new(stop, |_| {});
+    let result = crate::block_on(session.ask(&long, &greedy(6), &mut watch));
+    assert_eq!(result, Err(Error::Stopped));
+    assert_eq!(session.ids(), before);
+}
+
 /// A text of many megabytes is refused at once, not after seconds in the tokenizer.
 #[test]
 fn a_book_is_no_question() {

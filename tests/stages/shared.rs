@@ -195,6 +195,35 @@ fn what_is_not_held_is_said_and_changes_nothing() {
     assert!(shared.picture("1").is_some() && shared.picture("8").is_some());
 }
 
+/// Not every exchange of a million is encoded before it is seen that they do not fit; nor an answer that is a book.
+#[test]
+fn a_conversation_too_long_is_refused_early() {
+    let model = crate::load("tiny", "cpu");
+    let mut shared = shared(&model, &[]);
+    let exchange = |text: &str, token_ids| Exchange {
+        question: "Why?".into(),
+        token_ids,
+        text: text.into(),
+    };
+    let mut many = vec![exchange("Because.", None); 3000];
+    many.push(exchange("", Some(vec![u32::MAX])));
+    let result = reply(&mut shared, &request(None, &many, "And?"));
+    assert!(
+        matches!(result, Err(Error::ContextExceeded { .. })),
+        "{result:?}"
+    );
+
+    let book = [exchange(&"word ".repeat(10_000_000), None)];
+    let stop = StopFlag::default();
+    stop.stop();
+    let mut watch = Watch::new(stop, |_| {});
+    let result = crate::block_on(shared.reply(&request(None, &book, "And?"), &mut watch));
+    assert!(
+        matches!(result, Err(Error::ContextExceeded { .. })),
+        "{result:?}"
+    );
+}
+
 #[test]
 fn what_was_looked_at_is_told_of_any_conversation() {
     let model = crate::load("tiny", "cpu");

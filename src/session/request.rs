@@ -1,0 +1,56 @@
+//! A conversation as whoever shows it keeps it, and hands it over with each question: a page, or a client of the server.
+//!
+//! In: JSON from outside. Out: what is asked. It must not know the model, so that it builds without one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::generate::Sampling;
+
+/// How to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AskOptions {
+    /// How the next token is chosen.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+    /// Most tokens of an answer.
+    pub max_new_tokens: usize,
+}
+
+impl Default for AskOptions {
+    fn default() -> Self {
+        AskOptions {
+            sampling: Sampling::default(),
+            max_new_tokens: 512,
+        }
+    }
+}
+
+/// A question with its answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exchange {
+    /// As it was typed.
+    pub question: String,
+    /// The answer as [`Answer::token_ids`](super::Answer::token_ids): the next answer is then what it would have been
+    /// without an interruption.
+    pub token_ids: Option<Vec<u32>>,
+    /// The answer where its ids are not known. Text that looks like a control token stays text.
+    pub text: String,
+}
+
+/// A question, with all that it depends on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// The key of the picture that the conversation is about ([`Shared::read_picture`](super::Shared::read_picture)).
+    pub picture: Option<String>,
+    /// What was said before.
+    pub before: Vec<Exchange>,
+    /// What is asked.
+    pub question: String,
+    /// The ids that an interrupted answer began with: it goes on behind them.
+    pub begun: Vec<u32>,
+    /// How to answer.
+    pub options: AskOptions,
+}
