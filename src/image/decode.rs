@@ -60,14 +60,42 @@ impl Limits {
         Ok(())
     }
 
-    /// What the decoders may allocate: the largest picture at 16 bits and four channels, which is
-    /// 8 bytes a pixel, and 64 MiB for their tables.
+    /// The most bytes that are in use at once while a file of `file_bytes` is decoded, beside that file: the largest
+    /// picture at 16 bits and four channels, which is 8 bytes a pixel, 64 MiB for tables, and what decoders copy of the
+    /// file.
+    pub fn most_bytes(&self, file_bytes: usize) -> u64 {
+        self.for_pixels().saturating_add(2 * file_bytes as u64)
+    }
+
+    fn for_pixels(&self) -> u64 {
+        self.max_pixels.saturating_mul(8).saturating_add(64 << 20)
+    }
+
     fn for_decoder(&self) -> image::Limits {
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(self.max_side);
         limits.max_image_height = Some(self.max_side);
-        limits.max_alloc = Some(self.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+        limits.max_alloc = Some(self.for_pixels());
         limits
+    }
+
+    /// Refuses a JPEG ([`Error::ImageTooLarge`]) that may take more than its decoder is allowed, which asks for no limit:
+    /// if it is progressive, two bytes a pixel for each of its channels, and three for the result.
+    fn check_jpeg(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        let Some(frame) = sniff::jpeg_frame(bytes) else {
+            return Ok(());
+        };
+        let (width, height) = (frame.width, frame.height);
+        let bytes_a_pixel = 2 * u64::from(frame.channels) + 3;
+        let most_pixels = self.for_pixels() / bytes_a_pixel;
+        match u64::from(width) * u64::from(height) > most_pixels {
+            true => Limits {
+                max_pixels: most_pixels.min(self.max_pixels),
+                ..*self
+            }
+            .check(file, (width, height)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -151,6 +179,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
             )
         }
         Format::Jpeg => {
+            limits.check_jpeg(file, bytes)?;
             let decoder = jpeg::JpegDecoder::new(source).map_err(failed)?;
             limits.check(file, decoder.dimensions())?;
             if !sniff::jpeg_has_end(bytes) {

@@ -146,6 +146,52 @@ pub(super) fn gif_is_animated(bytes: &[u8]) -> bool {
     walk().unwrap_or(false)
 }
 
+/// What a JPEG's header states.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct JpegFrame {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// 1 for grey, 3 for colour, 4 for what is to be printed.
+    pub channels: u8,
+}
+
+/// The frame that a JPEG's header states before the picture's data; of several, the largest of each number.
+pub(super) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
+    let mut found: Option<JpegFrame> = None;
+    let mut walk = || -> Option<()> {
+        let mut at = 2; // behind the start marker
+        loop {
+            at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)? + 1;
+            let marker = *bytes.get(at)?;
+            match marker {
+                0xDA => return None, // the data
+                0xFF => continue,    // a fill byte: look at it again
+                0x00 | 0x01 | 0xD0..=0xD9 => {
+                    at += 1; // no length follows
+                    continue;
+                }
+                0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+                    let b = bytes.get(at + 4..at + 9)?;
+                    let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
+                    let largest = found.unwrap_or_default();
+                    found = Some(JpegFrame {
+                        height: largest.height.max(side(b[0], b[1])),
+                        width: largest.width.max(side(b[2], b[3])),
+                        channels: largest.channels.max(b[4]),
+                    });
+                }
+                _ => {}
+            }
+            let length = bytes.get(at + 1..at + 3)?;
+            at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        }
+    };
+    walk();
+    found
+}
+
 /// Whether a JPEG has its end marker. The decoder fills what is missing with grey and says
 /// nothing; half a picture must not pass for a whole one.
 pub(super) fn jpeg_has_end(bytes: &[u8]) -> bool {

@@ -304,3 +304,42 @@ fn webp_orientation_is_found_with_and_without_a_prefix() {
         );
     }
 }
+
+/// A progressive JPEG takes two bytes a pixel for each of its channels beside the result, which no limit is asked for.
+#[test]
+fn a_jpeg_that_would_take_more_than_the_limits_promise_is_refused() {
+    // Start, a frame of 7,600 x 7,600 with so many channels, end.
+    let header = |marker: u8, channels: u8| {
+        let mut bytes = vec![0xFF, 0xD8, 0xFF, marker, 0, 8 + 3 * channels, 8];
+        bytes.extend(7600_u16.to_be_bytes());
+        bytes.extend(7600_u16.to_be_bytes());
+        bytes.push(channels);
+        for channel in 1..=channels {
+            bytes.extend([channel, 0x11, 0]);
+        }
+        bytes.extend([0xFF, 0xD9]);
+        bytes
+    };
+    for marker in [0xC0, 0xC2] {
+        let result = decode("x.jpg", &header(marker, 4), &Limits::NATIVE);
+        assert!(
+            matches!(
+                &result,
+                Err(Error::ImageTooLarge {
+                    width: 7600,
+                    height: 7600,
+                    max_megapixels: 52,
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
+        // In three channels it may be as large; that there is nothing in it is another matter.
+        let result = decode("x.jpg", &header(marker, 3), &Limits::NATIVE);
+        assert!(
+            matches!(&result, Err(Error::ImageDamaged { .. })),
+            "{result:?}"
+        );
+    }
+    assert_eq!(Limits::NATIVE.most_bytes(1000), 579_110_864);
+}
