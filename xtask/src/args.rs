@@ -14,11 +14,14 @@ Usage: cargo xtask COMMAND
                              --open shows it in the browser. It rebuilds when a source changes.
   serve DIR [--port N]       Build the page and the program, and serve both with the model in DIR:
                              `inf-llava serve DIR`.
-  test [NAME...] [--all]     Run the tests, the quickest first, up to the first failure.
+  test [NAME...] [--all] [--minutes N]
+                             Run the tests, the quickest first, up to the first failure.
                              NAME picks steps: a step (fmt, deny, notices, light, fuzz, clippy, clippy-web, docs, native,
                              page, package, browser) or a group (lint, native, web, docs). `cargo xtask test browser`
-                             needs the page built before (step page). --all makes property tests and fuzzing long,
-                             loads gigabytes of weights in the browser, and builds the examples of examples/web.
+                             needs the page built before (step page). --all makes property tests long, fuzzes with
+                             each program for two minutes instead of seconds, loads gigabytes of weights in the
+                             browser, and builds the examples of examples/web. --minutes N fuzzes N minutes each
+                             (1 to 1440), going on from what earlier runs found: `cargo xtask test fuzz --minutes 30`.
   bench [ARG...]             Time the hot operations, or with --shape 8b|demo|narrow the stages of an answer:
                              `inf-llava bench ARG...`, which --help tells more of.
   bench --browser [--shape S] [--json] [NAME...]
@@ -77,6 +80,8 @@ pub struct TestOptions {
     pub names: Vec<String>,
     /// The slow suites too.
     pub all: bool,
+    /// How long each program fuzzes, instead of its usual time.
+    pub minutes: Option<u32>,
 }
 
 impl Request {
@@ -111,12 +116,7 @@ impl Request {
             "sbom" => flags(&rest, &[]).map(|_| Self::Sbom),
             "npm" => flags(&rest, &[]).map(|_| Self::Npm),
             "env" => flags(&rest, &[]).map(|_| Self::Env),
-            "test" => {
-                let (flags_given, names): (Vec<_>, Vec<_>) =
-                    rest.into_iter().partition(|arg| arg.starts_with('-'));
-                flags(&flags_given, &["--all"])
-                    .map(|on| Self::Test(TestOptions { names, all: on[0] }))
-            }
+            "test" => parse_test(rest).map(Self::Test),
             other => Err(Error::Usage(format!("there is no command `{other}`"))),
         }
     }
@@ -148,6 +148,37 @@ fn parse_checkpoint(args: &[String]) -> Result<Request, Error> {
             "--layers wants a number from 1 to 32, not `{layers}`"
         ))),
     }
+}
+
+fn parse_test(args: Vec<String>) -> Result<TestOptions, Error> {
+    let mut options = TestOptions::default();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let value = match arg.as_str() {
+            "--all" => {
+                options.all = true;
+                continue;
+            }
+            "--minutes" => args.next().unwrap_or_default(),
+            _ if !arg.starts_with('-') => {
+                options.names.push(arg);
+                continue;
+            }
+            _ => match arg.strip_prefix("--minutes=") {
+                Some(value) => value.to_owned(),
+                None => return Err(Error::Usage(format!("unexpected argument `{arg}`"))),
+            },
+        };
+        options.minutes = match value.parse() {
+            Ok(minutes @ 1..=1440) => Some(minutes),
+            _ => {
+                return Err(Error::Usage(format!(
+                    "--minutes wants a number from 1 to 1440, not `{value}`"
+                )));
+            }
+        };
+    }
+    Ok(options)
 }
 
 fn parse_serve(args: Vec<String>) -> Result<Request, Error> {
@@ -237,11 +268,20 @@ mod tests {
         let options = TestOptions {
             names: vec!["web".to_owned(), "docs".to_owned()],
             all: true,
+            minutes: None,
         };
         assert_eq!(
             parse("test web --all docs").ok(),
             Some(Request::Test(options))
         );
+        for line in ["test fuzz --minutes 30", "test --minutes=30 fuzz"] {
+            let options = TestOptions {
+                names: vec!["fuzz".to_owned()],
+                all: false,
+                minutes: Some(30),
+            };
+            assert_eq!(parse(line).ok(), Some(Request::Test(options)), "{line}");
+        }
         assert_eq!(parse("test --help").ok(), Some(Request::Help));
         assert_eq!(parse("npm").ok(), Some(Request::Npm));
         let check = Request::Notices { check: true };
@@ -260,6 +300,10 @@ mod tests {
             "serve --opne",
             "setup web",
             "test --al",
+            "test fuzz --minutes",
+            "test fuzz --minutes 0",
+            "test fuzz --minutes 1441",
+            "test fuzz --minutes soon",
             "env x",
             "npm publish",
         ] {

@@ -2,42 +2,80 @@
 
 use std::path::PathBuf;
 
+use crate::args::TestOptions;
 use crate::command::Command;
 use crate::error::Error;
 use crate::project::{self, Project};
 use crate::setup::Tools;
 
 /// The programs of fuzz/Cargo.toml.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 12] = [
     "config",
+    "data_url",
+    "dataset",
+    "encoding",
     "header",
     "index",
     "manifest",
+    "picture",
     "pickle",
+    "request",
     "tokenizer",
+    "transcript",
 ];
-/// Inputs that each tries, the same every time: some seconds.
-const RUNS: &str = "-runs=20000";
-/// With `--all`, going on from what earlier runs kept: ten minutes each.
-const LONG: &str = "-max_total_time=600";
+/// With `--all`.
+const ALL_MINUTES: u32 = 2;
+
+/// How long each program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// The same inputs every time: some seconds.
+    Short,
+    /// Going on from what earlier long runs kept.
+    Minutes(u32),
+}
+
+impl Length {
+    /// What was asked for.
+    pub fn of(options: &TestOptions) -> Self {
+        match options.minutes {
+            Some(minutes) => Length::Minutes(minutes),
+            None if options.all => Length::Minutes(ALL_MINUTES),
+            None => Length::Short,
+        }
+    }
+
+    /// libFuzzer's argument. An input of `encoding` is ten kilobytes of text encoded several times, one of `dataset` a file.
+    fn argument(self, name: &str) -> String {
+        match self {
+            Length::Minutes(minutes) => format!("-max_total_time={}", minutes * 60),
+            Length::Short if ["encoding", "dataset"].contains(&name) => "-runs=2000".into(),
+            Length::Short => "-runs=20000".into(),
+        }
+    }
+}
+
 /// What cargo-fuzz gives the compiler, but for the address sanitizer, which stable Rust lacks: there is next to no
 /// unsafe code in what is fuzzed.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
 /// Where a target keeps the inputs that showed something new. A short run begins without any, so that it is the same
 /// every time; a long one goes on from the last.
-fn corpus(project: &Project, name: &str, all: bool) -> PathBuf {
-    let kind = if all { "corpus" } else { "short" };
+fn corpus(project: &Project, name: &str, length: Length) -> PathBuf {
+    let kind = match length {
+        Length::Short => "short",
+        Length::Minutes(_) => "corpus",
+    };
     project.target.join("fuzz").join(kind).join(name)
 }
 
 /// Makes the folders that the programs write to.
-pub fn prepare(project: &Project, all: bool) -> Result<(), Error> {
+pub fn prepare(project: &Project, length: Length) -> Result<(), Error> {
     for name in TARGETS {
-        let corpus = corpus(project, name, all);
+        let corpus = corpus(project, name, length);
         let failed =
             |error: std::io::Error| Error::Failed(format!("{}: {error}", corpus.display()));
-        if !all && corpus.exists() {
+        if length == Length::Short && corpus.exists() {
             std::fs::remove_dir_all(&corpus).map_err(failed)?;
         }
         std::fs::create_dir_all(&corpus).map_err(failed)?;
@@ -46,7 +84,7 @@ pub fn prepare(project: &Project, all: bool) -> Result<(), Error> {
 }
 
 /// A program for each of fuzz/targets. An input that one fails on is written below the target folder.
-pub fn commands(project: &Project, tools: &Tools, all: bool) -> Result<Vec<Command>, Error> {
+pub fn commands(project: &Project, tools: &Tools, length: Length) -> Result<Vec<Command>, Error> {
     let about = tools.command(project, "rustc -vV").run_for_text()?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or_else(|| Error::Failed("`rustc -vV` names no host".to_owned()))?;
@@ -62,10 +100,54 @@ pub fn commands(project: &Project, tools: &Tools, all: bool) -> Result<Vec<Comma
         command
             .args(["--", "-rss_limit_mb=2048", "-timeout=10", "-seed=1"])
             .args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"])
-            .arg(if all { LONG } else { RUNS })
+            .arg(length.argument(name))
             .arg(format!("-artifact_prefix={}/{name}-", target.display()))
-            .arg(corpus(project, name, all).display().to_string())
+            .arg(corpus(project, name, length).display().to_string())
             .arg(format!("fuzz/seeds/{name}"))
     };
     Ok(TARGETS.into_iter().map(command).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_run_and_has_seeds() {
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz"));
+        let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("fuzz/Cargo.toml");
+        let mut programs: Vec<&str> = manifest
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("path = \"targets/")?
+                    .strip_suffix(".rs\"")
+            })
+            .collect();
+        programs.sort_unstable();
+        let mut targets = TARGETS;
+        targets.sort_unstable();
+        assert_eq!(programs, targets);
+        for name in TARGETS {
+            let seeds = std::fs::read_dir(root.join("seeds").join(name)).expect(name);
+            assert!(seeds.count() > 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn runs_are_as_long_as_was_asked_for() {
+        let length = |all, minutes| {
+            Length::of(&TestOptions {
+                all,
+                minutes,
+                ..TestOptions::default()
+            })
+        };
+        assert_eq!(length(false, None), Length::Short);
+        assert_eq!(length(true, None).argument("config"), "-max_total_time=120");
+        assert_eq!(
+            length(true, Some(5)).argument("config"),
+            "-max_total_time=300"
+        );
+        assert_eq!(length(false, None).argument("config"), "-runs=20000");
+    }
 }

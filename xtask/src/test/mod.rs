@@ -49,7 +49,7 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
     for step in &steps {
         println!("\n== {}: {} ==", step.name, step.what);
         let started = Instant::now();
-        let outcome = run_step(project, &tools, *step, options.all);
+        let outcome = run_step(project, &tools, *step, options);
         let failed = matches!(outcome, Outcome::Failed(..));
         records.push(Record {
             step: *step,
@@ -63,17 +63,17 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
     report(&steps, records, set_up)
 }
 
-fn run_step(project: &Project, tools: &Tools, step: Step, all: bool) -> Outcome {
+fn run_step(project: &Project, tools: &Tools, step: Step, options: &TestOptions) -> Outcome {
     if step.name == "clippy-web" && matches!(tools.wasm, Some(Route::Debian { .. })) {
         return Outcome::LeftOut(
             "Debian's toolchain has no clippy beside it; the page's build still compiles this code",
         );
     }
     let prepared = match step.name {
-        "fuzz" => fuzz::prepare(project, all),
+        "fuzz" => fuzz::prepare(project, fuzz::Length::of(options)),
         _ => Ok(()),
     };
-    let commands = match prepared.and_then(|()| commands(project, tools, step.name, all)) {
+    let commands = match prepared.and_then(|()| commands(project, tools, step.name, options)) {
         Ok(commands) => commands,
         Err(error) => return Outcome::Failed(error, Counts::default()),
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{deny, fuzz};
+use crate::args::TestOptions;
 use crate::checkpoint;
 use crate::command::Command;
 use crate::error::Error;
@@ -148,11 +149,11 @@ pub fn commands(
     project: &Project,
     tools: &Tools,
     step: &str,
-    all: bool,
+    options: &TestOptions,
 ) -> Result<Vec<Command>, Error> {
     let cargo = |line: &str| tools.cargo(project, line);
     let test = |line: &str| {
-        if all {
+        if options.all {
             cargo(line).env("PROPTEST_CASES", MANY_CASES)
         } else {
             cargo(line)
@@ -163,7 +164,7 @@ pub fn commands(
         "deny" => deny::commands(project, tools),
         "notices" => ["xtask notices --check", "xtask sbom"].map(cargo).into(),
         "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
-        "fuzz" => fuzz::commands(project, tools, all)?,
+        "fuzz" => fuzz::commands(project, tools, fuzz::Length::of(options))?,
         "clippy" => {
             vec![cargo("clippy --release --workspace --all-targets").args(["--", "-D", "warnings"])]
         }
@@ -175,7 +176,7 @@ pub fn commands(
         "native" => vec![test("test --release")],
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
         "package" => npm::commands(project, tools),
-        "browser" => vec![browser_command(project, tools, all)?],
+        "browser" => vec![browser_command(project, tools, options.all)?],
         other => return Err(Error::Failed(format!("step {other} has no commands"))),
     })
 }
@@ -314,7 +315,12 @@ mod tests {
         // Those two ask the compiler and the page that are there.
         let asks = |step: &&Step| ["browser", "fuzz"].contains(&step.name);
         for step in STEPS.iter().filter(|step| !asks(step)) {
-            let commands = commands(&project, &Tools::default(), step.name, false);
+            let commands = commands(
+                &project,
+                &Tools::default(),
+                step.name,
+                &TestOptions::default(),
+            );
             assert!(
                 commands.is_ok_and(|commands| !commands.is_empty()),
                 "{}",
@@ -329,7 +335,12 @@ mod tests {
             root: "/checkout".into(),
             target: "/checkout/target".into(),
         };
-        let commands = commands(&project, &Tools::default(), "native", true).unwrap_or_default();
+        let options = TestOptions {
+            all: true,
+            ..TestOptions::default()
+        };
+        let commands =
+            commands(&project, &Tools::default(), "native", &options).unwrap_or_default();
         let line = commands[0].to_string();
         assert!(line.starts_with("PROPTEST_CASES=20000 cargo "));
         assert!(line.ends_with("test --release"));
