@@ -192,6 +192,15 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
             (false, read(file, format, decoder, limits)?)
         }
         Format::WebP => {
+            if let Some(([width, height], [w, h])) = sniff::webp_contradiction(bytes) {
+                let reason = format!(
+                    "the WebP states a frame of {width} x {height} pixels, and the frame's data {w} x {h}"
+                );
+                return Err(Error::ImageDamaged {
+                    file: file.into(),
+                    reason,
+                });
+            }
             let decoder = webp::WebPDecoder::new(source).map_err(failed)?;
             (
                 decoder.has_animation(),

@@ -146,6 +146,70 @@ pub(super) fn gif_is_animated(bytes: &[u8]) -> bool {
     walk().unwrap_or(false)
 }
 
+/// `[width, height]` in pixels of what a WebP states for a frame, and of what the frame's own data states, where the two
+/// differ. The decoder makes room for the second, and panics over some, before it compares them.
+pub(super) fn webp_contradiction(bytes: &[u8]) -> Option<([u32; 2], [u32; 2])> {
+    let number = |b: &[u8], at: usize| {
+        let b = b.get(at..at + 3)?;
+        Some(u32::from_le_bytes([b[0], b[1], b[2], 0]))
+    };
+    // The size in the data of a lossy frame.
+    let lossy = |data: &[u8]| {
+        let side = |at| {
+            Some(u32::from(
+                u16::from_le_bytes([*data.get(at)?, *data.get(at + 1)?]) & 0x3FFF,
+            ))
+        };
+        (data.get(3..6)? == [0x9D, 0x01, 0x2A]).then_some([side(6)?, side(8)?])
+    };
+    let differs = |stated: [u32; 2], data: &[u8]| {
+        let found = lossy(data)?;
+        (found != stated).then_some((stated, found))
+    };
+    let mut canvas = None;
+    for (name, data) in Chunks(bytes.get(12..)?) {
+        match (name, canvas) {
+            (b"VP8X", None) => canvas = Some([number(data, 4)? + 1, number(data, 7)? + 1]),
+            (b"VP8 ", Some(canvas)) => {
+                if let Some(found) = differs(canvas, data) {
+                    return Some(found);
+                }
+            }
+            (b"ANMF", Some(_)) => {
+                let frame = [number(data, 6)? + 1, number(data, 9)? + 1];
+                let mut follows_alpha = false;
+                for (name, data) in Chunks(data.get(16..)?) {
+                    // What follows the transparency is decoded whatever it is called.
+                    let is_lossy = name == b"VP8 " || follows_alpha;
+                    if let Some(found) = differs(frame, data).filter(|_| is_lossy) {
+                        return Some(found);
+                    }
+                    follows_alpha = name == b"ALPH";
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The chunks of a RIFF file, or of a chunk: names and data. The last may break off.
+struct Chunks<'a>(&'a [u8]);
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (head, rest) = self.0.split_at_checked(8)?;
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        // An odd one has a byte more behind it.
+        let padded = length.saturating_add(length & 1) as usize;
+        let data = &rest[..rest.len().min(length as usize)];
+        self.0 = rest.get(padded..).unwrap_or_default();
+        Some((&head[..4], data))
+    }
+}
+
 /// What a JPEG's header states.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct JpegFrame {

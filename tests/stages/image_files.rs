@@ -343,3 +343,54 @@ fn a_jpeg_that_would_take_more_than_the_limits_promise_is_refused() {
     }
     assert_eq!(Limits::NATIVE.most_bytes(1000), 579_110_864);
 }
+
+/// A chunk of a WebP.
+fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut bytes = [name.as_slice(), &(data.len() as u32).to_le_bytes(), data].concat();
+    bytes.resize(bytes.len().next_multiple_of(2), 0);
+    bytes
+}
+
+/// Found by fuzzing: the decoder made room for the size in a frame's data, 400 MB for 16383 x 16383, though the file states
+/// 24 x 17; in an animation with transparency it then panicked.
+#[test]
+fn a_webp_whose_frame_is_larger_than_its_canvas_is_refused() {
+    let small = |n: u32| n.to_le_bytes()[..3].to_vec();
+    let canvas = |flags: u8| [&[flags, 0, 0, 0][..], &small(23), &small(16)].concat();
+    let mut frame = vec![0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A];
+    frame.extend(16_383_u16.to_le_bytes());
+    frame.extend(16_383_u16.to_le_bytes());
+    frame.extend([0; 64]);
+    let file = |chunks: &[Vec<u8>]| {
+        let chunks = [b"WEBP".to_vec(), chunks.concat()].concat();
+        chunk(b"RIFF", &chunks)
+    };
+    let alpha = chunk(b"ALPH", &[&[0][..], &[0; 24 * 17]].concat());
+    let animated = |inner: Vec<u8>| {
+        let head = [small(0), small(0), small(23), small(16), small(1), vec![0]].concat();
+        let frame = chunk(b"ANMF", &[head, inner].concat());
+        file(&[
+            chunk(b"VP8X", &canvas(0x12)),
+            chunk(b"ANIM", &[0; 6]),
+            frame,
+        ])
+    };
+    for bytes in [
+        file(&[chunk(b"VP8X", &canvas(0)), chunk(b"VP8 ", &frame)]),
+        file(&[
+            chunk(b"VP8X", &canvas(0x10)),
+            alpha.clone(),
+            chunk(b"VP8 ", &frame),
+        ]),
+        animated(chunk(b"VP8 ", &frame)),
+        animated([alpha.clone(), chunk(b"VP8 ", &frame)].concat()),
+        animated([alpha, chunk(b"abcd", &frame)].concat()),
+    ] {
+        let result = decode("x.webp", &bytes, &Limits::BROWSER);
+        assert!(
+            matches!(&result, Err(Error::ImageDamaged { reason, .. })
+                if reason.contains("24 x 17") && reason.contains("16383 x 16383")),
+            "{result:?}"
+        );
+    }
+}
