@@ -27,6 +27,18 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// A model's file is not what it was when the model was opened: half of two models must not answer.
+    #[error(
+        "{file} has changed since the model was opened: it was {was}, it is {is}; load the model again"
+    )]
+    ModelChanged {
+        /// Path.
+        file: String,
+        /// Length, time and number then, or that it was not there.
+        was: String,
+        /// The same now.
+        is: String,
+    },
     /// A server did not give what was asked of it.
     #[error("{url}: {reason}")]
     Network {
@@ -186,6 +198,14 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// Another program writes the folder that was to be written.
+    #[error(
+        "{folder} is being written by another run; wait for it to end, or choose another folder"
+    )]
+    FolderInUse {
+        /// Path.
+        folder: String,
+    },
     /// Nothing was asked.
     #[error("the question is empty")]
     EmptyQuestion,
@@ -294,6 +314,7 @@ impl Error {
         match self {
             Error::FileMissing { .. } => "file-missing",
             Error::FileAccess { .. } => "file-access",
+            Error::ModelChanged { .. } => "model-changed",
             Error::Network { .. } => "network",
             Error::Config { .. } => "config",
             Error::Tokenizer { .. } => "tokenizer",
@@ -312,6 +333,7 @@ impl Error {
             Error::Example { .. } => "example",
             Error::NothingScored => "nothing-scored",
             Error::Output { .. } => "output",
+            Error::FolderInUse { .. } => "folder-in-use",
             Error::EmptyQuestion => "empty-question",
             Error::ContextExceeded { .. } => "context-exceeded",
             Error::PictureNotHeld { .. } => "picture-not-held",

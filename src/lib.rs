@@ -15,7 +15,9 @@
 //! draws pictures with questions and answers, to learn from and be scored on.
 
 pub mod config;
+pub mod durable;
 pub mod error;
+pub mod files;
 
 pub mod image;
 #[cfg(feature = "model")]

@@ -12,6 +12,8 @@ mod conversation;
 mod dataset;
 #[path = "stages/drawn.rs"]
 mod drawn;
+#[path = "stages/durable.rs"]
+mod durable;
 #[path = "stages/evaluate.rs"]
 mod evaluate;
 #[path = "stages/generate.rs"]
