@@ -245,6 +245,8 @@ impl Model {
                 (modules(&checkpoint, &config, device, watch).await?, bytes)
             }
         };
+        // What was read first may be of another model than what was read last.
+        source.unchanged()?;
         let (tower, perspectives, decoder, held) = modules;
         let vision = VisionEncoder::new(&config, tower, perspectives, &device.device);
         let language = &config.language;
@@ -267,6 +269,15 @@ impl Model {
             source,
             held,
         })
+    }
+
+    /// Whether the model's files are still those that it was loaded from, where others may change them: looked at
+    /// before each question, so that no answer comes from half of two models.
+    ///
+    /// # Errors
+    /// [`Error::ModelChanged`], which names the file; [`Error::FileAccess`]. The model must be loaded again.
+    pub fn unchanged(&self) -> Result<()> {
+        self.source.is_unchanged()
     }
 
     /// A decoded picture -> the square that the vision side reads, on the device.

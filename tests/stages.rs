@@ -16,6 +16,8 @@ mod drawn;
 mod durable;
 #[path = "stages/evaluate.rs"]
 mod evaluate;
+#[path = "stages/folder.rs"]
+mod folder;
 #[path = "stages/generate.rs"]
 mod generate;
 #[path = "stages/image.rs"]
@@ -54,6 +56,9 @@ mod convert;
 #[cfg(all(feature = "convert", feature = "model"))]
 #[path = "stages/converted.rs"]
 mod converted;
+#[cfg(all(feature = "model", unix))]
+#[path = "stages/cut_off.rs"]
+mod cut_off;
 #[cfg(all(feature = "model", feature = "scenes"))]
 #[path = "stages/demo.rs"]
 mod demo;

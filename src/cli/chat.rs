@@ -230,8 +230,11 @@ impl Chat {
                 ("/again", _) => self.say(Ask::Again, on_terminal).await,
                 _ => self.say(Ask::Question(line), on_terminal).await,
             };
-            // A conversation outlives its errors.
+            // A conversation outlives its errors, but not its model.
             if let Err(error) = done {
+                if let Some(Error::ModelChanged { .. }) = error.downcast_ref() {
+                    return Err(error);
+                }
                 eprintln!("error: {error:#}");
             }
         }

@@ -33,6 +33,7 @@ use crate::gpu::ops::do_without;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
 use crate::timer::Timer;
+use crate::weights::maps::explain_cut_offs;
 use crate::weights::source::Folder;
 use terminal::Progress;
 
@@ -41,11 +42,11 @@ Exit codes:
   0    done
   1    parity: a value is beyond its limit
   2    the command line is wrong, or the question is empty
-  3    the model folder is missing, incomplete or broken
+  3    the model folder is missing, incomplete or broken, or changed while it was in use
   4    the picture cannot be read
   5    the model or the conversation does not fit
   6    the device is not there, or failed
-  7    the output cannot be written
+  7    the output cannot be written, or another run is writing it
   130  stopped with Ctrl-C
   141  the reader of the output went away
 
@@ -199,6 +200,7 @@ fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     silence_drivers();
+    explain_cut_offs();
     let done = pollster::block_on(async {
         match cli.command {
             Command::Chat(args) => chat::run(args).await,
@@ -245,7 +247,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             | Error::ImageTooLarge { .. } => 4,
             Error::Memory { .. } | Error::ContextExceeded { .. } => 5,
             Error::Device { .. } | Error::NotFinite { .. } => 6,
-            Error::Output { .. } => 7,
+            Error::Output { .. } | Error::FolderInUse { .. } => 7,
             Error::Stopped => 130,
             _ => 3,
         },

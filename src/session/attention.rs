@@ -32,6 +32,7 @@ impl Session {
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<EnhancementAttention> {
+        self.model.unchanged()?;
         let picture = self.model.decode_picture(file, bytes)?;
         let (vision, square) = (&self.model.vision, self.model.square(&picture));
         let maps = vision.attention_maps(&square, self.coverage, watch).await?;

@@ -132,13 +132,14 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::EmptyQuestion`], [`Error::ContextExceeded`], [`Error::Option`], [`Error::Stopped`],
-    /// [`Error::NotFinite`], [`Error::Device`].
+    /// [`Error::NotFinite`], [`Error::Device`], [`Error::ModelChanged`].
     pub async fn ask(
         &mut self,
         question: &str,
         options: &AskOptions,
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
+        self.model.unchanged()?;
         let sampler = Sampler::new(&options.sampling)?;
         let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let before = self.ids.len();
@@ -170,6 +171,7 @@ impl Session {
         options: &AskOptions,
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
+        self.model.unchanged()?;
         let sampler = Sampler::new(&options.sampling)?;
         let Some(turn) = self.last.take() else {
             return Err(Error::EmptyQuestion);
@@ -204,6 +206,7 @@ impl Session {
         wanted: usize,
         recorder: &mut Recorder,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
+        self.model.unchanged()?;
         let watch = &mut Watch::nobody();
         let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let needed = [prompt.as_slice(), &vec![0; forced.len()]].concat();

@@ -13,7 +13,8 @@ impl Session {
     /// stopped, the earlier picture and conversation are untouched.
     ///
     /// # Errors
-    /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`].
+    /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`];
+    /// [`crate::Error::ModelChanged`].
     pub async fn set_image(
         &mut self,
         file: &str,
@@ -65,6 +66,7 @@ impl Session {
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
     ) -> Result<(Encoded, PictureInfo, Timings)> {
+        self.model.unchanged()?;
         let square = self.model.square(picture);
         let image_ms = timer.elapsed_ms();
         let timer = Timer::start();

@@ -14,6 +14,7 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`]; [`Error::Option`] for an id that is not in the vocabulary.
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
+        self.model.unchanged()?;
         let mut sampler = Sampler::new(&request.options.sampling)?;
         sampler.skip(request.begun.len());
         let (ids, prompt_len) = self.sequence(request, watch).await?;
@@ -33,6 +34,7 @@ impl Session {
 
     /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last id.
     pub(super) async fn turn_to(&mut self, request: &Request) -> Result<usize> {
+        self.model.unchanged()?;
         let (ids, _) = self.sequence(request, &mut Watch::nobody()).await?;
         self.check_fits(0, &ids)?;
         let last = ids.len().saturating_sub(1);

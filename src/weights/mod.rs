@@ -14,8 +14,12 @@ pub mod checkpoint;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod convert;
 pub mod converted;
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
 mod header;
 pub mod manifest;
+#[cfg(all(feature = "model", not(target_arch = "wasm32")))]
+pub mod maps;
 pub mod names;
 pub mod packed;
 pub mod pickle;

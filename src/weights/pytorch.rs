@@ -2,7 +2,6 @@
 //! whose members are stored as they are, so that tensors are read where they lie, row by row. Natively only.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
 
 use safetensors::Dtype;
@@ -52,11 +51,7 @@ pub async fn open(folder: Folder) -> Result<Checkpoint<Folder>> {
 fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
     let path = folder.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
-    let open = File::open(folder.path(file)).map_err(|e| Error::FileAccess {
-        file: path.clone(),
-        reason: e.to_string(),
-    })?;
-    let mut archive = ZipArchive::new(open).map_err(|e| {
+    let mut archive = ZipArchive::new(folder.handle(file)?).map_err(|e| {
         bad(format!(
             "{e}; files that torch before 1.6 wrote are not read, save it again with a newer one"
         ))

@@ -37,6 +37,14 @@ pub trait Source {
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         self.read(file, range).await.map(Bytes::from)
     }
+
+    /// Whether what was read so far is still what is there, where others may change it.
+    ///
+    /// # Errors
+    /// [`crate::Error::ModelChanged`], which names the file; [`crate::Error::FileAccess`].
+    fn unchanged(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<S: Source> Source for Rc<S> {
@@ -55,12 +63,22 @@ impl<S: Source> Source for Rc<S> {
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         S::view(self, file, range).await
     }
+
+    fn unchanged(&self) -> Result<()> {
+        S::unchanged(self)
+    }
 }
 
 /// A source of whatever kind, for those who keep one.
 pub trait AnySource {
     /// As [`Source::read`].
     fn read_any<'a>(&'a self, file: &'a str, range: Range<u64>) -> Reading<'a>;
+
+    /// As [`Source::unchanged`].
+    ///
+    /// # Errors
+    /// As [`Source::unchanged`].
+    fn is_unchanged(&self) -> Result<()>;
 }
 
 /// Bytes to come.
@@ -69,6 +87,10 @@ pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + 'a>>;
 impl<S: Source> AnySource for S {
     fn read_any<'a>(&'a self, file: &'a str, range: Range<u64>) -> Reading<'a> {
         Box::pin(self.read(file, range))
+    }
+
+    fn is_unchanged(&self) -> Result<()> {
+        self.unchanged()
     }
 }
 
@@ -130,118 +152,4 @@ impl Source for Memory {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::Folder;
-
-#[cfg(not(target_arch = "wasm32"))]
-mod folder {
-    use std::fs::File;
-    use std::io::{ErrorKind, Read, Seek, SeekFrom};
-    use std::ops::Range;
-    use std::path::{Path, PathBuf};
-
-    #[cfg(feature = "model")]
-    use bytes::Bytes;
-    #[cfg(feature = "model")]
-    use memmap2::MmapOptions;
-
-    use super::Source;
-    use crate::error::{Error, Result};
-
-    /// A model folder on disk.
-    #[derive(Debug, Clone)]
-    pub struct Folder(PathBuf);
-
-    impl Folder {
-        /// Opens nothing yet.
-        pub fn new(path: impl AsRef<Path>) -> Self {
-            Folder(path.as_ref().to_path_buf())
-        }
-
-        /// Where `file` is, or would be.
-        pub fn path(&self, file: &str) -> PathBuf {
-            self.0.join(file)
-        }
-
-        fn open(&self, file: &str) -> Result<File> {
-            File::open(self.path(file)).map_err(|e| match e.kind() {
-                ErrorKind::NotFound => Error::FileMissing {
-                    file: self.describe(file),
-                },
-                _ => self.failed(file, e),
-            })
-        }
-
-        fn failed(&self, file: &str, error: std::io::Error) -> Error {
-            Error::FileAccess {
-                file: self.describe(file),
-                reason: error.to_string(),
-            }
-        }
-    }
-
-    impl Source for Folder {
-        fn describe(&self, file: &str) -> String {
-            self.path(file).display().to_string()
-        }
-
-        async fn size(&self, file: &str) -> Result<Option<u64>> {
-            match self.open(file) {
-                Ok(open) => Ok(Some(
-                    open.metadata().map_err(|e| self.failed(file, e))?.len(),
-                )),
-                Err(Error::FileMissing { .. }) => Ok(None),
-                Err(other) => Err(other),
-            }
-        }
-
-        async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
-            let mut open = self.open(file)?;
-            open.seek(SeekFrom::Start(range.start))
-                .map_err(|e| self.failed(file, e))?;
-            let wanted = range.end.saturating_sub(range.start);
-            let mut bytes = Vec::new();
-            open.take(wanted)
-                .read_to_end(&mut bytes)
-                .map_err(|e| self.failed(file, e))?;
-            if bytes.len() as u64 != wanted {
-                return Err(Error::FileAccess {
-                    file: self.describe(file),
-                    reason: format!(
-                        "ends {} bytes early: {} of bytes {}..{} are there; copy or download it again",
-                        wanted - bytes.len() as u64,
-                        bytes.len(),
-                        range.start,
-                        range.end
-                    ),
-                });
-            }
-            Ok(bytes)
-        }
-
-        /// Natively by memory map: weights on the CPU are the file's own pages.
-        #[cfg(feature = "model")]
-        async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
-            let open = self.open(file)?;
-            let failed = |e| self.failed(file, e);
-            let size = open.metadata().map_err(failed)?.len();
-            let length = range.end.saturating_sub(range.start);
-            if range.end > size {
-                return Err(Error::FileAccess {
-                    file: self.describe(file),
-                    reason: format!(
-                        "has {size} bytes, {range:?} are wanted; copy or download it again"
-                    ),
-                });
-            }
-            // SAFETY: the bytes are read as numbers of any value. Whoever cuts the file off meanwhile
-            // ends the program, as with every map; nothing of this program does.
-            let map = unsafe {
-                MmapOptions::new()
-                    .offset(range.start)
-                    .len(length as usize)
-                    .map(&open)
-            };
-            Ok(Bytes::from_owner(map.map_err(failed)?))
-        }
-    }
-}
+pub use super::folder::Folder;

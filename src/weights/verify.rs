@@ -1,6 +1,5 @@
 //! Whether a converted model is whole: every file there, of its size, with its hash. Natively only.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest};
 use super::source::{Folder, require_file};
 use crate::error::{Error, Result};
+use crate::files::{self, is_missing};
 use crate::progress::{Phase, Watch};
 
 /// Read at once.
@@ -49,19 +49,20 @@ pub async fn verify(folder: &Path, watch: &mut Watch<'_>) -> Result<(Manifest, V
     Ok((manifest, damaged))
 }
 
-/// What is wrong with a file, if anything is.
-fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<String>> {
+/// What is wrong with a file of a converted model, if anything is.
+pub(super) fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<String>> {
     let path = folder.join(&expected.file);
     let failed = |e: std::io::Error| Error::FileAccess {
         file: path.display().to_string(),
         reason: e.to_string(),
     };
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Some("it is missing".into())),
+    let (mut file, state) = match files::open(&path) {
+        Ok(opened) => opened,
+        Err(e) if is_missing(&e) => return Ok(Some("it is missing".into())),
+        Err(e) if e.kind() == ErrorKind::InvalidInput => return Ok(Some(e.to_string())),
         Err(e) => return Err(failed(e)),
     };
-    let bytes = file.metadata().map_err(failed)?.len();
+    let bytes = state.bytes;
     if bytes != expected.bytes {
         let wanted = expected.bytes;
         return Ok(Some(format!(

@@ -26,6 +26,8 @@ mod server;
 #[cfg(feature = "train")]
 #[path = "cli_train.rs"]
 mod train;
+#[path = "cli_whole.rs"]
+mod whole;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_inf-llava");
 const QUESTION: &str = "How many red circles are there?";

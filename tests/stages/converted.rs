@@ -165,7 +165,11 @@ fn what_is_on_the_device_is_read_back() {
             let mut bytes = fs::read(&path).unwrap();
             let middle = bytes.len() / 2;
             bytes[middle] ^= 16;
+            // With its old time: that a file was written to is seen before anything is compared.
+            let written = fs::metadata(&path).unwrap().modified().unwrap();
             fs::write(&path, bytes).unwrap();
+            let open = fs::OpenOptions::new().write(true).open(&path);
+            open.unwrap().set_modified(written).unwrap();
         }
     }
     let error = block_on(model.read_back(300, 1)).err().unwrap();

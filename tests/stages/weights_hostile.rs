@@ -66,10 +66,12 @@ fn a_truncated_shard_is_seen() {
     // Cut while it is in use.
     let dir = folder(&[(SINGLE, &whole)]);
     let checkpoint = open(dir.path()).expect("valid");
-    std::fs::write(dir.path().join(SINGLE), &whole[..whole.len() - 5]).expect("a file");
+    let cut = whole.len() - 5;
+    std::fs::write(dir.path().join(SINGLE), &whole[..cut]).expect("a file");
     let error = read(&checkpoint, "w", &[100]).expect_err("cut");
-    assert!(matches!(error, Error::FileAccess { .. }), "{error:?}");
-    assert_says(&error, &[SINGLE, "5 bytes early", "395"]);
+    assert!(matches!(error, Error::ModelChanged { .. }), "{error:?}");
+    let (was, is) = (format!("{} bytes", whole.len()), format!("{cut} bytes"));
+    assert_says(&error, &[SINGLE, &was, &is, "load the model again"]);
 }
 
 #[test]

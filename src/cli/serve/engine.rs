@@ -115,7 +115,8 @@ fn work(model: &ModelArgs, mut jobs: Receiver<Job>) {
     }
 }
 
-/// Whether the model is to be loaded again: what is on a device that failed is not to be relied on.
+/// Whether the model is to be loaded again: what is on a device that failed is not to be relied on, and what was loaded
+/// from other files is another model.
 fn leaves_it_broken(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Error>() {
         None => true,
@@ -125,6 +126,7 @@ fn leaves_it_broken(error: &anyhow::Error) -> bool {
                 | Error::DeviceLost { .. }
                 | Error::OutOfMemory { .. }
                 | Error::NotFinite { .. }
+                | Error::ModelChanged { .. }
         ),
     }
 }
@@ -140,6 +142,11 @@ async fn answer(
     model: &ModelArgs,
     engine: &mut Option<Shared>,
 ) -> anyhow::Result<Finish> {
+    // A model that was renewed answers this question already; the one before it lets go of its memory first.
+    if let Some(Err(change)) = engine.as_ref().map(|shared| shared.model().unchanged()) {
+        *engine = None;
+        eprintln!("{change} (as is done now)");
+    }
     let shared = match engine {
         Some(shared) => shared,
         None => engine.insert(load(model).await?),
