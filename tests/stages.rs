@@ -108,6 +108,9 @@ mod train;
 #[path = "stages/train_files.rs"]
 mod train_files;
 #[cfg(feature = "train")]
+#[path = "stages/train_kept.rs"]
+mod train_kept;
+#[cfg(feature = "train")]
 #[path = "stages/train_labels.rs"]
 mod train_labels;
 #[cfg(feature = "train")]

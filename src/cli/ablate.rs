@@ -11,17 +11,21 @@ use super::exam::{Exam, Examinee, ask_all, workers};
 use super::say;
 use super::terminal::Interrupt;
 use crate::config::{CONFIG_FILE, Config};
+use crate::durable;
 use crate::evaluate::run::tally;
+use crate::files;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::progress::StopFlag;
 use crate::train::ablation::{AblationFile, Outcome, Row};
 use crate::train::checkpoint::read_companions;
 use crate::train::file::configure;
 use crate::train::run::Report;
-use crate::train::stage::{Ended, Project};
+use crate::train::stage::{Ended, Project, lock_out};
 use crate::train::workers::Workers;
 use crate::vision::plan::{Coverage, Plan};
 
+/// An outcome has a few hundred bytes.
+const OUTCOME_CAP: u64 = 1 << 20;
 /// Questions about each scene.
 const QUESTIONS: usize = 6;
 
@@ -43,6 +47,7 @@ pub(super) struct AblateArgs {
 pub(super) async fn run(args: AblateArgs) -> anyhow::Result<ExitCode> {
     let file = AblationFile::read(&args.file)?;
     let device = choose(DeviceChoice::from_name(&args.device)?).await?;
+    let _lock = lock_out(&args.out)?;
     let stop = Interrupt::new()?.stop;
     let ablation = Ablation {
         args: &args,
@@ -68,7 +73,7 @@ pub(super) async fn run(args: AblateArgs) -> anyhow::Result<ExitCode> {
     }
     let tables = file.tables(&outcomes);
     if let Some(path) = &args.table {
-        std::fs::write(path, &tables).with_context(|| path.display().to_string())?;
+        durable::write_file(path, tables.as_bytes())?;
     }
     say(tables);
     Ok(ExitCode::SUCCESS)
@@ -86,7 +91,7 @@ impl Ablation<'_> {
     fn outcome(&self, row: &Row, seed: u64) -> anyhow::Result<Option<Outcome>> {
         let folder = self.args.out.join(format!("{}-{seed}", row.id));
         let result = folder.join("outcome.json");
-        if let Ok(json) = std::fs::read(&result) {
+        if let Ok(json) = files::read(&result, OUTCOME_CAP) {
             let read = serde_json::from_slice(&json);
             return Ok(Some(read.with_context(|| result.display().to_string())?));
         }
@@ -95,7 +100,7 @@ impl Ablation<'_> {
         };
         let outcome = self.examine(&folder.join("model"), &config)?;
         let json = serde_json::to_vec_pretty(&outcome)?;
-        std::fs::write(&result, json).with_context(|| result.display().to_string())?;
+        durable::write_file(&result, &json)?;
         Ok(Some(outcome))
     }
 

@@ -1,6 +1,5 @@
 //! `inf-llava eval`: scores a model on questions whose answers are known.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +9,8 @@ use super::exam::{Exam, Examinee, ask_all, diverge, workers};
 use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
-use crate::error::{Error, Result};
+use crate::durable;
+use crate::error::Result;
 use crate::evaluate::run::{Asked, Divergence, tally};
 use crate::evaluate::{Pope, Report};
 
@@ -102,16 +102,12 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {
-    let output = |error: &dyn std::fmt::Display| Error::Output {
-        file: file.display().to_string(),
-        reason: error.to_string(),
-    };
-    let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(|e| output(&e))?);
+    let mut lines = String::new();
     for one in asked {
-        let line = serde_json::to_string(one).map_err(|e| output(&e))?;
-        writeln!(out, "{line}").map_err(|e| output(&e))?;
+        lines += &serde_json::to_string(one).map_err(|e| durable::failed(file, e))?;
+        lines.push('\n');
     }
-    out.flush().map_err(|e| output(&e))
+    durable::write_file(file, lines.as_bytes())
 }
 
 fn report(args: &EvalArgs, asked: &[Asked], divergence: Option<Divergence>) -> anyhow::Result<()> {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError};
 
 use super::{ModelArgs, read_image};
+use crate::durable;
 use crate::error::Error;
 use crate::image::pixel_values;
 use crate::progress::{StopFlag, Watch};
@@ -124,10 +125,7 @@ fn write(
     square: &[u8],
     side: usize,
 ) -> anyhow::Result<()> {
-    let failed = |reason: String| Error::Output {
-        file: out.display().to_string(),
-        reason,
-    };
+    let failed = |e: SafeTensorError| durable::failed(out, e);
     let bytes: BTreeMap<&str, Vec<u8>> = stages
         .iter()
         .map(|(name, stage)| {
@@ -140,10 +138,10 @@ fn write(
     let mut views = Vec::new();
     for (name, stage) in stages {
         let view = TensorView::new(Dtype::F32, stage.shape.clone(), &bytes[name.as_str()]);
-        views.push((name.as_str(), view.map_err(|e| failed(e.to_string()))?));
+        views.push((name.as_str(), view.map_err(failed)?));
     }
-    let view = TensorView::new(Dtype::U8, vec![side, side, 3], square)
-        .map_err(|e| failed(e.to_string()))?;
+    let view = TensorView::new(Dtype::U8, vec![side, side, 3], square).map_err(failed)?;
     views.push(("square_u8", view));
-    Ok(safetensors::serialize_to_file(views, None, out).map_err(|e| failed(e.to_string()))?)
+    let bytes = safetensors::serialize(views, None).map_err(failed)?;
+    Ok(durable::write_file(out, &bytes)?)
 }

@@ -73,6 +73,7 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     if args.strict {
         project.on_bad = OnBadRecord::Refuse;
     }
+    project.hold()?;
     let stop = Interrupt::new()?.stop;
 
     for stage in &file.stage {

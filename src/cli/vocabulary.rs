@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::say;
 use crate::dataset::vocabulary::train_tokenizer;
-use crate::error::Error;
+use crate::durable;
 use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
 
 /// Questions asked of each scene.
@@ -41,10 +41,7 @@ pub(super) fn run(args: VocabularyArgs) -> anyhow::Result<ExitCode> {
         texts
     });
     let json = train_tokenizer(texts, args.size)?;
-    std::fs::write(&args.out, &json).map_err(|error| Error::Output {
-        file: args.out.display().to_string(),
-        reason: error.to_string(),
-    })?;
+    durable::write_file(&args.out, json.as_ref())?;
     say(format_args!("{}: {} bytes", args.out.display(), json.len()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,14 @@
 //! What all data sets' files have in common: how large they may be, and which pictures they may
 //! name.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
 use super::Reason;
 use super::reason::shown;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The largest file that is read, in bytes. LLaVA's largest has about 1 GB.
 pub const MAX_BYTES: u64 = 2 << 30;
@@ -23,16 +22,17 @@ pub(super) fn open(path: &Path) -> Result<impl Read> {
         file: name.clone(),
         reason: error.to_string(),
     };
-    let file = File::open(path).map_err(fail)?;
-    let metadata = file.metadata().map_err(fail)?;
-    if !metadata.is_file() {
-        return Err(Error::Dataset {
-            file: name,
-            reason: "it is no file".into(),
-        });
-    }
-    if metadata.len() > MAX_BYTES {
-        let (found, most) = (metadata.len() >> 20, MAX_BYTES >> 20);
+    let (file, state) = match files::open(path) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            return Err(Error::Dataset {
+                file: name,
+                reason: error.to_string(),
+            });
+        }
+        opened => opened.map_err(fail)?,
+    };
+    if state.bytes > MAX_BYTES {
+        let (found, most) = (state.bytes >> 20, MAX_BYTES >> 20);
         return Err(Error::Dataset {
             file: name,
             reason: format!("it has {found} MiB; at most {most} MiB are read. Split it"),

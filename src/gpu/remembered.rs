@@ -29,8 +29,9 @@ mod place {
 #[cfg(not(target_arch = "wasm32"))]
 mod place {
     use std::collections::BTreeMap;
-    use std::fs;
     use std::path::PathBuf;
+
+    use crate::{durable, files};
 
     /// A few adapters take less than a kB.
     const MAX_BYTES: u64 = 1 << 20;
@@ -41,10 +42,8 @@ mod place {
 
     fn all() -> BTreeMap<String, String> {
         let read = || {
-            let file = file()?;
-            let is_small = fs::metadata(&file).ok()?.len() <= MAX_BYTES;
-            let text = is_small.then(|| fs::read_to_string(file).ok())??;
-            serde_json::from_str(&text).ok()
+            let json = files::read(&file()?, MAX_BYTES).ok()?;
+            serde_json::from_slice(&json).ok()
         };
         read().unwrap_or_default()
     }
@@ -53,16 +52,15 @@ mod place {
         all().remove(key)
     }
 
-    /// By a file beside it, so that another program never reads half of one.
+    /// Whole, so that another program never reads half of it.
     pub(super) async fn write(key: &str, text: String) {
         let write = || {
             let file = file()?;
             let mut all = all();
             all.insert(key.to_string(), text);
-            fs::create_dir_all(file.parent()?).ok()?;
-            let part = file.with_extension(format!("{}.part", std::process::id()));
-            fs::write(&part, serde_json::to_string_pretty(&all).ok()?).ok()?;
-            fs::rename(part, file).ok()
+            durable::create_folder(file.parent()?).ok()?;
+            let json = serde_json::to_vec_pretty(&all).ok()?;
+            durable::write_file(&file, &json).ok()
         };
         // It is only quicker with it.
         let _ = write();

@@ -14,7 +14,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
 
 use super::PAD_COLOUR;
 use super::sniff::{self, Format};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// What this program agrees to decode. Read from the header, before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,13 +123,16 @@ pub struct Picture {
     pub notices: Vec<String>,
 }
 
+/// A picture's file has no more: with as many pixels as are decoded, and nothing packed, it has 256 MB.
+const MOST_FILE_BYTES: u64 = 1 << 29;
+
 /// The picture in a file, within the default [`Limits`].
 ///
 /// # Errors
 /// [`Error::FileAccess`]; as [`decode`].
 pub fn open(path: &Path) -> Result<Picture> {
     let file = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Error::FileAccess {
+    let bytes = files::read(path, MOST_FILE_BYTES).map_err(|error| Error::FileAccess {
         file: file.clone(),
         reason: error.to_string(),
     })?;

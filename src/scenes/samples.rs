@@ -4,16 +4,15 @@
 //! model's folder. Answers come from the scenes and are never written by hand; the page does not show
 //! them, they are there for its test against the trained model.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::layout::{SceneOptions, Split, scene};
 use super::question::{question_rng, questions};
-use super::write::{SMALL, failed, write_png};
+use super::write::{SMALL, failed, png};
 use super::{Picture, Question, caption};
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// A scene, and which of its questions to offer.
 struct Pick {
@@ -126,11 +125,12 @@ pub fn samples() -> Result<Vec<Sample>> {
 /// As [`samples`]; [`Error::Output`].
 pub fn write_samples(model: &Path) -> Result<()> {
     let folder = model.join("samples");
-    fs::create_dir_all(&folder).map_err(|e| failed(&folder)(&e.to_string()))?;
+    durable::create_folder(&folder)?;
     let mut list = Vec::new();
     for (at, sample) in samples()?.iter().enumerate() {
         let image = format!("samples/{}.png", at + 1);
-        write_png(&model.join(&image), &sample.picture, SMALL)?;
+        let file = model.join(&image);
+        durable::write_file(&file, &png(&file, &sample.picture, SMALL)?)?;
         let questions: Vec<_> = sample
             .questions
             .iter()
@@ -140,5 +140,5 @@ pub fn write_samples(model: &Path) -> Result<()> {
     }
     let file = model.join("samples.json");
     let text = serde_json::to_string_pretty(&list).map_err(|e| failed(&file)(&e.to_string()))?;
-    fs::write(&file, text + "\n").map_err(|e| failed(&file)(&e.to_string()))
+    durable::write_file(&file, (text + "\n").as_bytes())
 }

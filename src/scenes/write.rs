@@ -1,6 +1,5 @@
 //! A folder of scenes for other programs: PNG files and `scenes.json` in LLaVA's layout.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{
@@ -12,7 +11,10 @@ use serde_json::{Value, json};
 use super::layout::{Scene, SceneOptions, scene};
 use super::question::{question_rng, questions};
 use super::{Picture, caption};
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
+
+/// Locked while the folder is written.
+const LOCK_FILE: &str = ".lock";
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,11 @@ pub struct Written {
 /// `held_out` beside, one entry a question. Dense scenes are described instead. `report` is told the
 /// number of pictures done after each.
 ///
-/// The list is written last and under another name first, so it is there only if all is.
+/// The list is written last and under another name first, so it is there only if all is. Nobody else may write there
+/// meanwhile.
 ///
 /// # Errors
-/// [`Error::Output`] if there is a `scenes.json` already, or something cannot be written.
+/// [`Error::FolderInUse`] while another program writes there; [`Error::Output`] if there is a `scenes.json` already, or something cannot be written.
 pub fn write_folder(
     dir: &Path,
     seed: u64,
@@ -43,26 +46,27 @@ pub fn write_folder(
     mut report: impl FnMut(u64),
 ) -> Result<Written> {
     let list = dir.join("scenes.json");
+    let _lock = durable::lock(dir, dir.join(LOCK_FILE))?;
     if list.exists() {
         return Err(failed(&list)("it is there already; choose another folder"));
     }
     let images = dir.join("images");
-    fs::create_dir_all(&images).map_err(|e| failed(&images)(&e.to_string()))?;
+    durable::create_folder(&images)?;
     let mut entries = Vec::new();
     let mut asked = 0;
     for index in 0..count {
         let scene = scene(seed, index, options);
         let name = format!("images/{index:06}.png");
-        write_png(&dir.join(&name), &scene.draw(), QUICK)?;
+        let file = dir.join(&name);
+        durable::write_in_unfinished(&file, &png(&file, &scene.draw(), QUICK)?)?;
         let talk = Talk::of(&scene, seed, index, options, questions_per_picture);
         asked += talk.turns.len();
         entries.push(talk.entry(index, &name));
         report(index + 1);
     }
+    durable::sync_folder(&images)?;
     let text = serde_json::to_string_pretty(&entries).map_err(|e| failed(&list)(&e.to_string()))?;
-    let unfinished = dir.join("scenes.json.part");
-    fs::write(&unfinished, text).map_err(|e| failed(&unfinished)(&e.to_string()))?;
-    fs::rename(&unfinished, &list).map_err(|e| failed(&list)(&e.to_string()))?;
+    durable::write_file(&list, text.as_bytes())?;
     Ok(Written {
         pictures: count,
         questions: asked,
@@ -128,13 +132,14 @@ const QUICK: Effort = (CompressionType::Fast, FilterType::Adaptive);
 /// For few that are downloaded often: half as large. Filters find nothing in fine noise.
 pub(super) const SMALL: Effort = (CompressionType::Best, FilterType::NoFilter);
 
-pub(super) fn write_png(path: &Path, picture: &Picture, effort: Effort) -> Result<()> {
+/// The bytes of a PNG file; `path` is where it will be, for messages.
+pub(super) fn png(path: &Path, picture: &Picture, effort: Effort) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (width, height) = (picture.width as u32, picture.height as u32);
     PngEncoder::new_with_quality(&mut bytes, effort.0, effort.1)
         .write_image(&picture.rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|e| failed(path)(&e.to_string()))?;
-    fs::write(path, bytes).map_err(|e| failed(path)(&e.to_string()))
+    Ok(bytes)
 }
 
 /// Makes an [`Error::Output`] about this path.

@@ -4,26 +4,28 @@
 //! config.json, tokenizer.json, ...   as in every model folder
 //! model.safetensors                  every weight, f32
 //! training.safetensors               first.NAME, second.NAME (AdamW), value.NAME (not in the model)
-//! training.json                      the stage, its settings, steps done
+//! training.json                      the stage, its settings, steps done, the hashes of the two above
 //! ```
 //!
 //! A folder is written under another name and then takes the old one's place, so that a run that is
-//! cut off at any moment leaves a whole one.
+//! cut off at any moment, also by the power, leaves a whole one.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Module;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::init::{HostTensor, Weights};
 use super::optimizer::Moments;
 use super::parameters::{from_vec, replace, shapes, to_vec, values};
 use super::run::State;
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
+use crate::durable::{self, beside, failed};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::TOKENIZER_FILE;
 use crate::weights::names::Names;
 
@@ -31,6 +33,9 @@ use crate::weights::names::Names;
 pub const MODEL_FILE: &str = "model.safetensors";
 const TRAINING_FILE: &str = "training.safetensors";
 const PROGRESS_FILE: &str = "training.json";
+
+/// Most bytes of a file that is read whole; the weights of a model that can be trained here have far fewer.
+const FILE_CAP: u64 = 1 << 38;
 
 /// The files of a model folder besides its weights, by name.
 pub type Companions = BTreeMap<String, Vec<u8>>;
@@ -54,14 +59,21 @@ pub struct Progress {
     pub settings: BTreeMap<String, String>,
 }
 
+/// What `training.json` says.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(flatten)]
+    progress: Progress,
+    /// SHA-256 of each file of weights, in hexadecimal; checkpoints of earlier versions have none.
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
+}
+
 /// Whether `folder` holds a training checkpoint; one that was being replaced when the run was cut
 /// off is put back first.
 pub fn exists(folder: &Path) -> bool {
-    let old = beside(folder, "old");
-    if !folder.exists() && old.exists() {
-        // If this fails there is no checkpoint, which is what the caller is told.
-        let _ = fs::rename(&old, folder);
-    }
+    // If this fails there is no checkpoint, which is what the caller is told.
+    let _ = durable::put_back(folder, &beside(folder, "old"));
     folder.join(PROGRESS_FILE).is_file()
 }
 
@@ -88,29 +100,31 @@ pub fn write_folder(
     training: Option<(&Progress, &Weights)>,
 ) -> Result<()> {
     let next = beside(folder, "next");
-    let old = beside(folder, "old");
-    remove(&next)?;
-    fs::create_dir_all(&next).map_err(|e| output(&next, e))?;
+    durable::remove_folder(&next)?;
+    durable::create_folder(&next)?;
     for (name, bytes) in companions {
-        write(&next.join(name), bytes)?;
+        durable::write_in_unfinished(&next.join(name), bytes)?;
     }
+    let mut sha256 = BTreeMap::new();
+    let mut write = |name: &str, weights: &Weights, dtype| {
+        let bytes = serialize(weights, dtype)?;
+        sha256.insert(name.to_string(), hash(&bytes));
+        durable::write_in_unfinished(&next.join(name), &bytes)
+    };
     // What training goes on from must be exact; a finished model takes half the room.
     let dtype = match training {
         Some(_) => Dtype::F32,
         None => Dtype::F16,
     };
-    write(&next.join(MODEL_FILE), &serialize(weights, dtype)?)?;
+    write(MODEL_FILE, weights, dtype)?;
     if let Some((progress, tensors)) = training {
-        write(&next.join(TRAINING_FILE), &serialize(tensors, Dtype::F32)?)?;
-        let json = serde_json::to_vec_pretty(progress).map_err(|e| output(&next, e))?;
-        write(&next.join(PROGRESS_FILE), &json)?;
+        write(TRAINING_FILE, tensors, Dtype::F32)?;
+        let progress = progress.clone();
+        let json = serde_json::to_vec_pretty(&Written { progress, sha256 });
+        let json = json.map_err(|e| failed(&next, e))?;
+        durable::write_in_unfinished(&next.join(PROGRESS_FILE), &json)?;
     }
-    remove(&old)?;
-    if folder.exists() {
-        fs::rename(folder, &old).map_err(|e| output(folder, e))?;
-    }
-    fs::rename(&next, folder).map_err(|e| output(folder, e))?;
-    remove(&old)
+    durable::replace(folder, &next, &beside(folder, "old"))
 }
 
 /// The tensors that only training needs: moments, and trained values that are not in the model.
@@ -149,9 +163,9 @@ pub fn update<M: Module>(weights: &mut Weights, names: &Names, trained: &M) {
 /// # Errors
 /// [`Error::Checkpoint`], [`Error::TensorShape`], [`Error::FileAccess`].
 pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> Result<State<M>> {
-    let progress = read_progress(folder)?;
+    let Written { progress, sha256 } = read_written(folder)?;
     let file = folder.join(TRAINING_FILE);
-    let tensors = read_tensors(&file)?;
+    let tensors = read_checked(&file, sha256.get(TRAINING_FILE))?;
     let old = values(&state.trained);
     let find =
         |kind: &str, name: &str, shape: &[usize]| match tensors.get(&format!("{kind}.{name}")) {
@@ -199,8 +213,21 @@ pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> 
 /// # Errors
 /// [`Error::FileAccess`], [`Error::Checkpoint`].
 pub fn read_progress(folder: &Path) -> Result<Progress> {
+    Ok(read_written(folder)?.progress)
+}
+
+fn read_written(folder: &Path) -> Result<Written> {
     let file = folder.join(PROGRESS_FILE);
     serde_json::from_slice(&read(&file)?).map_err(|e| Error::checkpoint(file.display(), e))
+}
+
+/// The model's weights in the training checkpoint in `folder`, which are those that were written.
+///
+/// # Errors
+/// [`Error::FileAccess`]; [`Error::Checkpoint`] for a damaged file.
+pub fn read_weights(folder: &Path) -> Result<Weights> {
+    let sha256 = read_written(folder)?.sha256;
+    read_checked(&folder.join(MODEL_FILE), sha256.get(MODEL_FILE))
 }
 
 /// Whether the checkpoint in `folder` belongs to the run that `expected` describes.
@@ -246,8 +273,20 @@ fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
 /// # Errors
 /// [`Error::FileAccess`], [`Error::Checkpoint`].
 pub fn read_tensors(file: &Path) -> Result<Weights> {
+    read_checked(file, None)
+}
+
+/// As [`read_tensors`], of a file whose hash is `sha256`, if that is known.
+fn read_checked(file: &Path, sha256: Option<&String>) -> Result<Weights> {
     let bytes = read(file)?;
     let bad = |reason: String| Error::checkpoint(file.display(), reason);
+    let found = sha256.map(|_| hash(&bytes));
+    if sha256 != found.as_ref() {
+        return Err(bad(
+            "its bytes are not those that were written: the checkpoint is damaged, and training cannot go on from it"
+                .into(),
+        ));
+    }
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
     tensors
         .iter()
@@ -304,33 +343,14 @@ pub fn serialize(weights: &Weights, dtype: Dtype) -> Result<Vec<u8>> {
     safetensors::serialize(views, None).map_err(bad)
 }
 
-fn beside(folder: &Path, suffix: &str) -> PathBuf {
-    let mut name = folder.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{suffix}"));
-    folder.with_file_name(name)
+fn hash(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).map_err(|error| Error::FileAccess {
+    files::read(file, FILE_CAP).map_err(|error| Error::FileAccess {
         file: file.display().to_string(),
         reason: error.to_string(),
     })
-}
-
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(file, bytes).map_err(|e| output(file, e))
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match folder.exists() {
-        true => fs::remove_dir_all(folder).map_err(|e| output(folder, e)),
-        false => Ok(()),
-    }
-}
-
-fn output(file: &Path, error: impl std::fmt::Display) -> Error {
-    Error::Output {
-        file: file.display().to_string(),
-        reason: error.to_string(),
-    }
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::checkpoint::{
-    self, Companions, Progress, read_tensors, training_tensors, update, write_folder,
-};
+use super::checkpoint::{self, Companions, Progress, training_tensors, update, write_folder};
 use super::conversation::{ConversationTask, Learner, Sight};
 use super::data::{Data, Source};
 use super::features::FeatureCache;
@@ -23,6 +21,7 @@ use super::words::Words;
 use super::workers::Workers;
 use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
 use crate::dataset::{Limits, OnBadRecord, Skipped};
+use crate::durable::{self, Lock};
 use crate::error::{Error, Result};
 use crate::language::rope::Rope;
 use crate::model::TOKENIZER_FILE;
@@ -34,6 +33,9 @@ use crate::weights::Tensors;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::names::{self, Names};
 use crate::weights::source::Folder;
+
+/// Locked while something is written beside it.
+const LOCK_FILE: &str = ".lock";
 
 /// What all stages of a run share.
 pub struct Project {
@@ -57,6 +59,8 @@ pub struct Project {
     pub on_bad: OnBadRecord,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
+    /// Held from the first stage on.
+    lock: Option<Lock>,
 }
 
 /// How a stage ended.
@@ -96,6 +100,7 @@ impl Project {
             features: out.join("features"),
             on_bad: OnBadRecord::Skip,
             checkpoint_every: Duration::from_secs(180),
+            lock: None,
         })
     }
 
@@ -109,12 +114,24 @@ impl Project {
         self.out.join(&stage.name)
     }
 
+    /// Takes the folder of the results for this project, until it is dropped: two runs that write there would leave
+    /// stages of both. A stage that runs does so too.
+    ///
+    /// # Errors
+    /// [`Error::FolderInUse`] while another run has it; [`Error::Output`].
+    pub fn hold(&mut self) -> Result<()> {
+        if self.lock.is_none() {
+            self.lock = Some(lock_out(&self.out)?);
+        }
+        Ok(())
+    }
+
     /// Runs a stage, or what is left of it; the project's weights are the stage's afterwards. A stage
     /// that is finished already is only read.
     ///
     /// # Errors
-    /// [`Error::Resume`] if its folder is from other settings; [`Error::Diverged`]; what the data
-    /// or the disk fails with.
+    /// [`Error::Resume`] if its folder is from other settings; [`Error::FolderInUse`] while another run writes there;
+    /// [`Error::Diverged`]; what the data or the disk fails with.
     pub fn run(
         &mut self,
         stage: &Stage,
@@ -122,6 +139,7 @@ impl Project {
         on_note: &mut dyn FnMut(&str),
         stop: &StopFlag,
     ) -> Result<Ended> {
+        self.hold()?;
         let of_all = (self.config.clone(), self.companions.clone());
         let ended = self
             .configure(stage)
@@ -136,7 +154,7 @@ impl Project {
         let folder = self.folder(stage);
         if checkpoint::exists(&folder) {
             checkpoint::check(&folder, &self.progress(stage))?;
-            self.weights = read_tensors(&folder.join(checkpoint::MODEL_FILE))?;
+            self.weights = checkpoint::read_weights(&folder)?;
         }
         Ok(())
     }
@@ -360,6 +378,14 @@ impl Project {
             settings,
         }
     }
+}
+
+/// Locks a folder in which a training's results are written.
+///
+/// # Errors
+/// [`Error::FolderInUse`] while another run writes there; [`Error::Output`].
+pub fn lock_out(out: &Path) -> Result<Lock> {
+    durable::lock(out, out.join(LOCK_FILE))
 }
 
 /// The configuration among the files of `folder`.

@@ -23,7 +23,7 @@ fn cpu() -> Device {
 }
 
 /// A stage of the tiny fixture's size.
-fn stage(kind: Kind, steps: u64) -> Stage {
+pub fn stage(kind: Kind, steps: u64) -> Stage {
     Stage {
         name: "stage".into(),
         kind,
@@ -52,7 +52,7 @@ fn stage(kind: Kind, steps: u64) -> Stage {
 }
 
 /// A project that begins from the fixture's weights and writes to `out`.
-fn project(out: &Path) -> Project {
+pub fn project(out: &Path) -> Project {
     let model = fixture("tiny");
     let companions = read_companions(&model).unwrap();
     let workers = Workers::new(2).unwrap();
@@ -60,7 +60,7 @@ fn project(out: &Path) -> Project {
 }
 
 /// Runs a stage to its end; gives the reported losses.
-fn train(project: &mut Project, stage: &Stage) -> Result<Vec<f64>, Error> {
+pub fn train(project: &mut Project, stage: &Stage) -> Result<Vec<f64>, Error> {
     let mut losses = Vec::new();
     let mut on_report = |report: &Report| losses.push(report.loss);
     let ended = project.run(stage, &mut on_report, &mut |_| {}, &StopFlag::default())?;
