@@ -53,6 +53,9 @@ mod cli;
 #[cfg(feature = "convert")]
 #[path = "stages/convert.rs"]
 mod convert;
+#[cfg(feature = "convert")]
+#[path = "stages/convert_folder.rs"]
+mod convert_folder;
 #[cfg(all(feature = "convert", feature = "model"))]
 #[path = "stages/converted.rs"]
 mod converted;

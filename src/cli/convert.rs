@@ -11,6 +11,7 @@ use super::terminal::{Interrupt, Progress};
 use super::{hub, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Error;
+use crate::files;
 use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
 use crate::progress::Watch;
 use crate::weights::arrange::Precision;
@@ -119,6 +120,11 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
 
 /// What the manifest says of the checkpoint, and what comes along with it.
 async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::Result<About> {
+    let published = [CONFIG_FILE, GENERATION_FILE, CARD_FILE].map(|file| folder.path(file));
+    let beside = BESIDE.map(|file| source.folder.join(file));
+    for path in published.iter().chain(&beside) {
+        refuse_link_to_elsewhere(&source.folder, path)?;
+    }
     let parse = |file: &str, json: &[u8]| -> Result<Value, Error> {
         serde_json::from_slice(json).map_err(|e| Error::Config {
             file: folder.describe(file),
@@ -140,7 +146,6 @@ async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::
     let named = || args.source.display().to_string();
     let card = read_file(folder, CARD_FILE, CONFIG_CAP).await?;
     let licence = || licence_of(&String::from_utf8_lossy(card.as_deref()?));
-    let beside = BESIDE.map(|file| source.folder.join(file));
     Ok(About {
         name: args.name.clone().or_else(own).unwrap_or_else(named),
         revision: source.revision.clone(),
@@ -151,8 +156,24 @@ async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::
             .unwrap_or_else(|| "unknown".into()),
         config,
         generation,
-        files: beside.into_iter().filter(|path| path.is_file()).collect(),
+        files: beside.into_iter().filter(|path| path.exists()).collect(),
     })
+}
+
+/// A converted model is given to others: what goes into it as it is must not be what a link in the checkpoint's folder
+/// leads to, somewhere on this machine.
+fn refuse_link_to_elsewhere(folder: &Path, path: &Path) -> Result<(), Error> {
+    match files::belongs(folder, path) {
+        Ok(true) => Ok(()),
+        Err(e) if files::is_missing(&e) => Ok(()),
+        found => Err(Error::FileAccess {
+            file: path.display().to_string(),
+            reason: match found {
+                Err(e) => e.to_string(),
+                Ok(_) => "it is a link that leads out of the folder, and would be published with the model; put a copy in its place, or remove it".into(),
+            },
+        }),
+    }
 }
 
 /// Where a checkpoint is.

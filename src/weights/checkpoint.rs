@@ -105,6 +105,11 @@ impl<S: Source> Checkpoint<S> {
         })
     }
 
+    /// Where it is read from: its own folder, and the tower's if that is another one.
+    pub fn sources(&self) -> impl Iterator<Item = &S> {
+        self.parts.iter().map(|part| &part.source)
+    }
+
     /// Bytes of all tensors as stored.
     pub fn stored_bytes(&self) -> u64 {
         let entries = self.parts.iter().flat_map(|part| part.entries.values());

@@ -3,7 +3,9 @@
 //!
 //! Everything is written to `DST.part`, which becomes `DST` at the end: what is there under that name
 //! is whole. A journal in it says which shards are done, so that a conversion that was stopped goes on.
+//! `DST.lock` is locked meanwhile, so that no other conversion writes there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +18,16 @@ use sha2::{Digest, Sha256};
 use super::Tensors;
 use super::arrange::{Arrangement, Precision, arrange};
 use super::checkpoint::Checkpoint;
-use super::manifest::{Dtype, FORMAT, HashedFile, MANIFEST_FILE, Manifest, Stored, VERSION};
+use super::manifest::{
+    Dtype, FORMAT, HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, SHARD_BYTES, Stored, VERSION,
+};
 use super::names::Names;
 use super::quantize::{BLOCK, Quant};
-use super::source::Folder;
-use super::verify::hex;
+use super::source::{Folder, Source as _};
+use super::verify::{damage, hex};
+use crate::durable::{self, beside, failed, is_temporary};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::progress::{Phase, Watch};
 
 /// Tensors that a thread reads at once: 4 MiB in f32.
@@ -74,11 +80,7 @@ impl<'a> Conversion<'a> {
         about: About,
         destination: &Path,
     ) -> Result<Self> {
-        if destination.exists() {
-            return Err(failed(destination)(
-                "it is there already; remove it, or choose another name",
-            ));
-        }
+        refuse_what_is_there(destination)?;
         for (name, shape) in names {
             checkpoint.check(name, shape)?;
         }
@@ -90,23 +92,31 @@ impl<'a> Conversion<'a> {
         })
     }
 
-    /// Writes the model; what an earlier run of the same conversion did is kept.
+    /// Writes the model; what an earlier run of the same conversion did is kept, as far as it is whole.
     ///
     /// # Errors
-    /// [`Error::Output`], [`Error::Stopped`], and what reading the checkpoint fails with.
+    /// [`Error::Output`], [`Error::FolderInUse`] while another conversion writes there, [`Error::Stopped`],
+    /// [`Error::ModelChanged`] if the checkpoint was written to meanwhile, and what reading it fails with.
     pub fn run(&self, watch: &mut Watch<'_>) -> Result<Manifest> {
-        let folder = self.unfinished();
-        fs::create_dir_all(&folder).map_err(|e| failed(&folder)(&e.to_string()))?;
-        let mut journal = self.journal(&folder);
+        let folder = &beside(&self.destination, "part");
+        // Held until the folder has its name.
+        let _lock = durable::lock(&self.destination, beside(&self.destination, "lock"))?;
+        refuse_what_is_there(&self.destination)?;
+        let mut journal = self.journal(folder, watch)?;
+        durable::create_folder(folder)?;
+        clear(folder, &journal)?;
+        // From the start on the folder can be told from one that somebody else made.
+        write_journal(folder, &journal)?;
         let total: u64 = self.arrangement.shards.iter().sum();
         let mut done: u64 = journal.shards.iter().map(|shard| shard.bytes).sum();
         for shard in journal.shards.len()..self.arrangement.shards.len() {
             watch.progress(Phase::Conversion, done, total);
             watch.stop.check()?;
             let bytes = self.shard(shard)?;
-            let file = format!("shard-{:05}.bin", shard + 1);
-            journal.shards.push(write_hashed(&folder, &file, &bytes)?);
-            write(&folder.join(JOURNAL), &to_json(&journal)?)?;
+            journal
+                .shards
+                .push(write_hashed(folder, &shard_name(shard), &bytes)?);
+            write_journal(folder, &journal)?;
             done += bytes.len() as u64;
         }
         watch.progress(Phase::Conversion, total, total);
@@ -120,59 +130,60 @@ impl<'a> Conversion<'a> {
             config: self.about.config.clone(),
             generation: self.about.generation.clone(),
             prompt: "llama3".into(),
-            files: self.copy_files(&folder)?,
+            files: self.copy_files(folder)?,
             shards: journal.shards,
             tensors: self.arrangement.tensors.clone(),
         };
+        // Shards of one state of the checkpoint and of the next are no model.
+        for source in self.checkpoint.sources() {
+            source.unchanged()?;
+        }
         let path = folder.join(MANIFEST_FILE);
-        write(&path, &manifest.to_json())?;
+        durable::write_file(&path, &manifest.to_json())?;
         // What cannot be read must not be called done.
-        let written = fs::read(&path).map_err(|e| failed(&path)(&e.to_string()))?;
+        let written = files::read(&path, MANIFEST_CAP).map_err(|e| failed(&path, e))?;
         Manifest::from_json(&path.display().to_string(), &written)?;
-        let journal = folder.join(JOURNAL);
-        fs::remove_file(&journal).map_err(|e| failed(&journal)(&e.to_string()))?;
-        fs::rename(&folder, &self.destination)
-            .map_err(|e| failed(&self.destination)(&e.to_string()))?;
+        durable::remove_file(&folder.join(JOURNAL))?;
+        durable::put_in_place(folder, &self.destination)?;
         Ok(manifest)
     }
 
-    /// Where it is written until it is whole.
-    fn unfinished(&self) -> PathBuf {
-        let mut path = self.destination.clone().into_os_string();
-        path.push(".part");
-        PathBuf::from(path)
-    }
-
-    /// The journal of an earlier run of this conversion, as far as its shards are there; else an empty one.
-    fn journal(&self, folder: &Path) -> Journal {
-        let of = self.identity();
-        let read = fs::read(folder.join(JOURNAL)).ok();
+    /// The journal of an earlier run of this conversion, as far as its shards are whole; else an empty one.
+    fn journal(&self, folder: &Path, watch: &mut Watch<'_>) -> Result<Journal> {
+        let of = self.identity()?;
+        let read = files::read(&folder.join(JOURNAL), MANIFEST_CAP).ok();
         let found = read.and_then(|json| serde_json::from_slice::<Journal>(&json).ok());
-        let is_there = |shard: &HashedFile| {
-            let found = fs::metadata(folder.join(&shard.file));
-            found.is_ok_and(|found| found.len() == shard.bytes)
+        let mut shards = Vec::new();
+        let Some(found) = found.filter(|found| found.of == of) else {
+            return Ok(Journal { of, shards });
         };
-        let shards = match found {
-            Some(journal) if journal.of == of => {
-                journal.shards.into_iter().take_while(is_there).collect()
+        let total = found.shards.iter().map(|shard| shard.bytes).sum();
+        let mut done = 0;
+        for (index, shard) in found.shards.into_iter().enumerate() {
+            watch.progress(Phase::Verification, done, total);
+            watch.stop.check()?;
+            let expected = self.arrangement.shards.get(index);
+            let is_ours = shard.file == shard_name(index) && expected == Some(&shard.bytes);
+            // A shard of the right length may be damaged all the same.
+            if !is_ours || damage(folder, &shard)?.is_some() {
+                break;
             }
-            _ => Vec::new(),
-        };
-        Journal { of, shards }
+            done += shard.bytes;
+            shards.push(shard);
+        }
+        watch.progress(Phase::Verification, total, total);
+        Ok(Journal { of, shards })
     }
 
-    /// Of the tensors' places and of the checkpoint's files as they are now: shards of an older state must
-    /// not be mixed with those of this one.
-    fn identity(&self) -> String {
-        let files = self.checkpoint.files().map(|(folder, file)| {
-            let path = folder.path(file);
-            let found = fs::metadata(&path).ok();
-            let state = found.map(|found| (found.len(), found.modified().ok()));
-            format!("{path:?} {state:?}")
-        });
-        let files: Vec<String> = files.collect();
-        let text = format!("{:?} {files:?}", self.arrangement);
-        hex(&Sha256::digest(text.as_bytes()))
+    /// Of this converter, the tensors' places, and the checkpoint's files as they were opened: shards of an older
+    /// state must not be mixed with those of this one.
+    fn identity(&self) -> Result<String> {
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text = format!("{version} {:?}", self.arrangement);
+        for (folder, file) in self.checkpoint.files() {
+            text += &format!(" {:?} {:?}", folder.path(file), folder.state(file)?);
+        }
+        Ok(hex(&Sha256::digest(text.as_bytes())))
     }
 
     /// The bytes of a shard.
@@ -201,7 +212,7 @@ impl<'a> Conversion<'a> {
     fn copy_files(&self, folder: &Path) -> Result<Vec<HashedFile>> {
         let mut files = Vec::new();
         for path in &self.about.files {
-            let bytes = fs::read(path).map_err(|e| Error::FileAccess {
+            let bytes = files::read(path, SHARD_BYTES).map_err(|e| Error::FileAccess {
                 file: path.display().to_string(),
                 reason: e.to_string(),
             })?;
@@ -297,28 +308,56 @@ impl Rows<'_> {
     }
 }
 
-fn failed(path: &Path) -> impl Fn(&str) -> Error {
-    let file = path.display().to_string();
-    move |reason| Error::Output {
-        file: file.clone(),
-        reason: reason.to_string(),
+fn shard_name(index: usize) -> String {
+    format!("shard-{:05}.bin", index + 1)
+}
+
+fn refuse_what_is_there(destination: &Path) -> Result<()> {
+    match destination.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(_) => Err(failed(
+            destination,
+            "it is there already; remove it, or choose another name",
+        )),
     }
 }
 
-/// Writes a file whole: under another name first, on the disk before it is renamed.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_extension("tmp");
-    let written = fs::File::create(&part).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()
-    });
-    written
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(|e| failed(path)(&e.to_string()))
+/// Removes from the unfinished folder what an earlier run left there, but for the journal's shards: files that were
+/// being written, and those of another conversion.
+fn clear(folder: &Path, journal: &Journal) -> Result<()> {
+    let of_folder = |e: std::io::Error| failed(folder, e);
+    let entries = fs::read_dir(folder).map_err(of_folder)?;
+    let entries = entries.collect::<Result<Vec<_>, _>>().map_err(of_folder)?;
+    let names: BTreeSet<_> = entries.iter().map(|entry| entry.file_name()).collect();
+    let is_ours = [JOURNAL, MANIFEST_FILE]
+        .iter()
+        .any(|name| names.contains(std::ffi::OsStr::new(name)));
+    let kept: BTreeSet<&str> = journal.shards.iter().map(|s| s.file.as_str()).collect();
+    for entry in entries {
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if kept.contains(name.as_ref()) {
+            continue;
+        }
+        if !is_ours && !is_temporary(&name) {
+            return Err(failed(
+                folder,
+                format!(
+                    "it holds {name:?} and is no unfinished conversion; remove it, or choose another name"
+                ),
+            ));
+        }
+        let is_folder = entry.file_type().map_err(of_folder)?.is_dir();
+        match is_folder {
+            true => durable::remove_folder(&path)?,
+            false => durable::remove_file(&path)?,
+        }
+    }
+    Ok(())
 }
 
 fn write_hashed(folder: &Path, file: &str, bytes: &[u8]) -> Result<HashedFile> {
-    write(&folder.join(file), bytes)?;
+    durable::write_file(&folder.join(file), bytes)?;
     Ok(HashedFile {
         file: file.to_string(),
         bytes: bytes.len() as u64,
@@ -326,6 +365,8 @@ fn write_hashed(folder: &Path, file: &str, bytes: &[u8]) -> Result<HashedFile> {
     })
 }
 
-fn to_json(journal: &Journal) -> Result<Vec<u8>> {
-    serde_json::to_vec(journal).map_err(|e| failed(Path::new(JOURNAL))(&e.to_string()))
+fn write_journal(folder: &Path, journal: &Journal) -> Result<()> {
+    let path = folder.join(JOURNAL);
+    let json = serde_json::to_vec(journal).map_err(|e| failed(&path, e))?;
+    durable::write_file(&path, &json)
 }

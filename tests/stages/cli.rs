@@ -13,6 +13,8 @@ mod convert;
 mod errors;
 #[path = "cli_files.rs"]
 mod files;
+#[path = "cli_folders.rs"]
+mod folders;
 #[path = "cli_hub.rs"]
 mod hub;
 #[path = "cli_serve.rs"]

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{block_on, fixture};
 
-fn open(name: &str) -> (Checkpoint<Folder>, names::Names) {
+pub fn open(name: &str) -> (Checkpoint<Folder>, names::Names) {
     let folder = fixture(name);
     let config = fs::read(folder.join("config.json")).unwrap();
     let names = names::tensors(&Config::from_json(&config, None).unwrap());
@@ -29,7 +29,7 @@ fn open(name: &str) -> (Checkpoint<Folder>, names::Names) {
     )
 }
 
-fn about(name: &str) -> About {
+pub fn about(name: &str) -> About {
     About {
         name: name.into(),
         revision: "main".into(),
@@ -40,16 +40,21 @@ fn about(name: &str) -> About {
     }
 }
 
-const SHARD_BYTES: u64 = 256 << 10;
+pub const SHARD_BYTES: u64 = 256 << 10;
 
-fn convert(name: &str, precision: &str, to: &Path, watch: &mut Watch) -> Result<Manifest, Error> {
+pub fn convert(
+    name: &str,
+    precision: &str,
+    to: &Path,
+    watch: &mut Watch,
+) -> Result<Manifest, Error> {
     let (checkpoint, names) = open(name);
     let precision = Precision::from_name(precision)?;
     Conversion::new(&checkpoint, &names, precision, SHARD_BYTES, about(name), to)?.run(watch)
 }
 
 /// Stops as soon as a shard is done.
-fn stopped_after_a_shard() -> Watch<'static> {
+pub fn stopped_after_a_shard() -> Watch<'static> {
     let stop = StopFlag::default();
     let flag = stop.clone();
     Watch::new(stop, move |event| {
