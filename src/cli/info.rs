@@ -13,6 +13,7 @@ use crate::model::{Estimate, read_config};
 use crate::vision::plan::{Coverage, Plan};
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::Converted;
+use crate::weights::identity::identity;
 use crate::weights::manifest::Manifest;
 use crate::weights::source::Folder;
 use crate::weights::{Tensors, names};
@@ -34,6 +35,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;
     let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
+    let identity = identity(&source).await?;
     let stored = Stored::of(source, &config, manifest).await?;
     let h = config.vision.tokens_per_side();
     let passes = |coverage| {
@@ -46,6 +48,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let value = json!({
             "model": folder,
+            "identity": identity,
             "parameters": estimate.parameters,
             "stored_bytes": stored.bytes,
             "stored_as": stored.dtypes,
@@ -74,6 +77,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     }
     let (v, l) = (&config.vision, &config.language);
     say(format_args!("{}", folder.display()));
+    say(format_args!("  identity     {identity}"));
     if config.random_weights {
         say(format_args!("  random weights: the answers are noise"));
     }

@@ -17,6 +17,8 @@ pub mod converted;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 mod header;
+#[cfg(all(feature = "convert", feature = "model", not(target_arch = "wasm32")))]
+pub mod identity;
 pub mod manifest;
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub mod maps;

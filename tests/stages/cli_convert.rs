@@ -39,6 +39,44 @@ fn a_model_is_converted_and_checked() {
     assert_eq!(said["damaged"].as_array().map(Vec::len), Some(1));
 }
 
+/// Equal models are one model wherever they lie; a renewed one is another one under its old name.
+#[test]
+fn a_model_is_told_from_a_renewed_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let identity = |folder: &std::path::Path| {
+        let said = json(&stdout(&[
+            "info",
+            "--json",
+            "--model",
+            &folder.display().to_string(),
+        ]));
+        let identity = said["identity"].as_str().expect("an identity").to_string();
+        assert_eq!(identity.len(), 64);
+        identity
+    };
+    let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+    for (to, kind) in [(&a, "q8"), (&b, "q8"), (&c, "q4")] {
+        let to = to.display().to_string();
+        let name = ["--quant", kind, "--name", "same"];
+        stdout(&[&["convert", &tiny(), &to][..], &name].concat());
+    }
+    assert_eq!(identity(&a), identity(&b));
+    assert_ne!(identity(&a), identity(&c));
+    let manifest = std::fs::read(a.join("manifest.json")).expect("the manifest");
+    let hash = <sha2::Sha256 as sha2::Digest>::digest(&manifest);
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(identity(&a), hash);
+
+    let checkpoint = super::files::copy_of_tiny();
+    let before = identity(checkpoint.path());
+    assert_eq!(before, identity(checkpoint.path()));
+    let weights = checkpoint.path().join("model-00001-of-00002.safetensors");
+    let open = std::fs::OpenOptions::new().write(true).open(weights);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    open.expect("weights").set_modified(later).expect("a time");
+    assert_ne!(before, identity(checkpoint.path()));
+}
+
 /// Converted, a model answers: scored, and its next-token distributions compared with the checkpoint's.
 #[test]
 fn a_converted_model_is_scored_beside_its_checkpoint() {
