@@ -131,6 +131,61 @@ fn nothing_panics_on_purpose() {
     assert_none(wrong, "give an inf_llava::Error instead");
 }
 
+/// What is written elsewhere is not whole after a power failure; what is opened elsewhere may be a pipe.
+#[test]
+fn files_are_written_and_opened_in_one_place() {
+    // (file, what in it, why it may)
+    let allowed = [
+        (
+            "src/train/features.rs",
+            "OpenOptions",
+            "records with a hash each, in place",
+        ),
+        ("src/train/features.rs", "create_dir_all", "as above"),
+        (
+            "src/train/file.rs",
+            "fs::read_to_string(",
+            "a file that the user names, also a pipe",
+        ),
+        ("src/cli/mod.rs", "fs::read(", "as above: a picture"),
+        (
+            "src/gpu/device.rs",
+            "fs::read_to_string(\"/proc/meminfo\")",
+            "of the system",
+        ),
+        (
+            "src/cli/hub.rs",
+            "",
+            "the hub's cache, by the rules of those who share it",
+        ),
+    ];
+    let words = [
+        "fs::write(",
+        "fs::rename(",
+        "fs::copy(",
+        "fs::read(",
+        "fs::read_to_string(",
+        "create_dir_all",
+        "File::open(",
+        "File::create",
+        "OpenOptions",
+        "serialize_to_file",
+    ];
+    let mut files: Vec<_> = rust("src", 30)
+        .into_iter()
+        .map(|(path, text)| (path, program_only(&text)))
+        .collect();
+    files.retain(|(path, _)| !["src/durable.rs", "src/files.rs"].contains(&path.as_str()));
+    let wrong = wrong_lines(&files, |path, line| {
+        let may = |&(file, what, _): &(&str, &str, &str)| file == path && line.contains(what);
+        words.iter().any(|word| line.contains(word)) && !allowed.iter().any(may)
+    });
+    assert_none(
+        wrong,
+        "write with inf_llava::durable, open with inf_llava::files",
+    );
+}
+
 #[test]
 fn no_file_hides_two_jobs() {
     let mut wrong = Vec::new();
