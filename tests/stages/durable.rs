@@ -117,13 +117,15 @@ fn a_lock_that_is_removed_is_nobodys() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let mut own = 0;
-                while own < 50 {
+                while own < 500 {
                     let path = dir.path().join("model.lock");
                     let Ok(_lock) = lock(&dir.path().join("model"), path) else {
                         std::thread::yield_now();
                         continue;
                     };
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
+                    // So that others come while it is held.
+                    std::thread::yield_now();
                     own += 1;
                     wins.fetch_add(1, Ordering::SeqCst);
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -131,7 +133,7 @@ fn a_lock_that_is_removed_is_nobodys() {
             });
         }
     });
-    assert_eq!(wins.into_inner(), 8 * 50);
+    assert_eq!(wins.into_inner(), 8 * 500);
 }
 
 #[test]
