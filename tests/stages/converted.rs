@@ -179,6 +179,46 @@ fn what_is_on_the_device_is_read_back() {
     );
 }
 
+/// What was read first is of another model than what is read last: exchanged file by file, or the folder at once.
+#[test]
+fn a_model_that_changes_while_it_is_loaded_is_none() {
+    let exchanges: [(fn(&Path), &str); 2] = [
+        (
+            |folder| {
+                let manifest = folder.join("manifest.json");
+                let next = folder.join("next");
+                fs::copy(&manifest, &next).unwrap();
+                fs::rename(next, manifest).unwrap();
+            },
+            "manifest.json",
+        ),
+        (
+            |folder| {
+                let away = folder.with_file_name("away");
+                if !away.exists() {
+                    fs::rename(folder, &away).unwrap();
+                    fs::create_dir(folder).unwrap();
+                    for entry in fs::read_dir(&away).unwrap() {
+                        let path = entry.unwrap().path();
+                        fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+                    }
+                }
+            },
+            "model",
+        ),
+    ];
+    for (exchange, named) in exchanges {
+        let converted = convert("tiny", "q8");
+        let folder = converted.path().join("model");
+        let device = crate::device("cpu");
+        let mut watch = Watch::new(Default::default(), |_| exchange(&folder));
+        let loaded = Model::load(Folder::new(&folder), &device, None, &mut watch);
+        let error = block_on(loaded).err().expect("it is of two states");
+        assert_eq!(error.code(), "model-changed", "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
 #[test]
 fn a_scale_that_is_no_number_is_refused() {
     let converted = convert("tiny", "q4");
