@@ -21,6 +21,8 @@ mod hub;
 mod serve;
 #[path = "cli_serve_api.rs"]
 mod serve_api;
+#[path = "cli_serve_folder.rs"]
+mod serve_folder;
 #[path = "cli_serve_refusals.rs"]
 mod serve_refusals;
 #[path = "cli_server.rs"]

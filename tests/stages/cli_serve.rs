@@ -13,8 +13,7 @@ fn parts_types_and_caching_are_as_the_page_needs_them() {
     fs::create_dir_all(&model).unwrap();
     fs::create_dir_all(&page).unwrap();
     let shard: Vec<u8> = (0..=255).collect();
-    fs::write(model.join("shard-00001.bin"), &shard).unwrap();
-    fs::write(model.join("manifest.json"), "{}").unwrap();
+    let hash = super::serve_folder::write_model(&model, &shard);
     fs::write(page.join("index.html"), "the page").unwrap();
     fs::write(page.join("engine.wasm"), "wasm").unwrap();
     fs::write(dir.path().join("secret"), "not to be served").unwrap();
@@ -23,12 +22,12 @@ fn parts_types_and_caching_are_as_the_page_needs_them() {
 
     let whole = server.get(
         "/model/shard-00001.bin",
-        "Origin: https://elsewhere.example\r\n",
+        "Origin: http://localhost:3000\r\n",
     );
     assert_eq!((whole.status, &whole.body), (200, &shard));
     for header in [
         "accept-ranges: bytes",
-        "access-control-allow-origin: *",
+        "access-control-allow-origin: http://localhost:3000",
         "content-type: application/octet-stream",
         "cache-control: no-cache",
         "x-content-type-options: nosniff",
@@ -39,7 +38,8 @@ fn parts_types_and_caching_are_as_the_page_needs_them() {
             whole.headers
         );
     }
-    let part = server.get("/model/shard-00001.bin?sha256=00", "Range: bytes=10-19\r\n");
+    let by_hash = format!("/model/shard-00001.bin?sha256={hash}");
+    let part = server.get(&by_hash, "Range: bytes=10-19\r\n");
     assert_eq!((part.status, &part.body[..]), (206, &shard[10..20]));
     assert!(
         part.headers.contains("content-range: bytes 10-19/256"),

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Path as Named, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response, Sse};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -18,11 +18,12 @@ use tokio::sync::mpsc::{Sender, UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::ask::Ask;
+use super::body;
 use super::completion::{Completion, seconds};
 use super::engine::{Job, MOST_WAITING, Said, start};
+use super::local::{Allowed, own_page_only};
 use super::refusal::Refusal;
 use super::stream::Chunks;
-use super::{body, local};
 use crate::cli::ModelArgs;
 
 struct Api {
@@ -39,7 +40,7 @@ struct Api {
 ///
 /// # Errors
 /// If the folder cannot be looked at, or there is no thread for the engine.
-pub fn routes(folder: &Path, model: ModelArgs) -> anyhow::Result<Router> {
+pub fn routes(folder: &Path, model: ModelArgs, allowed: &Allowed) -> anyhow::Result<Router> {
     let whole = folder.canonicalize();
     let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
     let id = whole
@@ -58,7 +59,7 @@ pub fn routes(folder: &Path, model: ModelArgs) -> anyhow::Result<Router> {
         .route("/chat/completions", post(completions))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn(local::only))
+        .layer(from_fn_with_state(allowed.clone(), own_page_only))
         .with_state(Arc::new(api));
     Ok(routes)
 }

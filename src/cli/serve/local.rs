@@ -1,42 +1,158 @@
-//! Who may ask: programs on this machine, and the server's own page. A page of another site must not use the user's
-//! GPU, neither by a request across origins nor under a name that was made to lead here (DNS rebinding).
+//! Who may ask: programs on this machine, and the server's own page. A page of another site must not read a model or
+//! use the user's GPU, neither by a request across origins nor under a name that was made to lead here (DNS rebinding).
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::refusal::Refusal;
+use crate::error::{Error, Result};
 
-/// Lets a request on, if it may ask.
+/// What stands for every site in `--allow-origin`.
+const ANY: &str = "*";
+
+/// Whom the server answers beside this machine's programs and its own page.
+#[derive(Debug, Clone, Default)]
+pub struct Allowed {
+    /// Names of this server beside this machine's, for a proxy in front of it; in lower case.
+    hosts: Vec<String>,
+    /// Origins whose pages may have the model; in lower case.
+    origins: Vec<String>,
+}
+
+impl Allowed {
+    /// As they are typed.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for what can be no name of a host, or no origin.
+    pub fn new(hosts: &[String], origins: &[String]) -> Result<Self> {
+        for host in hosts {
+            if host.is_empty() || host.contains(['/', '*', '@', ',', ' ']) || is_local(host) {
+                return Err(wrong("--allow-host", host, "chat.example.com"));
+            }
+            if split_port(host).1.is_some() {
+                return Err(wrong(
+                    "--allow-host",
+                    host,
+                    "chat.example.com, for any port",
+                ));
+            }
+        }
+        for origin in origins {
+            let rest = origin.split_once("://").map_or("/", |(_, rest)| rest);
+            let is_origin = !rest.is_empty() && !rest.contains(['/', '*', ',', ' ']);
+            if !is_origin && origin != ANY && origin != "null" {
+                return Err(wrong("--allow-origin", origin, "https://example.com, or *"));
+            }
+        }
+        let lower = |all: &[String]| all.iter().map(|one| one.to_ascii_lowercase()).collect();
+        Ok(Allowed {
+            hosts: lower(hosts),
+            origins: lower(origins),
+        })
+    }
+
+    /// Whether every site's pages may have the model.
+    pub fn all_pages(&self) -> bool {
+        self.origins.iter().any(|origin| origin == ANY)
+    }
+
+    fn is_named(&self, host: &str) -> bool {
+        let (name, port) = split_port(host);
+        let is_port = |port: &str| port.chars().all(|digit| digit.is_ascii_digit());
+        port.is_none_or(is_port) && self.hosts.iter().any(|own| name.eq_ignore_ascii_case(own))
+    }
+
+    /// Whether the pages of `origin` may have the model.
+    pub fn may_have_model(&self, origin: &str) -> bool {
+        let host = origin.split_once("://").map(|(scheme, host)| match scheme {
+            "http" | "https" => host,
+            _ => "",
+        });
+        let is_own = host.is_some_and(|host| is_local(host) || self.is_named(host));
+        let is = |named: &String| named.eq_ignore_ascii_case(origin);
+        is_own || self.all_pages() || self.origins.iter().any(is)
+    }
+}
+
+fn wrong(option: &str, value: &str, example: &str) -> Error {
+    Error::Option {
+        option: option.into(),
+        reason: format!("{value:?} is none; it must be put like {example}"),
+    }
+}
+
+/// Lets a request on, if it asks this server by one of its names.
 ///
 /// # Errors
-/// 403 with `foreign-host` or `foreign-origin`.
-pub async fn only(request: Request, next: Next) -> Result<Response, Refusal> {
-    check(request.headers())?;
+/// 403 with `foreign-host`.
+pub async fn own_names_only(
+    State(allowed): State<Allowed>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    host(request.headers(), &allowed)?;
     Ok(next.run(request).await)
 }
 
-fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    let refused = |code, message: &str| Refusal {
-        status: StatusCode::FORBIDDEN,
-        ..Refusal::bad_request(code, message)
-    };
-    let host = single(headers, HOST.as_str()).filter(|host| is_local(host));
-    let Some(host) = host else {
-        let message = "this server answers to localhost, 127.0.0.1 and [::1] only; ask for it by one of these names";
-        return Err(refused("foreign-host", message));
-    };
+/// Lets a request on, if no page of another site makes it.
+///
+/// # Errors
+/// 403 with `foreign-origin`.
+pub async fn own_page_only(
+    State(allowed): State<Allowed>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    own_origin(request.headers(), &allowed)?;
+    Ok(next.run(request).await)
+}
+
+/// Lets a request on, if no page makes it that may not have the model.
+///
+/// # Errors
+/// 403 with `foreign-origin`.
+pub async fn allowed_pages_only(
+    State(allowed): State<Allowed>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    let origin = || single(headers, ORIGIN.as_str());
+    if headers.contains_key(ORIGIN) && !origin().is_some_and(|o| allowed.may_have_model(o)) {
+        let message = "a page of another site may not have this model, unless the server is started with --allow-origin and that site's origin";
+        return Err(Refusal::forbidden("foreign-origin", message));
+    }
+    Ok(next.run(request).await)
+}
+
+fn host<'a>(headers: &'a HeaderMap, allowed: &Allowed) -> Result<&'a str, Refusal> {
+    let host = single(headers, HOST.as_str());
+    host.filter(|host| is_local(host) || allowed.is_named(host))
+        .ok_or_else(|| {
+            let message = "this server answers to localhost, 127.0.0.1 and [::1] only; ask for it by one of these names, or start it with --allow-host and this one";
+            Refusal::forbidden("foreign-host", message)
+        })
+}
+
+fn own_origin(headers: &HeaderMap, allowed: &Allowed) -> Result<(), Refusal> {
+    let host = host(headers, allowed)?;
     if !headers.contains_key(ORIGIN) {
         return Ok(()); // no page asks
     }
-    let own = format!("http://{host}");
+    // What is in front of a server with another name may speak HTTPS.
+    let schemes: &[&str] = match is_local(host) {
+        true => &["http"],
+        false => &["http", "https"],
+    };
+    let mut own = schemes.iter().map(|scheme| format!("{scheme}://{host}"));
     match single(headers, ORIGIN.as_str()) {
-        Some(origin) if origin.eq_ignore_ascii_case(&own) => Ok(()),
+        Some(origin) if own.any(|own| origin.eq_ignore_ascii_case(&own)) => Ok(()),
         _ => {
             let message = "a page of another site may not ask; programs send no Origin header";
-            Err(refused("foreign-origin", message))
+            Err(Refusal::forbidden("foreign-origin", message))
         }
     }
 }
@@ -48,28 +164,42 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     all.next().is_none().then_some(first)
 }
 
+/// A Host header's name, and its port if it has one.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => (&host[..at], Some(&host[at + 1..])),
+        _ => (host, None),
+    }
+}
+
 /// Whether a Host header names this machine, with any port: a tunnel may have another one.
 fn is_local(host: &str) -> bool {
-    let (name, port) = match host.rfind(':') {
-        Some(at) if !host.ends_with(']') => (&host[..at], &host[at + 1..]),
-        _ => (host, ""),
-    };
+    let (name, port) = split_port(host);
     let names = ["localhost", "127.0.0.1", "[::1]"];
     names.iter().any(|local| name.eq_ignore_ascii_case(local))
-        && port.chars().all(|digit| digit.is_ascii_digit())
+        && port.is_none_or(|port| port.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{Allowed, own_origin};
     use axum::http::{HeaderMap, HeaderValue};
 
-    fn code(headers: &[(&'static str, &str)]) -> Option<&'static str> {
+    fn code_with(allowed: &Allowed, headers: &[(&'static str, &str)]) -> Option<&'static str> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).expect("a value"));
         }
-        check(&map).err().map(|refusal| refusal.code)
+        own_origin(&map, allowed).err().map(|refusal| refusal.code)
+    }
+
+    fn code(headers: &[(&'static str, &str)]) -> Option<&'static str> {
+        code_with(&Allowed::default(), headers)
+    }
+
+    fn allowed(hosts: &[&str], origins: &[&str]) -> Result<Allowed, String> {
+        let owned = |all: &[&str]| all.iter().map(|one| one.to_string()).collect::<Vec<_>>();
+        Allowed::new(&owned(hosts), &owned(origins)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -112,5 +242,83 @@ mod tests {
             code(&[("host", "localhost"), ("host", "evil")]),
             Some("foreign-host")
         );
+    }
+
+    #[test]
+    fn a_proxys_name_is_one_of_the_servers_and_no_other_is() {
+        let proxied = allowed(&["Chat.Example.com"], &[]).expect("a name");
+        let code = |headers: &[(&'static str, &str)]| code_with(&proxied, headers);
+        for (host, origin) in [
+            ("chat.example.com", "https://chat.example.com"),
+            ("chat.example.com:8443", "https://chat.example.com:8443"),
+            ("chat.example.com", "http://chat.example.com"),
+            ("localhost:8080", "http://localhost:8080"),
+        ] {
+            assert_eq!(code(&[("host", host), ("origin", origin)]), None, "{host}");
+        }
+        let foreign = [
+            ("host", "chat.example.com"),
+            ("origin", "https://evil.example"),
+        ];
+        assert_eq!(code(&foreign), Some("foreign-origin"));
+        for host in [
+            "example.com",
+            "chat.example.com.evil.example",
+            "chat.example.com:a",
+        ] {
+            assert_eq!(code(&[("host", host)]), Some("foreign-host"), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_model_goes_to_pages_of_this_machine_and_to_those_that_are_named() {
+        let nobody = Allowed::default();
+        let named =
+            allowed(&["chat.example.com"], &["https://Example.com", "null"]).expect("names");
+        let any = allowed(&[], &["*"]).expect("all");
+        for (origin, by_nobody, by_named) in [
+            ("http://localhost:3000", true, true),
+            ("https://127.0.0.1", true, true),
+            ("http://[::1]:8080", true, true),
+            ("https://example.com", false, true),
+            ("https://chat.example.com", false, true),
+            ("null", false, true),
+            ("https://example.com:444", false, false),
+            ("http://example.com", false, false),
+            ("https://example.com.evil.example", false, false),
+            ("http://localhost.evil.example", false, false),
+            ("http://localhost:3000@evil.example", false, false),
+            ("ftp://localhost", false, false),
+            ("localhost", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(nobody.may_have_model(origin), by_nobody, "{origin}");
+            assert_eq!(named.may_have_model(origin), by_named, "{origin}");
+            assert!(any.may_have_model(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_and_no_origin_is_refused_where_it_is_typed() {
+        for origin in [
+            "example.com",
+            "https://example.com/",
+            "https://*.example.com",
+            "",
+            "https://",
+        ] {
+            let error = allowed(&[], &[origin]).expect_err(origin);
+            assert!(error.contains("--allow-origin"), "{error}");
+        }
+        for host in [
+            "https://example.com",
+            "*",
+            "example.com:80",
+            "",
+            "localhost",
+        ] {
+            let error = allowed(&[host], &[]).expect_err(host);
+            assert!(error.contains("--allow-host"), "{error}");
+        }
     }
 }

@@ -7,33 +7,39 @@ mod completion;
 mod data_url;
 mod engine;
 mod fields;
+mod files;
 mod local;
 mod messages;
+mod names;
+mod open;
+mod range;
 mod refusal;
 mod stop_texts;
 mod stream;
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
-use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue,
+    RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
-use tower_http::cors::{Any, CorsLayer};
-use tower_http::services::ServeDir;
+use tokio::sync::Semaphore;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::files::Files;
+use self::local::Allowed;
 use super::{ModelArgs, find_model, say};
 use crate::config::CONFIG_FILE;
 use crate::gpu::device::DeviceChoice;
@@ -42,6 +48,8 @@ use crate::weights::manifest::MANIFEST_FILE;
 use crate::weights::source::Folder;
 
 const DEFAULT_PAGE: &str = "dist";
+/// Files that are sent at once.
+const MOST_FILES: usize = 128;
 const BUILD_THE_PAGE: &str =
     "build it with `cargo xtask build-web`, or name its folder: --page DIR";
 
@@ -49,7 +57,7 @@ const BUILD_THE_PAGE: &str =
 #[command(after_help = "\
 On http://127.0.0.1:PORT:
   /        the page
-  /model   the model's files, for any page
+  /model   the model's own files, and nothing else in its folder, for this machine's programs and pages (--allow-origin: more)
   /v1      what OpenAI's clients ask for: POST /v1/chat/completions (pictures as data: URLs; stream), GET /v1/models.
            For programs on this machine and the page itself; pages of other sites are refused")]
 pub struct ServeArgs {
@@ -68,6 +76,12 @@ pub struct ServeArgs {
     /// Tokens of context that /v1 makes room for [default: 4096, or less if the model knows fewer]
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
+    /// Another site whose pages may have the model, as https://example.com; * for all. May be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Another name of this server, as chat.example.com, for a proxy in front of it. May be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
 }
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -85,6 +99,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         let (config, _) = read_config(&Folder::new(&model)).await?;
         config.context_tokens(args.context)?;
     }
+    let allowed = Allowed::new(&args.allow_host, &args.allow_origin)?;
     let page = find_page(args.page)?;
     let engine = ModelArgs {
         model: Some(model.clone()),
@@ -92,7 +107,14 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         without_kernel: Vec::new(),
         context: args.context,
     };
-    let routes = routes(&model, page.as_deref(), api::routes(&model, engine)?);
+    let files = Arc::new(Semaphore::new(MOST_FILES));
+    let has_page = page.is_some();
+    let served = Served {
+        model: Files::of_model(model.clone(), &files),
+        page: page.map(|page| Files::of_page(page, &files)),
+        api: api::routes(&model, engine, &allowed)?,
+    };
+    let routes = routes(served, &allowed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -103,7 +125,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         })?;
         let address = listener.local_addr()?;
         say(format_args!("http://{address}/"));
-        if page.is_none() {
+        if !has_page {
             eprintln!("without the page; {BUILD_THE_PAGE}");
         }
         eprintln!(
@@ -133,25 +155,61 @@ fn find_page(named: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
     }
 }
 
-fn routes(model: &Path, page: Option<&Path>, api: Router) -> Router {
-    // Pages of other hosts may read the model too: it holds nothing of the user's.
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([RANGE])
-        .expose_headers([ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG])
-        .allow_private_network(true);
-    let model = Router::new()
-        .fallback_service(ServeDir::new(model))
-        .layer(cors);
-    let routes = Router::new().nest("/model", model).nest("/v1", api);
-    let routes = match page {
+/// What is answered with what.
+struct Served {
+    model: Files,
+    page: Option<Files>,
+    api: Router,
+}
+
+fn routes(served: Served, allowed: &Allowed) -> Router {
+    let own = from_fn_with_state(allowed.clone(), local::own_names_only);
+    let routes = Router::new()
+        .nest("/model", model(served.model, allowed))
+        .nest("/v1", served.api);
+    let routes = match served.page {
         Some(page) => routes
             .route("/", get(with_model))
-            .fallback_service(ServeDir::new(page)),
+            .fallback_service(Router::new().fallback(files::answer).with_state(page)),
         None => routes.fallback(async || (StatusCode::NOT_FOUND, "no page is served here\n")),
     };
-    routes.layer(from_fn(headers))
+    routes.layer(own).layer(map_response(headers))
+}
+
+fn model(files: Files, allowed: &Allowed) -> Router {
+    let pages = allowed.clone();
+    let may_have = move |origin: &HeaderValue, _: &_| {
+        origin
+            .to_str()
+            .is_ok_and(|origin| pages.may_have_model(origin))
+    };
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(may_have))
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([RANGE])
+        .expose_headers([
+            ACCEPT_RANGES,
+            CONTENT_LENGTH,
+            CONTENT_RANGE,
+            ETAG,
+            RETRY_AFTER,
+        ])
+        .allow_private_network(true);
+    let pages = from_fn_with_state(allowed.clone(), local::allowed_pages_only);
+    let routes = Router::new().fallback(files::answer).with_state(files);
+    let routes = match allowed.all_pages() {
+        true => routes,
+        // A picture or a script needs no CORS to be taken into a page of another site.
+        false => routes.layer(map_response(not_embedded)),
+    };
+    routes.layer(cors).layer(pages)
+}
+
+async fn not_embedded(mut response: Response) -> Response {
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    let headers = response.headers_mut();
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
+    response
 }
 
 /// The page opens with the model that is served, unless another is named.
@@ -165,19 +223,11 @@ async fn with_model(uri: Uri) -> Redirect {
     }
 }
 
-/// What is asked for by its hash (`shard-00001.bin?sha256=...`) never changes; all else is asked for anew.
-async fn headers(request: Request, next: Next) -> Response {
-    let by_hash = request
-        .uri()
-        .query()
-        .is_some_and(|query| query.starts_with("sha256="));
-    let mut response = next.run(request).await;
-    let caching = match by_hash && response.status().is_success() {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
-    };
+/// What does not say how long it may be kept is asked for anew; and everything is what it says that it is.
+async fn headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    let caching = headers.entry(CACHE_CONTROL);
+    caching.or_insert(HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

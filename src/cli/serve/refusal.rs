@@ -55,6 +55,14 @@ impl Refusal {
         }
     }
 
+    /// Who asks, or for whom, is not served.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal {
+            status: StatusCode::FORBIDDEN,
+            ..Refusal::bad_request(code, message)
+        }
+    }
+
     /// `{"error": {...}}`
     pub fn json(&self) -> Value {
         let kind = match self.status.is_server_error() {
