@@ -47,7 +47,7 @@ Exit codes:
   5    the model or the conversation does not fit
   6    the device is not there, or failed
   7    the output cannot be written, or another run is writing it
-  130  stopped with Ctrl-C
+  130  stopped with Ctrl-C (serve ends with 0 then, as with SIGTERM)
   141  the reader of the output went away
 
 Examples:

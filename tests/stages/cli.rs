@@ -23,8 +23,14 @@ mod serve;
 mod serve_api;
 #[path = "cli_serve_folder.rs"]
 mod serve_folder;
+#[cfg(target_os = "linux")]
+#[path = "cli_serve_limits.rs"]
+mod serve_limits;
 #[path = "cli_serve_refusals.rs"]
 mod serve_refusals;
+#[cfg(unix)]
+#[path = "cli_serve_stop.rs"]
+mod serve_stop;
 #[path = "cli_server.rs"]
 mod server;
 #[cfg(feature = "train")]

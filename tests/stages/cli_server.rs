@@ -3,17 +3,17 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::PROGRAM;
 
 /// Longer than anything takes; a test that waits for nothing ends with it.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Server {
     child: Child,
@@ -26,6 +26,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a process takes.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Of memory.
+    pub resident_mib: usize,
+    pub threads: usize,
+    pub descriptors: usize,
 }
 
 /// The status line, the headers in lower case, and the body.
@@ -54,7 +64,15 @@ impl Server {
     }
 
     pub fn start_in(folder: &Path, model: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
+        Self::start_by(&[], folder, model, more)
+    }
+
+    /// `by` is a program, with arguments, that becomes or starts the one that is named behind them.
+    pub fn start_by(by: &[&str], folder: &Path, model: &Path, more: &[&str]) -> Self {
+        allow_many_connections();
+        let line = [by, &[PROGRAM]].concat();
+        let mut child = Command::new(line[0])
+            .args(&line[1..])
             .current_dir(folder)
             .arg("serve")
             .arg(model)
@@ -83,6 +101,76 @@ impl Server {
         }
     }
 
+    /// With so many descriptors at the most.
+    #[cfg(unix)]
+    pub fn start_with_descriptors(count: usize, model: &Path, more: &[&str]) -> Self {
+        let limited = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        Self::start_by(&["sh", "-c", &limited], Path::new("."), model, more)
+    }
+
+    /// Of the process that was started.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let last = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < last, "the server goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A connection on which nothing was said yet.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Whether a line on stderr has `word`; waits for it.
+    #[cfg(unix)]
+    pub fn talk_until(&self, word: &str) -> bool {
+        while !self.talk().contains(word) {}
+        true
+    }
+
+    /// What the process takes now.
+    #[cfg(target_os = "linux")]
+    pub fn usage(&self) -> Usage {
+        let id = self.child.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|rest| rest.split_whitespace().next());
+            number.unwrap().parse().unwrap()
+        };
+        Usage {
+            resident_mib: number("VmRSS:") / 1024,
+            threads: number("Threads:"),
+            descriptors: std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count(),
+        }
+    }
+
+    /// Waits until the process takes no more than `is_little` says.
+    #[cfg(target_os = "linux")]
+    pub fn until(&self, is_little: impl Fn(Usage) -> bool) -> Usage {
+        let last = Instant::now() + PATIENCE;
+        loop {
+            let usage = self.usage();
+            if is_little(usage) {
+                return usage;
+            }
+            assert!(Instant::now() < last, "{usage:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The next line on stderr.
     pub fn talk(&self) -> String {
         self.talk.lock().unwrap().recv_timeout(PATIENCE).unwrap()
@@ -91,8 +179,7 @@ impl Server {
     /// A connection with a request on its way: `head` is the request's line without the version, `headers` lines that
     /// end with a break. A Host header is added where there is none.
     pub fn send(&self, head: &str, headers: &str, body: &[u8]) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = self.connect();
         let host = match headers.contains("Host:") {
             true => String::new(),
             false => format!("Host: {}\r\n", self.address),
@@ -121,6 +208,16 @@ impl Server {
     /// What `POST /v1/chat/completions` says to a request.
     pub fn complete(&self, request: &Value) -> Answer {
         self.post("/v1/chat/completions", "", request.to_string().as_bytes())
+    }
+}
+
+/// Tests that run side by side have hundreds of them, and many systems allow 1024 files to whoever does not ask for more.
+fn allow_many_connections() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(8192)), hard).unwrap();
     }
 }
 

@@ -13,58 +13,77 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response, Sse};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, unbounded_channel};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::ask::Ask;
-use super::body;
+use super::body::{self, Held};
+use super::budget::Budget;
 use super::completion::{Completion, seconds};
-use super::engine::{Job, MOST_WAITING, Said, start};
+use super::engine::{Engine, Job, MOST_WAITING, Said};
+use super::limits::Limits;
 use super::local::{Allowed, own_page_only};
+use super::queue::{NoPlace, Queue};
 use super::refusal::Refusal;
+use super::stop::{Stage, Stop};
 use super::stream::Chunks;
-use crate::cli::ModelArgs;
 
-struct Api {
+/// Requests of more bytes are read one after the other: as long as one is read, it takes up to three times as many.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// What the routes know.
+pub struct Api {
     /// The name of the model's folder.
     id: String,
     /// When that was changed last, in seconds since 1970.
     created: u64,
-    queue: Sender<Job>,
+    queue: Arc<Queue<Job>>,
     /// Answers begun so far.
     answers: AtomicU64,
-}
-
-/// The routes below `/v1`. `folder` is the model's.
-///
-/// # Errors
-/// If the folder cannot be looked at, or there is no thread for the engine.
-pub fn routes(folder: &Path, model: ModelArgs, allowed: &Allowed) -> anyhow::Result<Router> {
-    let whole = folder.canonicalize();
-    let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
-    let id = whole
-        .file_name()
-        .map_or("model".into(), |name| name.to_string_lossy());
-    let changed = whole.metadata().and_then(|data| data.modified());
-    let api = Api {
-        id: id.into_owned(),
-        created: changed.map_or(0, seconds),
-        queue: start(model).context("the engine's thread cannot be started")?,
-        answers: AtomicU64::new(0),
-    };
-    let routes = Router::new()
-        .route("/models", get(models))
-        .route("/models/{id}", get(model_by_id))
-        .route("/chat/completions", post(completions))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(allowed.clone(), own_page_only))
-        .with_state(Arc::new(api));
-    Ok(routes)
+    limits: Limits,
+    budget: Budget,
+    /// Whose turn it is to read a large request.
+    large: Semaphore,
+    stop: Stop,
 }
 
 impl Api {
+    /// For the model in `folder`.
+    ///
+    /// # Errors
+    /// If the folder cannot be looked at.
+    pub fn new(folder: &Path, engine: &Engine, limits: Limits, stop: Stop) -> anyhow::Result<Self> {
+        let whole = folder.canonicalize();
+        let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
+        let id = whole
+            .file_name()
+            .map_or("model".into(), |name| name.to_string_lossy());
+        let changed = whole.metadata().and_then(|data| data.modified());
+        Ok(Api {
+            id: id.into_owned(),
+            created: changed.map_or(0, seconds),
+            queue: engine.queue(),
+            answers: AtomicU64::new(0),
+            budget: Budget::new(limits.memory),
+            limits,
+            large: Semaphore::new(1),
+            stop,
+        })
+    }
+
+    /// The routes below `/v1`.
+    pub fn routes(self, allowed: &Allowed) -> Router {
+        Router::new()
+            .route("/models", get(models))
+            .route("/models/{id}", get(model_by_id))
+            .route("/chat/completions", post(completions))
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(from_fn_with_state(allowed.clone(), own_page_only))
+            .with_state(Arc::new(self))
+    }
+
     fn model(&self) -> Value {
         json!({"id": self.id, "object": "model", "created": self.created, "owned_by": "inf-llava"})
     }
@@ -97,10 +116,22 @@ async fn model_by_id(
 }
 
 async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Refusal> {
-    let body = body::read(request.into_body()).await?;
+    tokio::select! {
+        answer = complete(&api, request) => answer,
+        () = api.stop.reached(Stage::BreakingOff) => Err(Refusal::stopping()),
+    }
+}
+
+async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
+    let Held { bytes, share } = body::read(request.into_body(), &api.budget, &api.limits).await?;
+    let turn = match bytes.len() > LARGE_BYTES {
+        true => api.large.acquire().await.ok(),
+        false => None,
+    };
     // A picture of many megabytes must not keep other answers from being sent.
-    let ask = spawn_blocking(move || Ask::read(&body)).await;
+    let ask = spawn_blocking(move || Ask::read(bytes)).await;
     let ask = ask.map_err(|error| Refusal::internal(format!("reading the request: {error}")))??;
+    drop(turn);
     api.check_model(&ask.model)?;
 
     let (said, mut heard) = unbounded_channel();
@@ -109,25 +140,22 @@ async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Re
         request: ask.request,
         stop: ask.stop,
         said,
+        share,
     };
-    api.queue.try_send(job).map_err(|error| Refusal {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        ..Refusal::bad_request(
+    let ticket = api.queue.push(job).map_err(|no_place| match no_place {
+        NoPlace::Full => Refusal::busy(
             "busy",
-            match error {
-                TrySendError::Full(_) => {
-                    format!("{MOST_WAITING} requests are waiting already; ask again later")
-                }
-                TrySendError::Closed(_) => "the engine is gone; start inf-llava serve again".into(),
-            },
-        )
+            format!("{MOST_WAITING} requests are waiting already; ask again later"),
+        ),
+        NoPlace::Closed => Refusal::stopping(),
     })?;
     let number = api.answers.fetch_add(1, Ordering::Relaxed);
     let completion = Completion::new(number, api.id.clone(), ask.include_usage);
     // As long as this waits, a client that goes away ends it, and with it the answer.
     let first = next(&mut heard).await?;
+    drop(ticket);
     if ask.stream {
-        let chunks = Chunks::new(completion, first, heard);
+        let chunks = Chunks::new(completion, first, heard, api.stop.clone());
         return Ok(Sse::new(chunks).into_response());
     }
     let (mut text, mut said) = (String::new(), first);

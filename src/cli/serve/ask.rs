@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
-use super::messages;
+use super::messages::{self, Conversation};
 use super::refusal::Refusal;
 use crate::generate::Sampling;
 use crate::session::{AskOptions, Request};
@@ -77,6 +77,10 @@ const FOREIGN: [Foreign; 12] = [
 ];
 
 const MOST_STOP_TEXTS: usize = 4;
+/// Values of a request; a conversation has a few for each message.
+const MOST_VALUES: usize = 100_000;
+/// All that was said; the longest context that a model is known to have takes a tenth of it.
+const MOST_TEXT_BYTES: usize = 16_000_000;
 
 fn is_empty(value: &Value) -> bool {
     match value {
@@ -96,11 +100,14 @@ impl Ask {
     ///
     /// # Errors
     /// [`Refusal`] naming the field. Fields that are not known are passed over, as OpenAI's server does.
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let body = serde_json::from_slice(body).map_err(|error| {
+    pub fn read(body: Vec<u8>) -> Result<Self, Refusal> {
+        check_values(&body)?;
+        let parsed = serde_json::from_slice(&body).map_err(|error| {
             Refusal::bad_request("bad-json", format!("the request is no JSON: {error}"))
         })?;
-        let mut fields = Fields::new("", body)?;
+        // What was read of it is a copy; a large picture is not to be there thrice.
+        drop(body);
+        let mut fields = Fields::new("", parsed)?;
         for (name, is_harmless, advice) in FOREIGN {
             let value: Option<Value> = fields.take(name, "")?;
             if value.is_some_and(|value| !is_harmless(&value)) {
@@ -120,6 +127,7 @@ impl Ask {
         };
         let messages = fields.need("messages", "a list of messages")?;
         let conversation = messages::read(messages)?;
+        check_text(&conversation)?;
         let picture = conversation.picture.map(|bytes| PictureFile {
             key: Sha256::digest(&bytes)
                 .iter()
@@ -141,6 +149,47 @@ impl Ask {
             stream,
             include_usage: include_usage.unwrap_or(false),
         })
+    }
+}
+
+/// Refuses what would take many times its size once it is read: a number of two bytes becomes a value of 32.
+fn check_values(body: &[u8]) -> Result<(), Refusal> {
+    let (mut in_string, mut is_escaped, mut values) = (false, false, 0usize);
+    for &byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    match values <= MOST_VALUES {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("the request has {values} values; at most {MOST_VALUES} are read");
+            Err(Refusal::bad_request("bad-value", message))
+        }
+    }
+}
+
+/// Refuses what no context holds before it is made into tokens, which take many times as much.
+fn check_text(conversation: &Conversation) -> Result<(), Refusal> {
+    let before = conversation.before.iter();
+    let before: usize = before.map(|e| e.question.len() + e.text.len()).sum();
+    let bytes = before + conversation.question.len();
+    match bytes <= MOST_TEXT_BYTES {
+        true => Ok(()),
+        false => {
+            let (most, bytes) = (MOST_TEXT_BYTES / 1_000_000, bytes / 1_000_000);
+            let message =
+                format!("the messages have {bytes} MB of text; at most {most} MB are read");
+            Err(Refusal {
+                code: "context-exceeded",
+                ..Refusal::bad_value("messages", message)
+            })
+        }
     }
 }
 
@@ -206,7 +255,7 @@ mod tests {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        Ask::read(body.to_string().as_bytes())
+        Ask::read(body.to_string().into_bytes())
     }
 
     #[test]
@@ -308,19 +357,33 @@ mod tests {
     fn what_is_no_object_is_refused() {
         let deep = "[".repeat(100_000);
         for body in ["", "{", "null", "[]", "\u{feff}{}", &deep] {
-            let refusal = Ask::read(body.as_bytes()).expect_err(body);
+            let refusal = Ask::read(body.into()).expect_err(body);
             assert!(
                 ["bad-json", "bad-value"].contains(&refusal.code),
                 "{refusal:?}"
             );
         }
-        assert!(Ask::read(b"{\"model\": \"\xff\"}").is_err());
+        assert!(Ask::read(b"{\"model\": \"\xff\"}".to_vec()).is_err());
+    }
+
+    #[test]
+    fn what_would_become_many_times_as_large_is_refused() {
+        let many = format!("{{\"x\": [{}0]}}", "0,".repeat(200_000));
+        let refusal = Ask::read(many.into_bytes()).expect_err("too many");
+        assert!(refusal.message.contains("200002 values"), "{refusal:?}");
+        let commas = format!("\\\"{}", ",[{".repeat(100_000));
+        let text = json!({"messages": [{"role": "user", "content": commas}]});
+        assert!(read(text).is_ok());
+        let long = "a ".repeat(8_000_001);
+        let refusal = read(json!({"messages": [{"role": "user", "content": long}]}));
+        let refusal = refusal.expect_err("too long");
+        assert_eq!(refusal.code, "context-exceeded");
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(Ask::read(&body).is_err());
+            prop_assert!(Ask::read(body).is_err());
         }
     }
 }

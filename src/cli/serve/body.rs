@@ -1,51 +1,100 @@
-//! A request's body, up to a size.
+//! A request's body, up to a size and within a time.
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
 
+use super::budget::{Budget, Share};
+use super::limits::Limits;
 use super::refusal::Refusal;
 
 /// A picture of 128 MB in base64, and room for the conversation around it.
 pub const MOST_BYTES: usize = 180_000_000;
-/// What is too large is still taken in up to here, and thrown away: many clients read no answer before they have sent all.
-const MOST_TAKEN_IN: usize = 4 * MOST_BYTES;
+/// On the average a body must come as quickly, after a first time-out: who sends a byte now and then holds a place.
+const SLOWEST_BYTES_PER_SECOND: u64 = 65_536;
 
-/// Reads a body whole.
+/// A body, and what it holds of the budget.
+pub struct Held {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// To be kept as long as the bytes, or what was made of them.
+    pub share: Share,
+}
+
+/// Reads a body whole. What is refused here is still taken in by the connection for a while and thrown away, since many
+/// clients read no answer before they have sent all.
 ///
 /// # Errors
-/// 413 with `too-large`; 400 with `bad-request` if it breaks off.
-pub async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
-    let too_large = || Refusal {
+/// 413 with `too-large`; 503 with `busy` if others hold too much; 408 with `timeout` if it comes too slowly; 400 with
+/// `bad-request` if it breaks off.
+pub async fn read(mut body: Body, budget: &Budget, limits: &Limits) -> Result<Held, Refusal> {
+    let most = limits.body();
+    let stated = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if stated > most {
+        return Err(too_large(most));
+    }
+    if !budget.has(stated) {
+        return Err(busy());
+    }
+    let mut held = Held {
+        // Memory that is only asked for takes no room yet.
+        bytes: Vec::with_capacity(stated),
+        share: Share::default(),
+    };
+    let begun = Instant::now();
+    loop {
+        let slowest = Duration::from_secs(held.bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+        let last = (begun + limits.timeout + slowest).min(Instant::now() + limits.timeout);
+        let Ok(next) = timeout_at(last, next(&mut body)).await else {
+            return Err(too_slow(held.bytes.len(), begun.elapsed()));
+        };
+        let Some(bytes) = next? else {
+            return Ok(held);
+        };
+        let length = held.bytes.len() + bytes.len();
+        if length > most {
+            return Err(too_large(most));
+        }
+        if !budget.grow(&mut held.share, length) {
+            return Err(busy());
+        }
+        held.bytes.extend_from_slice(&bytes);
+    }
+}
+
+fn too_large(most: usize) -> Refusal {
+    Refusal {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..Refusal::bad_request(
             "too-large",
             format!(
                 "the request is larger than {} MB; send a smaller picture",
-                MOST_BYTES / 1_000_000
+                most / 1_000_000
             ),
         )
-    };
-    // Its Content-Length, where it has one.
-    if body.size_hint().lower() > MOST_TAKEN_IN as u64 {
-        return Err(too_large());
     }
-    let (mut kept, mut taken_in) = (Vec::new(), 0);
-    while taken_in <= MOST_TAKEN_IN
-        && let Some(bytes) = next(&mut body).await?
-    {
-        taken_in += bytes.len();
-        match taken_in <= MOST_BYTES {
-            true => kept.extend_from_slice(&bytes),
-            false => kept = Vec::new(),
-        }
-    }
-    match taken_in <= MOST_BYTES {
-        true => Ok(kept),
-        false => Err(too_large()),
+}
+
+fn busy() -> Refusal {
+    let message = "other requests hold all the memory that there is for them; ask again later";
+    Refusal::busy("busy", message)
+}
+
+fn too_slow(bytes: usize, elapsed: Duration) -> Refusal {
+    Refusal {
+        status: StatusCode::REQUEST_TIMEOUT,
+        ..Refusal::bad_request(
+            "timeout",
+            format!(
+                "the request's body came too slowly: {bytes} bytes in {} seconds",
+                elapsed.as_secs()
+            ),
+        )
     }
 }
 

@@ -5,11 +5,15 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::ask::PictureFile;
+use super::budget::Share;
+use super::queue::Queue;
 use super::refusal::Refusal;
 use super::stop_texts::StopTexts;
 use crate::cli::ModelArgs;
@@ -33,6 +37,8 @@ pub struct Job {
     pub stop: Vec<String>,
     /// [`Said::Piece`]s, then one of the others.
     pub said: UnboundedSender<Said>,
+    /// What the request holds of the memory for requests, as long as its picture's file is there.
+    pub share: Share,
 }
 
 /// What comes of a job.
@@ -63,22 +69,52 @@ pub struct Finish {
     pub notices: Vec<String>,
 }
 
+/// The thread, and how to reach it.
+pub struct Engine {
+    queue: Arc<Queue<Job>>,
+    ending: StopFlag,
+    thread: JoinHandle<()>,
+}
+
 /// Starts the thread. The model is loaded when a job needs it.
 ///
 /// # Errors
 /// What the system says if it has no thread.
-pub fn start(model: ModelArgs) -> io::Result<Sender<Job>> {
-    let (queue, jobs) = channel(MOST_WAITING);
-    thread::Builder::new()
+pub fn start(model: ModelArgs) -> io::Result<Engine> {
+    let (queue, ending) = (Queue::new(MOST_WAITING), StopFlag::default());
+    let (jobs, is_ending) = (Arc::clone(&queue), ending.clone());
+    let thread = thread::Builder::new()
         .name("engine".into())
         .stack_size(STACK_BYTES)
-        .spawn(move || work(&model, jobs))?;
-    Ok(queue)
+        .spawn(move || work(&model, &jobs, &is_ending))?;
+    Ok(Engine {
+        queue,
+        ending,
+        thread,
+    })
 }
 
-fn work(model: &ModelArgs, mut jobs: Receiver<Job>) {
+impl Engine {
+    /// Where jobs wait.
+    pub fn queue(&self) -> Arc<Queue<Job>> {
+        Arc::clone(&self.queue)
+    }
+
+    /// Takes no more jobs, stops the one that is worked on, and waits for the thread, but no longer than `most`: a pass
+    /// on a slow device cannot be stopped.
+    pub fn end(self, most: Duration) {
+        self.queue.close();
+        self.ending.stop();
+        let last = Instant::now() + most;
+        while !self.thread.is_finished() && Instant::now() < last {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn work(model: &ModelArgs, jobs: &Queue<Job>, ending: &StopFlag) {
     let mut engine = None;
-    while let Some(job) = jobs.blocking_recv() {
+    while let Some(job) = jobs.pop() {
         if job.said.is_closed() {
             eprintln!("a client went away before its turn");
             continue;
@@ -86,7 +122,7 @@ fn work(model: &ModelArgs, mut jobs: Receiver<Job>) {
         let said = job.said.clone();
         // What panics here is a driver or burn; the model that it leaves behind is not used again.
         let done = catch_unwind(AssertUnwindSafe(|| {
-            pollster::block_on(answer(job, model, &mut engine))
+            pollster::block_on(answer(job, model, &mut engine, ending))
         }));
         let last = match done {
             Ok(Ok(finish)) => Said::Done(finish),
@@ -115,24 +151,27 @@ fn work(model: &ModelArgs, mut jobs: Receiver<Job>) {
     }
 }
 
-/// Whether the model is to be loaded again: what is on a device that failed is not to be relied on, and what was loaded
-/// from other files is another model.
+/// Whether the model is to be loaded again: what is on a device that failed, or was read from files that are others by
+/// now, is not to be relied on. What a question is to blame for leaves the model as it was.
 fn leaves_it_broken(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Error>() {
         None => true,
-        Some(error) => matches!(
+        Some(error) => !matches!(
             error,
-            Error::Device { .. }
-                | Error::DeviceLost { .. }
-                | Error::OutOfMemory { .. }
-                | Error::NotFinite { .. }
-                | Error::ModelChanged { .. }
+            Error::Stopped
+                | Error::Option { .. }
+                | Error::EmptyQuestion
+                | Error::ContextExceeded { .. }
+                | Error::PictureNotHeld { .. }
+                | Error::ImageFormat { .. }
+                | Error::ImageDamaged { .. }
+                | Error::ImageTooLarge { .. }
         ),
     }
 }
 
-async fn load(model: &ModelArgs) -> anyhow::Result<Shared> {
-    let (model, _) = model.load(&StopFlag::default()).await?;
+async fn load(model: &ModelArgs, ending: &StopFlag) -> anyhow::Result<Shared> {
+    let (model, _) = model.load(ending).await?;
     model.device.allow_half().await?;
     Ok(Shared::new(model, Coverage::Live))
 }
@@ -141,6 +180,7 @@ async fn answer(
     job: Job,
     model: &ModelArgs,
     engine: &mut Option<Shared>,
+    ending: &StopFlag,
 ) -> anyhow::Result<Finish> {
     // A model that was renewed answers this question already; the one before it lets go of its memory first.
     if let Some(Err(change)) = engine.as_ref().map(|shared| shared.model().unchanged()) {
@@ -149,7 +189,7 @@ async fn answer(
     }
     let shared = match engine {
         Some(shared) => shared,
-        None => engine.insert(load(model).await?),
+        None => engine.insert(load(model, ending).await?),
     };
     let stop = StopFlag::default();
     let mut texts = StopTexts::new(job.stop);
@@ -161,13 +201,13 @@ async fn answer(
                 let _ = job.said.send(Said::Piece(text));
             }
         }
-        if texts.found() || job.said.is_closed() {
+        if texts.found() || job.said.is_closed() || ending.is_set() {
             stop.stop();
         }
     });
     let mut notices = Vec::new();
-    if let Some(PictureFile { key, bytes }) = &job.picture {
-        let read = shared.read_picture(key, "image", bytes, &mut watch);
+    if let Some(PictureFile { key, bytes }) = job.picture {
+        let read = shared.read_picture(&key, "image", &bytes, &mut watch);
         let info = read.await?;
         notices.extend(info.notices);
         if let Some(scope) = shared.model().config.scope
@@ -176,6 +216,8 @@ async fn answer(
             notices.push(scope.warning().to_string());
         }
     }
+    // The file has been read, and others may have its room.
+    drop(job.share);
     let answer = shared.reply(&job.request, &mut watch).await?;
     drop(watch);
     let rest = texts.finish();

@@ -1,19 +1,26 @@
 //! `inf-llava serve`: the page, and a model for it, to this machine's browser; and the model's answers to its programs.
 
+mod accept;
 mod api;
 mod ask;
 mod body;
+mod budget;
 mod completion;
+mod connection;
 mod data_url;
 mod engine;
 mod fields;
 mod files;
+mod limits;
 mod local;
 mod messages;
 mod names;
 mod open;
+mod pulse;
+mod queue;
 mod range;
 mod refusal;
+mod stop;
 mod stop_texts;
 mod stream;
 
@@ -21,6 +28,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
@@ -32,14 +40,16 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::api::Api;
 use self::files::Files;
+use self::limits::{LimitArgs, Limits};
 use self::local::Allowed;
+use self::stop::Signals;
 use super::{ModelArgs, find_model, say};
 use crate::config::CONFIG_FILE;
 use crate::gpu::device::DeviceChoice;
@@ -48,10 +58,12 @@ use crate::weights::manifest::MANIFEST_FILE;
 use crate::weights::source::Folder;
 
 const DEFAULT_PAGE: &str = "dist";
-/// Files that are sent at once.
-const MOST_FILES: usize = 128;
 const BUILD_THE_PAGE: &str =
     "build it with `cargo xtask build-web`, or name its folder: --page DIR";
+/// Threads that read files and requests; what more there is to read waits.
+const READING_THREADS: usize = 8;
+/// How long the engine may take to notice that it is to end.
+const ENGINE_ENDS: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -59,7 +71,11 @@ On http://127.0.0.1:PORT:
   /        the page
   /model   the model's own files, and nothing else in its folder, for this machine's programs and pages (--allow-origin: more)
   /v1      what OpenAI's clients ask for: POST /v1/chat/completions (pictures as data: URLs; stream), GET /v1/models.
-           For programs on this machine and the page itself; pages of other sites are refused")]
+           For programs on this machine and the page itself; pages of other sites are refused
+
+Who is late is told so (408), who sends too much (413), and who asks too much at once (503 with Retry-After).
+SIGTERM and Ctrl-C end it with the exit code 0, answers first; a second one breaks them off at once.
+docs/SERVING.md: as a service of systemd, in a container, behind a proxy")]
 pub struct ServeArgs {
     /// Model folder, converted or as a checkpoint [default: as for the other commands]
     #[arg(value_name = "DIR")]
@@ -82,9 +98,20 @@ pub struct ServeArgs {
     /// Another name of this server, as chat.example.com, for a proxy in front of it. May be repeated
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READING_THREADS)
+        .build()?;
+    // From here on, since the first process of a container is ended by no signal that it does not listen to.
+    let within = runtime.enter();
+    let (signals, stop) = Signals::listen().context("signals cannot be listened to")?;
+    drop(within);
+
     let model = find_model(args.model, None)?;
     let is_there = |folder: &PathBuf, file: &str| folder.join(file).is_file();
     if !is_there(&model, MANIFEST_FILE) && !is_there(&model, CONFIG_FILE) {
@@ -100,25 +127,25 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.context_tokens(args.context)?;
     }
     let allowed = Allowed::new(&args.allow_host, &args.allow_origin)?;
+    let limits = Limits::new(&args.limits)?;
     let page = find_page(args.page)?;
-    let engine = ModelArgs {
+    let engine = engine::start(ModelArgs {
         model: Some(model.clone()),
         device: args.device,
         without_kernel: Vec::new(),
         context: args.context,
-    };
-    let files = Arc::new(Semaphore::new(MOST_FILES));
+    });
+    let engine = engine.context("the engine's thread cannot be started")?;
+    let api = Api::new(&model, &engine, limits, stop.clone())?;
+    let files = Arc::new(Semaphore::new(limits.files));
     let has_page = page.is_some();
     let served = Served {
         model: Files::of_model(model.clone(), &files),
         page: page.map(|page| Files::of_page(page, &files)),
-        api: api::routes(&model, engine, &allowed)?,
+        api: api.routes(&allowed),
     };
     let routes = routes(served, &allowed);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    runtime.block_on(async {
+    let broken_off = runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
         let listener = listener.with_context(|| {
             format!("port {} cannot be had; choose another: --port N", args.port)
@@ -132,13 +159,16 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             "serving {}, for OpenAI's clients at http://{address}/v1 (Ctrl-C stops)",
             model.display()
         );
-        // The pieces of an answer are small, and are not to wait for one another.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        axum::serve(listener, routes).await?;
-        Ok(ExitCode::SUCCESS)
-    })
+        tokio::spawn(signals.run(limits.grace));
+        anyhow::Ok(accept::serve(listener, routes, limits, stop).await)
+    })?;
+    if broken_off > 0 {
+        eprintln!("{broken_off} connections were broken off");
+    }
+    engine.end(ENGINE_ENDS);
+    // A file on a disk that does not answer is not waited for.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The page's folder, if it has been built. One that was named must be there.

@@ -1,7 +1,7 @@
 //! Why a request is not answered, in the shape in which OpenAI's clients look for it.
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -18,7 +18,14 @@ pub struct Refusal {
     pub param: Option<String>,
     /// For people.
     pub message: String,
+    /// Seconds after which the same request may be answered.
+    pub retry_after: Option<u32>,
 }
+
+/// Of an error: the model's files are others than those that were loaded.
+const MODEL_CHANGED: &str = "model-changed";
+/// Answers take seconds.
+const RETRY_AFTER_SECONDS: u32 = 5;
 
 impl Refusal {
     /// The client's fault, in no field that could be named.
@@ -28,6 +35,29 @@ impl Refusal {
             code,
             param: None,
             message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// Too much is asked at once, or the server ends.
+    pub fn busy(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: Some(RETRY_AFTER_SECONDS),
+            ..Refusal::bad_request(code, message)
+        }
+    }
+
+    /// The server is being stopped, and with it what it was asked.
+    pub fn stopping() -> Self {
+        Refusal::busy("stopping", "the server is being stopped; ask again later")
+    }
+
+    /// Who asks, or for whom, is not served.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal {
+            status: StatusCode::FORBIDDEN,
+            ..Refusal::bad_request(code, message)
         }
     }
 
@@ -55,14 +85,6 @@ impl Refusal {
         }
     }
 
-    /// Who asks, or for whom, is not served.
-    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal {
-            status: StatusCode::FORBIDDEN,
-            ..Refusal::bad_request(code, message)
-        }
-    }
-
     /// `{"error": {...}}`
     pub fn json(&self) -> Value {
         let kind = match self.status.is_server_error() {
@@ -87,8 +109,11 @@ impl From<&Error> for Refusal {
             | Error::Device { .. }
             | Error::DeviceLost { .. }
             | Error::OutOfMemory { .. } => (StatusCode::SERVICE_UNAVAILABLE, None),
+            // The next question loads the model as it is now.
+            changed if changed.code() == MODEL_CHANGED => (StatusCode::SERVICE_UNAVAILABLE, None),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
+        let retry_after = (error.code() == MODEL_CHANGED).then_some(RETRY_AFTER_SECONDS);
         let message = match error {
             // Natively a device is made once and stays lost as long as the program runs.
             Error::DeviceLost { reason } => {
@@ -101,6 +126,7 @@ impl From<&Error> for Refusal {
             code: error.code(),
             param: param.map(str::to_string),
             message,
+            retry_after,
         }
     }
 }
@@ -108,6 +134,11 @@ impl From<&Error> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = self.json().to_string();
-        (self.status, [(CONTENT_TYPE, "application/json")], body).into_response()
+        let kind = [(CONTENT_TYPE, "application/json")];
+        let mut response = (self.status, kind, body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::completion::Completion;
 use super::engine::Said;
 use super::refusal::Refusal;
+use super::stop::{Stage, Stop};
 
 /// The events of one answer. Dropped with the connection, it tells the engine that nobody listens.
 pub struct Chunks {
@@ -20,16 +21,24 @@ pub struct Chunks {
     /// What is to be sent before the engine is heard again.
     ready: VecDeque<String>,
     is_over: bool,
+    /// The server's end, before which an answer can only be broken off.
+    broken_off: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Chunks {
     /// `first` has been heard already: until then a failure could still have a status of its own.
-    pub fn new(completion: Completion, first: Said, said: UnboundedReceiver<Said>) -> Self {
+    pub fn new(
+        completion: Completion,
+        first: Said,
+        said: UnboundedReceiver<Said>,
+        stop: Stop,
+    ) -> Self {
         let mut chunks = Chunks {
             ready: VecDeque::from([completion.begin().to_string()]),
             completion,
             said,
             is_over: false,
+            broken_off: Box::pin(async move { stop.reached(Stage::BreakingOff).await }),
         };
         chunks.hear(Some(first));
         chunks
@@ -68,8 +77,11 @@ impl Stream for Chunks {
                 return Poll::Ready(None);
             }
             match self.said.poll_recv(context) {
-                Poll::Pending => return Poll::Pending,
                 Poll::Ready(said) => self.hear(said),
+                Poll::Pending => match self.broken_off.as_mut().poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => self.hear(Some(Said::Failed(Refusal::stopping()))),
+                },
             }
         }
     }
