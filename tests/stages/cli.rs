@@ -26,6 +26,9 @@ mod serve_folder;
 #[cfg(target_os = "linux")]
 #[path = "cli_serve_limits.rs"]
 mod serve_limits;
+#[cfg(target_os = "linux")]
+#[path = "cli_serve_load.rs"]
+mod serve_load;
 #[path = "cli_serve_refusals.rs"]
 mod serve_refusals;
 #[cfg(unix)]

@@ -173,6 +173,8 @@ pub fn commands(
             cargo("clippy --release --lib --target wasm32-unknown-unknown --no-default-features --features model")
                 .args(["--", "-D", "warnings"]),
         ],
+        // With SOAK the server is under load for five minutes.
+        "native" if all => vec![test("test --release").env("SOAK", "1")],
         "native" => vec![test("test --release")],
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
         "package" => npm::commands(project, tools),
@@ -342,7 +344,7 @@ mod tests {
         let commands =
             commands(&project, &Tools::default(), "native", &options).unwrap_or_default();
         let line = commands[0].to_string();
-        assert!(line.starts_with("PROPTEST_CASES=20000 cargo "));
+        assert!(line.starts_with("PROPTEST_CASES=20000 SOAK=1 cargo "));
         assert!(line.ends_with("test --release"));
     }
 
