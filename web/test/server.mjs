@@ -17,17 +17,17 @@ const TYPES = {
 };
 
 /**
+ * Answers requests with the files of a folder.
  * @param {string} folder
  * @param {object} [options]
  * @param {Object<string, string>} [options.headers]  added to every answer
  * @param {(path: string) => number} [options.delay_ms]  how long to hold a path back
- * @returns {Promise<{url: string, requests: string[], close: () => Promise<void>}>}
+ * @param {(path: string) => void} [options.on_path]  hears of every request
  */
-export async function serve(folder, { headers = {}, delay_ms = () => 0 } = {}) {
-  const requests = [];
-  const server = createServer(async (request, response) => {
+export function filesOf(folder, { headers = {}, delay_ms = () => 0, on_path = () => {} } = {}) {
+  return async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
-    requests.push(path);
+    on_path(path);
     const file = join(folder, normalize(path.endsWith('/') ? `${path}index.html` : path));
     const found = file.startsWith(folder + sep) ? await stat(file).catch(() => null) : null;
     const common = { 'Cache-Control': 'no-store', 'Accept-Ranges': 'bytes', ...headers };
@@ -53,7 +53,16 @@ export async function serve(folder, { headers = {}, delay_ms = () => 0 } = {}) {
       stream.on('error', () => response.destroy());
       stream.pipe(response);
     }
-  });
+  };
+}
+
+/**
+ * A server for one folder: {@link filesOf}.
+ * @returns {Promise<{url: string, requests: string[], close: () => Promise<void>}>}
+ */
+export async function serve(folder, options = {}) {
+  const requests = [];
+  const server = createServer(filesOf(folder, { ...options, on_path: (path) => requests.push(path) }));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,

@@ -11,6 +11,9 @@ const SLOW_STEP_MS = 500;
 /** Visual tokens of a picture, and numbers of each. */
 const IMAGE_TOKENS = 16;
 const MOST_PICTURES = 8;
+const EMBEDDINGS = 'model.embed_tokens.weight';
+/** Of a row of the embeddings. */
+const ROW_BYTES = 64;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const fail = (code, message) => {
@@ -36,6 +39,10 @@ export class Engine {
   #device;
   #scope;
   #context;
+  #name = 'stand-in';
+  /** Of a converted model, of which it reads while it answers. */
+  #files = null;
+  #manifest = null;
   /** By key: name, info, and the passes that no answer has told yet. */
   #pictures = new Map();
 
@@ -52,7 +59,9 @@ export class Engine {
       on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
       await pause(step_ms);
     }
-    return new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null, context);
+    const engine = new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null, context);
+    if (url.includes('named')) engine.#name = decodeURIComponent(url);
+    return engine;
   }
 
   /** Reads every file of a converted model; the device is then called after what was read. */
@@ -62,16 +71,34 @@ export class Engine {
       for (const file of ['config.json', 'model.safetensors']) await files.read(file, 0, await files.size(file));
       return Engine.load('', device, context, on_event, stop);
     }
-    const whole = async (file) => files.read(file, 0, await files.size(file));
+    const manifest = JSON.parse(new TextDecoder().decode(await files.read('manifest.json', 0, await files.size('manifest.json'))));
+    const engine = new Engine('', 5, null, context);
+    [engine.#files, engine.#manifest] = [files, manifest];
+    engine.#device = `read ${await engine.#readAll(stop)}`;
+    return engine;
+  }
+
+  /** The beginning of the hash of everything. */
+  async #readAll(stop) {
+    const whole = async (file) => this.#files.read(file, 0, await this.#files.size(file));
     const read = [await whole('manifest.json')];
-    const manifest = JSON.parse(new TextDecoder().decode(read[0]));
-    for (const { file } of [...manifest.files, ...manifest.shards]) {
+    for (const { file } of [...this.#manifest.files, ...this.#manifest.shards]) {
       if (stop.stopped) fail('stopped', 'stopped');
       read.push(await whole(file));
     }
+    if (!crypto.subtle) return 'without a hash'; // an insecure origin
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await new Blob(read).arrayBuffer()));
-    const hash = Array.from(digest.slice(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return new Engine(`read ${hash}`, 5, null, context);
+    return Array.from(digest.slice(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+
+  /** As the engine does for each token of a question, and of its answer: one character is a token here. */
+  async #readRows(text) {
+    const pieces = this.#manifest?.tensors?.[EMBEDDINGS]?.pieces ?? [];
+    const rows = pieces.flatMap(({ shard, offset, rows }) => Array.from({ length: rows }, (_, row) => [this.#manifest.shards[shard].file, offset + row * ROW_BYTES]));
+    for (const character of rows.length > 0 ? text : '') {
+      const [file, start] = rows[character.charCodeAt(0) % rows.length];
+      await this.#files.read(file, start, start + ROW_BYTES);
+    }
   }
 
   constructor(device, step_ms, scope, context) {
@@ -84,7 +111,7 @@ export class Engine {
 
   info() {
     return {
-      name: 'stand-in',
+      name: this.#name,
       device: this.#device,
       parameters: 1_234_567,
       weights_bytes: 9_600_000,
@@ -139,13 +166,16 @@ export class Engine {
     if (question.includes('lost card')) fail('device-lost', 'the graphics device was lost (reset)');
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
-    const pieces = this.#words(question, options, held, before).match(/\S+\s*/g);
+    await this.#readRows(question);
+    const words = question.includes('read again') ? `read ${await this.#readAll(stop)}` : this.#words(question, options, held, before);
+    const pieces = words.match(/\S+\s*/g);
     const most = options.max_new_tokens ?? Infinity;
     const slow = question.includes('slow');
     let tokens = begun.length;
     let stop_reason = 'stop';
     for (const [at, piece] of pieces.entries()) {
       if (at < begun.length) continue;
+      await this.#readRows(piece);
       await pause(slow ? 60 : 2);
       if (stop.stopped || tokens >= most) {
         stop_reason = stop.stopped ? 'stopped' : 'length';
