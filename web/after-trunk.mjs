@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { cp, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nameKeptFiles } from './kept-files.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const staging = process.env.TRUNK_STAGING_DIR;
@@ -22,3 +23,4 @@ await cp(join(HERE, 'dist'), join(staging, 'inf-llava'), { recursive: true });
 for (const name of await readdir(staging)) {
   if (/^inf-llava(_bg)?\.(js|wasm|d\.ts|wasm\.d\.ts)$/.test(name) || name === 'snippets') await rm(join(staging, name), { recursive: true });
 }
+await nameKeptFiles(staging);

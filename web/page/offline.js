@@ -1,6 +1,10 @@
 /** Makes the page work without a network from its second visit on. */
 
 const WORKER = new URL('../service-worker.js', import.meta.url).href;
+/** The next app on this port would find itself under the page's worker. */
+const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
+/** Of this page's worker, and of what it was in earlier versions. */
+const CACHES = /^inf-llava-(page-|shell$)/;
 
 /** The page's own policy for its own worker; the element has one of its own. */
 const policy = globalThis.trustedTypes?.createPolicy('inf-llava-page', {
@@ -10,37 +14,37 @@ const policy = globalThis.trustedTypes?.createPolicy('inf-llava-page', {
   },
 });
 
-/** Longer than this the page does not wait: it works without. */
-const PATIENCE_MS = 1000;
-
 /**
- * Done when what is fetched from now on is kept for a visit without a network, or when that cannot be had soon.
- * @param {Promise<unknown>} fetched  when the page has all that it is made of
+ * Keeps the page's own files for a visit without a network, once it has them all; not on loopback.
+ * @param {Promise<unknown>} ready  when the page is at rest
  */
-export function workOffline(fetched) {
+export async function workOffline(ready) {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return; // no HTTPS, or a browser without it
-  // Storage may be blocked, or the site lack the file.
-  const controlled = control(serviceWorker, fetched).catch(() => {});
-  return Promise.race([controlled, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+  try {
+    if (LOOPBACK.test(location.hostname)) {
+      await forget(serviceWorker);
+      return;
+    }
+    await ready;
+    await serviceWorker.register(policy?.createScriptURL(WORKER) ?? WORKER);
+    (await serviceWorker.ready).active?.postMessage('keep');
+  } catch {
+    // Storage may be blocked, or the site lack the file: the page works with its network.
+  }
 }
 
-/** @param {ServiceWorkerContainer} container @param {Promise<unknown>} fetched */
-async function control(container, fetched) {
-  const first = !container.controller;
-  const controlled = new Promise((resolve) => container.addEventListener('controllerchange', resolve, { once: true }));
-  const registration = await container.register(policy?.createScriptURL(WORKER) ?? WORKER);
-  if (!first) return;
-  // A page that was loaded past its caches is never controlled.
-  if (!registration.active) await controlled;
-  await fetched;
-  const worker = registration.active ?? container.controller;
-  worker?.postMessage({ files: files() });
-}
-
-/** What the page was made of before anything was kept. The browser does not count the icon. */
-function files() {
-  const fetched = performance.getEntriesByType('resource').map(({ name }) => name);
-  const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel="icon"]'));
-  return [location.href, icon.href, ...fetched];
+/**
+ * Takes away what an earlier version registered here. Its worker goes on with the pages that it controls, and would go
+ * on keeping what they fetch: the newer one, which removes itself and what was kept, has to take its place first.
+ * @param {ServiceWorkerContainer} container
+ */
+async function forget(container) {
+  for (const registration of await container.getRegistrations()) {
+    const { scriptURL } = registration.active ?? registration.waiting ?? registration.installing ?? {};
+    if (scriptURL !== WORKER) continue;
+    const newer = await registration.update().catch(() => null);
+    if (!newer?.installing && !newer?.waiting) await registration.unregister();
+  }
+  for (const name of await caches.keys()) if (CACHES.test(name)) await caches.delete(name);
 }

@@ -19,7 +19,6 @@ document.getElementById('show-full-model').addEventListener('click', () => {
   help.scrollIntoView({ block: 'nearest' });
 });
 
-const defined = import('../inf-llava/define.js');
-// What is fetched from then on is kept for a visit without a network.
-await Promise.all([defined, workOffline(defined)]);
+workOffline(new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true })));
+await import('../inf-llava/define.js');
 chat.load();

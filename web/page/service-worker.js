@@ -1,69 +1,120 @@
 /**
- * The page without a network. What came from the page's own site is answered from there, and where the network fails
- * from a cache of what came before. Models that the browser keeps are no part of it: they have a place of their own.
+ * The page without a network. A worker like this one controls its whole origin, where other apps may live, too; on
+ * loopback even the next one that somebody starts on the same port. So it keeps and answers nothing but the files of
+ * this page, which the build names below with their hashes; and on loopback it goes away. A model has a place of its own.
+ *
+ * The network is asked first. Files are kept in one go, each after its hash was checked; only when all of a version are
+ * there does the version before go.
  */
 
-const CACHE = 'inf-llava-shell';
-/** Beyond this a file is no part of a page. */
-const LARGEST_BYTES = 64 * 2 ** 20;
+/** Paths below this worker's folder ('': the page itself), with the SHA-256 of what is there. `web/kept-files.mjs` writes it. */
+const FILES = {};
+/** Changes with every file. */
+const VERSION = 'none';
 
-self.addEventListener('install', () => self.skipWaiting());
-self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+const PREFIX = 'inf-llava-page-';
+const CACHE = `${PREFIX}${VERSION}`;
+/** An earlier version of this worker kept in it whatever came from its origin. */
+const EARLIER_CACHE = 'inf-llava-shell';
+const SCOPE = self.registration.scope;
+const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** The page names the files that it had before it had this worker. */
-self.addEventListener('message', (event) => {
-  const urls = [].concat(event.data.files).filter((url) => isOwn(new URL(url)));
-  event.waitUntil(Promise.all(urls.map((url) => fetchAndStore(new Request(url)).catch(() => {}))));
+self.addEventListener('install', (event) => {
+  self.skipWaiting();
+  if (!isLoopback()) event.waitUntil(keep());
 });
 
-self.addEventListener('fetch', (event) => {
-  const { request } = event;
-  const whole = request.method === 'GET' && !request.headers.has('Range');
-  if (!whole || request.cache === 'no-store' || !isOwn(new URL(request.url))) return;
-  event.respondWith(answer(event));
+self.addEventListener('activate', (event) => {
+  event.waitUntil(isLoopback() ? goAway() : Promise.all([caches.delete(EARLIER_CACHE), self.clients.claim()]));
 });
 
-const isOwn = (url) => url.href.startsWith(self.registration.scope);
+if (!isLoopback()) {
+  // What was removed, or did not come, is kept with the next visit.
+  self.addEventListener('message', (event) => event.data === 'keep' && event.waitUntil(keep()));
+  self.addEventListener('fetch', (event) => {
+    const url = keyOf(event.request);
+    if (url) event.respondWith(answer(event.request, url));
+  });
+}
 
-async function answer(event) {
+function isLoopback() {
+  return LOOPBACK.test(self.location.hostname);
+}
+
+async function goAway() {
+  for (const name of await caches.keys()) if (isOurs(name)) await caches.delete(name);
+  await self.registration.unregister();
+}
+
+const isOurs = (name) => name === EARLIER_CACHE || name.startsWith(PREFIX);
+
+/** Under which address a file of this page is kept; null for everything else. */
+function keyOf({ url, method, mode, cache, headers }) {
+  if (method !== 'GET' || cache === 'no-store' || headers.has('Range') || !url.startsWith(SCOPE)) return null;
+  const { search } = new URL(url);
+  const path = url.slice(SCOPE.length).replace(/[?#].*$/s, '');
+  // The page is one file, whatever model its address names. Only a visit asks for it.
+  const is_page = (path === '' || path === 'index.html') && mode === 'navigate';
+  if (is_page) return SCOPE;
+  return path && !search && Object.hasOwn(FILES, path) ? url.replace(/#.*$/s, '') : null;
+}
+
+async function answer(request, url) {
   try {
-    return await fetchAndStore(event.request, event);
+    return await fetch(request);
   } catch (error) {
-    const kept = await caches.match(key(event.request), { ignoreVary: true });
+    const kept = (await (await caches.open(CACHE)).match(url)) ?? (await olderOf(url));
     if (kept) return kept;
     throw error;
   }
 }
 
-/** The page is one file, whatever model its address names. */
-function key(request) {
-  const url = new URL(request.url);
-  url.pathname = url.pathname.replace(/\/index\.html$/, '/');
-  if (url.pathname.endsWith('/')) url.search = '';
-  url.hash = '';
-  return url.href;
-}
-
-/** @param {Request} request @param {FetchEvent} [event]  which goes on until the file is stored */
-async function fetchAndStore(request, event) {
-  const response = await fetch(request);
-  if (response.status === 200) {
-    const stored = store(key(request), response.clone());
-    if (event) event.waitUntil(stored);
-    else await stored;
+/** Where a version was not kept whole, the one before it still is. */
+async function olderOf(url) {
+  for (const name of await caches.keys()) {
+    const kept = name.startsWith(PREFIX) && (await (await caches.open(name)).match(url));
+    if (kept) return kept;
   }
-  return response;
+  return undefined;
 }
 
-async function store(url, response) {
+async function keep() {
   try {
     const cache = await caches.open(CACHE);
-    const tag = response.headers.get('ETag');
-    const known = tag && (await cache.match(url))?.headers.get('ETag') === tag;
-    const bytes = Number(response.headers.get('Content-Length') ?? 0);
-    if (known || bytes > LARGEST_BYTES) await response.body?.cancel();
-    else await cache.put(url, response);
+    let whole = true;
+    for (const [path, sha256] of Object.entries(FILES)) {
+      const url = new URL(path, SCOPE).href;
+      if (await cache.match(url)) continue;
+      const response = await fetched(url, sha256);
+      if (response) await cache.put(url, response);
+      else whole = false;
+    }
+    if (!whole) return;
+    for (const name of await caches.keys()) if (isOurs(name) && name !== CACHE) await caches.delete(name);
   } catch {
-    // No room: the page goes on, and needs its network the next time.
+    // No room, or no network: the page goes on, and needs its network the next time.
   }
+}
+
+/** A file as this version has it; null where the site has another, or says that it must not be kept. */
+async function fetched(url, sha256) {
+  // What the browser has of an earlier visit may be older than this.
+  for (const cache of ['default', 'reload']) {
+    const response = await fetch(url, { cache, redirect: 'error' });
+    if (response.status !== 200 || /no-store/i.test(response.headers.get('Cache-Control') ?? '')) {
+      await response.body?.cancel();
+      return null;
+    }
+    const bytes = await response.arrayBuffer();
+    if ((await hashOf(bytes)) !== sha256) continue;
+    const headers = new Headers(response.headers);
+    for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name); // of how it travelled
+    return new Response(bytes, { headers });
+  }
+  return null;
+}
+
+async function hashOf(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
+import { nameKeptFiles } from '../kept-files.mjs';
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
 /** WebGPU without a graphics card. */
-const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+export const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 /** No requests of the browser's own. */
 const CHROMIUM_ARGUMENTS = [
   '--no-sandbox',
@@ -56,6 +57,7 @@ export async function assembleWithMock() {
   for (const name of ['page.css', 'icon.svg', 'service-worker.js']) await cp(join(REPOSITORY, 'web/page', name), join(folder, name));
   await cp(join(REPOSITORY, 'web/page'), join(folder, 'page'), { recursive: true });
   await buildWithMock(join(folder, 'inf-llava'));
+  await nameKeptFiles(folder);
   // A page that has nothing, for what is tried without the demo page.
   await writeFile(join(folder, 'blank.html'), '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>blank</title>');
   // A model that knows drawings only, beside the default one; both with the samples as they are shipped.

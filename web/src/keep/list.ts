@@ -1,38 +1,59 @@
 /** What the browser keeps for this site. Runs on the page as well as in a worker. */
 
 import { MANIFEST_FILE } from './manifest.js';
-import { MODELS, PICTURES, canKeep, fileIn, folderNamed } from './root.js';
+import { MODELS, PICTURES, canKeep, fileIn, folderNamed, removeModel } from './root.js';
 
-/** A model, or (`kind: 'pictures'`) the features of pictures that were asked about. */
+/**
+ * A model; (`pictures`) the features of pictures that were asked about, from which much of a picture can be told;
+ * (`page`) the files of a page that works without a network; (`adapters`) what was measured of graphics cards.
+ */
 export interface KeptEntry {
   id: string;
-  kind: 'model' | 'pictures';
+  kind: 'model' | 'pictures' | 'page' | 'adapters';
   name: string;
   bytes: number;
-  /** Of pictures. */
+  /** Of all but models. */
   count?: number;
 }
 
 const PICTURES_ID = 'pictures';
+/** Caches by their names; the service worker's had another one once. */
+const CACHES = { page: /^inf-llava-(page|shell)/, adapters: /^inf-llava-adapters$/ };
 
 export async function listKept(): Promise<KeptEntry[]> {
-  if (!canKeep()) return [];
   const kept: KeptEntry[] = [];
-  for await (const [id, directory] of (await folderNamed(MODELS)).entries()) {
-    if (directory.kind !== 'directory') continue;
-    const { bytes } = await measure(directory as FileSystemDirectoryHandle);
-    kept.push({ id, kind: 'model', name: await nameOf(directory as FileSystemDirectoryHandle), bytes });
+  if (canKeep()) {
+    for await (const [id, directory] of (await folderNamed(MODELS)).entries()) {
+      if (directory.kind !== 'directory') continue;
+      const { bytes } = await measure(directory as FileSystemDirectoryHandle);
+      kept.push({ id, kind: 'model', name: await nameOf(directory as FileSystemDirectoryHandle), bytes });
+    }
+    const pictures = await measure(await folderNamed(PICTURES));
+    if (pictures.count > 0) kept.push({ id: PICTURES_ID, kind: 'pictures', name: '', ...pictures });
   }
-  const pictures = await measure(await folderNamed(PICTURES));
-  if (pictures.count > 0) kept.push({ id: PICTURES_ID, kind: 'pictures', name: '', ...pictures });
+  for (const id of ['page', 'adapters'] as const) {
+    let [count, bytes] = [0, 0];
+    for (const name of await cachesOf(id)) {
+      const cache = await caches.open(name);
+      for (const request of await cache.keys()) {
+        count += 1;
+        bytes += (await (await cache.match(request))?.blob())?.size ?? 0;
+      }
+    }
+    if (count > 0) kept.push({ id, kind: id, name: '', count, bytes });
+  }
   return kept;
 }
 
 /** @throws a DOMException where a tab is writing it */
 export async function removeKept(id: string): Promise<void> {
-  if (id === PICTURES_ID) await (await navigator.storage.getDirectory()).removeEntry(PICTURES, { recursive: true });
-  else await (await folderNamed(MODELS)).removeEntry(id, { recursive: true });
+  if (id === 'page' || id === 'adapters') for (const name of await cachesOf(id)) await caches.delete(name);
+  else if (id === PICTURES_ID) await (await navigator.storage.getDirectory()).removeEntry(PICTURES, { recursive: true });
+  else await removeModel(id);
 }
+
+const cachesOf = async (id: keyof typeof CACHES): Promise<string[]> =>
+  globalThis.caches ? (await caches.keys().catch(() => [])).filter((name) => CACHES[id].test(name)) : [];
 
 async function measure(directory: FileSystemDirectoryHandle): Promise<{ count: number; bytes: number }> {
   let [count, bytes] = [0, 0];

@@ -114,10 +114,16 @@ export const ar: Strings = {
     [isolated(info.name), `${compact(info.parameters)} معامل`, bytes(info.weights_bytes), `السياق: ${tokens(info.context_tokens)}`].join(' · '),
   kept: 'المحفوظ في هذا المتصفح',
   keptNothing: 'لا شيء محفوظ في هذا المتصفح.',
-  keptEntry({ kind, name, bytes: kept, count: n }) {
+  keptEntry({ kind, name, bytes: kept, count: n = 0 }) {
     const one = 'صورة كما يراها النموذج';
     const forms = { zero: one, one, two: 'صورتان كما يراهما النموذج', few: 'صور كما يراها النموذج', many: one, other: one };
-    return `${kind === 'pictures' ? plural(n ?? 0, forms) : name ? isolated(name) : 'تنزيل غير مكتمل'} · ${bytes(kept)}`;
+    const text = {
+      model: name ? isolated(name) : 'تنزيل غير مكتمل',
+      pictures: plural(n, forms),
+      page: 'هذه الصفحة، لاستعمالها بلا شبكة',
+      adapters: 'ما قيس من بطاقة الرسوميات',
+    };
+    return `${text[kind]} · ${bytes(kept)}`;
   },
   remove: 'حذف',
   removed: 'تم الحذف',

@@ -105,9 +105,15 @@ export const de: Strings = {
     [info.name, `${compact(info.parameters)} Parameter`, bytes(info.weights_bytes), `${tokens(info.context_tokens)} Kontext`].join(' · '),
   kept: 'In diesem Browser gespeichert',
   keptNothing: 'In diesem Browser ist nichts gespeichert.',
-  keptEntry({ kind, name, bytes: size, count: n }) {
+  keptEntry({ kind, name, bytes: size, count: n = 0 }) {
     const forms = { one: 'Bild, wie das Modell es sieht', other: 'Bilder, wie das Modell sie sieht' };
-    return `${kind === 'pictures' ? plural(n ?? 0, forms) : name || 'unvollständiger Download'} · ${bytes(size)}`;
+    const text = {
+      model: name || 'unvollständiger Download',
+      pictures: plural(n, forms),
+      page: 'diese Seite, für Besuche ohne Netz',
+      adapters: 'was an der Grafikkarte gemessen wurde',
+    };
+    return `${text[kind]} · ${bytes(size)}`;
   },
   remove: 'Löschen',
   removed: 'Gelöscht',

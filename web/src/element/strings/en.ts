@@ -101,8 +101,16 @@ export const en: Strings = {
     [info.name, `${compact(info.parameters)} parameters`, bytes(info.weights_bytes), `${count(info.context_tokens)} tokens of context`].join(' · '),
   kept: 'Kept in this browser',
   keptNothing: 'Nothing is kept in this browser.',
-  keptEntry: ({ kind, name, bytes: size, count: n }) =>
-    `${kind === 'pictures' ? plural(n ?? 0, { one: 'picture as the model sees it', other: 'pictures as the model sees them' }) : name || 'unfinished download'} · ${bytes(size)}`,
+  keptEntry({ kind, name, bytes: size, count: n = 0 }) {
+    const forms = { one: 'picture as the model sees it', other: 'pictures as the model sees them' };
+    const text = {
+      model: name || 'unfinished download',
+      pictures: plural(n, forms),
+      page: 'this page, to be used without a network',
+      adapters: 'what was measured of the graphics card',
+    };
+    return `${text[kind]} · ${bytes(size)}`;
+  },
   remove: 'Delete',
   removed: 'Deleted',
   noModelFolder: 'There is no manifest.json or config.json in that folder: it is no model’s.',
