@@ -18,7 +18,7 @@ import { Runner } from './runner.js';
 import type { Strings } from './strings/index.js';
 import { previewOf } from './view/preview.js';
 import type { PictureFacts, ShownPicture } from './view/picture.js';
-import type { TurnView } from './view/turn.js';
+import { needMarkdown, type TurnView } from './view/turn.js';
 import type { View } from './view/view.js';
 
 interface Held {
@@ -73,6 +73,7 @@ export class Controller {
     this.#runner = new Runner(view, strings, emit, {
       on_another: () => this.#forgetAll(),
       on_info: ({ scope }) => {
+        needMarkdown().catch(() => {}); // answers are plain text then
         this.#offers.setScope(scope);
         // A picture that was chosen while there was no model.
         if (this.#wanted && !this.#reading && this.#held?.picture !== this.#wanted) this.#read(this.#wanted);

@@ -2,9 +2,10 @@
 
 import type { Chat } from '../api/chat.js';
 import type { LoadOptions, Model } from '../api/model.js';
-import { openPicture, type ImageInput } from '../api/picture.js';
+import { MOST_FILE_BYTES, openPicture, type ImageInput } from '../api/picture.js';
 import type { Transcript } from '../api/transcript.js';
 import { storage } from '../api/storage.js';
+import { counted } from '../keep/counted.js';
 import type { Device } from '../engine/protocol.js';
 import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
@@ -42,7 +43,7 @@ let sheet: CSSStyleSheet | null = null;
  * @attr {number} max-new-tokens - Of an answer to begin with.
  * @attr {number} seed - The same seed gives the same answer.
  * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page are the element's, and Escape stops it from anywhere.
- * @attr {boolean} no-keep - Downloads are not kept for the next visit.
+ * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor what the model made of pictures.
  * @attr {string} wasm-url - Where the engine's wasm is, if not beside the script.
  * @attr {string} worker-url - Where the engine's worker is, if not beside the script.
  *
@@ -355,7 +356,8 @@ export class InfLlavaChat extends Base {
     try {
       const response = await fetch(src, { referrerPolicy: 'no-referrer' });
       if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-      await this.#controller?.choosePicture([new File([await response.blob()], decodeURIComponent(name))]);
+      const bytes = await counted(response, MOST_FILE_BYTES, src);
+      await this.#controller?.choosePicture([new File([bytes], decodeURIComponent(name))]);
     } catch (error) {
       this.#view?.picture_notice.show({ title: this.#texts.failure.picture, message: `${src}: ${(error as Error).message}` });
     }

@@ -4,7 +4,7 @@
  * longest ago go first.
  */
 
-import { PICTURES, canKeep, fileIn, folderNamed } from '../keep/root.js';
+import { PICTURES, canKeep, featuresId, fileIn, folderNamed } from '../keep/root.js';
 import type { PictureInfo } from './protocol.js';
 
 const MOST_PICTURES = 64;
@@ -16,14 +16,11 @@ export interface KeptFeatures {
   features: Float32Array;
 }
 
-/** @param identity  of the model; features of another are of no use */
-const nameOf = (identity: string, key: string) => `${identity.slice(0, 16)}-${key.slice(0, 48)}`;
-
-/** None where nothing is kept, or nothing that can be used. */
+/** @param identity  of the model; features of another are of no use. None where nothing is kept, or nothing that can be used. */
 export async function recallFeatures(identity: string, key: string): Promise<KeptFeatures | null> {
   if (!canKeep()) return null;
   try {
-    const file = await fileIn(await folderNamed(PICTURES), nameOf(identity, key));
+    const file = await fileIn(await folderNamed(PICTURES), featuresId(identity, key));
     if (!file || file.size > MOST_BYTES) return null;
     const bytes = await file.arrayBuffer();
     const header_bytes = new DataView(bytes).getUint32(0, true);
@@ -50,7 +47,7 @@ export async function keepFeatures(identity: string, key: string, { info, featur
     new DataView(bytes.buffer).setUint32(0, header.length, true);
     bytes.set(header, 4);
     bytes.set(new Uint8Array(features.buffer, features.byteOffset, features.byteLength), start);
-    const handle = await directory.getFileHandle(nameOf(identity, key), { create: true });
+    const handle = await directory.getFileHandle(featuresId(identity, key), { create: true });
     const access = await handle.createSyncAccessHandle();
     try {
       access.truncate(0);

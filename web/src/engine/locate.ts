@@ -1,12 +1,14 @@
 /** From where a model is said to be to the files that the engine reads. */
 
+import { ask, counted } from '../keep/counted.js';
 import { failure, sha256Of, STOPPED, type HashedModel, type ModelFiles } from '../keep/files.js';
 import { KeptFolder } from '../keep/folder.js';
 import { keep, type KeepOptions } from '../keep/keep.js';
-import { MANIFEST_FILE, parseManifest } from '../keep/manifest.js';
+import { MANIFEST_FILE, MOST_MANIFEST_BYTES, parseManifest, type Manifest } from '../keep/manifest.js';
 import { picked } from '../keep/picked.js';
 import { unreachable } from '../keep/reach.js';
-import { canKeep } from '../keep/root.js';
+import { canKeep, folderId } from '../keep/root.js';
+import { keptManifest } from '../keep/versions.js';
 import type { ModelPlace, Pack } from './protocol.js';
 
 export interface Located {
@@ -29,6 +31,17 @@ export async function locate(place: ModelPlace, options: LocateOptions): Promise
   return fromServer(place.url, options);
 }
 
+/** Keeps it where that can be and is wanted; a folder that comes to nothing is let go. */
+async function held(model: HashedModel, options: LocateOptions): Promise<ModelFiles> {
+  const folder = options.keep && canKeep() ? await KeptFolder.use(model.id) : null;
+  try {
+    return await keep(model, folder, options);
+  } catch (error) {
+    folder?.release();
+    throw error;
+  }
+}
+
 async function fromDisk(list: File[], name: string): Promise<Located> {
   const files = picked(list);
   const size = await files.size(MANIFEST_FILE);
@@ -41,11 +54,12 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const { name, license, sha256 } = pack;
   const whole = { file: 'model.pack', bytes: pack.bytes, sha256 };
   const address = () => new URL(pack.url);
-  const model: HashedModel = { id: sha256.slice(0, 32), identity: sha256, name, license, manifest: null, files: [whole], address };
-  const folder = options.keep && canKeep() ? await KeptFolder.open(model.id) : null;
-  const inner = await keep(model, folder, options);
+  const [id, origin] = [folderId('pack', sha256), sha256.slice(0, 32)];
+  const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], read_later: [], address };
+  const inner = await held(model, options);
   const range = (file: string) => (Object.hasOwn(pack.files, file) ? pack.files[file] : undefined);
   const files: ModelFiles = {
+    ...inner,
     async size(file) {
       const found = range(file);
       return found && found[1] - found[0];
@@ -60,17 +74,19 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
 }
 
 async function fromServer(url: string, options: LocateOptions): Promise<Located> {
-  // A checkpoint has a config.json; a converted model has it in its manifest.
-  const request = { signal: options.signal, credentials: 'omit', referrerPolicy: 'no-referrer' } as const;
-  const has_config = await fetch(new URL('config.json', url), request)
-    // What is read is kept for a visit without a network.
-    .then((response) => response.text().then(() => response.ok))
+  const { signal } = options;
+  // A checkpoint has a config.json, which the engine reads by itself; a converted model has it in its manifest.
+  const has_config = await ask(new URL('config.json', url), { signal })
+    .then((response) => {
+      response.body?.cancel().catch(() => {});
+      return response.ok;
+    })
     .catch(() => false);
-  if (options.signal.aborted) throw STOPPED;
+  if (signal.aborted) throw STOPPED;
   if (has_config) return { files: null, name: url, identity: null };
-  const id = canKeep() ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
-  const folder = options.keep && canKeep() ? await KeptFolder.open(id) : null;
-  const manifest = await findManifest(url, folder, options.signal);
+  // Where the browser hashes nothing, it keeps nothing either.
+  const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
+  const manifest = await findManifest(url, options.keep && canKeep() ? origin : null, signal);
   // Nothing there: the engine says what it misses.
   if (!manifest) return { files: null, name: url, identity: null };
   const identity = globalThis.crypto?.subtle ? await sha256Of(manifest.bytes) : null;
@@ -79,24 +95,26 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
     found.search = `sha256=${sha256}`; // lets a server say that it never changes
     return found;
   };
-  const { name, license, files, bytes } = manifest;
-  const model: HashedModel = { id, identity: identity ?? '', name, license, manifest: bytes, files, address };
-  return { files: await keep(model, folder, options), name: url, identity };
+  const { name, license, files, read_later, bytes } = manifest;
+  const model: HashedModel = { id: folderId('manifest', identity ?? ''), origin, identity: identity ?? '', name, license, manifest: bytes, files, read_later, address };
+  return { files: await held(model, options), name: url, identity };
 }
 
-/** The server's manifest; the kept one where there is no server to be reached. */
-async function findManifest(url: string, folder: KeptFolder | null, signal: AbortSignal) {
+/** The server's manifest; the kept one where there is no server to be reached. @param origin  null: nothing is kept */
+async function findManifest(url: string, origin: string | null, signal: AbortSignal): Promise<Manifest | null> {
   const address = new URL(MANIFEST_FILE, url);
   let response;
   try {
-    response = await fetch(address, { signal, credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-cache' });
-    if (response.ok) return parseManifest(new Uint8Array(await response.arrayBuffer()));
-  } catch (error) {
+    response = await ask(address, { signal, cache: 'no-cache' });
+  } catch {
     if (signal.aborted) throw STOPPED;
-    if ((error as { code?: unknown }).code === 'manifest') throw error;
-    const size = (await folder?.size(MANIFEST_FILE)) ?? 0;
-    if (folder && size > 0) return parseManifest(await folder.read(MANIFEST_FILE, 0, size));
+    const kept = origin && (await keptManifest(origin));
+    if (kept) return kept;
     throw await unreachable(address);
+  }
+  if (response.ok) {
+    const bytes = await counted(response, MOST_MANIFEST_BYTES, address);
+    return parseManifest(bytes);
   }
   if ([404, 410].includes(response.status)) return null;
   throw failure('network', `${address}: HTTP status ${response.status}`);

@@ -5,6 +5,7 @@
  * other hosts; of the answers that `samples.json` expects nothing is read.
  */
 
+import { ask, counted } from '../keep/counted.js';
 import type { SamplePicture } from './protocol.js';
 
 const LIST_FILE = 'samples.json';
@@ -57,21 +58,8 @@ function line(text: unknown): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** A file longer than `most` bytes is refused without reading on. */
 async function read(url: URL, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(url, { credentials: 'omit', referrerPolicy: 'no-referrer' });
+  const response = await ask(url);
   if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for (const reader = response.body!.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > most) {
-      await reader.cancel();
-      throw new Error('too large');
-    }
-    parts.push(value);
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  return counted(response, most, url);
 }

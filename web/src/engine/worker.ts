@@ -4,7 +4,7 @@
  */
 
 import init, * as bindings from 'inf-llava-bindings';
-import { failure, STOPPED } from '../keep/files.js';
+import { failure, STOPPED, type ModelFiles } from '../keep/files.js';
 import { keepFeatures, recallFeatures } from './features.js';
 import { locate } from './locate.js';
 import { readSamples } from './samples.js';
@@ -26,6 +26,8 @@ let instantiated: Promise<void> | null = null;
 /** The loaded model, and what changes with its bytes. */
 let engine: bindings.Engine | null = null;
 let identity: string | null = null;
+/** What it reads from; null: it does so by itself. */
+let files: ModelFiles | null = null;
 /** Every command that has not been answered. */
 const pending = new Map<number, Pending>();
 let queue = Promise.resolve();
@@ -81,9 +83,9 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
     case 'read_picture':
       return readPicture(args, emit, state);
     case 'reply':
-      return withStop(state, (stop) => loaded().reply(args, emit, stop));
+      return withStop(state, async (stop) => (await whole()).reply(args, emit, stop));
     case 'attention':
-      return loaded().attention(args);
+      return whole().then((running) => running.attention(args));
     case 'enhancement_attention':
       return withStop(state, (stop) => loaded().enhancement_attention(args.name, args.bytes, emit, stop));
   }
@@ -92,6 +94,13 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
 function loaded(): bindings.Engine {
   if (!engine) throw failure('not-running', 'no model is loaded');
   return engine;
+}
+
+/** The engine, if what it reads while it answers is still what was loaded. */
+async function whole(): Promise<bindings.Engine> {
+  const running = loaded();
+  await files?.check?.();
+  return running;
 }
 
 /** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
@@ -106,14 +115,24 @@ async function load({ place, wasm_url, device, context, consent, keep }: LoadCom
   await instantiated;
   engine?.free();
   engine = null;
+  files?.release?.();
   const located = await locate(place, { consent, keep, emit, signal });
-  const { files, name } = located;
-  engine = await withStop(state, (stop) =>
-    files
-      ? bindings.Engine.load_files(files, name, device, context, emit, stop)
-      : bindings.Engine.load(name, device, context, emit, stop),
-  );
-  identity = located.identity;
+  const { name } = located;
+  const read_from = (files = located.files);
+  try {
+    engine = await withStop(state, (stop) =>
+      read_from
+        ? bindings.Engine.load_files(read_from, name, device, context, emit, stop)
+        : bindings.Engine.load(name, device, context, emit, stop),
+    );
+  } catch (error) {
+    read_from?.release?.();
+    throw error;
+  }
+  // Nothing that depends on a picture or a question may be asked of a host.
+  read_from?.seal?.();
+  // Who wants nothing kept wants no features of pictures kept either.
+  identity = keep ? located.identity : null;
   return engine.info();
 }
 

@@ -1,5 +1,6 @@
 /** One file from a server into the kept folder: goes on where it was cut off, and counts for nothing until its hash is right. */
 
+import { ask } from './counted.js';
 import { failure, sha256Of, STOPPED, type HashedFile } from './files.js';
 import type { KeptFolder } from './folder.js';
 import type { PlainError } from '../engine/protocol.js';
@@ -64,10 +65,8 @@ async function attempt(
 ): Promise<Trouble | null> {
   let response;
   try {
-    response = await fetch(url, {
+    response = await ask(url, {
       headers: start > 0 ? { Range: `bytes=${start}-` } : {},
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
       cache: 'no-store', // it is kept here
       signal,
     });
@@ -76,12 +75,11 @@ async function attempt(
   }
   if (response.status === 416 && start > 0) start = -1; // what is there is no beginning of what the server has
   else if (!response.ok) {
-    await response.body?.cancel();
     const code = [404, 410].includes(response.status) ? 'file-missing' : 'network';
     return { error: failure(code, `${url}: HTTP status ${response.status}`), final: response.status < 500 && response.status !== 429 };
   } else if (start > 0 && !continues(response, start)) start = response.status === 206 ? -1 : 0;
   if (start < 0) {
-    await response.body?.cancel();
+    response.body?.cancel().catch(() => {});
     (await folder.append(file.file, 0)).close();
     return null;
   }

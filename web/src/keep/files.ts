@@ -8,8 +8,10 @@ export interface HashedFile {
 
 /** A model whose files can be told right from wrong. */
 export interface HashedModel {
-  /** The folder's name where it is kept. */
+  /** The folder's name where it is kept: see {@link folderId}. */
   id: string;
+  /** Hash of where it comes from. Several versions may come from there, one after another. */
+  origin: string;
   /** Changes with every byte of the model. */
   identity: string;
   name: string;
@@ -18,6 +20,8 @@ export interface HashedModel {
   manifest: Uint8Array<ArrayBuffer> | null;
   /** All others, small ones first. */
   files: HashedFile[];
+  /** Those of them that the engine reads while it answers: the rows of the embeddings, one for each token. */
+  read_later: HashedFile[];
   address(file: HashedFile): URL;
 }
 
@@ -25,6 +29,12 @@ export interface HashedModel {
 export interface ModelFiles {
   size(file: string): Promise<number | undefined>;
   read(file: string, start: number, end: number): Promise<Uint8Array>;
+  /** The model is loaded: from now on nothing may be fetched, since what is read depends on what is asked. */
+  seal?(): void;
+  /** Whether they still are what was loaded. @throws `model-changed` */
+  check?(): Promise<void>;
+  /** They are not needed any more. */
+  release?(): void;
 }
 
 export const totalBytes = (files: readonly HashedFile[]): number => files.reduce((bytes, file) => bytes + file.bytes, 0);

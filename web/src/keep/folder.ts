@@ -1,7 +1,8 @@
 /**
  * A model's files as the browser keeps them. A file is written in place; only a marker beside it, written after its hash
- * was checked, makes it valid. Presence alone says nothing: a tab may have died at any moment. For workers only, which
- * alone may write so.
+ * was checked, makes it valid. Presence alone says nothing: a tab may have died at any moment. The folder is called after
+ * the model's bytes, so what is valid never changes; while a tab uses it, no other takes it away by itself. For workers
+ * only, which alone may write so.
  */
 
 import { failure, type HashedFile } from './files.js';
@@ -17,39 +18,65 @@ interface Writer {
   close(): void;
 }
 
+/** A file that has been read: its handle, and how it was then. */
+interface Opened {
+  handle: FileSystemFileHandle;
+  file: File;
+}
+
+/** Held by every tab that uses a folder. */
+const lockOf = (id: string) => `inf-llava model ${id}`;
+
+/** Runs `work` if no tab uses the folder, and lets none begin to before it is done. @returns whether it ran */
+export async function whileUnused(id: string, work: () => Promise<void>): Promise<boolean> {
+  return navigator.locks.request(lockOf(id), { ifAvailable: true }, async (lock) => {
+    if (lock) await work();
+    return lock !== null;
+  });
+}
+
 export class KeptFolder {
+  readonly id: string;
   readonly #directory: FileSystemDirectoryHandle;
   /** Looked up once: rows of the embeddings are read by the thousand. */
-  readonly #handles = new Map<string, FileSystemFileHandle>();
+  readonly #opened = new Map<string, Opened>();
+  /** Lets other tabs take the folder away. */
+  release = (): void => {};
 
-  private constructor(directory: FileSystemDirectoryHandle) {
+  constructor(id: string, directory: FileSystemDirectoryHandle) {
+    this.id = id;
     this.#directory = directory;
   }
 
-  static async open(id: string): Promise<KeptFolder> {
-    return new KeptFolder(await (await folderNamed(MODELS)).getDirectoryHandle(id, { create: true }));
-  }
-
-  /** Removes what is none of these files: an earlier version of the model. */
-  async removeOthers(names: Iterable<string>): Promise<void> {
-    const known = new Set([NAME_FILE]);
-    for (const name of names) known.add(name).add(marker(name));
-    for await (const name of this.#directory.keys()) {
-      if (known.has(name)) continue;
-      this.#handles.delete(name);
-      await this.#directory.removeEntry(name);
+  /** To be used, until {@link release} or the worker's end. */
+  static async use(id: string): Promise<KeptFolder> {
+    const release = await new Promise<() => void>((resolve, reject) => {
+      navigator.locks.request(lockOf(id), { mode: 'shared' }, () => new Promise<void>((end) => resolve(end))).catch(reject);
+    });
+    try {
+      const folder = new KeptFolder(id, await (await folderNamed(MODELS)).getDirectoryHandle(id, { create: true }));
+      folder.release = release;
+      return folder;
+    } catch (error) {
+      release();
+      throw error;
     }
   }
 
   /** Bytes that are there; 0 if there is no such file. */
   async size(file: string): Promise<number> {
-    return (await this.#file(file))?.size ?? 0;
+    return (await fileIn(this.#directory, file))?.size ?? 0;
+  }
+
+  /** A small file of the folder's own, and when it was written. */
+  async note(file: string): Promise<{ text: string; written: number } | null> {
+    const found = await fileIn(this.#directory, file);
+    return found && { text: await found.text(), written: found.lastModified };
   }
 
   /** Whether it is whole, and was checked. */
   async isValid({ file, bytes, sha256 }: HashedFile): Promise<boolean> {
-    const written = await this.#file(marker(file));
-    return written !== null && (await written.text()) === sha256 && (await this.size(file)) === bytes;
+    return (await this.note(marker(file)))?.text === sha256 && (await this.size(file)) === bytes;
   }
 
   /** Says that a file was checked a moment ago. */
@@ -57,12 +84,24 @@ export class KeptFolder {
     await this.write(marker(file), new TextEncoder().encode(sha256));
   }
 
+  /** @throws `model-changed` where the file is not what it was when it was first read, or is gone */
   async read(file: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-    const found = await this.#file(file);
-    if (!found) throw failure('file-missing', `${file} is not kept any more`);
-    const bytes = new Uint8Array(await found.slice(start, end).arrayBuffer());
-    if (bytes.length !== end - start) throw failure('file-access', `${file} ends ${end - start - bytes.length} bytes early`);
-    return bytes;
+    const opened = this.#opened.get(file) ?? (await this.#open(file));
+    const bytes = await opened.file.slice(start, end).arrayBuffer().catch((error: Error) => {
+      throw changed(file, error.message);
+    });
+    if (bytes.byteLength !== end - start) throw failure('file-access', `${file} ends ${end - start - bytes.byteLength} bytes early`);
+    return new Uint8Array(bytes);
+  }
+
+  /** Looks at every file that has been read. @throws `model-changed` */
+  async check(): Promise<void> {
+    for (const [name, { handle, file }] of this.#opened) {
+      const now = await handle.getFile().catch(() => null);
+      if (!now) throw changed(name, 'it was removed');
+      if (now.size !== file.size) throw changed(name, `it has ${now.size} bytes and had ${file.size}`);
+      if (now.lastModified !== file.lastModified) throw changed(name, 'it was written anew');
+    }
   }
 
   async write(file: string, bytes: Uint8Array): Promise<void> {
@@ -76,6 +115,7 @@ export class KeptFolder {
 
   /** Goes on writing behind the first `size` bytes of a file; what is behind them is cut off. One writer at a time. */
   async append(file: string, size: number): Promise<Writer> {
+    this.#opened.delete(file);
     const handle = await this.#directory.getFileHandle(file, { create: true });
     const access = await handle.createSyncAccessHandle();
     access.truncate(size);
@@ -94,17 +134,27 @@ export class KeptFolder {
     };
   }
 
-  async #file(name: string): Promise<File | null> {
-    const known = this.#handles.get(name);
-    if (known) {
-      try {
-        return await known.getFile();
-      } catch {
-        this.#handles.delete(name); // removed meanwhile, perhaps by another tab
-      }
+  /** Takes a valid file over from another folder: moved if that one is to go and the browser can, else copied. */
+  async take(file: HashedFile, from: KeptFolder, moves: boolean): Promise<void> {
+    const source = (await from.#directory.getFileHandle(file.file)) as FileSystemFileHandle & {
+      move?(to: FileSystemDirectoryHandle, name: string): Promise<void>;
+    };
+    if (moves && source.move) await source.move(this.#directory, file.file);
+    else await this.write(file.file, new Uint8Array(await (await source.getFile()).arrayBuffer()));
+    await this.markValid(file);
+  }
+
+  async #open(name: string): Promise<Opened> {
+    try {
+      const handle = await this.#directory.getFileHandle(name);
+      const opened = { handle, file: await handle.getFile() };
+      this.#opened.set(name, opened);
+      return opened;
+    } catch {
+      throw failure('file-missing', `${name} is not kept any more`);
     }
-    const file = await fileIn(this.#directory, name);
-    if (file) this.#handles.set(name, await this.#directory.getFileHandle(name));
-    return file;
   }
 }
+
+const changed = (file: string, reason: string) =>
+  failure('model-changed', `${file} of the kept model is not what was loaded: ${reason}. Nothing is answered from two versions: load the model again`);

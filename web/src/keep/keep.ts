@@ -9,6 +9,7 @@ import { failure, STOPPED, totalBytes, type HashedFile, type HashedModel, type M
 import { KeptFolder, NAME_FILE } from './folder.js';
 import { MANIFEST_FILE } from './manifest.js';
 import { unkept } from './unkept.js';
+import { otherVersions, replaceVersions } from './versions.js';
 
 /** More than this is not downloaded without being asked for. */
 const ASK_BYTES = 20e6;
@@ -31,11 +32,12 @@ interface Missing {
 
 /**
  * @param folder  null: the browser keeps nothing here, or the user wants it so
- * @throws `consent` and `quota`, with what would be downloaded; as {@link download}
+ * @throws `consent`, `quota` and `memory`, with what would be downloaded; as {@link download}
  */
 export async function keep(model: HashedModel, folder: KeptFolder | null, { consent, emit, signal }: KeepOptions): Promise<ModelFiles> {
   const total = totalBytes(model.files);
-  const missing = folder ? await missingOf(model, folder) : { files: model.files, bytes: total };
+  const passing = folder ? null : unkept(model, { emit, signal });
+  const missing = folder ? await missingOf(model, [folder, ...(await otherVersions(folder.id, model.origin))]) : { files: model.files, bytes: total };
   if (missing.bytes > ASK_BYTES && !consent) {
     const { name, license } = model;
     throw failure('consent', 'a large model is not downloaded without consent', {
@@ -46,35 +48,50 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { cons
       kept: folder !== null,
     });
   }
-  if (!folder) return withManifest(model, unkept(model, emit));
-  if (missing.files.length > 0) await share(model, folder, missing, total, emit, signal);
+  try {
+    if (!folder) {
+      await passing!.hold();
+      return withManifest(model, passing!);
+    }
+    await share(model, folder, missing, total, emit, signal);
+  } catch (error) {
+    throw signal.aborted ? STOPPED : error;
+  }
   const sizes = new Map(model.files.map(({ file, bytes }) => [file, bytes]));
-  return withManifest(model, { size: async (file) => sizes.get(file), read: (file, start, end) => folder.read(file, start, end) });
+  return withManifest(model, {
+    size: async (file) => sizes.get(file),
+    read: (file, start, end) => folder.read(file, start, end),
+    check: () => folder.check(),
+    release: folder.release,
+  });
 }
 
 /** The manifest is at hand already. */
 function withManifest({ manifest }: HashedModel, files: ModelFiles): ModelFiles {
   if (!manifest) return files;
   return {
+    ...files,
     size: async (file) => (file === MANIFEST_FILE ? manifest.length : files.size(file)),
     read: async (file, start, end) => (file === MANIFEST_FILE ? manifest.slice(start, end) : files.read(file, start, end)),
   };
 }
 
-async function missingOf(model: HashedModel, folder: KeptFolder): Promise<Missing> {
+/** What none of the folders has. @param folders  the model's own first, with the beginnings of files */
+async function missingOf(model: HashedModel, folders: KeptFolder[]): Promise<Missing> {
   const files = [];
   let bytes = 0;
   for (const file of model.files) {
-    if (await folder.isValid(file)) continue;
+    const valid = await Promise.all(folders.map((folder) => folder.isValid(file)));
+    if (valid.includes(true)) continue;
     files.push(file);
-    bytes += file.bytes - Math.min(await folder.size(file.file), file.bytes);
+    bytes += file.bytes - Math.min(await folders[0]!.size(file.file), file.bytes);
   }
   return { files, bytes };
 }
 
-/** Downloads what is missing, unless another tab does. */
+/** Downloads what is missing, unless another tab does, and takes the place of other versions. */
 async function share(model: HashedModel, folder: KeptFolder, missing: Missing, total: number, emit: (event: Progress) => void, signal: AbortSignal) {
-  await checkRoom(missing.bytes);
+  if (missing.bytes > 0) await checkRoom(missing.bytes);
   const name = `inf-llava ${model.id}`;
   const channel = new BroadcastChannel(name);
   const tell = (done: number) => emit({ type: 'progress', phase: 'download', done, total });
@@ -87,14 +104,15 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
     tell(done);
     channel.postMessage(done);
   };
-  tell(done);
+  if (missing.files.length > 0) tell(done);
   let reporting: ReturnType<typeof setInterval> | undefined;
   try {
     await navigator.locks.request(name, { signal }, async () => {
-      const { files } = await missingOf(model, folder);
-      await folder.removeOthers([MANIFEST_FILE, ...model.files.map(({ file }) => file)]);
-      if (model.manifest) await folder.write(MANIFEST_FILE, model.manifest);
-      await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
+      // What is kept needs no room, also where there is none left: nothing that is there is written anew.
+      if (model.manifest && (await folder.size(MANIFEST_FILE)) !== model.manifest.length) await folder.write(MANIFEST_FILE, model.manifest);
+      if ((await folder.note(NAME_FILE))?.text !== model.name) await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
+      await replaceVersions(folder, model.origin, model.files);
+      const { files } = await missingOf(model, [folder]);
       reporting = setInterval(report, TELL_MS);
       let left = totalBytes(files);
       for (const file of files) {
@@ -104,10 +122,8 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
         };
         await download(model.address(file), file, folder, { signal, on_bytes });
       }
-      report();
+      if (files.length > 0) report();
     });
-  } catch (error) {
-    throw signal.aborted ? STOPPED : error;
   } finally {
     clearInterval(reporting);
     channel.close();

@@ -10,19 +10,24 @@ export interface Manifest {
   name: string;
   license: string;
   files: HashedFile[];
+  /** Those of them that hold embeddings. */
+  read_later: HashedFile[];
 }
 
 export const MANIFEST_FILE = 'manifest.json';
-const MOST_MANIFEST_BYTES = 16 * 2 ** 20;
+/** The tensor of which rows are read while the model answers. */
+const EMBEDDINGS = 'model.embed_tokens.weight';
+export const MOST_MANIFEST_BYTES = 16 * 2 ** 20;
 const MOST_FILE_BYTES = 64 * 2 ** 20;
 const MOST_FILES = 4160;
+/** Of a name or a licence, which are shown. */
+const MOST_CHARACTERS = 200;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /** @throws `manifest` */
 export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
   const bad = (reason: string) => failure('manifest', `${MANIFEST_FILE}: ${reason}`);
-  if (bytes.length > MOST_MANIFEST_BYTES) throw bad(`${bytes.length} bytes are too many`);
   let json;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -42,12 +47,18 @@ export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
     if (names.has(file)) throw bad(`${file} is named twice`);
     names.add(file);
   }
+  const hashed = ({ file, bytes: size, sha256 }: HashedFile): HashedFile => ({ file, bytes: size, sha256 });
+  const shards = new Set(list(json.tensors?.[EMBEDDINGS]?.pieces).map((piece) => piece?.shard));
   return {
     bytes,
-    name: String(json.name ?? ''),
-    license: String(json.license ?? ''),
-    files: files.map(({ file, bytes: size, sha256 }) => ({ file, bytes: size, sha256 })),
+    name: line(json.name),
+    license: line(json.license),
+    files: files.map(hashed),
+    read_later: list(json.shards).filter((_, at) => shards.has(at)).map(hashed),
   };
 }
+
+/** One line without control characters and marks that turn the direction of what follows. */
+const line = (text: unknown): string => String(text ?? '').replace(/[\s\p{C}]+/gu, ' ').trim().slice(0, MOST_CHARACTERS);
 
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);

@@ -1,55 +1,90 @@
 /**
- * A model that is not kept: files are fetched when the engine reads them, the last one stays in memory. For browsers
- * that let pages keep nothing, and for users who have no room.
+ * A model that is not kept: files are fetched whole when the engine reads them, and the last one stays in memory. For
+ * browsers that let pages keep nothing, and for users who have no room.
+ *
+ * A host must not learn what is asked. So what the engine reads while it answers (a row of the embeddings for each token)
+ * is fetched and held before anything can be asked, and once the model is loaded nothing is fetched at all.
  */
 
 import type { Progress } from '../engine/protocol.js';
+import { ask, counted } from './counted.js';
 import { failure, sha256Of, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 
-/** Rows of the embeddings are less than this: they are not worth a whole file. */
-const SMALL_BYTES = 64 * 2 ** 10;
+/** More than this is not held in memory. The embeddings of the released model, in 8 bits, are 0.55 GB. */
+const MOST_HELD_BYTES = 2 ** 30;
 
-export function unkept(model: HashedModel, emit: (event: Progress) => void): ModelFiles {
+export interface UnkeptFiles extends ModelFiles {
+  /** Fetches what must be held. @throws `memory`, `network`, `damaged`, `file-too-large` */
+  hold(): Promise<void>;
+}
+
+interface Watcher {
+  emit: (event: Progress) => void;
+  signal: AbortSignal;
+}
+
+/** Nothing is fetched yet. @throws `memory` where more would have to be held than can be */
+export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFiles {
   const known = new Map(model.files.map((file) => [file.file, file]));
+  const held = new Map<string, Uint8Array>();
   let last: { name: string; bytes: Uint8Array } | null = null;
+  let sealed = false;
   let done = 0;
   const total = totalBytes(model.files);
+  const needed = totalBytes(model.read_later);
+  if (needed > MOST_HELD_BYTES) throw noRoom(model, needed);
+
+  async function fetched(file: HashedFile): Promise<Uint8Array> {
+    const bytes = await whole(model.address(file), file, signal);
+    done += file.bytes;
+    if (done <= total) emit({ type: 'progress', phase: 'download', done, total });
+    return bytes;
+  }
+
   return {
     size: async (name) => known.get(name)?.bytes,
     async read(name, start, end) {
-      if (last?.name !== name) {
-        const file = known.get(name);
-        if (!file) throw failure('file-missing', `${name} is no part of this model`);
-        if (end - start < SMALL_BYTES && file.bytes > SMALL_BYTES && done >= total) return part(model.address(file), start, end);
-        last = { name, bytes: await whole(model.address(file), file) };
-        done += file.bytes;
-        if (done <= total) emit({ type: 'progress', phase: 'download', done, total });
-      }
+      const at_hand = held.get(name) ?? (last?.name === name ? last.bytes : null);
+      if (at_hand) return at_hand.slice(start, end);
+      const file = known.get(name);
+      if (!file) throw failure('file-missing', `${name} is no part of this model`);
+      if (sealed) throw failure('file-access', `${name} is not held, and is not fetched while the model answers: its host would learn what is asked. Let the model be kept`);
+      last = { name, bytes: await fetched(file) };
       return last.bytes.slice(start, end);
+    },
+    async hold() {
+      try {
+        for (const file of model.read_later) held.set(file.file, await fetched(file));
+      } catch (error) {
+        throw error instanceof RangeError ? noRoom(model, needed) : error;
+      }
+    },
+    seal() {
+      sealed = true;
+      last = null;
     },
   };
 }
 
-async function whole(url: URL, { bytes, sha256 }: HashedFile): Promise<Uint8Array> {
-  const content = await get(url, {});
+const noRoom = ({ name }: HashedModel, needed: number) =>
+  failure(
+    'memory',
+    `${needed} bytes of ${name || 'this model'}, its embeddings, do not fit into memory. A model that is not kept must hold them, since a host that is asked for single rows learns the question. ` +
+      'Let the model be kept (HTTPS, no “no-keep”), or take a smaller one',
+    { needed, most: MOST_HELD_BYTES },
+  );
+
+async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSignal): Promise<Uint8Array> {
+  let response;
+  try {
+    response = await ask(url, { cache: 'no-store', signal });
+  } catch (error) {
+    throw failure('network', `${url}: ${(error as Error).message}`);
+  }
+  if (!response.ok) throw failure([404, 410].includes(response.status) ? 'file-missing' : 'network', `${url}: HTTP status ${response.status}`);
+  const content = await counted(response, bytes, url);
   // Without a secure origin there is nothing to hash with, and the length must do.
   const is_right = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
   if (!is_right) throw failure('damaged', `${url} sends other bytes than the manifest says`);
   return content;
-}
-
-async function part(url: URL, start: number, end: number): Promise<Uint8Array> {
-  const content = await get(url, { Range: `bytes=${start}-${end - 1}` });
-  // A server that does not know ranges sends everything.
-  return content.length === end - start ? content : content.slice(start, end);
-}
-
-async function get(url: URL, headers: Record<string, string>): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    const response = await fetch(url, { headers, credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store' });
-    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    throw failure('network', `${url}: ${(error as Error).message}`);
-  }
 }

@@ -12,11 +12,11 @@ export interface TurnHandlers {
 
 export type TurnState = 'waiting' | 'streaming' | 'done' | 'broken';
 
-/** Comes with the first answer: a page that nobody asks anything needs none of it. */
+/** Comes with the model: not before, since a page that nobody uses needs none of it; nor with an answer, which must ask for nothing. */
 let markdown: Promise<typeof import('../markdown.js')> | null = null;
 let renderMarkdown: ((text: string) => DocumentFragment) | null = null;
 
-function needMarkdown(): Promise<unknown> {
+export function needMarkdown(): Promise<unknown> {
   markdown ??= import('../markdown.js').then((module) => {
     renderMarkdown = module.renderMarkdown;
     return module;
