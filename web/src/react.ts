@@ -57,6 +57,11 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
   latest.current = rest;
   useImperativeHandle(ref, () => element.current!, []);
 
+  // Before the element is registered: what runs is no attribute.
+  useEffect(() => {
+    Object.assign(element.current!, { wasmUrl: wasmUrl ?? null, workerUrl: workerUrl ?? null });
+  }, [wasmUrl, workerUrl]);
+
   useEffect(() => {
     // The element is registered in the browser alone.
     import('./define.js').catch((error: Error) => latest.current.onError?.({ code: 'page', message: error.message }));
@@ -85,8 +90,6 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
       'page-wide': pageWide ? '' : undefined,
       'no-keep': noKeep ? '' : undefined,
       'max-new-tokens': maxNewTokens,
-      'wasm-url': wasmUrl,
-      'worker-url': workerUrl,
     } as object,
     children,
   );

@@ -174,6 +174,43 @@ test('a strict page: everything works, and only the model’s host is asked', as
   await model.close();
 });
 
+test('a stranger’s markup does not choose what runs: only a script may say where the engine is', async () => {
+  const policy = `${STRICT}; require-trusted-types-for 'script'; trusted-types inf-llava`;
+  const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });
+  // Any script of the origin would do: an upload, a JSONP answer. It would be the page's own as far as its policy can tell.
+  await writeFile(join(site.folder, 'upload.js'), "new BroadcastChannel('ran').postMessage('ran');");
+  await writeFile(join(site.folder, 'upload.wasm'), '');
+  const page = await browser.newPage();
+  const warnings = [];
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  const markup = '<inf-llava-chat worker-url="upload.js" wasm-url="upload.wasm" workerurl="upload.js" workerUrl="upload.js"></inf-llava-chat>';
+  await writeFile(join(site.folder, 'comments.html'), `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>comments</title><script type="module" src="strict.js"></script>${markup}`);
+  await page.goto(`${strict.url}comments.html`);
+  await says(page.getByRole('status', { name: 'Status' }), 'Ready on');
+  assert.deepEqual(page.workers().map((worker) => worker.url()), [`${strict.url}inf-llava/worker.js`]);
+  assert.deepEqual(strict.requests.filter((path) => path.startsWith('/upload')), []);
+  for (const name of ['worker-url', 'wasm-url']) assert.ok(warnings.some((text) => text.includes(`the attribute ${name} is ignored`)), `${warnings}`);
+  await page.close();
+
+  // What a script sets holds, also before the element is defined.
+  for (const early of [true, false]) {
+    const own = await browser.newPage();
+    await own.goto(`${strict.url}blank.html`);
+    await writeFile(join(site.folder, 'elsewhere.js'), "import './inf-llava/worker.js';");
+    await own.evaluate(async (early) => {
+      if (!early) await import('./inf-llava/define.js');
+      const chat = Object.assign(document.createElement('inf-llava-chat'), { workerUrl: 'elsewhere.js' });
+      document.body.append(chat);
+      await import('./inf-llava/define.js');
+      chat.load();
+    }, early);
+    await says(own.getByRole('status', { name: 'Status' }), 'Ready on');
+    assert.deepEqual(own.workers().map((worker) => worker.url()), [`${strict.url}elsewhere.js`]);
+    await own.close();
+  }
+  await strict.close();
+});
+
 test('a strict page that does not name the policy is told what is missing', async () => {
   const policy = `${STRICT}; require-trusted-types-for 'script'; trusted-types something-else`;
   const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });

@@ -26,6 +26,10 @@ export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}
 /** Where there is no page (a server renders it), the class is only a name. */
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 const OBSERVED = ['model', 'device', 'context', 'src', 'lang'] as const;
+/** May be set before the element is defined. */
+const PROPERTIES = ['strings', 'models', 'wasmUrl', 'workerUrl'] as const;
+/** Earlier attributes. Whoever may write markup into a page must not choose what runs there. */
+const REFUSED = ['wasm-url', 'worker-url'];
 let sheet: CSSStyleSheet | null = null;
 
 /**
@@ -44,8 +48,6 @@ let sheet: CSSStyleSheet | null = null;
  * @attr {number} seed - The same seed gives the same answer.
  * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page are the element's, and Escape stops it from anywhere.
  * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor what the model made of pictures.
- * @attr {string} wasm-url - Where the engine's wasm is, if not beside the script.
- * @attr {string} worker-url - Where the engine's worker is, if not beside the script.
  *
  * @fires {CustomEvent<{state: string}>} inf-llava-state - The engine's state changed: loading, ready, recovering, lost, unloaded.
  * @fires {CustomEvent<Progress>} inf-llava-progress - The model is being downloaded or loaded.
@@ -111,6 +113,7 @@ export class InfLlavaChat extends Base {
   #texts: Strings = en;
   #models: OfferedModel[] = [];
   #files: File[] | undefined;
+  #engine: Pick<LoadOptions, 'wasmUrl' | 'workerUrl'> = {};
   #begun = false;
 
   /** Texts of your own, some or all; set before the element is connected. */
@@ -133,6 +136,24 @@ export class InfLlavaChat extends Base {
     this.#offerModels();
   }
 
+  /** Where the engine's wasm is, if not beside the script; set before the model is loaded. No attribute: what runs is for scripts to say. */
+  get wasmUrl(): string | URL | null {
+    return this.#engine.wasmUrl ?? null;
+  }
+
+  set wasmUrl(url: string | URL | null) {
+    this.#setEngine('wasmUrl', url);
+  }
+
+  /** The same for the engine's worker. */
+  get workerUrl(): string | URL | null {
+    return this.#engine.workerUrl ?? null;
+  }
+
+  set workerUrl(url: string | URL | null) {
+    this.#setEngine('workerUrl', url);
+  }
+
   /** The model in use; null before it is begun with. */
   get model(): Model | null {
     return this.#controller?.model ?? null;
@@ -149,6 +170,15 @@ export class InfLlavaChat extends Base {
   }
 
   connectedCallback(): void {
+    for (const name of PROPERTIES) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete (this as Record<string, unknown>)[name];
+      Object.assign(this, { [name]: value });
+    }
+    for (const name of REFUSED) {
+      if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; set the property ${name.replace('-u', 'U')} from a script`);
+    }
     this.#build();
   }
 
@@ -315,17 +345,22 @@ export class InfLlavaChat extends Base {
     const number = (name: string) => (this.hasAttribute(name) ? Number(this.getAttribute(name)) : undefined);
     const context = number('context');
     const url = this.getAttribute('model');
-    const [wasmUrl, workerUrl] = [this.getAttribute('wasm-url'), this.getAttribute('worker-url')];
     const options: LoadOptions = {
       ...(this.#files ? { files: this.#files } : url && { url }),
       device: (this.getAttribute('device') as Device | null) ?? 'auto',
       ...(context && { context }),
       keep: !this.hasAttribute('no-keep'),
-      ...(wasmUrl && { wasmUrl }),
-      ...(workerUrl && { workerUrl }),
+      ...this.#engine,
     };
     controller.use(options);
     this.#offerModels();
+  }
+
+  #setEngine(name: 'wasmUrl' | 'workerUrl', url: string | URL | null) {
+    if (String(this.#engine[name] ?? '') === String(url ?? '')) return;
+    const { [name]: before, ...others } = this.#engine;
+    this.#engine = url ? { ...others, [name]: url } : others;
+    if (this.#begun) this.#begin(true);
   }
 
   #offerModels() {
