@@ -211,6 +211,27 @@ test('a stranger’s markup does not choose what runs: only a script may say whe
   await strict.close();
 });
 
+test('names stay one line of text in an export', async () => {
+  const name = 'x\n\n# Another heading\r![p](https://evil.example/p.png) <img src="https://evil.example/i.png"> *a* \u202e`b`';
+  await ready();
+  const markdown = await p.page.evaluate(
+    async ({ name, question }) => {
+      const { load } = await import('./inf-llava/index.js');
+      const model = await load({ url: `models/demo/named/${encodeURIComponent(name.replaceAll('/', '∕'))}/` });
+      const chat = model.chat({ image: new File(['1'], name) });
+      await chat.ask(question).answer;
+      return chat.export('markdown');
+    },
+    { name, question: 'options?\r# two\r\n# three' },
+  );
+  const lines = markdown.split(/[\n\r]/);
+  assert.deepEqual(lines.filter((line) => line.startsWith('#')).length, 2, markdown);
+  assert.deepEqual(lines.filter((line) => line.startsWith('> ')), ['> options?', '> # two', '> # three']);
+  for (const heading of lines.filter((line) => line.startsWith('#'))) {
+    assert.ok(heading.includes('\\!\\[p\\]') && heading.includes('\\<img') && heading.includes('\\`b\\`') && !heading.includes('\u202e'), heading);
+  }
+});
+
 test('a strict page that does not name the policy is told what is missing', async () => {
   const policy = `${STRICT}; require-trusted-types-for 'script'; trusted-types something-else`;
   const strict = await serve(site.folder, { headers: { 'Content-Security-Policy': policy } });

@@ -33,13 +33,18 @@ export function checkTranscript(transcript: Transcript): { picture: string | nul
   });
 }
 
-/** Questions as quotes, so that nothing in them becomes a heading of the document. */
+/** Questions as quotes, and names as one line of plain text, so that nothing in them becomes markup of the document. */
 export function asMarkdown({ model, topics }: Transcript): string {
-  const quoted = (text: string) => text.split('\n').map((line) => `> ${line}`).join('\n');
-  const parts = [`# Conversation with ${model || 'INF-LLaVA'}`];
+  const quoted = (text: string) => text.split(LINE_BREAK).map((line) => `> ${line}`).join('\n');
+  const parts = [`# Conversation with ${plain(model) || 'INF-LLaVA'}`];
   for (const { picture, turns } of topics) {
-    parts.push(picture === null ? '## Without a picture' : `## ${picture.replace(/\s+/g, ' ') || 'A picture'}`);
+    parts.push(picture === null ? '## Without a picture' : `## ${plain(picture) || 'A picture'}`);
     for (const { question, text } of turns) parts.push(quoted(question), text);
   }
   return `${parts.join('\n\n')}\n`;
 }
+
+const LINE_BREAK = /\r\n|[\n\r\u2028\u2029]/;
+
+/** A name may come from anyone: control characters and turns of direction go, what Markdown and HTML know is escaped. */
+const plain = (name: string) => String(name).replace(/[\s\p{C}]+/gu, ' ').trim().replace(/[\\`*_[\]<>&|~#!]/g, '\\$&');
