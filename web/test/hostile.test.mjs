@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assembleWithMock } from './harness.mjs';
+import { assembleWithMock, REPOSITORY } from './harness.mjs';
 import { browser, clean, open, p, ready, says, server, site } from './stand-in.mjs';
 import { serve } from './server.mjs';
 
@@ -230,6 +231,38 @@ test('names stay one line of text in an export', async () => {
   for (const heading of lines.filter((line) => line.startsWith('#'))) {
     assert.ok(heading.includes('\\!\\[p\\]') && heading.includes('\\<img') && heading.includes('\\`b\\`') && !heading.includes('\u202e'), heading);
   }
+});
+
+test('nothing of an answer is fetched where its export is read', async () => {
+  const { Lexer } = createRequire(join(REPOSITORY, 'web/package.json'))('marked');
+  const evil = [
+    '![x](https://evil.example/a.png)', '\\![x](https://evil.example/b.png)', '\\\\![x](https://evil.example/c.png)', '[![x](https://evil.example/d.png)](y)', '![x][r]\n\n[r]: https://evil.example/e.png',
+    '<img src=https://evil.example/f.png>', '\\<img src=https://evil.example/g.png>', '<p\nstyle="background:url(https://evil.example/h.png)">', '<style>@import url(https://evil.example/i.css)</style>', '<svg/onload=hit()>',
+    '- ```\n![x](https://evil.example/j.png)', '> ```\n\n![x](https://evil.example/k.png)', '```\ncode ![x](y) <img src=z>\n   ````\n![x](https://evil.example/l.png)', '``` `\n![x](https://evil.example/m.png)', 'a\r![x](https://evil.example/n.png)', '~~~\n```\n~~~\n<img src=https://evil.example/o.png>',
+  ];
+  await ready();
+  for (const text of evil) {
+    const markdown = await p.page.evaluate(async (text) => {
+      const { load } = await import('./inf-llava/index.js');
+      const chat = (await load()).chat();
+      await chat.ask('say: ```\nnever closed').answer;
+      await chat.ask(`say: ${text}`).answer;
+      await chat.ask('say: ```\n![x](https://evil.example/z.png)').answer;
+      return chat.export('markdown');
+    }, text);
+    const kinds = [];
+    const walk = (tokens) => tokens.forEach((token) => { if (token.type !== 'html' || /<[a-z]/i.test(token.raw)) kinds.push(token.type); walk([...(token.tokens ?? []), ...(token.items ?? [])]); });
+    walk(new Lexer({ gfm: true }).lex(markdown));
+    assert.deepEqual(kinds.filter((kind) => kind === 'image' || kind === 'html'), [], markdown);
+  }
+  const code = 'before\n\n```html\n<img src="x"> ![x](y)\n```\n\nVec<u8>, 1 < 2, **bold**';
+  const kept = await p.page.evaluate(async (code) => {
+    const { load } = await import('./inf-llava/index.js');
+    const chat = (await load()).chat();
+    await chat.ask(`say: ${code}`).answer;
+    return chat.export('markdown');
+  }, code);
+  assert.ok(kept.endsWith(`${code}\n`), kept);
 });
 
 test('a strict page that does not name the policy is told what is missing', async () => {

@@ -17,7 +17,7 @@ export interface LoadOptions extends WatchOptions {
   device?: Device;
   /** Tokens that a conversation may have; as many as the model likes, up to 4096, if nobody says. */
   context?: number;
-  /** false: downloads are not kept for the next visit. */
+  /** false: nothing is kept for the next visit, neither downloads nor features of pictures. */
   keep?: boolean;
   /** Is asked before a download of over 20 MB; without it, calling {@link load} is consent. */
   confirmDownload?: ConfirmDownload;
