@@ -24,7 +24,7 @@ async function measure({ url, device, pieces, question }) {
   };
   const signal = new AbortController().signal;
   const silent = () => {};
-  const [{ files }, download_s] = await seconds(() => locate({ url }, { consent: true, keep: true, emit: silent, signal }));
+  const [{ files }, download_s] = await seconds(() => locate({ url }, { consent: true, keep: true, unasked: false, emit: silent, signal }));
   const [engine, load_s] = await seconds(() => Engine.load_files(files, url, device, undefined, silent, new StopFlag()));
   const loaded = { heap_mib: heap_mib(), download_s, load_s, info: engine.info() };
   const back = await engine.read_back(pieces, 1);

@@ -149,6 +149,34 @@ for (const [name, { url, keeps, picks }] of Object.entries(SOURCES)) {
   });
 }
 
+for (const [name, url, comes_back] of [
+  ['kept', `http://${PAGE}/${MODEL_ADDRESS}`, true],
+  ['not kept', `http://${PAGE}/no-keep.html`, false],
+  ['on an insecure origin', `http://${PLAIN}/${MODEL_ADDRESS}`, false],
+]) {
+  test(`a question that ends the engine, of a model ${name}: its host does not hear of it`, async () => {
+    const page = await world.browser.newPage();
+    await page.goto(url);
+    const p = parts(page);
+    const says = (locator, text) => locator.filter({ hasText: text }).first().waitFor({ timeout: 30_000 });
+    await says(p.status, 'Ready on');
+    await page.waitForLoadState('networkidle');
+    const asked = () => world.requests.filter(({ url }) => new URL(url).hostname === MODEL).length;
+    const before = asked();
+    await p.message.fill('lose once');
+    await p.message.press('Enter');
+    if (!comes_back) {
+      await says(page.getByRole('alert'), 'The engine crashed');
+      assert.equal(asked(), before);
+      // Somebody wants it again: then it is fetched, and goes on where it was.
+      await page.getByRole('button', { name: 'Restart engine' }).click();
+    }
+    await says(p.conversation.locator('article[data-state="done"]'), 'you asked lose once');
+    assert.equal(asked() === before, comes_back);
+    await page.close();
+  });
+}
+
 test('embeddings that cannot be held are refused before anything is downloaded, and it is said what to do', async () => {
   const manifest = JSON.parse(converted.files.get('manifest.json'));
   const shards = Array.from({ length: 17 }, (_, at) => ({ file: `shard-1${at}.bin`, bytes: 64 * 2 ** 20, sha256: '0'.repeat(64) }));

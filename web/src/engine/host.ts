@@ -1,7 +1,8 @@
 /**
  * One engine for all who use the same model on a page. It loads once; commands queue. An engine that is lost is replaced
  * once by itself: the model comes from storage, pictures are read again (or their features recalled), and what was
- * asked goes on behind the tokens that had come. If that fails too, {@link Host.restart} is for somebody to press.
+ * asked goes on behind the tokens that had come. If that fails too, or the model would have to come from another host,
+ * {@link Host.restart} is for somebody to press.
  */
 
 import { InfLlavaError, stopped } from '../api/errors.js';
@@ -32,7 +33,7 @@ export interface Watcher {
 
 export type ConfirmDownload = (details: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>;
 
-export interface HostOptions extends Omit<LoadCommand, 'consent'> {
+export interface HostOptions extends Omit<LoadCommand, 'consent' | 'unasked'> {
   worker_url: URL;
 }
 
@@ -241,7 +242,8 @@ export class Host extends EventTarget {
       queueMicrotask(() => (this.#loading = null)); // the next call tries again
       return Promise.reject(error);
     }
-    const running = client.send('load', { ...command, consent: this.#consent || recovering }, (event) => {
+    const unasked = recovering && this.#crashes > 0;
+    const running = client.send('load', { ...command, consent: this.#consent || recovering, unasked }, (event) => {
       for (const watcher of this.#watchers) watcher(event as Progress);
       this.dispatchEvent(new CustomEvent('progress', { detail: event }));
     });
@@ -258,7 +260,8 @@ export class Host extends EventTarget {
           this.#loading = null;
           if (CRASHES.includes(error.code)) this.#forget();
           if (recovering) {
-            this.#trouble = error;
+            // Why it was lost says more than why it did not come back by itself.
+            if (!unasked || !this.#trouble) this.#trouble = error;
             this.#setState('lost');
           }
         }

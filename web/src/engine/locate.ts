@@ -56,7 +56,8 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const address = () => new URL(pack.url);
   const [id, origin] = [folderId('pack', sha256), sha256.slice(0, 32)];
   const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], read_later: [], address };
-  const inner = await held(model, options);
+  // Whoever serves the package may know when it is needed.
+  const inner = await held(model, { ...options, unasked: false });
   const range = (file: string) => (Object.hasOwn(pack.files, file) ? pack.files[file] : undefined);
   const files: ModelFiles = {
     ...inner,
@@ -75,6 +76,15 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
 
 async function fromServer(url: string, options: LocateOptions): Promise<Located> {
   const { signal } = options;
+  // Where the browser hashes nothing, it keeps nothing either.
+  const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
+  const kept_as = options.keep && canKeep() ? origin : null;
+  const unasked = options.unasked && new URL(url).origin !== self.origin;
+  if (unasked) {
+    const manifest = kept_as && (await keptManifest(kept_as));
+    if (manifest) return converted(url, origin, manifest, options);
+    throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
+  }
   // A checkpoint has a config.json, which the engine reads by itself; a converted model has it in its manifest.
   const has_config = await ask(new URL('config.json', url), { signal })
     .then((response) => {
@@ -84,11 +94,12 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
     .catch(() => false);
   if (signal.aborted) throw STOPPED;
   if (has_config) return { files: null, name: url, identity: null };
-  // Where the browser hashes nothing, it keeps nothing either.
-  const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
-  const manifest = await findManifest(url, options.keep && canKeep() ? origin : null, signal);
+  const manifest = await findManifest(url, kept_as, signal);
   // Nothing there: the engine says what it misses.
-  if (!manifest) return { files: null, name: url, identity: null };
+  return manifest ? converted(url, origin, manifest, { ...options, unasked }) : { files: null, name: url, identity: null };
+}
+
+async function converted(url: string, origin: string, manifest: Manifest, options: LocateOptions): Promise<Located> {
   const identity = globalThis.crypto?.subtle ? await sha256Of(manifest.bytes) : null;
   const address = ({ file, sha256 }: { file: string; sha256: string }) => {
     const found = new URL(file, url);

@@ -58,6 +58,8 @@ export interface LoadCommand {
   consent: boolean;
   /** Whether what is downloaded is to be kept. */
   keep: boolean;
+  /** Nobody asked for it: an engine was lost. When that happens may depend on a question, so no other host may hear of it. */
+  unasked: boolean;
 }
 
 export type Device = 'auto' | 'wgpu' | 'portable' | 'cpu';

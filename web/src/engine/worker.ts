@@ -104,7 +104,7 @@ async function whole(): Promise<bindings.Engine> {
 }
 
 /** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
-async function load({ place, wasm_url, device, context, consent, keep }: LoadCommand, emit: Emit, state: Pending) {
+async function load({ place, wasm_url, device, context, consent, keep, unasked }: LoadCommand, emit: Emit, state: Pending) {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
   const { signal } = fetching;
@@ -116,7 +116,7 @@ async function load({ place, wasm_url, device, context, consent, keep }: LoadCom
   engine?.free();
   engine = null;
   files?.release?.();
-  const located = await locate(place, { consent, keep, emit, signal });
+  const located = await locate(place, { consent, keep, unasked, emit, signal });
   const { name } = located;
   const read_from = (files = located.files);
   try {
