@@ -57,10 +57,12 @@ export async function replaceVersions(folder: KeptFolder, origin: string, files:
     if (old.id === folder.id) continue;
     const others = origins.filter((other) => other !== origin);
     const alone = others.length === 0;
-    const gone = alone && (await whileUnused(old.id, async () => {
+    const replace = async () => {
       await takeOver(old, true);
       await removeModel(old.id);
-    }));
+    };
+    // A tab with an earlier version of the package takes no lock, but may be writing: then it stays for now.
+    const gone = alone && (await whileUnused(old.id, replace).catch(() => false));
     if (gone) continue;
     await takeOver(old, false);
     // One that is in use keeps its note, and goes when it is met again.
