@@ -142,8 +142,11 @@ impl Engine {
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<Engine> {
-        let source = Http::new(&url);
-        Self::load_from(source, url, &device, context, watch(on_event, stop)).await
+        let source = Rc::new(Http::new(&url));
+        let watch = watch(on_event, stop);
+        let engine = Self::load_from(source.clone(), url, &device, context, watch).await?;
+        source.seal();
+        Ok(engine)
     }
 
     /// The same for files that the worker has at hand; `name` is what to call the model.

@@ -1,19 +1,61 @@
 //! A model folder on a server, by `fetch`. Small files are fetched whole, large ones are read by
-//! Range.
+//! Range. Nothing is fetched once the model is loaded: what it reads then depends on what is asked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Request, Response, WorkerGlobalScope};
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use web_sys::Response;
 
 use crate::error::{Error, Result};
 use crate::weights::source::Source;
 
-/// Files are fetched whole, and kept, as long as they are no more than this together.
+/// Files are fetched whole, and kept, as long as they are no more than this together. Nor is more read of one whose length
+/// the server does not say.
 const WHOLE_BYTES: u64 = 64 << 20;
+
+#[wasm_bindgen(inline_js = "
+export function ask(url, range) {
+    const headers = range ? { Range: range } : {};
+    return fetch(url, { headers, credentials: 'omit', referrerPolicy: 'no-referrer' });
+}
+export function let_go(response) { response.body?.cancel().catch(() => {}); }
+export async function counted(response, most) {
+    const parts = [];
+    let size = 0;
+    for (const reader = response.body?.getReader(); reader; ) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        size += value.length;
+        if (size > most) {
+            reader.cancel().catch(() => {});
+            return undefined;
+        }
+        parts.push(value);
+    }
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (const part of parts) {
+        bytes.set(part, at);
+        at += part.length;
+    }
+    return bytes;
+}
+")]
+extern "C" {
+    /// Asks for `url`, or for the `range` of it, and says nothing else: no cookies, no referrer.
+    #[wasm_bindgen(catch, js_name = ask)]
+    async fn js_ask(url: &str, range: Option<String>) -> std::result::Result<JsValue, JsValue>;
+
+    /// The body is not wanted.
+    fn let_go(response: &Response);
+
+    /// The body, of which no more than `most` bytes are read: undefined if there are more.
+    #[wasm_bindgen(catch, js_name = counted)]
+    async fn js_counted(response: &Response, most: f64) -> std::result::Result<JsValue, JsValue>;
+}
 
 /// What is known of a file.
 enum Known {
@@ -34,10 +76,11 @@ impl Known {
     }
 }
 
-/// A folder by its URL. What was fetched whole is kept as long as this is.
+/// A folder by its URL. What was fetched whole is kept until this is sealed.
 pub struct Http {
     base: String,
     files: RefCell<BTreeMap<String, Known>>,
+    sealed: Cell<bool>,
 }
 
 impl Http {
@@ -47,40 +90,51 @@ impl Http {
         Http {
             base: format!("{url}{slash}"),
             files: RefCell::default(),
+            sealed: Cell::new(false),
         }
+    }
+
+    /// The model is loaded: from now on every read fails, and nothing is held.
+    pub fn seal(&self) {
+        self.sealed.set(true);
+        self.files.borrow_mut().clear();
     }
 
     async fn fetch(&self, file: &str, range: Option<&Range<u64>>) -> Result<Response> {
         let url = self.describe(file);
-        let failed = |error: JsValue| Error::Network {
-            url: url.clone(),
+        if self.sealed.get() {
+            return Err(Error::FileAccess {
+                file: url,
+                reason: "nothing is fetched once the model is loaded, since its host would learn what is asked".into(),
+            });
+        }
+        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let response = js_ask(&url, range).await.map_err(|error| Error::Network {
+            url,
             reason: format!(
                 "no answer ({}); the server is down, you are offline, or it lacks the header Access-Control-Allow-Origin",
                 message(&error)
             ),
-        };
-        let request = Request::new_with_str(&url).map_err(failed)?;
-        if let Some(range) = range {
-            let header = format!("bytes={}-{}", range.start, range.end - 1);
-            request.headers().set("Range", &header).map_err(failed)?;
+        })?;
+        let response: Response = response.unchecked_into();
+        if !response.ok() {
+            let_go(&response);
         }
-        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-        let response = JsFuture::from(scope.fetch_with_request(&request))
-            .await
-            .map_err(failed)?;
-        Ok(response.unchecked_into())
+        Ok(response)
     }
 
-    async fn body(&self, file: &str, response: &Response) -> Result<Vec<u8>> {
-        let url = self.describe(file);
-        let failed = |error: JsValue| Error::Network {
-            url: url.clone(),
+    /// Of which no more than `most` bytes are read.
+    async fn body(&self, file: &str, response: &Response, most: u64) -> Result<Vec<u8>> {
+        let body = js_counted(response, most as f64).await;
+        let body = body.map_err(|error| Error::Network {
+            url: self.describe(file),
             reason: format!("the connection broke off ({})", message(&error)),
-        };
-        let buffer = JsFuture::from(response.array_buffer().map_err(failed)?)
-            .await
-            .map_err(failed)?;
-        Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+        })?;
+        let bytes: Uint8Array = body.dyn_into().map_err(|_| Error::FileAccess {
+            file: self.describe(file),
+            reason: format!("the server sends more than {most} bytes; it was not read on"),
+        })?;
+        Ok(bytes.to_vec())
     }
 
     /// Asks for `file` once. A large one's body is let go as soon as its size is known.
@@ -98,15 +152,13 @@ impl Http {
                 other => return Err(other),
             },
             (true, Some(size)) if size > room => {
-                if let Some(body) = response.body() {
-                    // That the rest is not wanted needs no answer.
-                    let _ = body.cancel();
-                }
+                let_go(&response);
                 Known::Large(size)
             }
             (true, declared) => {
-                let bytes = self.body(file, &response).await?;
-                if let Some(size) = declared.filter(|&size| size != bytes.len() as u64) {
+                let bytes = self.body(file, &response, WHOLE_BYTES).await?;
+                // Another host's page is not told that a body was compressed: then there are more than it seems.
+                if let Some(size) = declared.filter(|&size| size > bytes.len() as u64) {
                     return Err(Error::Network {
                         url: self.describe(file),
                         reason: format!("{} of {size} bytes came; try again", bytes.len()),
@@ -173,15 +225,19 @@ impl Source for Http {
         let response = self.fetch(file, Some(&range)).await?;
         match response.status() {
             206 => {
-                let bytes = self.body(file, &response).await?;
-                self.slice(file, &(0..range.end - range.start), &bytes)
+                let wanted = range.end.saturating_sub(range.start);
+                let bytes = self.body(file, &response, wanted).await?;
+                self.slice(file, &(0..wanted), &bytes)
             }
-            200 => Err(Error::Network {
-                url: self.describe(file),
-                reason:
-                    "the server does not answer Range requests, which models of over 64 MiB need"
-                        .into(),
-            }),
+            200 => {
+                let_go(&response);
+                Err(Error::Network {
+                    url: self.describe(file),
+                    reason:
+                        "the server does not answer Range requests, which models of over 64 MiB need"
+                            .into(),
+                })
+            }
             _ => Err(self.refused(file, &response)),
         }
     }
