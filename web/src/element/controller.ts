@@ -73,7 +73,6 @@ export class Controller {
     this.#runner = new Runner(view, strings, emit, {
       on_another: () => this.#forgetAll(),
       on_info: ({ scope }) => {
-        needMarkdown().catch(() => {}); // answers are plain text then
         this.#offers.setScope(scope);
         // A picture that was chosen while there was no model.
         if (this.#wanted && !this.#reading && this.#held?.picture !== this.#wanted) this.#read(this.#wanted);
@@ -93,6 +92,7 @@ export class Controller {
 
   /** Begins with a model, or goes over to another. */
   use(options: LoadOptions): void {
+    needMarkdown().catch(() => {}); // answers are plain text then
     this.#reading?.abort.abort();
     this.#asking?.abort.abort();
     this.#runner.use(options);
