@@ -97,8 +97,9 @@ impl Rules {
         let most = Tokenizer::MAX_TOKEN_BYTES;
         let mut taken = vec![false; MAX_TOKENS];
         for (token, &id) in &self.vocab {
-            let (name, bytes) = (shown(token), stands_for(token));
+            let bytes = stands_for(token);
             if bytes > most {
+                let name = shown(token);
                 return Err(format!(
                     "model.vocab: {name} stands for {bytes} bytes; at most {most} are taken"
                 ));
@@ -107,6 +108,7 @@ impl Rules {
                 Some(free) if !*free => *free = true,
                 Some(_) => return Err(format!("model.vocab: two tokens have the id {id}")),
                 None => {
+                    let name = shown(token);
                     return Err(format!(
                         "model.vocab: {name} has the id {id}; ids below {MAX_TOKENS} are taken"
                     ));
@@ -121,9 +123,12 @@ impl Rules {
                 ));
             }
         }
+        let mut joined = String::new();
         for (place, (left, right)) in self.merges.iter().enumerate() {
             // The tokenizers crate would panic where the two together are longer than every token.
-            let joined = format!("{left}{right}");
+            joined.clear();
+            joined.push_str(left);
+            joined.push_str(right);
             let stranger = [left, right, &joined]
                 .into_iter()
                 .find(|&token| !self.vocab.contains_key(token));
