@@ -211,11 +211,13 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
             )
         }
         Format::Gif => {
+            let frames = sniff::gif_frames(bytes);
+            // It has room of its own, beside the file's own size.
+            if let Some(size) = frames.first {
+                limits.check(file, size)?;
+            }
             let decoder = gif::GifDecoder::new(source).map_err(failed)?;
-            (
-                sniff::gif_is_animated(bytes),
-                read(file, format, decoder, limits)?,
-            )
+            (frames.animated, read(file, format, decoder, limits)?)
         }
         Format::Bmp => {
             let decoder = bmp::BmpDecoder::new(source).map_err(failed)?;

@@ -105,8 +105,17 @@ pub(super) fn declared_size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> 
     }
 }
 
-/// Whether a GIF holds a second picture. Walks the blocks, decompresses nothing.
-pub(super) fn gif_is_animated(bytes: &[u8]) -> bool {
+/// What is known of a GIF's pictures without decompressing one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct GifFrames {
+    /// `(width, height)` of the first in pixels, which may be larger than the file's own size.
+    pub first: Option<(u32, u32)>,
+    /// Whether there is a second.
+    pub animated: bool,
+}
+
+/// Walks a GIF's blocks, up to its second picture.
+pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
     /// The bytes of a colour table, from the flags that announce it.
     fn table(flags: u8) -> usize {
         if flags & 0x80 == 0 {
@@ -124,26 +133,30 @@ pub(super) fn gif_is_animated(bytes: &[u8]) -> bool {
             }
         }
     }
-    let walk = || -> Option<bool> {
+    let mut frames = GifFrames::default();
+    let mut walk = || -> Option<()> {
         let mut at = 13 + table(*bytes.get(10)?);
-        let mut pictures = 0;
         loop {
             let end = match *bytes.get(at)? {
                 0x21 => after_pieces(bytes, at + 2)?, // an extension
-                0x2C => {
-                    pictures += 1;
-                    if pictures == 2 {
-                        return Some(true);
-                    }
-                    // Descriptor (10), colour table, one byte of code size, then the data.
-                    after_pieces(bytes, at + 10 + table(*bytes.get(at + 9)?) + 1)?
+                0x2C if frames.first.is_some() => {
+                    frames.animated = true;
+                    return None;
                 }
-                _ => return Some(false), // the trailer, or nonsense
+                0x2C => {
+                    let b = bytes.get(at + 5..at + 10)?;
+                    let side = |low, high| u32::from(u16::from_le_bytes([low, high]));
+                    frames.first = Some((side(b[0], b[1]), side(b[2], b[3])));
+                    // Descriptor (10), colour table, one byte of code size, then the data.
+                    after_pieces(bytes, at + 10 + table(b[4]) + 1)?
+                }
+                _ => return None, // the trailer, or nonsense
             };
             at = end;
         }
     };
-    walk().unwrap_or(false)
+    walk();
+    frames
 }
 
 /// `[width, height]` in pixels of what a WebP states for a frame, and of what the frame's own data states, where the two

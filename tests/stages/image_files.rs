@@ -394,3 +394,33 @@ fn a_webp_whose_frame_is_larger_than_its_canvas_is_refused() {
         );
     }
 }
+
+/// Found by fuzzing: a GIF's first frame may state another size than the file, and takes room beside it.
+#[test]
+fn a_gif_whose_frame_is_over_the_limits_is_refused() {
+    let mut bytes = encoded(RgbImage::new(24, 17), ImageFormat::Gif);
+    let table = 3 << ((bytes[10] & 7) + 1);
+    let mut at = 13 + if bytes[10] & 0x80 == 0 { 0 } else { table };
+    while bytes[at] == 0x21 {
+        at += 2;
+        while bytes[at] != 0 {
+            at += 1 + usize::from(bytes[at]);
+        }
+        at += 1;
+    }
+    assert_eq!(bytes[at..at + 9], [0x2C, 0, 0, 0, 0, 24, 0, 17, 0]);
+    assert!(decode("x.gif", &bytes, &Limits::NATIVE).is_ok());
+    bytes[at + 5..at + 9].copy_from_slice(&[0xFF, 0x3F, 0xFF, 0x3F]);
+    let result = decode("x.gif", &bytes, &Limits::NATIVE);
+    assert!(
+        matches!(
+            &result,
+            Err(Error::ImageTooLarge {
+                width: 16_383,
+                height: 16_383,
+                ..
+            })
+        ),
+        "{result:?}"
+    );
+}
