@@ -154,6 +154,11 @@ fn files_are_written_and_opened_in_one_place() {
             "of the system",
         ),
         (
+            "src/cli/serve/open.rs",
+            "OpenOptions",
+            "what is served: plain files too, by the server's own rules for links",
+        ),
+        (
             "src/cli/hub.rs",
             "",
             "the hub's cache, by the rules of those who share it",
