@@ -306,3 +306,23 @@ fn requests_together_hold_no_more_than_is_allowed() {
     drop(speaking);
     assert_eq!(insist(|| ask_for(1_000_000)).status, 200);
 }
+
+/// Who says that much is to come takes no memory by it, even where the system counts what is only reserved.
+#[test]
+fn announced_bodies_do_not_end_the_server() {
+    let limited = "ulimit -v 3000000 && exec \"$0\" \"$@\"";
+    let args = ["--device", "cpu"];
+    let server = Server::start_by(
+        &["sh", "-c", limited],
+        Path::new("."),
+        &crate::fixture("tiny"),
+        &args,
+    );
+    assert_eq!(server.complete(&ask(1)).status, 200);
+    let headers = "Content-Type: application/json\r\nContent-Length: 179999999\r\n";
+    let announce = || server.send(&format!("POST {COMPLETIONS}"), headers, b"{");
+    let crowd: Vec<TcpStream> = (0..40).map(|_| announce()).collect();
+    assert_eq!(insist(|| server.complete(&ask(1))).status, 200);
+    drop(crowd);
+    assert_eq!(insist(|| server.complete(&ask(1))).status, 200);
+}

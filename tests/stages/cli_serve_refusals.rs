@@ -253,3 +253,24 @@ fn a_model_that_cannot_be_loaded_is_told_of_and_the_server_goes_on() {
         assert_eq!(error["code"], "config", "{error}");
     }
 }
+
+#[test]
+fn a_model_that_was_put_right_is_loaded_at_the_next_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("tiny");
+    std::fs::create_dir(&model).unwrap();
+    for entry in std::fs::read_dir(crate::fixture("tiny")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, model.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let shard = model.join("model-00002-of-00002.safetensors");
+    let whole = std::fs::read(&shard).unwrap();
+    std::fs::write(&shard, &whole[..whole.len() / 2]).unwrap();
+    let server = Server::start(&model, &["--device", "cpu"]);
+    let answer = server.complete(&ask(json!("a")));
+    assert_eq!(answer.status, 500, "{}", answer.json());
+    std::fs::write(&shard, &whole).unwrap();
+    assert_eq!(server.complete(&ask(json!("a"))).status, 200);
+}

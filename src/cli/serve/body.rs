@@ -42,10 +42,10 @@ pub async fn read(mut body: Body, budget: &Budget, limits: &Limits) -> Result<He
         return Err(busy());
     }
     let mut held = Held {
-        // Memory that is only asked for takes no room yet.
-        bytes: Vec::with_capacity(stated),
+        bytes: Vec::new(),
         share: Share::default(),
     };
+    reserve(&mut held.bytes, stated)?;
     let begun = Instant::now();
     loop {
         let slowest = Duration::from_secs(held.bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
@@ -63,8 +63,15 @@ pub async fn read(mut body: Body, budget: &Budget, limits: &Limits) -> Result<He
         if !budget.grow(&mut held.share, length) {
             return Err(busy());
         }
+        reserve(&mut held.bytes, bytes.len())?;
         held.bytes.extend_from_slice(&bytes);
     }
+}
+
+/// Makes room for more bytes. What is only reserved takes no memory yet; but where the system counts it all the same,
+/// asking for too much would end the program.
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Refusal> {
+    bytes.try_reserve(more).map_err(|_| busy())
 }
 
 fn too_large(most: usize) -> Refusal {
