@@ -1,7 +1,7 @@
 //! `/v1`: what is refused, how it is told, and who may not ask at all. All that the server says stays in the shape that
 //! OpenAI's clients read.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
@@ -272,5 +272,76 @@ fn a_model_that_was_put_right_is_loaded_at_the_next_question() {
     let answer = server.complete(&ask(json!("a")));
     assert_eq!(answer.status, 500, "{}", answer.json());
     std::fs::write(&shard, &whole).unwrap();
+    assert_eq!(server.complete(&ask(json!("a"))).status, 200);
+}
+
+/// Whatever is sent, one answer comes, can be read, and is the last one on its connection.
+#[test]
+fn what_is_no_request_or_two_at_once_is_refused_and_nothing_is_smuggled() {
+    let server = tiny();
+    let (own, post) = (
+        "Host: localhost\r\n",
+        format!("POST {COMPLETIONS} HTTP/1.1\r\n"),
+    );
+    let get = "GET /v1/models HTTP/1.1\r\n";
+    let long = "a".repeat(1_000_000);
+    let hidden = format!("{get}{own}\r\n");
+    let large = " ".repeat(30_000_000);
+    for (request, status) in [
+        (format!("{get}{own}X: {long}\r\n\r\n"), 431),
+        (format!("{get}{own}{}\r\n", "X: a\r\n".repeat(5000)), 431),
+        (format!("GET /{long} HTTP/1.1\r\n{own}\r\n"), 431),
+        ("\u{16}\u{3}\u{1} hello\r\n\r\n".to_string(), 400),
+        (
+            format!("{post}{own}Content-Length: 5\r\nContent-Length: 6\r\n\r\n{hidden}"),
+            400,
+        ),
+        (
+            format!("{post}{own}Content-Length: -1\r\n\r\n{hidden}"),
+            400,
+        ),
+        (
+            format!(
+                "{post}{own}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+            ),
+            400,
+        ),
+        (
+            format!("{post}{own}Transfer-Encoding: x\r\n\r\n{hidden}"),
+            400,
+        ),
+        (
+            format!("{get}{own}Host: evil.example\r\nConnection: close\r\n\r\n"),
+            403,
+        ),
+        (format!("{get}Connection: close\r\n\r\n"), 403),
+        (
+            format!(
+                "{post}{own}Origin: https://evil.example\r\nContent-Length: {}\r\n\r\n{large}",
+                large.len()
+            ),
+            403,
+        ),
+        (
+            format!(
+                "POST /nothing HTTP/1.1\r\n{own}Content-Length: {}\r\n\r\n{large}",
+                large.len()
+            ),
+            404,
+        ),
+    ] {
+        let shown: String = request.chars().take(120).collect();
+        let mut stream = server.connect();
+        // The server may have refused it before all is sent.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).to_string();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{shown}: {answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{shown}: {answer}");
+    }
     assert_eq!(server.complete(&ask(json!("a"))).status, 200);
 }
