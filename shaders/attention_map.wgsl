@@ -10,7 +10,7 @@
 
 const WORKGROUP_SIZE: u32 = 64u;
 const MAX_HEAD_DIM: u32 = 256u;
-const LOWEST: f32 = -3.0e38;
+const LOWEST: f32 = -1.0e30;
 
 struct Params {
     start: u32,

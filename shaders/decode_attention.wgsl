@@ -16,7 +16,7 @@ const LANES: u32 = 1u;            // threads that compare through their subgroup
 const SPAN: u32 = 256u;
 const FOUR: u32 = 4u;
 const MAX_HEAD_DIM: u32 = 256u;
-const LOWEST: f32 = -3.0e38;
+const LOWEST: f32 = -1.0e30;
 
 struct Params {
     tokens: u32,

@@ -57,6 +57,13 @@ struct Params {
 var<workgroup> x_tile: array<vec4<Held>, 512>;   // BLOCK * QUADS
 var<workgroup> w_tile: array<vec4<Held>, 512>;
 
+// To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
+fn held(v: vec4<f32>) -> vec4<Held> {
+    var fits = v;
+    //HALF fits = select(v, clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)), abs(v) <= vec4<f32>(3.0e38));
+    return vec4<Held>(fits);
+}
+
 fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
 
 // The scale of a block within its row's.
@@ -87,34 +94,34 @@ fn fill_x(rows: vec4<u32>, quad: u32, to: u32) {
     let b = x[rows.y + quad];
     let c = x[rows.z + quad];
     let d = x[rows.w + quad];
-    x_tile[to] = vec4<Held>(vec4<f32>(a.x, b.x, c.x, d.x));
-    x_tile[to + QUADS] = vec4<Held>(vec4<f32>(a.y, b.y, c.y, d.y));
-    x_tile[to + 2u * QUADS] = vec4<Held>(vec4<f32>(a.z, b.z, c.z, d.z));
-    x_tile[to + 3u * QUADS] = vec4<Held>(vec4<f32>(a.w, b.w, c.w, d.w));
+    x_tile[to] = held(vec4<f32>(a.x, b.x, c.x, d.x));
+    x_tile[to + QUADS] = held(vec4<f32>(a.y, b.y, c.y, d.y));
+    x_tile[to + 2u * QUADS] = held(vec4<f32>(a.z, b.z, c.z, d.z));
+    x_tile[to + 3u * QUADS] = held(vec4<f32>(a.w, b.w, c.w, d.w));
 }
 
 // Eight columns of four rows of W, their codes at `index` words.
 fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
     if (BITS == 4u) {
         let codes = vec4<u32>(word(index.x), word(index.y), word(index.z), word(index.w));
-        w_tile[to] = vec4<Held>(scale * level(codes, 0xf, 1.0));
-        w_tile[to + QUADS] = vec4<Held>(scale * level(codes, 0xf0, 0x1p-4));
-        w_tile[to + 2u * QUADS] = vec4<Held>(scale * level(codes, 0xf00, 0x1p-8));
-        w_tile[to + 3u * QUADS] = vec4<Held>(scale * level(codes, 0xf000, 0x1p-12));
-        w_tile[to + 4u * QUADS] = vec4<Held>(scale * level(codes, 0xf0000, 0x1p-16));
-        w_tile[to + 5u * QUADS] = vec4<Held>(scale * level(codes, 0xf00000, 0x1p-20));
-        w_tile[to + 6u * QUADS] = vec4<Held>(scale * level(codes, 0xf000000, 0x1p-24));
-        w_tile[to + 7u * QUADS] = vec4<Held>(scale * last_level(codes));
+        w_tile[to] = held(scale * level(codes, 0xf, 1.0));
+        w_tile[to + QUADS] = held(scale * level(codes, 0xf0, 0x1p-4));
+        w_tile[to + 2u * QUADS] = held(scale * level(codes, 0xf00, 0x1p-8));
+        w_tile[to + 3u * QUADS] = held(scale * level(codes, 0xf000, 0x1p-12));
+        w_tile[to + 4u * QUADS] = held(scale * level(codes, 0xf0000, 0x1p-16));
+        w_tile[to + 5u * QUADS] = held(scale * level(codes, 0xf00000, 0x1p-20));
+        w_tile[to + 6u * QUADS] = held(scale * level(codes, 0xf000000, 0x1p-24));
+        w_tile[to + 7u * QUADS] = held(scale * last_level(codes));
         return;
     }
     for (var half = 0u; half < 2u; half += 1u) {
         let at = index * 2u + half;
         let codes = vec4<u32>(word(at.x), word(at.y), word(at.z), word(at.w));
         let first = to + half * 4u * QUADS;
-        w_tile[first] = vec4<Held>(scale * signed_bytes(codes, 24u));
-        w_tile[first + QUADS] = vec4<Held>(scale * signed_bytes(codes, 16u));
-        w_tile[first + 2u * QUADS] = vec4<Held>(scale * signed_bytes(codes, 8u));
-        w_tile[first + 3u * QUADS] = vec4<Held>(scale * signed_bytes(codes, 0u));
+        w_tile[first] = held(scale * signed_bytes(codes, 24u));
+        w_tile[first + QUADS] = held(scale * signed_bytes(codes, 16u));
+        w_tile[first + 2u * QUADS] = held(scale * signed_bytes(codes, 8u));
+        w_tile[first + 3u * QUADS] = held(scale * signed_bytes(codes, 0u));
     }
 }
 
