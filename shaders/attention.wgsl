@@ -51,7 +51,11 @@ struct Params {
     key_set: u32,
     key_token: u32,
     key_head: u32,
+    first_head: u32,          // this launch begins there
+    first_query_tile: u32,    // of QUERIES
     pad0: u32,
+    pad1: u32,
+    pad2: u32,
     tiles: array<vec4<u32>, 4>, // which local crops are alive along one axis
 }
 
@@ -67,10 +71,6 @@ const KEYS_AT: u32 = 256u;        // DEPTH * QUADS
 // [key of a half][four queries]; or largest scores, or sums, [eight keys][four queries].
 var<workgroup> weights: array<vec4<f32>, 512>;
 
-// How many alive positions lie below v along one axis.
-fn alive_below(v: u32) -> u32 {
-    let whole = v / params.crops_per_side;
-    let rest = v % params.crops_per_side;
 // To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
 fn held(v: vec4<f32>) -> vec4<Held> {
     var fits = v;
@@ -78,6 +78,10 @@ fn held(v: vec4<f32>) -> vec4<Held> {
     return vec4<Held>(fits);
 }
 
+// How many alive positions lie below v along one axis.
+fn alive_below(v: u32) -> u32 {
+    let whole = v / params.crops_per_side;
+    let rest = v % params.crops_per_side;
     let rest_alive = min(max(rest, params.residue_first) - params.residue_first, params.residue_count);
     return whole * params.residue_count + rest_alive;
 }
@@ -126,7 +130,8 @@ fn put(to: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let set_index = group.y;
-    let head = group.z;
+    let head = params.first_head + group.z;
+    let query_tile = params.first_query_tile + group.x;
     let head_quads = params.head_dim / 4u;
     let keys = params.keys;
     let scale = params.scale;
@@ -135,17 +140,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // To fill the tile: four queries or keys, or a value, by a quad of channels.
     let at_sixteen = thread % QUADS;
     let of_sixteen = thread / QUADS;
-    let fill_query = group.x * QUERIES + at_sixteen * 4u;
+    let fill_query = query_tile * QUERIES + at_sixteen * 4u;
     let q_first = vec4<u32>(
         row_first(query_row(set_index, fill_query), head), row_first(query_row(set_index, fill_query + 1u), head),
         row_first(query_row(set_index, fill_query + 2u), head), row_first(query_row(set_index, fill_query + 3u), head));
     // For the results.
     let at_query = thread / HALF_QUADS;
     let at_key = thread % HALF_QUADS;
-    let near_query = group.x * QUERIES + at_query * 4u;
+    let near_query = query_tile * QUERIES + at_query * 4u;
     let near_seen = seen(near_query);
     let far_seen = seen(near_query + HALF);
-    let end = min(keys, seen((group.x + 1u) * QUERIES - 4u).w);
+    let end = min(keys, seen((query_tile + 1u) * QUERIES - 4u).w);
 
     var near_largest = vec4<f32>(LOWEST);
     var far_largest = vec4<f32>(LOWEST);

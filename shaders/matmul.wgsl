@@ -37,6 +37,10 @@ struct Params {
     pad0: u32,
     flags: u32,
     pad1: u32,
+    pad2: u32,
+    first_tile: u32,          // of rows of W: this launch begins there
+    first_x_tile: u32,        // of rows of x
+    pad3: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
@@ -50,10 +54,6 @@ struct Params {
 var<workgroup> x_tile: array<vec4<Held>, 512>;   // DEPTH * QUADS
 var<workgroup> w_tile: array<vec4<Held>, 512>;
 
-// Four columns of a row of x or W, or zeros behind the last column.
-fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
-    return select(vec4<f32>(0.0), x[row + min(quad, quads - 1u)], quad < quads);
-}
 // To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
 fn held(v: vec4<f32>) -> vec4<Held> {
     var fits = v;
@@ -61,6 +61,10 @@ fn held(v: vec4<f32>) -> vec4<Held> {
     return vec4<Held>(fits);
 }
 
+// Four columns of a row of x or W, or zeros behind the last column.
+fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
+    return select(vec4<f32>(0.0), x[row + min(quad, quads - 1u)], quad < quads);
+}
 
 fn of_w(row: u32, quad: u32, quads: u32) -> vec4<f32> {
     return select(vec4<f32>(0.0), w[row + min(quad, quads - 1u)], quad < quads);
@@ -110,8 +114,8 @@ fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_output = group.x * (TILE >> GATED);
-    let first_x = group.y * TILE;
+    let first_output = (params.first_tile + group.x) * (TILE >> GATED);
+    let first_x = (params.first_x_tile + group.y) * TILE;
     // To fill the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;

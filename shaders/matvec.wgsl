@@ -36,6 +36,10 @@ struct Params {
     groups_x: u32,            // workgroups along x: what does not fit there goes on along y
     flags: u32,
     eps: f32,
+    pad0: u32,
+    first_tile: u32,          // of ROWS rows of W: this launch begins there
+    pad1: u32,
+    pad2: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
@@ -74,7 +78,7 @@ fn total(lanes: u32, of_four: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let quads = params.columns / 4u;
     let gated_rows = params.w_rows / 2u;
-    let tile = group.y * params.groups_x + group.x;
+    let tile = params.first_tile + group.y * params.groups_x + group.x;
     // A row behind the last is the last: nothing is made of it.
     var rows: vec4<u32>;
     if (GATED == 1u) {

@@ -40,9 +40,9 @@ struct Params {
     flags: u32,
     pad1: u32,
     block_scales: u32,        // index of their first word
+    first_tile: u32,          // of rows of W: this launch begins there
+    first_x_tile: u32,        // of rows of x
     pad2: u32,
-    pad3: u32,
-    pad4: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
@@ -149,8 +149,8 @@ fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_output = group.x * (TILE >> GATED);
-    let first_x = group.y * TILE;
+    let first_output = (params.first_tile + group.x) * (TILE >> GATED);
+    let first_x = (params.first_x_tile + group.y) * TILE;
     // To fill the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;

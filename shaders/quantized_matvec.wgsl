@@ -41,9 +41,9 @@ struct Params {
     flags: u32,
     eps: f32,
     block_scales: u32,        // index of their first word
+    first_tile: u32,          // of ROWS rows of W: this launch begins there
     pad0: u32,
     pad1: u32,
-    pad2: u32,
 }
 
 // 32 values of x: what a block of a row of W is multiplied with.
@@ -163,7 +163,7 @@ fn finish(row: u32, output: u32, value: f32) {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let blocks = params.columns / BLOCK;
-    let first_output = (group.y * params.groups_x + group.x) * ROWS_DONE;
+    let first_output = (params.first_tile + group.y * params.groups_x + group.x) * ROWS_DONE;
     let outputs = params.w_rows >> GATED;
     let row = first_output + thread / LANES * (EIGHT >> GATED);
     // A row behind the last is the last: nothing is made of it.

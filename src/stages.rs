@@ -7,6 +7,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{Error, Result};
 use crate::gpu::adapter::{self, Failure, FailureKind};
+use crate::gpu::pace;
 use crate::vision::plan::Crop;
 
 /// A recorded tensor: shape and f32 values on the host.
@@ -102,6 +103,7 @@ impl Recorder {
 /// be relied on, a failure is told by every read of the device until [`adapter::take_failure`].
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
+    pace::end_submission(&device);
     let data = tensor.into_data_async().await;
     // The bytes may still be on their way, and fail there.
     let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
@@ -114,6 +116,7 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 /// As [`read`].
 pub async fn read_int(tensor: Tensor<1, Int>) -> Result<i32> {
     let device = tensor.device();
+    pace::end_submission(&device);
     let data = tensor.into_data_async().await;
     let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
     let values = checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await?;
@@ -128,6 +131,7 @@ async fn checked<T>(device: &Device, values: Result<Vec<T>, String>) -> Result<V
     if values.is_err() {
         adapter::look_after(device).await;
     }
+    pace::observe(device);
     match (adapter::failure(device), values) {
         (None, values) => values.map_err(failed),
         (Some(Failure { kind, reason }), _) => Err(match kind {

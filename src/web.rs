@@ -59,6 +59,7 @@ export async function adapter_name() {
 }
 const kept = (key) => new Request('https://adapters.invalid/' + encodeURIComponent(key));
 const cache = () => caches.open('inf-llava-adapters');
+export function browser_version() { return navigator.userAgent; }
 export async function recall(key) {
     try { return await (await (await cache()).match(kept(key)))?.text(); } catch { return undefined; }
 }
@@ -71,6 +72,8 @@ extern "C" {
     fn js_next_task() -> js_sys::Promise;
     #[wasm_bindgen(js_name = adapter_name)]
     fn js_adapter_name() -> js_sys::Promise;
+    #[wasm_bindgen(js_name = browser_version)]
+    fn js_browser_version() -> String;
     #[wasm_bindgen(js_name = recall)]
     fn js_recall(key: &str) -> js_sys::Promise;
     #[wasm_bindgen(js_name = remember)]
@@ -91,6 +94,11 @@ pub(crate) async fn adapter_name() -> String {
     name.ok()
         .and_then(|name| name.as_string())
         .unwrap_or_default()
+}
+
+/// Which browser, of which version.
+pub(crate) fn browser_version() -> String {
+    js_browser_version()
 }
 
 /// What was kept under `key` in the page's caches, if it may have any.
@@ -341,6 +349,7 @@ pub async fn time_stage(
             layers: layers as usize,
             context: context.map(|tokens| tokens as usize),
             crops: None,
+            submissions: false,
         };
         crate::bench::time_stage(&device, &asked, runs as usize).await
     };

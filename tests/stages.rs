@@ -81,6 +81,9 @@ mod language;
 #[path = "stages/linear.rs"]
 mod linear;
 #[cfg(feature = "model")]
+#[path = "stages/pace.rs"]
+mod pace;
+#[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
 #[cfg(feature = "convert")]
@@ -153,7 +156,11 @@ fn read_watched<const D: usize>(run: impl FnOnce() -> burn::tensor::Tensor<D>) -
 fn device(name: &str) -> inf_llava::gpu::device::ChosenDevice {
     use inf_llava::gpu::device::{DeviceChoice, choose};
     match block_on(choose(DeviceChoice::from_name(name).unwrap())) {
-        Ok(device) => device,
+        Ok(device) => {
+            // Launches are counted, whatever else the machine has to do.
+            inf_llava::gpu::pace::set_speeds(&device.device, pace::UNCUT);
+            device
+        }
         Err(error) => panic!("{error}; `cargo xtask setup --test` installs a software adapter"),
     }
 }

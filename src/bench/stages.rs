@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
 use crate::gpu::memory;
 use crate::gpu::ops::Square;
+use crate::gpu::pace::{self, Rule};
 use crate::image::{Picture, square_u8};
 use crate::language::decoder::Decoder;
 use crate::language::kv_cache::KvCache;
@@ -59,9 +60,25 @@ pub struct StageTiming {
     pub bytes_in_use: Option<u64>,
     /// The most of them in use at once in a run.
     pub peak_bytes: Option<u64>,
+    /// The longest submissions to the device, where they were timed.
+    pub submissions: Option<Submissions>,
     /// Largest error, over the root of the mean square of what is right.
     pub error: f64,
 }
+
+/// Each submission of a run waited for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Submissions {
+    /// How many there are.
+    pub count: usize,
+    /// The longest, in milliseconds.
+    pub longest_ms: f64,
+    /// The longest without [`pace`]: whole launches, [`UNPACED_LAUNCHES`] of them at once.
+    pub longest_unpaced_ms: f64,
+}
+
+/// Launches that are submitted together where nothing submits them before.
+const UNPACED_LAUNCHES: u32 = 32;
 
 /// What is timed, in which sizes.
 #[derive(Debug, Clone)]
@@ -76,6 +93,8 @@ pub struct Asked<'a> {
     pub context: Option<usize>,
     /// Crops per side N; the shape's own if not given.
     pub crops: Option<usize>,
+    /// Time each submission to the device too.
+    pub submissions: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -87,6 +106,7 @@ impl<'a> Asked<'a> {
             layers: 1,
             context: None,
             crops: None,
+            submissions: false,
         }
     }
 }
@@ -120,6 +140,10 @@ pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Resu
     let peak_bytes = memory::peak();
     settle(&result).await?;
     drop(result);
+    let submissions = match asked.submissions {
+        true => Some(stage.submissions().await?),
+        false => None,
+    };
     Ok(StageTiming {
         name: asked.stage.to_string(),
         shape: stage.words(asked),
@@ -128,6 +152,7 @@ pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Resu
         launches: launched,
         bytes_in_use: device.memory_pool_usage().map(|usage| usage.bytes_in_use),
         peak_bytes,
+        submissions,
         error,
     })
 }
@@ -173,6 +198,23 @@ enum Stage {
 }
 
 impl Stage {
+    async fn submissions(&mut self) -> Result<Submissions> {
+        let mut of_rule = async |rule| {
+            pace::trace(rule);
+            let (result, _) = self.run().await?;
+            settle(&result).await?;
+            Ok(pace::traced())
+        };
+        let unpaced_ms: Vec<f64> = of_rule(Rule::Launches(UNPACED_LAUNCHES)).await?;
+        let ms: Vec<f64> = of_rule(Rule::Measured).await?;
+        let longest = |ms: &[f64]| ms.iter().copied().fold(0.0, f64::max);
+        Ok(Submissions {
+            count: ms.len(),
+            longest_ms: longest(&ms),
+            longest_unpaced_ms: longest(&unpaced_ms),
+        })
+    }
+
     async fn new(asked: &Asked<'_>, config: &Config, device: &Device) -> Result<Self> {
         let weights = Synthetic::new(config)?;
         let mut watch = Watch::nobody();

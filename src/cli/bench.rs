@@ -37,6 +37,9 @@ pub struct BenchArgs {
     /// Time burn's own operations beside the kernels
     #[arg(long, conflicts_with = "shape")]
     burn: bool,
+    /// Time each submission to the device of a stage, and what they were without cutting them by measured speed
+    #[arg(long, requires = "shape")]
+    submissions: bool,
     /// Let tiles hold f16, where the adapter has it
     #[arg(long)]
     half: bool,
@@ -78,6 +81,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
                     layers: args.layers,
                     context: args.context,
                     crops: args.crops.map(usize::from),
+                    submissions: args.submissions,
                 };
                 let timing = time_stage(&device.device, &asked, runs).await?;
                 (stage_line(&timing), serde_json::to_value(timing)?)
@@ -114,8 +118,12 @@ fn kernel_line(timing: &Timing) -> String {
 }
 
 fn stage_line(timing: &StageTiming) -> String {
+    let submissions = timing.submissions.as_ref().map_or(String::new(), |of| {
+        let (count, longest, unpaced) = (of.count, of.longest_ms, of.longest_unpaced_ms);
+        format!("{count} submissions of at most {longest:.0} ms, {unpaced:.0} ms uncut  ")
+    });
     format!(
-        "{:<14} {:>9.2} ms  host {:>8.2} ms  {:>4} kernels  {:>6} MiB in use, at most {:>6}  error {:.0e}  {}",
+        "{:<14} {:>9.2} ms  host {:>8.2} ms  {:>4} kernels  {:>6} MiB in use, at most {:>6}  error {:.0e}  {submissions}{}",
         timing.name,
         median(&timing.ms),
         median(&timing.host_ms),

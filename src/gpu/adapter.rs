@@ -9,9 +9,10 @@ use burn::tensor::wgpu::wgpu;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::Kernel;
+use super::pace::Pace;
 
 /// An adapter, as its device's operations see it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Adapter {
     /// Fewest threads of a subgroup; 0 where shaders cannot use them.
     pub subgroup: usize,
@@ -27,6 +28,8 @@ pub struct Adapter {
     pub handle: Option<wgpu::Device>,
     /// Names of kernels that are not launched: their operations take the reference body.
     pub distrusted: Vec<&'static str>,
+    /// How much of its work goes into a submission.
+    pub pace: Pace,
 }
 
 /// What a device said of something that was asked of it earlier: results since then are not to be relied on.
@@ -86,9 +89,12 @@ impl Default for Variants {
     }
 }
 
-/// A device that does not end what it is at within this time is not waited for.
+/// A device that failed and does not end what it is at within this time is not waited for.
 #[cfg(not(target_arch = "wasm32"))]
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+/// As long as one submission may take on the slowest device, when submissions are timed.
+#[cfg(not(target_arch = "wasm32"))]
+const LONGEST_SUBMISSION: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// One for each device that is not as [`Adapter::default`].
 static ADAPTERS: RwLock<Vec<(Device, Adapter)>> = RwLock::new(Vec::new());
@@ -135,6 +141,20 @@ pub async fn look_after(device: &Device) {
         let _ = handle.poll(wgpu::PollType::Wait {
             submission_index: None,
             timeout: Some(LONGEST_WAIT),
+        });
+    }
+}
+
+/// Waits until `device` has done what was submitted to it. In the browser, where nothing can be waited for so, it does not.
+pub(super) fn wait_for(device: &Device) {
+    #[cfg(target_arch = "wasm32")]
+    let _ = device;
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Some(handle) = look(device, |adapter| adapter.handle.clone()) {
+        // A device that fails says so at the next read.
+        let _ = handle.poll(wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: Some(LONGEST_SUBMISSION),
         });
     }
 }

@@ -11,6 +11,8 @@ use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 use burn::tensor::{Device, Tensor};
 
 use super::adapter::{self, Failure, FailureKind, Variants};
+use super::ops::kernels_hash;
+use super::pace::set_speeds;
 use super::remembered::{recall, remember};
 use super::self_test::{CASES, self_test, wrong_kernels};
 use super::tuning::measure;
@@ -325,7 +327,7 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
         adapter.has_half = features.contains(wgpu::Features::SHADER_F16);
     });
     let wrong = self_test(device, CASES).await?;
-    let key = format!("{} {}", chosen.name, info.driver_info);
+    let key = remembered_key(&chosen.name, &info);
     let measured = match recall(&key).await {
         Some(measured) if measured.is_possible(subgroup) => measured,
         _ => {
@@ -337,6 +339,7 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
     adapter::change(device, |adapter| {
         adapter.half_is_quicker = measured.half_is_quicker;
     });
+    set_speeds(device, measured.speeds);
     if_right(device, measured.variants).await?;
     let notice = (!wrong.is_empty()).then(|| {
         format!(
@@ -345,6 +348,18 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
         )
     });
     Ok(ChosenDevice { notice, ..chosen })
+}
+
+/// What the measurements of an adapter depend on: itself, its driver, the browser, and this program's kernels.
+fn remembered_key(name: &str, info: &wgpu::AdapterInfo) -> String {
+    #[cfg(target_arch = "wasm32")]
+    let runtime = crate::web::browser_version();
+    #[cfg(not(target_arch = "wasm32"))]
+    let runtime = env!("CARGO_PKG_VERSION");
+    let (driver, driver_info) = (&info.driver, &info.driver_info);
+    let (vendor, device) = (info.vendor, info.device);
+    let kernels = kernels_hash();
+    format!("{name} {vendor:x}:{device:x} {driver} {driver_info} {runtime} kernels {kernels:016x}")
 }
 
 /// Lets the next read tell what goes wrong, in place of burn's handlers: one panics, the other tells later.

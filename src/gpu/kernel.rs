@@ -14,6 +14,7 @@ use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn::cubecl::{self, CubeCount, CubeDim, MemoryScope};
 use burn::tensor::{DType, Device, Float, Int, Shape, Tensor};
 
+use super::pace::{self, Part, Work};
 use super::{adapter, memory, writes};
 
 /// Most workgroups along one dimension of a launch that WebGPU promises.
@@ -73,6 +74,11 @@ impl Kernel {
         }
     }
 
+    /// The text of its file.
+    pub fn file_text(&self) -> &'static str {
+        self.source
+    }
+
     /// Whether it may be launched on `device`: its operation else takes its reference body.
     pub fn is_trusted(&self, device: &Device) -> bool {
         adapter::trusts(device, self)
@@ -111,6 +117,10 @@ impl Kernel {
         }
         if self.needs(SUBGROUPS) {
             text = text.replace("//SUBGROUPS ", "");
+            // Browsers want it said; naga does not know the word.
+            if cfg!(target_arch = "wasm32") {
+                text.insert_str(0, "enable subgroups;\n");
+            }
         }
         if self.needs(HALF) {
             text = text.replace("//HALF ", "");
@@ -287,6 +297,42 @@ pub fn launch_into(
             .with_buffers(bindings)
             .with_info(MetadataBindingInfo::custom(words)),
     );
+}
+
+/// Workgroups of a launch that may be cut along two axes, and what they cost together.
+#[derive(Clone, Copy)]
+pub struct Cut {
+    /// Along the axis that is cut first, and along the other.
+    pub groups: [u32; 2],
+    /// What kind of work it is.
+    pub work: Work,
+    /// How many multiply-adds, of all workgroups.
+    pub multiply_adds: f64,
+}
+
+/// As [`launch_into`], in parts where the whole would keep the device too long: see [`pace`]. `of_part` makes the
+/// workgroups and the uniform of one.
+pub fn launch_in_parts(
+    kernel: Kernel,
+    inputs: &[GpuTensor],
+    output: &GpuTensor,
+    cut: Cut,
+    device: &Device,
+    of_part: impl Fn(&Part) -> ([u32; 3], Vec<u32>),
+) {
+    for part in pace::parts(device, cut.work, cut.multiply_adds, cut.groups) {
+        if part.submit_before {
+            // What fails here fails again where its result is read.
+            let _ = output.0.client.flush();
+            pace::end_submission(device);
+        }
+        pace::note_launch(|| {
+            let client = output.0.client.clone();
+            Box::new(move || drop(client.flush()))
+        });
+        let (groups, params) = of_part(&part);
+        launch_into(kernel, inputs, output, groups, &params);
+    }
 }
 
 /// Reads a `const NAME: u32 = 64u;` from a WGSL source, so that the number is written once.

@@ -8,6 +8,7 @@ pub mod device;
 pub mod kernel;
 pub mod memory;
 pub mod ops;
+pub mod pace;
 pub mod reference;
 mod remembered;
 pub mod self_test;

@@ -3,21 +3,16 @@
 
 use super::tuning::Measured;
 
-/// So that a version with other kernels measures anew.
-fn key(adapter: &str) -> String {
-    format!("{} {adapter}", env!("CARGO_PKG_VERSION"))
-}
-
-/// What was measured of `adapter`.
+/// What was measured of `adapter`: its name and all that the measurements depend on.
 pub async fn recall(adapter: &str) -> Option<Measured> {
-    let text = place::read(&key(adapter)).await?;
+    let text = place::read(adapter).await?;
     serde_json::from_str(&text).ok()
 }
 
 /// Keeps what was measured of `adapter`.
 pub async fn remember(adapter: &str, measured: &Measured) {
     if let Ok(text) = serde_json::to_string(measured) {
-        place::write(&key(adapter), text).await;
+        place::write(adapter, text).await;
     }
 }
 

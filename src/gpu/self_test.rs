@@ -4,7 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 
-use super::adapter;
+use super::adapter::{self, Variants};
 use super::kernel::Kernel;
 use super::ops::{
     CropShape, Cut, DemShape, Matrix, Square, With, argmax, attention_map, causal_attention,
@@ -17,12 +17,20 @@ use crate::language::rope::Rope;
 use crate::nn::QuantizedMatrix;
 use crate::stages::read;
 use crate::vision::plan::Crop;
-use crate::weights::quantize::Quant;
+use crate::weights::quantize::{BLOCK, Quant};
 
 /// Largest error allowed, over the largest of what is right.
 const LIMIT: f32 = 1e-4;
 /// The same where tiles hold f16: 11 bits, and a weight of attention grows with what its score, of up to ten, is off.
-pub(super) const HALF_LIMIT: f32 = 1e-2;
+const HALF_LIMIT: f32 = 1e-2;
+
+/// Largest error allowed of kernels in `variants`, over the largest of what is right.
+pub(super) fn limit_of(variants: Variants) -> f32 {
+    match variants.half {
+        true => HALF_LIMIT,
+        false => LIMIT,
+    }
+}
 
 /// A small case of an operation, for one kernel of it.
 #[derive(Clone, Copy)]
@@ -42,6 +50,7 @@ pub const CASES: &[Case] = &[
     Case::new(kernels::QUANTIZED_MATVEC, |device| {
         quantized(Quant::Q4, 1, device)
     }),
+    Case::new(kernels::QUANTIZED_MATVEC, all_lanes),
     Case::new(kernels::QUANTIZED_MATVEC, |device| {
         quantized(Quant::Q8, 1, device)
     }),
@@ -84,10 +93,7 @@ pub async fn self_test(device: &Device, cases: &[Case]) -> Result<Vec<&'static s
 /// # Errors
 /// As [`self_test`].
 pub async fn wrong_kernels(device: &Device, cases: &[Case]) -> Result<Vec<&'static str>> {
-    let limit = match adapter::variants(device).half {
-        true => HALF_LIMIT,
-        false => LIMIT,
-    };
+    let limit = limit_of(adapter::variants(device));
     // All are launched before the first is read, so that their pipelines are made meanwhile.
     let mut found = Vec::with_capacity(cases.len());
     for case in cases {
@@ -194,6 +200,19 @@ fn quantized(quant: Quant, rows: usize, device: &Device) -> Result<Tensor<1>> {
     weight.push(quant, 70, Bytes::from(bytes), device)?;
     let matrix = Matrix::Quantized(&weight);
     Ok(everything(wave(0.5, [rows, 96], device), &matrix))
+}
+
+/// A row so long that as many threads share it as ever do.
+fn all_lanes(device: &Device) -> Result<Tensor<1>> {
+    let (rows, columns) = (9, 64 * BLOCK);
+    let values: Vec<f32> = (0..rows * columns)
+        .map(|i| (i as f32 * 0.11).sin())
+        .collect();
+    let mut weight = QuantizedMatrix::new(columns);
+    let bytes = Quant::Q4.quantize(&values, columns)?;
+    weight.push(Quant::Q4, rows, Bytes::from(bytes), device)?;
+    let x = wave(0.5, [1, columns], device);
+    Ok(product(x, &Matrix::Quantized(&weight), With::default()).flatten(0, 1))
 }
 
 /// Of new tokens to a cache of more than one split, four heads to two.

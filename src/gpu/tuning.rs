@@ -5,8 +5,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::{self, Adapter, Variants};
-use super::ops::{Matrix, With, product};
-use super::self_test::{HALF_LIMIT, is_close};
+use super::ops::{Matrix, With, product, self_attention};
+use super::pace::Speeds;
+use super::self_test::{is_close, limit_of};
 use crate::error::Result;
 use crate::nn::QuantizedMatrix;
 use crate::stages::{read, settle};
@@ -39,19 +40,22 @@ pub async fn measure(device: &Device) -> Result<Measured> {
 }
 
 /// What [`measure`] finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
     /// In f32.
     pub variants: Variants,
     /// Whether the same with f16 in tiles takes less.
     pub half_is_quicker: bool,
+    /// What the kernels do in these variants, by which submissions are kept short.
+    pub speeds: Speeds,
 }
 
 impl Measured {
     /// Whether it could have been measured on an adapter with subgroups of so many threads.
     pub fn is_possible(&self, subgroup: usize) -> bool {
-        candidates(subgroup).any(|candidate| candidate == self.variants)
+        let are_known = candidates(subgroup).any(|candidate| candidate == self.variants);
+        are_known && self.speeds.are_possible()
     }
 }
 
@@ -61,10 +65,65 @@ async fn measure_with(device: &Device, adapter: &Adapter) -> Result<Measured> {
     let candidates: Vec<Variants> = candidates(adapter.subgroup).collect();
     let quickest = quickest(device, &matrix, 1, &candidates).await?;
     let variants = quickest.first().map_or(Variants::PORTABLE, |best| best.0);
+    let half_is_quicker = adapter.has_half && half_is_quicker(device, variants).await?;
+    adapter::set_variants(device, variants);
     Ok(Measured {
         variants,
-        half_is_quicker: adapter.has_half && half_is_quicker(device, variants).await?,
+        half_is_quicker,
+        speeds: speeds(device).await?,
     })
+}
+
+/// Rows, outputs and columns of the products that speeds are measured with, and crops, tokens, heads and their width of
+/// the attention: some milliseconds on a software adapter.
+const FEW_BY: [usize; 3] = [1, 1024, 1024];
+const MANY_BY: [usize; 3] = [64, 256, 256];
+const ATTENDED: [usize; 4] = [1, 128, 4, 64];
+
+async fn speeds(device: &Device) -> Result<Speeds> {
+    let of_product = async |[rows, outputs, columns]: [usize; 3], quantized: bool| {
+        let x = wave([rows, columns], device);
+        let bits = some_matrix(outputs, columns, device)?;
+        let floats = wave([outputs, columns], device);
+        let matrix = match quantized {
+            true => Matrix::Quantized(&bits),
+            false => Matrix::Float(floats),
+        };
+        let run = || product(x.clone(), &matrix, With::default());
+        let multiply_adds = (rows * outputs * columns) as f64;
+        speed(multiply_adds, &run).await
+    };
+    let [crops, tokens, heads, head_dim] = ATTENDED;
+    let [q, k, v] = [(); 3].map(|()| wave([crops, tokens, heads * head_dim], device));
+    let attend = || {
+        let mixed = self_attention(heads, q.clone(), k.clone(), v.clone());
+        mixed.reshape([crops * tokens, heads * head_dim])
+    };
+    let attended = 2 * crops * tokens * tokens * heads * head_dim;
+    Ok(Speeds {
+        matmul: of_product(MANY_BY, false).await?,
+        quantized_matmul: of_product(MANY_BY, true).await?,
+        matvec: of_product(FEW_BY, false).await?,
+        quantized_matvec: of_product(FEW_BY, true).await?,
+        attention: speed(attended as f64, &attend).await?,
+    })
+}
+
+/// Multiply-adds a millisecond of `run`, which does so many.
+async fn speed(multiply_adds: f64, run: &impl Fn() -> Tensor<2>) -> Result<f64> {
+    let launches = long_enough(run).await?;
+    let mut quickest_ms = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        quickest_ms = quickest_ms.min(time(launches, run).await?);
+    }
+    // A clock that browsers round may see nothing pass.
+    Ok(multiply_adds * launches as f64 / quickest_ms.max(0.1))
+}
+
+fn wave<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
+    let count = dims.iter().product();
+    let values: Vec<f32> = (0..count).map(|i: usize| (i as f32 * 0.37).sin()).collect();
+    Tensor::from_data(TensorData::new(values, dims), device)
 }
 
 /// Of lanes and subgroups: no more lanes go together than a subgroup has.
@@ -111,9 +170,7 @@ async fn quickest(
     rows: usize,
     candidates: &[Variants],
 ) -> Result<Vec<(Variants, f64)>> {
-    let count = rows * matrix.columns;
-    let x: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
-    let x = Tensor::<2>::from_data(TensorData::new(x, [rows, matrix.columns]), device);
+    let x = wave([rows, matrix.columns], device);
     let run = || product(x.clone(), &Matrix::Quantized(matrix), With::default());
 
     let mut right: Vec<(Variants, f64)> = Vec::new();
@@ -123,7 +180,7 @@ async fn quickest(
         let found = read(run()).await?;
         if right.is_empty() {
             expected = found;
-        } else if !is_close(&found, &expected, HALF_LIMIT) {
+        } else if !is_close(&found, &expected, limit_of(variants)) {
             continue;
         }
         right.push((variants, f64::INFINITY));

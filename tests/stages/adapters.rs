@@ -20,7 +20,7 @@ use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::source::Folder;
 
 /// A device that no other test has, with all that the adapter has; and wgpu's handle of it.
-fn own_device(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> (ChosenDevice, WgpuSetup) {
+pub fn own_device(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> (ChosenDevice, WgpuSetup) {
     crate::block_on(async {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
             backends: wgpu::Backends::VULKAN,

@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 
 use crate::gpu::adapter;
-use crate::gpu::kernel::{GpuTensor, HALF, Kernel, kernel, launch};
+use crate::gpu::kernel::{Cut, GpuTensor, HALF, Kernel, kernel, launch_in_parts, output};
+use crate::gpu::pace::Work;
 
 pub(super) const KERNEL: Kernel = kernel!("attention");
 const QUERIES: usize = KERNEL.constant("QUERIES");
@@ -77,21 +78,33 @@ impl Attention {
             GpuTensor::from_float(k)?,
             GpuTensor::from_float(v)?,
         ];
-        let mut params: Vec<u32> = map.sizes.to_vec();
         let [key_set, key_token, key_head] = self.key_strides;
         let words = |sizes: &[usize]| sizes.iter().map(|&size| size as u32).collect::<Vec<_>>();
-        params.extend(words(&[self.queries, self.heads, self.head_dim]));
-        params.push((1.0 / (self.head_dim as f32).sqrt()).to_bits());
-        params.extend(words(&[self.keys, self.group, self.start]));
-        params.extend(words(&[key_set, key_token, key_head, 0]));
-        params.extend(map.tiles);
-        let groups = [self.queries.div_ceil(QUERIES), self.sets, self.heads];
-        let groups = groups.map(|count| count as u32);
-        let half = adapter::variants(&q.device()).half;
+        let device = q.device();
+        let half = adapter::variants(&device).half;
         let kernel = KERNEL
             .with("CUT", self.rows as u32)
             .with(HALF, u32::from(half));
-        Some(launch(kernel, &inputs, shape, groups, &params))
+        let mixed = output(&inputs[0], shape);
+        let pairs = (self.sets * self.queries) as f64 * self.keys as f64;
+        let cut = Cut {
+            groups: [self.heads, self.queries.div_ceil(QUERIES)].map(|groups| groups as u32),
+            work: Work::Attention,
+            multiply_adds: 2.0 * pairs * (self.heads * self.head_dim) as f64,
+        };
+        launch_in_parts(kernel, &inputs, &mixed, cut, &device, |part| {
+            let mut params: Vec<u32> = map.sizes.to_vec();
+            params.extend(words(&[self.queries, self.heads, self.head_dim]));
+            params.push((1.0 / (self.head_dim as f32).sqrt()).to_bits());
+            params.extend(words(&[self.keys, self.group, self.start]));
+            params.extend(words(&[key_set, key_token, key_head]));
+            let [first_head, first_query_tile] = part.first;
+            params.extend([first_head, first_query_tile, 0, 0, 0]);
+            params.extend(map.tiles);
+            let [heads, query_tiles] = part.count;
+            ([query_tiles, self.sets as u32, heads], params)
+        });
+        Some(mixed.into_float())
     }
 }
 

@@ -99,6 +99,15 @@ pub const KERNELS: &[Kernel] = &[
     rotary_cache::KERNEL,
 ];
 
+/// Tells this version's kernels from those of others: what was measured with them says nothing about these.
+pub fn kernels_hash() -> u64 {
+    // FNV-1a.
+    let bytes = KERNELS.iter().flat_map(|kernel| kernel.file_text().bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
 /// The variants for adapters that have more than what every one has.
 pub const BEYOND_PORTABLE: &[Kernel] = &[
     attention::KERNEL.with(HALF, 1),

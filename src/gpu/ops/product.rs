@@ -7,8 +7,9 @@ use super::norm::rms_norm;
 use crate::gpu::adapter::{self, Variants};
 use crate::gpu::cpu;
 use crate::gpu::kernel::{
-    GpuTensor, HALF, Kernel, SUBGROUPS, in_rows, kernel, launch_into, output,
+    Cut, GpuTensor, HALF, Kernel, SUBGROUPS, in_rows, kernel, launch_in_parts, output,
 };
+use crate::gpu::pace::Work;
 use crate::gpu::reference;
 use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::quantize::{BLOCK, Quant};
@@ -118,7 +119,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     let device = x.device();
     let variants = adapter::variants(&device);
     let of = |piece| launch_of(piece, [rows, columns], norm.is_some(), with.gated, variants);
-    let launches: Vec<(Kernel, [u32; 3])> = pieces.iter().map(of).collect();
+    let launches: Vec<(Kernel, usize)> = pieces.iter().map(of).collect();
     if !launches
         .iter()
         .all(|(kernel, _)| kernel.is_trusted(&device))
@@ -138,21 +139,40 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     let y = output(&x, [rows, outputs]);
 
     let mut first_output = 0;
-    for (piece, (kernel, groups)) in pieces.into_iter().zip(launches) {
+    for (piece, (kernel, tile_rows)) in pieces.into_iter().zip(launches) {
         let mut inputs = vec![x.clone()];
         inputs.extend(is_few.then(|| norm_weight.clone()));
         inputs.extend(piece.buffers);
         inputs.extend([bias.clone(), residual.clone()]);
         let sizes = [columns, piece.rows, outputs, first_output, rows];
-        let mut params = sizes.map(|size| size as u32).to_vec();
         let eps = norm.map_or(0.0, |&(_, eps)| eps as f32);
-        params.extend([groups[0], flags(with), eps.to_bits()]);
-        if let Some(quant) = piece.quant {
-            // Words that the codes take: the block scales lie behind them.
-            let codes = piece.rows * (columns / BLOCK) * quant.bits();
-            params.extend([codes as u32, 0, 0, 0]);
-        }
-        launch_into(kernel, &inputs, &y, groups, &params);
+        // Words that the codes take: the block scales lie behind them.
+        let codes = |quant: Quant| piece.rows * (columns / BLOCK) * quant.bits();
+        let codes = piece.quant.map_or(0, codes);
+        let x_tiles = match is_few {
+            true => 1,
+            false => rows.div_ceil(tile_rows) as u32,
+        };
+        let cut = Cut {
+            groups: [piece.rows.div_ceil(tile_rows) as u32, x_tiles],
+            work: work_of(piece.quant, is_few),
+            multiply_adds: rows as f64 * piece.rows as f64 * columns as f64,
+        };
+        launch_in_parts(kernel, &inputs, &y, cut, &device, |part| {
+            let [first, first_x] = part.first;
+            let [count, x_count] = part.count;
+            let groups = match is_few {
+                true => {
+                    let [x, y] = in_rows(count as usize);
+                    [x, y, rows as u32]
+                }
+                false => [count, x_count, 1],
+            };
+            let mut params = sizes.map(|size| size as u32).to_vec();
+            params.extend([groups[0], flags(with), eps.to_bits()]);
+            params.extend([codes as u32, first, first_x, 0]);
+            (groups, params)
+        });
         first_output += piece.rows >> usize::from(with.gated);
     }
     Some(y.into_float())
@@ -165,14 +185,23 @@ fn flags(with: &With) -> u32 {
         | u32::from(with.quick_gelu) << 2
 }
 
-/// The kernel for x `[rows, columns]` with a piece, and its workgroups.
+fn work_of(quant: Option<Quant>, is_few: bool) -> Work {
+    match (quant, is_few) {
+        (None, true) => Work::Matvec,
+        (None, false) => Work::Matmul,
+        (Some(_), true) => Work::QuantizedMatvec,
+        (Some(_), false) => Work::QuantizedMatmul,
+    }
+}
+
+/// The kernel for x `[rows, columns]` with a piece, and how many rows of W one of its workgroups takes.
 fn launch_of(
     piece: &Piece,
     [rows, columns]: [usize; 2],
     has_norm: bool,
     is_gated: bool,
     variants: Variants,
-) -> (Kernel, [u32; 3]) {
+) -> (Kernel, usize) {
     let (matvec, matvec_rows, matmul, tile) = match piece.quant {
         None => (MATVEC, MATVEC_ROWS, MATMUL, TILE),
         Some(quant) => {
@@ -187,16 +216,13 @@ fn launch_of(
         }
     };
     let gated = |kernel: Kernel| kernel.with("GATED", u32::from(is_gated));
-    let (kernel, groups) = if rows <= FEW_ROWS {
-        let [x, y] = in_rows(piece.rows.div_ceil(matvec_rows));
+    if rows <= FEW_ROWS {
         let kernel = gated(matvec)
             .with("NORM", u32::from(has_norm))
             .with(SUBGROUPS, u32::from(variants.subgroups));
-        (kernel, [x, y, rows as u32])
+        (kernel, matvec_rows)
     } else {
-        let groups = [piece.rows.div_ceil(tile), rows.div_ceil(tile), 1];
         let kernel = gated(matmul).with(HALF, u32::from(variants.half));
-        (kernel, groups.map(|count| count as u32))
-    };
-    (kernel, groups)
+        (kernel, tile)
+    }
 }
