@@ -100,12 +100,12 @@ impl Ask {
     ///
     /// # Errors
     /// [`Refusal`] naming the field. Fields that are not known are passed over, as OpenAI's server does.
-    pub fn read(body: Vec<u8>) -> Result<Self, Refusal> {
-        check_values(&body)?;
-        let parsed = serde_json::from_slice(&body).map_err(|error| {
+    pub fn read(body: impl AsRef<[u8]>) -> Result<Self, Refusal> {
+        check_values(body.as_ref())?;
+        let parsed = serde_json::from_slice(body.as_ref()).map_err(|error| {
             Refusal::bad_request("bad-json", format!("the request is no JSON: {error}"))
         })?;
-        // What was read of it is a copy; a large picture is not to be there thrice.
+        // What was read of it is a copy; if it was handed over, a large picture is not to be there thrice.
         drop(body);
         let mut fields = Fields::new("", parsed)?;
         for (name, is_harmless, advice) in FOREIGN {
@@ -357,13 +357,13 @@ mod tests {
     fn what_is_no_object_is_refused() {
         let deep = "[".repeat(100_000);
         for body in ["", "{", "null", "[]", "\u{feff}{}", &deep] {
-            let refusal = Ask::read(body.into()).expect_err(body);
+            let refusal = Ask::read(body).expect_err(body);
             assert!(
                 ["bad-json", "bad-value"].contains(&refusal.code),
                 "{refusal:?}"
             );
         }
-        assert!(Ask::read(b"{\"model\": \"\xff\"}".to_vec()).is_err());
+        assert!(Ask::read(b"{\"model\": \"\xff\"}").is_err());
     }
 
     #[test]
