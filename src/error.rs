@@ -47,6 +47,18 @@ pub enum Error {
         /// Status or failure, and what it usually means.
         reason: String,
     },
+    /// A hub answered what is not to be trusted, or cannot be used.
+    #[error("{hub} answers with {field} {value}: {reason}")]
+    Hub {
+        /// Its address.
+        hub: String,
+        /// Which header or entry.
+        field: String,
+        /// What it says, in quotation marks, printable and cut short.
+        value: String,
+        /// What it must say.
+        reason: String,
+    },
     /// `config.json`, `preprocessor_config.json` or `generation_config.json` cannot be used.
     #[error("{file}: {reason}")]
     Config {
@@ -316,6 +328,7 @@ impl Error {
             Error::FileAccess { .. } => "file-access",
             Error::ModelChanged { .. } => "model-changed",
             Error::Network { .. } => "network",
+            Error::Hub { .. } => "hub",
             Error::Config { .. } => "config",
             Error::Tokenizer { .. } => "tokenizer",
             Error::Checkpoint { .. } => "checkpoint",

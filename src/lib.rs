@@ -62,6 +62,8 @@ pub mod scenes;
 #[cfg(feature = "train")]
 pub mod train;
 
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod weights;
 
 #[cfg(feature = "model")]

@@ -15,6 +15,8 @@ pub enum Phase {
     Vision,
     /// Tokens of the prompt.
     Prefill,
+    /// Downloading from a hub; counted in bytes.
+    Download,
     /// Writing a converted model; counted in bytes.
     Conversion,
     /// Reading what was converted; counted in bytes.

@@ -71,6 +71,12 @@ mod gradients;
 #[cfg(feature = "model")]
 #[path = "stages/grid.rs"]
 mod grid;
+#[cfg(feature = "hub")]
+#[path = "stages/hub.rs"]
+mod hub;
+#[cfg(feature = "hub")]
+#[path = "stages/hub_peer.rs"]
+mod hub_peer;
 #[cfg(feature = "model")]
 #[path = "stages/kernels.rs"]
 mod kernels;

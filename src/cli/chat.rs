@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::terminal::{Interrupt, Progress, printable};
+use super::terminal::{Interrupt, Progress};
 use super::{ModelArgs, read_image, say, usage};
 use crate::error::Error;
 use crate::generate::Sampling;
 use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
+use crate::text::printable;
 use crate::vision::plan::Coverage;
 
 const HELP: &str = "\

@@ -12,8 +12,9 @@ use super::{hub, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Error;
 use crate::files;
+use crate::hub::{Download, is_repository};
 use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
-use crate::progress::Watch;
+use crate::progress::{StopFlag, Watch};
 use crate::weights::arrange::Precision;
 use crate::weights::convert::{About, Conversion};
 use crate::weights::manifest::SHARD_BYTES;
@@ -69,7 +70,8 @@ pub struct VerifyArgs {
 
 pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let precision = Precision::from_name(&args.quant)?;
-    let source = Source::find(&args.source)?;
+    let interrupt = Interrupt::new()?;
+    let source = Source::find(&args.source, &interrupt.stop)?;
     let folder = Folder::new(&source.folder);
     let (config, manifest) = read_config(&folder).await?;
     if manifest.is_some() {
@@ -82,7 +84,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let about = about(&args, &source, &folder).await?;
     let mut checkpoint = pytorch::open(folder).await?;
     if let Some(tower) = &args.vision_tower {
-        let tower = Folder::new(Source::find(tower)?.folder);
+        let tower = Folder::new(Source::find(tower, &interrupt.stop)?.folder);
         checkpoint = checkpoint.with_tower(pytorch::open(tower).await?);
     }
     let names = names::tensors(&config);
@@ -96,7 +98,6 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
         destination,
     )?;
 
-    let interrupt = Interrupt::new()?;
     let progress = Progress::new();
     let mut watch = Watch::new(interrupt.stop.clone(), |event| progress.show(&event));
     let written = conversion.run(&mut watch);
@@ -184,15 +185,15 @@ struct Source {
 
 impl Source {
     /// The folder at `path`; if there is none and it is put like a repository, that of the hub, downloaded.
-    fn find(path: &Path) -> anyhow::Result<Self> {
+    fn find(path: &Path, stop: &StopFlag) -> Result<Self, Error> {
         let name = path.to_string_lossy();
-        if path.exists() || !hub::is_repository(&name) {
+        if path.exists() || !is_repository(&name) {
             return Ok(Source {
                 folder: path.to_path_buf(),
                 revision: "local".into(),
             });
         }
-        let hub::Download { folder, revision } = hub::download(&name)?;
+        let Download { folder, revision } = hub::download(&name, stop)?;
         Ok(Source { folder, revision })
     }
 }

@@ -25,6 +25,7 @@ impl Progress {
         };
         let template = match phase {
             Phase::Weights => "Reading weights {wide_bar} {bytes}/{total_bytes}",
+            Phase::Download => "Downloading {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Conversion => "Converting {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Verification => "Checking {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Vision => "Looking at the picture {wide_bar} {pos}/{len} passes",
@@ -75,31 +76,5 @@ impl Interrupt {
     pub fn set_working(&self, working: bool) {
         self.stop.clear();
         self.working.store(working, Ordering::Relaxed);
-    }
-}
-
-/// What a terminal may be shown of a model's text: no control character but line breaks and tabs, so
-/// that no answer can move the cursor, rename the window or write to the clipboard.
-pub fn printable(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
-    text.chars()
-        .map(|c| {
-            if harmless(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn an_answer_cannot_command_the_terminal() {
-        let shown = printable("a\x1b]52;c;cm0=\x07b\u{9b}2J\r\n\tc");
-        assert_eq!(shown, "a\u{fffd}]52;c;cm0=\u{fffd}b\u{fffd}2J\u{fffd}\n\tc");
     }
 }

@@ -6,11 +6,13 @@
 pub mod chat_template;
 mod encoder;
 mod layout;
+pub mod printable;
 mod rules;
 mod stream;
 mod tokenizer;
 
 pub use encoder::Encoder;
+pub use printable::{printable, quoted};
 pub(crate) use rules::LLAMA3_PIECES;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::{PROGRAM, stdout, text, tiny};
+use crate::hub_peer::{Body, Hostile, Peer, Reply, Repository, hostile, part};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const WEIGHTS: &str = "model-00001-of-00002.safetensors";
@@ -187,4 +188,127 @@ fn a_repository_that_is_not_there_is_said() {
         says.contains("owner/other") && says.contains("HF_TOKEN"),
         "{says}"
     );
+}
+
+/// Whatever a hub says, the program writes in its cache only, ends with code 3, and shows nothing of it that commands
+/// a terminal. What lies where the names would have led is as it was.
+#[test]
+fn a_hostile_hub_writes_nothing_outside_the_cache() {
+    for Hostile {
+        name,
+        repository,
+        words,
+    } in hostile()
+    {
+        let hub = repository.serve();
+        let home = tempfile::tempdir().unwrap();
+        let own = home.path().join("hub/models--owner--name");
+        fs::create_dir_all(&own).unwrap();
+        let victims = [
+            home.path().join("x"),
+            home.path().join("hub/x"),
+            own.join("x"),
+        ];
+        for victim in &victims {
+            fs::write(victim, "mine").unwrap();
+        }
+        let output = convert(&hub.url, home.path(), &home.path().join("to"), "owner/name");
+        let says = text(&output.stderr);
+        let case = format!("{name} {words:?}: {says}");
+        assert_eq!(output.status.code(), Some(3), "{case}");
+        assert!(words.iter().all(|word| says.contains(word)), "{case}");
+        let harmless = inf_llava::text::printable::is_harmless;
+        assert!(
+            says.chars().all(harmless) && !says.contains("panicked"),
+            "{case}"
+        );
+        for victim in &victims {
+            assert_eq!(fs::read(victim).unwrap(), b"mine", "{case}");
+        }
+        let beside: Vec<_> = fs::read_dir(home.path())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        assert!(
+            beside.iter().all(|name| name == "x" || name == "hub"),
+            "{case}: {beside:?}"
+        );
+        let beside = fs::read_dir(home.path().join("hub")).unwrap().flatten();
+        let strange = beside.filter(|entry| {
+            let name = entry.file_name();
+            name != "x" && name != ".locks" && name != "models--owner--name"
+        });
+        assert_eq!(strange.count(), 0, "{case}");
+    }
+}
+
+#[test]
+fn the_token_does_not_follow_a_redirect() {
+    let mut repository = Repository::honest();
+    let weights = repository.weights().clone();
+    let storage = Peer::start(move |asked, _| {
+        let (head, body) = part(&weights, asked);
+        Reply {
+            head,
+            body: Body::Whole(body),
+        }
+    });
+    repository.headers = format!(
+        "\r\nX-Linked-Size: {}\r\nX-Linked-Etag: \"{}\"",
+        repository.weights().len(),
+        repository.hash()
+    );
+    repository.location = Some(format!("{}/storage", storage.url));
+    let hub = repository.serve();
+    let home = tempfile::tempdir().unwrap();
+    // What is downloaded is no model, which is found out after it was asked for.
+    convert(&hub.url, home.path(), &home.path().join("to"), "owner/name");
+    assert!(
+        hub.asked()
+            .iter()
+            .all(|asked| asked.token.as_deref() == Some("Bearer hf_secret"))
+    );
+    let seen = storage.asked();
+    assert!(
+        !seen.is_empty() && seen.iter().all(|asked| asked.token.is_none()),
+        "{seen:?}"
+    );
+}
+
+/// A hub that goes silent in the middle of a file: Ctrl-C ends the program with code 130, and what came is kept.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_download() {
+    let mut repository = Repository::honest();
+    let (came, silent) = std::sync::mpsc::channel();
+    repository.body = Some(Body::Stalled(vec![1; 1000]));
+    let came = Mutex::new(came);
+    let hub = Peer::start(move |asked, before| {
+        let reply = repository.answer(asked, before);
+        if matches!(reply.body, Body::Stalled(_)) {
+            let _ = came.lock().unwrap().send(());
+        }
+        reply
+    });
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["convert", "owner/name"])
+        .arg(home.path().join("to"))
+        .env("HF_ENDPOINT", &hub.url)
+        .env("HF_HOME", home.path())
+        .spawn()
+        .unwrap();
+    silent
+        .recv_timeout(std::time::Duration::from_secs(60))
+        .unwrap();
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -1,0 +1,310 @@
+//! One file of a repository into the cache: checked, gone on with where it broke off, and never half there.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::cache::{BRANCH, Cache};
+use super::client::{Answer, Client, Follow, Trouble};
+use super::names::{Facts, content_length, range, refused};
+use super::origin::Address;
+use crate::error::{Error, Result};
+use crate::progress::{Phase, StopFlag, Watch};
+
+/// A connection that breaks off is tried again so often.
+const RETRIES: u32 = 5;
+/// Before the first of them; twice as long before each next one.
+const PAUSE: Duration = Duration::from_millis(100);
+const MIB: u64 = 1 << 20;
+/// The hub's own limit of a file is 50 GB.
+const WEIGHTS_CAP: u64 = 64 << 30;
+
+/// The most bytes that are taken as `file`.
+pub(super) fn cap(file: &str) -> u64 {
+    match file {
+        _ if file.ends_with(".index.json") => 32 * MIB,
+        "tokenizer.json" => 64 * MIB,
+        _ if file.ends_with(".safetensors") || file.ends_with(".bin") => WEIGHTS_CAP,
+        _ => MIB,
+    }
+}
+
+/// A repository that is being downloaded.
+pub(super) struct Fetch<'a> {
+    pub client: &'a Client,
+    /// For messages.
+    pub hub: &'a str,
+    /// `HUB/owner/name`.
+    pub base: String,
+    pub cache: &'a Cache,
+    /// What the branch is.
+    pub commit: &'a str,
+}
+
+/// A file that is to be downloaded.
+pub(super) struct Wanted {
+    pub file: String,
+    pub facts: Facts,
+}
+
+impl Fetch<'_> {
+    fn address(&self, file: &str) -> Result<Address> {
+        Address::parse(&format!("{}/resolve/{BRANCH}/{file}", self.base))
+    }
+
+    fn refuse(&self, field: &str, value: &str, reason: impl Into<String>) -> Trouble {
+        refused(self.hub, field, value, reason).into()
+    }
+
+    /// What the hub tells of `file`.
+    pub fn facts(&self, file: &str, stop: &StopFlag) -> Result<Wanted> {
+        let facts = again(stop, || self.ask_facts(file, stop))?;
+        if let Some(bytes) = facts.bytes.filter(|&bytes| bytes > cap(file)) {
+            let reason = format!("at most {} bytes are taken", cap(file));
+            return Err(refused(
+                self.hub,
+                &format!("the size of {file}"),
+                &bytes.to_string(),
+                reason,
+            ));
+        }
+        if facts.bytes.is_none() && cap(file) == WEIGHTS_CAP {
+            let reason = format!("{file} may be large, and the hub does not tell its size");
+            return Err(refused(self.hub, "X-Linked-Size", "", reason));
+        }
+        Ok(Wanted {
+            file: file.into(),
+            facts,
+        })
+    }
+
+    fn ask_facts(&self, file: &str, stop: &StopFlag) -> Result<Facts, Trouble> {
+        let address = self.address(file)?;
+        let ask = |range| {
+            self.client
+                .ask(self.hub, &address, range, Follow::Own, stop)
+        };
+        let mut answer = ask(Some((0, Some(0))))?;
+        if answer.status == 416 {
+            // An empty file has no first byte.
+            answer = ask(None)?;
+        }
+        // A redirect leads to where the content is.
+        if !matches!(answer.status, 200 | 206 | 301 | 302 | 303 | 307 | 308) {
+            return Err(self.status(&answer, file));
+        }
+        let mut facts = Facts::read(self.hub, &answer.hub_headers)?;
+        if answer.status == 200 && facts.bytes.is_none() {
+            facts.bytes = content_length(self.hub, &answer.headers)?;
+        }
+        if facts.commit != self.commit {
+            let reason = format!(
+                "the repository was {} a moment ago; it was changed meanwhile, the same command begins anew",
+                self.commit
+            );
+            return Err(self.refuse("X-Repo-Commit", &facts.commit, reason));
+        }
+        Ok(facts)
+    }
+
+    /// An answer that is none.
+    fn status(&self, answer: &Answer, file: &str) -> Trouble {
+        let status = answer.status.to_string();
+        let error = refused(
+            self.hub,
+            "status",
+            &status,
+            format!("{file} is not to be had"),
+        );
+        match answer.status {
+            429 | 500..=599 => Trouble::Passing(error),
+            _ => Trouble::Lasting(error),
+        }
+    }
+
+    /// Downloads what is not there; `done` of `total` bytes were downloaded before.
+    pub fn fetch(
+        &self,
+        wanted: &Wanted,
+        done: u64,
+        total: u64,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let Wanted { file, facts } = wanted;
+        let stop = watch.stop.clone();
+        let _lock = self.cache.lock(&facts.etag, &stop)?;
+        if !self.cache.holds_blob(&facts.etag, facts.bytes) {
+            let mut report = |bytes| watch.progress(Phase::Download, done + bytes, total);
+            let fetched = again(&stop, || self.try_fetch(file, facts, &mut report, &stop));
+            if fetched.is_err() {
+                self.cache.forget_empty(&facts.etag);
+            }
+            fetched?;
+        }
+        self.cache.link(self.commit, file, &facts.etag)
+    }
+
+    fn try_fetch(
+        &self,
+        name: &str,
+        facts: &Facts,
+        report: &mut dyn FnMut(u64),
+        stop: &StopFlag,
+    ) -> Result<(), Trouble> {
+        let (mut file, path) = self.cache.begun(&facts.etag)?;
+        let failed = |error: std::io::Error| Error::FileAccess {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let mut have = file.metadata().map_err(failed)?.len();
+        if have > facts.bytes.unwrap_or(0) {
+            // Without a size nothing tells whether the beginning belongs to it.
+            file.set_len(0).map_err(failed)?;
+            have = 0;
+        }
+        let resumed = have > 0;
+        if facts.bytes.is_none_or(|bytes| have < bytes) {
+            let part = resumed.then_some((have, None));
+            let answer =
+                self.client
+                    .ask(self.hub, &self.address(name)?, part, Follow::Any, stop)?;
+            have = self.beginning(&answer, name, facts, have)?;
+            file.set_len(have).map_err(failed)?;
+            file.seek(SeekFrom::Start(have)).map_err(failed)?;
+            let most = facts.bytes.unwrap_or(cap(name));
+            while let Some(piece) = answer.piece(stop)? {
+                have += piece.len() as u64;
+                if have > most {
+                    let _ = fs::remove_file(&path);
+                    let reason = format!(
+                        "{name} is longer than the {most} bytes that were promised or are taken"
+                    );
+                    return Err(self.refuse("body", &format!("{have} bytes and more"), reason));
+                }
+                file.write_all(&piece).map_err(failed)?;
+                report(have);
+            }
+            if let Some(bytes) = facts.bytes.filter(|&bytes| have < bytes) {
+                return Err(Trouble::Passing(Error::Network {
+                    url: answer.url,
+                    reason: format!(
+                        "{name} breaks off after {have} of {bytes} bytes; the same command goes on"
+                    ),
+                }));
+            }
+        }
+        if let Some(expected) = facts.sha256() {
+            let found = sha256(&mut file, failed, stop)?;
+            if found != expected {
+                let _ = fs::remove_file(&path);
+                let reason = format!("{name} has the SHA-256 {found}; it was not kept");
+                let error = refused(self.hub, "SHA-256", expected, reason);
+                // The part that an earlier run had left may be what is wrong.
+                return Err(match resumed {
+                    true => Trouble::Passing(error),
+                    false => Trouble::Lasting(error),
+                });
+            }
+        }
+        Ok(self.cache.finish(&file, &path, &facts.etag)?)
+    }
+
+    /// The byte that the body of an answer begins at, of which `have` was asked for.
+    fn beginning(
+        &self,
+        answer: &Answer,
+        name: &str,
+        facts: &Facts,
+        have: u64,
+    ) -> Result<u64, Trouble> {
+        let begins = match answer.status {
+            200 => 0,
+            206 => {
+                let part = range(self.hub, &answer.headers)?;
+                let start = part.as_ref().and_then(|part| part.start);
+                let total = part.as_ref().and_then(|part| part.total).or(facts.bytes);
+                if start != Some(have) || total != facts.bytes {
+                    let found = answer
+                        .headers
+                        .get("content-range")
+                        .map(|v| String::from_utf8_lossy(v.as_bytes()));
+                    let reason = format!(
+                        "{name} was asked for from byte {have} on, of {:?} bytes",
+                        facts.bytes
+                    );
+                    return Err(self.refuse("Content-Range", &found.unwrap_or_default(), reason));
+                }
+                have
+            }
+            _ => return Err(self.status(answer, name)),
+        };
+        // What the hub itself says of it must be what it said a moment ago.
+        if answer.hub_headers.contains_key("etag")
+            || answer.hub_headers.contains_key("x-linked-etag")
+        {
+            let now = Facts::read(self.hub, &answer.hub_headers)?;
+            if (&now.etag, &now.commit) != (&facts.etag, &facts.commit) {
+                let reason = format!(
+                    "{name} was {} a moment ago; the same command begins anew",
+                    facts.etag
+                );
+                return Err(self.refuse("ETag", &now.etag, reason));
+            }
+        }
+        let length = content_length(self.hub, &answer.headers)?;
+        match (length, facts.bytes) {
+            (Some(length), Some(bytes)) if begins.saturating_add(length) != bytes => {
+                let reason = format!("{name} has {bytes} bytes, of which {begins} are there");
+                Err(self.refuse("Content-Length", &length.to_string(), reason))
+            }
+            _ => Ok(begins),
+        }
+    }
+}
+
+/// Tries again what fails in passing, after a pause that Stop is heard in.
+pub(super) fn again<T>(
+    stop: &StopFlag,
+    mut attempt: impl FnMut() -> Result<T, Trouble>,
+) -> Result<T> {
+    let mut pause = PAUSE;
+    for _ in 0..RETRIES {
+        match attempt() {
+            Err(Trouble::Passing(_)) => {}
+            other => return other.map_err(Trouble::into_error),
+        }
+        let mut left = pause;
+        while !left.is_zero() {
+            stop.check()?;
+            let nap = left.min(PAUSE);
+            std::thread::sleep(nap);
+            left -= nap;
+        }
+        pause *= 2;
+    }
+    attempt().map_err(Trouble::into_error)
+}
+
+/// The hash of a whole file, in hexadecimal digits.
+fn sha256(
+    file: &mut File,
+    failed: impl Fn(std::io::Error) -> Error,
+    stop: &StopFlag,
+) -> Result<String> {
+    file.seek(SeekFrom::Start(0)).map_err(&failed)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; MIB as usize]);
+    loop {
+        stop.check()?;
+        match file.read(&mut piece).map_err(&failed)? {
+            0 => break,
+            read => hash.update(&piece[..read]),
+        }
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}

@@ -1,0 +1,212 @@
+//! A model from the Hugging Face hub, in the cache that Python's tools share. A download that was cut off goes on.
+//!
+//! In: a repository's name. Out: a folder of files. The hub, and whoever answers in its place (a mirror, a proxy, whom
+//! it redirects to), is a stranger: it may give a wrong file, but it must not choose where one is written, learn the
+//! token of another, or fill memory and disk beyond what a model has. It must not know what is in the files.
+
+mod cache;
+mod client;
+mod environment;
+mod fetch;
+mod names;
+mod origin;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::progress::{Phase, StopFlag, Watch};
+use crate::weights::manifest::is_plain_name;
+use cache::{BRANCH, Cache};
+use client::{Client, Follow, Trouble};
+use fetch::{Fetch, Wanted, again};
+use names::{check_path, refused};
+use origin::Address;
+
+pub use environment::Settings;
+
+/// The largest list of a repository's files.
+const INFO_CAP: u64 = 16 << 20;
+/// The most files of weights.
+const WEIGHTS_CAP: usize = 1024;
+
+/// Where checkpoints are downloaded from.
+pub struct Hub {
+    settings: Settings,
+    client: Client,
+}
+
+/// A repository, downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// The folder of that revision.
+    pub folder: PathBuf,
+    /// Its commit.
+    pub revision: String,
+}
+
+/// What a hub tells of a repository.
+#[derive(Deserialize)]
+struct Info {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+/// Whether `name` is put like a repository: `owner/name`.
+pub fn is_repository(name: &str) -> bool {
+    let mut parts = name.split('/');
+    let is_plain = |part: Option<&str>| part.is_some_and(is_plain_name);
+    is_plain(parts.next()) && is_plain(parts.next()) && parts.next().is_none()
+}
+
+impl Hub {
+    /// # Errors
+    /// [`Error::Network`] for an address that is none, [`Error::Option`] for a token that is none.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let origin = Address::parse(&settings.endpoint)?.origin;
+        let client = Client::new(origin, settings.token.clone())?;
+        Ok(Hub { settings, client })
+    }
+
+    /// The hub that the environment names.
+    ///
+    /// # Errors
+    /// As [`Settings::read`] and [`Hub::new`].
+    pub fn from_environment() -> Result<Self> {
+        Hub::new(Settings::read(|name| std::env::var_os(name))?)
+    }
+
+    /// Downloads what of the repository `name` (`owner/name`) is not in the cache yet: its weights, and those files
+    /// called as in `beside`.
+    ///
+    /// # Errors
+    /// [`Error::Hub`]: the hub's answer cannot be used or is not to be trusted; [`Error::Network`];
+    /// [`Error::FileAccess`]: the cache cannot be written; [`Error::Stopped`].
+    pub fn download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
+        if !is_repository(name) {
+            return Err(Error::Option {
+                option: name.into(),
+                reason: "a repository is called owner/name".into(),
+            });
+        }
+        let cache = Cache::new(&self.settings.cache, name);
+        if self.settings.offline {
+            return self.downloaded(name, &cache, beside);
+        }
+        let hub = self.settings.endpoint.as_str();
+        let Info { sha, siblings } = self.info(name, &watch.stop)?;
+        let commit = names::commit(hub, "sha", &sha)?;
+        for file in &siblings {
+            check_path(hub, &file.rfilename)?;
+        }
+        let listed: Vec<&str> = siblings
+            .iter()
+            .map(|file| file.rfilename.as_str())
+            .collect();
+        let files = self.choose(name, &listed, beside)?;
+        let fetch = Fetch {
+            client: &self.client,
+            hub,
+            base: format!("{hub}/{name}"),
+            cache: &cache,
+            commit: &commit,
+        };
+        let missing = files.iter().filter(|file| !cache.holds(&commit, file));
+        let wanted = missing.map(|file| fetch.facts(file, &watch.stop));
+        let wanted: Vec<Wanted> = wanted.collect::<Result<_>>()?;
+        let bytes = |wanted: &Wanted| wanted.facts.bytes.unwrap_or(0);
+        let total = wanted.iter().map(bytes).sum();
+        let mut done = 0;
+        for wanted in &wanted {
+            watch.progress(Phase::Download, done, total);
+            fetch.fetch(wanted, done, total, watch)?;
+            done += bytes(wanted);
+        }
+        watch.progress(Phase::Download, total, total);
+        cache.set_commit(&commit)?;
+        Ok(Download {
+            folder: cache.snapshot(&commit),
+            revision: commit,
+        })
+    }
+
+    fn info(&self, name: &str, stop: &StopFlag) -> Result<Info> {
+        let hub = self.settings.endpoint.as_str();
+        let address = Address::parse(&format!("{hub}/api/models/{name}/revision/{BRANCH}"))?;
+        let json = again(stop, || {
+            let answer = self.client.ask(hub, &address, None, Follow::Any, stop)?;
+            if answer.status != 200 {
+                let status = answer.status.to_string();
+                let reason = format!(
+                    "it does not give {name}; is its name right, its licence accepted, HF_TOKEN set?"
+                );
+                let error = refused(hub, "status", &status, reason);
+                return Err(match answer.status {
+                    429 | 500..=599 => Trouble::Passing(error),
+                    _ => Trouble::Lasting(error),
+                });
+            }
+            answer.body(hub, "its list of files", INFO_CAP, stop)
+        })?;
+        serde_json::from_slice(&json).map_err(|error| {
+            let text = String::from_utf8_lossy(&json);
+            let reason = format!("it is no list of {name}'s files: {error}");
+            refused(hub, "its answer", &text, reason)
+        })
+    }
+
+    /// Of the files that are there those that are wanted: weights in safetensors, else in PyTorch's format.
+    fn choose<'a>(
+        &self,
+        name: &str,
+        there: &[&'a str],
+        beside: &[&'a str],
+    ) -> Result<Vec<&'a str>> {
+        let weights = |is_weights: fn(&str) -> bool| -> Vec<&str> {
+            let files = there.iter().copied();
+            files
+                .filter(|file| is_plain_name(file) && is_weights(file))
+                .collect()
+        };
+        let mut files = weights(|file| file.ends_with(".safetensors"));
+        if files.is_empty() {
+            files = weights(|file| file.starts_with("pytorch_model") && file.ends_with(".bin"));
+        }
+        if files.is_empty() || files.len() > WEIGHTS_CAP {
+            let count = format!("{} files of weights", files.len());
+            let reason = format!(
+                "{name} must have 1 to {WEIGHTS_CAP} called *.safetensors or pytorch_model*.bin"
+            );
+            return Err(refused(
+                &self.settings.endpoint,
+                "its list of files",
+                &count,
+                reason,
+            ));
+        }
+        files.extend(beside.iter().filter(|file| there.contains(file)));
+        Ok(files)
+    }
+
+    /// What was downloaded before.
+    fn downloaded(&self, name: &str, cache: &Cache, beside: &[&str]) -> Result<Download> {
+        let none = || Error::FileAccess {
+            file: self.settings.cache.display().to_string(),
+            reason: format!("{name} was not downloaded yet, and HF_HUB_OFFLINE is set"),
+        };
+        let commit = cache.commit()?.ok_or_else(none)?;
+        let files = cache.files(&commit);
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        self.choose(name, &files, beside).map_err(|_| none())?;
+        Ok(Download {
+            folder: cache.snapshot(&commit),
+            revision: commit,
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! What a hub calls things, checked before any of it becomes a path or is believed.
+//!
+//! In: headers and JSON of a hub that may be hostile. Out: plain names and numbers, or an error that tells which
+//! value was refused.
+
+use ureq::http::HeaderMap;
+
+use crate::error::{Error, Result};
+use crate::text::quoted;
+
+/// The longest ETag and commit. A hub's are 40 or 64 characters.
+const NAME_CAP: usize = 128;
+/// The longest path of a file in a repository.
+const PATH_CAP: usize = 1024;
+
+/// An answer that is refused.
+pub(super) fn refused(hub: &str, field: &str, value: &str, reason: impl Into<String>) -> Error {
+    Error::Hub {
+        hub: hub.into(),
+        field: field.into(),
+        value: quoted(value),
+        reason: reason.into(),
+    }
+}
+
+/// The name that `value` is, as a part of a path: letters, digits, `-` and `_` only. There is no dot, so none can be
+/// `..`, hidden, or end as the cache's own names do (`.incomplete`).
+fn plain(hub: &str, field: &str, value: &str) -> Result<String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if value.is_empty() || value.len() > NAME_CAP || !value.bytes().all(is_plain) {
+        let reason = format!(
+            "it must be 1 to {NAME_CAP} letters, digits, '-' or '_', since files are named by it; nothing was written"
+        );
+        return Err(refused(hub, field, value, reason));
+    }
+    Ok(value.into())
+}
+
+/// A commit, by which a folder is named.
+pub(super) fn commit(hub: &str, field: &str, value: &str) -> Result<String> {
+    plain(hub, field, value)
+}
+
+/// An ETag without its quotation marks and its mark of weakness, by which a file is named.
+fn etag(hub: &str, field: &str, value: &str) -> Result<String> {
+    let value = value.strip_prefix("W/").unwrap_or(value);
+    let bare = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    plain(hub, field, bare.unwrap_or(value))
+}
+
+/// Checks the path of a file in a repository as a hub lists it: relative, and in the repository.
+pub(super) fn check_path(hub: &str, path: &str) -> Result<()> {
+    let is_inside = |part: &str| !matches!(part, "" | "." | "..");
+    let is_portable = !path.contains('\\') && !path.contains(char::is_control);
+    if path.len() > PATH_CAP || !is_portable || !path.split('/').all(is_inside) {
+        let reason = "a file's path must lead into the repository; nothing was downloaded";
+        return Err(refused(hub, "file", path, reason));
+    }
+    Ok(())
+}
+
+/// What a hub tells of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// The name of its blob.
+    pub etag: String,
+    /// The commit that it was taken from.
+    pub commit: String,
+    /// Its size, if the hub tells it.
+    pub bytes: Option<u64>,
+}
+
+impl Facts {
+    /// From the headers of the hub's own answers to a request for one byte of a file.
+    pub fn read(hub: &str, headers: &HeaderMap) -> Result<Self> {
+        let (field, tag) = match text(hub, headers, "X-Linked-Etag")? {
+            Some(tag) => ("X-Linked-Etag", tag),
+            None => ("ETag", text(hub, headers, "ETag")?.unwrap_or_default()),
+        };
+        let named = text(hub, headers, "X-Repo-Commit")?.unwrap_or_default();
+        let linked = match text(hub, headers, "X-Linked-Size")? {
+            Some(size) => Some(number(hub, "X-Linked-Size", size)?),
+            None => None,
+        };
+        Ok(Facts {
+            etag: etag(hub, field, tag)?,
+            commit: commit(hub, "X-Repo-Commit", named)?,
+            bytes: linked.or(range(hub, headers)?.and_then(|range| range.total)),
+        })
+    }
+
+    /// The SHA-256 of the content, in hexadecimal digits. A hub names large files (LFS's) by it.
+    pub fn sha256(&self) -> Option<&str> {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let is_hash = self.etag.len() == 64 && self.etag.bytes().all(is_digit);
+        is_hash.then_some(self.etag.as_str())
+    }
+}
+
+/// `Content-Range: bytes 10-19/256`; `bytes */0` for a part that is not there.
+pub(super) struct Range {
+    /// The first byte, if there are any.
+    pub start: Option<u64>,
+    /// Bytes of the whole file.
+    pub total: Option<u64>,
+}
+
+/// The range that an answer holds, if it is a part.
+pub(super) fn range(hub: &str, headers: &HeaderMap) -> Result<Option<Range>> {
+    const FIELD: &str = "Content-Range";
+    let Some(value) = text(hub, headers, "Content-Range")? else {
+        return Ok(None);
+    };
+    let no_range = || refused(hub, FIELD, value, "it is no range of bytes");
+    let parts = value.strip_prefix("bytes ").and_then(|v| v.split_once('/'));
+    let (part, total) = parts.ok_or_else(no_range)?;
+    let total = match total {
+        "*" => None,
+        total => Some(number(hub, FIELD, total)?),
+    };
+    let start = match part.split_once('-') {
+        Some((start, _)) => Some(number(hub, FIELD, start)?),
+        None if part == "*" => None,
+        None => return Err(no_range()),
+    };
+    Ok(Some(Range { start, total }))
+}
+
+/// The bytes that an answer announces.
+pub(super) fn content_length(hub: &str, headers: &HeaderMap) -> Result<Option<u64>> {
+    let value = text(hub, headers, "Content-Length")?;
+    value
+        .map(|value| number(hub, "Content-Length", value))
+        .transpose()
+}
+
+fn number(hub: &str, field: &str, value: &str) -> Result<u64> {
+    let digits = value.bytes().all(|b| b.is_ascii_digit());
+    let number = value.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| refused(hub, field, value, "it is no number of bytes"))
+}
+
+/// A header's text; none if it is not there.
+pub(super) fn text<'a>(hub: &str, headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    let text = value.to_str().map_err(|_| {
+        let found = String::from_utf8_lossy(value.as_bytes());
+        refused(hub, name, &found, "it is no plain text")
+    })?;
+    Ok(Some(text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HUB: &str = "https://hub.example";
+
+    #[test]
+    fn only_plain_names_become_paths() {
+        for value in [
+            "",
+            ".",
+            "..",
+            "../../x",
+            "/etc/passwd",
+            "a/b",
+            "a\\b",
+            "a.incomplete",
+            "a\0",
+            "a\n",
+            "a b",
+            "C:",
+            "ä",
+            "~",
+            "\"",
+            "\"\"",
+            "W/",
+            "-".repeat(129).as_str(),
+        ] {
+            let error = etag(HUB, "ETag", value).expect_err(value).to_string();
+            assert!(error.contains(HUB) && error.contains("ETag"), "{error}");
+            assert!(!error.contains(char::is_control), "{error:?}");
+            assert!(commit(HUB, "sha", value).is_err(), "{value:?}");
+        }
+        for value in ["\"0a-9Z_\"", "W/\"0a-9Z_\"", "0a-9Z_"] {
+            assert_eq!(etag(HUB, "ETag", value).as_deref(), Ok("0a-9Z_"));
+        }
+    }
+
+    #[test]
+    fn a_listed_file_stays_in_its_repository() {
+        for path in [
+            "", "..", "../x", "a/../b", "/a", "a//b", "a/", "./a", "a\\b", "a\x1b",
+        ] {
+            assert!(check_path(HUB, path).is_err(), "{path:?}");
+        }
+        for path in [
+            "model.safetensors",
+            "original/consolidated.00.pth",
+            ".gitattributes",
+            "a b..c",
+        ] {
+            assert_eq!(check_path(HUB, path), Ok(()), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_or_refused() {
+        let read = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-range", value.parse().expect("a value"));
+            range(HUB, &headers).map(|range| range.map(|range| (range.start, range.total)))
+        };
+        assert_eq!(read("bytes 0-0/7"), Ok(Some((Some(0), Some(7)))));
+        assert_eq!(read("bytes 5-9/*"), Ok(Some((Some(5), None))));
+        assert_eq!(read("bytes */0"), Ok(Some((None, Some(0)))));
+        for value in [
+            "",
+            "bytes",
+            "bytes 0/7",
+            "bytes 0-0/-7",
+            "bytes 0-0/18446744073709551616",
+            "lines 0-0/7",
+        ] {
+            assert!(read(value).is_err(), "{value}");
+        }
+    }
+}
