@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
 use crate::gpu::ops::Square;
-use crate::image::{Limits, Picture, decode, square_u8};
+use crate::image::{Limits, Picture, decode, square_u8, square_u8_watched};
 use crate::language::decoder::Decoder;
 use crate::language::rope::Rope;
 use crate::language::splice::inputs_embeds;
-use crate::progress::Watch;
+use crate::progress::{StopFlag, Watch};
 use crate::session::PREFILL_CHUNK;
 use crate::text::Tokenizer;
 use crate::vision::clip::ClipTower;
@@ -284,6 +284,16 @@ impl Model {
     pub fn square(&self, picture: &Picture) -> Square {
         let side_px = self.config.square_px();
         Square::new(square_u8(picture, side_px), side_px, &self.device.device)
+    }
+
+    /// As [`Model::square`], until `stop` is set.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn square_watched(&self, picture: &Picture, stop: &StopFlag) -> Result<Square> {
+        let side_px = self.config.square_px();
+        let square = square_u8_watched(picture, side_px, stop)?;
+        Ok(Square::new(square, side_px, &self.device.device))
     }
 
     /// The bytes of a picture file -> its pixels.

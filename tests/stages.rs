@@ -22,6 +22,8 @@ mod folder;
 mod generate;
 #[path = "stages/image.rs"]
 mod image;
+#[path = "stages/image_large.rs"]
+mod image_large;
 #[path = "stages/manifest.rs"]
 mod manifest;
 #[path = "stages/plan.rs"]

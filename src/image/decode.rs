@@ -3,16 +3,16 @@
 //! In: a file's bytes and [`Limits`]. Out: a [`Picture`], or an error that names the file and says
 //! what to do. It must not know what the pixels are for. Two departures from the released program
 //! (PIL's `convert("RGB")`), for users' sake: the EXIF orientation is applied, and transparency is
-//! laid on [`PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
+//! laid on [`super::PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::codecs::{bmp, gif, jpeg, png, webp};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
 
-use super::PAD_COLOUR;
+use super::rgb::to_rgb8;
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
@@ -60,22 +60,24 @@ impl Limits {
         Ok(())
     }
 
-    /// The most bytes that are in use at once while a file of `file_bytes` is decoded, beside that file: the largest
-    /// picture at 16 bits and four channels, which is 8 bytes a pixel, 64 MiB for tables, and what decoders copy of the
-    /// file.
-    pub fn most_bytes(&self, file_bytes: usize) -> u64 {
-        self.for_pixels().saturating_add(2 * file_bytes as u64)
-    }
-
-    fn for_pixels(&self) -> u64 {
+    /// The largest file that is read: that of the largest picture at 16 bits and four channels, which is 8 bytes a
+    /// pixel, and 64 MiB.
+    pub fn file_bytes(&self) -> u64 {
         self.max_pixels.saturating_mul(8).saturating_add(64 << 20)
     }
 
+    /// The most bytes that are in use at once while a file of `file_bytes` is decoded, beside that file: the largest
+    /// picture at 16 bits and four channels, 64 MiB for tables, and what decoders copy of the file.
+    pub fn most_bytes(&self, file_bytes: usize) -> u64 {
+        self.file_bytes().saturating_add(2 * file_bytes as u64)
+    }
+
+    /// What the decoders may allocate, for those that ask (JPEG's does not: [`Limits::check_jpeg`]).
     fn for_decoder(&self) -> image::Limits {
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(self.max_side);
         limits.max_image_height = Some(self.max_side);
-        limits.max_alloc = Some(self.for_pixels());
+        limits.max_alloc = Some(self.file_bytes());
         limits
     }
 
@@ -87,7 +89,7 @@ impl Limits {
         };
         let (width, height) = (frame.width, frame.height);
         let bytes_a_pixel = 2 * u64::from(frame.channels) + 3;
-        let most_pixels = self.for_pixels() / bytes_a_pixel;
+        let most_pixels = self.file_bytes() / bytes_a_pixel;
         match u64::from(width) * u64::from(height) > most_pixels {
             true => Limits {
                 max_pixels: most_pixels.min(self.max_pixels),
@@ -123,20 +125,18 @@ pub struct Picture {
     pub notices: Vec<String>,
 }
 
-/// A picture's file has no more: with as many pixels as are decoded, and nothing packed, it has 256 MB.
-const MOST_FILE_BYTES: u64 = 1 << 29;
-
 /// The picture in a file, within the default [`Limits`].
 ///
 /// # Errors
 /// [`Error::FileAccess`]; as [`decode`].
 pub fn open(path: &Path) -> Result<Picture> {
     let file = path.display().to_string();
-    let bytes = files::read(path, MOST_FILE_BYTES).map_err(|error| Error::FileAccess {
+    let limits = Limits::default();
+    let bytes = files::read(path, limits.file_bytes()).map_err(|error| Error::FileAccess {
         file: file.clone(),
         reason: error.to_string(),
     })?;
-    decode(&file, &bytes, &Limits::default())
+    decode(&file, &bytes, &limits)
 }
 
 /// Decodes a PNG, JPEG, WebP, GIF or BMP file to 8-bit RGB.
@@ -151,6 +151,14 @@ pub fn open(path: &Path) -> Result<Picture> {
 /// named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`]: it breaks off or contradicts itself.
 pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
+    if bytes.len() as u64 > limits.file_bytes() {
+        let most = limits.file_bytes() / 1_000_000;
+        let reason = format!("it has more than {most} MB; no picture that can be read has");
+        return Err(Error::ImageFormat {
+            file: file.into(),
+            reason,
+        });
+    }
     if bytes.is_empty() {
         let reason = format!("the file is empty; {READABLE}");
         return Err(Error::ImageFormat {
@@ -244,8 +252,12 @@ fn read(
     let failed = |error| explain(file, format, error);
     decoder.set_limits(limits.for_decoder()).map_err(failed)?;
     let orientation = orientation(&mut decoder);
-    let rgb = to_rgb8(DynamicImage::from_decoder(decoder).map_err(failed)?);
-    let Some(image) = RgbImage::from_raw(width, height, rgb) else {
+    let kind = decoder.color_type();
+    let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let rgb = to_rgb8(samples, kind);
+    let image = rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb));
+    let Some(image) = image else {
         let reason = format!("the {} holds fewer pixels than it states", format.name());
         return Err(Error::ImageDamaged {
             file: file.into(),
@@ -268,57 +280,6 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
-}
-
-/// Any sample type and channel count to RGB bytes, in place where the type allows it.
-fn to_rgb8(image: DynamicImage) -> Vec<u8> {
-    /// Pillow keeps the upper byte of 16-bit RGB (`RGB;16B`). It clips 16-bit grey to white
-    /// instead, which nobody wants: grey is treated as RGB is.
-    fn upper(samples: Vec<u16>) -> Vec<u8> {
-        samples
-            .into_iter()
-            .map(|sample| (sample >> 8) as u8)
-            .collect()
-    }
-    match image {
-        DynamicImage::ImageRgb8(image) => image.into_raw(),
-        DynamicImage::ImageRgb16(image) => upper(image.into_raw()),
-        DynamicImage::ImageRgba8(image) => opaque(image.into_raw()),
-        DynamicImage::ImageRgba16(image) => opaque(upper(image.into_raw())),
-        DynamicImage::ImageLuma8(image) => grey(image.as_raw()),
-        DynamicImage::ImageLuma16(image) => grey(&upper(image.into_raw())),
-        DynamicImage::ImageLumaA8(image) => opaque(grey_alpha(image.as_raw())),
-        DynamicImage::ImageLumaA16(image) => opaque(grey_alpha(&upper(image.into_raw()))),
-        other => other.into_rgb8().into_raw(),
-    }
-}
-
-/// `[pixels]` to `[pixels, 3]`.
-fn grey(samples: &[u8]) -> Vec<u8> {
-    samples.iter().flat_map(|&grey| [grey; 3]).collect()
-}
-
-/// `[pixels, 2]` to `[pixels, 4]`.
-fn grey_alpha(samples: &[u8]) -> Vec<u8> {
-    samples
-        .chunks_exact(2)
-        .flat_map(|p| [p[0], p[0], p[0], p[1]])
-        .collect()
-}
-
-/// Lays `[pixels, 4]` on the padding colour, giving `[pixels, 3]` in the same allocation.
-fn opaque(mut samples: Vec<u8>) -> Vec<u8> {
-    let pixels = samples.len() / 4;
-    for pixel in 0..pixels {
-        let alpha = u32::from(samples[4 * pixel + 3]);
-        for (channel, &behind) in PAD_COLOUR.iter().enumerate() {
-            let above = u32::from(samples[4 * pixel + channel]);
-            let mixed = (above * alpha + u32::from(behind) * (255 - alpha) + 127) / 255;
-            samples[3 * pixel + channel] = mixed as u8; // at most 255
-        }
-    }
-    samples.truncate(3 * pixels);
-    samples
 }
 
 /// The decoder's complaint in this crate's words.

@@ -9,9 +9,12 @@ mod decode;
 mod drawn;
 mod preprocess;
 mod resample;
+mod rgb;
 mod sniff;
+mod watched;
 
 pub use bicubic::bicubic;
 pub use decode::{Limits, Picture, decode, open};
 pub use drawn::looks_drawn;
-pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8};
+pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8, square_u8_watched};
+pub use watched::decode_watched;

@@ -5,6 +5,8 @@
 
 use super::Picture;
 use super::resample::{HALF, Window, clip8, windows};
+use crate::error::Result;
+use crate::progress::StopFlag;
 
 /// CLIP's mean per channel (red, green, blue), of values in 0..1.
 pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -57,9 +59,18 @@ impl<'a> Padded<'a> {
 ///
 /// Never fails: what `picture.rgb` lacks of `[height, width, 3]` counts as padding.
 pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
+    // A flag that nobody has stops nothing.
+    square_u8_watched(picture, side_px, &StopFlag::default()).unwrap_or_default()
+}
+
+/// As [`square_u8`], until `stop` is set.
+///
+/// # Errors
+/// [`crate::Error::Stopped`].
+pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> Result<Vec<u8>> {
     let padded = Padded::new(picture);
     if padded.side == side_px || padded.side == 0 {
-        return copy(&padded, side_px); // Pillow skips a pass that changes no size
+        return Ok(copy(&padded, side_px)); // Pillow skips a pass that changes no size
     }
     let windows = windows(padded.side, side_px);
     let across: Vec<(Window, i32)> = windows
@@ -74,6 +85,7 @@ pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
     resample_row(&[], &nothing, &mut padding_row);
     let mut narrow = vec![0; picture.height * line];
     for (y, out) in narrow.chunks_exact_mut(line.max(1)).enumerate() {
+        stop.check()?;
         match padded.row(padded.top + y) {
             Some(row) => resample_row(row, &across, out),
             None => out.copy_from_slice(&padding_row),
@@ -84,6 +96,7 @@ pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
     let mut square = Vec::with_capacity(side_px * line);
     let mut sums = vec![0_i32; line];
     for window in &windows {
+        stop.check()?;
         sums.fill(HALF);
         for (y, &weight) in (window.first..).zip(&window.weights) {
             let inside = y.checked_sub(padded.top).filter(|&y| y < picture.height);
@@ -94,7 +107,7 @@ pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
         }
         square.extend(sums.iter().map(|&sum| clip8(sum)));
     }
-    square
+    Ok(square)
 }
 
 /// The padded square as it is, for a picture that has the wanted size already.

@@ -2,7 +2,7 @@
 
 use super::{PictureInfo, Session, Timings};
 use crate::error::Result;
-use crate::image::Picture;
+use crate::image::{Limits, Picture, decode_watched};
 use crate::progress::Watch;
 use crate::stages::Recorder;
 use crate::timer::Timer;
@@ -22,7 +22,7 @@ impl Session {
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
         let timer = Timer::start();
-        let picture = self.model.decode_picture(file, bytes)?;
+        let picture = decode_watched(file, bytes, &Limits::default(), &watch.stop)?;
         self.set_picture(&picture, timer, watch, &mut Recorder::off())
             .await
     }
@@ -55,7 +55,7 @@ impl Session {
         recorder: &mut Recorder,
     ) -> Result<(Encoded, PictureInfo, Timings)> {
         let timer = Timer::start();
-        let picture = self.model.decode_picture(file, bytes)?;
+        let picture = decode_watched(file, bytes, &Limits::default(), &watch.stop)?;
         self.encode_picture(&picture, timer, watch, recorder).await
     }
 
@@ -67,7 +67,7 @@ impl Session {
         recorder: &mut Recorder,
     ) -> Result<(Encoded, PictureInfo, Timings)> {
         self.model.unchanged()?;
-        let square = self.model.square(picture);
+        let square = self.model.square_watched(picture, &watch.stop)?;
         let image_ms = timer.elapsed_ms();
         let timer = Timer::start();
         let encoded = self

@@ -1,0 +1,70 @@
+//! Samples as the decoders give them to RGB bytes, within the buffer that they came in where it is large enough: at
+//! 64 megapixels a second buffer is hundreds of megabytes.
+
+use image::ColorType;
+
+use super::PAD_COLOUR;
+
+/// `samples` of this kind, 16-bit ones in the machine's order of bytes, to `[pixels, 3]`; none for a kind that no
+/// format here has.
+pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
+    let mut rgb = match kind {
+        ColorType::Rgb8 => samples,
+        ColorType::Rgb16 => upper(samples),
+        ColorType::Rgba8 => opaque(samples),
+        ColorType::Rgba16 => opaque(upper(samples)),
+        ColorType::L8 => grey(&samples),
+        ColorType::L16 => grey(&upper(samples)),
+        ColorType::La8 => opaque_grey(&samples),
+        ColorType::La16 => opaque_grey(&upper(samples)),
+        _ => return None,
+    };
+    rgb.shrink_to_fit();
+    Some(rgb)
+}
+
+/// Pillow keeps the upper byte of 16-bit RGB (`RGB;16B`). It clips 16-bit grey to white
+/// instead, which nobody wants: grey is treated as RGB is.
+fn upper(mut samples: Vec<u8>) -> Vec<u8> {
+    let first = usize::from(cfg!(target_endian = "little"));
+    let count = samples.len() / 2;
+    for index in 0..count {
+        samples[index] = samples[2 * index + first];
+    }
+    samples.truncate(count);
+    samples
+}
+
+/// `[pixels]` to `[pixels, 3]`.
+fn grey(samples: &[u8]) -> Vec<u8> {
+    samples.iter().flat_map(|&grey| [grey; 3]).collect()
+}
+
+/// What is seen of a sample on channel `channel` of the padding colour.
+fn laid_on(channel: usize, sample: u8, alpha: u8) -> u8 {
+    let (above, alpha) = (u32::from(sample), u32::from(alpha));
+    let mixed = (above * alpha + u32::from(PAD_COLOUR[channel]) * (255 - alpha) + 127) / 255;
+    mixed as u8 // at most 255
+}
+
+/// `[pixels, 2]` on the padding colour, to `[pixels, 3]`.
+fn opaque_grey(samples: &[u8]) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(samples.len() / 2 * 3);
+    for pixel in samples.chunks_exact(2) {
+        rgb.extend([0, 1, 2].map(|channel| laid_on(channel, pixel[0], pixel[1])));
+    }
+    rgb
+}
+
+/// `[pixels, 4]` on the padding colour, to `[pixels, 3]` in the same allocation.
+fn opaque(mut samples: Vec<u8>) -> Vec<u8> {
+    let pixels = samples.len() / 4;
+    for pixel in 0..pixels {
+        let alpha = samples[4 * pixel + 3];
+        for channel in 0..3 {
+            samples[3 * pixel + channel] = laid_on(channel, samples[4 * pixel + channel], alpha);
+        }
+    }
+    samples.truncate(3 * pixels);
+    samples
+}

@@ -1,0 +1,149 @@
+//! Pictures at the limit: what they take at most, and that they can be stopped.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use inf_llava::Error;
+use inf_llava::image::{Limits, decode, decode_watched, square_u8, square_u8_watched};
+use inf_llava::progress::StopFlag;
+
+/// Names the picture for [`decoded_alone`].
+const PICTURE: &str = "INF_LLAVA_TEST_PICTURE";
+const SIDE: u16 = 4096;
+const LIMITS: Limits = Limits {
+    max_pixels: 4096 * 4096,
+    max_side: 4096,
+};
+
+/// A grey progressive JPEG of three channels at full resolution: a few bytes for each thousand of pixels, of which
+/// the decoder must hold all coefficients until the end.
+fn progressive(side: u16) -> Vec<u8> {
+    assert!(side.is_multiple_of(8));
+    let [high, low] = side.to_be_bytes();
+    let blocks = usize::from(side / 8).pow(2) * 3;
+    let mut bytes = vec![0xFF, 0xD8];
+    bytes.extend([0xFF, 0xDB, 0, 67, 0]); // one table of 64 quantisers
+    bytes.extend([1; 64]);
+    bytes.extend([0xFF, 0xC2, 0, 17, 8, high, low, high, low, 3]);
+    bytes.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    bytes.extend([0xFF, 0xC4, 0, 20, 0, 1]); // the code 0 means that a block is as the one before it
+    bytes.extend([0; 15]);
+    bytes.push(0);
+    bytes.extend([0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0]);
+    bytes.extend(vec![0; blocks.div_ceil(8)]);
+    bytes.extend([0xFF, 0xD9]);
+    bytes
+}
+
+/// The most memory that this process has had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: u64 = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kib << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by a_huge_jpeg_takes_no_more_than_is_stated, in a process of its own"]
+fn decoded_alone() {
+    let bytes = std::fs::read(std::env::var_os(PICTURE).unwrap()).unwrap();
+    let before = peak_bytes();
+    let picture = decode("huge.jpg", &bytes, &LIMITS).unwrap();
+    assert_eq!(picture.rgb.len(), 3 * usize::from(SIDE).pow(2));
+    println!("\ntook {} of memory", peak_bytes() - before);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_huge_jpeg_takes_no_more_than_is_stated() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("huge.jpg");
+    let bytes = progressive(SIDE);
+    std::fs::write(&file, &bytes).unwrap();
+    let test = format!(
+        "{}::decoded_alone",
+        module_path!().split_once("::").unwrap().1
+    );
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            &test,
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(PICTURE, Path::new(&file))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let took = said
+        .lines()
+        .find_map(|line| line.strip_prefix("took "))
+        .unwrap_or_else(|| panic!("{said}"));
+    let took: u64 = took.trim_end_matches(" of memory").parse().unwrap();
+    let pixels = u64::from(SIDE).pow(2);
+    assert!(
+        took > 9 * pixels - (8 << 20),
+        "{took} bytes: it was not the worst kind of picture"
+    );
+    assert!(
+        took <= LIMITS.most_bytes(bytes.len()),
+        "{took} bytes"
+    );
+}
+
+#[test]
+fn stop_is_heard_while_a_huge_picture_is_read() {
+    // Takes far longer than stop may go unheard.
+    let bytes = progressive(8000);
+    let stop = StopFlag::default();
+    let press = stop.clone();
+    let pressing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        press.stop();
+    });
+    let limits = Limits::NATIVE;
+    assert_eq!(
+        decode_watched("huge.jpg", &bytes, &limits, &stop),
+        Err(Error::Stopped)
+    );
+    pressing.join().unwrap();
+    assert_eq!(
+        decode_watched("huge.jpg", &bytes, &limits, &stop),
+        Err(Error::Stopped)
+    );
+
+    let small =
+        decode_watched("small.jpg", &progressive(64), &limits, &StopFlag::default()).unwrap();
+    assert_eq!(
+        Ok(&small),
+        decode("small.jpg", &progressive(64), &limits).as_ref()
+    );
+    assert_eq!(square_u8_watched(&small, 30, &stop), Err(Error::Stopped));
+    assert_eq!(
+        square_u8_watched(&small, 30, &StopFlag::default()),
+        Ok(square_u8(&small, 30))
+    );
+}
+
+/// A file longer than any picture within the limits is refused before it is looked at.
+#[test]
+fn a_file_that_is_too_long_is_refused() {
+    let limits = Limits {
+        max_pixels: 1,
+        max_side: 1,
+    };
+    let bytes = vec![0xFF; limits.file_bytes() as usize + 1];
+    assert!(matches!(
+        decode("x", &bytes, &limits),
+        Err(Error::ImageFormat { .. })
+    ));
+}
