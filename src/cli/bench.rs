@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output::say_json;
 use super::say;
 use crate::bench::{
     Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, median, time_kernel, time_stage,
@@ -93,7 +94,9 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         timings.push(timing);
     }
     if args.json {
-        say(serde_json::json!({ "device": device.name, "variants": variants, "timings": timings }));
+        say_json(
+            &serde_json::json!({ "device": device.name, "variants": variants, "timings": timings }),
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

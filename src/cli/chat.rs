@@ -1,19 +1,19 @@
 //! `inf-llava chat`: one question, or a conversation.
 
-use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+use std::io::{BufRead, IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
+use super::output::{say_json, say_piece};
 use super::terminal::{Interrupt, Progress};
 use super::{ModelArgs, read_image, say, usage};
 use crate::error::Error;
 use crate::generate::Sampling;
 use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
-use crate::text::printable;
 use crate::vision::plan::Coverage;
 
 const HELP: &str = "\
@@ -158,13 +158,7 @@ impl Chat {
             Event::Progress { .. } => progress.show(&event),
             Event::Piece { text, .. } if !quiet => {
                 progress.clear();
-                let mut out = stdout();
-                let text = match out.is_terminal() {
-                    true => printable(&text),
-                    false => text,
-                };
-                // A closed pipe ends the program at its next line; nothing is lost.
-                let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+                say_piece(&text);
             }
             Event::Piece { .. } => {}
         });
@@ -187,7 +181,7 @@ impl Chat {
             let mut value = serde_json::to_value(&answer).context("the answer as JSON")?;
             value["timings_ms"]["load"] = load_ms.into();
             value["outside_scope"] = self.outside_scope.into();
-            say(value);
+            say_json(&value);
         } else {
             say("");
         }

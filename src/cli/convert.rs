@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::output::say_json;
 use super::terminal::{Interrupt, Progress};
 use super::{hub, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
@@ -108,7 +109,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let manifest = written?;
     let (bytes, shards) = (manifest.shard_bytes(), manifest.shards.len());
     if args.json {
-        say(json!({"bytes": bytes, "shards": shards, "tensors": manifest.tensors.len()}));
+        say_json(&json!({"bytes": bytes, "shards": shards, "tensors": manifest.tensors.len()}));
     } else {
         say(format_args!(
             "{}: {:.1} MB in {shards} shards",
@@ -220,7 +221,7 @@ pub async fn run_verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {
             .map(|damage| json!({"file": damage.file, "reason": damage.reason}))
             .collect();
         let files = manifest.files.len() + manifest.shards.len();
-        say(json!({"name": manifest.name, "files": files, "damaged": damaged}));
+        say_json(&json!({"name": manifest.name, "files": files, "damaged": damaged}));
     } else {
         for damage in &damaged {
             say(format_args!("{}: {}", damage.file, damage.reason));

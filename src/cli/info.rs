@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use super::output::say_json;
 use super::{ModelArgs, say};
 use crate::Error;
 use crate::config::Config;
@@ -72,7 +73,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             "random_weights": config.random_weights,
             "scope": config.scope,
         });
-        say(value);
+        say_json(&value);
         return Ok(ExitCode::SUCCESS);
     }
     let (v, l) = (&config.vision, &config.language);

@@ -1,5 +1,13 @@
 //! The command line, a file a command. stdout is data, stderr is talk.
 
+/// As std's, for the whole of the command line: printable, and without a panic where stderr cannot be written.
+macro_rules! eprint {
+    ($($part:tt)*) => { crate::cli::output::talk(format_args!($($part)*)) };
+}
+macro_rules! eprintln {
+    ($($part:tt)*) => { crate::cli::output::talk(format_args!("{}\n", format_args!($($part)*))) };
+}
+
 #[cfg(feature = "train")]
 mod ablate;
 mod bench;
@@ -10,6 +18,7 @@ mod exam;
 mod hub;
 mod info;
 mod licenses;
+mod output;
 mod parity;
 mod scenes;
 mod serve;
@@ -19,7 +28,7 @@ mod terminal;
 mod train;
 mod vocabulary;
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Read, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -30,11 +39,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::error::Error;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::gpu::ops::do_without;
+use crate::image::Limits;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
+use crate::text::printable::is_harmless;
 use crate::timer::Timer;
 use crate::weights::maps::explain_cut_offs;
 use crate::weights::source::Folder;
+use output::say;
 use terminal::Progress;
 
 const EXIT_CODES: &str = "\
@@ -42,7 +54,7 @@ Exit codes:
   0    done
   1    parity: a value is beyond its limit
   2    the command line is wrong, or the question is empty
-  3    the model folder is missing, incomplete or broken, or changed while it was in use
+  3    the model folder or the data is missing, incomplete or broken, or changed while it was in use, or a hub not to be trusted
   4    the picture cannot be read
   5    the model or the conversation does not fit
   6    the device is not there, or failed
@@ -185,20 +197,35 @@ fn find_model(
         })
 }
 
+/// The bytes of a picture's file, no more than a picture within the limits can have.
 fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| {
-        let file = path.display().to_string();
-        Error::ImageFormat {
-            file,
-            reason: format!("it cannot be opened: {e}"),
-        }
-        .into()
-    })
+    let cap = Limits::default().file_bytes();
+    let failed = |reason: String| Error::ImageFormat {
+        file: path.display().to_string(),
+        reason,
+    };
+    let mut bytes = Vec::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(cap + 1).read_to_end(&mut bytes));
+    read.map_err(|e| failed(format!("it cannot be opened: {e}")))?;
+    if bytes.len() as u64 > cap {
+        return Err(failed(format!(
+            "it has more than {} MB, and no picture that can be read has",
+            cap / 1_000_000
+        ))
+        .into());
+    }
+    Ok(bytes)
 }
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            return refuse(&told);
+        }
+    };
     silence_drivers();
     explain_cut_offs();
     let done = pollster::block_on(async {
@@ -221,18 +248,39 @@ pub fn main() -> ExitCode {
             Command::Licenses => licenses::run(),
         }
     });
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(exit_code(&error))
-    })
+    });
+    output::flush();
+    code
+}
+
+/// Help and version, which are data, or what is wrong with the arguments.
+fn refuse(told: &clap::Error) -> ExitCode {
+    let plain = told.render().to_string();
+    if !told.use_stderr() {
+        if let Err(error) = told.print() {
+            output::lose(&error);
+        }
+        return ExitCode::SUCCESS;
+    }
+    // An argument may be the name of a stranger's file (`*.png`); clap shows it as it is.
+    match plain.chars().all(is_harmless) {
+        // Colours are lost with a stderr that cannot be written.
+        true => drop(told.print()),
+        false => eprint!("{plain}"),
+    }
+    ExitCode::from(2)
 }
 
 /// Mesa's drivers print a line on stderr for every look at a display that a session without a desktop
-/// (ssh, a container) does not have.
+/// (ssh, a container) does not have. They look below a folder that only has to have a name: below /dev/null nobody
+/// can have put anything for them to find, as anybody could in a shared folder.
 fn silence_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: the program has started no thread yet.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/dev/null") };
     }
 }
 
@@ -251,13 +299,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             Error::Stopped => 130,
             _ => 3,
         },
-    }
-}
-
-/// One line of data. A reader that has gone (`| head`) ends the program quietly.
-fn say(line: impl std::fmt::Display) {
-    if writeln!(std::io::stdout(), "{line}").is_err() {
-        std::process::exit(141);
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output::say_json;
 use super::{ModelArgs, say};
 use crate::parity::{Row, run as run_parity};
 use crate::progress::StopFlag;
@@ -39,7 +40,7 @@ pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
         let value = serde_json::json!({
             "model": folder, "device": device, "passed": report.passed(), "rows": report.rows, "unused": report.unused,
         });
-        say(value);
+        say_json(&value);
     } else {
         for name in &report.unused {
             say(format_args!(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use super::output::say_json;
 use super::terminal::Interrupt;
 use super::{say, usage};
 use crate::dataset::OnBadRecord;
@@ -94,7 +95,7 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         let mut on_report = |report: &Report| {
             let begun = *first.get_or_insert(report.step);
             if args.json {
-                say(serde_json::to_string(report).unwrap_or_default());
+                say_json(report);
             }
             bar.set_position(report.step);
             let message = describe(report, begun, start.elapsed());
@@ -129,7 +130,7 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let folder = args.out.join("model");
     project.finish(&folder)?;
     match args.json {
-        true => say(serde_json::json!({ "model": folder })),
+        true => say_json(&serde_json::json!({ "model": folder })),
         false => say(folder.display()),
     }
     Ok(ExitCode::SUCCESS)

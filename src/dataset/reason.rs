@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::text::printable::is_harmless;
+
 /// What is wrong with an entry. Its `Display` is one clause for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,9 +104,9 @@ pub(super) fn shown(text: &str) -> String {
     if shown.len() < text.len() {
         shown.push_str("...");
     }
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
+    let escape = |c: char| match is_harmless(c) && !matches!(c, '\n' | '\t') {
+        true => c.to_string(),
+        false => c.escape_default().to_string(),
     };
     shown.chars().map(escape).collect()
 }

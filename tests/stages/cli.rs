@@ -17,6 +17,8 @@ mod files;
 mod folders;
 #[path = "cli_hub.rs"]
 mod hub;
+#[path = "cli_output.rs"]
+mod output;
 #[path = "cli_serve.rs"]
 mod serve;
 #[path = "cli_serve_api.rs"]

@@ -254,6 +254,25 @@ fn rooms_do_not_know_what_they_must_not() {
     );
 }
 
+/// What strangers wrote must not command a terminal, and a full disk must be told: one file writes for all others.
+#[test]
+fn one_file_writes_to_the_terminal() {
+    let files: Vec<_> = rust("src", 30)
+        .into_iter()
+        .map(|(path, text)| (path, program_only(&text)))
+        .collect();
+    let wrong = wrong_lines(&files, |path, line| {
+        // The command line's own `eprintln!` and `eprint!` go through that file.
+        let line = match path.starts_with("src/cli/") {
+            true => line.replace("eprint", ""),
+            false => line.to_string(),
+        };
+        let words = ["print!(", "println!(", "dbg!(", "stdout()", "std::eprint"];
+        path != "src/cli/output.rs" && words.iter().any(|word| line.contains(word))
+    });
+    assert_none(wrong, "say it through src/cli/output.rs");
+}
+
 #[test]
 fn no_paths_of_one_machine() {
     // Put together here, so that this file is not its own finding.
