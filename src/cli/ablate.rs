@@ -150,7 +150,7 @@ impl Ablation<'_> {
             count: self.file.exam_count,
         };
         let asked = ask_all(&examinee, &exam, workers(&self.args.device), &self.stop)?;
-        let tally = tally(&asked);
+        let tally = tally(&asked.asked);
         let scores = tally.families.iter();
         let plan = Plan::new(
             config.crops_per_side,

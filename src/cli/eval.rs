@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, diverge, workers};
+use super::output::say_json;
 use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::durable;
-use crate::error::Result;
-use crate::evaluate::run::{Asked, Divergence, tally};
+use crate::error::{Error, Result};
+use crate::evaluate::run::{Answered, Asked, Divergence, LeftOut, tally};
 use crate::evaluate::{Pope, Report};
 
 #[derive(Args)]
@@ -78,6 +79,13 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     };
     if let Exam::Records(records) = &exam {
         eprintln!("{}", records.skipped);
+        if records.records.is_empty() {
+            return Err(Error::Dataset {
+                file: records.file.clone(),
+                reason: format!("nothing in it can be asked: {}", records.skipped),
+            }
+            .into());
+        }
     }
     let stop = Interrupt::new()?.stop;
     let examinee = Examinee {
@@ -86,9 +94,10 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         context: args.model.context,
         sees: !args.blind,
     };
-    let asked = ask_all(&examinee, &exam, workers(&args.model.device), &stop)?;
+    let answered = ask_all(&examinee, &exam, workers(&args.model.device), &stop)?;
+    tell_left_out(&answered, &exam, on_bad)?;
     if let Some(file) = &args.answers {
-        write_answers(file, &asked)?;
+        write_answers(file, &answered.asked)?;
     }
     let divergence = match &args.reference {
         Some(folder) => {
@@ -97,8 +106,35 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    report(&args, &asked, divergence)?;
+    report(&args, &exam, &answered, divergence)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells which questions could not be asked.
+fn tell_left_out(answered: &Answered, exam: &Exam, on_bad: OnBadRecord) -> Result<()> {
+    let Some(LeftOut { id, error, .. }) = answered.left_out.first() else {
+        return Ok(());
+    };
+    let file = match exam {
+        Exam::Records(records) => records.file.as_str(),
+        Exam::Scenes { .. } => "the drawn scenes",
+    };
+    if on_bad == OnBadRecord::Refuse {
+        return Err(Error::BadRecord {
+            file: file.into(),
+            id: id.clone(),
+            reason: error.to_string(),
+        });
+    }
+    let count = answered.questions_left_out();
+    eprintln!("{count} questions could not be asked and are not counted (first: id {id}: {error})");
+    match answered.asked.is_empty() {
+        true => Err(Error::Dataset {
+            file: file.into(),
+            reason: format!("none of its questions could be asked (first: id {id}: {error})"),
+        }),
+        false => Ok(()),
+    }
 }
 
 fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {
@@ -110,14 +146,27 @@ fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {
     durable::write_file(file, lines.as_bytes())
 }
 
-fn report(args: &EvalArgs, asked: &[Asked], divergence: Option<Divergence>) -> anyhow::Result<()> {
+fn report(
+    args: &EvalArgs,
+    exam: &Exam,
+    answered: &Answered,
+    divergence: Option<Divergence>,
+) -> anyhow::Result<()> {
+    let asked = &answered.asked;
+    let skipped = SkippedCounts {
+        records: match exam {
+            Exam::Records(records) => records.skipped.reasons.len(),
+            Exam::Scenes { .. } => 0,
+        },
+        questions: answered.questions_left_out(),
+    };
     if args.pope.is_some() {
         let mut pope = Pope::default();
         for one in asked {
             pope.add(one.expected == "yes", &one.answer);
         }
         match args.json {
-            true => say(serde_json::to_string(&pope)?),
+            true => say_json(&PopeScores { pope, skipped }),
             false => say(pope),
         }
         return Ok(());
@@ -133,7 +182,11 @@ fn report(args: &EvalArgs, asked: &[Asked], divergence: Option<Divergence>) -> a
     };
     let report = tally(asked).report(chance)?;
     if args.json {
-        say(serde_json::to_string(&Scores { report, divergence })?);
+        say_json(&Scores {
+            report,
+            divergence,
+            skipped,
+        });
         return Ok(());
     }
     say(report);
@@ -145,10 +198,35 @@ fn report(args: &EvalArgs, asked: &[Asked], divergence: Option<Divergence>) -> a
     Ok(())
 }
 
+/// What was not asked, and is in no score.
+#[derive(Clone, Copy, Default, PartialEq, serde::Serialize)]
+struct SkippedCounts {
+    /// Entries of the file that cannot be used.
+    records: usize,
+    /// Questions whose picture cannot be read, or that are too long.
+    questions: usize,
+}
+
+impl SkippedCounts {
+    fn is_none(&self) -> bool {
+        *self == SkippedCounts::default()
+    }
+}
+
 #[derive(serde::Serialize)]
 struct Scores {
     #[serde(flatten)]
     report: Report,
     #[serde(skip_serializing_if = "Option::is_none")]
     divergence: Option<Divergence>,
+    #[serde(skip_serializing_if = "SkippedCounts::is_none")]
+    skipped: SkippedCounts,
+}
+
+#[derive(serde::Serialize)]
+struct PopeScores {
+    #[serde(flatten)]
+    pope: Pope,
+    #[serde(skip_serializing_if = "SkippedCounts::is_none")]
+    skipped: SkippedCounts,
 }

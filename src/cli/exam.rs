@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dataset::Records;
 use crate::error::{Error, Result};
-use crate::evaluate::run::{Asked, Candidate, Divergence, Sheet};
+use crate::evaluate::run::{Answered, Candidate, Divergence, LeftOut, Sheet};
 use crate::gpu::device::ChosenDevice;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
@@ -39,7 +39,8 @@ impl Exam {
         }
     }
 
-    fn sheet(&self, index: usize) -> Result<Sheet> {
+    /// Sheet `index`, or why its picture cannot be shown.
+    fn sheet(&self, index: usize) -> Result<Sheet, Box<LeftOut>> {
         match self {
             Exam::Scenes {
                 seed,
@@ -49,7 +50,15 @@ impl Exam {
                 let count = (*questions).min(count - index * questions);
                 Ok(Sheet::of_scene(*seed, index as u64, count))
             }
-            Exam::Records(records) => Sheet::of_record(&records.records[index]),
+            Exam::Records(records) => {
+                let record = &records.records[index];
+                let left_out = |error| LeftOut {
+                    id: record.id.clone(),
+                    questions: record.turns.len(),
+                    error,
+                };
+                Sheet::of_record(record).map_err(|error| Box::new(left_out(error)))
+            }
         }
     }
 }
@@ -72,14 +81,14 @@ impl Examinee<'_> {
     }
 }
 
-/// All questions with their answers, in order. `workers` models answer side by side: the models that
-/// are scored often are small.
+/// All questions with their answers, in order, and what could not be asked. `workers` models answer side by side: the
+/// models that are scored often are small.
 pub(super) fn ask_all(
     examinee: &Examinee<'_>,
     exam: &Exam,
     workers: usize,
     stop: &StopFlag,
-) -> Result<Vec<Asked>> {
+) -> Result<Answered> {
     let bar = ProgressBar::new(exam.sheets() as u64);
     if let Ok(style) =
         ProgressStyle::with_template("Asking {wide_bar} {pos}/{len} pictures, {eta} left")
@@ -88,7 +97,7 @@ pub(super) fn ask_all(
     }
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
-    let work = |send: mpsc::Sender<(usize, Vec<Asked>)>| -> Result<()> {
+    let work = |send: mpsc::Sender<(usize, Answered)>| -> Result<()> {
         let mut candidate = Candidate::new(examinee.load(stop)?, examinee.sees);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -96,11 +105,16 @@ pub(super) fn ask_all(
                 return Ok(());
             }
             let mut watch = Watch::new(stop.clone(), |_| {});
-            let sheet = exam.sheet(index)?;
-            let asked = pollster::block_on(candidate.answer(sheet, &mut watch))?;
+            let answered = match exam.sheet(index) {
+                Ok(sheet) => pollster::block_on(candidate.answer(sheet, &mut watch))?,
+                Err(left_out) => Answered {
+                    left_out: vec![*left_out],
+                    ..Answered::default()
+                },
+            };
             bar.inc(1);
             // The receiver outlives every sender.
-            let _ = send.send((index, asked));
+            let _ = send.send((index, answered));
         }
     };
     let outcome: Result<()> = std::thread::scope(|scope| {
@@ -120,9 +134,13 @@ pub(super) fn ask_all(
     drop(send);
     bar.finish_and_clear();
     outcome?;
-    let mut sheets: Vec<(usize, Vec<Asked>)> = receive.into_iter().collect();
+    let mut sheets: Vec<(usize, Answered)> = receive.into_iter().collect();
     sheets.sort_by_key(|(index, _)| *index);
-    Ok(sheets.into_iter().flat_map(|(_, asked)| asked).collect())
+    let mut all = Answered::default();
+    for (_, answered) in sheets {
+        all.append(answered);
+    }
+    Ok(all)
 }
 
 /// How far the next-token distributions of `examinee` are from those of `reference`, along the right answers.
@@ -148,10 +166,17 @@ pub(super) fn diverge(
     let mut divergence = Divergence::default();
     let mut watch = Watch::new(stop.clone(), |_| {});
     for index in 0..exam.sheets() {
-        let sheet = exam.sheet(index)?;
+        // What could not be asked was told when it was to be answered.
+        let Ok(sheet) = exam.sheet(index) else {
+            continue;
+        };
         let expected = pollster::block_on(reference.logits(&sheet, &mut watch))?;
         let found = pollster::block_on(candidate.logits(&sheet, &mut watch))?;
-        divergence.add(&expected, &found, vocabulary);
+        for (expected, found) in expected.iter().zip(&found) {
+            if let (Some(expected), Some(found)) = (expected, found) {
+                divergence.add(expected, found, vocabulary);
+            }
+        }
     }
     Ok(divergence)
 }

@@ -17,34 +17,38 @@ use crate::{Error, Result};
 /// The longest line that is read, in bytes; POPE's have less than 200.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// Reads the lines in `json_lines`, whose pictures are in `folder`. Blank lines are none.
+/// Reads the lines in `json_lines`, whose pictures are in `folder`. Blank lines are none; one longer than 1 MiB is an
+/// entry that cannot be used.
 ///
 /// # Errors
-/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or a line longer than 1 MiB;
-/// [`Error::BadRecord`] where `on_bad` refuses.
+/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or such a line and nothing
+/// that can be used; [`Error::BadRecord`] where `on_bad` refuses.
 pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
     let name = json_lines.display().to_string();
     let mut records = Records::new(&name);
     let mut reader = BufReader::new(file::open(json_lines)?);
-    let mut line = Vec::new();
+    let failed = |error: std::io::Error| Error::FileAccess {
+        file: name.clone(),
+        reason: error.to_string(),
+    };
+    let (mut line, mut too_long) = (Vec::new(), None);
     loop {
         line.clear();
         let read = Read::by_ref(&mut reader)
             .take(MAX_LINE_BYTES)
             .read_until(b'\n', &mut line)
-            .map_err(|error| Error::FileAccess {
-                file: name.clone(),
-                reason: error.to_string(),
-            })?;
+            .map_err(&failed)?;
         if read == 0 {
-            return Ok(records);
+            break;
         }
-        if read as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
-            let at = records.skipped.total;
-            return Err(Error::Dataset {
-                file: name,
-                reason: format!("entry {at} is a line of more than {MAX_LINE_BYTES} bytes"),
-            });
+        let is_cut = read as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n');
+        if is_cut {
+            too_long.get_or_insert(records.skipped.total);
+            let id = format!("#{}", records.skipped.total);
+            let reason = format!("a line of more than {MAX_LINE_BYTES} bytes");
+            records.take(id, Err(Reason::Malformed(reason)), on_bad)?;
+            skip_line(&mut reader).map_err(&failed)?;
+            continue;
         }
         if line.trim_ascii().is_empty() {
             continue;
@@ -61,6 +65,30 @@ pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Rec
             ),
         };
         records.take(id, entry, on_bad)?;
+    }
+    match too_long.filter(|_| records.records.is_empty()) {
+        Some(at) => Err(Error::Dataset {
+            file: name,
+            reason: format!(
+                "entry {at} is a line of more than {MAX_LINE_BYTES} bytes, and no other can be used: these are no lines of JSON"
+            ),
+        }),
+        None => Ok(records),
+    }
+}
+
+/// Passes over the rest of a line, of which no more is held than the reader's buffer.
+fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let held = reader.fill_buf()?;
+        let (length, ends) = match held.iter().position(|&byte| byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (held.len(), held.is_empty()),
+        };
+        reader.consume(length);
+        if ends {
+            return Ok(());
+        }
     }
 }
 

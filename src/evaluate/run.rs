@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::dataset::Record;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::Tally;
 use crate::generate::Sampling;
 use crate::image::{Picture, open};
@@ -180,14 +180,20 @@ impl Candidate {
         Ok(())
     }
 
-    /// The logits that choose each token of the right answers, `[tokens, vocabulary]`.
+    /// The logits that choose each token of the right answers, `[tokens, vocabulary]` for each question; none for one
+    /// that cannot be asked.
     ///
     /// # Errors
     /// As [`Session::ask`].
-    pub async fn logits(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
+    pub async fn logits(
+        &mut self,
+        sheet: &Sheet,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<Option<Vec<f32>>>> {
         self.look(sheet, watch).await?;
-        let mut logits = Vec::new();
+        let mut all = Vec::with_capacity(sheet.questions.len());
         for asked in &sheet.questions {
+            watch.stop.check()?;
             self.session.new_chat();
             let tokenizer = &self.session.model().tokenizer;
             let mut answer = answer_ids(tokenizer, &asked.expected)?;
@@ -197,28 +203,79 @@ impl Candidate {
             let forced = self
                 .session
                 .forced_logits(&asked.question, &answer, 1, &mut off);
-            logits.extend(forced.await?.1);
+            all.push(match forced.await {
+                Ok((_, logits)) => Some(logits),
+                Err(error) if is_of_question(&error) => None,
+                Err(error) => return Err(error),
+            });
         }
-        Ok(logits)
+        Ok(all)
     }
 
-    /// Answers a sheet.
+    /// Answers a sheet. What cannot be asked is told, and the rest is asked.
     ///
     /// # Errors
-    /// As [`Session::ask`].
-    pub async fn answer(&mut self, sheet: Sheet, watch: &mut Watch<'_>) -> Result<Vec<Asked>> {
+    /// As [`Session::ask`], where it is not the question's fault.
+    pub async fn answer(&mut self, sheet: Sheet, watch: &mut Watch<'_>) -> Result<Answered> {
         self.look(&sheet, watch).await?;
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: ANSWER_TOKENS,
         };
-        let mut answered = Vec::with_capacity(sheet.questions.len());
+        let mut answered = Answered::default();
         for mut asked in sheet.questions {
             self.session.new_chat();
-            let answer = self.session.ask(&asked.question, &options, watch).await?;
-            asked.answer = answer.text;
-            answered.push(asked);
+            match self.session.ask(&asked.question, &options, watch).await {
+                Ok(answer) => {
+                    asked.answer = answer.text;
+                    answered.asked.push(asked);
+                }
+                Err(error) if is_of_question(&error) => answered.left_out.push(LeftOut {
+                    id: asked.id,
+                    questions: 1,
+                    error,
+                }),
+                Err(error) => return Err(error),
+            }
         }
         Ok(answered)
     }
+}
+
+/// Whether another question may well be answered.
+fn is_of_question(error: &Error) -> bool {
+    matches!(error, Error::ContextExceeded { .. } | Error::EmptyQuestion)
+}
+
+/// What was asked, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answered {
+    /// With their answers.
+    pub asked: Vec<Asked>,
+    /// Counted nowhere.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Answered {
+    /// Adds what was asked later.
+    pub fn append(&mut self, later: Answered) {
+        self.asked.extend(later.asked);
+        self.left_out.extend(later.left_out);
+    }
+
+    /// Questions that could not be asked.
+    pub fn questions_left_out(&self) -> usize {
+        self.left_out.iter().map(|one| one.questions).sum()
+    }
+}
+
+/// An entry whose picture cannot be read, or a question that is too long for the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// Index of the scene, or id of the entry.
+    pub id: String,
+    /// So many of its questions.
+    pub questions: usize,
+    /// Why.
+    pub error: Error,
 }

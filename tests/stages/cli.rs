@@ -11,6 +11,8 @@ use serde_json::Value;
 mod convert;
 #[path = "cli_errors.rs"]
 mod errors;
+#[path = "cli_eval.rs"]
+mod eval;
 #[path = "cli_files.rs"]
 mod files;
 #[path = "cli_folders.rs"]
