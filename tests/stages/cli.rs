@@ -21,6 +21,9 @@ mod folders;
 mod hub;
 #[path = "cli_output.rs"]
 mod output;
+#[cfg(target_os = "linux")]
+#[path = "cli_privacy.rs"]
+mod privacy;
 #[path = "cli_serve.rs"]
 mod serve;
 #[path = "cli_serve_api.rs"]

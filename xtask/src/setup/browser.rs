@@ -1,4 +1,4 @@
-//! What the tests run on: software Vulkan, a browser, node and its packages.
+//! What the tests run on: software Vulkan, strace, a browser, node and its packages.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec<&'static str> {
     let missing = |need: &&Need| match need {
         Need::Vulkan => cfg!(target_os = "linux") && lavapipe().is_none(),
+        Need::Strace => cfg!(target_os = "linux") && project::on_path(&["strace"]).is_none(),
         Need::Chromium => named(CHROMIUM).is_none() && project::on_path(BROWSERS).is_none(),
         Need::Firefox => named(FIREFOX).is_none() && project::on_path(FIREFOXES).is_none(),
         Need::Node => !npm_runs(project, tools),
@@ -38,6 +39,7 @@ pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec
     let packages = |need: &Need| -> &[&'static str] {
         match need {
             Need::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
+            Need::Strace => &["strace"],
             Need::Chromium => &["chromium"],
             Need::Firefox => &["firefox-esr"],
             Need::Node => &["nodejs", "npm"],
@@ -85,6 +87,16 @@ fn lavapipe() -> Option<PathBuf> {
                     .is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
             })
         })
+}
+
+pub fn ensure_strace() -> Result<String, Error> {
+    if !cfg!(target_os = "linux") {
+        return Ok("not needed: what is written is seen on Linux only".to_owned());
+    }
+    let found = project::on_path(&["strace"]).map(|path| format!("there: {}", path.display()));
+    found.ok_or_else(|| {
+        Error::ByHand("no strace on PATH although the package strace is installed".to_owned())
+    })
 }
 
 pub fn ensure_chromium(tools: &mut Tools) -> Result<String, Error> {

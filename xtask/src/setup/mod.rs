@@ -30,6 +30,8 @@ pub enum Need {
     WasmOpt,
     /// A Vulkan driver in software, so that the GPU code runs without a GPU.
     Vulkan,
+    /// strace, by which a test sees what the program connects and writes.
+    Strace,
     /// A browser with WebGPU.
     Chromium,
     /// Another engine, which opens the page on the tier that it has.
@@ -54,6 +56,7 @@ pub const WEB: &[Need] = &[
 /// What the tests need beside it.
 pub const TEST: &[Need] = &[
     Need::Vulkan,
+    Need::Strace,
     Need::Chromium,
     Need::Firefox,
     Need::Node,
@@ -70,6 +73,7 @@ impl Need {
             Self::WasmBindgen => "wasm-bindgen, to join the program to JavaScript",
             Self::WasmOpt => "wasm-opt, to make the page's program small",
             Self::Vulkan => "software Vulkan (lavapipe), to run the GPU code without a GPU",
+            Self::Strace => "strace, to see what the program connects and writes",
             Self::Node => "node, to put the page together and to drive the browser in the tests",
             Self::Chromium => "Chromium, to test the page in a real browser",
             Self::Firefox => "Firefox, to test the page in another",
@@ -191,6 +195,7 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
             Need::WasmBindgen => cargo_tools::ensure_wasm_bindgen(project, &tools),
             Need::WasmOpt => wasm_opt::ensure(project, &tools),
             Need::Vulkan => browser::ensure_vulkan(),
+            Need::Strace => browser::ensure_strace(),
             Need::Chromium => browser::ensure_chromium(&mut tools),
             Need::Firefox => browser::ensure_firefox(&mut tools),
             Need::Node => browser::ensure_node(project, &mut tools),

@@ -96,7 +96,7 @@ const STEPS: &[Step] = &[
         name: "native",
         group: "native",
         what: "all native tests, on the CPU and on software Vulkan",
-        needs: &[Need::Vulkan],
+        needs: &[Need::Vulkan, Need::Strace],
         counts: true,
     },
     Step {
