@@ -10,6 +10,7 @@ mod environment;
 mod fetch;
 mod names;
 mod origin;
+pub mod told;
 
 use std::path::PathBuf;
 

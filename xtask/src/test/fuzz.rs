@@ -9,12 +9,13 @@ use crate::project::{self, Project};
 use crate::setup::Tools;
 
 /// The programs of fuzz/Cargo.toml.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "config",
     "data_url",
     "dataset",
     "encoding",
     "header",
+    "hub_headers",
     "index",
     "manifest",
     "picture",

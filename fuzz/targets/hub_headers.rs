@@ -1,0 +1,57 @@
+//! The headers of a hub's answers, and a path that it lists: nothing is named by them outside the cache, and an address is
+//! the hub's own only if it has its scheme, host and port.
+//!
+//! The input is the path, and on each further line a header.
+#![no_main]
+
+use std::path::{Component, Path};
+
+use inf_llava::hub::told::told;
+use libfuzzer_sys::fuzz_target;
+
+fn check_inside(path: &Path) {
+    let rest = path.strip_prefix("/cache").expect("in the cache");
+    assert!(
+        rest.components()
+            .all(|part| matches!(part, Component::Normal(_))),
+        "{path:?}"
+    );
+    assert!(!rest.to_string_lossy().contains(char::is_control));
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut lines = data.split(|&byte| byte == b'\n');
+    let file = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let headers: Vec<(&[u8], &[u8])> = lines
+        .filter_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        })
+        .collect();
+    match told("https://hub.example", Path::new("/cache"), &file, &headers) {
+        Ok(told) => {
+            check_inside(&told.blob);
+            check_inside(&told.snapshot);
+            assert_eq!(
+                told.blob.parent().and_then(Path::file_name),
+                Some("blobs".as_ref())
+            );
+            if let Some((address, own)) = told.redirect {
+                assert!(address.starts_with("https://"), "{address}");
+                let rest = address["https://".len()..].to_ascii_lowercase();
+                let authority = rest.split('/').next().unwrap_or_default();
+                assert_eq!(
+                    own,
+                    ["hub.example", "hub.example:443"].contains(&authority),
+                    "{address}"
+                );
+            }
+        }
+        // What a stranger sent is told back in part at most, and commands no terminal.
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.len() < 4000);
+            assert!(!message.contains(|c: char| c.is_control()), "{message:?}");
+        }
+    }
+});
