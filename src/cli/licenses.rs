@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use super::say;
 
-/// As `cargo xtask notices` wrote it. It lies in the program as it is: 170 KB that nothing touches before it is asked
-/// for, beside some 50 MB.
+/// As `cargo xtask notices` wrote it. It lies in the program as it is: 170 KB that nothing touches before it is asked for.
 const NOTICES: &str = include_str!("../../THIRD-PARTY.txt");
 
 pub(super) fn run() -> anyhow::Result<ExitCode> {

@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<impl Read> {
             reason: format!("it has {found} MiB; at most {most} MiB are read. Split it"),
         });
     }
-    Ok(File::open(path).map_err(fail)?.take(MAX_BYTES))
+    Ok(file.take(MAX_BYTES))
 }
 
 /// The picture `name` in `folder`, which must be there. The name comes from a stranger: it may

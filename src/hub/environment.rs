@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 
 const HUB: &str = "https://huggingface.co";
 /// A file that is longer holds no token.
@@ -73,7 +74,6 @@ impl Settings {
 
 /// The token in a file that `hf auth login` wrote, if there is one.
 fn read_token(path: &Path) -> Result<Option<String>> {
-    use std::io::Read;
     let failed = |reason: String| Error::FileAccess {
         file: path.display().to_string(),
         reason,
@@ -81,15 +81,8 @@ fn read_token(path: &Path) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let mut token = String::new();
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let read = file.take(TOKEN_CAP + 1).read_to_string(&mut token);
-    let read = read.map_err(|error| failed(error.to_string()))?;
-    if read as u64 > TOKEN_CAP {
-        return Err(failed(format!(
-            "it has more than {TOKEN_CAP} bytes, and is to hold a token"
-        )));
-    }
+    let bytes = files::read(path, TOKEN_CAP).map_err(|error| failed(error.to_string()))?;
+    let token = String::from_utf8(bytes).map_err(|_| failed("a token is of ASCII".into()))?;
     Ok(Some(token.trim().to_string()).filter(|token| !token.is_empty()))
 }
 

@@ -5,7 +5,7 @@
 //! (PIL's `convert("RGB")`), for users' sake: the EXIF orientation is applied, and transparency is
 //! laid on [`super::PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::{bmp, gif, jpeg, png, webp};

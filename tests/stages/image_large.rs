@@ -94,10 +94,7 @@ fn a_huge_jpeg_takes_no_more_than_is_stated() {
         took > 9 * pixels - (8 << 20),
         "{took} bytes: it was not the worst kind of picture"
     );
-    assert!(
-        took <= LIMITS.most_bytes(bytes.len()),
-        "{took} bytes"
-    );
+    assert!(took <= LIMITS.most_bytes(bytes.len()), "{took} bytes");
 }
 
 #[test]

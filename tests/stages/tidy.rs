@@ -147,7 +147,7 @@ fn files_are_written_and_opened_in_one_place() {
             "fs::read_to_string(",
             "a file that the user names, also a pipe",
         ),
-        ("src/cli/mod.rs", "fs::read(", "as above: a picture"),
+        ("src/cli/mod.rs", "File::open(", "as above: a picture"),
         (
             "src/gpu/device.rs",
             "fs::read_to_string(\"/proc/meminfo\")",
@@ -159,7 +159,7 @@ fn files_are_written_and_opened_in_one_place() {
             "what is served: plain files too, by the server's own rules for links",
         ),
         (
-            "src/cli/hub.rs",
+            "src/hub/cache.rs",
             "",
             "the hub's cache, by the rules of those who share it",
         ),

@@ -174,7 +174,7 @@ pub fn commands(
                 .args(["--", "-D", "warnings"]),
         ],
         // With SOAK the server is under load for five minutes.
-        "native" if all => vec![test("test --release").env("SOAK", "1")],
+        "native" if options.all => vec![test("test --release").env("SOAK", "1")],
         "native" => vec![test("test --release")],
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
         "package" => npm::commands(project, tools),
