@@ -28,6 +28,8 @@ mod image_large;
 mod manifest;
 #[path = "stages/plan.rs"]
 mod plan;
+#[path = "stages/promises.rs"]
+mod promises;
 #[path = "stages/quantize.rs"]
 mod quantize;
 #[path = "stages/text.rs"]
