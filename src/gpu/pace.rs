@@ -129,10 +129,10 @@ impl Pace {
         self.unread_ms += measured_ms;
         self.unread.get_or_insert_with(Timer::start);
         let ms = measured_ms * self.slowness;
-        // So many of `most` that each takes the limit at most.
+        // How many of `most`, which take `ms` together, take the limit at most; in parts of about the same size.
         let count_of = |ms: f64, most: u32| {
-            let parts = (ms / LIMIT_MS).ceil().clamp(1.0, f64::from(most));
-            most.div_ceil(parts as u32)
+            let fit = (f64::from(most) * LIMIT_MS / ms).clamp(1.0, f64::from(most)) as u32;
+            most.div_ceil(most.div_ceil(fit))
         };
         let [columns, rows] = groups.map(f64::from);
         let row_count = count_of(ms / columns, groups[1]);
