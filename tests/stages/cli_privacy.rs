@@ -251,7 +251,14 @@ fn a_conversation_on_the_gpu_leaves_what_is_the_adapters() {
             }
             None => false,
         };
+        // Becomes adapters.json when it is whole.
+        let of_numbers = |part: &str| part.chars().all(|c| c.is_ascii_digit() || c == '-');
+        let part = path.strip_prefix("cache/inf-llava/.inf-llava-");
+        let is_part = part
+            .and_then(|part| part.strip_suffix(".tmp"))
+            .is_some_and(of_numbers);
         is_driver(path)
+            || is_part
             || allowed
                 .iter()
                 .enumerate()

@@ -248,7 +248,8 @@ fn where_no_descriptor_can_be_had_the_server_waits_for_one() {
 
 #[test]
 fn requests_together_hold_no_more_than_is_allowed() {
-    let server = tiny(&["--memory", "2"]);
+    // Longer than a busy machine takes to load the model: the half request must be there all the while.
+    let server = tiny(&["--memory", "2", "--timeout", "120"]);
     let headers = "Content-Type: application/json\r\nContent-Length: 1500000\r\n";
     let half = server.send(&format!("POST {COMPLETIONS}"), headers, &long(1_200_000));
     let ask_for = |bytes| server.post(COMPLETIONS, "", &long(bytes));

@@ -324,7 +324,7 @@ fn what_is_no_request_or_two_at_once_is_refused_and_nothing_is_smuggled() {
         ),
         (
             format!(
-                "POST /nothing HTTP/1.1\r\n{own}Content-Length: {}\r\n\r\n{large}",
+                "POST /v1/nothing HTTP/1.1\r\n{own}Content-Length: {}\r\n\r\n{large}",
                 large.len()
             ),
             404,

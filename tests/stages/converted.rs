@@ -182,7 +182,9 @@ fn what_is_on_the_device_is_read_back() {
 /// What was read first is of another model than what is read last: exchanged file by file, or the folder at once.
 #[test]
 fn a_model_that_changes_while_it_is_loaded_is_none() {
-    let exchanges: [(fn(&Path), &str); 2] = [
+    /// What is done to the folder, and what is named then.
+    type Exchange = (fn(&Path), &'static str);
+    let exchanges: [Exchange; 2] = [
         (
             |folder| {
                 let manifest = folder.join("manifest.json");
