@@ -1,6 +1,7 @@
 //! Folders that are written: by one program at a time, whole, of what the checkpoint's folder itself holds.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -178,11 +179,9 @@ fn one_training_run_at_a_time_writes_a_folder_and_a_killed_one_goes_on() {
     let path = out.display().to_string();
     let args = ["train", &file, "--out", &path, "--workers", "1", "--resume"];
     let mut first = start(&args);
-    let begun = Instant::now();
-    while !out.join(".lock").exists() {
-        assert!(begun.elapsed() < PATIENCE && first.try_wait().unwrap().is_none());
-        std::thread::yield_now();
-    }
+    // What it says first it says with the lock in its hands.
+    let mut said = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(said.next().unwrap().unwrap().starts_with("stage short"));
     // What is stopped keeps its locks.
     // SAFETY: the process is a child that was not waited for, so the number is still its own.
     let stopped = unsafe { libc::kill(first.id() as i32, libc::SIGSTOP) };
