@@ -17,4 +17,4 @@ pub use bicubic::bicubic;
 pub use decode::{Limits, Picture, decode, open};
 pub use drawn::looks_drawn;
 pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8, square_u8_watched};
-pub use watched::decode_watched;
+pub use watched::{decode_watched, keep_until_decoded};

@@ -1,11 +1,16 @@
 //! Decoding that can be stopped. A picture of 64 megapixels takes seconds, and the decoders ask nobody meanwhile.
 
+use std::any::Any;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
 use super::{Limits, Picture, decode};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
 /// As [`decode`], until `stop` is set. Then the decoder is left to itself: its thread ends with the picture or with
-/// the program, and nobody gets what it makes. In a browser, where a worker has no threads and ends with the page's
+/// the program, and nobody gets what it makes; the next picture waits for its end. In a browser, where a worker has no threads and ends with the page's
 /// word, it is decoded at once.
 ///
 /// # Errors
@@ -20,26 +25,68 @@ pub fn decode_watched(
     if cfg!(target_arch = "wasm32") {
         return decode(file, bytes, limits);
     }
-    on_a_thread(file, bytes, limits, stop)
+    wait_for_those_left(stop)?;
+    let (name, bytes, limits) = (file.to_string(), bytes.to_vec(), *limits);
+    on_a_thread(file, stop, move || decode(&name, &bytes, &limits))
 }
 
-fn on_a_thread(file: &str, bytes: &[u8], limits: &Limits, stop: &StopFlag) -> Result<Picture> {
-    use std::sync::mpsc::{RecvTimeoutError, channel};
-    use std::time::Duration;
+/// How long Stop may go unheard.
+const GLANCE: Duration = Duration::from_millis(50);
+/// Decoders that were stopped and whose threads go on. There are as many as callers that decode at the same time: each
+/// waits for those before it has ended.
+static LEFT: Mutex<Vec<Weak<Left>>> = Mutex::new(Vec::new());
 
-    use crate::error::Error;
+/// Lives as long as a decoder's thread.
+#[derive(Default)]
+struct Left(Mutex<Option<Box<dyn Any + Send>>>);
 
-    /// How long Stop may go unheard.
-    const GLANCE: Duration = Duration::from_millis(50);
+/// Those whose threads go on still.
+fn left() -> Vec<Arc<Left>> {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    left.retain(|one| one.strong_count() > 0);
+    left.iter().filter_map(Weak::upgrade).collect()
+}
+
+/// To be called by whoever was told [`crate::Error::Stopped`] by [`decode_watched`]: keeps `what` as long as the decoder
+/// that was left to itself, and with it the memory that it takes. It is dropped at once where there is none, or where
+/// something is kept for it already.
+pub fn keep_until_decoded(what: impl Any + Send) {
+    for decoder in left() {
+        let mut kept = decoder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_none() {
+            *kept = Some(Box::new(what));
+            return;
+        }
+    }
+}
+
+/// Whoever stops again and again must not have one decoder after another take its memory.
+fn wait_for_those_left(stop: &StopFlag) -> Result<()> {
+    while !left().is_empty() {
+        stop.check()?;
+        std::thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+fn on_a_thread(
+    file: &str,
+    stop: &StopFlag,
+    decode: impl FnOnce() -> Result<Picture> + Send + 'static,
+) -> Result<Picture> {
     let damaged = |reason: String| Error::ImageDamaged {
         file: file.into(),
         reason,
     };
     let (sender, receiver) = channel();
-    let (name, bytes, limits) = (file.to_string(), bytes.to_vec(), *limits);
+    let own = Arc::new(Left::default());
+    let of_the_thread = Arc::clone(&own);
     let decoding = move || {
+        // Dropped last, when the memory is free again.
+        let _own = of_the_thread;
+        let picture = decode();
         // Whoever stopped does not listen.
-        let _ = sender.send(decode(&name, &bytes, &limits));
+        let _ = sender.send(picture);
     };
     let thread = std::thread::Builder::new().name("picture".into());
     let begun = thread.spawn(decoding);
@@ -47,12 +94,58 @@ fn on_a_thread(file: &str, bytes: &[u8], limits: &Limits, stop: &StopFlag) -> Re
     loop {
         match receiver.recv_timeout(GLANCE) {
             Ok(picture) => return picture,
-            Err(RecvTimeoutError::Timeout) => stop.check()?,
+            Err(RecvTimeoutError::Timeout) if stop.is_set() => {
+                let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+                left.push(Arc::downgrade(&own));
+                return Err(Error::Stopped);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(damaged(
                     "the decoder broke down over it; save it anew".into(),
                 ));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use super::{StopFlag, keep_until_decoded, left, on_a_thread, wait_for_those_left};
+    use crate::error::Error;
+
+    #[test]
+    fn a_decoder_that_is_left_to_itself_is_waited_for_and_holds_what_it_takes() {
+        let stop = StopFlag::default();
+        let ((begun, is_at_work), (go_on, is_done)) = (channel::<()>(), channel::<()>());
+        let decoding = move || {
+            drop(begun);
+            let _ = is_done.recv();
+            Err(Error::Stopped)
+        };
+        let press = stop.clone();
+        let pressing = std::thread::spawn(move || {
+            assert!(is_at_work.recv().is_err());
+            press.stop();
+        });
+        assert_eq!(on_a_thread("slow", &stop, decoding), Err(Error::Stopped));
+        pressing.join().expect("no panic");
+        assert_eq!(left().len(), 1);
+
+        let (own, of_another) = (Arc::new(()), Arc::new(()));
+        let holders = |of: &Arc<()>| Arc::strong_count(of) - 1;
+        keep_until_decoded(Arc::clone(&own));
+        keep_until_decoded(Arc::clone(&of_another));
+        assert_eq!((holders(&own), holders(&of_another)), (1, 0));
+        // The next one waits, and can be stopped while it does.
+        assert_eq!(wait_for_those_left(&stop), Err(Error::Stopped));
+        drop(go_on);
+        assert_eq!(wait_for_those_left(&StopFlag::default()), Ok(()));
+        assert_eq!(holders(&own), 0);
+        keep_until_decoded(Arc::clone(&own));
+        assert_eq!(holders(&own), 0);
     }
 }

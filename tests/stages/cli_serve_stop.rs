@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::server::{Server, read};
@@ -149,4 +151,75 @@ fn what_takes_longer_is_broken_off_and_told_so() {
         );
         assert_eq!(server.wait().code(), Some(0));
     }
+}
+
+/// A small file that takes its decoder many seconds: a grey progressive JPEG of 64 megapixels, drawn 99 times over.
+#[cfg(target_os = "linux")]
+fn slow_picture() -> Vec<u8> {
+    const SIDE: [u8; 2] = 8000u16.to_be_bytes();
+    let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0]; // one table of 64 quantisers
+    bytes.extend([1; 64]);
+    bytes.extend([0xFF, 0xC2, 0, 17, 8]);
+    bytes.extend([SIDE, SIDE].concat());
+    bytes.extend([3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    bytes.extend([0xFF, 0xC4, 0, 20, 0, 1]); // the code 0 means that a block is as the one before it
+    bytes.extend([0; 16]);
+    for _ in 0..99 {
+        bytes.extend([0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0]);
+        bytes.extend([0; 1000]);
+    }
+    bytes.extend([0xFF, 0xD9]);
+    bytes
+}
+
+/// Threads of the server that decode a picture.
+#[cfg(target_os = "linux")]
+fn decoders(server: &Server) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let names = tasks.flatten();
+    let names = names.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "picture").count()
+}
+
+/// Neither its reader's going away nor the server's end waits for a picture that takes long, and no number of those who
+/// send one and go away has more than one decoded.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_picture_that_takes_long_keeps_nobody_waiting_once_its_reader_has_gone() {
+    let mut server = tiny(&["--grace", "0"]);
+    assert_eq!(
+        read(server.send_post(COMPLETIONS, "", ask(1, false).to_string().as_bytes())).status,
+        200
+    );
+    while !server.talk().contains("serving") {}
+    let data = STANDARD.encode(slow_picture());
+    let url = json!({"url": format!("data:image/jpeg;base64,{data}")});
+    let content = json!([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": url}]);
+    let mut question = ask(1, false);
+    question["messages"][0]["content"] = content;
+    let question = question.to_string();
+    let send = || server.send_post(COMPLETIONS, "", question.as_bytes());
+
+    let first = send();
+    while decoders(&server) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(first);
+    assert!(server.talk_until("went away before its answer began"));
+    assert_eq!(decoders(&server), 1, "it was heard only after the picture");
+    for _ in 0..3 {
+        let next = send();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(decoders(&server) <= 1);
+        drop(next);
+        assert!(server.talk_until("a client went away"));
+    }
+    // Who brings no picture waits for none.
+    let answer = read(server.send_post(COMPLETIONS, "", ask(1, false).to_string().as_bytes()));
+    assert_eq!(answer.status, 200);
+    let last = send();
+    assert_eq!(server.get("/v1/models", "").status, 200);
+    signal("-TERM", server.id());
+    assert_eq!(read(last).status, 503);
+    assert_eq!(server.wait().code(), Some(0));
 }

@@ -14,14 +14,13 @@ use axum::response::{IntoResponse, Response, Sse};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::ask::Ask;
 use super::body::{self, Held};
 use super::budget::Budget;
 use super::completion::{Completion, seconds};
-use super::engine::{Engine, Job, MOST_WAITING, Said};
+use super::engine::{Engine, Heard, Job, MOST_WAITING, Said, Saying};
 use super::limits::Limits;
 use super::local::{Allowed, own_page_only};
 use super::queue::{NoPlace, Queue};
@@ -134,12 +133,12 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     drop(turn);
     api.check_model(&ask.model)?;
 
-    let (said, mut heard) = unbounded_channel();
+    let (saying, mut heard) = Saying::new();
     let job = Job {
         picture: ask.picture,
         request: ask.request,
         stop: ask.stop,
-        said,
+        saying,
         share,
     };
     let ticket = api.queue.push(job).map_err(|no_place| match no_place {
@@ -170,8 +169,8 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
 }
 
 /// What the engine says next, if it is no failure.
-async fn next(heard: &mut UnboundedReceiver<Said>) -> Result<Said, Refusal> {
-    match heard.recv().await {
+async fn next(heard: &mut Heard) -> Result<Said, Refusal> {
+    match heard.next().await {
         Some(Said::Failed(refusal)) => Err(refusal),
         Some(said) => Ok(said),
         None => Err(Refusal::internal("the engine ended before the answer")),

@@ -1,15 +1,16 @@
 //! The model on a thread of its own, which nothing else may hold, and the queue in front of it.
 //!
 //! In: jobs. Out: each job's answer, piece by piece, through a channel of its own. Whoever drops the receiving end
-//! wants no answer any more, and the next job's turn comes. Of HTTP it knows only how a failure is told.
+//! wants no answer any more: the work is stopped, and the next job's turn comes. Of HTTP it knows only how a failure is told.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::ask::PictureFile;
 use super::budget::Share;
@@ -18,6 +19,7 @@ use super::refusal::Refusal;
 use super::stop_texts::StopTexts;
 use crate::cli::ModelArgs;
 use crate::error::Error;
+use crate::image::keep_until_decoded;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::session::{Answer, Request, Shared, StopReason};
 use crate::vision::plan::Coverage;
@@ -35,10 +37,60 @@ pub struct Job {
     pub request: Request,
     /// The answer ends in front of any of these.
     pub stop: Vec<String>,
-    /// [`Said::Piece`]s, then one of the others.
-    pub said: UnboundedSender<Said>,
+    /// To [`Heard`].
+    pub saying: Saying,
     /// What the request holds of the memory for requests, as long as its picture's file is there.
     pub share: Share,
+}
+
+/// Where an answer goes.
+pub struct Saying {
+    /// [`Said::Piece`]s, then one of the others.
+    said: UnboundedSender<Said>,
+    /// Nobody hears it any more. Set from outside, since much of the work says nothing for seconds.
+    unheard: StopFlag,
+}
+
+/// Where an answer is heard. Once this is dropped nobody wants the answer any more, and the work for it is stopped.
+pub struct Heard {
+    said: UnboundedReceiver<Said>,
+    unheard: StopFlag,
+}
+
+impl Saying {
+    /// Both ends.
+    pub fn new() -> (Self, Heard) {
+        let (sender, said) = unbounded_channel();
+        let unheard = StopFlag::default();
+        let saying = Saying {
+            said: sender,
+            unheard: unheard.clone(),
+        };
+        (saying, Heard { said, unheard })
+    }
+}
+
+impl Heard {
+    /// What is said next; none if the engine ended without a word.
+    pub async fn next(&mut self) -> Option<Said> {
+        self.said.recv().await
+    }
+
+    /// As [`Heard::next`].
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Said>> {
+        self.said.poll_recv(context)
+    }
+
+    /// The answer is not wanted any more, though its reader may be there still.
+    pub fn stop(&self) {
+        self.unheard.stop();
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// What comes of a job.
@@ -115,11 +167,11 @@ impl Engine {
 fn work(model: &ModelArgs, jobs: &Queue<Job>, ending: &StopFlag) {
     let mut engine = None;
     while let Some(job) = jobs.pop() {
-        if job.said.is_closed() {
+        if job.saying.unheard.is_set() {
             eprintln!("a client went away before its turn");
             continue;
         }
-        let said = job.said.clone();
+        let said = job.saying.said.clone();
         // What panics here is a driver or burn; the model that it leaves behind is not used again.
         let done = catch_unwind(AssertUnwindSafe(|| {
             pollster::block_on(answer(job, model, &mut engine, ending))
@@ -191,24 +243,34 @@ async fn answer(
         Some(shared) => shared,
         None => engine.insert(load(model, ending).await?),
     };
-    let stop = StopFlag::default();
+    let Saying {
+        said,
+        unheard: stop,
+    } = job.saying;
     let mut texts = StopTexts::new(job.stop);
     let mut watch = Watch::new(stop.clone(), |event| {
         if let Event::Piece { text, .. } = event {
             let text = texts.push(&text);
             if !text.is_empty() {
-                // A send that fails is seen just below.
-                let _ = job.said.send(Said::Piece(text));
+                // Whoever has gone has set the flag.
+                let _ = said.send(Said::Piece(text));
             }
         }
-        if texts.found() || job.said.is_closed() || ending.is_set() {
+        if texts.found() || ending.is_set() {
             stop.stop();
         }
     });
     let mut notices = Vec::new();
     if let Some(PictureFile { key, bytes }) = job.picture {
         let read = shared.read_picture(&key, "image", &bytes, &mut watch);
-        let info = read.await?;
+        let info = match read.await {
+            Err(Error::Stopped) => {
+                // What decodes it may go on, and takes memory as long as it does.
+                keep_until_decoded(job.share);
+                return Err(Error::Stopped.into());
+            }
+            info => info?,
+        };
         notices.extend(info.notices);
         if let Some(scope) = shared.model().config.scope
             && info.outside_scope
@@ -222,7 +284,7 @@ async fn answer(
     drop(watch);
     let rest = texts.finish();
     if !rest.is_empty() {
-        let _ = job.said.send(Said::Piece(rest));
+        let _ = said.send(Said::Piece(rest));
     }
     if answer.stop_reason == StopReason::Stopped && !texts.found() {
         let tokens = answer.answer_tokens;

@@ -7,17 +7,16 @@ use std::task::{Context, Poll};
 
 use axum::response::sse::Event;
 use futures_core::Stream;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::completion::Completion;
-use super::engine::Said;
+use super::engine::{Heard, Said};
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};
 
 /// The events of one answer. Dropped with the connection, it tells the engine that nobody listens.
 pub struct Chunks {
     completion: Completion,
-    said: UnboundedReceiver<Said>,
+    heard: Heard,
     /// What is to be sent before the engine is heard again.
     ready: VecDeque<String>,
     is_over: bool,
@@ -27,16 +26,11 @@ pub struct Chunks {
 
 impl Chunks {
     /// `first` has been heard already: until then a failure could still have a status of its own.
-    pub fn new(
-        completion: Completion,
-        first: Said,
-        said: UnboundedReceiver<Said>,
-        stop: Stop,
-    ) -> Self {
+    pub fn new(completion: Completion, first: Said, heard: Heard, stop: Stop) -> Self {
         let mut chunks = Chunks {
             ready: VecDeque::from([completion.begin().to_string()]),
             completion,
-            said,
+            heard,
             is_over: false,
             broken_off: Box::pin(async move { stop.reached(Stage::BreakingOff).await }),
         };
@@ -76,11 +70,14 @@ impl Stream for Chunks {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            match self.said.poll_recv(context) {
+            match self.heard.poll_next(context) {
                 Poll::Ready(said) => self.hear(said),
                 Poll::Pending => match self.broken_off.as_mut().poll(context) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => self.hear(Some(Said::Failed(Refusal::stopping()))),
+                    Poll::Ready(()) => {
+                        self.heard.stop();
+                        self.hear(Some(Said::Failed(Refusal::stopping())));
+                    }
                 },
             }
         }
