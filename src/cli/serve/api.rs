@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use super::ask::Ask;
 use super::body::{self, Held};
-use super::budget::Budget;
+use super::budget::{Budget, Share};
 use super::completion::{Completion, seconds};
 use super::engine::{Engine, Heard, Job, MOST_WAITING, Said, Saying};
 use super::limits::Limits;
@@ -43,7 +43,7 @@ pub struct Api {
     limits: Limits,
     budget: Budget,
     /// Whose turn it is to read a large request.
-    large: Semaphore,
+    large: Arc<Semaphore>,
     stop: Stop,
 }
 
@@ -66,7 +66,7 @@ impl Api {
             answers: AtomicU64::new(0),
             budget: Budget::new(limits.memory),
             limits,
-            large: Semaphore::new(1),
+            large: Arc::new(Semaphore::new(1)),
             stop,
         })
     }
@@ -122,15 +122,8 @@ async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Re
 }
 
 async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
-    let Held { bytes, share } = body::read(request.into_body(), &api.budget, &api.limits).await?;
-    let turn = match bytes.len() > LARGE_BYTES {
-        true => api.large.acquire().await.ok(),
-        false => None,
-    };
-    // A picture of many megabytes must not keep other answers from being sent.
-    let ask = spawn_blocking(move || Ask::read(bytes)).await;
-    let ask = ask.map_err(|error| Refusal::internal(format!("reading the request: {error}")))??;
-    drop(turn);
+    let held = body::read(request.into_body(), &api.budget, &api.limits).await?;
+    let (ask, share) = read(held, &api.large).await?;
     api.check_model(&ask.model)?;
 
     let (saying, mut heard) = Saying::new();
@@ -168,6 +161,24 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     }
 }
 
+/// Reads what a request asks. What it holds, its share and its turn, goes with its bytes: these are read to their end, or
+/// wait for that, also when the client has gone and nobody waits for what comes of it.
+async fn read(held: Held, large: &Arc<Semaphore>) -> Result<(Ask, Share), Refusal> {
+    let turn = match held.bytes.len() > LARGE_BYTES {
+        true => Arc::clone(large).acquire_owned().await.ok(),
+        false => None,
+    };
+    // A picture of many megabytes must not keep other answers from being sent.
+    let reading = spawn_blocking(move || {
+        let Held { bytes, share } = held;
+        let ask = Ask::read(bytes);
+        drop(turn);
+        ask.map(|ask| (ask, share))
+    });
+    let read = reading.await;
+    read.map_err(|error| Refusal::internal(format!("reading the request: {error}")))?
+}
+
 /// What the engine says next, if it is no failure.
 async fn next(heard: &mut Heard) -> Result<Said, Refusal> {
     match heard.next().await {
@@ -200,4 +211,49 @@ async fn no_such_method(method: Method, uri: Uri) -> Refusal {
 
 fn answer(value: Value) -> Response {
     ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+    use tokio::time::{sleep, timeout};
+
+    use super::{Budget, Held, LARGE_BYTES, Share, read};
+
+    #[test]
+    fn what_is_read_holds_its_memory_though_its_sender_has_gone() {
+        const BYTES: usize = LARGE_BYTES + 1;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (budget, large) = (Budget::new(2 * BYTES), Arc::new(Semaphore::new(1)));
+            let mut held = Held {
+                bytes: vec![b' '; BYTES],
+                share: Share::default(),
+            };
+            assert!(budget.grow(&mut held.share, BYTES) && !budget.has(2 * BYTES));
+            // Whatever reads requests is busy.
+            let (go_on, waiting) = channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || waiting.recv());
+            {
+                let mut reading = pin!(read(held, &large));
+                let soon = Duration::from_millis(1);
+                assert!(timeout(soon, reading.as_mut()).await.is_err());
+            }
+            assert!(!budget.has(2 * BYTES) && large.available_permits() == 0);
+            drop(go_on);
+            assert!(busy.await.expect("no panic").is_err());
+            while !budget.has(2 * BYTES) || large.available_permits() == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
 }
