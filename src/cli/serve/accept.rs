@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{drive, refuse};
-use super::limits::{Limits, MOST_REFUSED};
+use super::limits::{BREAKING_OFF, Limits, MOST_REFUSED};
 use super::pulse::Pulse;
 use super::stop::{Stage, Stop};
 
@@ -22,8 +22,13 @@ const QUIET: Duration = Duration::from_secs(1);
 const MAKING_ROOM: Duration = Duration::from_millis(500);
 /// Between two tries to take a connection for which the system has no descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long it may take until what was broken off is closed.
-const BREAKING_OFF: Duration = Duration::from_secs(1);
+/// What was left when the answers were broken off.
+pub struct BrokenOff {
+    /// Connections.
+    pub connections: usize,
+    /// When that was.
+    pub since: Instant,
+}
 
 /// The connections that are open.
 struct Open {
@@ -32,8 +37,14 @@ struct Open {
     pulses: Mutex<BTreeMap<u64, Arc<Pulse>>>,
 }
 
-/// Takes connections and answers them until the server is stopped, and gives how many were broken off then.
-pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: Stop) -> usize {
+/// Takes connections and answers them until the server is stopped, and tells what was broken off then, if anything
+/// was.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    limits: Limits,
+    stop: Stop,
+) -> Option<BrokenOff> {
     let open = Arc::new(Open {
         limits,
         places: Arc::new(Semaphore::new(limits.connections)),
@@ -91,12 +102,15 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: 
         () = stop.reached(Stage::BreakingOff) => false,
     };
     if is_quiet {
-        return 0;
+        return None;
     }
-    let broken_off = limits.connections - open.places.available_permits();
-    // The ends of the answers that are broken off.
+    let broken_off = BrokenOff {
+        connections: limits.connections - open.places.available_permits(),
+        since: Instant::now(),
+    };
+    // The ends of the answers that are broken off. The engine was told at the same moment to stop.
     let _ = timeout(BREAKING_OFF, open.places.acquire_many(all)).await;
-    broken_off
+    Some(broken_off)
 }
 
 /// Whether it is the caller whom a failure is about, and not this machine.

@@ -152,12 +152,11 @@ impl Engine {
         Arc::clone(&self.queue)
     }
 
-    /// Takes no more jobs, stops the one that is worked on, and waits for the thread, but no longer than `most`: a pass
+    /// Takes no more jobs, stops the one that is worked on, and waits for the thread, but not beyond `last`: a pass
     /// on a slow device cannot be stopped.
-    pub fn end(self, most: Duration) {
+    pub fn end(self, last: Instant) {
         self.queue.close();
         self.ending.stop();
-        let last = Instant::now() + most;
         while !self.thread.is_finished() && Instant::now() < last {
             thread::sleep(Duration::from_millis(10));
         }

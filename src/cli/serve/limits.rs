@@ -20,6 +20,14 @@ const OTHERS: usize = 40;
 const FEWEST_CONNECTIONS: usize = 4;
 /// Fewer open files serve nobody.
 const FEWEST_FILES: usize = 2;
+/// Seconds in which answers come to their end, if nothing else is said.
+const GRACE_SECONDS: u64 = 8;
+/// How long it may take, once answers are broken off, until connections are closed and the engine has stopped: both at
+/// the same time.
+pub const BREAKING_OFF: Duration = Duration::from_secs(1);
+/// Containers are killed after so many seconds.
+const CONTAINERS_WAIT_SECONDS: u64 = 10;
+const _: () = assert!(GRACE_SECONDS + BREAKING_OFF.as_secs() < CONTAINERS_WAIT_SECONDS);
 
 /// Limits, as they are typed.
 #[derive(Args)]
@@ -38,7 +46,7 @@ pub struct LimitArgs {
     #[arg(long, default_value_t = 400, value_name = "MB", value_parser = value_parser!(u32).range(1..=1_000_000))]
     memory: u32,
     /// Seconds in which answers may come to their end after SIGTERM or Ctrl-C; what is left is broken off
-    #[arg(long, default_value_t = 8, value_name = "SECONDS", value_parser = value_parser!(u64).range(0..=3600))]
+    #[arg(long, default_value_t = GRACE_SECONDS, value_name = "SECONDS", value_parser = value_parser!(u64).range(0..=3600))]
     grace: u64,
 }
 

@@ -28,7 +28,6 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
@@ -43,11 +42,12 @@ use axum::routing::get;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::api::Api;
 use self::files::Files;
-use self::limits::{LimitArgs, Limits};
+use self::limits::{BREAKING_OFF, LimitArgs, Limits};
 use self::local::Allowed;
 use self::stop::Signals;
 use super::{ModelArgs, find_model, say};
@@ -62,8 +62,6 @@ const BUILD_THE_PAGE: &str =
     "build it with `cargo xtask build-web`, or name its folder: --page DIR";
 /// Threads that read files and requests; what more there is to read waits.
 const READING_THREADS: usize = 8;
-/// How long the engine may take to notice that it is to end.
-const ENGINE_ENDS: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -162,10 +160,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         tokio::spawn(signals.run(limits.grace));
         anyhow::Ok(accept::serve(listener, routes, limits, stop).await)
     })?;
-    if broken_off > 0 {
-        eprintln!("{broken_off} connections were broken off");
-    }
-    engine.end(ENGINE_ENDS);
+    let since = broken_off.map_or_else(Instant::now, |broken_off| {
+        let count = broken_off.connections;
+        eprintln!("{count} connections were broken off");
+        broken_off.since
+    });
+    engine.end((since + BREAKING_OFF).into_std());
     // A file on a disk that does not answer is not waited for.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
