@@ -27,7 +27,9 @@ use super::range::{Version, Wanted};
 
 /// What is read of a file at once.
 const PIECE_BYTES: u64 = 256 << 10;
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// Also of a file that is asked for by its hash: who keeps it asks each time whether it has changed. That it has not
+/// could be promised only by hashing every byte as it is sent.
+const CACHING: &str = "no-cache";
 const INDEX: &str = "index.html";
 
 /// A folder of which files are given.
@@ -44,8 +46,8 @@ struct Inner {
 
 /// What is found under a name.
 enum Found {
-    /// The file, and whether it is the one that was asked for by its hash.
-    File(Opened, bool),
+    /// The file.
+    File(Opened),
     /// The name is the model's, and another version of it was asked for.
     Other,
     Nothing,
@@ -92,10 +94,10 @@ pub async fn answer(State(files): State<Files>, request: Request) -> Response {
     let kind = mime_guess::from_path(&name).first_raw();
     let found = spawn_blocking(move || files.0.find(&name, hash.as_deref())).await;
     match found {
-        Ok(Ok(Found::File(opened, is_by_hash))) => {
+        Ok(Ok(Found::File(opened))) => {
             let kind = kind.unwrap_or("application/octet-stream");
             let is_head = request.method() == Method::HEAD;
-            send(request.headers(), is_head, opened, kind, is_by_hash, place)
+            send(request.headers(), is_head, opened, kind, place)
         }
         Ok(Ok(Found::Other)) => {
             let text = "another version of this file is here; read the manifest again\n";
@@ -142,7 +144,7 @@ impl Inner {
     fn find(&self, name: &str, hash: Option<&str>) -> io::Result<Found> {
         let Some(names) = &self.names else {
             let opened = open(&self.folder, name)?;
-            return Ok(opened.map_or(Found::Nothing, |opened| Found::File(opened, false)));
+            return Ok(opened.map_or(Found::Nothing, |opened| Found::File(opened)));
         };
         let names = self.names_now(names);
         let Some(Known { stated }) = names.get(name) else {
@@ -152,12 +154,8 @@ impl Inner {
             return Ok(Found::Nothing);
         };
         Ok(match (hash, stated) {
-            (Some(hash), Some((bytes, own))) if hash == own => {
-                let is_whole = opened.data.len() == *bytes;
-                Found::File(opened, is_whole)
-            }
-            (Some(_), Some(_)) => Found::Other,
-            _ => Found::File(opened, false),
+            (Some(hash), Some((_, own))) if !own.eq_ignore_ascii_case(hash) => Found::Other,
+            _ => Found::File(opened),
         })
     }
 
@@ -177,16 +175,14 @@ fn send(
     is_head: bool,
     Opened { file, data }: Opened,
     kind: &str,
-    is_by_hash: bool,
     place: OwnedSemaphorePermit,
 ) -> Response {
     let version = Version::new(data.len(), data.modified().ok());
-    let caching = if is_by_hash { IMMUTABLE } else { "no-cache" };
     let begin = |status: StatusCode| -> Builder {
         let answer = Response::builder().status(status);
         let answer = answer
             .header(ACCEPT_RANGES, "bytes")
-            .header(CACHE_CONTROL, caching)
+            .header(CACHE_CONTROL, CACHING)
             .header(ETAG, &version.tag);
         match version.changed {
             Some(changed) => answer.header(LAST_MODIFIED, httpdate::fmt_http_date(changed)),
