@@ -315,6 +315,25 @@ fn what_is_no_request_or_two_at_once_is_refused_and_nothing_is_smuggled() {
             403,
         ),
         (format!("{get}Connection: close\r\n\r\n"), 403),
+        // A target with a name of its own counts as the header does.
+        (
+            format!("GET http://evil.example/v1/models HTTP/1.1\r\n{own}Connection: close\r\n\r\n"),
+            403,
+        ),
+        (
+            format!(
+                "GET http://localhost@evil.example/ HTTP/1.1\r\n{own}Connection: close\r\n\r\n"
+            ),
+            403,
+        ),
+        (
+            format!("GET http://localhost:80/v1/models HTTP/1.1\r\n{own}Connection: close\r\n\r\n"),
+            200,
+        ),
+        (
+            format!("{post}{own}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}"),
+            415,
+        ),
         (
             format!(
                 "{post}{own}Origin: https://evil.example\r\nContent-Length: {}\r\n\r\n{large}",

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{Path as Named, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response, Sse};
 use axum::routing::{get, post};
@@ -122,6 +122,7 @@ async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Re
 }
 
 async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
+    check_encoding(request.headers())?;
     let held = body::read(request.into_body(), &api.budget, &api.limits).await?;
     let (ask, share) = read(held, &api.large).await?;
     api.check_model(&ask.model)?;
@@ -158,6 +159,21 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
             Said::Failed(refusal) => return Err(refusal),
         }
         said = next(&mut heard).await?;
+    }
+}
+
+/// Refuses a body that is packed: what it would unpack to is not known before.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    match encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        true => Ok(()),
+        false => Err(Refusal {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ..Refusal::bad_request(
+                "bad-encoding",
+                "the request is compressed (Content-Encoding); send it as it is",
+            )
+        }),
     }
 }
 

@@ -59,6 +59,11 @@ impl Allowed {
         self.origins.iter().any(|origin| origin == ANY)
     }
 
+    /// Whether a request for `host` asks this server.
+    fn is_own(&self, host: &str) -> bool {
+        is_local(host) || self.is_named(host)
+    }
+
     fn is_named(&self, host: &str) -> bool {
         let (name, port) = split_port(host);
         let is_port = |port: &str| port.chars().all(|digit| digit.is_ascii_digit());
@@ -94,6 +99,11 @@ pub async fn own_names_only(
     next: Next,
 ) -> Result<Response, Refusal> {
     host(request.headers(), &allowed)?;
+    // A target with a name of its own counts beside the header (RFC 9112, 3.2.2).
+    let authority = request.uri().authority();
+    if authority.is_some_and(|name| !allowed.is_own(name.as_str())) {
+        return Err(foreign_host());
+    }
     Ok(next.run(request).await)
 }
 
@@ -130,11 +140,13 @@ pub async fn allowed_pages_only(
 
 fn host<'a>(headers: &'a HeaderMap, allowed: &Allowed) -> Result<&'a str, Refusal> {
     let host = single(headers, HOST.as_str());
-    host.filter(|host| is_local(host) || allowed.is_named(host))
-        .ok_or_else(|| {
-            let message = "this server answers to localhost, 127.0.0.1 and [::1] only; ask for it by one of these names, or start it with --allow-host and this one";
-            Refusal::forbidden("foreign-host", message)
-        })
+    host.filter(|host| allowed.is_own(host))
+        .ok_or_else(foreign_host)
+}
+
+fn foreign_host() -> Refusal {
+    let message = "this server answers to localhost, 127.0.0.1 and [::1] only; ask for it by one of these names, or start it with --allow-host and this one";
+    Refusal::forbidden("foreign-host", message)
 }
 
 fn own_origin(headers: &HeaderMap, allowed: &Allowed) -> Result<(), Refusal> {
