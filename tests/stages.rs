@@ -79,6 +79,9 @@ mod grid;
 #[path = "stages/hub.rs"]
 mod hub;
 #[cfg(feature = "hub")]
+#[path = "stages/hub_content.rs"]
+mod hub_content;
+#[cfg(feature = "hub")]
 #[path = "stages/hub_peer.rs"]
 mod hub_peer;
 #[cfg(feature = "model")]

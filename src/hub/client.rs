@@ -11,7 +11,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-use super::names::{refused, text};
+use super::names::{check_encoding, refused, text};
 use super::origin::{Address, Origin};
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
@@ -144,6 +144,9 @@ impl Client {
         match wait(&receiver, &address.shown(), stop)? {
             Said::Head(head) => {
                 let (url, status, headers, hub_headers) = *head;
+                if matches!(status, 200 | 206) {
+                    check_encoding(hub, &headers)?;
+                }
                 Ok(Answer {
                     url,
                     status,

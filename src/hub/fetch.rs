@@ -1,16 +1,15 @@
 //! One file of a repository into the cache: checked, gone on with where it broke off, and never half there.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::cache::{BRANCH, Cache};
 use super::client::{Answer, Client, Follow, Trouble};
 use super::names::{Facts, content_length, range, refused};
 use super::origin::Address;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::progress::{Phase, StopFlag, Watch};
 
 /// A connection that breaks off is tried again so often.
@@ -74,6 +73,12 @@ impl Fetch<'_> {
             let reason = format!("{file} may be large, and the hub does not tell its size");
             return Err(refused(self.hub, "X-Linked-Size", "", reason));
         }
+        if facts.bytes.is_none() && facts.hash().is_none() {
+            let reason = format!(
+                "the hub tells neither the size of {file} nor a hash, so a part of it could not be told from the whole"
+            );
+            return Err(refused(self.hub, "ETag", &facts.etag, reason));
+        }
         Ok(Wanted {
             file: file.into(),
             facts,
@@ -135,7 +140,7 @@ impl Fetch<'_> {
         let Wanted { file, facts } = wanted;
         let stop = watch.stop.clone();
         let _lock = self.cache.lock(&facts.etag, &stop)?;
-        if !self.cache.holds_blob(&facts.etag, facts.bytes) {
+        if !self.holds_whole(facts, &stop)? {
             let mut report = |bytes| watch.progress(Phase::Download, done + bytes, total);
             let fetched = again(&stop, || self.try_fetch(file, facts, &mut report, &stop));
             if fetched.is_err() {
@@ -144,6 +149,23 @@ impl Fetch<'_> {
             fetched?;
         }
         self.cache.link(self.commit, file, &facts.etag)
+    }
+
+    /// Whether the content is there and, if it is named by a hash, has it: whoever wrote it may have written another.
+    fn holds_whole(&self, facts: &Facts, stop: &StopFlag) -> Result<bool> {
+        if !self.cache.holds_blob(&facts.etag, facts.bytes) {
+            return Ok(false);
+        }
+        let Some(expected) = facts.hash() else {
+            return Ok(true);
+        };
+        let path = self.cache.blob(&facts.etag);
+        let failed = |error: std::io::Error| Error::FileAccess {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let (mut file, _) = files::open(&path).map_err(failed)?;
+        Ok(expected.of(&mut file, failed, stop)? == expected)
     }
 
     fn try_fetch(
@@ -159,8 +181,8 @@ impl Fetch<'_> {
             reason: error.to_string(),
         };
         let mut have = file.metadata().map_err(failed)?.len();
-        if have > facts.bytes.unwrap_or(0) {
-            // Without a size nothing tells whether the beginning belongs to it.
+        if have > facts.bytes.unwrap_or(0) || facts.hash().is_none() {
+            // Without a size and a hash nothing tells whether the beginning belongs to it.
             file.set_len(0).map_err(failed)?;
             have = 0;
         }
@@ -190,19 +212,20 @@ impl Fetch<'_> {
                 return Err(Trouble::Passing(Error::Network {
                     url: answer.url,
                     reason: format!(
-                        "{name} breaks off after {have} of {bytes} bytes; the same command goes on"
+                        "{name} breaks off after {have} of {bytes} bytes; try the same command again"
                     ),
                 }));
             }
         }
-        if let Some(expected) = facts.sha256() {
-            let found = sha256(&mut file, failed, stop)?;
+        if let Some(expected) = facts.hash() {
+            let found = expected.of(&mut file, failed, stop)?;
             if found != expected {
                 let _ = fs::remove_file(&path);
-                let reason = format!("{name} has the SHA-256 {found}; it was not kept");
-                let error = refused(self.hub, "SHA-256", expected, reason);
-                // The part that an earlier run had left may be what is wrong.
-                return Err(match resumed {
+                let kind = expected.kind();
+                let reason = format!("{name} has the {kind} {}; it was not kept", found.digits());
+                let error = refused(self.hub, kind, expected.digits(), reason);
+                // The part that an earlier run had left may be what is wrong, or the end may be missing.
+                return Err(match resumed || facts.bytes.is_none() {
                     true => Trouble::Passing(error),
                     false => Trouble::Lasting(error),
                 });
@@ -285,26 +308,4 @@ pub(super) fn again<T>(
         pause *= 2;
     }
     attempt().map_err(Trouble::into_error)
-}
-
-/// The hash of a whole file, in hexadecimal digits.
-fn sha256(
-    file: &mut File,
-    failed: impl Fn(std::io::Error) -> Error,
-    stop: &StopFlag,
-) -> Result<String> {
-    file.seek(SeekFrom::Start(0)).map_err(&failed)?;
-    let (mut hash, mut piece) = (Sha256::new(), vec![0; MIB as usize]);
-    loop {
-        stop.check()?;
-        match file.read(&mut piece).map_err(&failed)? {
-            0 => break,
-            read => hash.update(&piece[..read]),
-        }
-    }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod client;
+mod content;
 mod environment;
 mod fetch;
 mod names;

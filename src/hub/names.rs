@@ -5,6 +5,7 @@
 
 use ureq::http::HeaderMap;
 
+use super::content::Hash;
 use crate::error::{Error, Result};
 use crate::text::quoted;
 
@@ -89,11 +90,9 @@ impl Facts {
         })
     }
 
-    /// The SHA-256 of the content, in hexadecimal digits. A hub names large files (LFS's) by it.
-    pub fn sha256(&self) -> Option<&str> {
-        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let is_hash = self.etag.len() == 64 && self.etag.bytes().all(is_digit);
-        is_hash.then_some(self.etag.as_str())
+    /// The hash of the content, if it is named by one.
+    pub fn hash(&self) -> Option<Hash> {
+        Hash::named(&self.etag)
     }
 }
 
@@ -124,6 +123,20 @@ pub(super) fn range(hub: &str, headers: &HeaderMap) -> Result<Option<Range>> {
         None => return Err(no_range()),
     };
     Ok(Some(Range { start, total }))
+}
+
+/// Refuses a body that is packed: none was asked for, and its bytes are not those of the file.
+pub(super) fn check_encoding(hub: &str, headers: &HeaderMap) -> Result<()> {
+    const FIELD: &str = "Content-Encoding";
+    for value in headers.get_all(FIELD) {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = value.trim();
+        if !value.is_empty() && !value.eq_ignore_ascii_case("identity") {
+            let reason = "the content must come as it is; a proxy on the way may have packed it";
+            return Err(refused(hub, FIELD, value, reason));
+        }
+    }
+    Ok(())
 }
 
 /// The bytes that an answer announces.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::{PROGRAM, stdout, text, tiny};
-use crate::hub_peer::{Body, Hostile, Peer, Reply, Repository, hostile, part};
+use crate::hub_peer::{Body, Hostile, Peer, Reply, Repository, git_hash, hostile, part};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const WEIGHTS: &str = "model-00001-of-00002.safetensors";
@@ -107,8 +107,8 @@ fn answer(
     let end = end.map_or(bytes.len(), |end| (end as usize + 1).min(bytes.len()));
     let part = &bytes[start as usize..end];
     let head = format!(
-        "206 Partial Content\r\nETag: \"{:x}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Range: bytes {start}-{}/{}",
-        path.len() * 1000 + bytes.len(),
+        "206 Partial Content\r\nETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Range: bytes {start}-{}/{}",
+        git_hash(bytes),
         end - 1,
         bytes.len()
     );

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -181,6 +182,13 @@ impl Repository {
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The weights with their last bytes changed: as long as the true ones.
+    pub fn damaged(&self) -> Vec<u8> {
+        let mut bytes = self.weights().clone();
+        bytes.iter_mut().rev().take(100).for_each(|byte| *byte ^= 1);
+        bytes
+    }
+
     pub fn serve(self) -> Peer {
         Peer::start(move |asked, before| self.answer(asked, before))
     }
@@ -214,7 +222,7 @@ impl Repository {
             };
         };
         let is_weights = name == WEIGHTS;
-        let own = format!("\"{:x}\"", name.len() * 1_000_000 + bytes.len());
+        let own = format!("\"{}\"", git_hash(bytes));
         let etag = self.etag.clone().filter(|_| is_weights).unwrap_or(own);
         let more = if is_weights {
             self.headers.as_str()
@@ -243,6 +251,13 @@ impl Repository {
             body: body.unwrap_or(Body::Whole(part)),
         }
     }
+}
+
+/// By which git, and an honest hub, names a file's content.
+pub fn git_hash(bytes: &[u8]) -> String {
+    let hash = Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes);
+    let hash = hash.finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The part of `bytes` that is asked for, as an honest server gives it.
@@ -359,6 +374,22 @@ pub fn hostile() -> Vec<Hostile> {
             repository.headers = format!("\r\nX-Linked-Size: {size}\r\nX-Linked-Etag: \"{hash}\"");
         },
     );
+    let honest = Repository::honest();
+    for (kind, hash) in [
+        ("git SHA-1", git_hash(honest.weights())),
+        ("SHA-256", honest.hash()),
+        ("SHA-256", honest.hash().to_uppercase()),
+    ] {
+        add("a damaged content", &[kind, WEIGHTS], &|repository| {
+            repository.etag = Some(format!("\"{hash}\""));
+            repository.body = Some(Body::Whole(repository.damaged()));
+        });
+    }
+    for value in ["gzip", "x-unknown", "identity, br"] {
+        add("a packed content", &["Content-Encoding"], &|repository| {
+            repository.headers = format!("\r\nContent-Encoding: {value}");
+        });
+    }
     add(
         "a size that is no number",
         &["X-Linked-Size"],
