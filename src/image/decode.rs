@@ -16,6 +16,9 @@ use super::rgb::to_rgb8;
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
+/// The room that decoders have beside the picture's own pixels: 64 MiB.
+const TABLES_BYTES: u64 = 64 << 20;
+
 /// What this program agrees to decode. Read from the header, before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -63,7 +66,9 @@ impl Limits {
     /// The largest file that is read: that of the largest picture at 16 bits and four channels, which is 8 bytes a
     /// pixel, and 64 MiB.
     pub fn file_bytes(&self) -> u64 {
-        self.max_pixels.saturating_mul(8).saturating_add(64 << 20)
+        self.max_pixels
+            .saturating_mul(8)
+            .saturating_add(TABLES_BYTES)
     }
 
     /// The most bytes that are in use at once while a file of `file_bytes` is decoded, beside that file: the largest
@@ -78,6 +83,15 @@ impl Limits {
         limits.max_image_width = Some(self.max_side);
         limits.max_image_height = Some(self.max_side);
         limits.max_alloc = Some(self.file_bytes());
+        limits
+    }
+
+    /// What PNG's decoder may allocate beside the picture: for a profile and for texts, which a kilobyte of the file may
+    /// make a megabyte of. A larger profile is left away, since none is applied. Half of the room for tables, because
+    /// a buffer that grows is held twice for a moment.
+    fn for_png(&self) -> image::Limits {
+        let mut limits = self.for_decoder();
+        limits.max_alloc = Some(TABLES_BYTES / 2);
         limits
     }
 
@@ -182,7 +196,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     let failed = |error| explain(file, format, error);
     let (animated, mut picture) = match format {
         Format::Png => {
-            let decoder = png::PngDecoder::with_limits(source, limits.for_decoder());
+            let decoder = png::PngDecoder::with_limits(source, limits.for_png());
             let decoder = decoder.map_err(failed)?;
             (
                 decoder.is_apng().map_err(failed)?,

@@ -10,11 +10,16 @@ use inf_llava::progress::StopFlag;
 
 /// Names the picture for [`decoded_alone`].
 const PICTURE: &str = "INF_LLAVA_TEST_PICTURE";
-const SIDE: u16 = 4096;
-const LIMITS: Limits = Limits {
-    max_pixels: 4096 * 4096,
-    max_side: 4096,
-};
+/// The picture's side, which is the longest that it is allowed.
+const SIDE: &str = "INF_LLAVA_TEST_SIDE";
+
+/// Under which a square picture of this side is the largest.
+fn limits(side: u16) -> Limits {
+    Limits {
+        max_pixels: u64::from(side).pow(2),
+        max_side: side.into(),
+    }
+}
 
 /// A grey progressive JPEG of three channels at full resolution: a few bytes for each thousand of pixels, of which
 /// the decoder must hold all coefficients until the end.
@@ -55,19 +60,19 @@ fn peak_bytes() -> u64 {
 #[ignore = "run by a_huge_jpeg_takes_no_more_than_is_stated, in a process of its own"]
 fn decoded_alone() {
     let bytes = std::fs::read(std::env::var_os(PICTURE).unwrap()).unwrap();
+    let side = std::env::var(SIDE).unwrap().parse().unwrap();
     let before = peak_bytes();
-    let picture = decode("huge.jpg", &bytes, &LIMITS).unwrap();
-    assert_eq!(picture.rgb.len(), 3 * usize::from(SIDE).pow(2));
+    let picture = decode("huge", &bytes, &limits(side)).unwrap();
+    assert_eq!(picture.rgb.len(), 3 * usize::from(side).pow(2));
     println!("\ntook {} of memory", peak_bytes() - before);
 }
 
+/// What decoding a square picture of this side took in a process of its own, in bytes.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_huge_jpeg_takes_no_more_than_is_stated() {
+fn taken(bytes: &[u8], side: u16) -> u64 {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("huge.jpg");
-    let bytes = progressive(SIDE);
-    std::fs::write(&file, &bytes).unwrap();
+    let file = dir.path().join("huge");
+    std::fs::write(&file, bytes).unwrap();
     let test = format!(
         "{}::decoded_alone",
         module_path!().split_once("::").unwrap().1
@@ -81,6 +86,7 @@ fn a_huge_jpeg_takes_no_more_than_is_stated() {
             "--test-threads=1",
         ])
         .env(PICTURE, Path::new(&file))
+        .env(SIDE, side.to_string())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -88,13 +94,47 @@ fn a_huge_jpeg_takes_no_more_than_is_stated() {
         .lines()
         .find_map(|line| line.strip_prefix("took "))
         .unwrap_or_else(|| panic!("{said}"));
-    let took: u64 = took.trim_end_matches(" of memory").parse().unwrap();
-    let pixels = u64::from(SIDE).pow(2);
+    took.trim_end_matches(" of memory").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_huge_jpeg_takes_no_more_than_is_stated() {
+    let side = 4096;
+    let bytes = progressive(side);
+    let took = taken(&bytes, side);
     assert!(
-        took > 9 * pixels - (8 << 20),
+        took > 9 * limits(side).max_pixels - (8 << 20),
         "{took} bytes: it was not the worst kind of picture"
     );
-    assert!(took <= LIMITS.most_bytes(bytes.len()), "{took} bytes");
+    assert!(took <= limits(side).most_bytes(bytes.len()), "{took} bytes");
+}
+
+/// The largest picture, beside a colour profile for which alone there would be room.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_png_with_a_huge_profile_takes_no_more_than_is_stated() {
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, ImageEncoder};
+    let side: u16 = 1024;
+    let pixels = 8 * limits(side).max_pixels;
+    let mut bytes = Vec::new();
+    let mut encoder = PngEncoder::new(&mut bytes);
+    let profile = vec![0; (pixels + (62 << 20)) as usize];
+    encoder.set_icc_profile(profile).unwrap();
+    let picture = vec![0; pixels as usize];
+    encoder
+        .write_image(
+            &picture,
+            side.into(),
+            side.into(),
+            ExtendedColorType::Rgba16,
+        )
+        .unwrap();
+    let took = taken(&bytes, side);
+    assert!(took > pixels, "{took} bytes: less than the pixels");
+    let most = limits(side).most_bytes(bytes.len());
+    assert!(took <= most, "{took} bytes, and {most} are stated");
 }
 
 #[test]
