@@ -42,7 +42,8 @@ pub(super) fn open(path: &Path) -> Result<impl Read> {
 }
 
 /// The picture `name` in `folder`, which must be there. The name comes from a stranger: it may
-/// lead into the folder's own folders and nowhere else. (A link in the folder is its owner's.)
+/// lead into the folder's own folders and nowhere else, by links neither: a data set is often unpacked
+/// with its pictures, so that a link among them is a stranger's too. (The folder itself may be a link.)
 pub(super) fn picture(folder: &Path, name: &str) -> Result<PathBuf, Reason> {
     let path = Path::new(name);
     let inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -53,9 +54,13 @@ pub(super) fn picture(folder: &Path, name: &str) -> Result<PathBuf, Reason> {
         return Err(Reason::ImageName(name.into()));
     }
     let path = folder.join(path);
-    match path.is_file() {
-        true => Ok(path),
-        false => Err(Reason::ImageMissing(name.into())),
+    if !path.is_file() {
+        return Err(Reason::ImageMissing(name.into()));
+    }
+    match files::belongs(folder, &path) {
+        Ok(true) => Ok(path),
+        Ok(false) => Err(Reason::ImageName(name.into())),
+        Err(_) => Err(Reason::ImageMissing(name.into())),
     }
 }
 

@@ -138,6 +138,35 @@ fn an_entry_whose_image_is_elsewhere() {
     }
 }
 
+/// Whoever packs a data set may pack links with it.
+#[cfg(unix)]
+#[test]
+fn an_entry_whose_image_is_a_link_to_elsewhere() {
+    use std::os::unix::fs::symlink;
+    let pair = |name: &str| {
+        json!({"id": name, "image": name,
+            "conversations": [human("<image>\nWhat is it?"), gpt("A cat.")]})
+    };
+    let names = ["within.png", "out.png", "out/secret.png"];
+    let folder = folder(&json!(names.map(pair)).to_string());
+    let images = images(&folder);
+    symlink("x.png", images.join("within.png")).expect("link");
+    symlink("../secret.png", images.join("out.png")).expect("link");
+    symlink("..", images.join("out")).expect("link");
+    // The folder is named by the user, not by the data set: it may be a link.
+    let alias = folder.path().join("alias");
+    symlink("images", &alias).expect("link");
+    for images in [images, alias] {
+        let set = folder.path().join("set.json");
+        let found = llava::read(&set, &images, OnBadRecord::Skip).expect("read");
+        let kept: Vec<_> = found.records.iter().map(|r| r.id.as_str()).collect();
+        assert_eq!(kept, ["within.png"]);
+        let expected = ["out.png", "out/secret.png"]
+            .map(|name| (name.to_string(), Reason::ImageName(name.into())));
+        assert_eq!(found.skipped.reasons, expected);
+    }
+}
+
 #[test]
 fn an_entry_with_an_unknown_role() {
     let said = json!([{"from": "system", "value": "Be good."}, human("<image>\nWhat?"), gpt("A")]);
