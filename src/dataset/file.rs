@@ -1,7 +1,7 @@
 //! What all data sets' files have in common: how large they may be, and which pictures they may
 //! name.
 
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -15,8 +15,12 @@ pub const MAX_BYTES: u64 = 2 << 30;
 /// The longest name of a picture, in bytes: no system has longer paths.
 const MAX_NAME_BYTES: usize = 4096;
 
-/// Opens a data set; more than [`MAX_BYTES`] of it are never read, even if it grows.
-pub(super) fn open(path: &Path) -> Result<impl Read> {
+/// Before a text in UTF-8, as some editors put it there; it is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
+/// Opens a data set, behind its byte order mark if it has one; more than [`MAX_BYTES`] of it are never read, even if it
+/// grows.
+pub(super) fn open(path: &Path) -> Result<impl BufRead> {
     let name = path.display().to_string();
     let fail = |error: std::io::Error| Error::FileAccess {
         file: name.clone(),
@@ -38,7 +42,15 @@ pub(super) fn open(path: &Path) -> Result<impl Read> {
             reason: format!("it has {found} MiB; at most {most} MiB are read. Split it"),
         });
     }
-    Ok(file.take(MAX_BYTES))
+    let mut reader = BufReader::new(file.take(MAX_BYTES));
+    if reader
+        .fill_buf()
+        .map_err(fail)?
+        .starts_with(BYTE_ORDER_MARK)
+    {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(reader)
 }
 
 /// The picture `name` in `folder`, which must be there. The name comes from a stranger: it may

@@ -6,15 +6,14 @@
 //! ```
 //!
 //! In: an untrusted file. Out: [`Records`]. `families` and `held_out`, one entry a turn, are this
-//! project's addition. The list is read entry by entry: only what can be used is kept in memory.
+//! project's addition. The list is read entry by entry: only what can be used is kept in memory, and an
+//! entry that is no JSON does not end it.
 
-use std::fmt;
 use std::path::Path;
 
-use serde::Deserializer;
-use serde::de::{SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::list::{Broken, Entries, MAX_ENTRY_BYTES};
 use super::{OnBadRecord, Reason, Record, Records, Turn, file};
 use crate::{Error, Result};
 
@@ -31,54 +30,47 @@ const IMAGE: &str = "<image>";
 /// [`Error::BadRecord`] where `on_bad` refuses.
 pub fn read(json: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
     let name = json.display().to_string();
-    let mut list = List {
-        folder,
-        on_bad,
-        records: Records::new(&name),
-        refused: None,
-    };
-    let reader = std::io::BufReader::new(file::open(json)?);
-    let mut deserializer = serde_json::Deserializer::from_reader(reader);
-    let read = deserializer
-        .deserialize_seq(&mut list)
-        .and_then(|()| deserializer.end());
-    match (list.refused, read) {
-        (Some(error), _) => Err(error),
-        (None, Ok(())) => Ok(list.records),
-        (None, Err(error)) => Err(Error::Dataset {
-            file: name,
-            reason: format!("it is no list of conversations: {error}"),
-        }),
-    }
-}
-
-/// Takes the list's entries as they are parsed.
-struct List<'a> {
-    folder: &'a Path,
-    on_bad: OnBadRecord,
-    records: Records,
-    /// serde's errors hold text only, so a typed one waits here.
-    refused: Option<Error>,
-}
-
-impl<'de> Visitor<'de> for &mut List<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON list of conversations")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(entry) = entries.next_element::<Value>()? {
-            let id = file::id(entry.get("id"), self.records.skipped.total);
-            let record = record(&entry, id.clone(), self.folder);
-            if let Err(error) = self.records.take(id, record, self.on_bad) {
-                self.refused = Some(error);
-                return Err(serde::de::Error::custom("refused"));
+    let mut records = Records::new(&name);
+    let mut entries = Entries::new(file::open(json)?);
+    let mut bytes = Vec::new();
+    loop {
+        match entries.next(&mut bytes) {
+            Ok(true) => {}
+            Ok(false) => return Ok(records),
+            Err(Broken::Read(error)) => {
+                return Err(Error::FileAccess {
+                    file: name,
+                    reason: error.to_string(),
+                });
+            }
+            Err(Broken::Form(what)) => {
+                return Err(Error::Dataset {
+                    file: name,
+                    reason: format!(
+                        "it is no list of conversations: {what} (after {} entries)",
+                        records.skipped.total
+                    ),
+                });
             }
         }
-        Ok(())
+        let entry = parsed(&bytes);
+        let id = file::id(
+            entry.as_ref().ok().and_then(|entry| entry.get("id")),
+            records.skipped.total,
+        );
+        let record = entry.and_then(|entry| record(&entry, id.clone(), folder));
+        records.take(id, record, on_bad)?;
     }
+}
+
+fn parsed(entry: &[u8]) -> Result<Value, Reason> {
+    if entry.len() > MAX_ENTRY_BYTES {
+        return Err(Reason::Malformed(format!(
+            "it has more than {MAX_ENTRY_BYTES} bytes"
+        )));
+    }
+    serde_json::from_slice(entry)
+        .map_err(|error| Reason::Malformed(format!("it is no JSON: {error}")))
 }
 
 fn malformed(what: &str) -> Reason {

@@ -11,6 +11,7 @@
 pub mod conversation;
 mod examples;
 mod file;
+mod list;
 pub mod llava;
 mod merger;
 pub mod pope;

@@ -6,7 +6,7 @@
 //!
 //! In: an untrusted file of such lines. Out: [`Records`] of one turn each, whose answer is the label.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -26,7 +26,7 @@ const MAX_LINE_BYTES: u64 = 1 << 20;
 pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
     let name = json_lines.display().to_string();
     let mut records = Records::new(&name);
-    let mut reader = BufReader::new(file::open(json_lines)?);
+    let mut reader = file::open(json_lines)?;
     let failed = |error: std::io::Error| Error::FileAccess {
         file: name.clone(),
         reason: error.to_string(),

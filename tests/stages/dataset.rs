@@ -358,6 +358,36 @@ fn an_entry_that_the_template_has_no_form_for() {
     assert!(matches!(&found.skipped.reasons[..], [(id, Reason::Template(_))] if id == "t"));
 }
 
+/// What no parser takes is one bad entry as well.
+#[test]
+fn an_entry_that_is_no_json_does_not_end_the_list() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let long = format!("\"{}\"", "x".repeat((16 << 20) + 1));
+    let bad = [
+        deep.as_str(),
+        "1e400",
+        r#"{"id": "\ud800.png"}"#,
+        r#"{"id": "a" "image": "x.png"}"#,
+        r#"{"id": "a, [ \" ] { \\"} x"#,
+        "{]",
+        "",
+        long.as_str(),
+    ];
+    for bad in bad {
+        let set = format!("\u{feff} [{}, {bad}, {}]\n", good("a"), good("b"));
+        let folder = folder(&set);
+        let found = read(&folder, OnBadRecord::Skip).expect("the others are read");
+        let kept: Vec<&str> = found.records.iter().map(|r| r.id.as_str()).collect();
+        assert_eq!(kept, ["a", "b"], "{bad:.30}");
+        let [(id, Reason::Malformed(_))] = found.skipped.reasons.as_slice() else {
+            panic!("{bad:.30}: {:?}", found.skipped);
+        };
+        assert_eq!((id.as_str(), found.skipped.total), ("#1", 3));
+        let error = read(&folder, OnBadRecord::Refuse).expect_err("refused");
+        assert!(matches!(error, Error::BadRecord { id, .. } if id == "#1"));
+    }
+}
+
 #[test]
 fn a_file_that_is_no_list_is_an_error() {
     let cut = json!([good("a")]).to_string();
@@ -369,6 +399,8 @@ fn a_file_that_is_no_list_is_an_error() {
         &cut[..cut.len() - 1],
         "[] []",
         "[1,",
+        "[1}]",
+        "[1] x",
         &deep,
         "\u{0}\u{1}",
     ] {
@@ -415,7 +447,7 @@ fn popes_lines_are_read_and_bad_ones_named() {
         line(7, "x.png", " ", "no"),
         json!({"question_id": 8, "text": "Is there?", "label": "no"}).to_string(),
     ];
-    let folder = folder(&lines.join("\n"));
+    let folder = folder(&format!("\u{feff}{}", lines.join("\n")));
     let path = folder.path().join("set.json");
     let found = pope::read(&path, &images(&folder), OnBadRecord::Skip).expect("read");
     let kept: Vec<_> = found
