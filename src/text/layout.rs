@@ -35,6 +35,7 @@ pub(super) struct File {
 /// A token beside the vocabulary.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Added {
+    pub id: u32,
     pub content: String,
     pub single_word: bool,
     pub lstrip: bool,

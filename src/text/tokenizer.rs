@@ -16,6 +16,8 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, Model, SplitDelimiterBehavior};
 
 use super::encoder::Encoder;
+use super::layout::Added;
+use super::printable::quoted;
 use super::rules::{LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
 use crate::progress::Watch;
 use crate::{Error, Result};
@@ -187,15 +189,36 @@ fn made_of(rules: Rules) -> tokenizers::Result<tokenizers::Tokenizer> {
         Pieces::Qwen2 => vec![split(QWEN2_PIECES)?, bytes(false)],
     })));
     inner.with_decoder(Some(ByteLevel::default()));
-    let added = rules.added.into_iter().map(|added| AddedToken {
-        content: added.content,
+    // The tokenizers crate numbers them as they come, from the vocabulary's size on, and asks nobody.
+    let mut added = rules.added;
+    added.sort_by_key(|added| added.id);
+    inner.add_tokens(added.iter().map(|added| AddedToken {
+        content: added.content.clone(),
         single_word: added.single_word,
         lstrip: added.lstrip,
         rstrip: added.rstrip,
         normalized: added.normalized,
         special: added.special,
-    });
-    inner.add_tokens(added)?;
+    }))?;
+    for Added { content, id, .. } in &added {
+        let name = quoted(content);
+        match inner.token_to_id(content) {
+            Some(given) if given == *id => {}
+            given => {
+                let given = given.map_or("none".into(), |id| id.to_string());
+                return Err(format!(
+                    "added_tokens: {name} states the id {id}, and has the id {given} by the vocabulary and the tokens \
+                     before it; the ids must follow the vocabulary's without a gap"
+                )
+                .into());
+            }
+        }
+        let other = inner.get_model().id_to_token(*id);
+        if let Some(other) = other.filter(|other| other != content) {
+            let other = quoted(&other);
+            return Err(format!("added_tokens: {name} has the id {id}, as {other} has").into());
+        }
+    }
     Ok(inner)
 }
 

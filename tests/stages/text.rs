@@ -8,7 +8,7 @@ use inf_llava::text::chat_template::{
 };
 use inf_llava::text::{TextStream, Tokenizer};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
 /// `bos_token_id` of the fixture `tiny`; its added tokens are 501..=505.
@@ -338,7 +338,14 @@ fn newlines_of_the_template_and_of_the_question_meet() {
 #[test]
 fn a_token_that_spells_a_control_is_caught() {
     // A hostile file: the plain letter z is also an added token.
-    let hostile = altered("\"<|end_of_text|>\"", "\"z\"").expect("it loads");
+    let z = TINY.id_of("z").expect("a letter");
+    let added = json!({"id": z, "content": "z", "single_word": false, "lstrip": false,
+        "rstrip": false, "normalized": false, "special": true});
+    let hostile = altered(
+        "\"added_tokens\": [",
+        &format!("\"added_tokens\": [{added},"),
+    )
+    .expect("it loads");
     assert!(matches!(
         hostile.encode_user("z"),
         Err(Error::Tokenizer { .. })

@@ -214,6 +214,62 @@ fn what_there_may_be_many_of_is_counted() {
     }
 }
 
+/// An added token has the id that the file states, on which the weights' rows go, or the file is refused.
+#[test]
+fn added_tokens_have_the_ids_that_are_stated() {
+    let ids = |file: &Value| {
+        let tokenizer = load(file).expect("a tokenizer");
+        let added = file["added_tokens"].as_array().expect("a list");
+        for token in added {
+            let content = token["content"].as_str().expect("text");
+            let id = tokenizer.id_of(content).map(u64::from);
+            assert_eq!(id, token["id"].as_u64(), "{content}");
+        }
+    };
+    ids(&tiny());
+    // Their order says nothing.
+    let mut reversed = tiny();
+    reversed["added_tokens"]
+        .as_array_mut()
+        .expect("a list")
+        .reverse();
+    ids(&reversed);
+
+    let altered = |alter: &dyn Fn(&mut Vec<Value>)| {
+        let mut file = tiny();
+        alter(file["added_tokens"].as_array_mut().expect("a list"));
+        file
+    };
+    let again = |added: &mut Vec<Value>| {
+        let mut again = added[0].clone();
+        again["id"] = json!(7);
+        added.push(again);
+    };
+    let first = tiny()["added_tokens"][0]["id"].as_u64().expect("an id");
+    let stated = format!("states the id {}", first + 100);
+    refused(
+        &altered(&|added| added[0]["id"] = json!(first + 100)),
+        &["states the id"],
+    );
+    let all = |added: &mut Vec<Value>| {
+        for (token, id) in added.iter_mut().zip(first + 100..) {
+            token["id"] = json!(id);
+        }
+    };
+    refused(&altered(&all), &[&stated]);
+    refused(
+        &altered(&|added| added[1]["id"] = json!(first)),
+        &["states the id"],
+    );
+    refused(&altered(&again), &["states the id 7"]);
+    let none = |added: &mut Vec<Value>| drop(added[0].as_object_mut().map(|t| t.remove("id")));
+    refused(&altered(&none), &["missing field `id`"]);
+    // A vocabulary whose ids do not begin with 0 ends where the added ones begin.
+    let mut moved = tiny();
+    moved["model"]["vocab"]["!"] = json!(first);
+    refused(&moved, &["as \"!\" has"]);
+}
+
 #[test]
 fn a_vocabulary_that_contradicts_itself_is_refused() {
     let altered = |token: &str, id: Value| {
@@ -222,7 +278,9 @@ fn a_vocabulary_that_contradicts_itself_is_refused() {
         file
     };
     // Each byte-level letter stands for one byte, though some take two.
-    assert!(load(&altered(&"\u{120}".repeat(256), json!(600))).is_ok());
+    let mut long = altered(&"\u{120}".repeat(256), json!(600));
+    long["added_tokens"] = json!([]);
+    assert!(load(&long).is_ok());
     refused(
         &altered(&"\u{120}".repeat(257), json!(600)),
         &["257 bytes; at most 256"],

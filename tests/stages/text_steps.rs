@@ -57,6 +57,15 @@ fn telling(mut file: Value) -> Value {
             false => json!([left, right]),
         });
     }
+    // The added tokens come behind the vocabulary; SmolLM's are in it.
+    let vocab = file["model"]["vocab"].as_object().expect("a vocabulary");
+    let (mut next, vocab) = (vocab.len(), vocab.clone());
+    for added in file["added_tokens"].as_array_mut().expect("a list") {
+        if !vocab.contains_key(added["content"].as_str().expect("text")) {
+            added["id"] = json!(next);
+            next += 1;
+        }
+    }
     file
 }
 
