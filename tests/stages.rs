@@ -84,6 +84,9 @@ mod hub_content;
 #[cfg(feature = "hub")]
 #[path = "stages/hub_peer.rs"]
 mod hub_peer;
+#[cfg(feature = "hub")]
+#[path = "stages/hub_secret.rs"]
+mod hub_secret;
 #[cfg(feature = "model")]
 #[path = "stages/kernels.rs"]
 mod kernels;

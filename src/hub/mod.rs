@@ -11,6 +11,7 @@ mod environment;
 mod fetch;
 mod names;
 mod origin;
+mod secret;
 pub mod told;
 
 use std::path::PathBuf;
@@ -72,6 +73,14 @@ impl Hub {
     /// [`Error::Network`] for an address that is none, [`Error::Option`] for a token that is none.
     pub fn new(settings: Settings) -> Result<Self> {
         let origin = Address::parse(&settings.endpoint)?.origin;
+        if settings.endpoint.contains(['?', '#']) {
+            return Err(Error::Network {
+                url: secret::address(&settings.endpoint),
+                reason:
+                    "a hub's address must end with its path; leave out '?' and '#' and what follows"
+                        .into(),
+            });
+        }
         let client = Client::new(origin, settings.token.clone())?;
         Ok(Hub { settings, client })
     }
@@ -85,12 +94,20 @@ impl Hub {
     }
 
     /// Downloads what of the repository `name` (`owner/name`) is not in the cache yet: its weights, and those files
-    /// called as in `beside`.
+    /// called as in `beside`. No error tells the token, whatever the hub answers.
     ///
     /// # Errors
     /// [`Error::Hub`]: the hub's answer cannot be used or is not to be trusted; [`Error::Network`];
     /// [`Error::FileAccess`]: the cache cannot be written; [`Error::Stopped`].
     pub fn download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
+        let downloaded = self.try_download(name, beside, watch);
+        downloaded.map_err(|error| match &self.settings.token {
+            Some(token) => secret::without(error, token),
+            None => error,
+        })
+    }
+
+    fn try_download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
         if !is_repository(name) {
             return Err(Error::Option {
                 option: name.into(),

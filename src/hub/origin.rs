@@ -2,8 +2,8 @@
 
 use ureq::http::Uri;
 
+use super::secret;
 use crate::error::{Error, Result};
-use crate::text::quoted;
 
 /// Scheme, host and port: whoever has the same is the same server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Address {
     /// [`Error::Network`] for what is no address of http or https, and for one with a name and a password in it.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Network {
-            url: quoted(text),
+            url: secret::address(text),
             reason: reason.into(),
         };
         let uri: Uri = text.parse().map_err(|_| refuse("it is no address"))?;
@@ -60,7 +60,7 @@ impl Address {
     pub fn redirected(&self, location: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Network {
             url: self.shown(),
-            reason: format!("it redirects to {}: {reason}", quoted(location)),
+            reason: format!("it redirects to {}: {reason}", secret::address(location)),
         };
         let is_path = location.starts_with('/') && !location.starts_with("//");
         let to = match is_path {
