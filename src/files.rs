@@ -111,7 +111,9 @@ pub fn read(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-fn refuse_unless_plain(metadata: &Metadata) -> io::Result<()> {
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`], which tells what it is, for the metadata of what is no plain file.
+pub(crate) fn refuse_unless_plain(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
@@ -137,9 +139,10 @@ fn kind(metadata: &Metadata) -> &'static str {
             return "a device";
         }
     }
-    match metadata.is_dir() {
-        true => "a folder",
-        false => "something else",
+    match metadata {
+        _ if metadata.is_dir() => "a folder",
+        _ if metadata.is_symlink() => "a link",
+        _ => "something else",
     }
 }
 

@@ -78,6 +78,9 @@ mod grid;
 #[cfg(feature = "hub")]
 #[path = "stages/hub.rs"]
 mod hub;
+#[cfg(all(feature = "hub", unix))]
+#[path = "stages/hub_cache.rs"]
+mod hub_cache;
 #[cfg(feature = "hub")]
 #[path = "stages/hub_content.rs"]
 mod hub_content;

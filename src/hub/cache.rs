@@ -8,15 +8,18 @@
 //! .locks/models--OWNER--NAME/ETAG.lock           held by whoever downloads it
 //! ```
 //!
-//! It is handed names that were checked; no name comes here as a server wrote it.
+//! It is handed names that were checked; no name comes here as a server wrote it. Others may write in a cache that is
+//! shared: what is written is a plain file of the cache's own, never what a link in its place leads to, and no pipe is
+//! waited for. The repository's folder and `blobs` may be links, for those whose disk is too small.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::names;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::progress::StopFlag;
 
 /// The branch that is downloaded.
@@ -39,6 +42,21 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
+/// Opens what is, or will be, a plain file of the cache's own.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Ok(there) => files::refuse_unless_plain(&there)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    // It may become a link or a pipe between the two looks.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    files::refuse_unless_plain(&file.metadata()?)?;
+    Ok(file)
+}
+
 impl Cache {
     /// Of the repository `owner/name`, a plain one, in the cache at `root`.
     pub fn new(root: &Path, name: &str) -> Self {
@@ -59,6 +77,29 @@ impl Cache {
         self.snapshot(commit).join(file).is_file()
     }
 
+    /// The folder at `below`, of which no part is a link: what is written there must not come to be elsewhere.
+    fn make(&self, below: &[&str]) -> Result<PathBuf> {
+        fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
+        let mut path = self.folder.clone();
+        for part in below {
+            path.push(part);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(failed(&path)(error));
+                }
+                _ => {}
+            }
+            let there = fs::symlink_metadata(&path).map_err(failed(&path))?;
+            if !there.is_dir() {
+                return Err(Error::FileAccess {
+                    file: path.display().to_string(),
+                    reason: "it must be a folder of the hub's cache, and no link; remove it".into(),
+                });
+            }
+        }
+        Ok(path)
+    }
+
     /// The commit that the branch was when it was downloaded last.
     ///
     /// # Errors
@@ -66,7 +107,7 @@ impl Cache {
     pub fn commit(&self) -> Result<Option<String>> {
         use io::Read;
         let path = self.folder.join("refs").join(BRANCH);
-        let file = match File::open(&path) {
+        let file = match open(&path, OpenOptions::new().read(true)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(&path)(error)),
@@ -81,13 +122,14 @@ impl Cache {
 
     /// Notes that the branch is `commit`.
     pub fn set_commit(&self, commit: &str) -> Result<()> {
-        let folder = self.folder.join("refs");
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        let folder = self.make(&["refs"])?;
         let (path, beside) = (
             folder.join(BRANCH),
             folder.join(format!(".{BRANCH}.{}", std::process::id())),
         );
-        let mut file = File::create(&beside).map_err(failed(&beside))?;
+        // What a run that was killed has left.
+        let _ = fs::remove_file(&beside);
+        let mut file = File::create_new(&beside).map_err(failed(&beside))?;
         file.write_all(commit.as_bytes()).map_err(failed(&beside))?;
         file.sync_all().map_err(failed(&beside))?;
         fs::rename(&beside, &path).map_err(failed(&path))?;
@@ -120,12 +162,9 @@ impl Cache {
     pub fn lock(&self, etag: &str, stop: &StopFlag) -> Result<File> {
         fs::create_dir_all(&self.locks).map_err(failed(&self.locks))?;
         let path = self.locks.join(format!("{etag}.lock"));
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let file = file.map_err(failed(&path))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let file = open(&path, &mut options).map_err(failed(&path))?;
         loop {
             stop.check()?;
             match file.try_lock() {
@@ -141,13 +180,10 @@ impl Cache {
         let folder = self.folder.join("blobs");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
         let path = folder.join(format!("{etag}.incomplete"));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        Ok((file.map_err(failed(&path))?, path))
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = open(&path, &mut options).map_err(failed(&path))?;
+        Ok((file, path))
     }
 
     /// Removes what was begun of `etag` if there is nothing in it.
@@ -169,8 +205,7 @@ impl Cache {
 
     /// Makes `file` of `commit` a link to the content called `etag`.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
-        let folder = self.snapshot(commit);
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        let folder = self.make(&["snapshots", commit])?;
         let (path, beside) = (
             folder.join(file),
             folder.join(format!(".{file}.{}", std::process::id())),

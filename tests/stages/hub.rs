@@ -16,7 +16,7 @@ use super::hub_peer::{
 const BESIDE: [&str; 4] = ["config.json", "README.md", "LICENSE", "tokenizer.json"];
 const SECRET: &str = "hf_secret";
 
-fn settings(hub: &str, cache: &Path) -> Settings {
+pub fn settings(hub: &str, cache: &Path) -> Settings {
     Settings {
         endpoint: hub.into(),
         cache: cache.into(),
@@ -31,7 +31,7 @@ pub fn download(hub: &str, cache: &Path) -> Result<Download, Error> {
 }
 
 /// Every path below `folder`, from there.
-fn tree(folder: &Path) -> Vec<String> {
+pub fn tree(folder: &Path) -> Vec<String> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
