@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What tells a file from its replacement, and from itself after it was written to.
@@ -150,23 +150,41 @@ fn kind(metadata: &Metadata) -> &'static str {
 /// `folder` is a snapshot there (`models--OWNER--NAME/snapshots/COMMIT`, whose files are links to `blobs/`). What is
 /// published of a folder must not be what a link in it leads to.
 ///
+/// The cache's own folders may be links to another disk. What lies there belongs only if it is called by a hash, as
+/// blobs are: a link to somebody's folder of keys would look the same.
+///
 /// # Errors
 /// What the system says where one of them is not there.
 pub fn belongs(folder: &Path, path: &Path) -> io::Result<bool> {
-    let (folder, path) = (fs::canonicalize(folder)?, fs::canonicalize(path)?);
-    if path.starts_with(&folder) {
+    let (real, path) = (fs::canonicalize(folder)?, fs::canonicalize(path)?);
+    if path.starts_with(&real) {
         return Ok(true);
     }
-    let snapshots = folder
+    if blobs(&real).is_some_and(|blobs| path.starts_with(blobs)) {
+        return Ok(true);
+    }
+    // As the cache is called, not as it lies on the disk.
+    let elsewhere = [blobs(folder), blobs(&real)];
+    let mut elsewhere = elsewhere
+        .iter()
+        .flatten()
+        .filter_map(|blobs| fs::canonicalize(blobs).ok());
+    Ok(is_named_by_hash(&path) && elsewhere.any(|blobs| path.parent() == Some(&blobs)))
+}
+
+/// The blobs beside `snapshot`, if it is called as one of the hub's cache.
+fn blobs(snapshot: &Path) -> Option<PathBuf> {
+    let snapshots = snapshot
         .parent()
-        .filter(|parent| parent.ends_with("snapshots"));
-    let repository = snapshots.and_then(Path::parent);
-    let is_cached = |repository: &&Path| {
-        let name = repository.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with("models--")
-    };
-    let blobs = repository
-        .filter(is_cached)
-        .map(|repository| repository.join("blobs"));
-    Ok(blobs.is_some_and(|blobs| path.starts_with(blobs)))
+        .filter(|parent| parent.ends_with("snapshots"))?;
+    let repository = snapshots.parent()?;
+    let name = repository.file_name()?.to_string_lossy();
+    name.starts_with("models--")
+        .then(|| repository.join("blobs"))
+}
+
+/// SHA-256 or git's SHA-1.
+fn is_named_by_hash(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    matches!(name.len(), 40 | 64) && name.iter().all(u8::is_ascii_hexdigit)
 }

@@ -177,6 +177,31 @@ fn a_repository_is_downloaded_and_converted() {
     );
 }
 
+/// A cache whose repository, or whose blobs, are a link to a larger disk.
+#[cfg(unix)]
+#[test]
+fn a_cache_on_another_disk_is_converted_from() {
+    let (hub, _) = hub();
+    for linked in ["models--owner--name", "models--owner--name/blobs"] {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, link) = (
+            home.path().join("disk"),
+            home.path().join("hub").join(linked),
+        );
+        fs::create_dir(&disk).unwrap();
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&disk, &link).unwrap();
+        let to = home.path().join("converted");
+        let output = convert(&hub, home.path(), &to, "owner/name");
+        assert!(
+            output.status.success(),
+            "{linked}: {}",
+            text(&output.stderr)
+        );
+        assert!(to.join("manifest.json").is_file() && to.join("README.md").is_file());
+    }
+}
+
 #[test]
 fn a_repository_that_is_not_there_is_said() {
     let (hub, _) = hub();

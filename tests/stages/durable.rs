@@ -205,3 +205,36 @@ fn a_link_belongs_where_it_leads() {
     fs::write(plain.join("own"), "text").unwrap();
     assert!(link(&plain, Path::new("own")).unwrap());
 }
+
+/// Those whose disk is too small put a repository of the hub's cache, or its blobs, on another one.
+#[cfg(unix)]
+#[test]
+fn a_snapshot_belongs_to_blobs_on_another_disk() {
+    use std::os::unix::fs::symlink;
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    for linked in ["models--owner--name", "models--owner--name/blobs"] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk");
+        fs::create_dir(&disk).unwrap();
+        let link = dir.path().join(linked);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&disk, &link).unwrap();
+        let cache = dir.path().join("models--owner--name");
+        let (blobs, snapshot) = (cache.join("blobs"), cache.join("snapshots/0123"));
+        fs::create_dir_all(&blobs).unwrap();
+        fs::create_dir_all(&snapshot).unwrap();
+        for name in [hash, "id_rsa"] {
+            fs::write(blobs.join(name), "text").unwrap();
+        }
+        fs::write(dir.path().join(hash), "text").unwrap();
+        let belongs = |to: &Path| {
+            let _ = fs::remove_file(snapshot.join("LICENSE"));
+            symlink(to, snapshot.join("LICENSE")).unwrap();
+            files::belongs(&snapshot, &snapshot.join("LICENSE")).unwrap()
+        };
+        assert!(belongs(&Path::new("../../blobs").join(hash)), "{linked}");
+        // It may be a folder of something else.
+        assert!(!belongs(Path::new("../../blobs/id_rsa")), "{linked}");
+        assert!(!belongs(&dir.path().join(hash)), "{linked}");
+    }
+}
