@@ -60,12 +60,12 @@ test('a conversation is taken up again from its export', async () => {
     const transcript = JSON.parse(JSON.stringify(chat.export()));
     const taken_up = model.chat({ transcript, image: picture('chart.png') });
     const answer = await texts(taken_up.ask('two'));
-    const wrong = { ...transcript, topics: [{ turns: [{ question: 7, text: 'x' }] }] };
-    return { answer, turns: taken_up.turns.length, refused: await refused((async () => model.chat({ transcript: wrong }))()) };
+    const wrong = [7, null, undefined, { question: 7, text: 'x' }].map((turn) => ({ ...transcript, topics: [{ turns: [turn] }] }));
+    return { answer, turns: taken_up.turns.length, refused: await Promise.all(wrong.map((transcript) => refused((async () => model.chat({ transcript }))()))) };
   });
   assert.equal(said.answer, 'About chart.png, turn 2: you asked two');
   assert.equal(said.turns, 2);
-  assert.equal(said.refused.code, 'transcript');
+  assert.deepEqual(said.refused.map(({ code }) => code), ['transcript', 'transcript', 'transcript', 'transcript']);
 });
 
 test('several pictures, one after another; one that fails leaves the one before', async () => {

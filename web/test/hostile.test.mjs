@@ -239,6 +239,9 @@ test('nothing of an answer is fetched where its export is read', async () => {
     '![x](https://evil.example/a.png)', '\\![x](https://evil.example/b.png)', '\\\\![x](https://evil.example/c.png)', '[![x](https://evil.example/d.png)](y)', '![x][r]\n\n[r]: https://evil.example/e.png',
     '<img src=https://evil.example/f.png>', '\\<img src=https://evil.example/g.png>', '<p\nstyle="background:url(https://evil.example/h.png)">', '<style>@import url(https://evil.example/i.css)</style>', '<svg/onload=hit()>',
     '- ```\n![x](https://evil.example/j.png)', '> ```\n\n![x](https://evil.example/k.png)', '```\ncode ![x](y) <img src=z>\n   ````\n![x](https://evil.example/l.png)', '``` `\n![x](https://evil.example/m.png)', 'a\r![x](https://evil.example/n.png)', '~~~\n```\n~~~\n<img src=https://evil.example/o.png>',
+    // Where readers differ about the end of code, or about its beginning.
+    '```\n```\u00a0\n```\n![x](https://evil.example/p.png)', '~~~\n~~~`\n![x](https://evil.example/q.png)', '<div>\n```\n<img src=https://evil.example/r.png>', '<pre>\n```\n</pre>\n![x](https://evil.example/s.png)',
+    '<!--\n```\n-->\n![x](https://evil.example/t.png)', '[a[![x](https://evil.example/u.png) ![x](https://evil.example/v.png)', '<?\n~~~\n?>\n<img src=https://evil.example/w.png>', '<IMG src=https://evil.example/x.png>',
   ];
   await ready();
   for (const text of evil) {
@@ -262,7 +265,9 @@ test('nothing of an answer is fetched where its export is read', async () => {
     await chat.ask(`say: ${code}`).answer;
     return chat.export('markdown');
   }, code);
-  assert.ok(kept.endsWith(`${code}\n`), kept);
+  // Between fences that nothing in it can end, and what looked like a tag as a reader shows it.
+  const shown = code.replaceAll('```', '````').replace('Vec<', 'Vec&lt;');
+  assert.ok(kept.endsWith(`${shown}\n`), kept);
 });
 
 test('a strict page that does not name the policy is told what is missing', async () => {

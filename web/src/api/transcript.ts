@@ -25,7 +25,8 @@ export function checkTranscript(transcript: Transcript): { picture: string | nul
     if (!Array.isArray(topic?.turns)) throw bad('a topic has no turns');
     count += topic.turns.length;
     if (count > MOST_TURNS) throw bad(`more than ${MOST_TURNS} turns`);
-    const turns = topic.turns.map(({ question, text }) => {
+    const turns = topic.turns.map((turn) => {
+      const { question, text } = turn ?? {};
       if (typeof question !== 'string' || typeof text !== 'string' || !question.trim()) throw bad('a turn lacks its question or its text');
       return Object.freeze({ question, text, token_ids: undefined, token_texts: undefined, stop_reason: 'stop' as const });
     });
@@ -46,29 +47,39 @@ export function asMarkdown({ model, topics }: Transcript): string {
 
 const LINE_BREAK = /\r\n|[\n\r]/;
 
-const FENCE = /^(`{3,})[^`]*$|^(~{3,})/;
-/** Tags that can have attributes, also on the next line, or content that is fetched. */
-const TAG = /<(?=[a-z][\w:-]*(?:[\s/]|$)|style|script)/gi;
+const FENCE = /^ {0,3}(`{3,})[^`]*$|^ {0,3}(~{3,})/;
 
 /**
  * An answer is Markdown, and a question may have come with a model's samples; but where the file is read nothing of
- * either may be fetched, which would tell a host what was said. So pictures and tags stay text, as they do on the page; code at the margin is left as it is.
+ * either may be fetched, which would tell a host what was said. So pictures and tags stay text, as they do on the page.
+ * Readers differ in where code begins and ends: it stands between fences of our own, longer than any in the text and
+ * with an empty line in front, which all of them take alike.
  */
 function unfetched(text: string): string {
+  const longest = (text.match(/`+/g) ?? []).reduce((most, ticks) => Math.max(most, ticks.length), 2);
+  const own = '`'.repeat(longest + 1);
   let fence = '';
-  const inert = (line: string) => {
+  const out: string[] = [];
+  for (const line of text.split(LINE_BREAK)) {
     if (fence) {
-      if (new RegExp(`^ {0,3}${fence}${fence[0]}*\\s*$`).test(line)) fence = '';
-      return line;
+      if (new RegExp(`^ {0,3}${fence}${fence[0]}*[ \\t]*$`).test(line)) {
+        out.push(own);
+        fence = '';
+      } else out.push(line);
+      continue;
     }
     const [, ticks, tildes] = FENCE.exec(line) ?? [];
     fence = ticks ?? tildes ?? '';
-    // Neither can be undone by a backslash in front of it.
-    return fence ? line : line.replaceAll('![', '!\\[').replace(TAG, '&lt;');
-  };
-  const lines = text.split(LINE_BREAK).map(inert);
+    if (!fence) {
+      // As references: a backslash could be undone by one in front of it.
+      out.push(line.replace(/!(?=\\*\[)/g, '&#33;').replace(/<(?=[a-z/!?])/gi, '&lt;'));
+      continue;
+    }
+    if (out.at(-1)?.trim()) out.push('');
+    out.push(own + line.trimStart().slice(fence.length).replace(/[^\w+#.-]+/g, ' ').trimEnd());
+  }
   // Code that never ended would turn the next answer inside out.
-  return [...lines, ...(fence ? [fence] : [])].join('\n');
+  return [...out, ...(fence ? [own] : [])].join('\n');
 }
 
 /** A name may come from anyone: control characters and turns of direction go, what Markdown and HTML know is escaped. */
