@@ -1,7 +1,7 @@
 /** What is meant to run, and must not: markup in answers, questions, names and model cards; pages that allow little. */
 
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -210,6 +210,42 @@ test('a stranger’s markup does not choose what runs: only a script may say whe
     await own.close();
   }
   await strict.close();
+});
+
+test('nor does a stranger’s <base>, or an element that is named like what a document has', async () => {
+  await mkdir(join(site.folder, 'uploads'), { recursive: true });
+  for (const name of ['own.js', 'own.wasm']) await writeFile(join(site.folder, 'uploads', name), "new BroadcastChannel('ran').postMessage('ran');");
+  await writeFile(join(site.folder, 'own.js'), "import './inf-llava/worker.js';");
+  await cp(join(site.folder, 'inf-llava/inf-llava.wasm'), join(site.folder, 'own.wasm'));
+  await cp(join(site.folder, 'models/demo/samples/1.png'), join(site.folder, 'uploads/50%.png'));
+  await writeFile(join(site.folder, 'based.html'), '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>based</title><img name="baseURI" alt=""><base href="/uploads/">');
+  const own = await serve(site.folder);
+  const page = await browser.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(`${own.url}based.html`);
+  // As a page's own script does it; the picture and the model are read, so they may be the base's.
+  await page.evaluate(async () => {
+    await import('/inf-llava/define.js');
+    const chat = Object.assign(document.createElement('inf-llava-chat'), { workerUrl: 'own.js', wasmUrl: 'own.wasm' });
+    chat.setAttribute('src', '50%25.png');
+    chat.setAttribute('model', '../models/demo/');
+    document.body.append(chat);
+  });
+  await says(page.getByRole('status', { name: 'Status' }), 'Picture ready');
+  assert.deepEqual(page.workers().map((worker) => worker.url()), [`${own.url}own.js`]);
+  assert.deepEqual(own.requests.filter((path) => path.startsWith('/uploads/')), ['/uploads/50%.png']);
+  assert.ok(own.requests.includes('/own.wasm'));
+  // No address at all, and one with a sign that means nothing.
+  await page.evaluate(() => document.querySelector('inf-llava-chat').setAttribute('src', 'http://['));
+  await says(page.getByRole('alert'), 'http://[');
+  await page.evaluate(() => document.querySelector('inf-llava-chat').setAttribute('src', '50%.png'));
+  await page.getByRole('alert').filter({ hasText: 'http://[' }).waitFor({ state: 'hidden' });
+  await says(page.locator('#picture-name'), '50%.png');
+  assert.equal(own.requests.filter((path) => path === '/uploads/50%.png').length, 2);
+  assert.deepEqual(errors, []);
+  await page.close();
+  await own.close();
 });
 
 test('names stay one line of text in an export', async () => {

@@ -26,7 +26,8 @@ const TYPES = {
  */
 export function filesOf(folder, { headers = {}, delay_ms = () => 0, on_path = () => {} } = {}) {
   return async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
+    // A `%` by itself is one.
+    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname.replace(/%(?![0-9a-f]{2})/gi, '%25'));
     on_path(path);
     const file = join(folder, normalize(path.endsWith('/') ? `${path}index.html` : path));
     const found = file.startsWith(folder + sep) ? await stat(file).catch(() => null) : null;

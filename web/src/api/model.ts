@@ -4,6 +4,7 @@ import defaultModel from 'inf-llava-default-model';
 import { Host, type ConfirmDownload, type HostState } from '../engine/host.js';
 import type { Device, ModelInfo, ModelPlace, SamplePicture } from '../engine/protocol.js';
 import { shared } from '../engine/shared.js';
+import { pageAddress, pageBase } from './address.js';
 import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
 import { Completions } from './completions.js';
 import { InfLlavaError } from './errors.js';
@@ -21,7 +22,7 @@ export interface LoadOptions extends WatchOptions {
   keep?: boolean;
   /** Is asked before a download of over 20 MB; without it, calling {@link load} is consent. */
   confirmDownload?: ConfirmDownload;
-  /** Where the engine's files are, if not beside this script. */
+  /** Where the engine's files are, if not beside this script; relative to the page's own address, whatever its `<base>` says. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
 }
@@ -64,8 +65,8 @@ export class Model extends EventTarget {
     // Importing is safe on a server; running is for the browser.
     if (!globalThis.Worker) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
     if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${device}”; use ${DEVICES.join(', ')}`);
-    const worker_url = absolute(workerUrl ?? defaultModel.worker());
-    const wasm_url = absolute(wasmUrl ?? defaultModel.wasm()).href;
+    const worker_url = absolute(workerUrl ?? defaultModel.worker(), pageAddress());
+    const wasm_url = absolute(wasmUrl ?? defaultModel.wasm(), pageAddress()).href;
     const place = placeOf(url, files);
     this.#url = 'url' in place ? place.url : null;
     const named = 'pack' in place ? place.pack.sha256 : 'url' in place ? place.url : `picked ${(picked_folders += 1)}`;
@@ -151,7 +152,7 @@ function placeOf(url: string | URL | undefined, files: Iterable<File> | undefine
     return { files: list, name };
   }
   if (!url) return { pack: defaultModel.pack() };
-  const folder = absolute(url);
+  const folder = absolute(url, pageBase());
   if (!['http:', 'https:'].includes(folder.protocol)) {
     throw new InfLlavaError('option', `“${String(url)}” is no address of a model folder: it must start with http: or https:, or be a path on this site`);
   }
@@ -159,8 +160,7 @@ function placeOf(url: string | URL | undefined, files: Iterable<File> | undefine
   return { url: folder.href };
 }
 
-function absolute(url: string | URL): URL {
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+function absolute(url: string | URL, base: string | undefined): URL {
   if (!URL.canParse(String(url), base)) throw new InfLlavaError('option', `“${String(url)}” is no address`);
   return new URL(url, base);
 }

@@ -1,5 +1,6 @@
 /** `<inf-llava-chat>`: a picture and a conversation about it, anywhere in a page. */
 
+import { pageBase } from '../api/address.js';
 import type { Chat } from '../api/chat.js';
 import type { LoadOptions, Model } from '../api/model.js';
 import { MOST_FILE_BYTES, openPicture, type ImageInput } from '../api/picture.js';
@@ -387,12 +388,12 @@ export class InfLlavaChat extends Base {
     const src = this.getAttribute('src');
     if (!src) return;
     this.#begin();
-    const name = new URL(src, document.baseURI).pathname.split('/').pop() ?? '';
     try {
-      const response = await fetch(src, { referrerPolicy: 'no-referrer' });
+      const url = new URL(src, pageBase());
+      const response = await fetch(url, { referrerPolicy: 'no-referrer' });
       if (!response.ok) throw new Error(`HTTP status ${response.status}`);
       const bytes = await counted(response, MOST_FILE_BYTES, src);
-      await this.#controller?.choosePicture([new File([bytes], decodeURIComponent(name))]);
+      await this.#controller?.choosePicture([new File([bytes], nameOf(url))]);
     } catch (error) {
       this.#view?.picture_notice.show({ title: this.#texts.failure.picture, message: `${src}: ${(error as Error).message}` });
     }
@@ -453,4 +454,14 @@ declare global {
     'inf-llava-chat': InfLlavaChat;
   }
   interface HTMLElementEventMap extends InfLlavaChatEventMap {}
+}
+
+/** A file's name out of its address, where a `%` need not mean anything. */
+function nameOf({ pathname }: URL): string {
+  const name = pathname.split('/').pop() ?? '';
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
