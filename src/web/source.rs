@@ -156,7 +156,7 @@ impl Http {
                 Known::Large(size)
             }
             (true, declared) => {
-                let bytes = self.body(file, &response, WHOLE_BYTES).await?;
+                let bytes = self.body(file, &response, room).await?;
                 // Another host's page is not told that a body was compressed: then there are more than it seems.
                 if let Some(size) = declared.filter(|&size| size > bytes.len() as u64) {
                     return Err(Error::Network {
