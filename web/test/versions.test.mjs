@@ -172,3 +172,23 @@ test('what earlier versions of the package kept is taken over without a download
   assert.deepEqual((await now.kept()).map(({ id }) => id), [folderOf({ files })]);
   await context.close();
 });
+
+test('a picked folder with another model’s manifest: what it makes of a picture is not taken for that model’s', async () => {
+  const { files, says } = model({ bytes: 100_000, seed: 250 });
+  const away = await host(files);
+  const context = await browser.newContext();
+  const one = await tab(context);
+  const listed = [...files].map(([name, content]) => [name, content.toString('base64')]);
+  const answers = await one.page.evaluate(async (listed) => {
+    const folder = listed.map(([name, base64]) => new File([name === 'shard-00001.bin' ? 'not what the manifest says' : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], name));
+    const picked = await api.load({ files: folder });
+    const said = await picked.chat({ image: new File(['a picture'], 'a lie') }).ask('what?').answer;
+    picked.unload();
+    return said.text;
+  }, listed);
+  assert.match(answers, /a lie/);
+  assert.equal(await one.load(away.url), says);
+  const said = await one.page.evaluate(async () => (await model.chat({ image: new File(['a picture'], 'the truth') }).ask('what?').answer).text);
+  assert.match(said, /the truth/);
+  await context.close();
+});

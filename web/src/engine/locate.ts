@@ -26,7 +26,8 @@ export interface LocateOptions extends KeepOptions {
 }
 
 export async function locate(place: ModelPlace, options: LocateOptions): Promise<Located> {
-  if ('files' in place) return fromDisk(place.files, place.name);
+  // Nobody hashes them, so their manifest, which may be another model's, says nothing of them.
+  if ('files' in place) return { files: picked(place.files), name: place.name, identity: null };
   if ('pack' in place) return fromPack(place.pack, options);
   return fromServer(place.url, options);
 }
@@ -40,13 +41,6 @@ async function held(model: HashedModel, options: LocateOptions): Promise<ModelFi
     folder?.release();
     throw error;
   }
-}
-
-async function fromDisk(list: File[], name: string): Promise<Located> {
-  const files = picked(list);
-  const size = await files.size(MANIFEST_FILE);
-  const identity = size && globalThis.crypto?.subtle ? await sha256Of((await files.read(MANIFEST_FILE, 0, size)) as Uint8Array<ArrayBuffer>) : null;
-  return { files, name, identity };
 }
 
 /** Files in one, with the one hash that the package was built with. */
