@@ -192,3 +192,23 @@ test('a picked folder with another model’s manifest: what it makes of a pictur
   assert.match(said, /the truth/);
   await context.close();
 });
+
+test('who waits for a folder that another tab holds can stop', async () => {
+  const { files, says } = model({ bytes: 100_000, seed: 260 });
+  const away = await host(files);
+  const context = await browser.newContext();
+  const [one, other] = [await tab(context), await tab(context)];
+  await other.page.evaluate((name) => new Promise((held) => navigator.locks.request(name, () => new Promise((end) => held((globalThis.end = end))))), `inf-llava model ${folderOf({ files })}`);
+  const said = await one.page.evaluate(async (url) => {
+    const stop = new AbortController();
+    const loading = api.load({ url, signal: stop.signal, onProgress: () => {} }).then(() => 'loaded', refused);
+    // The manifest has come when somebody waits for the lock.
+    while (!(await navigator.locks.query()).pending.some(({ name }) => name.startsWith('inf-llava model '))) await new Promise((next) => setTimeout(next, 20));
+    stop.abort();
+    return Promise.race([loading, new Promise((late) => setTimeout(late, 20_000, 'it was not heard'))]);
+  }, away.url);
+  assert.match(said, /^stopped: /);
+  await other.page.evaluate(() => globalThis.end());
+  assert.equal(await one.load(away.url), says);
+  await context.close();
+});

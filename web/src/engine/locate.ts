@@ -34,7 +34,7 @@ export async function locate(place: ModelPlace, options: LocateOptions): Promise
 
 /** Keeps it where that can be and is wanted; a folder that comes to nothing is let go. */
 async function held(model: HashedModel, options: LocateOptions): Promise<ModelFiles> {
-  const folder = options.keep && canKeep() ? await KeptFolder.use(model.id) : null;
+  const folder = options.keep && canKeep() ? await KeptFolder.use(model.id, options.signal) : null;
   try {
     return await keep(model, folder, options);
   } catch (error) {

@@ -5,7 +5,7 @@
  * only, which alone may write so.
  */
 
-import { failure, type HashedFile } from './files.js';
+import { failure, STOPPED, type HashedFile } from './files.js';
 import { MODELS, fileIn, folderNamed } from './root.js';
 
 /** No file of a model begins with a dot. */
@@ -48,10 +48,11 @@ export class KeptFolder {
     this.#directory = directory;
   }
 
-  /** To be used, until {@link release} or the worker's end. */
-  static async use(id: string): Promise<KeptFolder> {
+  /** To be used, until {@link release} or the worker's end. Waits for who writes it. @throws `stopped` */
+  static async use(id: string, signal: AbortSignal): Promise<KeptFolder> {
     const release = await new Promise<() => void>((resolve, reject) => {
-      navigator.locks.request(lockOf(id), { mode: 'shared' }, () => new Promise<void>((end) => resolve(end))).catch(reject);
+      const held = () => new Promise<void>((end) => resolve(end));
+      navigator.locks.request(lockOf(id), { mode: 'shared', signal }, held).catch((error) => reject(signal.aborted ? STOPPED : error));
     });
     try {
       const folder = new KeptFolder(id, await (await folderNamed(MODELS)).getDirectoryHandle(id, { create: true }));
