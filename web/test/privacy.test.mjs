@@ -177,6 +177,51 @@ for (const [name, url, comes_back] of [
   });
 }
 
+for (const [name, keep] of [['kept', true], ['not kept', false]]) {
+  test(`a question that ends the engine, of a model of this site that is ${name}: a redirect tells no other host of it`, async () => {
+    let moved = false;
+    const [files, own] = [world.named[PAGE], answering(converted.files)];
+    world.named[PAGE] = (request, response) => {
+      if (!request.url.startsWith('/moved/')) return files(request, response);
+      return moved ? response.writeHead(302, { Location: `http://${MODEL}/m/${request.url.slice('/moved/'.length)}` }).end() : own(request, response);
+    };
+    const context = await world.browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`http://${PAGE}/blank.html`);
+    await page.evaluate(async (keep) => {
+      globalThis.model = await (await import('./inf-llava/index.js')).load({ url: 'moved/', keep });
+    }, keep);
+    moved = true;
+    const asked = () => world.requests.filter(({ url }) => new URL(url).hostname === MODEL).map(({ url }) => url);
+    const before = asked();
+    const said = await page.evaluate(() => model.chat().ask('lose once').answer.then(({ text }) => text, ({ code }) => code));
+    assert.deepEqual(asked(), before);
+    assert.match(said, keep ? /you asked lose once/ : /^(crashed|network)$/);
+    world.named[PAGE] = files;
+    await context.close();
+  });
+}
+
+test('a question that ends the engine of a package from another host, where nothing is kept: that is not asked for the model', async () => {
+  const files = filesOf(site.folder, { headers: { 'Cache-Control': 'max-age=3600', 'Access-Control-Allow-Origin': '*' } });
+  world.named['package.test'] = files;
+  const context = await world.browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`http://${PAGE}/blank.html`);
+  const asked = () => world.requests.filter(({ url }) => new URL(url).hostname === 'package.test').map(({ url }) => url);
+  await page.evaluate(async () => {
+    globalThis.model = await (await import('http://package.test/inf-llava/index.js')).load({ keep: false });
+  });
+  const before = asked();
+  assert.ok(before.includes('http://package.test/inf-llava/demo-model.pack'));
+  const said = await page.evaluate(() => model.chat().ask('lose once').answer.then(({ text }) => text, ({ code }) => code));
+  assert.deepEqual(asked(), before);
+  assert.equal(said, 'crashed');
+  // Somebody wants it again.
+  assert.match(await page.evaluate(() => model.restart().then(({ device }) => device)), /./);
+  await context.close();
+});
+
 test('embeddings that cannot be held are refused before anything is downloaded, and it is said what to do', async () => {
   const manifest = JSON.parse(converted.files.get('manifest.json'));
   const shards = Array.from({ length: 17 }, (_, at) => ({ file: `shard-1${at}.bin`, bytes: 64 * 2 ** 20, sha256: '0'.repeat(64) }));

@@ -43,6 +43,8 @@ async function held(model: HashedModel, options: LocateOptions): Promise<ModelFi
   }
 }
 
+const isForeign = (url: URL): boolean => url.origin !== self.origin;
+
 /** Files in one, with the one hash that the package was built with. */
 async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const { name, license, sha256 } = pack;
@@ -50,8 +52,8 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const address = () => new URL(pack.url);
   const [id, origin] = [folderId('pack', sha256), sha256.slice(0, 32)];
   const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], read_later: [], address };
-  // Whoever serves the package may know when it is needed.
-  const inner = await held(model, { ...options, unasked: false });
+  // Its own site may know when the package is needed, another host may not.
+  const inner = await held(model, { ...options, unasked: options.unasked && isForeign(address()) });
   const range = (file: string) => (Object.hasOwn(pack.files, file) ? pack.files[file] : undefined);
   const files: ModelFiles = {
     ...inner,
@@ -73,11 +75,10 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
   // Where the browser hashes nothing, it keeps nothing either.
   const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
   const kept_as = options.keep && canKeep() ? origin : null;
-  const unasked = options.unasked && new URL(url).origin !== self.origin;
-  if (unasked) {
+  if (options.unasked) {
     const manifest = kept_as && (await keptManifest(kept_as));
     if (manifest) return converted(url, origin, manifest, options);
-    throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
+    if (isForeign(new URL(url))) throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
   }
   // A checkpoint has a config.json, which the engine reads by itself; a converted model has it in its manifest.
   const has_config = await ask(new URL('config.json', url), { signal })
@@ -90,7 +91,7 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
   if (has_config) return { files: null, name: url, identity: null };
   const manifest = await findManifest(url, kept_as, signal);
   // Nothing there: the engine says what it misses.
-  return manifest ? converted(url, origin, manifest, { ...options, unasked }) : { files: null, name: url, identity: null };
+  return manifest ? converted(url, origin, manifest, { ...options, unasked: false }) : { files: null, name: url, identity: null };
 }
 
 async function converted(url: string, origin: string, manifest: Manifest, options: LocateOptions): Promise<Located> {

@@ -8,7 +8,7 @@ import { failure, STOPPED, type ModelFiles } from '../keep/files.js';
 import { keepFeatures, recallFeatures } from './features.js';
 import { locate } from './locate.js';
 import { readSamples } from './samples.js';
-import type { Command, Commands, EngineEvent, LoadCommand, Message, PictureInfo, PlainError, Stop } from './protocol.js';
+import type { Command, Commands, EngineEvent, LoadCommand, Message, ModelInfo, PictureInfo, PlainError, Stop } from './protocol.js';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -103,12 +103,23 @@ async function whole(): Promise<bindings.Engine> {
   return running;
 }
 
+/** Loads as it is told. What nobody asked for follows no redirect: it would tell another host of it. */
+async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
+  const { fetch } = self;
+  if (command.unasked) self.fetch = (input, init) => fetch(input, { ...init, redirect: 'error' });
+  try {
+    return await loadAll(command, emit, state);
+  } finally {
+    self.fetch = fetch;
+  }
+}
+
 /** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
-async function load({ place, wasm_url, device, context, consent, keep, unasked }: LoadCommand, emit: Emit, state: Pending) {
+async function loadAll({ place, wasm_url, device, context, consent, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
   const { signal } = fetching;
-  instantiated ??= instantiate(wasm_url, emit, signal).catch((error) => {
+  instantiated ??= instantiate(wasm_url, unasked, emit, signal).catch((error) => {
     instantiated = null;
     throw error;
   });
@@ -167,9 +178,9 @@ async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => P
   }
 }
 
-async function instantiate(url: string, emit: Emit, signal: AbortSignal): Promise<void> {
+async function instantiate(url: string, unasked: boolean, emit: Emit, signal: AbortSignal): Promise<void> {
   try {
-    const response = await fetch(url, { signal });
+    const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default' }); // it has come once
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     await init({ module_or_path: counted(response, emit) });
   } catch (error) {
