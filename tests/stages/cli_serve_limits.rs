@@ -246,6 +246,25 @@ fn where_no_descriptor_can_be_had_the_server_waits_for_one() {
     }
 }
 
+/// Waits until others hold so much that there is no room for a body of so many bytes. It is only announced: what came
+/// of it would take the room that the others are to take.
+fn until_refused(server: &Server, bytes: usize) -> Answer {
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {bytes}\r\n");
+    let last = Instant::now() + PATIENCE;
+    loop {
+        let announced = server.send(&format!("POST {COMPLETIONS}"), &headers, b"");
+        let soon = Some(Duration::from_millis(300));
+        announced.set_read_timeout(soon).unwrap();
+        if announced.peek(&mut [0]).is_ok() {
+            announced.set_read_timeout(Some(PATIENCE)).unwrap();
+            let answer = read(announced);
+            assert_eq!(answer.status, 503);
+            return answer;
+        }
+        assert!(Instant::now() < last, "there is room for ever");
+    }
+}
+
 #[test]
 fn requests_together_hold_no_more_than_is_allowed() {
     // Longer than a busy machine takes to load the model: the half request must be there all the while.
@@ -253,15 +272,7 @@ fn requests_together_hold_no_more_than_is_allowed() {
     let headers = "Content-Type: application/json\r\nContent-Length: 1500000\r\n";
     let half = server.send(&format!("POST {COMPLETIONS}"), headers, &long(1_200_000));
     let ask_for = |bytes| server.post(COMPLETIONS, "", &long(bytes));
-    let last = Instant::now() + PATIENCE;
-    let busy = loop {
-        // The first half may be on its way still.
-        let answer = ask_for(1_000_000);
-        if answer.status == 503 {
-            break answer;
-        }
-        assert!(Instant::now() < last);
-    };
+    let busy = until_refused(&server, 1_000_000);
     assert_eq!(code(&busy), "busy");
     assert!(busy.headers.contains("retry-after: "), "{}", busy.headers);
     // One that does not say how large it is.
@@ -290,19 +301,7 @@ fn requests_together_hold_no_more_than_is_allowed() {
     let mut speaking: Vec<TcpStream> = (0..8).map(|_| speak()).collect();
     speaking[0].read_exact(&mut [0; 300]).unwrap();
     let waiting = server.send_post(COMPLETIONS, "", &long(1_500_000));
-    let last = Instant::now() + PATIENCE;
-    loop {
-        let mut next = server.send_post(COMPLETIONS, "", &long(1_000_000));
-        next.set_read_timeout(Some(Duration::from_millis(300)))
-            .unwrap();
-        let mut line = [0; 12];
-        // Whoever hears nothing waits behind the other, which had not come in yet.
-        if next.read_exact(&mut line).is_ok() {
-            assert_eq!(&line, b"HTTP/1.1 503");
-            break;
-        }
-        assert!(Instant::now() < last);
-    }
+    until_refused(&server, 1_000_000);
     drop(waiting);
     drop(speaking);
     assert_eq!(insist(|| ask_for(1_000_000)).status, 200);
