@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, workers};
-use super::say;
+use super::output::say_lines;
 use super::terminal::Interrupt;
 use crate::config::{CONFIG_FILE, Config};
 use crate::durable;
@@ -75,7 +75,7 @@ pub(super) async fn run(args: AblateArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.table {
         durable::write_file(path, tables.as_bytes())?;
     }
-    say(tables);
+    say_lines(tables);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -214,7 +214,7 @@ impl Chat {
                 ("", _) => Ok(()),
                 ("/quit", _) => return Ok(ExitCode::SUCCESS),
                 ("/help", _) => {
-                    eprintln!("{HELP}");
+                    eprint!("{HELP}\n");
                     Ok(())
                 }
                 ("/new", _) => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, diverge, workers};
-use super::output::say_json;
+use super::output::{say_json, say_lines};
 use super::terminal::Interrupt;
 use super::{ModelArgs, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
@@ -167,7 +167,7 @@ fn report(
         }
         match args.json {
             true => say_json(&PopeScores { pope, skipped }),
-            false => say(pope),
+            false => say_lines(pope),
         }
         return Ok(());
     }
@@ -189,7 +189,7 @@ fn report(
         });
         return Ok(());
     }
-    say(report);
+    say_lines(report);
     if let Some(Divergence { mean, tokens, .. }) = divergence {
         say(format_args!(
             "next-token divergence from the reference: {mean:.5} nats ({tokens} tokens)"

@@ -1,11 +1,12 @@
 //! The command line, a file a command. stdout is data, stderr is talk.
 
-/// As std's, for the whole of the command line: printable, and without a panic where stderr cannot be written.
+/// As std's, for the whole of the command line: printable, and without a panic where stderr cannot be written. What
+/// `eprintln` is given is one line.
 macro_rules! eprint {
     ($($part:tt)*) => { crate::cli::output::talk(format_args!($($part)*)) };
 }
 macro_rules! eprintln {
-    ($($part:tt)*) => { crate::cli::output::talk(format_args!("{}\n", format_args!($($part)*))) };
+    ($($part:tt)*) => { crate::cli::output::talk_line(format_args!($($part)*)) };
 }
 
 #[cfg(feature = "train")]
@@ -42,7 +43,7 @@ use crate::gpu::ops::do_without;
 use crate::image::Limits;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
-use crate::text::printable::is_harmless;
+use crate::text::printable::one_line;
 use crate::timer::Timer;
 use crate::weights::maps::explain_cut_offs;
 use crate::weights::source::Folder;
@@ -223,7 +224,9 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => {
-            return refuse(&told);
+            // An argument may be the name of a stranger's file (`*.png`); clap shows it as it is.
+            let shown = std::env::args_os().map(|argument| one_line(&argument.to_string_lossy()));
+            return refuse(&Cli::try_parse_from(shown).err().unwrap_or(told));
         }
     };
     silence_drivers();
@@ -258,19 +261,14 @@ pub fn main() -> ExitCode {
 
 /// Help and version, which are data, or what is wrong with the arguments.
 fn refuse(told: &clap::Error) -> ExitCode {
-    let plain = told.render().to_string();
     if !told.use_stderr() {
         if let Err(error) = told.print() {
             output::lose(&error);
         }
         return ExitCode::SUCCESS;
     }
-    // An argument may be the name of a stranger's file (`*.png`); clap shows it as it is.
-    match plain.chars().all(is_harmless) {
-        // Colours are lost with a stderr that cannot be written.
-        true => drop(told.print()),
-        false => eprint!("{plain}"),
-    }
+    // What cannot be written is lost, as all talk.
+    drop(told.print());
     ExitCode::from(2)
 }
 

@@ -8,16 +8,21 @@ use std::process::exit;
 use serde::Serialize;
 
 use crate::text::printable;
-use crate::text::printable::is_harmless;
+use crate::text::printable::{is_harmless, one_line};
 
 /// The output cannot be written.
 const EXIT_OUTPUT: i32 = 7;
 /// The reader of the output has gone.
 const EXIT_NO_READER: i32 = 141;
 
-/// One line of data for a person.
+/// One line of data for a person, whatever it names.
 pub(super) fn say(line: impl Display) {
-    put(&format!("{}\n", printable(&line.to_string())));
+    put(&format!("{}\n", one_line(&line.to_string())));
+}
+
+/// Several lines of this program's own.
+pub(super) fn say_lines(lines: impl Display) {
+    put(&format!("{}\n", printable(&lines.to_string())));
 }
 
 /// One line of data for a program. What no terminal should be shown is written by its number, which JSON reads as the
@@ -57,8 +62,13 @@ pub(super) fn lose(error: &io::Error) -> ! {
     if error.kind() == ErrorKind::BrokenPipe {
         exit(EXIT_NO_READER);
     }
-    talk(format_args!("error: stdout cannot be written: {error}\n"));
+    talk_line(format_args!("error: stdout cannot be written: {error}"));
     exit(EXIT_OUTPUT);
+}
+
+/// One line of talk, whatever it names: nobody's file is called `x`, line break, `error: forged`, and looks like two.
+pub(super) fn talk_line(line: fmt::Arguments<'_>) {
+    talk(format_args!("{}\n", one_line(&line.to_string())));
 }
 
 /// Talk. A stderr that cannot be written (`2> /dev/full`, `2>&1 | head`) is no reason to end: what is done is done

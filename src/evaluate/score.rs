@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use crate::text::printable::one_line;
 use crate::{Error, Result};
 
 /// The 97.5 % quantile of the normal distribution, which bounds the middle 95 %.
@@ -150,7 +151,7 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = |name: &str| format!("held out: {name}");
+        let label = |name: &str| format!("held out: {}", one_line(name));
         let held_out = self
             .held_out
             .iter()
@@ -158,7 +159,7 @@ impl fmt::Display for Report {
         let families = self
             .families
             .iter()
-            .map(|(name, score)| (name.clone(), score));
+            .map(|(name, score)| (one_line(name), score));
         let rows: Vec<(String, &Score)> = families.chain(held_out).collect();
         let widths = rows.iter().map(|(name, _)| name.chars().count());
         let width = widths.chain(["question".len()]).max().unwrap_or(0);

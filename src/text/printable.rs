@@ -27,6 +27,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// `text` as [`printable`] and of one line: a line break is shown as `\n`, so that nothing that a message names, a path
+/// above all, looks like a message of its own.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
 /// A stranger's value within a message: in quotation marks, of one line, and cut short if it is long. What is not
 /// printable is told by its number.
 pub fn quoted(text: &str) -> String {
@@ -47,6 +53,14 @@ mod tests {
     fn an_answer_cannot_command_the_terminal() {
         let shown = printable("a\x1b]52;c;cm0=\x07b\u{9b}2J\r\n\tc");
         assert_eq!(shown, "a\u{fffd}]52;c;cm0=\u{fffd}b\u{fffd}2J\u{fffd}\n\tc");
+    }
+
+    #[test]
+    fn no_name_begins_a_line() {
+        assert_eq!(
+            one_line("a\nerror: b\r\n\u{2028}c\x1b"),
+            "a\\nerror: b\u{fffd}\\n\u{fffd}c\u{fffd}"
+        );
     }
 
     #[test]

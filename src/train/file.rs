@@ -171,7 +171,12 @@ pub(super) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
         file: file.clone(),
         reason: error.to_string(),
     })?;
-    toml::from_str(&text).map_err(|error| Error::config(file, error))
+    toml::from_str(&text).map_err(|error| {
+        // The error's own text draws the place over several lines.
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+        Error::config(file, format!("line {line}: {}", error.message()))
+    })
 }
 
 /// `path`, which stands in the file `file`: relative to its folder.

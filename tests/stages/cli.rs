@@ -19,6 +19,8 @@ mod files;
 mod folders;
 #[path = "cli_hub.rs"]
 mod hub;
+#[path = "cli_lines.rs"]
+mod lines;
 #[path = "cli_output.rs"]
 mod output;
 #[cfg(target_os = "linux")]
