@@ -69,7 +69,7 @@ pub fn is_temporary(name: &str) -> bool {
 }
 
 /// Writes a file: whoever opens `path` finds all of it, or what was there before. A link is followed; a pipe or a
-/// device (`/dev/stdout`) is written to as it is.
+/// device (`/dev/stdout`) is written to as it is; for a pipe's reader nobody waits.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -80,6 +80,20 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {
+        // The system's word for a pipe that nobody reads is that there is no such device. What is opened here holds
+        // the reader to it until the pipe is opened to be written in whole, as this one cannot.
+        #[cfg(unix)]
+        let _reader_is_there = {
+            use std::os::unix::fs::OpenOptionsExt;
+            let opened = OpenOptions::new()
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(path);
+            opened.map_err(|error| match error.raw_os_error() {
+                Some(libc::ENXIO) => io::Error::new(error.kind(), "nobody reads this pipe"),
+                _ => error,
+            })?
+        };
         return File::create(path)?.write_all(bytes);
     }
     let target = match &old {

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, workers};
 use super::output::say_lines;
+use super::refuse_to_overwrite;
 use super::terminal::Interrupt;
 use crate::config::{CONFIG_FILE, Config};
 use crate::durable;
@@ -45,6 +46,9 @@ pub(super) struct AblateArgs {
 }
 
 pub(super) async fn run(args: AblateArgs) -> anyhow::Result<ExitCode> {
+    if let Some(table) = &args.table {
+        refuse_to_overwrite(&args.file, "table", table)?;
+    }
     let file = AblationFile::read(&args.file)?;
     let device = choose(DeviceChoice::from_name(&args.device)?).await?;
     let _lock = lock_out(&args.out)?;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exam::{Exam, Examinee, ask_all, diverge, workers};
 use super::output::{say_json, say_lines};
 use super::terminal::Interrupt;
-use super::{ModelArgs, say, usage};
+use super::{ModelArgs, refuse_to_overwrite, say, usage};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -62,6 +62,11 @@ pub(super) struct EvalArgs {
 pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     if args.count == 0 || args.questions == 0 {
         return Err(usage("--count and --questions must be at least 1".into()));
+    }
+    if let Some(answers) = &args.answers {
+        for input in args.data.iter().chain(&args.pope) {
+            refuse_to_overwrite(input, "answers", answers)?;
+        }
     }
     let on_bad = match args.strict {
         true => OnBadRecord::Refuse,

@@ -38,6 +38,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
+use crate::files::{self, FileState};
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::gpu::ops::do_without;
 use crate::image::Limits;
@@ -198,6 +199,25 @@ fn find_model(
         })
 }
 
+/// Refuses to write over what is read: `input`, under whatever name or link.
+///
+/// # Errors
+/// [`Error::Option`].
+fn refuse_to_overwrite(input: &Path, option: &str, output: &Path) -> anyhow::Result<()> {
+    let state = |path| FileState::at(path).ok().flatten();
+    match state(output).filter(|output| state(input) == Some(*output)) {
+        None => Ok(()),
+        Some(_) => Err(Error::Option {
+            option: option.into(),
+            reason: format!(
+                "{} is read by this command and would be lost; name another file",
+                output.display()
+            ),
+        }
+        .into()),
+    }
+}
+
 /// The bytes of a picture's file, no more than a picture within the limits can have.
 fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cap = Limits::default().file_bytes();
@@ -206,8 +226,7 @@ fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
         reason,
     };
     let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(cap + 1).read_to_end(&mut bytes));
+    let read = files::open(path).and_then(|(file, _)| file.take(cap + 1).read_to_end(&mut bytes));
     read.map_err(|e| failed(format!("it cannot be opened: {e}")))?;
     if bytes.len() as u64 > cap {
         return Err(failed(format!(
@@ -291,8 +310,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             Error::ImageFormat { .. }
             | Error::ImageDamaged { .. }
             | Error::ImageTooLarge { .. } => 4,
-            Error::Memory { .. } | Error::ContextExceeded { .. } => 5,
-            Error::Device { .. } | Error::NotFinite { .. } => 6,
+            Error::Memory { .. } | Error::ContextExceeded { .. } | Error::OutOfMemory { .. } => 5,
+            Error::Device { .. } | Error::DeviceLost { .. } | Error::NotFinite { .. } => 6,
             Error::Output { .. } | Error::FolderInUse { .. } => 7,
             Error::Stopped => 130,
             _ => 3,

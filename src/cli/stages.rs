@@ -8,7 +8,7 @@ use clap::Args;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
 
-use super::{ModelArgs, read_image};
+use super::{ModelArgs, read_image, refuse_to_overwrite};
 use crate::durable;
 use crate::error::Error;
 use crate::image::pixel_values;
@@ -43,6 +43,7 @@ pub struct StagesArgs {
 }
 
 pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
+    refuse_to_overwrite(&args.image, "out", &args.out)?;
     let bytes = read_image(&args.image)?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     if let Some(id) = args

@@ -105,7 +105,7 @@ fn what_is_no_model_or_no_page_is_said() {
     fs::create_dir_all(dir.path().join("empty")).unwrap();
     let (code, says) = run("empty", "empty");
     assert!(
-        code == Some(2) && says.contains("no model folder"),
+        code == Some(3) && says.contains("no model folder"),
         "{says}"
     );
     fs::write(dir.path().join("empty/manifest.json"), "{}").unwrap();

@@ -113,10 +113,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let model = find_model(args.model, None)?;
     let is_there = |folder: &PathBuf, file: &str| folder.join(file).is_file();
     if !is_there(&model, MANIFEST_FILE) && !is_there(&model, CONFIG_FILE) {
-        return Err(anyhow!(
-            "{} has neither {MANIFEST_FILE} nor {CONFIG_FILE}: it is no model folder",
-            model.display()
-        ));
+        let (file, reason) = (
+            model.display().to_string(),
+            format!("it has neither {MANIFEST_FILE} nor {CONFIG_FILE}: it is no model folder"),
+        );
+        return Err(crate::Error::FileAccess { file, reason }.into());
     }
     // The model is loaded at the first question; what is typed wrong is said now.
     DeviceChoice::from_name(&args.device)?;
