@@ -236,7 +236,7 @@ impl Model {
         let (modules, stored_bytes) = match manifest {
             Some(manifest) => {
                 let bytes = manifest.shard_bytes();
-                let converted = Converted::new(source.clone(), manifest);
+                let converted = Converted::new(source.clone(), manifest)?;
                 (modules(&converted, &config, device, watch).await?, bytes)
             }
             None => {

@@ -143,7 +143,7 @@ impl Stored {
     ) -> Result<Self, Error> {
         let names = names::tensors(config);
         if let Some(manifest) = manifest {
-            let converted = Converted::new(source, manifest);
+            let converted = Converted::new(source, manifest)?;
             names
                 .iter()
                 .try_for_each(|(name, shape)| converted.check(name, shape))?;

@@ -27,9 +27,24 @@ pub struct Converted<S> {
 }
 
 impl<S: Source> Converted<S> {
-    /// What `manifest`, read from `source`, describes.
-    pub fn new(source: S, manifest: Manifest) -> Self {
-        Converted { source, manifest }
+    /// What `manifest`, read from `source`, describes. Shards that are missing or too short are found when they are read.
+    ///
+    /// # Errors
+    /// [`Error::FileAccess`]: a shard is longer than the manifest says, so that it is another one's.
+    pub fn new(source: S, manifest: Manifest) -> Result<Self> {
+        for shard in &manifest.shards {
+            let found = source.size_at_hand(&shard.file)?;
+            if let Some(found) = found.filter(|&found| found > shard.bytes) {
+                return Err(Error::FileAccess {
+                    file: source.describe(&shard.file),
+                    reason: format!(
+                        "it has {found} bytes, the manifest says {}; copy or download it again",
+                        shard.bytes
+                    ),
+                });
+            }
+        }
+        Ok(Converted { source, manifest })
     }
 
     /// What it says of itself.

@@ -195,6 +195,10 @@ impl Source for Folder {
         Ok(self.state(file)?.map(|state| state.bytes))
     }
 
+    fn size_at_hand(&self, file: &str) -> Result<Option<u64>> {
+        Ok(self.state(file)?.map(|state| state.bytes))
+    }
+
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
         let (handle, state) = self.unwritten(file)?;
         check_range(self, file, &range, state.bytes)?;

@@ -38,6 +38,14 @@ pub trait Source {
         self.read(file, range).await.map(Bytes::from)
     }
 
+    /// Size of `file` in bytes where it can be told without asking anybody for it.
+    ///
+    /// # Errors
+    /// As [`Source::size`].
+    fn size_at_hand(&self, _file: &str) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Whether what was read so far is still what is there, where others may change it.
     ///
     /// # Errors
@@ -62,6 +70,10 @@ impl<S: Source> Source for Rc<S> {
 
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         S::view(self, file, range).await
+    }
+
+    fn size_at_hand(&self, file: &str) -> Result<Option<u64>> {
+        S::size_at_hand(self, file)
     }
 
     fn unchanged(&self) -> Result<()> {
@@ -132,6 +144,10 @@ impl Source for Memory {
     }
 
     async fn size(&self, file: &str) -> Result<Option<u64>> {
+        Ok(self.0.get(file).map(|bytes| bytes.len() as u64))
+    }
+
+    fn size_at_hand(&self, file: &str) -> Result<Option<u64>> {
         Ok(self.0.get(file).map(|bytes| bytes.len() as u64))
     }
 

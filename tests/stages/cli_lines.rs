@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::files::copy_of_tiny;
-use super::{image, refused, run, stdout, text, tiny};
+use super::{image, json, refused, run, stdout, text, tiny};
 
 /// A file's name may hold a line break.
 const FORGED: &str = "x\nerror: forged\u{2028}forged\r";
@@ -155,4 +155,27 @@ fn what_is_read_is_not_written_over() {
     let more = ["x", "--image", &name, "--out", &link];
     refused(&[&args[..], &more].concat(), 2, &lost);
     assert_eq!(fs::read_to_string(&file).unwrap(), line.to_string());
+}
+
+/// A shard with something behind it is not the manifest's.
+#[test]
+fn a_shard_that_is_too_long_is_code_3() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small").display().to_string();
+    stdout(&["convert", &tiny(), &small]);
+    let manifest = fs::read_to_string(format!("{small}/manifest.json")).unwrap();
+    let manifest = json(&manifest);
+    let last = manifest["shards"].as_array().unwrap().last().unwrap();
+    let bytes = last["bytes"].as_u64().unwrap();
+    let shard = format!("{small}/{}", last["file"].as_str().unwrap());
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).open(&shard).unwrap();
+    // All holes.
+    file.set_len(bytes + (1 << 40)).unwrap();
+    let told = format!("the manifest says {bytes}");
+    let chat = [
+        "chat", "--device", "cpu", "--prompt", "x", "--model", &small,
+    ];
+    refused(&chat, 3, &[&shard, &told]);
+    refused(&["info", "--model", &small], 3, &[&told]);
 }
