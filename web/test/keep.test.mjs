@@ -47,6 +47,57 @@ test('what is large is asked for first: name, size, licence; and can be deleted'
   await says(question, 'Download INF-LLaVA');
 });
 
+/** What a host has now in place of what it had. */
+const renew = (served, { files }) => {
+  served.clear();
+  for (const [name, content] of files) served.set(name, content);
+};
+
+test('who agreed to a download has not agreed to a larger one', async () => {
+  const [small, large] = [model({ bytes: 8_000_000, seed: 100 }), model({ bytes: 9_000_000, seed: 101 })];
+  const served = new Map(small.files);
+  let whole = false;
+  const away = await host(served, { fault: ({ name, response, headers }) => name === 'shard-00001.bin' && !whole && Boolean(response.writeHead(404, headers).end()) });
+  await open('blank.html');
+  const load = () =>
+    p.page.evaluate(async (url) => {
+      globalThis.asked ??= [];
+      globalThis.model ??= new (await import('./inf-llava/index.js')).Model({ url });
+      const confirmDownload = ({ bytes }) => asked.push(bytes) === 1;
+      return [await model.load({ confirmDownload }).then(({ device }) => device, ({ code }) => code), asked];
+    }, away.url);
+  assert.deepEqual(await load(), ['file-missing', [24_000_002]]);
+  assert.deepEqual(await load(), ['file-missing', [24_000_002]], 'the same is not asked for again');
+  whole = true;
+  renew(served, large);
+  assert.deepEqual(await load(), ['consent', [24_000_002, 27_000_000]]);
+  assert.deepEqual(gets(away, SHARD), []);
+});
+
+test('a restart downloads nothing large without being asked for', async () => {
+  const [small, large] = [model({ bytes: 100_000, seed: 102 }), model({ bytes: 8_000_000, seed: 103 })];
+  const served = new Map(small.files);
+  const away = await host(served);
+  await openModel(away.url);
+  await says(p.status, 'Ready on');
+  await p.message.fill('lose always');
+  await p.send.click();
+  await says(p.page.getByRole('alert'), 'The engine crashed');
+  renew(served, large);
+  const before = gets(away, SHARD).length;
+  await button('Restart engine').click();
+  await says(p.page.getByRole('alert'), 'Download a converted model?');
+  assert.equal(gets(away, SHARD).length, before);
+  // A stop is an answer too, and the question can be had again.
+  await button('Pause').or(p.stop).first().click();
+  await button('Restart engine').click();
+  await button('Download 24 MB').click();
+  await says(p.page.locator('#device'), large.says);
+  await p.message.fill('and now?');
+  await p.send.click();
+  await says(p.answers.last(), 'you asked and now?');
+});
+
 test('a pause keeps what has come, and going on takes the rest', async () => {
   const { files, says: read } = model({ bytes: 4_000_000, seed: 3 });
   let slow = true;

@@ -81,7 +81,7 @@ export class Runner {
   /** Loads the model; goes on where a stop interrupted it. */
   load(): void {
     const model = this.#model;
-    if (model && !this.#loading) this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details, signal) }));
+    if (model && !this.#loading) this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details) }));
   }
 
   /** Stops the loading; what was downloaded is kept. */
@@ -139,8 +139,10 @@ export class Runner {
     }
   }
 
-  /** Nothing large is downloaded before this is answered. */
-  #confirm(details: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<boolean> {
+  /** Nothing large is downloaded before this is answered, for whoever loads or restarts the model. */
+  async #confirm(details: Readonly<Record<string, unknown>>): Promise<boolean> {
+    const signal = this.#loading?.signal;
+    if (!signal) return false; // this element does not: it may have left the page
     const asked = details as { name?: string; license?: string; bytes: number; total: number; kept: boolean };
     const strings = this.#strings;
     this.#view.status.end();

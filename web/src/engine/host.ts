@@ -33,7 +33,7 @@ export interface Watcher {
 
 export type ConfirmDownload = (details: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>;
 
-export interface HostOptions extends Omit<LoadCommand, 'consent' | 'unasked'> {
+export interface HostOptions extends Omit<LoadCommand, 'agreed_bytes' | 'unasked'> {
   worker_url: URL;
 }
 
@@ -49,7 +49,10 @@ export class Host extends EventTarget {
   #trouble: InfLlavaError | null = null;
   /** Crashes since something last came to its end. */
   #crashes = 0;
-  #consent = false;
+  /** Of the largest download that was agreed to: another version may have more. */
+  #agreed_bytes = 0;
+  /** Whom to ask before a download. */
+  #confirm: ConfirmDownload | undefined;
   #at_work = 0;
   /** Pictures that the present engine has read. */
   readonly #read = new Map<string, PictureInfo>();
@@ -86,6 +89,7 @@ export class Host extends EventTarget {
   /** Loads the model, or waits for it. An abort ends the loading for all: the next {@link load} goes on where it was. */
   async load(confirm: ConfirmDownload | undefined, { signal, on_event }: Watcher): Promise<ModelInfo> {
     if (signal?.aborted) throw stopped();
+    this.#confirm = confirm ?? this.#confirm;
     if (on_event) this.#watchers.add(on_event);
     const stop = () => this.#stop_loading();
     signal?.addEventListener('abort', stop);
@@ -95,11 +99,14 @@ export class Host extends EventTarget {
           return await (this.#loading ??= this.#load());
         } catch (error) {
           const { code, details } = error as InfLlavaError;
-          if (code !== 'consent' || this.#consent) throw error;
+          if (code !== 'consent') throw error;
           // Whoever calls this without a question to ask has agreed.
-          if (confirm && !(await confirm(details))) throw error;
-          if (signal?.aborted) throw stopped();
-          this.#consent = true;
+          const agreed = !confirm || (await confirm(details));
+          if (signal?.aborted || !agreed) {
+            if (this.#state === 'recovering') this.#giveUp(error as InfLlavaError);
+            throw agreed ? stopped() : error;
+          }
+          this.#agreed_bytes = Math.max(this.#agreed_bytes, Number(details['bytes']));
         }
       }
     } finally {
@@ -114,7 +121,7 @@ export class Host extends EventTarget {
     this.#options.context = context ?? this.#options.context;
     if (this.#state !== 'loading') this.#forget();
     this.#setState('recovering');
-    return this.load(undefined, watcher);
+    return this.load(this.#confirm, watcher);
   }
 
   /** What is known of a picture once it is read. */
@@ -243,7 +250,7 @@ export class Host extends EventTarget {
       return Promise.reject(error);
     }
     const unasked = recovering && this.#crashes > 0;
-    const running = client.send('load', { ...command, consent: this.#consent || recovering, unasked }, (event) => {
+    const running = client.send('load', { ...command, agreed_bytes: this.#agreed_bytes, unasked }, (event) => {
       for (const watcher of this.#watchers) watcher(event as Progress);
       this.dispatchEvent(new CustomEvent('progress', { detail: event }));
     });
@@ -259,15 +266,17 @@ export class Host extends EventTarget {
         if (this.#client === client) {
           this.#loading = null;
           if (CRASHES.includes(error.code)) this.#forget();
-          if (recovering) {
-            // Why it was lost says more than why it did not come back by itself.
-            if (!unasked || !this.#trouble) this.#trouble = error;
-            this.#setState('lost');
-          }
+          // Why it was lost says more than why it did not come back by itself. Who restarts it may agree yet.
+          if (recovering && (unasked || error.code !== 'consent')) this.#giveUp((unasked && this.#trouble) || error);
         }
         throw error;
       },
     );
+  }
+
+  #giveUp(trouble: InfLlavaError) {
+    this.#trouble = trouble;
+    this.#setState('lost');
   }
 
   #setState(state: HostState) {

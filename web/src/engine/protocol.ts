@@ -54,8 +54,8 @@ export interface LoadCommand {
   device: Device;
   /** Tokens to make room for. */
   context: number | undefined;
-  /** The user has agreed to a large download. */
-  consent: boolean;
+  /** The user has agreed to a download of so many. */
+  agreed_bytes: number;
   /** Whether what is downloaded is to be kept. */
   keep: boolean;
   /** Nobody asked for it: an engine was lost. When that happens may depend on a question, so no other host may hear of it. */

@@ -115,7 +115,7 @@ async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<M
 }
 
 /** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
-async function loadAll({ place, wasm_url, device, context, consent, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
+async function loadAll({ place, wasm_url, device, context, agreed_bytes, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
   const { signal } = fetching;
@@ -127,7 +127,7 @@ async function loadAll({ place, wasm_url, device, context, consent, keep, unaske
   engine?.free();
   engine = null;
   files?.release?.();
-  const located = await locate(place, { consent, keep, unasked, emit, signal });
+  const located = await locate(place, { agreed_bytes, keep, unasked, emit, signal });
   const { name } = located;
   const read_from = (files = located.files);
   try {

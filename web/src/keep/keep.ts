@@ -19,8 +19,8 @@ const MARGIN_BYTES = 16e6;
 const TELL_MS = 100;
 
 export interface KeepOptions {
-  /** The user has agreed to the download. */
-  consent: boolean;
+  /** The user has agreed to a download of so many, and of no more. */
+  agreed_bytes: number;
   /** The engine was lost. Only what is kept is used: when that happens may depend on a question, and no host may learn of it. */
   unasked: boolean;
   emit: (event: Progress) => void;
@@ -36,12 +36,12 @@ interface Missing {
  * @param folder  null: the browser keeps nothing here, or the user wants it so
  * @throws `consent`, `quota` and `memory`, with what would be downloaded; as {@link download}
  */
-export async function keep(model: HashedModel, folder: KeptFolder | null, { consent, unasked, emit, signal }: KeepOptions): Promise<ModelFiles> {
+export async function keep(model: HashedModel, folder: KeptFolder | null, { agreed_bytes, unasked, emit, signal }: KeepOptions): Promise<ModelFiles> {
   const total = totalBytes(model.files);
   const passing = folder ? null : unkept(model, { emit, signal });
   const missing = folder ? await missingOf(model, [folder, ...(await otherVersions(folder.id, model.origin))]) : { files: model.files, bytes: total };
   if (unasked && missing.files.length > 0) throw failure('crashed', `the engine was lost, and the host of ${model.name || 'the model'} is not asked for it again by itself: it would learn when that was`);
-  if (missing.bytes > ASK_BYTES && !consent) {
+  if (missing.bytes > Math.max(ASK_BYTES, agreed_bytes)) {
     const { name, license } = model;
     throw failure('consent', 'a large model is not downloaded without consent', {
       name,
