@@ -12,7 +12,6 @@ use super::{PROGRAM, stdout, text, tiny};
 
 /// Nothing here takes as long; what hangs is ended by it.
 #[cfg(all(feature = "train", unix))]
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// A converted model is given to others, so what is copied into it must be what the checkpoint's folder holds.
 #[cfg(unix)]
