@@ -222,6 +222,29 @@ test('a question that ends the engine of a package from another host, where noth
   await context.close();
 });
 
+test('a host that refuses, or fails, hears no more than which site asks', async () => {
+  world.named['refuses.test'] = answering(converted.files, { cors: false });
+  const start = world.requests.length;
+  const page = await world.browser.newPage();
+  await page.goto(`http://${PAGE}/blank.html?note=secret`);
+  const messages = await page.evaluate(async () => {
+    document.cookie = 'site=secret';
+    const { load } = await import('./inf-llava/index.js');
+    const refused = (url) => load({ url }).then(() => null, ({ code, message }) => [code, message]);
+    return [await refused('http://refuses.test/m/'), await refused('http://nowhere.test/m/')];
+  });
+  assert.deepEqual(messages.map(([code]) => code), ['network', 'network']);
+  assert.match(messages[0][1], /answers, but does not let this page read it/);
+  assert.match(messages[1][1], /no answer/);
+  const asked = world.requests.slice(start).filter(({ url }) => /refuses|nowhere/.test(url)).map(said);
+  assert.ok(asked.some(({ line }) => line.startsWith('HEAD http://refuses.test/')) && asked.some(({ line }) => line.startsWith('HEAD http://nowhere.test/')));
+  for (const { line, told, body } of asked) {
+    assert.match(told, new RegExp(`^(origin=http://${PAGE})?$`), line);
+    assert.equal(body, '');
+  }
+  await page.close();
+});
+
 test('embeddings that cannot be held are refused before anything is downloaded, and it is said what to do', async () => {
   const manifest = JSON.parse(converted.files.get('manifest.json'));
   const shards = Array.from({ length: 17 }, (_, at) => ({ file: `shard-1${at}.bin`, bytes: 64 * 2 ** 20, sha256: '0'.repeat(64) }));

@@ -5,7 +5,7 @@ import { failure } from './files.js';
 
 export async function unreachable(url: URL): Promise<PlainError> {
   if (navigator.onLine === false) return failure('network', `${url}: you are offline`);
-  const answers = await fetch(url, { method: 'HEAD', mode: 'no-cors', credentials: 'omit' }).then(
+  const answers = await fetch(url, { method: 'HEAD', mode: 'no-cors', cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer' }).then(
     () => true,
     () => false,
   );
