@@ -1,8 +1,8 @@
 /** Makes the page work without a network from its second visit on. */
 
 const WORKER = new URL('../service-worker.js', import.meta.url).href;
-/** The next app on this port would find itself under the page's worker. */
-const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
+/** The next app on this port would find itself under the page's worker. A name may end with a dot. */
+const LOOPBACK = /^(localhost\.?|.*\.localhost\.?|127(\.\d+){3}|\[::1\])$/;
 /** Of this page's worker, and of what it was in earlier versions. */
 const CACHES = /^inf-llava-(page-|shell$)/;
 

@@ -12,12 +12,15 @@ const FILES = {};
 /** Changes with every file. */
 const VERSION = 'none';
 
+const SCOPE = self.registration.scope;
 const PREFIX = 'inf-llava-page-';
-const CACHE = `${PREFIX}${VERSION}`;
+/** Of this copy of the page: another one may live beside it. */
+const OWN = `${PREFIX}${encodeURIComponent(new URL(SCOPE).pathname)}:`;
+const CACHE = `${OWN}${VERSION}`;
 /** An earlier version of this worker kept in it whatever came from its origin. */
 const EARLIER_CACHE = 'inf-llava-shell';
-const SCOPE = self.registration.scope;
-const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
+/** Also with the dot that ends a name. */
+const LOOPBACK = /^(localhost\.?|.*\.localhost\.?|127(\.\d+){3}|\[::1\])$/;
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
@@ -42,11 +45,16 @@ function isLoopback() {
 }
 
 async function goAway() {
-  for (const name of await caches.keys()) if (isOurs(name)) await caches.delete(name);
+  for (const name of await caches.keys()) if (await isOurs(name)) await caches.delete(name);
   await self.registration.unregister();
 }
 
-const isOurs = (name) => name === EARLIER_CACHE || name.startsWith(PREFIX);
+/** Of any version of this copy. Earlier ones did not say of which it was; what they hold does. */
+async function isOurs(name) {
+  if (name === EARLIER_CACHE || name.startsWith(OWN)) return true;
+  if (!name.startsWith(PREFIX) || name.includes(':')) return false;
+  return (await (await caches.open(name)).keys()).every(({ url }) => url.startsWith(SCOPE));
+}
 
 /** Under which address a file of this page is kept; null for everything else. */
 function keyOf({ url, method, mode, cache, headers }) {
@@ -90,7 +98,7 @@ async function keep() {
       else whole = false;
     }
     if (!whole) return;
-    for (const name of await caches.keys()) if (isOurs(name) && name !== CACHE) await caches.delete(name);
+    for (const name of await caches.keys()) if (name !== CACHE && (await isOurs(name))) await caches.delete(name);
   } catch {
     // No room, or no network: the page goes on, and needs its network the next time.
   }

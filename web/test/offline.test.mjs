@@ -140,6 +140,53 @@ test('a newer version takes the place of the one before, once it is there', asyn
   await w.close();
 });
 
+test('two copies of the page on one origin leave each other’s files alone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'inf-llava-offline-'));
+  const { nameKeptFiles } = await import('../kept-files.mjs');
+  for (const copy of ['a', 'b']) await cp(site.folder, join(folder, copy), { recursive: true });
+  // Another version.
+  await writeFile(join(folder, 'b/page.css'), 'body { color: rgb(1, 2, 3); }');
+  await cp(new URL('../page/service-worker.js', import.meta.url), join(folder, 'b/service-worker.js'));
+  await nameKeptFiles(join(folder, 'b'));
+  const w = await hosts({ [HOST]: filesOf(folder, REVALIDATED) });
+  const context = await w.browser.newContext();
+  // What an earlier version of each kept: the names did not say whose it was.
+  const earlier = await context.newPage();
+  await earlier.goto(`${URL_OF_PAGE}a/blank.html`);
+  await earlier.evaluate(async (url) => {
+    for (const copy of ['a', 'b']) await (await caches.open(`inf-llava-page-${copy.repeat(16)}`)).put(`${url}${copy}/icon.svg`, new Response('earlier'));
+  }, URL_OF_PAGE);
+  await earlier.close();
+  for (const copy of ['a', 'b', 'b']) {
+    const page = await visit(context, `${URL_OF_PAGE}${copy}/`);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await comes(page, async (copy) => {
+      const names = await caches.keys();
+      const own = names.find((name) => name.startsWith(`inf-llava-page-%2F${copy}%2F:`));
+      const files = own ? await (await caches.open(own)).keys() : [];
+      return files.some(({ url }) => url.endsWith(`/${copy}/page/page.js`)) && !names.includes(`inf-llava-page-${copy.repeat(16)}`);
+    }, copy);
+    const left = (await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page-b') && entry.includes('/b/icon.svg')).length;
+    assert.equal(left, copy === 'a' ? 1 : 0, 'what another copy kept is not this one’s to remove');
+    await page.close();
+  }
+  delete w.named[HOST];
+  for (const copy of ['a', 'b']) await visit(context, `${URL_OF_PAGE}${copy}/`);
+  await w.close();
+  await rm(folder, { recursive: true });
+});
+
+for (const name of ['localhost', 'localhost.', 'app.localhost.', '127.0.0.1']) {
+  test(`no worker is registered on ${name}, which is loopback`, async () => {
+    const w = await hosts({ [name]: filesOf(site.folder, REVALIDATED) });
+    const page = await visit(await w.browser.newContext(), `http://${name}/`);
+    await page.waitForLoadState('networkidle');
+    assert.equal(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length), 0);
+    assert.ok(w.requests.every(({ url }) => !url.endsWith('/service-worker.js')));
+    await w.close();
+  });
+}
+
 test('nothing of another app on the same origin is kept, or answered', async () => {
   const w = await world();
   const context = await w.browser.newContext();
@@ -152,7 +199,7 @@ test('nothing of another app on the same origin is kept, or answered', async () 
   const read = (path) => app.evaluate((path) => fetch(path).then((response) => response.text(), () => 'refused'), path);
   for (const path of [...Object.keys(PRIVATE), '/', '/page.css?user=somebody']) assert.notEqual(await read(path), 'refused');
   const everything = await written(app);
-  const allowed = /^cache inf-llava-page-[0-9a-f]{16} http:\/\/page\.test\/(page\.css|icon\.svg|page\/[\w-]+\.js|inf-llava\/[\w.-]+\.(js|wasm|png))?$/;
+  const allowed = /^cache inf-llava-page-%2F:[0-9a-f]{16} http:\/\/page\.test\/(page\.css|icon\.svg|page\/[\w-]+\.js|inf-llava\/[\w.-]+\.(js|wasm|png))?$/;
   assert.deepEqual(everything.filter((entry) => entry.startsWith('cache') && !allowed.test(entry)), []);
   w.goOffline();
   for (const path of Object.keys(PRIVATE)) assert.equal(await app.evaluate((path) => fetch(path, { cache: 'no-cache' }).then((r) => r.text(), () => 'refused'), path), 'refused');

@@ -37,7 +37,7 @@ const WRITES = [
   new RegExp(`^opfs inf-llava/pack-${HEX}{64}/(\\.name|\\.from|(\\.ok-)?model\\.pack)$`),
   new RegExp(`^opfs inf-llava/manifest-${HEX}{64}/(\\.name|\\.from|manifest\\.json|(\\.ok-)?(tokenizer\\.json|shard-\\d{5}\\.bin))$`),
   FEATURES,
-  new RegExp(`^cache inf-llava-page-${HEX}{16} http://page\\.test/(page\\.css|icon\\.svg|page/[\\w-]+\\.js|inf-llava/[\\w.-]+\\.(js|wasm|png))?$`),
+  new RegExp(`^cache inf-llava-page-%2F:${HEX}{16} http://page\\.test/(page\\.css|icon\\.svg|page/[\\w-]+\\.js|inf-llava/[\\w.-]+\\.(js|wasm|png))?$`),
 ];
 
 let site;
