@@ -115,6 +115,18 @@ test('nor in an answer all at once, in pieces, or nested beyond measure', async 
   clean();
 });
 
+test('an answer beyond measure is shown as the text that it is', async () => {
+  await ready();
+  await watch();
+  const text = `**not bold** ${'a_'.repeat(15_000)}\n\n<img src=x onerror=hit()> the end`;
+  await p.message.fill(`say: ${text}`);
+  await p.message.press('Enter');
+  await p.status.filter({ hasText: 'Answer complete' }).waitFor();
+  assert.equal((await p.answers.innerText()).trim(), text);
+  await harmless();
+  clean();
+});
+
 test('nor in a file’s name, a sample’s words, or a model’s card', async () => {
   const evil = CORPUS.slice(0, 6).join('');
   await mkdir(join(site.folder, 'models/evil/samples'), { recursive: true });

@@ -8,9 +8,12 @@ import { h } from './dom.js';
 
 /** Deeper nesting stays text. */
 const DEEPEST = 12;
+/** A longer answer stays text: some take marked a time that grows with the square of their length, and the page waits. */
+const LONGEST = 20_000;
 
 /** @param text  the whole answer so far; an open fence runs to its end */
 export function renderMarkdown(text: string): DocumentFragment {
+  if (text.length > LONGEST) return fragment(h('p', {}, text));
   try {
     return blocks(new Lexer({ gfm: true }).lex(text), 0);
   } catch {
