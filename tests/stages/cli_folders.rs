@@ -10,9 +10,6 @@ use super::files::copy_of_tiny;
 use super::whole::ended;
 use super::{PROGRAM, stdout, text, tiny};
 
-/// Nothing here takes as long; what hangs is ended by it.
-#[cfg(all(feature = "train", unix))]
-
 /// A converted model is given to others, so what is copied into it must be what the checkpoint's folder holds.
 #[cfg(unix)]
 #[test]

@@ -144,7 +144,7 @@ impl Inner {
     fn find(&self, name: &str, hash: Option<&str>) -> io::Result<Found> {
         let Some(names) = &self.names else {
             let opened = open(&self.folder, name)?;
-            return Ok(opened.map_or(Found::Nothing, |opened| Found::File(opened)));
+            return Ok(opened.map_or(Found::Nothing, Found::File));
         };
         let names = self.names_now(names);
         let Some(Known { stated }) = names.get(name) else {
