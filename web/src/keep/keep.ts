@@ -98,7 +98,10 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
   const name = `inf-llava ${model.id}`;
   const channel = new BroadcastChannel(name);
   const tell = (done: number) => emit({ type: 'progress', phase: 'download', done, total });
-  channel.addEventListener('message', ({ data }) => tell(data));
+  // Any script of this origin may say something here.
+  channel.addEventListener('message', ({ data }) => {
+    if (Number.isInteger(data) && data >= 0 && data <= total) tell(data);
+  });
   let done = total - missing.bytes;
   let told = -1;
   const report = () => {
