@@ -84,9 +84,11 @@ pub mod cli {
         //! The body of a request, read.
 
         pub mod ask;
+        mod content;
         pub mod data_url;
         mod fields;
         mod messages;
+        mod options;
         pub mod refusal;
     }
 }

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
 use super::messages::{self, Conversation};
-use super::refusal::Refusal;
+use super::options::{refuse_rest, refuse_rest_of_stream};
+use super::refusal::{CONTEXT_EXCEEDED, Refusal};
+use crate::error::Error;
 use crate::generate::Sampling;
 use crate::session::{AskOptions, Request};
 
@@ -37,84 +39,33 @@ pub struct Ask {
     pub include_usage: bool,
 }
 
-/// What would change an answer in a way that this server cannot keep to: a name, when a value is harmless after all,
-/// and what can be done.
-type Foreign = (&'static str, fn(&Value) -> bool, &'static str);
-
-const FOREIGN: [Foreign; 12] = [
-    (
-        "n",
-        |n| *n == 1,
-        "one answer is given; ask again for another",
-    ),
-    ("tools", is_empty, "this model calls no tools"),
-    ("functions", is_empty, "this model calls no functions"),
-    (
-        "logprobs",
-        |on| *on == false,
-        "log probabilities are not given",
-    ),
-    (
-        "top_logprobs",
-        |n| *n == 0,
-        "log probabilities are not given",
-    ),
-    (
-        "response_format",
-        |format| format["type"] == "text",
-        "answers are text; ask for another form in the question",
-    ),
-    ("presence_penalty", is_zero, "use repetition_penalty"),
-    ("frequency_penalty", is_zero, "use repetition_penalty"),
-    ("logit_bias", is_empty, "tokens cannot be preferred by hand"),
-    (
-        "modalities",
-        |kinds| *kinds == serde_json::json!(["text"]),
-        "answers are text",
-    ),
-    ("audio", |_| false, "answers are text"),
-    ("web_search_options", |_| false, "nothing is searched for"),
-];
-
 const MOST_STOP_TEXTS: usize = 4;
 /// Values of a request; a conversation has a few for each message.
 const MOST_VALUES: usize = 100_000;
 /// All that was said; the longest context that a model is known to have takes a tenth of it.
 const MOST_TEXT_BYTES: usize = 16_000_000;
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
-}
-
-fn is_zero(value: &Value) -> bool {
-    value.as_f64() == Some(0.0)
-}
-
 impl Ask {
     /// Reads a body. What it does not say is as for `inf-llava chat`, but that answers may be as long as the context,
     /// and that no two have the same seed.
     ///
     /// # Errors
-    /// [`Refusal`] naming the field. Fields that are not known are passed over, as OpenAI's server does.
+    /// [`Refusal`] naming the field, also where it is one that is not known and has a value.
     pub fn read(body: impl AsRef<[u8]>) -> Result<Self, Refusal> {
-        check_values(body.as_ref())?;
-        let parsed = serde_json::from_slice(body.as_ref()).map_err(|error| {
-            Refusal::bad_request("bad-json", format!("the request is no JSON: {error}"))
+        // Some programs write a mark in front of all UTF-8.
+        let text = body.as_ref();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        check_values(text)?;
+        let parsed = serde_json::from_slice(text).map_err(|error| {
+            let message = match std::str::from_utf8(text) {
+                Ok(_) => format!("the request is no JSON: {error}"),
+                Err(error) => format!("the request is no JSON in UTF-8: {error}"),
+            };
+            Refusal::bad_request("bad-json", message)
         })?;
         // What was read of it is a copy; if it was handed over, a large picture is not to be there thrice.
         drop(body);
         let mut fields = Fields::new("", parsed)?;
-        for (name, is_harmless, advice) in FOREIGN {
-            let value: Option<Value> = fields.take(name, "")?;
-            if value.is_some_and(|value| !is_harmless(&value)) {
-                let message = format!("{name} is not supported as it is set: {advice}");
-                return Err(Refusal::unsupported(name, message));
-            }
-        }
         let model = fields.need("model", "a model's id, as GET /v1/models lists it")?;
         let options = read_options(&mut fields)?;
         let stop = read_stop(&mut fields)?;
@@ -122,11 +73,18 @@ impl Ask {
         let include_usage = match fields.take("stream_options", "an object")? {
             None => None,
             Some(options) => {
-                Fields::new("stream_options", options)?.take("include_usage", "true or false")?
+                let mut options = Fields::new("stream_options", options)?;
+                let include_usage = options.take("include_usage", "true or false")?;
+                refuse_rest_of_stream(options)?;
+                include_usage
             }
         };
         let messages = fields.need("messages", "a list of messages")?;
+        refuse_rest(fields)?;
         let conversation = messages::read(messages)?;
+        if conversation.question.trim().is_empty() {
+            return Err(Refusal::from(&Error::EmptyQuestion));
+        }
         check_text(&conversation)?;
         let picture = conversation.picture.map(|bytes| PictureFile {
             key: Sha256::digest(&bytes)
@@ -186,7 +144,7 @@ fn check_text(conversation: &Conversation) -> Result<(), Refusal> {
             let message =
                 format!("the messages have {bytes} MB of text; at most {most} MB are read");
             Err(Refusal {
-                code: "context-exceeded",
+                code: CONTEXT_EXCEEDED,
                 ..Refusal::bad_value("messages", message)
             })
         }
@@ -200,33 +158,53 @@ fn read_options(fields: &mut Fields) -> Result<AskOptions, Refusal> {
             .take("temperature", "a number")?
             .unwrap_or(default.temperature),
         top_p: fields.take("top_p", "a number")?.unwrap_or(default.top_p),
-        top_k: fields
-            .take("top_k", "a whole number from 0 (off)")?
-            .unwrap_or(default.top_k),
+        top_k: whole(fields, "top_k", "a whole number from 0 (off)", 0)?.unwrap_or(default.top_k),
         repetition_penalty: fields
             .take("repetition_penalty", "a number")?
             .unwrap_or(default.repetition_penalty),
-        // Whoever asks again without a seed wants another answer.
-        seed: match fields.take::<i64>("seed", "a whole number of 64 bits")? {
-            Some(seed) => seed as u64,
-            None => RandomState::new().hash_one(()),
-        },
+        seed: read_seed(fields)?,
     };
     sampling.validate().map_err(|error| Refusal::from(&error))?;
     let mut max_new_tokens = usize::MAX;
     // The older name is still what many programs send.
     for name in ["max_tokens", "max_completion_tokens"] {
-        let wanted = "a whole number of at least 1";
-        match fields.take(name, wanted)? {
-            Some(0) => return Err(Refusal::bad_value(name, format!("{name} must be {wanted}"))),
-            Some(tokens) => max_new_tokens = max_new_tokens.min(tokens),
-            None => {}
+        let wanted = "a whole number of at least 1; without it an answer may be as long as there is room for";
+        if let Some(tokens) = whole(fields, name, wanted, 1)? {
+            max_new_tokens = max_new_tokens.min(tokens);
         }
     }
     Ok(AskOptions {
         sampling,
         max_new_tokens,
     })
+}
+
+/// Whoever asks again without a seed wants another answer. A negative one stands for the same bits.
+fn read_seed(fields: &mut Fields) -> Result<u64, Refusal> {
+    let wanted = "a whole number of 64 bits";
+    match fields.take_whole("seed", wanted)? {
+        None => Ok(RandomState::new().hash_one(())),
+        Some(seed) => i64::try_from(seed)
+            .map(|seed| seed as u64)
+            .or_else(|_| u64::try_from(seed))
+            .map_err(|_| Refusal::bad_value("seed", format!("seed must be {wanted}"))),
+    }
+}
+
+/// A whole number of at least `least`.
+fn whole(
+    fields: &mut Fields,
+    name: &str,
+    wanted: &str,
+    least: usize,
+) -> Result<Option<usize>, Refusal> {
+    match fields.take_whole(name, wanted)? {
+        None => Ok(None),
+        Some(number) if number >= least as i128 => {
+            Ok(Some(usize::try_from(number).unwrap_or(usize::MAX)))
+        }
+        Some(_) => Err(Refusal::bad_value(name, format!("{name} must be {wanted}"))),
+    }
 }
 
 /// A text or up to four.
@@ -246,6 +224,7 @@ fn read_stop(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::data_url::picture_bytes;
     use super::{Ask, Refusal};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -378,6 +357,106 @@ mod tests {
         let refusal = read(json!({"messages": [{"role": "user", "content": long}]}));
         let refusal = refusal.expect_err("too long");
         assert_eq!(refusal.code, "context-exceeded");
+    }
+
+    /// What a request's table of cases says in the place of pictures.
+    fn with_pictures(value: &mut Value, pictures: &Value) {
+        match value {
+            Value::String(text) => {
+                let url = text.strip_prefix("picture:").map(|name| &pictures[name]);
+                if let Some(Value::String(url)) = url {
+                    *text = url.clone();
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|one| with_pictures(one, pictures)),
+            Value::Object(map) => map
+                .values_mut()
+                .for_each(|one| with_pictures(one, pictures)),
+            _ => {}
+        }
+    }
+
+    /// What was understood, in the table's words.
+    fn understood(ask: &Ask, wanted: &Value, pictures: &Value) -> Value {
+        let sampling = &ask.request.options.sampling;
+        let limit = Some(ask.request.options.max_new_tokens).filter(|limit| *limit != usize::MAX);
+        let all = json!({
+            "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
+            "repetition_penalty": sampling.repetition_penalty, "seed": sampling.seed,
+            "max_new_tokens": limit, "stop": ask.stop, "stream": ask.stream,
+            "include_usage": ask.include_usage,
+        });
+        let mut found = json!({"question": ask.request.question});
+        if let Some(wanted) = wanted["options"].as_object() {
+            // 0 is 0.0.
+            let is_same =
+                |name: &String| all[name].is_f64() && all[name].as_f64() == wanted[name].as_f64();
+            let value = |name: &String| {
+                if is_same(name) {
+                    &wanted[name]
+                } else {
+                    &all[name]
+                }
+            };
+            let named = wanted
+                .keys()
+                .map(|name| (name.clone(), value(name).clone()));
+            found["options"] = named.collect::<serde_json::Map<_, _>>().into();
+        }
+        if !ask.request.before.is_empty() {
+            let before = ask.request.before.iter();
+            let before = before.map(|e| json!([e.question, e.text]));
+            found["before"] = before.collect::<Vec<_>>().into();
+        }
+        if let Some(picture) = &ask.picture {
+            let named = pictures
+                .as_object()
+                .expect("pictures")
+                .iter()
+                .find(|(_, url)| {
+                    let url = url.as_str().expect("a URL");
+                    picture_bytes("", url).expect("a picture") == picture.bytes
+                });
+            found["picture"] = named.map_or(Value::Null, |(name, _)| name.clone().into());
+        }
+        found
+    }
+
+    /// The page reads the same table.
+    #[test]
+    fn requests_are_understood_or_refused_by_name_as_the_table_of_cases_says() {
+        let table = include_str!("../../../tests/cases/completions.json");
+        let table: Vec<Value> = serde_json::from_str(table).expect("a table");
+        let pictures = &table[0]["pictures"];
+        let mut wrong = Vec::new();
+        for case in &table[1..] {
+            let mut request = case["request"].clone();
+            with_pictures(&mut request, pictures);
+            let found = match read(request) {
+                Ok(ask) => json!({"understood": understood(&ask, &case["understood"], pictures)}),
+                Err(refusal) => {
+                    let param = refusal.param.as_deref().unwrap_or_default();
+                    let is_named =
+                        refusal.message.contains(param) || refusal.code == "empty-question";
+                    assert!(is_named, "{param}: {}", refusal.message);
+                    assert_eq!(refusal.status.as_u16(), 400);
+                    json!({"refused": {"code": refusal.code, "param": param}})
+                }
+            };
+            let kind = if case["refused"].is_null() {
+                "understood"
+            } else {
+                "refused"
+            };
+            if found[kind] != case[kind] {
+                wrong.push(format!(
+                    "{}: {found}\n  and not {}",
+                    case["name"], case[kind]
+                ));
+            }
+        }
+        assert!(table.len() > 300, "{}", table.len());
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     proptest! {

@@ -32,7 +32,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// [`Refusal`] with `unsupported` for an address, and with `image-format` for anything else.
 pub fn picture_bytes(param: &str, url: &str) -> Result<Vec<u8>, Refusal> {
     let damaged = |reason: String| {
-        let file = "image".to_string();
+        let file = param.to_string();
         Refusal {
             param: Some(param.to_string()),
             ..Refusal::from(&Error::ImageFormat { file, reason })
@@ -41,7 +41,8 @@ pub fn picture_bytes(param: &str, url: &str) -> Result<Vec<u8>, Refusal> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     let is = |name: &str| scheme.eq_ignore_ascii_case(name);
     if ["http", "https", "file", "ftp"].into_iter().any(is) {
-        let message = format!("no picture is fetched from an address; send its bytes: {WANTED}");
+        let message =
+            format!("{param}: no picture is fetched from an address; send its bytes: {WANTED}");
         return Err(Refusal::unsupported(param, message));
     }
     let Some((head, data)) = rest.split_once(',').filter(|_| is("data")) else {

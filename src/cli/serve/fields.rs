@@ -56,6 +56,35 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there and says something.
+    pub fn has(&self, field: &str) -> bool {
+        self.map.get(field).is_some_and(|value| !value.is_null())
+    }
+
+    /// What was not taken, and says something.
+    pub fn left(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let left = self.map.iter().filter(|(_, value)| !value.is_null());
+        left.map(|(field, value)| (field.as_str(), value))
+    }
+
+    /// Takes a whole number out, which some languages write with a point (`5.0`) or a power (`1e9`).
+    pub fn take_whole(&mut self, field: &str, wanted: &str) -> Result<Option<i128>, Refusal> {
+        let Some(value) = self.take::<Value>(field, wanted)? else {
+            return Ok(None);
+        };
+        let whole = value.as_i64().map(i128::from);
+        let whole = whole.or_else(|| value.as_u64().map(i128::from));
+        let whole = whole.or_else(|| {
+            let number = value.as_f64().filter(|number| number.fract() == 0.0);
+            number.map(|number| number as i128)
+        });
+        whole.map(Some).ok_or_else(|| {
+            let name = self.name(field);
+            let message = format!("{name} must be {wanted}");
+            Refusal::bad_value(name, message)
+        })
+    }
+
     /// Takes a field out that must be there.
     pub fn need<T: DeserializeOwned>(&mut self, field: &str, wanted: &str) -> Result<T, Refusal> {
         self.take(field, wanted)?.ok_or_else(|| {

@@ -5,8 +5,10 @@
 
 use serde_json::Value;
 
+use super::content::{self, Content, join};
 use super::data_url::picture_bytes;
 use super::fields::Fields;
+use super::options::refuse_rest_of_message;
 use super::refusal::Refusal;
 use crate::session::Exchange;
 
@@ -44,9 +46,7 @@ pub fn read(messages: Vec<Value>) -> Result<Conversation, Refusal> {
         };
         match turns.last_mut() {
             Some(last) if last.of_user == turn.of_user => {
-                let is_between = !last.text.is_empty() && !turn.text.is_empty();
-                last.text += if is_between { "\n" } else { "" };
-                last.text += &turn.text;
+                join(&mut last.text, &turn.text);
                 last.pictures.extend(turn.pictures);
             }
             _ => turns.push(turn),
@@ -80,7 +80,8 @@ fn pair(turns: Vec<Turn>) -> Result<Conversation, Refusal> {
             [(param, url)] => conversation.picture = Some(picture_bytes(param, url)?),
             [_, (param, _), ..] => {
                 let count = turn.pictures.len();
-                let message = format!("a question can have one picture, and this one has {count}");
+                let message =
+                    format!("{param}: a question can have one picture, and this one has {count}");
                 return Err(Refusal::unsupported(param, message));
             }
         }
@@ -108,9 +109,11 @@ fn read_message(place: &str, message: Value) -> Result<Option<Turn>, Refusal> {
     let calls: Option<Vec<Value>> = message.take("tool_calls", "a list")?;
     if calls.is_some_and(|calls| !calls.is_empty()) {
         let name = message.name("tool_calls");
-        return Err(Refusal::unsupported(name, "this model calls no tools"));
+        let message = format!("{name}: this model calls no tools");
+        return Err(Refusal::unsupported(name, message));
     }
-    let (text, pictures) = read_content(&mut message, of_user)?;
+    let Content { text, pictures } = content::read(&mut message, of_user)?;
+    refuse_rest_of_message(message)?;
     if role == "system" || role == "developer" {
         return match text.trim().is_empty() {
             true => Ok(None),
@@ -128,49 +131,6 @@ fn read_message(place: &str, message: Value) -> Result<Option<Turn>, Refusal> {
         text,
         pictures,
     }))
-}
-
-type Content = (String, Vec<(String, String)>);
-
-/// A string, or a list of parts.
-fn read_content(message: &mut Fields, of_user: bool) -> Result<Content, Refusal> {
-    let wanted = "a string or a list of parts";
-    let place = message.name("content");
-    let content: Option<Value> = message.take("content", wanted)?;
-    let parts = match content {
-        Some(Value::String(text)) => return Ok((text, Vec::new())),
-        Some(Value::Array(parts)) => parts,
-        None if !of_user => return Ok((String::new(), Vec::new())),
-        _ => {
-            let message = format!("{place} must be {wanted}");
-            return Err(Refusal::bad_value(place, message));
-        }
-    };
-    let (mut texts, mut pictures) = (Vec::new(), Vec::new());
-    for (index, part) in parts.into_iter().enumerate() {
-        let place = format!("{place}[{index}]");
-        let mut part = Fields::new(&place, part)?;
-        let kind: String = part.need("type", "\"text\" or \"image_url\"")?;
-        match kind.as_str() {
-            "text" => texts.push(part.need::<String>("text", "a string")?),
-            "image_url" if of_user => {
-                let wanted = "an object with the picture's url";
-                let picture: Value = part.need("image_url", wanted)?;
-                let mut picture = Fields::new(&part.name("image_url"), picture)?;
-                let url = picture.need("url", "a string")?;
-                pictures.push((picture.name("url"), url));
-            }
-            _ => {
-                let name = part.name("type");
-                let message = match of_user {
-                    true => format!("{name} must be \"text\" or \"image_url\""),
-                    false => format!("{name} must be \"text\""),
-                };
-                return Err(Refusal::unsupported(name, message));
-            }
-        }
-    }
-    Ok((texts.join("\n"), pictures))
 }
 
 #[cfg(test)]
@@ -329,7 +289,7 @@ mod tests {
             (
                 user(json!([{"type": "image_url", "image_url": "data:"}])),
                 "messages[0].content[0].image_url",
-                "must be an object",
+                "must be data:",
             ),
             (
                 user(

@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
+/// [`Error::code`] of what does not fit the context.
+pub const CONTEXT_EXCEEDED: &str = "context-exceeded";
+/// Codes that clients act on, and what they look for: OpenAI's words.
+const CLIENTS_CODES: [(&str, &str); 1] = [(CONTEXT_EXCEEDED, "context_length_exceeded")];
+
 /// A status, and what `{"error": {...}}` says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -85,14 +90,17 @@ impl Refusal {
         }
     }
 
-    /// `{"error": {...}}`
+    /// `{"error": {...}}`: as `code` what clients look for, where that is another word than this program's own.
     pub fn json(&self) -> Value {
         let kind = match self.status.is_server_error() {
             true => "server_error",
             false => "invalid_request_error",
         };
-        let (message, param, code) = (&self.message, &self.param, self.code);
-        json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+        let known = CLIENTS_CODES.iter().find(|(own, _)| *own == self.code);
+        json!({"error": {
+            "message": self.message, "type": kind, "param": self.param,
+            "code": known.map_or(self.code, |(_, theirs)| theirs), "inf_llava_code": self.code,
+        }})
     }
 }
 
@@ -118,6 +126,10 @@ impl From<&Error> for Refusal {
             // Natively a device is made once and stays lost as long as the program runs.
             Error::DeviceLost { reason } => {
                 format!("the graphics device was lost ({reason}): start inf-llava serve again")
+            }
+            // In words that clients look for where they know no codes.
+            Error::ContextExceeded { context_tokens, .. } => {
+                format!("this model's maximum context length is {context_tokens} tokens: {error}")
             }
             other => other.to_string(),
         };
