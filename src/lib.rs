@@ -18,6 +18,7 @@ pub mod config;
 pub mod durable;
 pub mod error;
 pub mod files;
+pub mod foreign;
 
 pub mod image;
 #[cfg(feature = "model")]

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
-use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
+use crate::config::{CONFIG_FILE, Config, GENERATION_FILE, TOKENIZER_CONFIG_FILE};
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
@@ -15,7 +15,7 @@ use crate::language::rope::Rope;
 use crate::language::splice::inputs_embeds;
 use crate::progress::{StopFlag, Watch};
 use crate::session::PREFILL_CHUNK;
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, stops};
 use crate::vision::clip::ClipTower;
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
 use crate::vision::perspectives::Perspectives;
@@ -32,6 +32,8 @@ use crate::weights::source::{AnySource, Source, read_file, require_file};
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Configurations are a few kB.
 pub const CONFIG_CAP: u64 = 1 << 20;
+/// Some list thousands of added tokens in this one.
+const TOKENIZER_CONFIG_CAP: u64 = 16 << 20;
 const MIB: u64 = 1 << 20;
 
 /// Everything that answers questions about pictures.
@@ -161,13 +163,7 @@ pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
 /// # Errors
 /// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
 pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifest>)> {
-    let named = |error| match error {
-        Error::Config { file, reason } => Error::Config {
-            file: source.describe(&file),
-            reason,
-        },
-        other => other,
-    };
+    let named = |error| located(source, error);
     if let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? {
         let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
         let config = Config::from_json(&config, generation.as_deref()).map_err(named)?;
@@ -199,6 +195,25 @@ async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<Tokeniz
     Ok(tokenizer)
 }
 
+/// What tokenizer_config.json names as the end of a text, if there is such a file.
+async fn read_named_end(source: &impl Source) -> Result<Option<String>> {
+    let json = read_file(source, TOKENIZER_CONFIG_FILE, TOKENIZER_CONFIG_CAP).await?;
+    let named = json.map(|json| stops::named_end(&json)).transpose();
+    let named = named.map_err(|error| located(source, error))?;
+    Ok(named.flatten())
+}
+
+/// An error about a file of a model folder, with the path or URL of the file.
+fn located(source: &impl Source, error: Error) -> Error {
+    match error {
+        Error::Config { file, reason } => Error::Config {
+            file: source.describe(&file),
+            reason,
+        },
+        other => other,
+    }
+}
+
 async fn modules(
     tensors: &impl Tensors,
     config: &Config,
@@ -226,12 +241,17 @@ impl Model {
     ) -> Result<Model> {
         adapter::recover(&device.device);
         let source = Rc::new(source);
-        let (config, manifest) = read_config(source.as_ref()).await?;
+        let (mut config, manifest) = read_config(source.as_ref()).await?;
         let context_tokens = config.context_tokens(context_tokens)?;
         let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
         estimate.check(device)?;
         watch.stop.check()?;
         let tokenizer = read_tokenizer(source.as_ref(), &config).await?;
+        let named = match config.eos_token_ids.is_empty() {
+            true => read_named_end(source.as_ref()).await?,
+            false => None,
+        };
+        stops::complete(&mut config, &tokenizer, named.as_deref())?;
 
         let (modules, stored_bytes) = match manifest {
             Some(manifest) => {

@@ -32,6 +32,8 @@ mod plan;
 mod promises;
 #[path = "stages/quantize.rs"]
 mod quantize;
+#[path = "stages/stops.rs"]
+mod stops;
 #[path = "stages/text.rs"]
 mod text;
 #[path = "stages/text_hostile.rs"]

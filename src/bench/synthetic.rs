@@ -34,6 +34,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
         dem_heads: 8,
         ablation: Ablation::default(),
         bos_token_id: 1,
+        states_bos: true,
         eos_token_ids: vec![2],
         random_weights: true,
         scope: None,

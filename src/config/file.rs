@@ -1,41 +1,50 @@
-//! The files as they are written: what serde reads, and the checks of each entry.
+//! The files as they are written: what serde reads, and the checks of each entry. An entry that is not there has the
+//! value that its class in transformers gives it (`LlamaConfig`, `CLIPVisionConfig`): files are saved without what equals it.
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde_json::Value;
 
 use super::{CONFIG_FILE, VisionConfig};
 use crate::error::{Error, Result};
+use crate::foreign;
 
 /// No size in a configuration may be above this; the released model's largest is 128257.
 const SIZE_CAP: usize = 1 << 20;
 /// Layers and heads multiply with all other sizes; the released model has 32 of each.
 const COUNT_CAP: usize = 1 << 10;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum OneOrMany {
-    One(u32),
-    Many(Vec<u32>),
-}
+/// Ids, written as one number or as a list of them.
+pub(super) struct OneOrMany(pub(super) Vec<u32>);
 
-impl OneOrMany {
-    pub(super) fn into_vec(self) -> Vec<u32> {
-        match self {
-            OneOrMany::One(id) => vec![id],
-            OneOrMany::Many(ids) => ids,
-        }
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        let ids = match &value {
+            Value::Array(list) => list.iter().map(id).collect(),
+            one => id(one).map(|id| vec![id]),
+        };
+        ids.map(OneOrMany).ok_or_else(|| {
+            D::Error::custom(
+                "eos_token_id must be the number of a token, or a list of such numbers",
+            )
+        })
     }
 }
 
 #[derive(Deserialize)]
 pub(super) struct RawVision {
-    pub(super) hidden_size: usize,
-    pub(super) intermediate_size: usize,
-    pub(super) num_hidden_layers: usize,
-    pub(super) num_attention_heads: usize,
-    pub(super) image_size: usize,
-    pub(super) patch_size: usize,
-    pub(super) hidden_act: Option<String>,
-    pub(super) layer_norm_eps: Option<f64>,
+    model_type: Option<String>,
+    hidden_size: Option<usize>,
+    intermediate_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    num_channels: Option<usize>,
+    image_size: Option<usize>,
+    patch_size: Option<usize>,
+    hidden_act: Option<String>,
+    layer_norm_eps: Option<f64>,
 }
 
 /// This program's own block: an entry that it does not know is a mistake, never another program's.
@@ -57,14 +66,17 @@ pub(super) struct RawInfLlava {
 
 #[derive(Deserialize)]
 pub(super) struct RawConfig {
-    pub(super) hidden_size: usize,
-    pub(super) intermediate_size: usize,
-    pub(super) num_hidden_layers: usize,
-    pub(super) num_attention_heads: usize,
+    pub(super) hidden_size: Option<usize>,
+    pub(super) intermediate_size: Option<usize>,
+    pub(super) num_hidden_layers: Option<usize>,
+    pub(super) num_attention_heads: Option<usize>,
     pub(super) num_key_value_heads: Option<usize>,
-    pub(super) vocab_size: usize,
+    pub(super) head_dim: Option<usize>,
+    pub(super) vocab_size: Option<usize>,
     pub(super) rope_theta: Option<f64>,
-    pub(super) rope_scaling: Option<serde_json::Value>,
+    pub(super) rope_scaling: Option<Value>,
+    pub(super) rope_parameters: Option<Value>,
+    pub(super) partial_rotary_factor: Option<f64>,
     pub(super) rms_norm_eps: Option<f64>,
     pub(super) max_position_embeddings: Option<usize>,
     pub(super) hidden_act: Option<String>,
@@ -82,7 +94,6 @@ pub(super) struct RawConfig {
     mm_use_im_start_end: Option<bool>,
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
-    rope_parameters: Option<serde_json::Value>,
     pub(super) inf_llava: Option<RawInfLlava>,
 }
 
@@ -130,26 +141,10 @@ impl RawConfig {
                 format!("{name} is true; INF-LLaVA has it off"),
             ));
         }
-        if self
-            .rope_parameters
-            .as_ref()
-            .is_some_and(|value| !value.is_null())
-        {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "rope_parameters is set; state rope_theta, as the release does",
-            ));
-        }
         if self.tie_word_embeddings {
             return Err(Error::config(
                 CONFIG_FILE,
                 "tie_word_embeddings is true; INF-LLaVA has an lm_head of its own",
-            ));
-        }
-        if self.rope_scaling.as_ref().is_some_and(|s| !s.is_null()) {
-            return Err(Error::config(
-                CONFIG_FILE,
-                "rope_scaling is set; LLaMA-3 (8192 positions) has none",
             ));
         }
         if self.vision_config.is_none() && !self.names_known_tower() {
@@ -173,18 +168,37 @@ impl RawConfig {
 
 impl RawVision {
     pub(super) fn into_config(self) -> Result<VisionConfig> {
+        let named = |name: &str| format!("vision_config.{name}");
+        if let Some(kind) = self.model_type.filter(|kind| kind != "clip_vision_model") {
+            return Err(Error::config(
+                CONFIG_FILE,
+                format!("vision_config.model_type is {kind:?}; supported: clip_vision_model"),
+            ));
+        }
+        if self.num_channels.is_some_and(|channels| channels != 3) {
+            return Err(Error::config(
+                CONFIG_FILE,
+                "vision_config.num_channels must be 3: red, green and blue",
+            ));
+        }
+        let or = |name: &str, value: Option<usize>, default| {
+            size(&named(name), value.unwrap_or(default))
+        };
         let vision = VisionConfig {
-            hidden_size: size("vision_config.hidden_size", self.hidden_size)?,
-            intermediate_size: size("vision_config.intermediate_size", self.intermediate_size)?,
-            num_hidden_layers: count("vision_config.num_hidden_layers", self.num_hidden_layers)?,
-            num_attention_heads: count(
-                "vision_config.num_attention_heads",
-                self.num_attention_heads,
+            hidden_size: or("hidden_size", self.hidden_size, 768)?,
+            intermediate_size: or("intermediate_size", self.intermediate_size, 3072)?,
+            num_hidden_layers: count(
+                &named("num_hidden_layers"),
+                self.num_hidden_layers.unwrap_or(12),
             )?,
-            crop_px: size("vision_config.image_size", self.image_size)?,
-            patch_px: size("vision_config.patch_size", self.patch_size)?,
+            num_attention_heads: count(
+                &named("num_attention_heads"),
+                self.num_attention_heads.unwrap_or(12),
+            )?,
+            crop_px: or("image_size", self.image_size, 224)?,
+            patch_px: or("patch_size", self.patch_size, 32)?,
             layer_norm_eps: positive(
-                "vision_config.layer_norm_eps",
+                &named("layer_norm_eps"),
                 self.layer_norm_eps.unwrap_or(1e-5),
             )?,
         };
@@ -229,8 +243,8 @@ impl RawVision {
     }
 }
 
-pub(super) fn parse<'a, T: Deserialize<'a>>(file: &str, json: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(json).map_err(|e| Error::config(file, e))
+pub(super) fn parse<T: DeserializeOwned>(file: &str, json: &[u8]) -> Result<T> {
+    foreign::json(json).map_err(|reason| Error::config(file, reason))
 }
 
 pub(super) fn size(name: &str, value: usize) -> Result<usize> {

@@ -5,12 +5,14 @@
 
 mod ablation;
 mod file;
+mod kind;
+mod rope;
 mod scope;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 
 use crate::error::{Error, Result};
-use file::{OneOrMany, RawConfig, RawGeneration, count, divides, parse, positive, size};
+use file::{RawConfig, RawGeneration, count, divides, parse, positive, size};
 
 pub use scope::Scope;
 
@@ -20,6 +22,11 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
 /// File name of the generation settings.
 pub const GENERATION_FILE: &str = "generation_config.json";
+/// File name of the tokenizer's settings, which may name the end of a text where no other file does.
+pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+
+/// LLaMA-3's `<|begin_of_text|>`.
+const BEGIN_OF_TEXT: u32 = 128_000;
 
 /// Tokens of context that are kept unless more is asked for (spec: the model may know 8192).
 const DEFAULT_CONTEXT_TOKENS: usize = 4096;
@@ -111,9 +118,12 @@ pub struct Config {
     pub dem_heads: usize,
     /// What is computed between tower and projector.
     pub ablation: Ablation,
-    /// First id of a prompt.
+    /// First id of a prompt: LLaMA-3's where no file states one ([`Config::states_bos`]).
     pub bos_token_id: u32,
-    /// Ids that end an answer.
+    /// Whether config.json states `bos_token_id`. Where it does not, the tokenizer tells.
+    pub states_bos: bool,
+    /// Ids that end an answer, as far as the files list them; none where they list none. The end of a turn, which the
+    /// conversation's template has, ends one too: `text::stops` adds it.
     pub eos_token_ids: Vec<u32>,
     /// True for weights that are known to be random, as in the fixtures.
     pub random_weights: bool,
@@ -127,29 +137,34 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] naming the entry that is missing, out of range or not supported.
     pub fn from_json(config: &[u8], generation: Option<&[u8]>) -> Result<Self> {
+        kind::check(&parse(CONFIG_FILE, config)?)?;
         let raw: RawConfig = parse(CONFIG_FILE, config)?;
         let bad = |reason: String| Error::config(CONFIG_FILE, reason);
         raw.check_choices()?;
+        let rope_theta = positive("rope_theta", rope::theta(&raw)?)?;
 
         let vision = match raw.vision_config {
             Some(v) => v.into_config()?,
             None => VisionConfig::clip_vit_l_14_336(),
         };
+        let heads = raw.num_attention_heads.unwrap_or(32);
+        let or = |name: &str, value: Option<usize>, default| size(name, value.unwrap_or(default));
         let language = LanguageConfig {
-            hidden_size: size("hidden_size", raw.hidden_size)?,
-            intermediate_size: size("intermediate_size", raw.intermediate_size)?,
-            num_hidden_layers: count("num_hidden_layers", raw.num_hidden_layers)?,
-            num_attention_heads: count("num_attention_heads", raw.num_attention_heads)?,
+            hidden_size: or("hidden_size", raw.hidden_size, 4096)?,
+            intermediate_size: or("intermediate_size", raw.intermediate_size, 11_008)?,
+            num_hidden_layers: count("num_hidden_layers", raw.num_hidden_layers.unwrap_or(32))?,
+            num_attention_heads: count("num_attention_heads", heads)?,
             num_key_value_heads: count(
                 "num_key_value_heads",
-                raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
+                raw.num_key_value_heads.unwrap_or(heads),
             )?,
-            vocab_size: size("vocab_size", raw.vocab_size)?,
-            rope_theta: positive("rope_theta", raw.rope_theta.unwrap_or(500_000.0))?,
-            rms_norm_eps: positive("rms_norm_eps", raw.rms_norm_eps.unwrap_or(1e-5))?,
-            max_position_embeddings: size(
+            vocab_size: or("vocab_size", raw.vocab_size, 32_000)?,
+            rope_theta,
+            rms_norm_eps: positive("rms_norm_eps", raw.rms_norm_eps.unwrap_or(1e-6))?,
+            max_position_embeddings: or(
                 "max_position_embeddings",
-                raw.max_position_embeddings.unwrap_or(8192),
+                raw.max_position_embeddings,
+                2048,
             )?,
         };
         divides(
@@ -167,6 +182,12 @@ impl Config {
         if !language.head_dim().is_multiple_of(2) {
             return Err(bad(format!(
                 "hidden_size / num_attention_heads = {} is odd; rotary embeddings turn pairs of channels",
+                language.head_dim()
+            )));
+        }
+        if let Some(head_dim) = raw.head_dim.filter(|&dim| dim != language.head_dim()) {
+            return Err(bad(format!(
+                "head_dim is {head_dim}, and hidden_size / num_attention_heads is {}; heads of another width are not computed here",
                 language.head_dim()
             )));
         }
@@ -211,23 +232,19 @@ impl Config {
                 )))
             }
         };
-        let bos_token_id = in_vocabulary("bos_token_id", raw.bos_token_id.unwrap_or(128_000))?;
-        let mut eos_token_ids = match generation {
-            Some(json) => {
-                let raw: RawGeneration = parse(GENERATION_FILE, json)?;
-                raw.eos_token_id
-                    .map(OneOrMany::into_vec)
-                    .unwrap_or_default()
-            }
-            None => Vec::new(),
+        let states_bos = raw.bos_token_id.is_some();
+        let bos_token_id = match raw.bos_token_id {
+            Some(id) => in_vocabulary("bos_token_id", id)?,
+            None => BEGIN_OF_TEXT,
         };
-        if eos_token_ids.is_empty() {
-            eos_token_ids = raw
-                .eos_token_id
-                .map(OneOrMany::into_vec)
-                .filter(|ids| !ids.is_empty())
-                .unwrap_or_else(|| vec![128_001, 128_009]);
+        let mut eos_token_ids = match generation {
+            Some(json) => parse::<RawGeneration>(GENERATION_FILE, json)?.eos_token_id,
+            None => None,
+        };
+        if eos_token_ids.as_ref().is_none_or(|ids| ids.0.is_empty()) {
+            eos_token_ids = raw.eos_token_id;
         }
+        let eos_token_ids = eos_token_ids.map_or_else(Vec::new, |ids| ids.0);
         for &id in &eos_token_ids {
             in_vocabulary("eos_token_id", id)?;
         }
@@ -238,6 +255,7 @@ impl Config {
             dem_heads,
             ablation,
             bos_token_id,
+            states_bos,
             eos_token_ids,
             random_weights: extra.random_weights,
             scope: extra.scope.as_deref().map(Scope::from_name).transpose()?,

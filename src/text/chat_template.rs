@@ -16,7 +16,7 @@ pub const IMAGE_TOKEN_INDEX: i32 = -200;
 pub const SYSTEM_PROMPT: &str = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions.";
 
 /// The control tokens that a LLaMA-3 tokenizer must have.
-const BEGIN: &str = "<|begin_of_text|>";
+pub(super) const BEGIN: &str = "<|begin_of_text|>";
 const END_OF_TURN: &str = "<|eot_id|>";
 const CONTROLS: [&str; 4] = [
     BEGIN,

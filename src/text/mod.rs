@@ -8,6 +8,7 @@ mod encoder;
 mod layout;
 pub mod printable;
 mod rules;
+pub mod stops;
 mod stream;
 mod tokenizer;
 

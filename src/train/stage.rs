@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::language::rope::Rope;
 use crate::model::TOKENIZER_FILE;
 use crate::progress::StopFlag;
-use crate::text::Tokenizer;
+use crate::text::{Tokenizer, stops};
 use crate::vision::perspectives::Prepared;
 use crate::vision::plan::Coverage;
 use crate::weights::Tensors;
@@ -394,7 +394,16 @@ fn config_of(folder: &Path, companions: &Companions) -> Result<Config> {
     let json = json.ok_or_else(|| Error::FileMissing {
         file: folder.join(CONFIG_FILE).display().to_string(),
     })?;
-    Config::from_json(json, companions.get(GENERATION_FILE).map(Vec::as_slice))
+    let generation = companions.get(GENERATION_FILE).map(Vec::as_slice);
+    let mut config = Config::from_json(json, generation)?;
+    if let Some(json) = companions
+        .get(TOKENIZER_FILE)
+        .filter(|_| !config.states_bos)
+    {
+        let tokenizer = Tokenizer::from_bytes(TOKENIZER_FILE, json)?;
+        stops::complete(&mut config, &tokenizer, None)?;
+    }
+    Ok(config)
 }
 
 /// Takes up what the model folder has; what it lacks keeps its first values (a module that it was

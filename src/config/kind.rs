@@ -1,0 +1,178 @@
+//! Whether a config.json is of a model that runs here, before its entries are read one by one. Most folders that fail are
+//! whole and of another kind, so the kind is named, with what to do.
+
+use serde_json::{Map, Value};
+
+use super::CONFIG_FILE;
+use crate::error::{Error, Result};
+use crate::text::quoted;
+
+/// Entries of which a model's configuration has at least one.
+const SIZES: [&str; 5] = [
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "vocab_size",
+];
+/// Which an object with `null` in it would be refused for by transformers too: null is no value of theirs.
+const NEVER_NULL: [&str; 12] = [
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "vocab_size",
+    "rope_theta",
+    "rms_norm_eps",
+    "max_position_embeddings",
+    "hidden_act",
+    "image_size",
+    "patch_size",
+    "layer_norm_eps",
+];
+/// An entry by which a file is known that is no model's configuration, and what it is then.
+const OTHER_FILES: [(&str, &str); 8] = [
+    ("peft_type", "the configuration of an adapter (PEFT)"),
+    ("weight_map", "the index of a checkpoint's shards"),
+    (
+        "image_processor_type",
+        "a picture processor's configuration",
+    ),
+    ("crop_size", "a picture processor's configuration"),
+    ("tokenizer_class", "a tokenizer's configuration"),
+    ("added_tokens", "a tokenizer"),
+    ("format", "the manifest of a converted model"),
+    ("eos_token_id", "generation settings"),
+];
+/// How to go on from a quantised checkpoint.
+const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
+
+/// Refuses the configuration of anything else than a model of this kind.
+///
+/// # Errors
+/// [`Error::Config`], which says what it is of.
+pub(super) fn check(config: &Value) -> Result<()> {
+    let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
+    let Some(config) = config.as_object() else {
+        return bad("it must be an object ({...}) with the model's sizes".into());
+    };
+    if let Some(reason) = quantised(config) {
+        return bad(reason);
+    }
+    let has_sizes = SIZES.iter().any(|size| config.contains_key(*size));
+    // A part that is the default of its class is not written.
+    if is_set(config, "text_config") || (!has_sizes && is_set(config, "vision_config")) {
+        return bad(in_parts(config));
+    }
+    if !has_sizes {
+        return bad(no_model(config));
+    }
+    check_type(config)?;
+    let vision = config.get("vision_config").and_then(Value::as_object);
+    let parts = [("", Some(config)), ("vision_config.", vision)];
+    for (part, entries) in parts {
+        let is_null = |name: &&&str| entries.is_some_and(|e| e.get(**name) == Some(&Value::Null));
+        if let Some(name) = NEVER_NULL.iter().find(is_null) {
+            return bad(format!(
+                "{part}{name} is null; state it, or leave it out for its default"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_set(config: &Map<String, Value>, name: &str) -> bool {
+    config.get(name).is_some_and(|value| !value.is_null())
+}
+
+/// The text of an entry, for messages.
+fn text(config: &Map<String, Value>, name: &str) -> String {
+    match config.get(name) {
+        None | Some(Value::Null) => "none".into(),
+        Some(Value::String(text)) => quoted(text),
+        Some(other) => quoted(&other.to_string()),
+    }
+}
+
+/// Weights in fewer bits, as other programs store them.
+fn quantised(config: &Map<String, Value>) -> Option<String> {
+    let block = ["quantization_config", "quantization", "compression_config"];
+    let name = block.into_iter().find(|name| is_set(config, name))?;
+    let inner = config.get(name).and_then(Value::as_object);
+    let says = |entry: &str| inner.is_some_and(|inner| is_set(inner, entry));
+    let is_yes = |entry: &str| inner.and_then(|inner| inner.get(entry)) == Some(&Value::Bool(true));
+    let method = inner.map_or("none".into(), |inner| text(inner, "quant_method"));
+    let how = match () {
+        () if is_yes("load_in_4bit") => "bitsandbytes, 4 bits".into(),
+        () if is_yes("load_in_8bit") => "bitsandbytes, 8 bits".into(),
+        () if method != "none" => format!("quant_method {method}"),
+        () if says("group_size") => "MLX".into(),
+        () => "a method that it does not name".into(),
+    };
+    Some(format!(
+        "{name} is set: the weights are quantised ({how}), and such files are not read; {UNQUANTISED}"
+    ))
+}
+
+/// The layout of transformers' own classes, with a configuration for each part.
+fn in_parts(config: &Map<String, Value>) -> String {
+    let kind = text(config, "model_type");
+    format!(
+        "it is of a model in transformers' own layout (model_type {kind}, with text_config); INF-LLaVA's has the sizes at \
+         the top level and model_type \"llava_llama\". Such models (LLaVA-1.5, LLaVA-NeXT, LLaVA-OneVision and others) are \
+         not run yet; give a checkpoint of INF-LLaVA, or a model that inf-llava convert made of one"
+    )
+}
+
+/// What it may be instead, where it has no size of a model.
+fn no_model(config: &Map<String, Value>) -> String {
+    let says = ["error", "message", "detail"]
+        .into_iter()
+        .find(|name| is_set(config, name));
+    if let Some(name) = says {
+        let said = text(config, name);
+        return format!(
+            "it is no model's configuration but an answer that says {said}; download it again"
+        );
+    }
+    let other = OTHER_FILES
+        .iter()
+        .find(|(entry, _)| config.contains_key(*entry));
+    let sizes = SIZES.join(", ");
+    match other {
+        Some((entry, what)) => format!(
+            "it has none of {sizes}, and {entry}: it is {what}, not the configuration of a model"
+        ),
+        None => format!("it has none of {sizes}; it is not the configuration of a model"),
+    }
+}
+
+/// The decoder must be LLaMA's, and there must be pictures.
+fn check_type(config: &Map<String, Value>) -> Result<()> {
+    let sees = [
+        "mm_vision_tower",
+        "mm_projector_type",
+        "mm_hidden_size",
+        "inf_llava",
+        "vision_config",
+    ];
+    let sees = sees.into_iter().any(|name| is_set(config, name));
+    let kind = config.get("model_type").filter(|kind| !kind.is_null());
+    let kind = kind.map(|kind| kind.as_str().unwrap_or_default().replace('-', "_"));
+    let shown = text(config, "model_type");
+    match kind.as_deref() {
+        None | Some("llava") => Ok(()),
+        Some(kind) if kind.starts_with("llava_llama") || kind.starts_with("inf_llava") => Ok(()),
+        Some("llama") if sees => Ok(()),
+        Some("llama") => Err(Error::config(
+            CONFIG_FILE,
+            "model_type is \"llama\", a language model that sees no pictures; give a checkpoint of INF-LLaVA",
+        )),
+        Some(_) => Err(Error::config(
+            CONFIG_FILE,
+            format!(
+                "model_type is {shown}; INF-LLaVA's is \"llava_llama\" (LLaMA with a CLIP tower), and no other is run here"
+            ),
+        )),
+    }
+}
