@@ -38,6 +38,8 @@ mod stops;
 mod text;
 #[path = "stages/text_hostile.rs"]
 mod text_hostile;
+#[path = "stages/text_kinds.rs"]
+mod text_kinds;
 #[path = "stages/text_steps.rs"]
 mod text_steps;
 #[path = "stages/tidy.rs"]

@@ -82,9 +82,17 @@ impl<'a> Encoder<'a> {
             self.window *= 2;
             return Ok(true);
         }
-        for (piece, _, _) in &pieces[..count] {
+        for (piece, (start, end), _) in &pieces[..count] {
             let tokens = self.tokenizer.inner.get_model().tokenize(piece);
             let tokens = tokens.map_err(failed)?;
+            if !self.tokenizer.lacks_nothing() {
+                // What has no token is left out of the tokens.
+                let told: usize = tokens.iter().map(|token| token.value.len()).sum();
+                if told != piece.len() {
+                    let text = window.get(*start..*end).unwrap_or(window);
+                    return Err(self.tokenizer.cannot_write(text, piece));
+                }
+            }
             self.ids.extend(tokens.iter().map(|token| token.id));
         }
         self.rest = &self.rest[end..];
@@ -102,7 +110,10 @@ impl<'a> Encoder<'a> {
                 let reason = format!("plain text becomes the control token {id}");
                 Err(self.tokenizer.failed(reason))
             }
-            None => Ok(self.ids),
+            None => {
+                self.tokenizer.check_rows(&self.ids)?;
+                Ok(self.ids)
+            }
         }
     }
 }

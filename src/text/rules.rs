@@ -11,6 +11,7 @@ use tokenizers::models::bpe::{Merges, Vocab};
 use super::Tokenizer;
 use super::layout::{Added, File, MAX_TOKENS, Part, Parts, Single};
 use super::tokenizer::stands_for;
+use crate::foreign;
 
 /// How LLaMA-3 cuts a text into pieces; merges never cross a cut.
 pub(crate) const LLAMA3_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -52,10 +53,12 @@ impl Rules {
     /// # Errors
     /// What is wrong with it: the field, what was found and what is taken.
     pub fn read(json: &[u8]) -> Result<Self, String> {
+        let none = |error: String| format!("it is no tokenizer.json: {error}");
+        let json = foreign::text(json).map_err(none)?;
         // serde does not look at the text of fields that it skips.
-        let text = std::str::from_utf8(json).map_err(|error| error.to_string());
-        let file = text.and_then(|t| serde_json::from_str(t).map_err(|e| e.to_string()));
-        let file: File = file.map_err(|error| format!("it is no tokenizer.json: {error}"))?;
+        let text = std::str::from_utf8(json).map_err(|error| none(error.to_string()))?;
+        let file = serde_json::from_str(text).map_err(|error| foreign::why(json, &error));
+        let file: File = file.map_err(none)?;
         if let Some(version) = file.version.filter(|version| version != "1.0") {
             return Err(format!("its version is {}; 1.0 is read", shown(&version)));
         }

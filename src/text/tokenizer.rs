@@ -30,6 +30,10 @@ pub struct Tokenizer {
     pub(super) inner: tokenizers::Tokenizer,
     /// The ids of all added tokens, special or not.
     pub(super) added: HashSet<u32>,
+    /// The bytes for which there is no token, as the vocabulary writes them; of most tokenizers none.
+    lacking: HashSet<char>,
+    /// Ids below it have a row in the model's embeddings.
+    rows: Option<usize>,
 }
 
 impl Tokenizer {
@@ -43,7 +47,7 @@ impl Tokenizer {
     /// (`rules.rs`): byte-level BPE as LLaMA-3, Qwen2 or SmolLM have it.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`]: too large, no JSON, not of such a kind, or not able to write every byte.
+    /// [`Error::Tokenizer`]: too large, no JSON, or not of such a kind.
     pub fn from_bytes(file: &str, json: &[u8]) -> Result<Self> {
         let fail = |reason: String| Error::Tokenizer {
             file: file.into(),
@@ -56,11 +60,14 @@ impl Tokenizer {
             )));
         }
         let rules = Rules::read(json).map_err(fail)?;
-        // Without all 256 bytes some typed text would vanish without a word.
-        let lacks = |byte: &u8| !rules.vocab.contains_key(&char_of(*byte).to_string());
-        if let Some(byte) = (0..=255).find(lacks) {
+        // SmolLM2's vocabulary lacks 21 of 256. What needs one of them is refused when it is met.
+        let bytes = (0..=255).map(char_of);
+        let lacking = bytes.filter(|byte| !rules.vocab.contains_key(byte.encode_utf8(&mut [0; 4])));
+        let lacking: HashSet<char> = lacking.collect();
+        let needed = |byte: &u8| lacking.contains(&char_of(*byte));
+        if let Some(byte) = (b' '..=b'~').chain([b'\n']).find(needed) {
             return Err(fail(format!(
-                "its vocabulary has no token for the byte {byte:#04x}"
+                "its vocabulary has no token for the byte {byte:#04x}, which the prompt's template or plain English needs"
             )));
         }
         let inner =
@@ -71,19 +78,69 @@ impl Tokenizer {
             file: file.into(),
             inner,
             added,
+            lacking,
+            rows: None,
         })
+    }
+
+    /// For a model whose embeddings have `rows` rows. Some tokenizers have a token more than that, for padding, which no
+    /// text ever becomes; a text that becomes an id without a row is refused from now on.
+    #[must_use]
+    pub fn with_rows(mut self, rows: usize) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
+    /// Checks that every id has a row in the model's embeddings.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`], which names the token.
+    pub fn check_rows(&self, ids: &[u32]) -> Result<()> {
+        let Some(rows) = self.rows else { return Ok(()) };
+        let Some(id) = ids.iter().find(|&&id| id as usize >= rows) else {
+            return Ok(());
+        };
+        let token = self.inner.id_to_token(*id);
+        let token = token.map_or("a token".into(), |token| {
+            format!("the token {}", quoted(&token))
+        });
+        Err(self.failed(format!(
+            "{token} has the id {id}, and the model's embeddings have {rows} rows: it was added without resizing them, or \
+             the tokenizer is another model's"
+        )))
+    }
+
+    /// Whether every byte has a token.
+    pub(super) fn lacks_nothing(&self) -> bool {
+        self.lacking.is_empty()
+    }
+
+    /// The error for a part of a text that `piece`, a piece of it as the vocabulary writes it, cannot be tokens of.
+    pub(super) fn cannot_write(&self, text: &str, piece: &str) -> Error {
+        let byte = piece.chars().find(|char| self.lacking.contains(char));
+        let byte = byte.and_then(byte_of).unwrap_or_default();
+        let needs = |char: &char| char.encode_utf8(&mut [0; 4]).bytes().any(|b| b == byte);
+        let char = text
+            .chars()
+            .find(needs)
+            .unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.failed(format!(
+            "this tokenizer cannot write {char:?} (U+{:04X}): its vocabulary has no token for the byte {byte:#04x}; leave it out",
+            u32::from(char)
+        ))
     }
 
     /// The ids of this program's own text: control tokens such as `<|eot_id|>` are recognised.
     /// Nothing is added in front or behind. Never give it what a user typed.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where the file's rules fail on this text.
+    /// [`Error::Tokenizer`] where the file's rules fail on this text, or a token has no row in the model's embeddings.
     pub fn encode_template(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self
             .inner
             .encode_fast(text, false)
             .map_err(|e| self.failed(e))?;
+        self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -91,8 +148,9 @@ impl Tokenizer {
     /// the id of an added token, since the added vocabulary is not asked at all.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where the file's rules fail on this text, or where they make an added
-    /// token of plain letters.
+    /// [`Error::Tokenizer`] where the file's rules fail on this text, where they make an added
+    /// token of plain letters, where the vocabulary has no token for a byte of it (other programs leave such a byte out
+    /// without a word), and where a token has no row in the model's embeddings.
     pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
         let mut encoder = self.encoder(text);
         while encoder.step()? {}
@@ -151,7 +209,11 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] where the file has no such added token: it is of another model.
     pub(super) fn control_id(&self, token: &str) -> Result<u32> {
         let id = self.id_of(token).filter(|id| self.added.contains(id));
-        id.ok_or_else(|| self.failed(format!("it has no {token}; a LLaMA-3 tokenizer is needed")))
+        let id = id.ok_or_else(|| {
+            self.failed(format!("it has no {token}; a LLaMA-3 tokenizer is needed"))
+        })?;
+        self.check_rows(&[id])?;
+        Ok(id)
     }
 
     /// How many tokens there are, added ones included.
