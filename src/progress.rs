@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Reading the weights; counted in bytes.
+    /// Reading the weights; counted in bytes, as they are stored.
     Weights,
-    /// Passes of the vision tower.
+    /// Looking at the picture; counted in passes of the vision tower.
     Vision,
-    /// Tokens of the prompt.
+    /// Reading the question; counted in tokens of the prompt.
     Prefill,
     /// Downloading from a hub; counted in bytes.
     Download,
@@ -27,11 +27,11 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {
-    /// `done` of `total` of a phase.
+    /// `done` of `total` of a phase, both in the phase's unit.
     Progress {
         /// Which phase.
         phase: Phase,
-        /// So far.
+        /// So far; `total` at the end.
         done: u64,
         /// In all.
         total: u64,

@@ -109,6 +109,9 @@ mod pace;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "cli")]
+#[path = "stages/progress.rs"]
+mod progress;
 #[cfg(feature = "convert")]
 #[path = "stages/pytorch.rs"]
 mod pytorch;

@@ -116,6 +116,15 @@ impl Tensors for Synthetic {
         }
     }
 
+    fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64 {
+        let Some((quant, stored)) = self.quantized(name) else {
+            return (shape.iter().product::<usize>() * size_of::<f32>()) as u64;
+        };
+        let layout = |piece: &Piece| quant.layout(piece.rows, stored.shape[1]).ok();
+        let layouts = stored.pieces.iter().filter_map(layout);
+        layouts.map(|layout| layout.bytes() as u64).sum()
+    }
+
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let mut random = self.random.borrow_mut();
         let inputs: usize = shape[1..].iter().product();

@@ -30,7 +30,9 @@ pub struct Builder<'a, 'w, T> {
     config: &'a Config,
     device: &'a Device,
     watch: &'a mut Watch<'w>,
+    /// Bytes that were read, as they are stored.
     done: u64,
+    /// Bytes to read.
     total: u64,
     held: Vec<HeldMatrix>,
     joins: bool,
@@ -65,7 +67,13 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         for (name, shape) in names::tensors(config) {
             tensors.check(&name, &shape)?;
         }
-        let total = names::parameters(config);
+        // Embeddings whose rows are read when a token needs them are not read now.
+        let mut total = 0;
+        for (name, shape) in names::tensors(config) {
+            if name != EMBEDDINGS || tensors.rows(&name, &shape)?.is_none() {
+                total += tensors.stored_bytes(&name, &shape);
+            }
+        }
         Ok(Builder {
             tensors,
             config,
@@ -95,7 +103,8 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         let count = values.len();
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         self.uploaded(count * size_of::<f32>(), &tensor).await?;
-        self.advance(count).await?;
+        self.advance(self.tensors.stored_bytes(name, &shape))
+            .await?;
         Ok(tensor)
     }
 
@@ -110,9 +119,9 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(())
     }
 
-    /// Tells that so many weights more are there.
-    async fn advance(&mut self, weights: usize) -> Result<()> {
-        self.done += weights as u64;
+    /// Tells that so many bytes more were read, as they are stored.
+    async fn advance(&mut self, bytes: u64) -> Result<()> {
+        self.done += bytes;
         self.watch.progress(Phase::Weights, self.done, self.total);
         self.watch.breathe().await
     }
@@ -143,7 +152,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
                 self.uploaded(count, &bits.row_scales).await?;
             }
-            self.advance(piece.rows * inputs).await?;
+            self.advance(count as u64).await?;
         }
         if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
             let matrix = matrix.clone();
@@ -203,12 +212,12 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         else {
             return Ok(None);
         };
-        for ((name, outputs), (_, stored)) in names.iter().zip(&stored) {
+        for ((name, _), (_, stored)) in names.iter().zip(&stored) {
             let bytes = tensors.piece(stored, &stored.pieces[0]).await?;
             stack
                 .push(&bytes)
                 .map_err(|error| of_tensor(name, &error))?;
-            self.advance(outputs * inputs).await?;
+            self.advance(bytes.len() as u64).await?;
         }
         let mut matrix = QuantizedMatrix::new(inputs);
         let bytes = Bytes::from(stack.into_bytes());

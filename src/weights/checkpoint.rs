@@ -243,6 +243,12 @@ impl<S: Source> Tensors for Checkpoint<S> {
         self.entry(name, shape).map(|_| ())
     }
 
+    fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64 {
+        let entry = self.entry(name, shape).ok();
+        let bytes = entry.and_then(|(_, entry)| bytes_of(entry.dtype, shape));
+        bytes.unwrap_or(0)
+    }
+
     /// The first `shape[0]` rows.
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))

@@ -84,6 +84,15 @@ impl<S: Source> Tensors for Converted<S> {
         self.stored(name, shape).map(|_| ())
     }
 
+    fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64 {
+        let Ok(stored) = self.stored(name, shape) else {
+            return 0;
+        };
+        let bytes = |piece: &Piece| stored.dtype.bytes(piece.rows, &stored.shape[1..]);
+        let pieces = stored.pieces.iter();
+        pieces.map(|piece| bytes(piece).unwrap_or(0)).sum()
+    }
+
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let stored = self.stored(name, shape)?;
         let mut values = Vec::with_capacity(shape.iter().product());

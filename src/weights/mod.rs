@@ -56,6 +56,9 @@ pub trait Tensors {
     /// As [`Tensors::check`]; [`Error::TensorValue`] for NaN and infinities; the source's.
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>>;
 
+    /// Bytes of `name` as it is stored, so far as it has `shape`; 0 where [`Tensors::check`] refuses it.
+    fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64;
+
     /// How to read single rows of the matrix `name` later, where that is what should be done with it.
     ///
     /// # Errors
