@@ -1,4 +1,5 @@
-//! Chooses where the model runs: a real GPU, else a software adapter, else the CPU; and says which.
+//! Chooses where the model runs: a real GPU, else the CPU, natively; in the browser whatever adapter there is, else the
+//! CPU. Says which.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +22,8 @@ use crate::error::{Error, Result};
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The best there is.
+    /// The quickest there is. Natively a software adapter (llvmpipe, SwiftShader, WARP) is none: the processor that it
+    /// runs on is several times as quick without it.
     Auto,
     /// A GPU, or a software adapter that acts as one.
     Wgpu,
@@ -105,7 +107,11 @@ pub fn is_host(device: &Device) -> bool {
     probe.try_into_primitive::<Flex>().is_ok()
 }
 
-/// The wgpu device and the portable one, once made: burn registers them for the life of the program.
+/// The wgpu device (natively with whether it is a software adapter) and the portable one, once made: burn registers them
+/// for the life of the program.
+#[cfg(not(target_arch = "wasm32"))]
+static WGPU: Mutex<Option<(ChosenDevice, bool)>> = Mutex::new(None);
+#[cfg(target_arch = "wasm32")]
 static WGPU: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 static PORTABLE: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 
@@ -118,8 +124,8 @@ pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Wgpu => wgpu_device().await.map_err(unavailable),
         DeviceChoice::Portable => portable_device().await,
-        DeviceChoice::Auto => Ok(wgpu_device().await.unwrap_or_else(|why| ChosenDevice {
-            notice: Some(why),
+        DeviceChoice::Auto => Ok(quick_device().await.unwrap_or_else(|why| ChosenDevice {
+            notice: why,
             ..cpu()
         })),
         #[cfg(feature = "cuda")]
@@ -150,33 +156,61 @@ fn cpu() -> ChosenDevice {
     }
 }
 
-/// Made once. Natively the lock is held while it is made: burn refuses a second registration.
+/// A GPU, or what stands against the one that there is; no software adapter is looked for.
+#[cfg(not(target_arch = "wasm32"))]
+async fn quick_device() -> Result<ChosenDevice, Option<String>> {
+    match adapter_of(GPU_KINDS).await {
+        // One that was made because it was asked for by name.
+        Ok((_, true)) => Err(None),
+        Ok((device, false)) => Ok(device),
+        Err(reasons) => Err(Some(reasons).filter(|reasons| !reasons.is_empty())),
+    }
+}
+
+/// A browser does not tell software adapters apart.
+#[cfg(target_arch = "wasm32")]
+async fn quick_device() -> Result<ChosenDevice, Option<String>> {
+    wgpu_device().await.map_err(Some)
+}
+
+/// A GPU, else a software adapter.
+#[cfg(not(target_arch = "wasm32"))]
+async fn wgpu_device() -> Result<ChosenDevice, String> {
+    let kinds = [GPU_KINDS, &[DeviceKind::Cpu]].concat();
+    match adapter_of(&kinds).await {
+        Ok((device, _)) => Ok(device),
+        Err(reasons) if reasons.is_empty() => Err(NO_ADAPTER.into()),
+        Err(reasons) => Err(reasons),
+    }
+}
+
+/// The device of the first of `kinds` that there is, and whether it is a software adapter; else what stood against it,
+/// or nothing where there is none. Made once: the lock is held while it is made, since burn refuses a second
+/// registration.
 #[cfg(not(target_arch = "wasm32"))]
 #[expect(
     clippy::await_holding_lock,
     reason = "nothing else runs on this thread"
 )]
-async fn wgpu_device() -> Result<ChosenDevice, String> {
+async fn adapter_of(kinds: &[DeviceKind]) -> Result<(ChosenDevice, bool), String> {
     let mut made = WGPU.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(device) = made.as_ref() {
-        return Ok(device.clone());
+    if let Some(made) = made.as_ref() {
+        return Ok(made.clone());
     }
     let mut reasons = Vec::new();
-    for kind in ADAPTER_KINDS {
+    for kind in kinds {
         match options(kind).init_with_setup() {
             Ok((device, setup)) => {
+                let is_software = setup.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
                 let chosen = tested(describe(device, &setup), &setup).await;
                 let chosen = chosen.map_err(|error| error.to_string())?;
-                return Ok(made.insert(chosen).clone());
+                return Ok(made.insert((chosen, is_software)).clone());
             }
             Err(WgpuInitError::AdapterUnavailable { .. }) => {}
             Err(other) => reasons.push(other.to_string()),
         }
     }
-    match reasons.is_empty() {
-        true => Err(NO_ADAPTER.into()),
-        false => Err(reasons.join("; ")),
-    }
+    Err(reasons.join("; "))
 }
 
 /// A browser offers one adapter, and a worker has one thread.
@@ -255,13 +289,12 @@ pub async fn with_handles(setup: &WgpuSetup, name: String) -> Result<ChosenDevic
     tested(with_limits(device, setup, name), setup).await
 }
 
-/// In the order of preference. burn's default device would pass over software adapters.
+/// In the order of preference.
 #[cfg(not(target_arch = "wasm32"))]
-const ADAPTER_KINDS: &[DeviceKind] = &[
+const GPU_KINDS: &[DeviceKind] = &[
     DeviceKind::DiscreteGpu(0),
     DeviceKind::IntegratedGpu(0),
     DeviceKind::VirtualGpu(0),
-    DeviceKind::Cpu,
 ];
 
 /// On Linux adapters are looked for through Vulkan alone: looking through OpenGL too makes the

@@ -272,3 +272,17 @@ fn nothing_is_allocated_in_steady_state() {
     }
     assert_eq!(reserved[1..], [reserved[1]; 3], "after the first");
 }
+
+/// The tests' set-up has a software adapter, and may have nothing better.
+#[test]
+fn auto_takes_no_software_adapter() {
+    let is_software = |name: &str| {
+        let device = crate::device(name);
+        device.name.contains("software GPU")
+    };
+    assert!(!is_software("auto"));
+    let named = crate::device("wgpu");
+    assert!(named.name.contains("GPU"), "{}", named.name);
+    // Nor one that was made because it was asked for.
+    assert!(!is_software("auto"));
+}
