@@ -140,6 +140,7 @@ impl Session {
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
         self.model.unchanged()?;
+        options.validate()?;
         let sampler = Sampler::new(&options.sampling)?;
         let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let before = self.ids.len();
@@ -172,6 +173,7 @@ impl Session {
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
         self.model.unchanged()?;
+        options.validate()?;
         let sampler = Sampler::new(&options.sampling)?;
         let Some(turn) = self.last.take() else {
             return Err(Error::EmptyQuestion);

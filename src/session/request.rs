@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::generate::Sampling;
 
 /// How to answer.
@@ -15,6 +16,22 @@ pub struct AskOptions {
     pub sampling: Sampling,
     /// Most tokens of an answer.
     pub max_new_tokens: usize,
+}
+
+impl AskOptions {
+    /// # Errors
+    /// [`Error::Option`] for what makes no sense, with the option's name: as [`Sampling::validate`], and answers of no
+    /// token, which would look like a model that has nothing to say.
+    pub fn validate(&self) -> Result<()> {
+        self.sampling.validate()?;
+        match self.max_new_tokens {
+            0 => Err(Error::Option {
+                option: "max_new_tokens".into(),
+                reason: "it is 0 and must be at least 1".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for AskOptions {

@@ -15,6 +15,7 @@ impl Session {
     /// As [`Session::ask`]; [`Error::Option`] for an id that is not in the vocabulary.
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
         self.model.unchanged()?;
+        request.options.validate()?;
         let mut sampler = Sampler::new(&request.options.sampling)?;
         sampler.skip(request.begun.len());
         let (ids, prompt_len) = self.sequence(request, watch).await?;

@@ -8,7 +8,7 @@ use inf_llava::gpu::device::ChosenDevice;
 use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
-use inf_llava::session::{Answer, AskOptions, Session, StopReason};
+use inf_llava::session::{Answer, AskOptions, Request, Session, StopReason};
 use inf_llava::stages::{Recorder, read};
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::source::Folder;
@@ -348,4 +348,32 @@ fn what_the_model_looked_at() {
         let error = cpu.iter().zip(gpu).map(|(a, b)| (a - b).abs());
         assert!(error.fold(0.0, f32::max) < 1e-5);
     }
+}
+
+/// It would look like a model that has nothing to say.
+#[test]
+fn an_answer_of_no_token_is_refused() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    let before = ask(&mut session, "How many?", &greedy(3));
+    let (none, watch) = (greedy(0), &mut Watch::nobody());
+    let request = Request {
+        question: "How many?".into(),
+        options: none.clone(),
+        ..Request::default()
+    };
+    for refused in [
+        crate::block_on(session.ask("And now?", &none, watch)),
+        crate::block_on(session.regenerate(&none, watch)),
+        crate::block_on(session.reply(&request, watch)),
+    ] {
+        let Err(Error::Option { option, reason }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(option, "max_new_tokens");
+        assert!(reason.contains("at least 1"), "{reason}");
+    }
+    // The conversation is as it was.
+    let again = crate::block_on(session.regenerate(&greedy(3), watch)).unwrap();
+    assert_eq!(again.token_ids, before.token_ids);
 }
