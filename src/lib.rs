@@ -1,6 +1,14 @@
 //! INF-LLaVA (arXiv 2407.16198) in Rust: a picture and a question in, streamed text out, natively
 //! and in the browser.
 //!
+//! ```no_run
+#![doc = include_str!("../examples/chat.rs")]
+//! ```
+//!
+//! [`engine`] is what a program needs: a model on a thread of its own, and handles that ask it from any thread. It takes the
+//! feature `model` alone, `default-features = false, features = ["model"]`; the defaults bring the command line, training, and
+//! what they need. What follows is for those who want the parts.
+//!
 //! The data flows through the modules in this order:
 //!
 //! ```text
@@ -37,6 +45,8 @@ pub mod generate;
 
 #[cfg(feature = "model")]
 pub mod bench;
+#[cfg(all(feature = "model", not(target_arch = "wasm32")))]
+pub mod engine;
 #[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "model")]

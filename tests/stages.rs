@@ -73,6 +73,9 @@ mod cut_off;
 #[cfg(all(feature = "model", feature = "scenes"))]
 #[path = "stages/demo.rs"]
 mod demo;
+#[cfg(feature = "model")]
+#[path = "stages/engine.rs"]
+mod engine;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;
