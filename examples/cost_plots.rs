@@ -1,5 +1,5 @@
 //! Plots of what an answer costs against what it should and should not depend on: `cargo run --release --example cost_plots`.
-//! Measures on the device that `auto` chooses, prints the figures, and writes docs/plots/*.svg.
+//! Measures on a GPU, else on a software adapter, prints the figures, and writes docs/plots/*.svg.
 
 use std::ops::Range;
 use std::path::Path;
@@ -33,7 +33,7 @@ struct Series {
 
 fn main() -> Result<()> {
     std::fs::create_dir_all(FOLDER)?;
-    let device = pollster::block_on(choose(DeviceChoice::Auto))?;
+    let device = pollster::block_on(choose(DeviceChoice::Wgpu))?;
     println!("on {}", device.name);
     context(&device)?;
     passes(&device)?;
