@@ -331,7 +331,7 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
   const all = 'one two three two four';
   assert.deepEqual(said.stopped, [['one ', 'stop', true], ['one tw', 'stop', true], [all, 'stop', true], ['', 'stop', true], [all, 'stop', true]]);
-  assert.deepEqual(said.refusals.map(({ code }) => code), ['option', 'option', 'option', 'option', 'image-url', 'option', 'option', 'option', 'option']);
+  assert.deepEqual(said.refusals.map(({ code }) => code), ['bad-value', 'unsupported', 'bad-value', 'unsupported', 'unsupported', 'unsupported', 'unsupported', 'bad-value', 'unsupported']);
 });
 
 test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for it', async () => {
