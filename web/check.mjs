@@ -80,7 +80,10 @@ async function readme() {
   const properties = new Set([...styles].filter((name) => name.startsWith('--')));
   const events = new Set([...tabled(text, 'Events')]);
   const members = tabled(text, 'Properties and methods');
+  // npm shows README.md without the repository around it.
+  const relative = captured(text, /\]\((?!https?:|#)([^)]*)\)/g).map((path) => `README.md leads to ${path}, which the package's readers do not have`);
   return [
+    ...relative,
     ...compare('attribute', attributes, tabled(text, 'Attributes')),
     ...compare('event', names(element.events), events),
     ...compare('slot', names(element.slots), tabled(text, 'Slots')),

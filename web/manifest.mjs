@@ -4,15 +4,21 @@ import { readFile } from 'node:fs/promises';
 import { create, ts } from '@custom-elements-manifest/analyzer';
 
 const SOURCE = 'src/element/element.ts';
+/** The class that has the attributes as properties. */
+const ATTRIBUTES = 'src/element/attributes.ts';
 /** Where the package has it. */
 const PUBLISHED = 'dist/define.js';
 
 export async function elementManifest() {
-  const text = await readFile(new URL(SOURCE, import.meta.url), 'utf8');
-  const found = create({ modules: [ts.createSourceFile(SOURCE, text, ts.ScriptTarget.Latest, true)] });
-  const { superclass, ...element } = found.modules[0].declarations.find(({ tagName }) => tagName);
+  const parsed = async (path) => ts.createSourceFile(path, await readFile(new URL(path, import.meta.url), 'utf8'), ts.ScriptTarget.Latest, true);
+  const found = create({ modules: await Promise.all([SOURCE, ATTRIBUTES].map(parsed)) });
+  const declared = (path) => found.modules.find((module) => module.path === path).declarations.filter(({ kind }) => kind === 'class');
+  const { superclass, ...element } = declared(SOURCE).find(({ tagName }) => tagName);
+  const { members } = declared(ATTRIBUTES).find(({ name }) => name === superclass.name);
+  const own = new Set(element.members.map(({ name }) => name));
+  element.members.push(...members.filter(({ name, privacy }) => privacy !== 'protected' && !own.has(name)).map(({ inheritedFrom, ...member }) => member));
   // The analyzer also lists what no user sees: private members, and an event without a name for the one place that sends all.
-  element.members = element.members.filter(({ privacy, static: is_static }) => privacy !== 'private' && !is_static);
+  element.members = element.members.filter(({ privacy, static: is_static }) => !['private', 'protected'].includes(privacy) && !is_static);
   element.events = element.events.filter(({ name }) => name);
   const declaration = { name: element.name, module: PUBLISHED };
   return {

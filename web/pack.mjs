@@ -23,7 +23,7 @@ const MOST_TRANSFER_BYTES = 3.5e6;
 const MOST_SHELL_BYTES = 40e3;
 
 /** What must be in the tarball beside the scripts. */
-const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/demo-model.pack', 'dist/types/index.d.ts'];
+const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/attention.png', 'dist/demo-model.pack', 'dist/types/index.d.ts'];
 
 /** Completes `dist/` and packs it. @returns {Promise<string>} the tarball's path */
 export async function pack(out) {
@@ -34,6 +34,8 @@ export async function pack(out) {
   await writeFile(join(DIST, 'custom-elements.json'), `${JSON.stringify(await elementManifest(), null, 1)}\n`);
   // One licence, kept in the root; npm takes files of this folder only.
   await cp(join(HERE, '../LICENSE'), join(HERE, 'LICENSE'));
+  // The picture in README.md: npm's page shows none of another folder.
+  await cp(join(HERE, '../docs/attention.png'), join(DIST, 'attention.png'));
   await mkdir(out, { recursive: true });
   const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', out]));
   return join(out, filename);

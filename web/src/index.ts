@@ -5,7 +5,7 @@ export { Chat, type AskOptions, type ChatOptions, type Turn, type WatchOptions }
 export type { Completion, CompletionChunk, CompletionRequest, Completions, ContentPart, Message, Usage } from './api/completions.js';
 export { InfLlavaError } from './api/errors.js';
 export { Model, load, type LoadOptions } from './api/model.js';
-export type { ImageInput } from './api/picture.js';
+export type { ImageInput } from './api/picture-input.js';
 export { Reply } from './api/reply.js';
 export { storage } from './api/storage.js';
 export type { Transcript } from './api/transcript.js';

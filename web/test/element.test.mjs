@@ -202,7 +202,7 @@ test('properties, methods and events', async () => {
     const names = ['state', 'progress', 'ready', 'picture', 'answer', 'error'];
     for (const name of names) document.addEventListener(`inf-llava-${name}`, ({ detail }) => events.push([name, detail]));
     const next = (name) => new Promise((resolve) => document.addEventListener(`inf-llava-${name}`, ({ detail }) => resolve(detail), { once: true }));
-    const idle = [chat.state, chat.model, chat.export()];
+    const idle = [chat.state, chat.engine, chat.export()];
     const is_ready = next('ready');
     chat.load();
     const { name } = await is_ready;
@@ -213,13 +213,14 @@ test('properties, methods and events', async () => {
     chat.ask('what?');
     const { question, answer } = await is_answered;
     const failed = next('error');
-    await chat.setImage(new Blob([]), { name: 'broken.png' });
+    const rejected = await chat.setImage(new Blob([]), { name: 'broken.png' }).catch(({ code }) => code);
     const { code } = await failed;
     await chat.newChat();
-    return { idle, name, width, question, text: answer.text, code, state: chat.state, turns: chat.chat.turns.length, kinds: [...new Set(events.map(([kind]) => kind))], markdown: chat.export('markdown') };
+    return { idle, rejected, name, width, question, text: answer.text, code, state: chat.state, turns: chat.chat.turns.length, kinds: [...new Set(events.map(([kind]) => kind))], markdown: chat.export('markdown') };
   });
   assert.deepEqual(said.idle, ['idle', null, null]);
   assert.deepEqual([said.name, said.width, said.question, said.text, said.code], ['stand-in', 1200, 'what?', 'About mine.png, turn 1: you asked what?', 'image-format']);
+  assert.equal(said.rejected, 'image-format');
   assert.deepEqual([said.state, said.turns], ['ready', 0]);
   assert.deepEqual(said.kinds.sort(), ['answer', 'error', 'picture', 'progress', 'ready', 'state']);
   assert.match(said.markdown, /^# Conversation with stand-in/);

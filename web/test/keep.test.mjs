@@ -42,6 +42,7 @@ test('what is large is asked for first: name, size, licence; and can be deleted'
   await p.page.getByText('Settings', { exact: true }).click();
   await says(p.page.getByRole('list', { name: 'Kept in this browser' }), 'INF-LLaVA, 4 bits · 24 MB');
   await button('Delete: INF-LLaVA').click();
+  await button('Delete for good: INF-LLaVA').click();
   await says(p.page.getByRole('list', { name: 'Kept in this browser' }), 'Nothing is kept');
   await p.page.reload();
   await says(question, 'Download INF-LLaVA');

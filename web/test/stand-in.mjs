@@ -47,3 +47,31 @@ export function clean() {
   assert.deepEqual(p.foreign, [], 'no request leaves the site');
   assert.deepEqual(p.complaints, [], 'no policy violation and no error');
 }
+
+/**
+ * A page with nothing but what `html` says and the element defined.
+ *
+ * @param {object} [options]
+ * @param {() => void} [options.before]  runs on the page in front of that
+ * @returns the page, and `done`, which fails if anything was thrown that nobody caught
+ */
+export async function openElement(html, { before = () => {}, launched = browser, ...options } = {}) {
+  const context = await launched.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  const uncaught = [];
+  page.on('pageerror', (error) => uncaught.push(String(error)));
+  await page.goto(`${server.url}blank.html`);
+  await page.evaluate((html) => {
+    globalThis.uncaught = [];
+    for (const type of ['error', 'unhandledrejection']) addEventListener(type, (event) => globalThis.uncaught.push(String(event.reason ?? event.message)));
+    document.body.innerHTML = html;
+  }, html);
+  await page.evaluate(before);
+  await page.evaluate(() => import('./inf-llava/define.js'));
+  const done = async () => {
+    uncaught.push(...(await page.evaluate(() => globalThis.uncaught)));
+    assert.deepEqual(uncaught, [], 'nothing is thrown that nobody catches');
+    await context.close();
+  };
+  return { context, page, done };
+}

@@ -3,8 +3,10 @@
 import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
 import { InfLlavaError, stopped } from './errors.js';
+import { kindOf } from './kind.js';
 import { asMarkdown, checkTranscript, type Transcript } from './transcript.js';
-import { openPicture, type ImageInput } from './picture.js';
+import type { ImageInput } from './picture-input.js';
+import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
 
 export interface WatchOptions {
@@ -72,7 +74,7 @@ export class Chat {
     this.#host = host;
     for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, name: picture, info: null, turns });
     // Whoever asks hears of a failure there.
-    if (image) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
+    if (image !== undefined && image !== null) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
   }
 
   /** What is known of the picture, once it is read; null without one. */
@@ -97,7 +99,7 @@ export class Chat {
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
   async setImage(image: ImageInput | null, options: WatchOptions & { name?: string | undefined } = {}): Promise<PictureInfo | null> {
-    return this.#take(image, options, false);
+    return this.#take(image, options ?? {}, false);
   }
 
   /**
@@ -106,14 +108,14 @@ export class Chat {
    * @throws InfLlavaError `busy` while another answer comes
    */
   ask(text: string, options: AskOptions = {}): Reply {
-    return this.#ask(text, options, (topic) => topic.turns.length);
+    return this.#ask(text, options ?? {}, (topic) => topic.turns.length);
   }
 
   /** Answers the last question again, in the place of the answer that it has. */
   regenerate(options: AskOptions = {}): Reply {
     const last = this.#topic.turns.at(-1);
     if (!last) throw new InfLlavaError('option', 'nothing was asked about this picture yet');
-    return this.#ask(last.question, options, (topic) => topic.turns.length - 1);
+    return this.#ask(last.question, options ?? {}, (topic) => topic.turns.length - 1);
   }
 
   /** Goes on with the answer that a lost engine broke off, once the model is restarted; null if there is none. */
@@ -128,7 +130,7 @@ export class Chat {
     if (!(index >= before && index < this.turns.length)) {
       throw new InfLlavaError('option', `turn ${index} cannot be edited: turns ${before} to ${this.turns.length - 1} are about the present picture`);
     }
-    return this.#ask(text, options, () => index - before);
+    return this.#ask(text, options ?? {}, () => index - before);
   }
 
   /** Forgets what was said; the picture stays. */
@@ -172,6 +174,7 @@ export class Chat {
   export(format?: 'json'): Transcript;
   export(format: 'markdown'): string;
   export(format: 'json' | 'markdown' = 'json'): Transcript | string {
+    if (format !== 'json' && format !== 'markdown') throw new InfLlavaError('option', `the format is json or markdown, and ${kindOf(format)} was given`);
     const topics = this.#topics.map(({ name, turns }) => ({
       picture: name,
       turns: turns.map(({ question, text, stop_reason }) => ({ question, text, stop_reason })),
@@ -192,7 +195,7 @@ export class Chat {
   /** @param adopts  the picture is the one that the present turns are about */
   async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, adopts: boolean) {
     const watcher: Watcher = { signal, on_event: progressOnly(onProgress) };
-    const reading = image === null ? Promise.resolve(null) : this.#read(image, name, watcher);
+    const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, name, watcher);
     this.#reading = reading;
     try {
       const read = await reading;
@@ -206,12 +209,8 @@ export class Chat {
     }
   }
 
-  async #read(image: ImageInput, name: string | undefined, watcher: Watcher) {
-    const picture = await openPicture(image, name);
-    return { picture, info: await this.#host.readPicture(picture, watcher) };
-  }
-
   #ask(question: string, { signal, onProgress, ...options }: AskOptions, place: (topic: Topic) => number): Reply {
+    if (typeof question !== 'string') throw new InfLlavaError('option', `a question is a text, and ${kindOf(question)} was given`);
     return this.#reply({ signal, onProgress }, (topic) => ({ question, at: place(topic), options, begun: [], texts: [] }));
   }
 

@@ -2,7 +2,7 @@
 
 import type { Host } from '../engine/host.js';
 import type { Answer, EngineEvent, StopReason } from '../engine/protocol.js';
-import { openPicture } from './picture.js';
+import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
 import { readRequest } from './request.js';
 import { StopTexts } from './stop-texts.js';
@@ -85,7 +85,7 @@ export class Completions {
     const { before, question, options } = ask;
     const stopping = new AbortController();
     const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
-    const picture = ask.picture && (await openPicture(ask.picture, 'picture'));
+    const picture = ask.picture && (await readPicture(this.#host, ask.picture, 'picture', { signal: both })).picture;
     const reply = new Reply(
       async (on_piece) => {
         const stops = new StopTexts(ask.stop);

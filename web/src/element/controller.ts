@@ -7,42 +7,20 @@
 import type { AskOptions, Chat } from '../api/chat.js';
 import { InfLlavaError } from '../api/errors.js';
 import type { LoadOptions, Model } from '../api/model.js';
-import { MOST_FILE_BYTES } from '../api/picture.js';
+import type { ImageInput } from '../api/picture-input.js';
 import type { Reply } from '../api/reply.js';
 import { storage } from '../api/storage.js';
 import type { PictureInfo, Progress } from '../engine/protocol.js';
+import { Choice, Chooser } from './choice.js';
 import type { Emit } from './events.js';
 import { Looker } from './looker.js';
 import { Offers } from './offers.js';
 import { Runner } from './runner.js';
 import type { Strings } from './strings/index.js';
-import { previewOf } from './view/preview.js';
+import { ENDS, codeOf, messageOf, until, type Held, type Reading, type Task } from './task.js';
 import type { PictureFacts, ShownPicture } from './view/picture.js';
 import { needMarkdown, type TurnView } from './view/turn.js';
 import type { View } from './view/view.js';
-
-interface Held {
-  picture: ShownPicture;
-  info: PictureInfo;
-}
-
-/** Something under way, and when nothing more will come of it. */
-interface Task {
-  abort: AbortController;
-  /** Whether the engine has been given it. */
-  begun: boolean;
-  done: Promise<unknown>;
-}
-
-interface Reading extends Task {
-  picture: ShownPicture;
-  entry: HTMLElement;
-}
-
-const codeOf = (error: unknown): string => (error as Partial<InfLlavaError>)?.code ?? 'page';
-const messageOf = (error: unknown): string => (error as Partial<Error>)?.message ?? String(error);
-/** The engine's end is said where it is noticed. */
-const ENDS = ['crashed', 'device-lost', 'out-of-memory', 'unloaded', 'not-loaded'];
 
 export class Controller {
   readonly #view: View;
@@ -51,18 +29,23 @@ export class Controller {
   readonly #runner: Runner;
   readonly #offers: Offers;
   readonly #looker: Looker;
+  readonly #chooser: Chooser;
   #reading: Reading | null = null;
   #asking: Task | null = null;
+  /** A new conversation begins as soon as the present answer has ended. */
+  #clearing: Promise<void> | null = null;
   /** The picture that the conversation is about. */
   #held: Held | null = null;
   /** The picture that it should be about. */
-  #wanted: ShownPicture | null = null;
+  #wanted: Choice | null = null;
   /** The turns about the present picture. */
   #turns: TurnView[] = [];
   /** The turn that a lost engine broke off. */
   #broken: TurnView | null = null;
   /** The question that is being changed. */
   #editing: TurnView | null = null;
+  /** What stood in the box before it. */
+  #draft = '';
 
   constructor(view: View, strings: Strings, emit: Emit) {
     this.#view = view;
@@ -70,12 +53,13 @@ export class Controller {
     this.#emit = emit;
     this.#offers = new Offers(view, strings);
     this.#looker = new Looker(view, strings);
+    this.#chooser = new Chooser(strings);
     this.#runner = new Runner(view, strings, emit, {
       on_another: () => this.#forgetAll(),
       on_info: ({ scope }) => {
         this.#offers.setScope(scope);
         // A picture that was chosen while there was no model.
-        if (this.#wanted && !this.#reading && this.#held?.picture !== this.#wanted) this.#read(this.#wanted);
+        if (this.#wanted && !this.#reading && this.#held?.choice !== this.#wanted) this.#take(this.#wanted);
       },
       on_change: () => this.#showBusy(),
       on_restarted: () => this.#resume(),
@@ -90,6 +74,10 @@ export class Controller {
     return this.#runner.chat;
   }
 
+  get state(): string {
+    return this.#runner.state;
+  }
+
   /** Begins with a model, or goes over to another. */
   use(options: LoadOptions): void {
     needMarkdown().catch(() => {}); // answers are plain text then
@@ -99,13 +87,14 @@ export class Controller {
     const model = this.model;
     if (model) void this.#offers.samplesOf(model, () => this.model === model, (picture) => this.chooseSample(picture));
     // A picture that was chosen before, or about which the earlier model was asked.
-    if (this.#wanted) this.#read(this.#wanted);
+    if (this.#wanted) this.#take(this.#wanted);
   }
 
   /** Lets everything go: the element has left the page. */
   end(): void {
     this.#reading?.abort.abort();
     this.#asking?.abort.abort();
+    this.#wanted?.drop();
     this.#runner.end();
   }
 
@@ -123,38 +112,43 @@ export class Controller {
     asking?.abort.abort();
   }
 
-  async choosePicture(files: Iterable<File>): Promise<void> {
-    const [file, ...others] = files;
-    if (!file) return;
-    this.#view.picture_notice.hide();
-    if (file.size > MOST_FILE_BYTES) {
-      this.#showPictureError(new InfLlavaError('image-file-too-large', this.#strings.fileTooLarge(file.size, MOST_FILE_BYTES)));
-      return;
-    }
-    const remarks = others.length > 0 ? [this.#strings.severalFiles(file.name)] : [];
-    const name = this.#strings.pictureName(file.name);
-    this.#read({ file, name, preview: await previewOf(file), remarks, questions: [] });
+  choosePicture(files: Iterable<File>): void {
+    const choice = this.#chooser.files(files);
+    if (choice) this.#take(choice);
+  }
+
+  choosePhoto(photo: Promise<File | null>): void {
+    this.#take(this.#chooser.photo(photo));
   }
 
   chooseSample(picture: ShownPicture): void {
-    this.#view.picture_notice.hide();
-    this.#read(picture);
+    this.#take(Choice.of(picture));
+  }
+
+  /** What the page's attribute names; without it, a picture that it named before goes. */
+  chooseSource(src: string | null): void {
+    if (src) this.#take(this.#chooser.source(src));
+    else if (this.#wanted?.of_source) this.removePicture();
+  }
+
+  /** @throws InfLlavaError where it cannot be read, or another is chosen meanwhile */
+  async chooseGiven(image: ImageInput | URL | null, name: string | undefined): Promise<void> {
+    if (image === null) await this.removePicture();
+    else await this.#take(this.#chooser.given(image, name))!.outcome;
   }
 
   async removePicture(): Promise<void> {
-    const reading = this.#reading;
-    reading?.abort.abort();
-    this.#wanted = this.#held = null;
-    this.#view.picture_notice.hide();
-    this.#show(null);
-    await reading?.done;
-    await this.#asking?.done;
-    if (this.#reading || !this.chat) return; // another picture has been chosen meanwhile
-    await this.chat.setImage(null);
-    this.#wanted = this.#held = null;
-    this.#show(null);
-    this.#forgetBefore(this.#view.conversation.addNote(this.#strings.textOnly));
-    this.#view.status.say(this.#strings.pictureRemoved);
+    if (!this.#wanted && !this.#held) return;
+    this.#take(null);
+    await this.#reading?.done;
+  }
+
+  /** As if somebody had typed it; what cannot be asked now is told as an event. */
+  askFor(text: string): void {
+    if (this.#clearing) void this.#clearing.then(() => this.askFor(text));
+    else if (this.#asking) this.#emit('error', { code: 'busy', message: 'another answer is not complete: wait for its event, or stop it' });
+    else if (!this.chat) this.#emit('error', { code: 'not-loaded', message: 'there is no model to ask' });
+    else this.send(text);
   }
 
   send(text: string): void {
@@ -171,6 +165,7 @@ export class Controller {
     const editing = this.#editing;
     const at = editing ? this.#turns.indexOf(editing) : -1;
     this.#stopEditing();
+    if (editing) composer.giveBack(this.#draft);
     const replaced = at >= 0 ? this.#turns.splice(at, Infinity) : [];
     for (const turn of replaced) turn.root.remove();
     const turn = conversation.addTurn(question);
@@ -199,28 +194,45 @@ export class Controller {
 
   /** Puts a question back into the box; when it is sent, it takes its own place. */
   edit(turn: TurnView): void {
+    const { composer } = this.#view;
+    if (!this.#editing) this.#draft = composer.text;
     this.#editing = turn;
-    this.#view.composer.setEditing(true);
-    this.#view.composer.setText(turn.question);
+    composer.setEditing(true);
+    composer.setText(turn.question);
   }
 
   cancelEdit(): void {
-    if (this.#editing) this.#view.composer.take(this.#editing.question);
+    const { composer } = this.#view;
+    if (this.#editing) composer.take(this.#editing.question);
+    if (!composer.text) composer.setText(this.#draft);
     this.#stopEditing();
-    this.#view.composer.focus();
+    composer.focus();
   }
 
-  async newChat(): Promise<void> {
+  /** Goes back by one step: out of a change, or out of what the engine is at. */
+  escape(): void {
+    if (this.#editing) this.cancelEdit();
+    else this.stop();
+  }
+
+  newChat(): Promise<void> {
+    this.#clearing ??= this.#clear().finally(() => (this.#clearing = null));
+    return this.#clearing;
+  }
+
+  async #clear(): Promise<void> {
     const { conversation, composer, status } = this.#view;
     this.#asking?.abort.abort();
-    await this.#asking?.done;
+    // Not a moment later than need be: a question may follow at once.
+    if (this.#asking) await this.#asking.done;
     this.#runner.clearNotice();
     this.#stopEditing();
     conversation.clear();
     this.#turns = [];
     this.#broken = null;
     this.chat?.clear();
-    if (this.#reading) this.#reading.entry = conversation.addPicture(this.#reading.picture);
+    const { picture } = this.#reading?.choice ?? {};
+    if (this.#reading) this.#reading.entry = picture ? conversation.addPicture(picture) : null;
     else if (this.#held) this.#remark(conversation.addPicture(this.#held.picture), this.#held.info);
     composer.focus();
     this.#showBusy();
@@ -254,7 +266,7 @@ export class Controller {
     const turn = this.#broken;
     this.#broken = null;
     if (turn && !this.#asking) this.#ask(turn, (chat, options) => chat.resume(options), () => turn.breakOff());
-    else if (this.#wanted && !this.#held && !this.#reading) this.#read(this.#wanted);
+    else if (this.#wanted && !this.#held && !this.#reading) this.#take(this.#wanted);
   }
 
   /** Shows a picture, or none, with what goes with it. */
@@ -265,12 +277,13 @@ export class Controller {
   }
 
   #showHeld() {
-    this.#wanted = this.#held?.picture ?? null;
-    this.#show(this.#wanted, this.#held ? this.#factsOf(this.#held) : {});
+    this.#wanted = this.#held?.choice ?? null;
+    this.#show(this.#held?.picture ?? null, this.#held ? this.#factsOf(this.#held) : {});
   }
 
   #factsOf({ picture, info }: Held): PictureFacts {
-    return { facts: this.#strings.pictureFacts(info), remarks: [...picture.remarks, ...info.notices], outside_scope: info.outside_scope };
+    const by_browser = info.by_browser ? [this.#strings.byBrowser] : [];
+    return { facts: this.#strings.pictureFacts(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
   }
 
   /** Says in the log, too, what is to be known before an answer. */
@@ -278,68 +291,100 @@ export class Controller {
     if (info.outside_scope) this.#view.conversation.remarkOn(entry, this.#strings.outsideScopeShort);
   }
 
-  /** Has a picture read, instead of one that may still be read. */
-  #read(picture: ShownPicture) {
+  /** Has a picture read, or none, instead of what may still be read. Nothing is awaited before it is what counts. */
+  #take(choice: Choice | null): Choice | null {
     this.#reading?.abort.abort();
-    this.#wanted = picture;
+    if (this.#wanted !== choice) this.#wanted?.drop();
+    this.#wanted = choice;
+    this.#view.picture_notice.hide();
     this.#stopEditing();
-    this.#show(picture, { remarks: picture.remarks });
-    const entry = this.#view.conversation.addPicture(picture);
-    const reading: Reading = { abort: new AbortController(), begun: false, done: Promise.resolve(), picture, entry };
+    const reading: Reading = { abort: new AbortController(), begun: false, done: Promise.resolve(), choice, entry: null };
     this.#reading = reading;
+    if (!choice || choice.picture) this.#showChosen(reading);
     reading.done = this.#runReading(reading);
     this.#showBusy();
+    return choice;
   }
 
-  /** Whether the conversation is now about the picture. */
+  #showChosen(reading: Reading) {
+    const picture = reading.choice?.picture ?? null;
+    this.#show(picture, picture ? { remarks: picture.remarks } : {});
+    if (picture) reading.entry = this.#view.conversation.addPicture(picture);
+  }
+
+  /** Whether the conversation is now about the picture, or about none if that was chosen. */
   async #runReading(reading: Reading): Promise<boolean> {
-    const { status, picture: view } = this.#view;
-    const { picture, abort } = reading;
+    const { choice, abort } = reading;
     const newest = () => this.#reading === reading;
     try {
-      view.beginReading();
-      if (!(await until(this.#runner.running, abort.signal))) throw new InfLlavaError('not-loaded', '');
-      reading.begun = true;
-      if (this.#asking?.begun) {
-        status.say(this.#strings.pictureWaits);
-        await until(this.#asking.done, abort.signal);
+      if (choice && !choice.picture) {
+        await until(choice.prepared, abort.signal);
+        this.#showChosen(reading);
       }
-      const onProgress = ({ phase, done, total }: Progress) => {
-        if (!newest() || phase !== 'vision') return;
-        status.say(this.#asking ? this.#strings.waitingForPicture : this.#strings.readingPicture);
-        status.advance(phase, done, total);
-        view.advance(done, total);
-      };
-      const info = (await this.chat!.setImage(picture.file, { name: picture.name, signal: abort.signal, onProgress }))!;
-      this.#held = { picture, info };
-      this.#remark(reading.entry, info);
-      this.#forgetBefore(reading.entry);
-      if (newest()) {
-        view.setGeometry(info);
-        this.#show(picture, this.#factsOf(this.#held));
-        status.say(this.#strings.pictureReady(info));
-        this.#emit('picture', info);
-      }
+      if (choice) await this.#readPicture(reading, choice, choice.picture!, newest);
+      else await this.#readNone(newest);
       return true;
     } catch (error) {
-      reading.entry.remove();
+      reading.entry?.remove();
       if (newest()) this.#readingFailed(error);
       return false;
     } finally {
       if (newest()) {
         this.#reading = null;
-        view.endReading();
-        if (!this.#asking?.begun) status.end();
+        this.#view.picture.endReading();
+        if (!this.#asking?.begun) this.#view.status.end();
         this.#showBusy();
       }
     }
   }
 
+  async #readPicture(reading: Reading, choice: Choice, picture: ShownPicture, newest: () => boolean) {
+    const { status, picture: view } = this.#view;
+    const { abort } = reading;
+    view.beginReading();
+    if (!(await until(this.#runner.running, abort.signal))) throw new InfLlavaError('not-loaded', 'there is no model to read the picture');
+    reading.begun = true;
+    if (this.#asking?.begun) {
+      status.say(this.#strings.pictureWaits);
+      await until(this.#asking.done, abort.signal);
+    }
+    const onProgress = ({ phase, done, total }: Progress) => {
+      if (!newest() || phase !== 'vision') return;
+      status.say(this.#asking ? this.#strings.waitingForPicture : this.#strings.readingPicture);
+      status.advance(phase, done, total);
+      view.advance(done, total);
+    };
+    const info = (await this.chat!.setImage(picture.file, { name: picture.name, signal: abort.signal, onProgress }))!;
+    this.#held = { choice, picture, info };
+    choice.read(info);
+    if (reading.entry) {
+      this.#remark(reading.entry, info);
+      this.#forgetBefore(reading.entry);
+    }
+    if (!newest()) return;
+    view.setGeometry(info);
+    this.#show(picture, this.#factsOf(this.#held));
+    status.say(this.#strings.pictureReady(info));
+    this.#emit('picture', info);
+  }
+
+  async #readNone(newest: () => boolean) {
+    if (this.#asking?.begun) await this.#asking.done;
+    if (!newest()) return;
+    await this.chat?.setImage(null);
+    this.#held = null;
+    if (!newest()) return;
+    this.#forgetBefore(this.#view.conversation.addNote(this.#strings.textOnly));
+    this.#view.status.say(this.#strings.pictureRemoved);
+  }
+
   #readingFailed(error: unknown) {
+    const code = codeOf(error);
+    this.#wanted?.failed(error instanceof InfLlavaError ? error : new InfLlavaError(code, messageOf(error)));
     // A model that is not there reads the picture when it is.
-    if (ENDS.includes(codeOf(error))) return;
+    if (ENDS.includes(code)) return;
     this.#showHeld();
-    if (codeOf(error) === 'stopped') this.#view.status.say(this.#strings.pictureStopped(this.#held !== null));
+    if (code === 'stopped') this.#view.status.say(this.#strings.pictureStopped(this.#held !== null));
     else this.#showPictureError(error);
   }
 
@@ -449,12 +494,4 @@ export class Controller {
     const last = this.#turns.at(-1);
     for (const element of this.#view.conversation.turns) element.offer({ regenerate: free && element === last, edit: free && this.#turns.includes(element) });
   }
-}
-
-/** Waits for something else, but not beyond an abort. */
-async function until<T>(other: Promise<T>, signal: AbortSignal): Promise<T> {
-  const stopped = () => new InfLlavaError('stopped', 'stopped');
-  if (signal.aborted) throw stopped();
-  const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(stopped()), { once: true }));
-  return Promise.race([other, aborted]);
 }

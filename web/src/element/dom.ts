@@ -33,6 +33,9 @@ export const isolated = (text: string, properties: Properties = {}): HTMLElement
 
 export const list = (items: Child[], properties: Properties = {}): HTMLUListElement => h('ul', properties, ...items.map((item) => h('li', {}, item)));
 
+/** Whether a key belongs to an input method: Safari sends the Enter that takes a candidate after the composition, as key 229. */
+export const composing = ({ isComposing, keyCode }: KeyboardEvent): boolean => isComposing || keyCode === 229;
+
 let last_id = 0;
 
 /** For references within a shadow tree. */

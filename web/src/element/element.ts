@@ -1,16 +1,18 @@
 /** `<inf-llava-chat>`: a picture and a conversation about it, anywhere in a page. */
 
-import { pageBase } from '../api/address.js';
 import type { Chat } from '../api/chat.js';
+import { kindOf } from '../api/kind.js';
 import type { LoadOptions, Model } from '../api/model.js';
-import { MOST_FILE_BYTES, openPicture, type ImageInput } from '../api/picture.js';
+import type { ImageInput } from '../api/picture-input.js';
 import type { Transcript } from '../api/transcript.js';
 import { storage } from '../api/storage.js';
-import { counted } from '../keep/counted.js';
-import type { Device } from '../engine/protocol.js';
+import { Attributes, OBSERVED, attributeNamed, type Attribute } from './attributes.js';
 import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
 import type { Events } from './events.js';
+import { listen } from './gestures.js';
+import { checkedModels, checkedStrings, sameTexts } from './own.js';
+import { saveAs } from './save.js';
 import { en, stringsFor, type Strings } from './strings/index.js';
 import composer from './styles/composer.css';
 import layout from './styles/layout.css';
@@ -24,13 +26,12 @@ import { View } from './view/view.js';
 /** The element's events; all bubble out of shadow trees. */
 export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
 
-/** Where there is no page (a server renders it), the class is only a name. */
-const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
-const OBSERVED = ['model', 'device', 'context', 'src', 'lang'] as const;
-/** May be set before the element is defined. */
-const PROPERTIES = ['strings', 'models', 'wasmUrl', 'workerUrl'] as const;
 /** Earlier attributes. Whoever may write markup into a page must not choose what runs there. */
 const REFUSED = ['wasm-url', 'worker-url'];
+/** Of what the engine runs with; another one is loaded when they change. */
+const OF_ENGINE: readonly Attribute[] = ['model', 'device', 'context', 'no-keep'];
+/** Of what is set beside the question, by the visitor too. */
+const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tokens', seed: 'seed' } as const;
 let sheet: CSSStyleSheet | null = null;
 
 /**
@@ -103,7 +104,7 @@ let sheet: CSSStyleSheet | null = null;
  * @cssprop --inf-llava-font - Of text.
  * @cssprop --inf-llava-mono - Of figures and code.
  */
-export class InfLlavaChat extends Base {
+export class InfLlavaChat extends Attributes {
   static readonly observedAttributes: readonly string[] = OBSERVED;
   #view: View | null = null;
   #controller: Controller | null = null;
@@ -116,14 +117,25 @@ export class InfLlavaChat extends Base {
   #files: File[] | undefined;
   #engine: Pick<LoadOptions, 'wasmUrl' | 'workerUrl'> = {};
   #begun = false;
+  /** The attributes name another model, or another way to run it, than the one that was begun with. */
+  #stale = false;
 
-  /** Texts of your own, some or all; set before the element is connected. */
+  constructor() {
+    super();
+    this.takeOver();
+  }
+
+  /** Texts of your own, some or all; others than before begin the conversation anew. */
   get strings(): Partial<Strings> {
     return this.#strings;
   }
 
-  set strings(strings: Partial<Strings>) {
-    this.#strings = strings;
+  set strings(strings: Partial<Strings> | null | undefined) {
+    const { checked, wrong } = checkedStrings(strings);
+    for (const reason of wrong) this.misused(reason);
+    // Frameworks give the same again with every change of something else.
+    if (sameTexts(checked, this.#strings)) return;
+    this.#strings = checked;
     this.#rebuild();
   }
 
@@ -132,8 +144,11 @@ export class InfLlavaChat extends Base {
     return this.#models;
   }
 
-  set models(models: OfferedModel[]) {
-    this.#models = [...models];
+  set models(models: Iterable<OfferedModel> | null | undefined) {
+    const { checked, wrong } = checkedModels(models);
+    for (const reason of wrong) this.misused(reason);
+    if (JSON.stringify(checked) === JSON.stringify(this.#models)) return; // new buttons would drop the focus
+    this.#models = checked;
     this.#offerModels();
   }
 
@@ -142,7 +157,7 @@ export class InfLlavaChat extends Base {
     return this.#engine.wasmUrl ?? null;
   }
 
-  set wasmUrl(url: string | URL | null) {
+  set wasmUrl(url: string | URL | null | undefined) {
     this.#setEngine('wasmUrl', url);
   }
 
@@ -151,12 +166,12 @@ export class InfLlavaChat extends Base {
     return this.#engine.workerUrl ?? null;
   }
 
-  set workerUrl(url: string | URL | null) {
+  set workerUrl(url: string | URL | null | undefined) {
     this.#setEngine('workerUrl', url);
   }
 
-  /** The model in use; null before it is begun with. */
-  get model(): Model | null {
+  /** The model in use, as the API has it; null before it is begun with. */
+  get engine(): Model | null {
     return this.#controller?.model ?? null;
   }
 
@@ -165,20 +180,18 @@ export class InfLlavaChat extends Base {
     return this.#controller?.chat ?? null;
   }
 
-  /** `idle`, or the engine's state. */
+  /** `idle`, `loading`, or the engine's state. */
   get state(): string {
-    return this.model?.state ?? 'idle';
+    return this.#controller?.state ?? 'idle';
   }
 
   connectedCallback(): void {
-    for (const name of PROPERTIES) {
-      if (!Object.hasOwn(this, name)) continue;
-      const value = this[name];
-      delete (this as Record<string, unknown>)[name];
-      Object.assign(this, { [name]: value });
-    }
     for (const name of REFUSED) {
       if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; set the property ${name.replace('-u', 'U')} from a script`);
+    }
+    // What a framework makes of a list while the element is not defined yet.
+    for (const name of ['models', 'strings']) {
+      if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
     }
     this.#build();
   }
@@ -190,13 +203,17 @@ export class InfLlavaChat extends Base {
     });
   }
 
-  attributeChangedCallback(name: (typeof OBSERVED)[number], before: string | null, value: string | null): void {
-    if (!this.#controller || before === value) return;
+  attributeChangedCallback(observed: string, before: string | null, value: string | null): void {
+    if (!this.#view || before === value) return; // read when it is built
+    const name = attributeNamed(observed);
     if (name === 'lang') this.#rebuild();
-    else if (name === 'src') void this.#showSource();
-    else if (this.#begun) {
+    else if (name === 'src') this.#showSource();
+    else if (name === 'page-wide') this.#listen();
+    else if (name === 'start') this.#start();
+    else if (name in OF_SAMPLING) this.#setSampling([name as keyof typeof OF_SAMPLING]);
+    else if (OF_ENGINE.includes(name)) {
       if (name === 'model') this.#files = undefined;
-      this.#begin(true);
+      this.#change();
     }
   }
 
@@ -205,18 +222,27 @@ export class InfLlavaChat extends Base {
     this.#begin();
   }
 
-  /** Reads a picture; what is asked from then on is about it. */
-  async setImage(image: ImageInput | null, { name }: { name?: string } = {}): Promise<void> {
+  /**
+   * Reads a picture; what is asked from then on is about it. Null takes it away.
+   *
+   * @throws InfLlavaError as the error event says it, and `stopped` where another picture was chosen meanwhile
+   */
+  setImage(image: ImageInput | URL | null, options: { name?: string } | null = {}): Promise<void> {
     this.#begin();
-    if (image === null) return this.#controller?.removePicture();
-    const { blob, name: found } = await openPicture(image, name);
-    return this.#controller?.choosePicture([new File([blob], found)]);
+    const controller = this.#controller;
+    const chosen = controller ? controller.chooseGiven(image, options?.name) : Promise.reject(this.misused('setImage: the element is not on the page yet', 'not-loaded'));
+    // Whoever does not wait for it has the event.
+    chosen.catch(() => {});
+    return chosen;
   }
 
   /** Asks, as if somebody had typed it. */
   ask(question: string): void {
     this.#begin();
-    this.#controller?.send(question);
+    if (typeof question !== 'string') this.misused(`ask: a question is a text, and ${kindOf(question)} was given`);
+    else if (!question.trim()) this.misused('ask: the question is empty', 'empty-question');
+    else if (this.#controller) this.#controller.askFor(question);
+    else this.misused('ask: the element is not on the page yet', 'not-loaded');
   }
 
   /** Ends what the engine is at. */
@@ -233,9 +259,9 @@ export class InfLlavaChat extends Base {
   export(format: 'markdown'): string | null;
   export(format?: 'json'): Transcript | null;
   export(format: 'json' | 'markdown' = 'json'): Transcript | string | null {
-    const chat = this.chat;
-    if (!chat) return null;
-    return format === 'markdown' ? chat.export('markdown') : chat.export();
+    if (format !== 'json' && format !== 'markdown') this.misused(`export: the format is json or markdown, and ${kindOf(format)} was given`);
+    else if (this.chat) return format === 'markdown' ? this.chat.export('markdown') : this.chat.export();
+    return null;
   }
 
   override focus(options?: FocusOptions): void {
@@ -263,7 +289,10 @@ export class InfLlavaChat extends Base {
       picture: {
         on_files: begun((controller, files) => controller.choosePicture(files)),
         on_remove: begun((controller) => controller.removePicture()),
-        on_camera: () => view.camera.open().catch(() => view.picture_notice.show({ title: strings.cameraFailed })),
+        on_camera: () => view.camera.open().catch((error: Error) => {
+          view.picture_notice.show({ title: strings.cameraFailed });
+          this.#tell('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
+        }),
         on_looking: begun((controller) => controller.look()),
       },
       conversation: {
@@ -287,31 +316,42 @@ export class InfLlavaChat extends Base {
         read_kept: () => storage.list(),
         on_remove: async (id) => this.#controller?.removeKept(id),
       },
-      on_photo: begun((controller, file: File) => controller.choosePicture([file])),
+      on_photo: begun((controller, photo: Promise<File | null>) => controller.choosePhoto(photo)),
       on_token: begun((controller) => controller.look()),
       on_pause: begun((controller) => controller.pause()),
       on_new_chat: begun((controller) => controller.newChat()),
       on_export: (format) => this.#download(format),
     });
     this.#view = view;
-    this.#controller = new Controller(view, strings, (name, detail) => {
-      this.dispatchEvent(new CustomEvent(`inf-llava-${name}`, { detail, bubbles: true, composed: true }));
-    });
+    this.#controller = new Controller(view, strings, (name, detail) => this.#tell(name, detail));
     shadow.replaceChildren(view.root);
     view.picture.offerCamera(hasCamera());
-    view.composer.setSampling({
-      temperature: this.getAttribute('temperature') ?? '',
-      max_new_tokens: this.getAttribute('max-new-tokens') ?? '',
-      seed: this.getAttribute('seed') ?? '',
-    });
+    this.#setSampling(Object.keys(OF_SAMPLING) as (keyof typeof OF_SAMPLING)[]);
     this.#offerModels();
     this.#listen();
+    if (this.said('src')) this.#showSource();
     this.#start();
+  }
+
+  readonly #tell = <Name extends keyof Events>(name: Name, detail: Events[Name]) => {
+    this.dispatchEvent(new CustomEvent(`inf-llava-${name}`, { detail, bubbles: true, composed: true }));
+  };
+
+  #setSampling(names: (keyof typeof OF_SAMPLING)[]) {
+    for (const name of names) this.#view!.composer.setSampling({ [OF_SAMPLING[name]]: String(this.#number(name) ?? '') });
+  }
+
+  /** Says so where an attribute holds no number. */
+  #number(name: Attribute): number | null {
+    const number = this.numberSaid(name);
+    if (number === null && this.said(name)) this.misused(`${name}: “${this.said(name)}” is no number`);
+    return number;
   }
 
   #tearDown() {
     this.#listening?.abort();
     this.#seen?.disconnect();
+    this.#view?.camera.close();
     this.#controller?.end();
     this.#controller = null;
     this.#view = null;
@@ -328,53 +368,66 @@ export class InfLlavaChat extends Base {
 
   /** When the model is loaded. */
   #start() {
-    if (this.getAttribute('src')) void this.#showSource();
-    else if (this.getAttribute('start') !== 'interaction') {
-      this.#seen = new IntersectionObserver((entries) => {
-        if (entries.some(({ isIntersecting }) => isIntersecting)) this.#begin();
-      });
-      this.#seen.observe(this);
-    } else this.#view!.status.say(this.#texts.start);
+    if (this.#begun) return;
+    this.#seen?.disconnect();
+    if (this.said('start') === 'interaction') {
+      this.#view!.status.say(this.#texts.start);
+      return;
+    }
+    this.#seen = new IntersectionObserver((entries) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) this.#begin();
+    });
+    this.#seen.observe(this);
+  }
+
+  /** Goes over to what is said now: once, however much is set one after another. */
+  #change() {
+    this.#stale = this.#begun;
+    this.#offerModels();
+    queueMicrotask(() => this.#stale && this.#begin());
   }
 
   /** @param anew  with what the attributes now say */
-  #begin(anew = false) {
+  #begin(anew = this.#stale) {
     const controller = this.#controller;
     if (!controller || (this.#begun && !anew)) return;
     this.#begun = true;
+    this.#stale = false;
     this.#seen?.disconnect();
-    const number = (name: string) => (this.hasAttribute(name) ? Number(this.getAttribute(name)) : undefined);
-    const context = number('context');
-    const url = this.getAttribute('model');
+    const context = this.#number('context');
+    const url = this.said('model');
+    const device = this.said('device') as LoadOptions['device'];
     const options: LoadOptions = {
       ...(this.#files ? { files: this.#files } : url && { url }),
-      device: (this.getAttribute('device') as Device | null) ?? 'auto',
+      ...(device && { device }),
       ...(context && { context }),
-      keep: !this.hasAttribute('no-keep'),
+      keep: !this.isSaid('no-keep'),
       ...this.#engine,
     };
     controller.use(options);
     this.#offerModels();
   }
 
-  #setEngine(name: 'wasmUrl' | 'workerUrl', url: string | URL | null) {
+  #setEngine(name: 'wasmUrl' | 'workerUrl', url: unknown) {
+    if (url !== null && url !== undefined && typeof url !== 'string' && !(url instanceof URL)) {
+      this.misused(`${name}: an address is a text or a URL, and ${kindOf(url)} was given`);
+      return;
+    }
     if (String(this.#engine[name] ?? '') === String(url ?? '')) return;
     const { [name]: before, ...others } = this.#engine;
     this.#engine = url ? { ...others, [name]: url } : others;
-    if (this.#begun) this.#begin(true);
+    if (this.#begun) this.#change();
   }
 
   #offerModels() {
     const own = { name: this.#texts.defaultModel, url: '' };
-    this.#view?.models.offer([own, ...this.#models], this.#files ? null : (this.getAttribute('model') ?? ''));
+    this.#view?.models.offer([own, ...this.#models], this.#files ? null : (this.said('model') ?? ''));
   }
 
   #choose(url: string) {
     this.#files = undefined;
-    if ((this.getAttribute('model') ?? '') === url) this.#begin(true);
-    else if (url) this.setAttribute('model', url);
-    else this.removeAttribute('model');
-    if (!this.#begun) this.#begin();
+    this.model = url;
+    this.#begin(true);
   }
 
   #openFolder(files: File[]) {
@@ -384,68 +437,32 @@ export class InfLlavaChat extends Base {
     } else this.#view!.chat_notice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
   }
 
-  async #showSource() {
-    const src = this.getAttribute('src');
-    if (!src) return;
-    this.#begin();
-    try {
-      const url = new URL(src, pageBase());
-      const response = await fetch(url, { referrerPolicy: 'no-referrer' });
-      if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-      const bytes = await counted(response, MOST_FILE_BYTES, src);
-      await this.#controller?.choosePicture([new File([bytes], nameOf(url))]);
-    } catch (error) {
-      this.#view?.picture_notice.show({ title: this.#texts.failure.picture, message: `${src}: ${(error as Error).message}` });
-    }
+  /** The picture that `src` names; none any more where it names none. */
+  #showSource() {
+    const src = this.said('src');
+    if (src) this.#begin();
+    this.#controller?.chooseSource(src);
   }
 
   #download(format: 'markdown' | 'json') {
-    const content = format === 'markdown' ? this.export('markdown') : JSON.stringify(this.export(), null, 1);
+    const content = format === 'markdown' ? this.export('markdown') : this.chat && JSON.stringify(this.export(), null, 1);
     if (content === null) return;
-    const link = document.createElement('a');
-    const url = URL.createObjectURL(new Blob([content], { type: format === 'markdown' ? 'text/markdown' : 'application/json' }));
-    link.href = url;
-    link.download = `conversation.${format === 'markdown' ? 'md' : 'json'}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    if (format === 'markdown') saveAs('conversation.md', 'text/markdown', content);
+    else saveAs('conversation.json', 'application/json', content);
   }
 
-  /** Files that are dropped or pasted, and Escape. */
   #listen() {
+    this.#listening?.abort();
     this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    const place: EventTarget = this.hasAttribute('page-wide') ? document : this;
-    const on = <Type extends keyof DocumentEventMap>(type: Type, run: (event: DocumentEventMap[Type]) => void) =>
-      place.addEventListener(type, run as EventListener, { signal });
-    const has_files = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') === true;
-    const take = (files: FileList) => {
-      this.#begin();
-      void this.#controller?.choosePicture(files);
+    const gestures = {
+      on_files: (files: FileList) => {
+        this.#begin();
+        this.#controller?.choosePicture(files);
+      },
+      on_target: (over: boolean) => this.#view?.picture.setTarget(over),
+      on_escape: () => this.#controller?.escape(),
     };
-    on('dragover', (event) => {
-      if (!has_files(event)) return;
-      event.preventDefault();
-      event.dataTransfer!.dropEffect = 'copy';
-      this.#view?.picture.setTarget(true);
-    });
-    on('dragleave', (event) => {
-      const inside = event.relatedTarget instanceof Node && (place as Node).contains(event.relatedTarget);
-      if (!inside) this.#view?.picture.setTarget(false);
-    });
-    on('drop', (event) => {
-      this.#view?.picture.setTarget(false);
-      if (!has_files(event)) return;
-      event.preventDefault();
-      take(event.dataTransfer!.files);
-    });
-    on('paste', (event) => {
-      if (!event.clipboardData?.files.length) return; // text goes where the cursor is
-      event.preventDefault();
-      take(event.clipboardData.files);
-    });
-    on('keydown', (event) => {
-      if (event.key === 'Escape' && !event.isComposing) this.#controller?.stop();
-    });
+    listen(this.isSaid('page-wide') ? document : this, gestures, this.#listening.signal);
   }
 }
 
@@ -454,14 +471,4 @@ declare global {
     'inf-llava-chat': InfLlavaChat;
   }
   interface HTMLElementEventMap extends InfLlavaChatEventMap {}
-}
-
-/** A file's name out of its address, where a `%` need not mean anything. */
-function nameOf({ pathname }: URL): string {
-  const name = pathname.split('/').pop() ?? '';
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
 }

@@ -3,6 +3,7 @@
 import type { Chat } from '../api/chat.js';
 import type { InfLlavaError } from '../api/errors.js';
 import { Model, type LoadOptions } from '../api/model.js';
+import type { HostState } from '../engine/host.js';
 import type { ModelInfo, Progress } from '../engine/protocol.js';
 import type { Emit } from './events.js';
 import type { Strings } from './strings/index.js';
@@ -28,6 +29,7 @@ export class Runner {
   #model: Model | null = null;
   #chat: Chat | null = null;
   #loading: AbortController | null = null;
+  #state: 'idle' | HostState = 'idle';
   #downloading = false;
   /** Something was wrong, and is until the model runs. */
   #trouble = false;
@@ -51,6 +53,11 @@ export class Runner {
     return this.#chat;
   }
 
+  /** `idle` while nothing is loaded nor about to be, else as the engine has it; told with each change. */
+  get state(): 'idle' | HostState {
+    return this.#state;
+  }
+
   get loading(): boolean {
     return this.#loading !== null;
   }
@@ -69,6 +76,7 @@ export class Runner {
       this.#model = new Model(options);
     } catch (error) {
       this.#fail(this.#strings.engineFailed, { title: this.#strings.failure.load, message: (error as Error).message }, error as InfLlavaError);
+      this.#emit('state', { state: 'idle' });
       return;
     }
     this.#model.addEventListener('state', this.#onState);
@@ -81,7 +89,10 @@ export class Runner {
   /** Loads the model; goes on where a stop interrupted it. */
   load(): void {
     const model = this.#model;
-    if (model && !this.#loading) this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details) }));
+    if (!model || this.#loading) return;
+    // Others of the page may have loaded it: this element has not.
+    this.#tell('loading');
+    this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details) }));
   }
 
   /** Stops the loading; what was downloaded is kept. */
@@ -101,6 +112,7 @@ export class Runner {
     this.#loading = null;
     const model = this.#model;
     this.#model = this.#chat = null;
+    this.#state = 'idle';
     this.running = Promise.resolve(false);
     model?.removeEventListener('state', this.#onState);
     model?.removeEventListener('progress', this.#onProgress);
@@ -121,6 +133,7 @@ export class Runner {
     try {
       const info = await start(loading.signal);
       if (this.#model !== model) return false;
+      this.#tell(model.state);
       facts.show(info);
       picture.setGeometry(info);
       this.#handlers.on_info(info);
@@ -133,6 +146,8 @@ export class Runner {
     } finally {
       if (this.#loading === loading) {
         this.#loading = null;
+        // What failed or was stopped is not being loaded any more, though the engine knows no such state.
+        this.#tell(model.state === 'loading' ? 'idle' : model.state);
         status.end();
         this.#handlers.on_change();
       }
@@ -196,13 +211,19 @@ export class Runner {
 
   readonly #onState = () => {
     const { state } = this.#model!;
-    this.#emit('state', { state });
+    this.#tell(state);
     if (state === 'recovering' && !this.#loading) {
       this.#view.status.say(this.#strings.recovering);
       this.#view.status.begin();
     } else if (state === 'lost') this.#lost();
     else if (state === 'ready') this.#view.facts.show(this.#model!.info());
   };
+
+  #tell(state: HostState | 'idle') {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#emit('state', { state });
+  }
 
   /** The engine is gone, and did not come back by itself. */
   #lost() {

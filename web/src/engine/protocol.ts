@@ -91,6 +91,8 @@ export interface PictureInfo {
   notices: string[];
   /** The picture is of a kind that the model does not know. */
   outside_scope: boolean;
+  /** The browser decoded and scaled it, whose pixels may differ a little from those of the engine's decoder. */
+  by_browser?: boolean;
   image_px: number;
   crops_per_side: number;
   /** 0 where the features were kept. */

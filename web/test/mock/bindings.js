@@ -19,6 +19,15 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const fail = (code, message) => {
   throw { code, message };
 };
+/** As the engine does: what its decoder does not know, and PNG of more pixels than it takes. */
+function refuse(name, bytes) {
+  const text = new TextDecoder('latin1').decode(bytes.subarray(0, 32));
+  if (text.slice(4, 8) === 'ftyp' || /^\W{0,4}</.test(text)) fail('image-format', `${name}: this is no picture that is read here`);
+  if (text.slice(1, 4) !== 'PNG' || bytes.length < 24) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  if (width * height > 24e6) fail('image-too-large', `${name}: ${width} × ${height} pixels; at most 24 megapixels are read`);
+}
 /** What the worker has been given since it started: a crash that comes once must not come again. */
 const once = new Set();
 
@@ -133,6 +142,7 @@ export class Engine {
 
   async read_picture(key, name, bytes, on_event, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
+    refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
       on_event({ type: 'progress', phase: 'vision', done, total: PASSES });

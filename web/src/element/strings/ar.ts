@@ -126,6 +126,7 @@ export const ar: Strings = {
     return `${text[kind]} · ${bytes(kept)}`;
   },
   remove: 'حذف',
+  removeForGood: 'حذف نهائي',
   removed: 'تم الحذف',
   noModelFolder: `لا يوجد في هذا المجلد ${isolated('manifest.json')} ولا ${isolated('config.json')}، فهو ليس مجلد نموذج.`,
 
@@ -163,6 +164,7 @@ export const ar: Strings = {
   pictureStopped: (kept) => (kept ? 'تم الإيقاف. ما زالت الصورة السابقة مستخدمة.' : 'تم الإيقاف. لا توجد صورة مستخدمة.'),
   pictureFailed: 'تعذّر استخدام الصورة',
   pictureRemoved: 'أُزيلت الصورة. ستكون الإجابة عن الأسئلة بدون صورة.',
+  byBrowser: 'فكّ المتصفح ترميز الصورة وصغّرها: قد تختلف بكسلاتها قليلاً عما يراه النموذج في مكان آخر.',
   severalFiles: (name) => `صورة واحدة في كل مرة: اختيرت ${isolated(name)}.`,
   answering: 'تجري كتابة الإجابة',
   stopping: 'جارٍ الإيقاف',

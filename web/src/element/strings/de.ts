@@ -116,6 +116,7 @@ export const de: Strings = {
     return `${text[kind]} · ${bytes(size)}`;
   },
   remove: 'Löschen',
+  removeForGood: 'Endgültig löschen',
   removed: 'Gelöscht',
   noModelFolder: 'In diesem Ordner gibt es weder manifest.json noch config.json: Er enthält kein Modell.',
 
@@ -151,6 +152,7 @@ export const de: Strings = {
   pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
   pictureFailed: 'Das Bild konnte nicht verwendet werden',
   pictureRemoved: 'Bild entfernt. Fragen werden ohne Bild beantwortet.',
+  byBrowser: 'Vom Browser dekodiert und verkleinert: Die Pixel können etwas anders sein, als das Modell sie anderswo sähe.',
   severalFiles: (name) => `Nur ein Bild auf einmal: ${name} wurde übernommen.`,
   answering: 'Antwort wird geschrieben',
   stopping: 'Wird gestoppt',

@@ -112,6 +112,7 @@ export const en: Strings = {
     return `${text[kind]} · ${bytes(size)}`;
   },
   remove: 'Delete',
+  removeForGood: 'Delete for good',
   removed: 'Deleted',
   noModelFolder: 'There is no manifest.json or config.json in that folder: it is no model’s.',
 
@@ -147,6 +148,7 @@ export const en: Strings = {
   pictureStopped: (kept) => (kept ? 'Stopped. The earlier picture is still in use.' : 'Stopped. No picture is in use.'),
   pictureFailed: 'The picture could not be used',
   pictureRemoved: 'Picture removed. Questions are answered without one.',
+  byBrowser: 'Decoded and scaled by the browser: its pixels may differ a little from those that the model would see elsewhere.',
   severalFiles: (name) => `One picture at a time: ${name} was taken.`,
   answering: 'Answering',
   stopping: 'Stopping',

@@ -13,5 +13,9 @@ const LANGUAGES: Record<string, Strings> = { ar, de, en };
 export function stringsFor(language: string, own: Partial<Strings> = {}): Strings {
   const tag = language.toLowerCase().split('-')[0] ?? '';
   const found = Object.hasOwn(LANGUAGES, tag) ? LANGUAGES[tag]! : en;
-  return { ...found, ...own };
+  // Some texts of a group are as good as all.
+  const grouped = Object.entries(own).map(([name, text]) => [name, isGroup(text) ? { ...(found[name as keyof Strings] as object), ...text } : text]);
+  return { ...found, ...Object.fromEntries(grouped) };
 }
+
+const isGroup = (text: unknown): text is object => typeof text === 'object' && text !== null && !Array.isArray(text);

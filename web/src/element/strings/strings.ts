@@ -96,6 +96,8 @@ export interface Strings {
   keptNothing: string;
   keptEntry(entry: KeptEntry): string;
   remove: string;
+  /** Asks once more before something that is kept is deleted. */
+  removeForGood: string;
   removed: string;
   noModelFolder: string;
 
@@ -125,6 +127,8 @@ export interface Strings {
   pictureStopped(kept: boolean): string;
   pictureFailed: string;
   pictureRemoved: string;
+  /** Another decoder than the model was trained with. */
+  byBrowser: string;
   severalFiles(name: string): string;
   answering: string;
   stopping: string;

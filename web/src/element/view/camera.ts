@@ -11,11 +11,11 @@ export class Camera {
   readonly #take: HTMLButtonElement;
   #stream: MediaStream | null = null;
 
-  constructor(strings: Strings, on_picture: (file: File) => void) {
-    this.#take = button(strings.takePicture, async () => {
-      const file = await this.#still();
+  constructor(strings: Strings, on_picture: (picture: Promise<File | null>) => void) {
+    this.#take = button(strings.takePicture, () => {
+      // It is chosen now, however long the browser takes to write it down.
+      on_picture(this.#still());
       this.root.close();
-      if (file) on_picture(file);
     }, { kind: 'primary' });
     this.root = h(
       'dialog',
@@ -29,11 +29,22 @@ export class Camera {
   /** @throws where there is no camera, or the page may not have it */
   async open(): Promise<void> {
     this.#off();
-    this.#stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1920 } }, audio: false });
-    this.#video.srcObject = this.#stream;
-    this.root.showModal();
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1920 } }, audio: false });
+    this.#off(); // it may have been asked for twice
+    this.#stream = stream;
+    if (!this.root.isConnected) {
+      this.#off(); // the element went away while somebody was asked
+      return;
+    }
+    this.#video.srcObject = stream;
+    if (!this.root.open) this.root.showModal();
     await this.#video.play().catch(() => {}); // it shows its first picture then
     this.#take.focus();
+  }
+
+  close(): void {
+    this.root.close();
+    this.#off();
   }
 
   async #still(): Promise<File | null> {

@@ -1,8 +1,9 @@
 /** The question box with its buttons and settings. */
 
 import type { Sampling } from '../../engine/protocol.js';
-import { button, focused, h } from '../dom.js';
+import { button, composing, focused, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
+import { closesByEscape } from './menu.js';
 
 export interface ComposerHandlers {
   on_send: (text: string) => void;
@@ -52,6 +53,11 @@ export class Composer {
     );
     const settings = h('details', { class: 'settings', part: 'settings' }, h('summary', {}, strings.settings), this.panel);
     settings.addEventListener('toggle', () => settings.open && handlers.on_settings());
+    settings.addEventListener('keydown', (event) => {
+      // The settings stand in the form of the question, which Enter would send half-written.
+      if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault();
+    });
+    closesByEscape(settings);
     this.root = h(
       'form',
       { class: 'composer', part: 'composer', autocomplete: 'off' },
@@ -69,7 +75,7 @@ export class Composer {
     });
     this.#box.addEventListener('keydown', (event) => {
       // An input method's Enter takes a candidate; it does not send.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
       event.preventDefault();
       if (!this.#send.disabled) this.root.requestSubmit();
     });

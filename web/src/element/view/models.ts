@@ -1,7 +1,7 @@
 /** Which model: those that the page offers, a folder on disk, an address; and what the browser keeps. */
 
 import type { KeptEntry } from '../../keep/list.js';
-import { button, h, isolated } from '../dom.js';
+import { button, composing, h, isolated } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
 /** A model that the page offers. */
@@ -25,6 +25,8 @@ export class Models {
   readonly #offered = h('ul', { class: 'offered', 'aria-labelledby': 'models-title' });
   readonly #kept = h('ul', { class: 'kept', 'aria-labelledby': 'kept-title' });
 
+  #reading: Promise<KeptEntry[]> | null = null;
+
   constructor(strings: Strings, handlers: ModelsHandlers) {
     this.#strings = strings;
     this.#handlers = handlers;
@@ -34,6 +36,11 @@ export class Models {
       folder.value = '';
     });
     const address = h('input', { type: 'url', 'aria-label': strings.modelAddress, placeholder: strings.modelAddress, autocomplete: 'off' });
+    address.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || composing(event)) return;
+      event.preventDefault();
+      use_address.click();
+    });
     const use_address = button(strings.load, () => address.value.trim() && handlers.on_choose(address.value.trim()));
     this.root = h(
       'div',
@@ -57,21 +64,35 @@ export class Models {
   }
 
   async showKept(): Promise<void> {
-    const kept = await this.#handlers.read_kept().catch(() => []);
+    const reading = (this.#reading = this.#handlers.read_kept().catch(() => []));
+    const kept = await reading;
+    if (this.#reading !== reading) return; // it was asked for again, and may have changed
     this.#kept.replaceChildren(...(kept.length > 0 ? kept.map((entry) => this.#item(entry)) : [h('li', {}, this.#strings.keptNothing)]));
   }
 
   #item(entry: KeptEntry): HTMLElement {
     const text = this.#strings.keptEntry(entry);
-    const remove = button(
-      this.#strings.remove,
-      async () => {
-        remove.disabled = true;
-        await this.#handlers.on_remove(entry.id);
-        await this.showKept();
-      },
-      { 'aria-label': `${this.#strings.remove}: ${text}` },
-    );
+    const label = (name: string) => {
+      remove.textContent = name;
+      remove.setAttribute('aria-label', `${name}: ${text}`);
+    };
+    /** What may have taken an hour to download goes at the second press. */
+    let asked = false;
+    const remove = button('', async () => {
+      if (!asked) {
+        asked = true;
+        label(this.#strings.removeForGood);
+        return;
+      }
+      remove.disabled = true;
+      await this.#handlers.on_remove(entry.id);
+      await this.showKept();
+    });
+    remove.addEventListener('blur', () => {
+      asked = false;
+      label(this.#strings.remove);
+    });
+    label(this.#strings.remove);
     return h('li', {}, isolated(text), remove);
   }
 }

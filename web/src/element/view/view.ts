@@ -7,6 +7,7 @@ import { Composer, type ComposerHandlers } from './composer.js';
 import { Conversation, type ConversationHandlers } from './conversation.js';
 import { Facts } from './facts.js';
 import { Looking } from './looking.js';
+import { closesLikeMenu } from './menu.js';
 import { Models, type ModelsHandlers } from './models.js';
 import { Notice } from './notice.js';
 import { PictureView, type PictureHandlers } from './picture.js';
@@ -18,7 +19,8 @@ export interface ViewHandlers {
   conversation: ConversationHandlers;
   composer: ComposerHandlers;
   models: ModelsHandlers;
-  on_photo: (file: File) => void;
+  /** Null: there was no picture to be taken. */
+  on_photo: (photo: Promise<File | null>) => void;
   on_token: () => void;
   on_pause: () => void;
   on_new_chat: () => void;
@@ -59,6 +61,7 @@ export class View {
       h('summary', { class: 'button quiet', part: 'button button-quiet' }, strings.exportChat),
       h('div', { class: 'menu-items' }, button(strings.exportMarkdown, () => handlers.on_export('markdown')), button(strings.exportJson, () => handlers.on_export('json'))),
     );
+    closesLikeMenu(export_menu);
     export_menu.addEventListener('click', (event) => {
       if ((event.target as Element).closest('.menu-items button')) export_menu.open = false;
     });

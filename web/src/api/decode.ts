@@ -1,0 +1,106 @@
+/**
+ * What the engine's own decoder does not take and the browser does: pictures of more pixels, AVIF, HEIC, SVG. The browser
+ * decodes and scales them to what a model needs at most; its pixels may differ a little from the engine's. Sizes are
+ * looked at before anything is decoded, and what no device could hold stays refused.
+ */
+
+import { headerSize } from './header.js';
+
+/** Of a picture that the browser may decode: 480 MB while it does. Cameras of telephones have 108 megapixels. */
+const MOST_PIXELS = 120e6;
+/** No model here sees more than 1344 pixels a side; twice that leaves the last scaling to the engine. */
+const MOST_SIDE = 2688;
+/** Drawings made of lines have no pixels of their own. */
+const DRAWING_SIDE = 1344;
+const HEADER_BYTES = 1 << 18;
+
+export interface Decoded {
+  /** PNG. */
+  blob: Blob;
+  /** Of the picture as it is shown, before it was scaled. */
+  width: number;
+  height: number;
+}
+
+/** What can be drawn, and how large it is. */
+export interface Drawn {
+  source: CanvasImageSource;
+  width: number;
+  height: number;
+}
+
+const decoded = new WeakMap<Blob, Promise<Decoded | null>>();
+
+/** Null where the browser cannot, or must not. The same blob is decoded once. */
+export function decodeByBrowser(blob: Blob): Promise<Decoded | null> {
+  if (!decoded.has(blob)) decoded.set(blob, decode(blob).catch(() => null));
+  return decoded.get(blob)!;
+}
+
+async function decode(blob: Blob): Promise<Decoded | null> {
+  const bytes = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
+  const size = headerSize(bytes);
+  if (size) {
+    if (size.width * size.height > MOST_PIXELS) return null;
+    const bitmap = await createImageBitmap(blob);
+    try {
+      return await asPng({ source: bitmap, width: bitmap.width, height: bitmap.height });
+    } finally {
+      bitmap.close();
+    }
+  }
+  // Its size is in its own words, for the browser to find: an element of the page does, and decodes nothing for that.
+  return globalThis.document && isOtherImage(bytes) ? decodeByElement(blob) : null;
+}
+
+/** SVG, JPEG XL, TIFF or an icon. Text of another kind is not offered: a strict page would complain of the attempt. */
+function isOtherImage(bytes: Uint8Array): boolean {
+  const starts = (...wanted: number[]) => wanted.every((byte, at) => bytes[at] === byte);
+  return isSvg(bytes) || starts(0xff, 0x0a) || starts(0, 0, 0, 12, 0x4a, 0x58, 0x4c, 0x20) || starts(0x49, 0x49, 42, 0) || starts(0x4d, 0x4d, 0, 42) || starts(0, 0, 1, 0);
+}
+
+const isSvg = (bytes: Uint8Array): boolean => /^\s*<(?:\?xml|!--|!doctype svg|svg)[\s\S]*?/i.test(textOf(bytes)) && /<svg[\s>]/i.test(textOf(bytes));
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes.subarray(0, 8192)).replace(/^\ufeff/, '');
+
+async function decodeByElement(blob: Blob): Promise<Decoded | null> {
+  const svg = isSvg(new Uint8Array(await blob.slice(0, 8192).arrayBuffer()));
+  // An element goes by the type alone.
+  const url = URL.createObjectURL(svg ? new Blob([blob], { type: 'image/svg+xml' }) : blob);
+  try {
+    const image = new Image();
+    image.src = url;
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = reject;
+    });
+    const { naturalWidth, naturalHeight } = image;
+    // A drawing without a size of its own: what browsers take then.
+    const [width, height] = naturalWidth && naturalHeight ? [naturalWidth, naturalHeight] : [300, 150];
+    if (!svg && width * height > MOST_PIXELS) return null;
+    return await asPng({ source: image, width, height }, svg ? Math.max(1, DRAWING_SIDE / Math.max(width, height)) : 1);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/**
+ * Scaled to what a model needs at most, as a file without loss.
+ *
+ * @param enlarge  what has no pixels of its own is drawn larger
+ * @throws a DOMException where the pixels are another site's
+ */
+export async function asPng({ source, width, height }: Drawn, enlarge = 1): Promise<Decoded> {
+  const scale = Math.min(enlarge, MOST_SIDE / Math.max(width, height));
+  const [wide, high] = [width, height].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
+  const canvas = globalThis.OffscreenCanvas ? new OffscreenCanvas(wide, high) : Object.assign(document.createElement('canvas'), { width: wide, height: high });
+  const context = canvas.getContext('2d') as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+  context.imageSmoothingQuality = 'high';
+  // At once: what is drawn may be something else a moment later.
+  context.drawImage(source, 0, 0, wide, high);
+  return { blob: await pngOf(canvas), width, height };
+}
+
+async function pngOf(canvas: OffscreenCanvas | HTMLCanvasElement): Promise<Blob> {
+  if ('convertToBlob' in canvas) return canvas.convertToBlob({ type: 'image/png' });
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser wrote no picture'))), 'image/png'));
+}

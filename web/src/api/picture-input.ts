@@ -1,0 +1,103 @@
+/** Whatever a page has as a picture -> a file. */
+
+import { kindOf } from './kind.js';
+import { asPng, type Drawn } from './decode.js';
+import { InfLlavaError } from './errors.js';
+
+/** What can be drawn: its pixels are taken as they are at that moment. */
+export type DrawableInput = HTMLImageElement | SVGImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | ImageData | VideoFrame;
+
+/**
+ * A file or its bytes, a `data:` URL, an element or a canvas that shows it, or a list with one of these. Nothing is
+ * fetched: a page that wants a picture of another host fetches it, or has an element show it.
+ */
+export type ImageInput = Blob | BufferSource | string | URL | DrawableInput | FileList | readonly (Blob | string)[];
+
+const DATA_URL = /^data:([\w+.-]+\/[\w+.-]+)?((?:;[\w-]+=[\w-]+)*)(;base64)?,/i;
+
+/** @throws InfLlavaError `option` naming what was given, `image-url`, `image-damaged` */
+export async function blobOf(image: unknown): Promise<Blob> {
+  // By what it says it is: another frame's classes are not this one's.
+  const kind = Object.prototype.toString.call(image).slice(8, -1);
+  if (kind === 'Blob' || kind === 'File') return image as Blob;
+  if (typeof image === 'string' || kind === 'URL') return fromDataUrl(String(image));
+  if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer' || ArrayBuffer.isView(image)) return fromBytes(image as ArrayBuffer | ArrayBufferView);
+  if (kind === 'FileList' || Array.isArray(image)) return theOne(image as ArrayLike<unknown>);
+  const drawn = drawable(kind, image);
+  if (drawn) return fromDrawn(kind, await drawn);
+  throw new InfLlavaError('option', `a picture cannot be taken from ${kindOf(image)}: give a file, its bytes, a data: URL, or an image, canvas or video element`);
+}
+
+async function theOne(list: ArrayLike<unknown>): Promise<Blob> {
+  if (list.length === 1) return blobOf(list[0]);
+  throw new InfLlavaError('option', `a list with one picture is needed, and this one has ${list.length}`);
+}
+
+function fromBytes(bytes: ArrayBuffer | ArrayBufferView): Blob {
+  const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
+  return new Blob([view.slice()]); // a copy: memory that is shared is refused, and the page may write on
+}
+
+function fromDataUrl(url: string): Blob {
+  const match = DATA_URL.exec(url);
+  if (!match) throw new InfLlavaError('image-url', 'only data: URLs are taken; fetch a picture of another address yourself and pass its bytes');
+  const body = url.slice(match[0].length);
+  try {
+    const text = match[3] ? atob(decodeURIComponent(body)) : decodeURIComponent(body);
+    // Without base64 it is text, such as a drawing's.
+    const bytes = match[3] || /%[89a-f]/i.test(body) === false ? Uint8Array.from(text, (character) => character.charCodeAt(0)) : new TextEncoder().encode(text);
+    return new Blob([bytes], { type: match[1] ?? '' });
+  } catch {
+    throw new InfLlavaError('image-url', 'the data: URL is damaged');
+  }
+}
+
+/** Null where it is nothing that can be drawn. */
+function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
+  switch (kind) {
+    case 'HTMLImageElement':
+      return complete(image as HTMLImageElement);
+    case 'SVGImageElement': {
+      const { width, height } = image as SVGImageElement;
+      return { source: image as SVGImageElement, width: width.baseVal.value, height: height.baseVal.value };
+    }
+    case 'HTMLVideoElement': {
+      const { videoWidth: width, videoHeight: height } = image as HTMLVideoElement;
+      return { source: image as HTMLVideoElement, width, height };
+    }
+    case 'VideoFrame': {
+      const { displayWidth: width, displayHeight: height } = image as VideoFrame;
+      return { source: image as VideoFrame, width, height };
+    }
+    case 'HTMLCanvasElement':
+    case 'OffscreenCanvas':
+    case 'ImageBitmap': {
+      const { width, height } = image as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
+      return { source: image as HTMLCanvasElement | OffscreenCanvas | ImageBitmap, width, height };
+    }
+    case 'ImageData': {
+      const data = image as ImageData;
+      return createImageBitmap(data).then((source) => ({ source, width: data.width, height: data.height }));
+    }
+    default:
+      return null;
+  }
+}
+
+async function complete(image: HTMLImageElement): Promise<Drawn> {
+  if (!image.complete) await image.decode().catch(() => {}); // said below
+  return { source: image, width: image.naturalWidth, height: image.naturalHeight };
+}
+
+async function fromDrawn(kind: string, drawn: Drawn): Promise<Blob> {
+  if (!(drawn.width > 0 && drawn.height > 0)) throw new InfLlavaError('image-damaged', `${kindOf(drawn.source)} shows no picture: it is empty, or has not loaded`);
+  try {
+    return (await asPng(drawn)).blob;
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === 'SecurityError') {
+      throw new InfLlavaError('image-url', `the ${kind} shows another site’s picture, whose pixels the browser gives to no page: fetch the picture and pass its bytes, or load it with crossorigin`);
+    }
+    throw new InfLlavaError('image-damaged', `the browser could not draw the ${kind} (${message})`);
+  }
+}

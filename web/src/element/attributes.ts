@@ -1,0 +1,217 @@
+/**
+ * The element's attributes, each of them a property too, as frameworks expect it: what is assigned shows in the
+ * attribute, and null or undefined takes the attribute away. A value that makes no sense changes nothing, and is told as
+ * an event.
+ */
+
+import { InfLlavaError } from '../api/errors.js';
+import { kindOf } from '../api/kind.js';
+import type { Device } from '../engine/protocol.js';
+
+/** Where there is no page (a server renders it), the class is only a name. */
+class NoElement extends EventTarget {
+  getAttribute(): null {
+    return null;
+  }
+  hasAttribute(): boolean {
+    return false;
+  }
+  setAttribute(): void {}
+  removeAttribute(): void {}
+}
+const Base = (globalThis.HTMLElement ?? NoElement) as typeof HTMLElement;
+
+/** An attribute, and whether the package's own small model is meant where it names an address of none. */
+export const ATTRIBUTES = ['model', 'device', 'context', 'start', 'src', 'lang', 'temperature', 'max-new-tokens', 'seed', 'page-wide', 'no-keep'] as const;
+export type Attribute = (typeof ATTRIBUTES)[number];
+
+/** HTML knows no capital letters: what a framework writes as `maxNewTokens` before the element is defined arrives so. */
+const joined = (name: string): string => name.replaceAll('-', '');
+export const OBSERVED: readonly string[] = [...new Set([...ATTRIBUTES, ...ATTRIBUTES.map(joined)])];
+/** @param observed  one of {@link OBSERVED} */
+export const attributeNamed = (observed: string): Attribute => ATTRIBUTES.find((name) => joined(name) === joined(observed))!;
+
+export abstract class Attributes extends Base {
+  /** Address of a model folder, or an entry of `models`; null: the package's own small model. */
+  get model(): string | null {
+    return this.said('model');
+  }
+
+  set model(model: string | URL | { url: string | URL } | null | undefined) {
+    this.#say('model', model, (value) => addressOf(isEntry(value) ? value.url : value));
+  }
+
+  /** Where to run. */
+  get device(): Device | null {
+    return this.said('device') as Device | null;
+  }
+
+  set device(device: Device | null | undefined) {
+    this.#say('device', device, textOf);
+  }
+
+  /** Tokens that a conversation may have. */
+  get context(): number | null {
+    return this.numberSaid('context');
+  }
+
+  set context(tokens: number | null | undefined) {
+    this.#say('context', tokens, numberOf);
+  }
+
+  /** When to load the model. */
+  get start(): 'visible' | 'interaction' | null {
+    return this.said('start') as 'visible' | 'interaction' | null;
+  }
+
+  set start(start: 'visible' | 'interaction' | null | undefined) {
+    this.#say('start', start, textOf);
+  }
+
+  /** Address of a picture to begin with. */
+  get src(): string | null {
+    return this.said('src');
+  }
+
+  set src(src: string | URL | null | undefined) {
+    this.#say('src', src, addressOf);
+  }
+
+  /** Of answers to begin with. */
+  get temperature(): number | null {
+    return this.numberSaid('temperature');
+  }
+
+  set temperature(temperature: number | null | undefined) {
+    this.#say('temperature', temperature, numberOf);
+  }
+
+  /** Of an answer to begin with. */
+  get maxNewTokens(): number | null {
+    return this.numberSaid('max-new-tokens');
+  }
+
+  set maxNewTokens(tokens: number | null | undefined) {
+    this.#say('max-new-tokens', tokens, numberOf);
+  }
+
+  /** The same seed gives the same answer. */
+  get seed(): number | null {
+    return this.numberSaid('seed');
+  }
+
+  set seed(seed: number | null | undefined) {
+    this.#say('seed', seed, numberOf);
+  }
+
+  /** Whether files dropped or pasted anywhere on the page are the element's. */
+  get pageWide(): boolean {
+    return this.isSaid('page-wide');
+  }
+
+  set pageWide(wide: boolean | null | undefined) {
+    this.#say('page-wide', wide, flagOf);
+  }
+
+  /** Whether nothing is kept for the next visit. */
+  get noKeep(): boolean {
+    return this.isSaid('no-keep');
+  }
+
+  set noKeep(nothing: boolean | null | undefined) {
+    this.#say('no-keep', nothing, flagOf);
+  }
+
+  /**
+   * Takes over what was assigned before the element was defined: such properties are the object's own, and would hide the
+   * class's for good. For the constructor of the class that has them all.
+   */
+  protected takeOver(): void {
+    const own = Object.getOwnPropertyNames(this).filter((name) => name in Object.getPrototypeOf(this));
+    const given = own.map((name) => [name, Reflect.get(this, name)] as const);
+    for (const name of own) Reflect.deleteProperty(this, name);
+    // Those that can only be read stay as they are.
+    for (const [name, value] of given) if (isSettable(this, name)) Reflect.set(this, name, value);
+  }
+
+  /** What an attribute says; null where it says nothing. */
+  protected said(name: Attribute): string | null {
+    return this.getAttribute(name) || this.getAttribute(joined(name)) || null;
+  }
+
+  /** Whether a boolean attribute is there. Frameworks write `false` as text where they know no property. */
+  protected isSaid(name: Attribute): boolean {
+    const written = this.getAttribute(name) ?? this.getAttribute(joined(name));
+    return written !== null && written.toLowerCase() !== 'false';
+  }
+
+  /** null too where what is written is no number. */
+  protected numberSaid(name: Attribute): number | null {
+    const number = Number(this.said(name) ?? NaN);
+    return Number.isFinite(number) ? number : null;
+  }
+
+  /** A property or a method was given what makes no sense: told as an event, and to whoever writes the page. */
+  protected misused(message: string, code = 'option'): InfLlavaError {
+    const error = new InfLlavaError(code, message);
+    console.warn(`inf-llava-chat: ${message}`);
+    this.dispatchEvent(new CustomEvent('inf-llava-error', { detail: { code, message }, bubbles: true, composed: true }));
+    return error;
+  }
+
+  #say(name: Attribute, value: unknown, write: (value: unknown) => string | null) {
+    const text = value === null || value === undefined ? null : attempt(() => write(value));
+    if (text === undefined) {
+      this.misused(`${name}: ${kindOf(value)} makes no sense there`);
+      return;
+    }
+    if (joined(name) !== name) this.removeAttribute(joined(name));
+    if (text === null) this.removeAttribute(name);
+    else if (this.getAttribute(name) !== text) this.setAttribute(name, text);
+  }
+
+  static {
+    // `lang` is HTML's, which would write what is taken away as “null”; types know it already.
+    Object.defineProperty(Attributes.prototype, 'lang', {
+      get(this: Attributes) {
+        return this.getAttribute('lang') ?? '';
+      },
+      set(this: Attributes, lang: unknown) {
+        this.#say('lang', lang, textOf);
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}
+
+const isEntry = (value: unknown): value is { url: unknown } => typeof value === 'object' && value !== null && !isUrl(value) && 'url' in value;
+const isUrl = (value: unknown): boolean => Object.prototype.toString.call(value) === '[object URL]';
+
+/** Each gives null where the attribute is to go, and undefined where the value makes no sense. */
+const textOf = (value: unknown) => (typeof value === 'string' ? value || null : undefined) as string | null;
+const addressOf = (value: unknown) => (isUrl(value) ? String(value) : value instanceof String ? String(value) : textOf(value));
+const flagOf = (value: unknown) => (value === '' || (value && value !== 'false') ? '' : null);
+
+function numberOf(value: unknown): string | null {
+  if (value === '') return null;
+  const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;
+  return (Number.isFinite(number) ? String(number) : undefined) as string | null;
+}
+
+/** A getter of what was given may throw. */
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}
+
+function isSettable(element: object, name: string): boolean {
+  for (let at = Object.getPrototypeOf(element); at; at = Object.getPrototypeOf(at)) {
+    const found = Object.getOwnPropertyDescriptor(at, name);
+    if (found) return found.set !== undefined;
+  }
+  return false;
+}

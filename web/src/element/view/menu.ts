@@ -1,0 +1,50 @@
+/** What opens and must be easy to close: `<details>` that stand for menus and panels. */
+
+import { composing } from '../dom.js';
+
+/** Escape in it closes it, and does nothing else: one layer for each press. */
+export function closesByEscape(details: HTMLDetailsElement): void {
+  details.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !details.open || composing(event)) return;
+    event.stopPropagation();
+    close(details);
+  });
+}
+
+/** A menu goes at Escape from anywhere, at a click outside it, and when something in it was chosen. */
+export function closesLikeMenu(details: HTMLDetailsElement): void {
+  let open = new AbortController();
+  details.addEventListener('toggle', () => {
+    open.abort();
+    if (!details.open) return;
+    open = new AbortController();
+    const { signal } = open;
+    const page = details.ownerDocument;
+    const gone = () => {
+      if (!details.isConnected) open.abort();
+      return !details.isConnected;
+    };
+    const on_key = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || composing(event) || gone()) return;
+      event.stopPropagation();
+      close(details);
+    };
+    const on_elsewhere = (event: Event) => {
+      if (!gone() && !event.composedPath().includes(details)) details.open = false;
+    };
+    // Before anybody else: what stops the event may not keep the menu open, and what Escape closes is the menu alone.
+    page.addEventListener('keydown', on_key, { signal, capture: true });
+    page.addEventListener('pointerdown', on_elsewhere, { signal, capture: true });
+    // A move within the shadow tree is not told outside of it.
+    details.getRootNode().addEventListener('focusin', on_elsewhere, { signal, capture: true });
+    page.addEventListener('focusin', on_elsewhere, { signal, capture: true });
+  });
+  details.addEventListener('click', ({ target }) => {
+    if (target instanceof Element && target.closest('button')) close(details);
+  });
+}
+
+function close(details: HTMLDetailsElement) {
+  details.open = false;
+  details.querySelector('summary')?.focus();
+}
