@@ -4,7 +4,7 @@ export interface Capabilities {
   /** Where a model would run: on the graphics card, on the processor, or not at all. */
   device: 'wgpu' | 'cpu' | null;
   /** Why not on the graphics card, or not at all; empty otherwise. Codes, for programs. */
-  reasons: ('insecure-origin' | 'no-webgpu' | 'no-adapter' | 'no-wasm-simd')[];
+  reasons: ('insecure-origin' | 'no-webgpu' | 'no-adapter' | 'no-wasm-simd' | 'no-browser')[];
   webgpu: { adapter: string; f16: boolean; max_buffer_bytes: number; max_binding_bytes: number } | null;
   wasm_simd: boolean;
   /** Whether models can be kept for the next visit, with what room: null where the browser does not say. */
@@ -16,12 +16,17 @@ const SIMD_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1
 
 export async function capabilities(): Promise<Capabilities> {
   const wasm_simd = typeof WebAssembly === 'object' && WebAssembly.validate(SIMD_MODULE);
+  // A server may have WebAssembly, and more; what a model needs besides is a page.
+  if (!inBrowser()) return { device: null, reasons: ['no-browser'], webgpu: null, wasm_simd, storage: await storageOf() };
   const reasons: Capabilities['reasons'] = [];
   const webgpu = wasm_simd ? await findAdapter(reasons) : null;
   if (!wasm_simd) reasons.push('no-wasm-simd');
   const device = webgpu ? 'wgpu' : wasm_simd ? 'cpu' : null;
   return { device, reasons, webgpu, wasm_simd, storage: await storageOf() };
 }
+
+/** Whether there is what a model runs in: a page of a browser, or a worker of one. */
+export const inBrowser = (): boolean => typeof globalThis.Worker === 'function' && typeof globalThis.location === 'object' && globalThis.location !== null;
 
 interface Adapter {
   info?: { vendor?: string; architecture?: string; description?: string };

@@ -5,9 +5,11 @@ import { Host, type ConfirmDownload, type HostState } from '../engine/host.js';
 import type { Device, ModelInfo, ModelPlace, SamplePicture } from '../engine/protocol.js';
 import { shared } from '../engine/shared.js';
 import { pageAddress, pageBase } from './address.js';
+import { inBrowser } from './capabilities.js';
 import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
 import { Completions } from './completions.js';
 import { InfLlavaError } from './errors.js';
+import { kindOf } from './kind.js';
 
 export interface LoadOptions extends WatchOptions {
   /** A model folder: a checkpoint in Hugging Face's layout or a converted model. Without it, the package's own small model. */
@@ -41,7 +43,7 @@ let picked_folders = 0;
 export async function load(options: LoadOptions = {}): Promise<Model> {
   const model = new Model(options);
   try {
-    await model.load(options);
+    await model.load(options ?? {});
     return model;
   } catch (error) {
     model.unload();
@@ -60,11 +62,16 @@ export class Model extends EventTarget {
   readonly chat: ((options?: ChatOptions) => Chat) & { readonly completions: Completions };
 
   /** A handle, before anything is loaded: {@link load} is what most need. */
-  constructor({ url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl }: LoadOptions = {}) {
+  constructor(options: LoadOptions = {}) {
     super();
+    const { url, files, context, keep = true, wasmUrl, workerUrl } = options ?? {};
+    const device = options?.device ?? 'auto';
     // Importing is safe on a server; running is for the browser.
-    if (!globalThis.Worker) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
-    if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${device}”; use ${DEVICES.join(', ')}`);
+    if (!inBrowser()) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
+    if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${String(device)}”; use ${DEVICES.join(', ')}`);
+    if (context !== undefined && context !== null && !(Number.isSafeInteger(context) && context > 0)) {
+      throw new InfLlavaError('option', `context is a whole number of tokens, and ${kindOf(context)} was given`);
+    }
     const worker_url = absolute(workerUrl ?? defaultModel.worker(), pageAddress());
     const wasm_url = absolute(wasmUrl ?? defaultModel.wasm(), pageAddress()).href;
     const place = placeOf(url, files);
@@ -73,7 +80,7 @@ export class Model extends EventTarget {
     this.#key = JSON.stringify([named, device, context ?? null, keep, wasm_url, worker_url.href]);
     let host = hosts.get(this.#key);
     if (!host) {
-      host = new Host({ place, wasm_url, worker_url, device, context, keep });
+      host = new Host({ place, wasm_url, worker_url, device, context: context ?? undefined, keep });
       hosts.set(this.#key, host);
     }
     this.#host = host;
@@ -81,7 +88,7 @@ export class Model extends EventTarget {
     host.addEventListener('state', this.#tell);
     host.addEventListener('progress', this.#pass_on);
     const completions = new Completions(host);
-    this.chat = Object.assign((chat_options: ChatOptions = {}) => new Chat(this.#use(), chat_options), { completions });
+    this.chat = Object.assign((chat_options?: ChatOptions) => new Chat(this.#use(), chat_options ?? {}), { completions });
   }
 
   /** Loads it, or waits until whoever began has loaded it. */
@@ -147,6 +154,7 @@ export class Model extends EventTarget {
 
 function placeOf(url: string | URL | undefined, files: Iterable<File> | undefined): ModelPlace {
   if (files) {
+    if (typeof files !== 'object' || !(Symbol.iterator in files)) throw new InfLlavaError('option', `files is a list of the files of a model folder, and ${kindOf(files)} was given`);
     const list = [...files];
     const name = list[0]?.webkitRelativePath?.split('/')[0] || 'folder';
     return { files: list, name };
@@ -161,6 +169,7 @@ function placeOf(url: string | URL | undefined, files: Iterable<File> | undefine
 }
 
 function absolute(url: string | URL, base: string | undefined): URL {
+  if (typeof url !== 'string' && !(url instanceof URL)) throw new InfLlavaError('option', `an address is a text or a URL, and ${kindOf(url)} was given`);
   if (!URL.canParse(String(url), base)) throw new InfLlavaError('option', `“${String(url)}” is no address`);
   return new URL(url, base);
 }

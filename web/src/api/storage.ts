@@ -1,16 +1,23 @@
 /** What the browser keeps for this site: models, and the features of pictures that were asked about. */
 
 import { listKept, removeKept, type KeptEntry } from '../keep/list.js';
+import { inBrowser } from './capabilities.js';
 import { InfLlavaError } from './errors.js';
 
 export const storage = {
-  /** All of it; empty where nothing can be kept. */
+  /** All of it; empty where nothing can be kept. @throws InfLlavaError `storage` where the browser does not tell */
   async list(): Promise<KeptEntry[]> {
-    return listKept();
+    try {
+      return await listKept();
+    } catch (error) {
+      // Blocked by the browser's settings, or another tab is removing it.
+      throw new InfLlavaError('storage', `what is kept could not be read (${(error as Error).message})`);
+    }
   },
 
   /** @throws InfLlavaError `storage` where a tab is writing it */
   async remove(id: string): Promise<void> {
+    if (!inBrowser()) return; // nothing is kept there
     try {
       await removeKept(id);
     } catch (error) {

@@ -4,7 +4,7 @@ export const MODELS = 'inf-llava';
 export const PICTURES = 'inf-llava-pictures';
 
 /** Not on an insecure origin, nor where storage is blocked. */
-export const canKeep = (): boolean => typeof navigator.storage?.getDirectory === 'function';
+export const canKeep = (): boolean => typeof globalThis.navigator?.storage?.getDirectory === 'function';
 
 /**
  * What a model's folder is called: after its bytes, so that another version is another folder. `manifest`: the SHA-256 of
