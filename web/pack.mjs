@@ -23,7 +23,7 @@ const MOST_TRANSFER_BYTES = 3.5e6;
 const MOST_SHELL_BYTES = 40e3;
 
 /** What must be in the tarball beside the scripts. */
-const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/attention.png', 'dist/demo-model.pack', 'dist/types/index.d.ts'];
+const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/attention.png', 'dist/demo-model.pack', 'dist/types/index.d.ts', 'dist/types/vue.d.ts'];
 
 /** Completes `dist/` and packs it. @returns {Promise<string>} the tarball's path */
 export async function pack(out) {
@@ -31,6 +31,8 @@ export async function pack(out) {
   if (!engine) throw new Error('web/dist holds no engine. Build the package with: cargo xtask npm');
   await rm(join(DIST, 'types'), { recursive: true, force: true });
   run(process.execPath, [join(HERE, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.json']);
+  // Of frameworks that this package does not depend on.
+  await cp(join(HERE, 'types'), join(DIST, 'types'), { recursive: true });
   await writeFile(join(DIST, 'custom-elements.json'), `${JSON.stringify(await elementManifest(), null, 1)}\n`);
   // One licence, kept in the root; npm takes files of this folder only.
   await cp(join(HERE, '../LICENSE'), join(HERE, 'LICENSE'));

@@ -2,40 +2,33 @@
 
 /** The element as a React component: properties and events as React has them. On a server it renders the bare tag. */
 
-import { createElement, forwardRef, useEffect, useImperativeHandle, useRef, type CSSProperties, type ReactNode } from 'react';
+import { createElement, forwardRef, useEffect, useImperativeHandle, useRef, type DetailedHTMLProps, type HTMLAttributes, type ReactNode } from 'react';
 import type { InfLlavaChat as Element, InfLlavaChatEventMap } from './element/element.js';
-import type { Strings } from './element/strings/index.js';
-import type { OfferedModel } from './element/view/models.js';
-import type { Device } from './engine/protocol.js';
+import type { ChatAttributes, ChatHandlers, ChatProperties } from './element/tag.js';
 
 type Detail<Name extends keyof InfLlavaChatEventMap> = InfLlavaChatEventMap[Name]['detail'];
 
-export interface InfLlavaChatProps {
-  model?: string;
-  device?: Device;
-  context?: number;
-  start?: 'visible' | 'interaction';
-  src?: string;
-  /** Of answers to begin with; the visitor can change it, as the next two. */
-  temperature?: number;
-  maxNewTokens?: number;
-  seed?: number;
-  lang?: string;
-  pageWide?: boolean;
-  noKeep?: boolean;
-  wasmUrl?: string;
-  workerUrl?: string;
-  models?: OfferedModel[];
-  strings?: Partial<Strings>;
-  onStateChange?: (detail: Detail<'inf-llava-state'>) => void;
-  onProgress?: (detail: Detail<'inf-llava-progress'>) => void;
-  onReady?: (detail: Detail<'inf-llava-ready'>) => void;
-  onPicture?: (detail: Detail<'inf-llava-picture'>) => void;
-  onAnswer?: (detail: Detail<'inf-llava-answer'>) => void;
-  onError?: (detail: Detail<'inf-llava-error'>) => void;
-  className?: string;
-  style?: CSSProperties;
-  children?: ReactNode;
+interface OwnProps extends ChatProperties {
+  onStateChange?: ((detail: Detail<'inf-llava-state'>) => void) | undefined;
+  onProgress?: ((detail: Detail<'inf-llava-progress'>) => void) | undefined;
+  onReady?: ((detail: Detail<'inf-llava-ready'>) => void) | undefined;
+  onPicture?: ((detail: Detail<'inf-llava-picture'>) => void) | undefined;
+  onAnswer?: ((detail: Detail<'inf-llava-answer'>) => void) | undefined;
+  onError?: ((detail: Detail<'inf-llava-error'>) => void) | undefined;
+}
+
+/** Also what every element of HTML takes. */
+export type InfLlavaChatProps = OwnProps & Omit<HTMLAttributes<Element>, keyof OwnProps> & { [name: `data-${string}`]: unknown };
+
+/** The tag itself in JSX. */
+export type InfLlavaChatTag = DetailedHTMLProps<HTMLAttributes<Element>, Element> & ChatProperties & ChatAttributes & ChatHandlers<'on'> & { class?: string | undefined };
+
+declare module 'react' {
+  namespace JSX {
+    interface IntrinsicElements {
+      'inf-llava-chat': InfLlavaChatTag;
+    }
+  }
 }
 
 const EVENTS = {
@@ -49,18 +42,22 @@ const EVENTS = {
 
 /** `ref` is the element. */
 export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfLlavaChat(
-  { models, strings, pageWide, noKeep, maxNewTokens, wasmUrl, workerUrl, className, children, ...rest },
+  { className, children, onStateChange, onProgress, onReady, onPicture, onAnswer, onError, ...rest },
   ref,
 ): ReactNode {
   const element = useRef<Element>(null);
-  const latest = useRef(rest);
-  latest.current = rest;
+  const latest = useRef<OwnProps>({});
+  latest.current = { onStateChange, onProgress, onReady, onPicture, onAnswer, onError };
   useImperativeHandle(ref, () => element.current!, []);
 
-  // Before the element is registered: what runs is no attribute.
+  const { properties, attributes } = parted(rest);
+  // Before the element is registered, too: it takes over what it finds. A property that has gone is taken away.
+  const given = useRef<string[]>([]);
   useEffect(() => {
-    Object.assign(element.current!, { wasmUrl: wasmUrl ?? null, workerUrl: workerUrl ?? null });
-  }, [wasmUrl, workerUrl]);
+    const gone = given.current.filter((name) => !(name in properties)).map((name) => [name, undefined]);
+    given.current = Object.keys(properties);
+    Object.assign(element.current!, Object.fromEntries(gone), properties);
+  });
 
   useEffect(() => {
     // The element is registered in the browser alone.
@@ -73,24 +70,27 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
     return () => listening.abort();
   }, []);
 
-  useEffect(() => {
-    void customElements.whenDefined('inf-llava-chat').then(() => {
-      if (element.current && strings) element.current.strings = strings;
-      if (element.current && models) element.current.models = models;
-    });
-  }, [models, strings]);
-
-  const { onStateChange, onProgress, onReady, onPicture, onAnswer, onError, ...attributes } = rest;
-  return createElement(
-    'inf-llava-chat',
-    {
-      ...attributes,
-      ref: element,
-      class: className,
-      'page-wide': pageWide ? '' : undefined,
-      'no-keep': noKeep ? '' : undefined,
-      'max-new-tokens': maxNewTokens,
-    } as object,
-    children,
-  );
+  return createElement('inf-llava-chat', { ...attributes, ref: element, class: className } as object, children);
 });
+
+/** What only a property can hold: whether the element is registered or not, in React 18 and 19 alike. */
+const PROPERTIES = ['models', 'strings', 'wasmUrl', 'workerUrl'];
+/** What HTML spells otherwise. */
+const SPELT: Record<string, string> = { maxNewTokens: 'max-new-tokens', pageWide: 'page-wide', noKeep: 'no-keep' };
+
+function parted(rest: Record<string, unknown>): { properties: Record<string, unknown>; attributes: Record<string, unknown> } {
+  const properties: Record<string, unknown> = {};
+  const attributes: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(rest)) {
+    if (PROPERTIES.includes(name)) properties[name] = value;
+    else attributes[SPELT[name] ?? name] = written(name, value);
+  }
+  return { properties, attributes };
+}
+
+/** As text, which a server renders as well: of an object it can write the address alone. */
+function written(name: string, value: unknown): unknown {
+  if (name === 'pageWide' || name === 'noKeep') return value ? '' : undefined;
+  if ((name !== 'model' && name !== 'src') || value === null || typeof value !== 'object') return value;
+  return String(value instanceof URL ? value : (value as { url: unknown }).url);
+}

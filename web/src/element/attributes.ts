@@ -37,7 +37,7 @@ export abstract class Attributes extends Base {
     return this.said('model');
   }
 
-  set model(model: string | URL | { url: string | URL } | null | undefined) {
+  set model(model: string | URL | { name?: string; url: string | URL } | null | undefined) {
     this.#say('model', model, (value) => addressOf(isEntry(value) ? value.url : value));
   }
 

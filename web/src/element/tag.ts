@@ -1,0 +1,42 @@
+/** Types of the tag, as frameworks with types of their own need them: properties, attributes and events. */
+
+import type { Device } from '../engine/protocol.js';
+import type { Events } from './events.js';
+import type { Strings } from './strings/index.js';
+import type { OfferedModel } from './view/models.js';
+
+/** What can be assigned; null and undefined take it away. */
+export interface ChatProperties {
+  model?: string | URL | OfferedModel | null | undefined;
+  device?: Device | null | undefined;
+  context?: number | null | undefined;
+  start?: 'visible' | 'interaction' | null | undefined;
+  src?: string | URL | null | undefined;
+  /** Of answers to begin with; the visitor can change it, as the next two. */
+  temperature?: number | null | undefined;
+  maxNewTokens?: number | null | undefined;
+  seed?: number | null | undefined;
+  pageWide?: boolean | null | undefined;
+  noKeep?: boolean | null | undefined;
+  wasmUrl?: string | URL | null | undefined;
+  workerUrl?: string | URL | null | undefined;
+  models?: OfferedModel[] | null | undefined;
+  strings?: Partial<Strings> | null | undefined;
+}
+
+/** The same as attributes, where HTML spells them otherwise. */
+export interface ChatAttributes {
+  'max-new-tokens'?: number | string | undefined;
+  'page-wide'?: boolean | '' | undefined;
+  'no-keep'?: boolean | '' | undefined;
+}
+
+/** Handlers by their names: `on`, `on:` or `@`, and the event's name. */
+export type ChatHandlers<Prefix extends string> = {
+  [Name in keyof Events as `${Prefix}inf-llava-${Name}`]?: ((event: CustomEvent<Events[Name]>) => void) | undefined;
+};
+
+/** Handlers in camel case: `onInfLlavaAnswer`. */
+export type CamelHandlers = {
+  [Name in keyof Events as `onInfLlava${Capitalize<Name>}`]?: ((event: CustomEvent<Events[Name]>) => void) | undefined;
+};
