@@ -87,11 +87,17 @@ async function readme() {
     ...compare('attribute', attributes, tabled(text, 'Attributes')),
     ...compare('event', names(element.events), events),
     ...compare('slot', names(element.slots), tabled(text, 'Slots')),
-    ...compare('property', names(element.cssProperties), properties),
+    ...compare('property', new Set([...names(element.cssProperties), ...(await customProperties())]), properties),
     ...compare('part', names(element.cssParts), new Set([...styles].filter((name) => !properties.has(name)))),
     ...compare('property or method', names(element.members), members),
     ...compare('error code', await codes(), tabled(text, 'Errors')),
   ];
+}
+
+/** What a page's style can set: all that the style sheets look for under the package's name. */
+async function customProperties() {
+  const sheets = await Promise.all((await files('web/src/element/styles', '.css')).map(read));
+  return sheets.flatMap((sheet) => captured(sheet, /var\((--inf-llava-[a-z-]+)/g));
 }
 
 /** Every code that an error can have: the engine's, and those that the package makes. */

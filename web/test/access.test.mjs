@@ -156,7 +156,7 @@ test('a whole conversation by keyboard alone', async () => {
   };
   const announced = p.status;
 
-  await tabTo('A red circle at the bottom left'); // the first sample
+  await tabTo('Sample 1');
   await keyboard.press('Enter');
   await says(announced, 'Picture ready');
   await tabTo('What it looks at', 'Shift+Tab');

@@ -115,7 +115,7 @@ test('what the model looks at: word by word, and when it read the picture', asyn
   assert.equal(await slider.getAttribute('aria-valuetext'), '3 of 9: turn');
   await p.page.waitForTimeout(200);
   assert.deepEqual(await brightest(), [16, 2]);
-  await panel.getByLabel('Reading').check();
+  await panel.getByLabel('for the picture').check();
   await says(panel, 'when the two views of the picture were put together');
   await p.page.waitForTimeout(200);
   assert.deepEqual(await brightest(), [144, 143]);

@@ -62,7 +62,7 @@ const says = (locator, expected) => locator.filter({ hasText: expected }).first(
 async function askElement(url, { path = '', others = [] } = {}) {
   const p = await openPage(browser, url, { path });
   await says(p.status, 'Ready on CPU');
-  await p.page.getByRole('button', { name: sample.alt }).click();
+  await p.page.getByRole('button', { name: 'Sample 1', exact: true }).click();
   await p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button', { name: QUESTION }).click();
   await p.conversation.locator('article[data-state="done"]').waitFor(PATIENCE);
   assert.equal((await p.answers.last().innerText()).trim(), ANSWER);
@@ -74,7 +74,7 @@ async function askApi(url) {
   const p = await openPage(browser, url);
   const status = p.page.getByRole('status').first();
   await says(status, 'Ready on');
-  await p.page.getByRole('button', { name: sample.alt }).click();
+  await p.page.getByRole('button', { name: 'Sample 1', exact: true }).click();
   assert.equal(await p.page.getByLabel('Question').inputValue(), QUESTION);
   await p.page.getByRole('button', { name: 'Ask' }).click();
   await says(status, 'tokens');

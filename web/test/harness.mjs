@@ -125,7 +125,7 @@ export function parts(page) {
     send: page.getByRole('button', { name: 'Send' }),
     stop: page.getByRole('button', { name: 'Stop' }),
     new_chat: page.getByRole('button', { name: 'New chat' }),
-    image: page.getByLabel('Image'),
+    image: page.getByLabel('Choose a picture'),
     status: page.getByRole('status', { name: 'Status' }),
     progress: page.getByRole('progressbar'),
     answers: page.locator('.answer'),

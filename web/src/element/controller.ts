@@ -283,7 +283,7 @@ export class Controller {
 
   #factsOf({ picture, info }: Held): PictureFacts {
     const by_browser = info.by_browser ? [this.#strings.byBrowser] : [];
-    return { facts: this.#strings.pictureFacts(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
+    return { facts: this.#strings.pictureFacts(info), details: this.#strings.pictureDetails(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
   }
 
   /** Says in the log, too, what is to be known before an answer. */
@@ -390,9 +390,9 @@ export class Controller {
 
   #showPictureError(error: unknown) {
     const code = codeOf(error);
-    const message = code === 'file-access' ? this.#strings.fileUnreadable : messageOf(error);
+    const message = messageOf(error);
     this.#view.status.say(this.#strings.pictureFailed);
-    this.#view.picture_notice.show({ title: this.#strings.failure.picture, message, advice: this.#strings.advice[code] ?? '' });
+    this.#view.picture_notice.show({ title: this.#strings.failure.picture, message, code, advice: this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message });
   }
 
@@ -410,6 +410,7 @@ export class Controller {
       await this.#engineAndPicture(signal);
       const model = this.model!;
       asking.begun = true;
+      turn.begin();
       conversation.setStreaming(true);
       status.say(model.atWork > 0 ? this.#strings.waitingForOthers : this.#strings.answering);
       status.begin();
@@ -429,9 +430,9 @@ export class Controller {
         turn.append(piece);
       }
       const answer = await reply.answer;
-      turn.finish(answer);
+      const took_ms = turn.finish(answer);
       this.#turns.push(turn);
-      status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(answer));
+      status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(took_ms));
       this.#emit('answer', { question: turn.question, answer });
     } catch (error) {
       this.#askingFailed(error, turn, on_failure);
@@ -471,7 +472,7 @@ export class Controller {
     }
     this.#view.status.say(this.#strings.questionFailed);
     // What is wrong with the model is said already.
-    if (!ENDS.includes(code)) this.#view.chat_notice.show({ title: this.#strings.failure.question, message: messageOf(error), advice: this.#strings.advice[code] ?? '' });
+    if (!ENDS.includes(code)) this.#view.chat_notice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message: messageOf(error) });
   }
 

@@ -36,6 +36,9 @@ export const list = (items: Child[], properties: Properties = {}): HTMLUListElem
 /** Whether a key belongs to an input method: Safari sends the Enter that takes a candidate after the composition, as key 229. */
 export const composing = ({ isComposing, keyCode }: KeyboardEvent): boolean => isComposing || keyCode === 229;
 
+/** A few words, and what more there is to know for whoever opens them. */
+export const more = (brief: string, details: string): HTMLDetailsElement => h('details', { class: 'more' }, h('summary', {}, brief), h('p', {}, details));
+
 let last_id = 0;
 
 /** For references within a shadow tree. */

@@ -16,6 +16,7 @@ import { saveAs } from './save.js';
 import { en, stringsFor, type Strings } from './strings/index.js';
 import composer from './styles/composer.css';
 import layout from './styles/layout.css';
+import picture from './styles/picture.css';
 import stage from './styles/stage.css';
 import talk from './styles/talk.css';
 import theme from './styles/theme.css';
@@ -90,6 +91,7 @@ let sheet: CSSStyleSheet | null = null;
  * @csspart button - Any other button.
  * @csspart camera - The camera's dialog.
  *
+ * @cssprop --inf-llava-block-size - Its height, where its place gives it none.
  * @cssprop --inf-llava-ground - Behind code.
  * @cssprop --inf-llava-sheet - The conversation's background.
  * @cssprop --inf-llava-well - The background of what is typed into.
@@ -278,7 +280,7 @@ export class InfLlavaChat extends Attributes {
     if (!sheet) {
       // An adopted sheet: strict pages refuse inline styles.
       sheet = new CSSStyleSheet();
-      sheet.replaceSync([theme, stage, talk, composer, layout].join('\n'));
+      sheet.replaceSync([theme, stage, picture, talk, composer, layout].join('\n'));
     }
     shadow.adoptedStyleSheets = [sheet];
     const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {

@@ -58,7 +58,7 @@ export class Looker {
       if (!this.#again) picture.drawAttention(shares);
     } catch (error) {
       picture.drawAttention(null);
-      picture_notice.show({ title: this.#strings.lookedAt, message: (error as Error).message });
+      picture_notice.show({ title: this.#strings.lookedAt, message: (error as Error).message, code: (error as { code?: string }).code ?? '' });
     }
   }
 

@@ -21,14 +21,14 @@ export class Offers {
   /** The pictures that come with a model. @param is_current  whether it is still the one in use when they are there */
   async samplesOf(model: Model, is_current: () => boolean, on_choose: (picture: ShownPicture) => void): Promise<void> {
     const samples = await model.samples().catch(() => []);
-    const offered: { picture: ShownPicture; alt: string }[] = [];
+    const offered: ShownPicture[] = [];
     for (const { bytes, alt, questions } of samples) {
       const name = this.#strings.sampleName(offered.length + 1);
       const file = new Blob([bytes]);
       const preview = await previewOf(file);
-      if (preview) offered.push({ picture: { file, name, preview, remarks: [], questions }, alt });
+      if (preview) offered.push({ file, name, preview, remarks: [], questions, alt });
     }
-    if (is_current()) this.#view.samples.offer(offered, ({ picture }) => on_choose(picture));
+    if (is_current()) this.#view.samples.offer(offered, on_choose);
   }
 
   /** @param scope  the one kind of picture that the model knows */

@@ -188,7 +188,8 @@ export class Runner {
       const details = error.details as unknown as { needed?: number; free: number };
       const message = details.needed === undefined ? error.message : strings.quotaMessage({ needed: details.needed, free: details.free });
       const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }) };
-      this.#fail(strings.engineFailed, { title: strings.failure.quota, message, advice: strings.advice['quota'] ?? '', actions: [without, again] }, error);
+      const code = details.needed === undefined ? error.code : '';
+      this.#fail(strings.engineFailed, { title: strings.failure.quota, message, code, advice: strings.advice['quota'] ?? '', actions: [without, again] }, error);
     } else if (error.code === 'stopped' || error.code === 'consent') {
       const paused = this.#downloading && this.#options.keep !== false;
       const ended = paused ? strings.downloadPaused : strings.engineStopped;
@@ -196,7 +197,7 @@ export class Runner {
     } else if (error.code === 'crashed') {
       this.#fail(strings.engineFailed, { title: strings.failure.crash, message: this.#because(error), advice: strings.advice[error.code] ?? '', actions: [again] }, error);
     } else {
-      this.#fail(strings.engineFailed, { title: strings.failure.load, message: error.message, advice: strings.advice[error.code] ?? '', actions: [again] }, error);
+      this.#fail(strings.engineFailed, { title: strings.failure.load, message: error.message, code: error.code, advice: strings.advice[error.code] ?? '', actions: [again] }, error);
     }
   }
 
@@ -241,12 +242,12 @@ export class Runner {
     if (code === 'out-of-memory') {
       const smaller = model.smallerContext;
       const actions = [{ label: strings.smallerContext(smaller), run: () => restart(smaller) }];
-      this.#fail(strings.engineFailed, { title: strings.failure[code], message, advice, actions }, trouble);
+      this.#fail(strings.engineFailed, { title: strings.failure[code], message, code, advice, actions }, trouble);
       return;
     }
     const title = code === 'device-lost' ? strings.failure[code] : strings.failure.crash;
     const actions = [{ label: strings.restart, run: () => restart() }];
-    this.#fail(strings.engineFailed, { title, message: this.#because(trouble), advice, actions }, trouble);
+    this.#fail(strings.engineFailed, { title, message: this.#because(trouble), code, advice, actions }, trouble);
   }
 
   #because({ code, message }: InfLlavaError): string {

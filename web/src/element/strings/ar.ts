@@ -1,8 +1,9 @@
 import { en } from './en.js';
-import { formatFor } from './format.js';
+import { ar as errors } from './errors.js';
+import { formatFor, LEAST_RATED_TOKENS } from './format.js';
 import type { Strings } from './strings.js';
 
-const { bytes, compact, count, duration, plural, rate } = formatFor('ar');
+const { bytes, compact, count, duration, plural, rate, share } = formatFor('ar');
 const TOKEN = { zero: 'رمز', one: 'رمز', two: 'رمزان', few: 'رموز', many: 'رمزًا', other: 'رمز' };
 const passes = (n: number) =>
   plural(n, { zero: 'تمريرة', one: 'تمريرة', two: 'تمريرتان', few: 'تمريرات', many: 'تمريرة', other: 'تمريرة' });
@@ -14,31 +15,31 @@ const timeLeft = (s: number) => `المتبقي: ${s < 90 ? `${Math.ceil(s)} ث`
 const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} من ${bytes(total)}` : bytes(done));
 /** Keeps the order within `text` whatever stands around it. */
 const isolated = (text: string) => `\u2068${text}\u2069`;
-const size = (width: number, height: number) => isolated(`${width} × ${height}`);
+/** Width before height: digits alone would take the direction around them. */
+const size = (width: number, height: number) => `\u2066${width} × ${height}\u2069`;
 
 export const ar: Strings = {
   direction: 'rtl',
 
   picture: 'الصورة',
   choosePicture: 'اختر صورة',
-  chooseHint: 'أو أفلتها هنا أو الصقها. PNG أو JPEG أو WebP أو GIF أو BMP، حتى 24 ميغابكسل. تبقى الصورة على هذا الجهاز.',
-  image: 'صورة',
+  dropHint: 'أو أفلتها هنا أو الصقها.',
+  chooseHint: 'تبقى الصورة على هذا الجهاز.',
   preview: 'معاينة الصورة',
   cropGrid: 'شبكة الأجزاء',
   looking: 'ما ينظر إليه',
   replace: 'استبدال',
   removePicture: 'إزالة',
+  enlarge: 'تكبير الصورة',
   camera: 'الكاميرا',
   takePicture: 'التقاط الصورة',
   cameraFailed: 'لا توجد كاميرا، أو لا يُسمح لهذه الصفحة باستخدامها.',
   cancel: 'إلغاء',
   noPreview: 'لا تتوفر معاينة',
   pictureName: (name) => name || 'صورة ملصقة',
-  pictureFacts: (info) =>
-    [
-      `${size(info.width, info.height)} بكسل، يراها النموذج بحجم ${size(info.image_px, info.image_px)} في شبكة أجزاء ${size(info.crops_per_side, info.crops_per_side)}`,
-      ...(info.vision_passes > 0 ? [passes(info.vision_passes), duration(info.vision_ms)] : ['سبقت قراءتها']),
-    ].join(' · '),
+  pictureFacts: (info) => `${size(info.width, info.height)} بكسل · ${info.vision_passes > 0 ? `قُرئت في ${duration(info.vision_ms)}` : 'سبقت قراءتها'}`,
+  pictureDetails: (info) =>
+    `يراها النموذج بحجم ${size(info.image_px, info.image_px)} بكسل في شبكة أجزاء ${size(info.crops_per_side, info.crops_per_side)}، ${passes(info.vision_passes)}`,
   outsideScope:
     'لا يعرف هذا النموذج الصغير إلا رسومًا كالأمثلة: أشكال ولافتات ومخططات أعمدة. تبدو هذه الصورة مختلفة، ولا يُعوَّل على إجاباته عن الصور الفوتوغرافية. لهذه الصور يوجد النموذج الكامل.',
   outsideScopeShort: 'ليست من الرسوم التي يعرفها هذا النموذج: لا يُعوَّل على إجاباته',
@@ -52,9 +53,9 @@ export const ar: Strings = {
   lookedAtHint: 'نالت الأماكن المضيئة قدرًا أكبر من انتباه النموذج عندما قال الكلمة.',
   lookedAtNothing: 'اطرح سؤالًا أولًا، فيظهر هنا من أين جاءت الإجابة.',
   lookedAtPosition: (token, of, text) => `${count(token)} من ${count(of)}: ${isolated(text)}`,
-  dem: 'القراءة',
-  decoder: 'الإجابة',
-  lookedAtKind: 'أثناء',
+  dem: 'للصورة',
+  decoder: 'للإجابة',
+  lookedAtKind: 'موضع النظر',
   demHint: 'نالت الأماكن المضيئة قدرًا أكبر من الانتباه عند دمج منظورَي الصورة.',
 
   conversation: 'المحادثة',
@@ -77,7 +78,12 @@ export const ar: Strings = {
   editing: 'أنت تعدّل سؤالًا. عند إرساله يُنسى ما جاء بعده.',
   resend: 'إعادة الإرسال',
   endings: { stop: '', stopped: 'أُوقفت', length: 'بلغت حد الرموز', context: 'امتلأ السياق: ابدأ محادثة جديدة' },
-  answerFacts: (answer) => [passes(answer.vision_passes), tokens(answer.answer_tokens), `${rate(answer.tokens_per_second)} رمز/ث`],
+  took: duration,
+  answerFacts: (answer) => [
+    passes(answer.vision_passes),
+    tokens(answer.answer_tokens),
+    ...(answer.answer_tokens >= LEAST_RATED_TOKENS ? [`${rate(answer.tokens_per_second)} رمز/ث`] : []),
+  ],
   promptFacts(answer) {
     const forms = { zero: 'رمز إدخال', one: 'رمز إدخال', two: 'رمزا إدخال', few: 'رموز إدخال', many: 'رمز إدخال', other: 'رمز إدخال' };
     return `${plural(answer.prompt_tokens, forms)}، الجديد منها ${count(answer.new_prompt_tokens)}`;
@@ -105,6 +111,7 @@ export const ar: Strings = {
   models: 'النماذج',
   defaultModel: 'النموذج التجريبي الصغير',
   useModel: 'استخدام',
+  inUse: 'قيد الاستخدام',
   openFolder: 'فتح مجلد نموذج',
   modelAddress: 'عنوان مجلد نموذج',
   load: 'تحميل',
@@ -136,8 +143,7 @@ export const ar: Strings = {
   loadingEngine: 'جارٍ تحميل المحرك',
   loading: (phase) => (phase === 'download' ? 'جارٍ تنزيل النموذج' : 'جارٍ تحميل النموذج'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision') return `التمريرات: ${count(done)} من ${count(total)}`;
-    if (phase === 'prefill') return `رموز الإدخال: ${count(done)} من ${count(total)}`;
+    if (phase === 'vision' || phase === 'prefill') return share(done, total);
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/ث`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -155,12 +161,7 @@ export const ar: Strings = {
   waitingForPicture: 'سؤالك ينتظر الصورة',
   pictureWaits: 'الصورة تنتظر انتهاء الإجابة',
   readingPicture: 'تجري قراءة الصورة',
-  pictureReady(info) {
-    if (info.vision_passes === 0) return 'الصورة جاهزة: سبقت قراءتها';
-    const one = 'تمريرة رؤية';
-    const forms = { zero: one, one, two: 'تمريرتا رؤية', few: 'تمريرات رؤية', many: one, other: one };
-    return `الصورة جاهزة: ${plural(info.vision_passes, forms)} في ${duration(info.vision_ms)}`;
-  },
+  pictureReady: (info) => (info.vision_passes > 0 ? `الصورة جاهزة، قُرئت في ${duration(info.vision_ms)}` : 'الصورة جاهزة: سبقت قراءتها'),
   pictureStopped: (kept) => (kept ? 'تم الإيقاف. ما زالت الصورة السابقة مستخدمة.' : 'تم الإيقاف. لا توجد صورة مستخدمة.'),
   pictureFailed: 'تعذّر استخدام الصورة',
   pictureRemoved: 'أُزيلت الصورة. ستكون الإجابة عن الأسئلة بدون صورة.',
@@ -168,7 +169,7 @@ export const ar: Strings = {
   severalFiles: (name) => `صورة واحدة في كل مرة: اختيرت ${isolated(name)}.`,
   answering: 'تجري كتابة الإجابة',
   stopping: 'جارٍ الإيقاف',
-  answered: (answer) => `اكتملت الإجابة: ${tokens(answer.answer_tokens)}، ${rate(answer.tokens_per_second)} رمز/ث`,
+  answered: (ms) => `اكتملت الإجابة في ${duration(ms)}`,
   answerStopped: (answer) => `توقفت الإجابة بعد ${ofTokens(answer.answer_tokens)}`,
   questionStopped: 'تم الإيقاف. عاد سؤالك إلى مربع الكتابة.',
   questionFailed: 'لا توجد إجابة. عاد سؤالك إلى مربع الكتابة.',
@@ -196,6 +197,7 @@ export const ar: Strings = {
     quota: 'لا توجد مساحة لهذا النموذج',
     copy: 'تعذّر النسخ',
   },
+  errors,
   advice: {
     network: 'تحقق من الاتصال ومن عنوان النموذج، ثم أعد تحميله. إن كان على خادم آخر، فيجب أن يسمح لهذه الصفحة بالقراءة منه (CORS).',
     quota: 'احذف نماذج أخرى (الإعدادات)، أو أفرغ مساحة على القرص، أو حمّل النموذج دون حفظه.',
@@ -205,7 +207,7 @@ export const ar: Strings = {
     device: `قد يعمل بدون بطاقة الرسوميات (${isolated('device="cpu"')}).`,
     'not-finite': `قد يعمل بدون بطاقة الرسوميات (${isolated('device="cpu"')}).`,
     memory: 'أغلق علامات تبويب أخرى، أو اختر نموذجًا أصغر.',
-    'image-format': 'اختر صورة بصيغة PNG أو JPEG أو WebP أو GIF أو BMP. ما كان هنا من قبل ما زال موجودًا.',
+    'image-format': 'اختر صورة أخرى. ما كان هنا من قبل ما زال موجودًا.',
     'image-damaged': 'احفظ الصورة من جديد، أو اختر غيرها. ما كان هنا من قبل ما زال موجودًا.',
     'image-too-large': 'ما كان هنا من قبل ما زال موجودًا.',
     'context-exceeded': 'عاد سؤالك إلى مربع الكتابة.',
@@ -225,6 +227,5 @@ export const ar: Strings = {
   emptyQuestion: 'اكتب سؤالًا أولًا.',
   pictureNotRead: 'تعذّر استخدام الصورة التي كان السؤال ينتظرها.',
   fileTooLarge: (file, most) => `حجم الملف ${bytes(file)}، وأقصى ما يمكن قراءته هنا ${bytes(most)}. صغّر الصورة أولًا.`,
-  fileUnreadable: 'لم يتمكن المتصفح من قراءة الملف؛ ربما نُقل أو تغيّر.',
   copyFailed: 'لم يسمح المتصفح بذلك. حدّد النص وانسخه يدويًا.',
 };

@@ -1,9 +1,10 @@
 import { en } from './en.js';
-import { formatFor } from './format.js';
+import { de as errors } from './errors.js';
+import { formatFor, LEAST_RATED_TOKENS } from './format.js';
 import type { Strings } from './strings.js';
 
-const { bytes, compact, count, duration, plural, rate } = formatFor('de');
-const passes = (n: number) => plural(n, { one: 'Durchlauf', other: 'Durchläufe' });
+const { bytes, compact, count, duration, plural, rate, share } = formatFor('de');
+const passes = (n: number) => plural(n, { one: 'Durchlauf des Bildteils', other: 'Durchläufe des Bildteils' });
 const tokens = (n: number) => plural(n, { one: 'Token', other: 'Tokens' });
 const promptTokens = (n: number) => plural(n, { one: 'Prompt-Token', other: 'Prompt-Tokens' });
 const timeLeft = (s: number) => (s < 90 ? `noch ${Math.ceil(s)} s` : `noch ${plural(Math.round(s / 60), { one: 'Minute', other: 'Minuten' })}`);
@@ -14,24 +15,23 @@ export const de: Strings = {
 
   picture: 'Bild',
   choosePicture: 'Bild auswählen',
-  chooseHint: 'oder hierher ziehen oder einfügen. PNG, JPEG, WebP, GIF oder BMP, bis 24 Megapixel. Das Bild bleibt auf diesem Gerät.',
-  image: 'Bild',
+  dropHint: 'oder hierher ziehen oder einfügen.',
+  chooseHint: 'Das Bild bleibt auf diesem Gerät.',
   preview: 'Bildvorschau',
   cropGrid: 'Ausschnittraster',
   looking: 'Worauf es achtet',
   replace: 'Ersetzen',
   removePicture: 'Entfernen',
+  enlarge: 'Bild vergrößern',
   camera: 'Kamera',
   takePicture: 'Bild aufnehmen',
   cameraFailed: 'Es gibt keine Kamera, oder diese Seite darf sie nicht verwenden.',
   cancel: 'Abbrechen',
   noPreview: 'Keine Vorschau',
   pictureName: (name) => name || 'eingefügtes Bild',
-  pictureFacts: (info) =>
-    [
-      `${info.width} × ${info.height} px, gesehen mit ${info.image_px} × ${info.image_px} in ${info.crops_per_side} × ${info.crops_per_side} Ausschnitten`,
-      ...(info.vision_passes > 0 ? [passes(info.vision_passes), duration(info.vision_ms)] : ['schon früher gelesen']),
-    ].join(' · '),
+  pictureFacts: (info) => `${info.width} × ${info.height} px · ${info.vision_passes > 0 ? `gelesen in ${duration(info.vision_ms)}` : 'schon früher gelesen'}`,
+  pictureDetails: (info) =>
+    `gesehen mit ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} Ausschnitten, ${passes(info.vision_passes)}`,
   outsideScope:
     'Dieses kleine Modell kennt nur Zeichnungen wie die Beispiele: Figuren, Schilder, Balkendiagramme. Dieses Bild sieht anders aus; zu Fotos sagen die Antworten wenig aus. Für Fotos gibt es das vollständige Modell.',
   outsideScopeShort: 'keine Zeichnung der Art, die dieses Modell kennt: Die Antworten sagen wenig aus',
@@ -45,9 +45,9 @@ export const de: Strings = {
   lookedAtHint: 'Auf helle Stellen hat das Modell bei diesem Wort stärker geachtet.',
   lookedAtNothing: 'Bitte zuerst etwas fragen: Hier ist dann zu sehen, woher die Antwort kam.',
   lookedAtPosition: (token, of, text) => `${count(token)} von ${count(of)}: ${text}`,
-  dem: 'Lesen',
-  decoder: 'Antworten',
-  lookedAtKind: 'Beim',
+  dem: 'für das Bild',
+  decoder: 'für die Antwort',
+  lookedAtKind: 'Beachtet',
   demHint: 'Auf helle Stellen wurde stärker geachtet, als die beiden Ansichten des Bildes zusammengeführt wurden.',
 
   conversation: 'Unterhaltung',
@@ -70,7 +70,12 @@ export const de: Strings = {
   editing: 'Eine Frage wird geändert. Beim Senden wird vergessen, was danach kam.',
   resend: 'Erneut senden',
   endings: { stop: '', stopped: 'gestoppt', length: 'Token-Grenze erreicht', context: 'Kontext ist voll: neuen Chat beginnen' },
-  answerFacts: (answer) => [passes(answer.vision_passes), tokens(answer.answer_tokens), `${rate(answer.tokens_per_second)} Tokens/s`],
+  took: duration,
+  answerFacts: (answer) => [
+    passes(answer.vision_passes),
+    tokens(answer.answer_tokens),
+    ...(answer.answer_tokens >= LEAST_RATED_TOKENS ? [`${rate(answer.tokens_per_second)} Tokens/s`] : []),
+  ],
   promptFacts: (answer) => `${promptTokens(answer.prompt_tokens)}, davon ${count(answer.new_prompt_tokens)} neu`,
   silence: 'Kein Text.',
   brokenOff: 'abgebrochen, nicht Teil der Unterhaltung',
@@ -96,6 +101,7 @@ export const de: Strings = {
   models: 'Modelle',
   defaultModel: 'Kleines Demomodell',
   useModel: 'Verwenden',
+  inUse: 'wird verwendet',
   openFolder: 'Modellordner öffnen',
   modelAddress: 'Adresse eines Modellordners',
   load: 'Laden',
@@ -126,8 +132,7 @@ export const de: Strings = {
   loadingEngine: 'Engine wird geladen',
   loading: (phase) => (phase === 'download' ? 'Modell wird heruntergeladen' : 'Modell wird geladen'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision') return `${count(done)} von ${plural(total, { one: 'Durchlauf', other: 'Durchläufen' })}`;
-    if (phase === 'prefill') return `${count(done)} von ${promptTokens(total)}`;
+    if (phase === 'vision' || phase === 'prefill') return share(done, total);
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -147,7 +152,7 @@ export const de: Strings = {
   readingPicture: 'Bild wird gelesen',
   pictureReady: (info) =>
     info.vision_passes > 0
-      ? `Bild bereit: ${plural(info.vision_passes, { one: 'Bilddurchlauf', other: 'Bilddurchläufe' })} in ${duration(info.vision_ms)}`
+      ? `Bild bereit, gelesen in ${duration(info.vision_ms)}`
       : 'Bild bereit: Es wurde schon früher gelesen',
   pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
   pictureFailed: 'Das Bild konnte nicht verwendet werden',
@@ -156,7 +161,7 @@ export const de: Strings = {
   severalFiles: (name) => `Nur ein Bild auf einmal: ${name} wurde übernommen.`,
   answering: 'Antwort wird geschrieben',
   stopping: 'Wird gestoppt',
-  answered: (answer) => `Antwort fertig: ${tokens(answer.answer_tokens)}, ${rate(answer.tokens_per_second)} Tokens/s`,
+  answered: (ms) => `Antwort fertig in ${duration(ms)}`,
   answerStopped: (answer) => `Nach ${tokens(answer.answer_tokens)} gestoppt`,
   questionStopped: 'Gestoppt. Die Frage steht wieder im Eingabefeld.',
   questionFailed: 'Keine Antwort. Die Frage steht wieder im Eingabefeld.',
@@ -186,6 +191,7 @@ export const de: Strings = {
     quota: 'Für dieses Modell ist kein Platz',
     copy: 'Kopieren fehlgeschlagen',
   },
+  errors,
   advice: {
     network:
       'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
@@ -197,7 +203,7 @@ export const de: Strings = {
     device: 'Ohne die Grafikkarte (device="cpu") läuft es vielleicht.',
     'not-finite': 'Ohne die Grafikkarte (device="cpu") läuft es vielleicht.',
     memory: 'Bitte andere Tabs schließen oder ein kleineres Modell wählen.',
-    'image-format': 'Bitte ein Bild im Format PNG, JPEG, WebP, GIF oder BMP wählen. Was vorher da war, ist noch da.',
+    'image-format': 'Bitte ein anderes Bild wählen. Was vorher da war, ist noch da.',
     'image-damaged': 'Bitte das Bild neu speichern oder ein anderes wählen. Was vorher da war, ist noch da.',
     'image-too-large': 'Was vorher da war, ist noch da.',
     'context-exceeded': 'Die Frage steht wieder im Eingabefeld.',
@@ -219,6 +225,5 @@ export const de: Strings = {
   pictureNotRead: 'Das Bild, auf das sie wartete, konnte nicht verwendet werden.',
   fileTooLarge: (size, most) =>
     `Die Datei ist ${bytes(size)} groß; hier können höchstens ${bytes(most)} gelesen werden. Bitte das Bild zuerst verkleinern.`,
-  fileUnreadable: 'Der Browser konnte die Datei nicht lesen; vielleicht wurde sie verschoben oder geändert.',
   copyFailed: 'Der Browser hat es nicht erlaubt. Bitte den Text markieren und von Hand kopieren.',
 };

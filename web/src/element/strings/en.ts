@@ -1,8 +1,9 @@
-import { formatFor } from './format.js';
+import { en as errors } from './errors.js';
+import { formatFor, LEAST_RATED_TOKENS } from './format.js';
 import type { Strings } from './strings.js';
 
-const { bytes, compact, count, duration, plural, rate } = formatFor('en');
-const passes = (n: number) => plural(n, { one: 'pass', other: 'passes' });
+const { bytes, compact, count, duration, plural, rate, share } = formatFor('en');
+const passes = (n: number) => plural(n, { one: 'pass of the vision tower', other: 'passes of the vision tower' });
 const tokens = (n: number) => plural(n, { one: 'token', other: 'tokens' });
 const timeLeft = (s: number) => (s < 90 ? `${Math.ceil(s)} s left` : `${plural(Math.round(s / 60), { one: 'minute', other: 'minutes' })} left`);
 const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} of ${bytes(total)}` : bytes(done));
@@ -12,24 +13,23 @@ export const en: Strings = {
 
   picture: 'Picture',
   choosePicture: 'Choose a picture',
-  chooseHint: 'or drop it here, or paste it. PNG, JPEG, WebP, GIF or BMP, up to 24 megapixels. It stays on this device.',
-  image: 'Image',
+  dropHint: 'or drop it here, or paste it.',
+  chooseHint: 'It stays on this device.',
   preview: 'Picture preview',
   cropGrid: 'Crop grid',
   looking: 'What it looks at',
   replace: 'Replace',
   removePicture: 'Remove',
+  enlarge: 'Enlarge the picture',
   camera: 'Camera',
   takePicture: 'Take the picture',
   cameraFailed: 'There is no camera, or this page may not use it.',
   cancel: 'Cancel',
   noPreview: 'No preview',
   pictureName: (name) => name || 'pasted picture',
-  pictureFacts: (info) =>
-    [
-      `${info.width} × ${info.height} px, seen at ${info.image_px} × ${info.image_px} in ${info.crops_per_side} × ${info.crops_per_side} crops`,
-      ...(info.vision_passes > 0 ? [passes(info.vision_passes), duration(info.vision_ms)] : ['read before']),
-    ].join(' · '),
+  pictureFacts: (info) => `${info.width} × ${info.height} px · ${info.vision_passes > 0 ? `read in ${duration(info.vision_ms)}` : 'read before'}`,
+  pictureDetails: (info) =>
+    `seen at ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} crops, by ${passes(info.vision_passes)}`,
   outsideScope:
     'This small model knows only drawings like the samples: figures, signs, bar charts. This picture looks different; on a photograph, its answers mean little. For photographs there is the full model.',
   outsideScopeShort: 'not the kind of drawing that this model knows: its answers mean little',
@@ -43,9 +43,9 @@ export const en: Strings = {
   lookedAtHint: 'Bright places had more of the model’s attention when it said the word.',
   lookedAtNothing: 'Ask something first: this shows where an answer came from.',
   lookedAtPosition: (token, of, text) => `${count(token)} of ${count(of)}: ${text}`,
-  dem: 'Reading',
-  decoder: 'Answering',
-  lookedAtKind: 'While',
+  dem: 'for the picture',
+  decoder: 'for the answer',
+  lookedAtKind: 'Looked at',
   demHint: 'Bright places were looked at more when the two views of the picture were put together.',
 
   conversation: 'Conversation',
@@ -67,7 +67,12 @@ export const en: Strings = {
   editing: 'You are changing a question. What came after it is forgotten when you send it.',
   resend: 'Send again',
   endings: { stop: '', stopped: 'stopped', length: 'reached the token limit', context: 'context is full: start a new chat' },
-  answerFacts: (answer) => [passes(answer.vision_passes), tokens(answer.answer_tokens), `${rate(answer.tokens_per_second)} tokens/s`],
+  took: duration,
+  answerFacts: (answer) => [
+    passes(answer.vision_passes),
+    tokens(answer.answer_tokens),
+    ...(answer.answer_tokens >= LEAST_RATED_TOKENS ? [`${rate(answer.tokens_per_second)} tokens/s`] : []),
+  ],
   promptFacts: (answer) => `${plural(answer.prompt_tokens, { one: 'prompt token', other: 'prompt tokens' })}, ${count(answer.new_prompt_tokens)} new`,
   silence: 'No text.',
   brokenOff: 'broken off, not part of the conversation',
@@ -92,6 +97,7 @@ export const en: Strings = {
   models: 'Models',
   defaultModel: 'Small demo model',
   useModel: 'Use',
+  inUse: 'in use',
   openFolder: 'Open a model folder',
   modelAddress: 'Address of a model folder',
   load: 'Load',
@@ -122,8 +128,7 @@ export const en: Strings = {
   loadingEngine: 'Loading engine',
   loading: (phase) => (phase === 'download' ? 'Downloading model' : 'Loading model'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision') return `${count(done)} of ${passes(total)}`;
-    if (phase === 'prefill') return `${count(done)} of ${plural(total, { one: 'prompt token', other: 'prompt tokens' })}`;
+    if (phase === 'vision' || phase === 'prefill') return share(done, total);
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -143,7 +148,7 @@ export const en: Strings = {
   readingPicture: 'Reading the picture',
   pictureReady: (info) =>
     info.vision_passes > 0
-      ? `Picture ready: ${plural(info.vision_passes, { one: 'vision pass', other: 'vision passes' })} in ${duration(info.vision_ms)}`
+      ? `Picture ready, read in ${duration(info.vision_ms)}`
       : 'Picture ready: it was read before',
   pictureStopped: (kept) => (kept ? 'Stopped. The earlier picture is still in use.' : 'Stopped. No picture is in use.'),
   pictureFailed: 'The picture could not be used',
@@ -152,7 +157,7 @@ export const en: Strings = {
   severalFiles: (name) => `One picture at a time: ${name} was taken.`,
   answering: 'Answering',
   stopping: 'Stopping',
-  answered: (answer) => `Answer complete: ${tokens(answer.answer_tokens)}, ${rate(answer.tokens_per_second)} tokens/s`,
+  answered: (ms) => `Answer complete in ${duration(ms)}`,
   answerStopped: (answer) => `Stopped after ${tokens(answer.answer_tokens)}`,
   questionStopped: 'Stopped. Your question is back in the box.',
   questionFailed: 'No answer. Your question is back in the box.',
@@ -180,6 +185,7 @@ export const en: Strings = {
     quota: 'There is no room for this model',
     copy: 'Copying failed',
   },
+  errors,
   advice: {
     network: 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',
     quota: 'Delete other models (Settings), free space on the disk, or load it without keeping it.',
@@ -189,7 +195,7 @@ export const en: Strings = {
     device: 'Without the graphics card (device="cpu") it may run.',
     'not-finite': 'Without the graphics card (device="cpu") it may run.',
     memory: 'Close other tabs, or choose a smaller model.',
-    'image-format': 'Choose a PNG, JPEG, WebP, GIF or BMP picture. What was there before is still there.',
+    'image-format': 'Choose another picture. What was there before is still there.',
     'image-damaged': 'Save the picture again, or choose another. What was there before is still there.',
     'image-too-large': 'What was there before is still there.',
     'context-exceeded': 'Your question is back in the box.',
@@ -208,6 +214,5 @@ export const en: Strings = {
   emptyQuestion: 'Type a question first.',
   pictureNotRead: 'The picture it waited for could not be used.',
   fileTooLarge: (size, most) => `The file has ${bytes(size)}; at most ${bytes(most)} can be read here. Scale the picture down first.`,
-  fileUnreadable: 'The browser could not read the file; it may have been moved or changed.',
   copyFailed: 'The browser did not allow it. Select the text and copy it by hand.',
 };

@@ -5,16 +5,22 @@ export interface Format {
   compact(n: number): string;
   bytes(n: number): string;
   duration(ms: number): string;
+  /** Of a whole, without decimals. */
+  share(done: number, total: number): string;
   /** A second. */
   rate(n: number): string;
   /** Picks the form of a word that goes with `n`, and puts the number before it. */
   plural(n: number, forms: Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }): string;
 }
 
+/** Of fewer tokens, the rate says more about the clock than about the model. */
+export const LEAST_RATED_TOKENS = 8;
+
 export function formatFor(language: string): Format {
   const count = new Intl.NumberFormat(language);
   const compact = new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 3 });
   const rate = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+  const share = new Intl.NumberFormat(language, { style: 'percent' });
   const rules = new Intl.PluralRules(language);
   const unit = (name: string, digits: number) =>
     new Intl.NumberFormat(language, { style: 'unit', unit: name, unitDisplay: 'short', minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -27,6 +33,7 @@ export function formatFor(language: string): Format {
       return unit(name as string, size === 1 || value >= 10 ? 0 : 1).format(value);
     },
     duration: (ms) => (ms < 1000 ? unit('millisecond', 0).format(Math.round(ms)) : unit('second', 1).format(ms / 1000)),
+    share: (done, total) => share.format(total > 0 ? done / total : 0),
     rate: (n) => (n < 100 ? rate.format(n) : count.format(Math.round(n))),
     plural: (n, forms) => `${count.format(n)} ${forms[rules.select(n)] ?? forms.other}`,
   };

@@ -2,6 +2,7 @@
 
 import type { Answer, ModelInfo, Phase, PictureInfo } from '../../engine/protocol.js';
 import type { KeptEntry } from '../../keep/list.js';
+import type { ErrorTexts } from './errors.js';
 
 export interface Strings {
   /** Of the language, for `dir`. */
@@ -10,20 +11,24 @@ export interface Strings {
   // The picture
   picture: string;
   choosePicture: string;
+  /** Where something can be dropped. */
+  dropHint: string;
   chooseHint: string;
-  image: string;
   preview: string;
   cropGrid: string;
   looking: string;
   replace: string;
   removePicture: string;
+  enlarge: string;
   camera: string;
   takePicture: string;
   cameraFailed: string;
   cancel: string;
   noPreview: string;
   pictureName(name: string): string;
+  /** In a few words; what more there is to know is in `pictureDetails`. */
   pictureFacts(info: PictureInfo): string;
+  pictureDetails(info: PictureInfo): string;
   outsideScope: string;
   outsideScopeShort: string;
   samplesLead: string;
@@ -59,6 +64,8 @@ export interface Strings {
   editing: string;
   resend: string;
   endings: Record<Answer['stop_reason'], string>;
+  /** How long an answer took; what more there is to know of it is in `answerFacts`. */
+  took(ms: number): string;
   answerFacts(answer: Answer): string[];
   promptFacts(answer: Answer): string;
   silence: string;
@@ -86,6 +93,7 @@ export interface Strings {
   models: string;
   defaultModel: string;
   useModel: string;
+  inUse: string;
   openFolder: string;
   modelAddress: string;
   load: string;
@@ -132,7 +140,7 @@ export interface Strings {
   severalFiles(name: string): string;
   answering: string;
   stopping: string;
-  answered(answer: Answer): string;
+  answered(ms: number): string;
   answerStopped(answer: Answer): string;
   questionStopped: string;
   questionFailed: string;
@@ -148,7 +156,9 @@ export interface Strings {
 
   // Failures
   failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy', string>;
-  /** What to do about an error, by its code; the message itself says what happened. */
+  /** What happened, by an error's code, where the engine's own English words do not do. */
+  errors: ErrorTexts;
+  /** What to do about it, by its code. */
   advice: Partial<Record<string, string>>;
   loadAgain: string;
   restart: string;
@@ -159,6 +169,5 @@ export interface Strings {
   emptyQuestion: string;
   pictureNotRead: string;
   fileTooLarge(bytes: number, most: number): string;
-  fileUnreadable: string;
   copyFailed: string;
 }

@@ -3,6 +3,7 @@
 import type { Sampling } from '../../engine/protocol.js';
 import { button, composing, focused, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
+import { icon } from './icons.js';
 import { closesByEscape } from './menu.js';
 
 export interface ComposerHandlers {
@@ -51,7 +52,7 @@ export class Composer {
       h('label', {}, `${strings.maxNewTokens} `, this.#settings.max_new_tokens),
       h('label', {}, `${strings.seed} `, this.#settings.seed),
     );
-    const settings = h('details', { class: 'settings', part: 'settings' }, h('summary', {}, strings.settings), this.panel);
+    const settings = h('details', { class: 'settings', part: 'settings' }, h('summary', { title: strings.settings }, icon('settings'), h('span', { class: 'settings-name' }, strings.settings)), this.panel);
     settings.addEventListener('toggle', () => settings.open && handlers.on_settings());
     settings.addEventListener('keydown', (event) => {
       // The settings stand in the form of the question, which Enter would send half-written.
@@ -62,12 +63,15 @@ export class Composer {
       'form',
       { class: 'composer', part: 'composer', autocomplete: 'off' },
       status.bar,
-      this.#suggestions,
-      status.root,
+      h('div', { class: 'asides' }, status.root, this.#suggestions),
       this.#editing,
-      h('label', { class: 'unseen', for: 'message' }, strings.message),
-      this.#box,
-      h('div', { class: 'actions' }, settings, h('span', { class: 'keys', id: 'message-keys' }, strings.keys), this.#stop, this.#send),
+      h(
+        'div',
+        { class: 'ask' },
+        h('label', { class: 'unseen', for: 'message' }, strings.message),
+        this.#box,
+        h('div', { class: 'actions' }, settings, h('span', { class: 'keys', id: 'message-keys' }, strings.keys), this.#stop, this.#send),
+      ),
     );
     this.root.addEventListener('submit', (event) => {
       event.preventDefault();

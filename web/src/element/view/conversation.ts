@@ -88,7 +88,7 @@ export class Conversation {
     this.root.setAttribute('aria-busy', String(streaming));
   }
 
-  /** Brings the newest turn into sight: in the log where that scrolls, else on the page. */
+  /** Brings the newest turn into sight: in the log where that scrolls, else in what does. */
   #scrollToEnd() {
     if (this.#scrolls()) this.root.scrollTop = this.root.scrollHeight;
     else this.root.lastElementChild?.scrollIntoView({ block: 'nearest' });
@@ -96,12 +96,13 @@ export class Conversation {
 
   /** Keeps the end in sight, unless the reader has scrolled up. */
   #follow() {
-    const scroller = this.#scrolls() ? this.root : document.documentElement;
+    const desk = this.root.closest('.desk');
+    const scroller = this.#scrolls() ? this.root : desk && desk.scrollHeight > desk.clientHeight ? desk : document.documentElement;
     const hidden_px = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     if (hidden_px < FOLLOW_WITHIN_PX) this.#scrollToEnd();
   }
 
-  /** In a wide element the log scrolls by itself; in a narrow one the page does. */
+  /** The log scrolls by itself; in a very small element everything does together. */
   #scrolls() {
     return this.root.scrollHeight > this.root.clientHeight;
   }

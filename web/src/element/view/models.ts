@@ -58,7 +58,7 @@ export class Models {
     const item = ({ name, url }: OfferedModel) => {
       const used = url === current;
       const use = button(this.#strings.useModel, () => this.#handlers.on_choose(url), { 'aria-pressed': String(used), 'aria-label': `${this.#strings.useModel}: ${name}` });
-      return h('li', {}, isolated(name), use);
+      return h('li', {}, isolated(name), h('span', { class: 'in-use' }, used && this.#strings.inUse), use);
     };
     this.#offered.replaceChildren(...models.map(item));
   }

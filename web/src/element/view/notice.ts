@@ -5,7 +5,9 @@ import type { Strings } from '../strings/index.js';
 
 export interface Trouble {
   title: string;
+  /** The engine's own words are English; by its `code` they are said in the element's language. */
   message?: string;
+  code?: string;
   advice?: string;
   actions?: { label: string; run: () => void }[];
 }
@@ -18,12 +20,19 @@ export class Notice {
     this.#strings = strings;
   }
 
-  show({ title, message = '', advice = '', actions = [] }: Trouble): void {
+  show({ title, message = '', code = '', advice = '', actions = [] }: Trouble): void {
+    const translated = this.#strings.errors[code];
     const paragraph = (name: string, text: string) => text && h('p', { class: name, dir: 'auto' }, text);
     // What must be acted on cannot be waved away.
     const buttons = actions.length > 0 ? actions : [{ label: this.#strings.dismiss, run: () => this.hide() }];
     this.root.replaceChildren(
-      ...[paragraph('notice-title', title), paragraph('notice-message', message), paragraph('notice-advice', advice)].filter((node) => node !== ''),
+      ...([
+        paragraph('notice-title', title),
+        paragraph('notice-message', translated ?? message),
+        paragraph('notice-advice', advice),
+        // It has the names and numbers, for whoever looks for the cause.
+        translated && message && h('p', { class: 'notice-detail', lang: 'en', dir: 'ltr' }, message),
+      ].filter(Boolean) as HTMLElement[]),
       h('div', { class: 'notice-buttons' }, ...buttons.map(({ label, run }) => button(label, run, { kind: '' }))),
     );
     this.root.hidden = false;

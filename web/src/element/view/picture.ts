@@ -3,7 +3,8 @@
  * along two sides. While it is read, crops that are done come to light. A map of what the model looks at can lie over it.
  */
 
-import { button, h, isolated, list } from '../dom.js';
+import { h, isolated, list, more } from '../dom.js';
+import { icon } from './icons.js';
 import type { Strings } from '../strings/index.js';
 
 /** A picture as the element has it. */
@@ -15,10 +16,14 @@ export interface ShownPicture {
   remarks: string[];
   /** To offer about it: samples have some. */
   questions: string[];
+  /** What is to be seen, where that is known. */
+  alt?: string;
 }
 
 export interface PictureFacts {
   facts?: string;
+  /** For those who want to know more. */
+  details?: string;
   remarks?: string[];
   outside_scope?: boolean;
 }
@@ -43,7 +48,9 @@ export class PictureView {
   readonly #looking_toggle = h('input', { type: 'checkbox' });
   readonly #caption: HTMLElement;
   readonly #name = isolated('', { id: 'picture-name' });
-  readonly #facts = h('p', { id: 'picture-facts', class: 'data' });
+  readonly #facts = h('div', { id: 'picture-facts', class: 'data' });
+  /** Where there is little room, the picture is small while questions are asked. */
+  readonly #enlarge: HTMLButtonElement;
   readonly #remarks = h('ul', { id: 'picture-remarks', class: 'remarks' });
   readonly #outside = h('div', { id: 'outside-scope', class: 'outside', role: 'alert', hidden: true });
   readonly #cameras: HTMLButtonElement[];
@@ -52,13 +59,16 @@ export class PictureView {
 
   constructor(strings: Strings, { on_files, on_remove, on_camera, on_looking }: PictureHandlers) {
     this.#strings = strings;
-    this.input = h('input', { id: 'image', class: 'unseen', type: 'file', accept: 'image/*', 'aria-label': strings.image, 'aria-describedby': 'image-hint' });
+    this.input = h('input', { id: 'image', class: 'unseen', type: 'file', accept: 'image/*', 'aria-label': strings.choosePicture, 'aria-describedby': 'image-hint' });
     this.input.addEventListener('change', () => {
       on_files(this.input.files!);
       this.input.value = ''; // the same file chosen again is a choice too
     });
     this.#canvas = h('canvas', { id: 'preview', role: 'img', 'aria-label': strings.preview, hidden: true });
     this.#heat = h('canvas', { class: 'heat', part: 'attention', 'aria-hidden': 'true', hidden: true });
+    this.#enlarge = tool('enlarge', strings.enlarge, () => this.#setEnlarged(!this.#mount.classList.contains('enlarged')));
+    this.#enlarge.classList.add('enlarge');
+    this.#enlarge.setAttribute('aria-expanded', 'false');
     this.#mount = h(
       'div',
       { class: 'mount', part: 'picture' },
@@ -66,37 +76,41 @@ export class PictureView {
       h(
         'div',
         { class: 'frame' },
-        h('label', { class: 'drop', for: 'image' }, h('span', { class: 'drop-title' }, strings.choosePicture), h('span', { class: 'drop-hint', id: 'image-hint' }, strings.chooseHint)),
+        h(
+          'label',
+          { class: 'drop', for: 'image' },
+          h('span', { class: 'drop-title' }, strings.choosePicture),
+          h('span', { class: 'drop-hint', id: 'image-hint' }, h('span', { class: 'by-mouse' }, `${strings.dropHint} `), strings.chooseHint),
+        ),
         this.#canvas,
         this.#heat,
         this.#grid,
+        this.#enlarge,
       ),
     );
     this.#grid_toggle.addEventListener('change', () => this.#update());
     this.#looking_toggle.addEventListener('change', () => on_looking(this.#looking_toggle.checked));
-    const remove = button(strings.removePicture, () => {
+    const remove = tool('remove', strings.removePicture, () => {
       this.input.focus(); // the button goes away with the picture
       on_remove();
     });
-    const camera = () => button(strings.camera, on_camera);
+    const camera = () => tool('camera', strings.camera, on_camera);
     this.#cameras = [camera(), camera()];
     this.#caption = h(
       'div',
       { class: 'caption', hidden: true },
-      h('p', { class: 'caption-name' }, this.#name),
-      this.#facts,
-      this.#outside,
-      this.#remarks,
       h(
         'div',
         { class: 'tools' },
-        h('label', { class: 'switch' }, this.#grid_toggle, ` ${strings.cropGrid}`),
-        h('label', { class: 'switch' }, this.#looking_toggle, ` ${strings.looking}`),
-        h('span', { class: 'spring' }),
+        h('div', { class: 'caption-text' }, h('p', { class: 'caption-name' }, this.#name), this.#facts),
+        toggle('grid', strings.cropGrid, this.#grid_toggle),
+        toggle('look', strings.looking, this.#looking_toggle),
         this.#cameras[0],
-        h('label', { class: 'button quiet', part: 'button button-quiet', for: 'image' }, strings.replace),
+        h('label', { class: 'button quiet tool', part: 'button button-quiet', for: 'image', title: strings.replace }, icon('replace'), h('span', { class: 'unseen' }, strings.replace)),
         remove,
       ),
+      this.#outside,
+      this.#remarks,
     );
     const without = h('div', { class: 'tools without' }, this.#cameras[1]);
     this.root = h('div', { class: 'picture' }, this.input, this.#mount, without, this.#caption);
@@ -119,15 +133,17 @@ export class PictureView {
     this.#update();
   }
 
-  show(picture: ShownPicture | null, { facts = '', remarks = [], outside_scope = false }: PictureFacts = {}): void {
+  show(picture: ShownPicture | null, { facts = '', details = '', remarks = [], outside_scope = false }: PictureFacts = {}): void {
     this.#has_picture = picture !== null;
     if (picture) {
       this.#canvas.width = this.#canvas.height = picture.preview?.width ?? 1;
       if (picture.preview) this.#canvas.getContext('2d')!.drawImage(picture.preview, 0, 0);
-      this.#name.textContent = picture.name;
-    }
+      this.#name.textContent = this.#name.title = picture.name;
+      this.#canvas.setAttribute('aria-label', [this.#strings.preview, picture.alt].filter(Boolean).join(': '));
+    } else this.#setEnlarged(false);
     this.#canvas.hidden = !picture?.preview;
-    this.#facts.textContent = picture && !picture.preview ? [this.#strings.noPreview, facts].filter(Boolean).join(' · ') : facts;
+    const brief = picture && !picture.preview ? [this.#strings.noPreview, facts].filter(Boolean).join(' · ') : facts;
+    this.#facts.replaceChildren(...(details ? [more(brief, details)] : [brief]));
     this.#remarks.hidden = remarks.length === 0;
     this.#remarks.replaceChildren(...list(remarks).children);
     this.#outside.hidden = !outside_scope;
@@ -182,10 +198,26 @@ export class PictureView {
     this.#heat.getContext('2d')!.putImageData(pixels, 0, 0);
   }
 
+  #setEnlarged(enlarged: boolean) {
+    this.#mount.classList.toggle('enlarged', enlarged);
+    this.#enlarge.setAttribute('aria-expanded', String(enlarged));
+  }
+
   #update() {
     const reading = this.#mount.classList.contains('reading');
     const wanted = this.#grid_toggle.checked && this.#has_picture && this.#crops_per_side > 0;
     this.#mount.classList.toggle('ruled', wanted);
     this.#grid.hidden = !this.#has_picture || !(wanted || reading);
   }
+}
+
+/** A button that shows a sign, and has a name for those who ask. */
+function tool(sign: Parameters<typeof icon>[0], name: string, onclick: () => void): HTMLButtonElement {
+  return h('button', { type: 'button', class: 'button quiet tool', part: 'button button-quiet', 'aria-label': name, title: name, onclick }, icon(sign));
+}
+
+/** The same for something that is on or off. */
+function toggle(sign: Parameters<typeof icon>[0], name: string, input: HTMLInputElement): HTMLElement {
+  input.setAttribute('aria-label', name);
+  return h('label', { class: 'button quiet tool toggle', title: name }, input, icon(sign));
 }

@@ -7,17 +7,12 @@ import { thumbnail } from './preview.js';
 
 const THUMBNAIL_SIDE = 224;
 
-export interface Sample {
-  picture: ShownPicture;
-  alt: string;
-}
-
 export class Samples {
   readonly root: HTMLElement;
   readonly #strings: Strings;
   readonly #lead = h('p', { class: 'samples-lead', id: 'samples-lead' });
   readonly #list = h('ul', { class: 'sample-list' });
-  #offered: { sample: Sample; button: HTMLButtonElement }[] = [];
+  #offered: { picture: ShownPicture; button: HTMLButtonElement }[] = [];
   #scope: string | null = null;
   #current: ShownPicture | null = null;
 
@@ -32,8 +27,8 @@ export class Samples {
     this.#update();
   }
 
-  offer(samples: Sample[], on_choose: (sample: Sample) => void): void {
-    this.#offered = samples.map((sample) => ({ sample, button: sampleButton(sample, () => on_choose(sample)) }));
+  offer(pictures: ShownPicture[], on_choose: (picture: ShownPicture) => void): void {
+    this.#offered = pictures.map((picture) => ({ picture, button: sampleButton(picture, () => on_choose(picture)) }));
     this.#list.replaceChildren(...this.#offered.map(({ button }) => h('li', {}, button)));
     this.#update();
   }
@@ -45,8 +40,7 @@ export class Samples {
   }
 
   #update() {
-    for (const { sample, button } of this.#offered) button.setAttribute('aria-pressed', String(sample.picture === this.#current));
-    this.root.classList.toggle('small', this.#current !== null);
+    for (const { picture, button } of this.#offered) button.setAttribute('aria-pressed', String(picture === this.#current));
     const any = this.#offered.length > 0;
     this.#lead.textContent = this.#scope ? this.#strings.scope(any) : this.#strings.samplesLead;
     this.#list.hidden = !any;
@@ -54,9 +48,8 @@ export class Samples {
   }
 }
 
-function sampleButton({ picture, alt }: Sample, onclick: () => void): HTMLButtonElement {
+function sampleButton(picture: ShownPicture, onclick: () => void): HTMLButtonElement {
   const canvas = thumbnail(picture.preview!, THUMBNAIL_SIDE);
-  canvas.setAttribute('role', 'img');
-  canvas.setAttribute('aria-label', alt || picture.name);
-  return h('button', { type: 'button', class: 'sample', part: 'sample', onclick }, canvas);
+  // What is on it is said of the picture itself, once it is chosen: a button needs a short name.
+  return h('button', { type: 'button', class: 'sample', part: 'sample', 'aria-label': picture.name, title: picture.name, onclick }, canvas);
 }

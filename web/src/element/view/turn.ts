@@ -1,7 +1,7 @@
 /** One question with its answer, its figures, and its buttons. */
 
 import type { Answer } from '../../engine/protocol.js';
-import { button, h, isolated } from '../dom.js';
+import { button, h, isolated, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
 export interface TurnHandlers {
@@ -29,13 +29,14 @@ export class TurnView {
   readonly question: string;
   readonly #strings: Strings;
   readonly #answer = h('div', { class: 'answer', part: 'answer', dir: 'auto' });
-  readonly #facts = h('p', { class: 'data' });
+  readonly #facts = h('div', { class: 'data' });
   readonly #copy: HTMLButtonElement;
   readonly #regenerate: HTMLButtonElement;
   readonly #edit: HTMLButtonElement;
   readonly #on_growth: () => void;
   #text = '';
   #frame = 0;
+  #begun_ms = performance.now();
   /** What stood here before a regeneration, until there is something better. */
   #before: { text: string; facts: ChildNode[]; state: TurnState } | null = null;
 
@@ -52,7 +53,8 @@ export class TurnView {
       { class: 'turn', part: 'turn' },
       h('p', { class: 'question', part: 'question' }, unseen(strings.you), isolated(question)),
       unseen(strings.answer),
-      this.#answer,
+      // The text's own direction is that of its letters; where it stands follows the language around it.
+      h('div', { class: 'answer-place' }, this.#answer),
       h('footer', {}, this.#facts, this.#copy, this.#edit, this.#regenerate),
     );
     this.state = 'waiting';
@@ -71,6 +73,11 @@ export class TurnView {
     return this.#text;
   }
 
+  /** The model goes to work on it: what it waited for before is not counted. */
+  begin(): void {
+    this.#begun_ms = performance.now();
+  }
+
   /** The last answer alone can be asked for again; questions about the present picture can be changed. */
   offer({ regenerate, edit }: { regenerate: boolean; edit: boolean }): void {
     this.#regenerate.hidden = !regenerate;
@@ -81,6 +88,7 @@ export class TurnView {
   startOver(): void {
     this.#before = { text: this.#text, facts: [...this.#facts.childNodes], state: this.state };
     this.#text = '';
+    this.#begun_ms = performance.now();
     this.#facts.replaceChildren();
     this.#draw();
     this.state = 'waiting';
@@ -104,28 +112,27 @@ export class TurnView {
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  finish(answer: Answer): void {
+  /** @returns  how long the answer took, in milliseconds */
+  finish(answer: Answer): number {
+    const took_ms = performance.now() - this.#begun_ms;
     this.#before = null;
     this.#text = answer.text;
     this.#draw();
     if (!answer.text) this.#answer.append(h('p', { class: 'silence' }, this.#strings.silence));
     const ending = this.#strings.endings[answer.stop_reason];
-    this.#setFacts([...(ending ? [ending] : []), ...this.#strings.answerFacts(answer)], this.#strings.promptFacts(answer));
+    const brief = [ending, this.#strings.took(took_ms)].filter(Boolean).join(' · ');
+    this.#facts.replaceChildren(more(brief, [...this.#strings.answerFacts(answer), this.#strings.promptFacts(answer)].join(' · ')));
     this.state = 'done';
     this.#on_growth();
+    return took_ms;
   }
 
   /** Keeps what came, and says that it is not the whole. */
   breakOff(): void {
     this.#before = null;
     this.#draw();
-    this.#setFacts([this.#strings.brokenOff]);
+    this.#facts.replaceChildren(this.#strings.brokenOff);
     this.state = 'broken';
-  }
-
-  #setFacts(facts: string[], title = '') {
-    this.#facts.replaceChildren(...facts.map((text) => h('span', {}, text)));
-    this.#facts.title = title;
   }
 
   #draw() {
