@@ -14,6 +14,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from versions import check_pillow
+
+check_pillow()
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 PADDING = tuple(int(255 * mean) for mean in CLIP_MEAN)  # (122, 116, 104)
