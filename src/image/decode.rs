@@ -5,14 +5,18 @@
 //! (PIL's `convert("RGB")`), for users' sake: the EXIF orientation is applied, and transparency is
 //! laid on [`super::PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
-use image::codecs::{bmp, gif, jpeg, png, webp};
+use ::gif::DecodingError;
+use image::codecs::{bmp, png, webp};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
 
-use super::rgb::to_rgb8;
+use super::foreign::foreign;
+use super::gif;
+use super::jpeg::{Fault, Jpeg};
+use super::rgb::{from_palette, to_rgb8};
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
@@ -77,7 +81,7 @@ impl Limits {
         self.file_bytes().saturating_add(2 * file_bytes as u64)
     }
 
-    /// What the decoders may allocate, for those that ask (JPEG's does not: [`Limits::check_jpeg`]).
+    /// What the decoders may allocate, for those that ask (JPEG's is held to it before: [`Limits::check_jpeg`]).
     fn for_decoder(&self) -> image::Limits {
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(self.max_side);
@@ -95,23 +99,16 @@ impl Limits {
         limits
     }
 
-    /// Refuses a JPEG ([`Error::ImageTooLarge`]) that may take more than its decoder is allowed, which asks for no limit:
-    /// if it is progressive, two bytes a pixel for each of its channels, and three for the result.
-    fn check_jpeg(&self, file: &str, bytes: &[u8]) -> Result<()> {
-        let Some(frame) = sniff::jpeg_frame(bytes) else {
-            return Ok(());
+    /// Refuses a JPEG ([`Error::ImageTooLarge`]) that may take more than is promised: if its scans come one after another,
+    /// two bytes a pixel for each of its channels, and three for the result.
+    fn check_jpeg(&self, file: &str, jpeg: &Jpeg) -> Result<()> {
+        self.check(file, jpeg.size())?;
+        let bytes_a_pixel = 2 * jpeg.channels() as u64 + 3;
+        let limits = Limits {
+            max_pixels: self.max_pixels.min(self.file_bytes() / bytes_a_pixel),
+            ..*self
         };
-        let (width, height) = (frame.width, frame.height);
-        let bytes_a_pixel = 2 * u64::from(frame.channels) + 3;
-        let most_pixels = self.file_bytes() / bytes_a_pixel;
-        match u64::from(width) * u64::from(height) > most_pixels {
-            true => Limits {
-                max_pixels: most_pixels.min(self.max_pixels),
-                ..*self
-            }
-            .check(file, (width, height)),
-            false => Ok(()),
-        }
+        limits.check(file, jpeg.size())
     }
 }
 
@@ -161,8 +158,8 @@ pub fn open(path: &Path) -> Result<Picture> {
 /// Colour profiles are not applied; the release does not either.
 ///
 /// # Errors
-/// [`Error::ImageFormat`]: empty, or no format that can be read (HEIC, AVIF, TIFF, SVG and PDF are
-/// named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`]: it breaks off or contradicts itself.
+/// [`Error::ImageFormat`]: empty, no format that can be read (HEIC, AVIF, TIFF, SVG, PDF and others are
+/// named), or a kind of JPEG or PNG that is not (arithmetic coding, lossless, 12 bits; which is named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`]: it breaks off or contradicts itself.
 pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
     if bytes.len() as u64 > limits.file_bytes() {
@@ -181,41 +178,36 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
         });
     }
     let Some(format) = sniff::format(bytes) else {
-        let found = sniff::foreign(bytes).unwrap_or("no picture that is known here");
+        let found = foreign(bytes).unwrap_or("no picture that is known here");
         let reason = format!("this is {found}. {READABLE}");
         return Err(Error::ImageFormat {
             file: file.into(),
             reason,
         });
     };
-    if let Some(size) = sniff::declared_size(format, bytes) {
-        limits.check(file, size)?;
-    }
-
     let source = Cursor::new(bytes);
     let failed = |error| explain(file, format, error);
     let (animated, mut picture) = match format {
         Format::Png => {
-            let decoder = png::PngDecoder::with_limits(source, limits.for_png());
-            let decoder = decoder.map_err(failed)?;
-            (
-                decoder.is_apng().map_err(failed)?,
-                read(file, format, decoder, limits)?,
-            )
-        }
-        Format::Jpeg => {
-            limits.check_jpeg(file, bytes)?;
-            let decoder = jpeg::JpegDecoder::new(source).map_err(failed)?;
-            limits.check(file, decoder.dimensions())?;
-            if !sniff::jpeg_has_end(bytes) {
-                let reason = "the JPEG breaks off before its end; copy or download it again".into();
-                return Err(Error::ImageDamaged {
-                    file: file.into(),
-                    reason,
-                });
+            if sniff::is_apples_png(bytes) {
+                let kind = "packed by Apple's tools for a phone";
+                return Err(explain_kind(file, format, kind));
             }
-            (false, read(file, format, decoder, limits)?)
+            if let Some(size) = sniff::png_size(bytes) {
+                limits.check(file, size)?;
+            }
+            let decode = || {
+                let decoder = png::PngDecoder::with_limits(source, limits.for_png());
+                let decoder = decoder.map_err(failed)?;
+                let animated = decoder.is_apng().map_err(failed)?;
+                Ok((animated, read(file, format, decoder, limits)?))
+            };
+            decode().map_err(|error| match (&error, sniff::png_fault(bytes)) {
+                (Error::ImageDamaged { .. }, Some(fault)) => explain_damage(file, format, &fault),
+                _ => error,
+            })?
         }
+        Format::Jpeg => (false, read_jpeg(file, bytes, limits)?),
         Format::WebP => {
             if let Some(([width, height], [w, h])) = sniff::webp_contradiction(bytes) {
                 let reason = format!(
@@ -234,17 +226,13 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
         }
         Format::Gif => {
             let frames = sniff::gif_frames(bytes);
-            // It has room of its own, beside the file's own size.
-            if let Some(size) = frames.first {
-                limits.check(file, size)?;
+            if !frames.any && (frames.canvas.0 == 0 || frames.canvas.1 == 0) {
+                return Err(explain_damage(file, format, "it has no picture"));
             }
-            let decoder = gif::GifDecoder::new(source).map_err(failed)?;
-            (frames.animated, read(file, format, decoder, limits)?)
+            limits.check(file, frames.canvas)?;
+            (frames.animated, read_gif(file, bytes, &frames, limits)?)
         }
-        Format::Bmp => {
-            let decoder = bmp::BmpDecoder::new(source).map_err(failed)?;
-            (false, read(file, format, decoder, limits)?)
-        }
+        Format::Bmp => (false, read_bmp(file, bytes, limits)?),
     };
     if animated {
         picture
@@ -265,50 +253,142 @@ fn read(
     limits.check(file, (width, height))?;
     let failed = |error| explain(file, format, error);
     decoder.set_limits(limits.for_decoder()).map_err(failed)?;
-    let orientation = orientation(&mut decoder);
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    let orientation = orientation(&exif);
     let kind = decoder.color_type();
     let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
     decoder.read_image(&mut samples).map_err(failed)?;
     let rgb = to_rgb8(samples, kind);
     let image = rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb));
-    let Some(image) = image else {
-        let reason = format!("the {} holds fewer pixels than it states", format.name());
-        return Err(Error::ImageDamaged {
-            file: file.into(),
-            reason,
-        });
-    };
+    let image = image.ok_or_else(|| explain_damage(file, format, "it holds too few pixels"))?;
+    Ok(upright(image, orientation))
+}
+
+/// A JPEG, which this crate decodes itself.
+fn read_jpeg(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
+    let failed = |fault| explain_jpeg(file, fault);
+    let jpeg = Jpeg::new(bytes).map_err(failed)?;
+    limits.check_jpeg(file, &jpeg)?;
+    let ((width, height), orientation) = (jpeg.size(), orientation(jpeg.exif()));
+    let rgb = jpeg.decode().map_err(failed)?;
+    let image = RgbImage::from_raw(width, height, rgb);
+    let image = image.ok_or_else(|| failed(Fault::Damaged("it holds too few pixels".into())))?;
+    Ok(upright(image, orientation))
+}
+
+fn upright(image: RgbImage, orientation: Orientation) -> Picture {
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
-    Ok(Picture {
+    Picture {
         width: image.width() as usize,
         height: image.height() as usize,
         rgb: image.into_rgb8().into_raw(),
         notices: Vec::new(),
-    })
+    }
 }
 
-/// The EXIF orientation; upright where there is none or it is nonsense: a picture with broken
+/// The orientation that a block of EXIF states; upright where there is none or it is nonsense: a picture with broken
 /// metadata is still a picture. Some WebP writers keep JPEG's `Exif\0\0` in front.
-fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+fn orientation(exif: &[u8]) -> Orientation {
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
-/// The decoder's complaint in this crate's words.
+/// A BMP. Of one in runs, what no run covers has the first colour of its table, as in Pillow; the decoder leaves it black.
+/// So each colour is decoded as its number first: black is number 0.
+fn read_bmp(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
+    let format = Format::Bmp;
+    let decoder = |bytes| {
+        let decoder = bmp::BmpDecoder::new(Cursor::new(bytes));
+        decoder.map_err(|error| explain(file, format, error))
+    };
+    let Some(table) = sniff::bmp_runs_table(bytes) else {
+        return read(file, format, decoder(bytes)?, limits);
+    };
+    let colours: Vec<u8> = bytes[table.clone()]
+        .as_chunks()
+        .0
+        .iter()
+        .flat_map(|&[b, g, r, _]| [r, g, b])
+        .collect();
+    let mut numbered = bytes.to_vec();
+    for (number, colour) in numbered[table].as_chunks_mut().0.iter_mut().enumerate() {
+        *colour = [number as u8, 0, 0, 0];
+    }
+    let mut picture = read(file, format, decoder(&numbered)?, limits)?;
+    for pixel in picture.rgb.as_chunks_mut().0 {
+        let [_, _, number] = *pixel;
+        *pixel = from_palette(&colours, number, None);
+    }
+    Ok(picture)
+}
+
+/// The picture of a GIF's first frame, whose size has been checked.
+fn read_gif(
+    file: &str,
+    bytes: &[u8],
+    frames: &sniff::GifFrames,
+    limits: &Limits,
+) -> Result<Picture> {
+    let format = Format::Gif;
+    let rgb = gif::first_frame(bytes, frames, limits.file_bytes()).map_err(|error| {
+        let how = match error {
+            DecodingError::UnexpectedEof => BREAKS_OFF,
+            DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => BREAKS_OFF,
+            DecodingError::MemoryLimit | DecodingError::OutOfMemory => NO_ROOM,
+            _ => CONTRADICTS,
+        };
+        explain_damage(file, format, how)
+    })?;
+    let image = RgbImage::from_raw(frames.canvas.0, frames.canvas.1, rgb);
+    let image = image.ok_or_else(|| explain_damage(file, format, "it holds too few pixels"))?;
+    Ok(upright(image, Orientation::NoTransforms))
+}
+
+const BREAKS_OFF: &str = "it breaks off before its end";
+const CONTRADICTS: &str = "its parts contradict one another";
+const NO_ROOM: &str = "it would take more memory than its size accounts for";
+
+/// Why a JPEG is not read.
+fn explain_jpeg(file: &str, fault: Fault) -> Error {
+    match fault {
+        Fault::Kind(kind) => explain_kind(file, Format::Jpeg, &kind),
+        Fault::Damaged(how) => explain_damage(file, Format::Jpeg, &how),
+    }
+}
+
+/// A decoder's complaint in this crate's words: its own tell of its insides.
 fn explain(file: &str, format: Format, error: ImageError) -> Error {
-    let name = format.name();
-    let file = file.to_string();
     match error {
-        ImageError::Unsupported(error) => {
-            let reason =
-                format!("this kind of {name} cannot be read ({error}); save it as PNG first");
-            Error::ImageFormat { file, reason }
+        ImageError::Unsupported(_) => explain_kind(file, format, "a rare one"),
+        ImageError::Limits(_) => explain_damage(file, format, NO_ROOM),
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            explain_damage(file, format, BREAKS_OFF)
         }
-        error => {
-            let reason = format!("the {name} is damaged or breaks off ({error})");
-            Error::ImageDamaged { file, reason }
-        }
+        _ => explain_damage(file, format, CONTRADICTS),
+    }
+}
+
+fn explain_kind(file: &str, format: Format, kind: &str) -> Error {
+    let name = format.name();
+    let instead = match format {
+        Format::Jpeg => "a baseline JPEG or as PNG",
+        Format::Png => "an ordinary PNG or as JPEG",
+        _ => "PNG",
+    };
+    let reason =
+        format!("this is a kind of {name} that is not read here ({kind}); save it as {instead}");
+    Error::ImageFormat {
+        file: file.into(),
+        reason,
+    }
+}
+
+fn explain_damage(file: &str, format: Format, how: &str) -> Error {
+    let name = format.name();
+    let reason = format!("the {name} is damaged ({how}); copy, download or save it again");
+    Error::ImageDamaged {
+        file: file.into(),
+        reason,
     }
 }

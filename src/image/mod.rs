@@ -7,6 +7,9 @@
 mod bicubic;
 mod decode;
 mod drawn;
+mod foreign;
+mod gif;
+mod jpeg;
 mod preprocess;
 mod resample;
 mod rgb;

@@ -23,6 +23,16 @@ pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
     Some(rgb)
 }
 
+/// The colour of an index in a table of RGB. One that is transparent shows the padding colour; one beyond the table is
+/// black, as in Pillow.
+pub(super) fn from_palette(table: &[u8], index: u8, transparent: Option<u8>) -> [u8; 3] {
+    if transparent == Some(index) {
+        return PAD_COLOUR;
+    }
+    let colour = table.as_chunks().0.get(usize::from(index));
+    colour.copied().unwrap_or([0; 3])
+}
+
 /// Pillow keeps the upper byte of 16-bit RGB (`RGB;16B`). It clips 16-bit grey to white
 /// instead, which nobody wants: grey is treated as RGB is.
 fn upper(mut samples: Vec<u8>) -> Vec<u8> {

@@ -4,6 +4,8 @@
 //! In: untrusted bytes. Out: facts. It decodes nothing and allocates nothing, so it may run before
 //! any limit is checked.
 
+use std::ops::Range;
+
 /// The formats that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -52,64 +54,80 @@ fn is_bmp_header(bytes: &[u8]) -> bool {
         .is_some_and(|b| known.contains(&u32::from_le_bytes([b[0], b[1], b[2], b[3]])))
 }
 
-/// What the file is instead, with what to do about it. `None`: not recognised.
-pub(super) fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    let head = &bytes[..bytes.len().min(1024)];
-    if head.get(4..8) == Some(b"ftyp") {
-        return Some(match head.get(8..12) {
-            Some(b"avif" | b"avis") => "an AVIF picture; convert it to PNG or JPEG first",
-            Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => {
-                "a HEIC picture, as iPhones take them; export it as JPEG first"
-            }
-            _ => "a video; take a still picture from it first",
-        });
+/// `(width, height)` in pixels that a PNG's header states.
+///
+/// The decoder reads further before it tells the size; a bomb is refused on its first 24 bytes.
+pub(super) fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    if bytes.get(12..16) != Some(b"IHDR") {
+        return None;
     }
-    if head.starts_with(b"II*\0") || head.starts_with(b"MM\0*") {
-        return Some("a TIFF or camera raw picture; convert it to PNG or JPEG first");
-    }
-    if head.starts_with(b"%PDF-") {
-        return Some("a PDF document; save the page as PNG first");
-    }
-    if head.starts_with(b"8BPS") {
-        return Some("a Photoshop document; export it as PNG first");
-    }
-    if head.starts_with(&[0xFF, 0x0A]) || head.starts_with(b"\0\0\0\x0cJXL ") {
-        return Some("a JPEG XL picture; convert it to PNG or JPEG first");
-    }
-    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    if text.contains("<svg") {
-        return Some("an SVG drawing; export it as PNG first");
-    }
-    if text.contains("<html") || text.contains("<!doctype html") {
-        return Some("a web page, not a picture; the address may need a login");
-    }
-    None
+    let b = bytes.get(16..24)?;
+    let width = u32::from_be_bytes([b[0], b[1], b[2], b[3]]);
+    Some((width, u32::from_be_bytes([b[4], b[5], b[6], b[7]])))
 }
 
-/// `(width, height)` in pixels where the header states it at a fixed place (PNG, GIF).
-///
-/// The decoders read further before they tell the size; a bomb is refused on its first 24 bytes.
-pub(super) fn declared_size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
-    match format {
-        Format::Png if bytes.get(12..16) == Some(b"IHDR") => {
-            let b = bytes.get(16..24)?;
-            let width = u32::from_be_bytes([b[0], b[1], b[2], b[3]]);
-            Some((width, u32::from_be_bytes([b[4], b[5], b[6], b[7]])))
+/// What is wrong with a PNG that its decoder has refused, if it is one of the usual things.
+pub(super) fn png_fault(bytes: &[u8]) -> Option<String> {
+    let mut rest = bytes.get(8..)?;
+    loop {
+        let (head, behind) = rest.split_at_checked(8)?;
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let name = &head[4..];
+        let (data, behind) = behind.split_at_checked(length)?;
+        let (sum, behind) = behind.split_first_chunk::<4>()?;
+        let mut found = crc32fast::Hasher::new();
+        found.update(name);
+        found.update(data);
+        // Chunks whose names begin with a small letter may be passed over.
+        if found.finalize() != u32::from_be_bytes(*sum) && name[0].is_ascii_uppercase() {
+            let name = String::from_utf8_lossy(name);
+            let is_name = name.bytes().all(|b| b.is_ascii_alphabetic());
+            let part = if is_name {
+                format!("its part {name}")
+            } else {
+                "a part of it".into()
+            };
+            return Some(format!("the checksum of {part} is wrong"));
         }
-        Format::Gif => {
-            let b = bytes.get(6..10)?;
-            let width = u16::from_le_bytes([b[0], b[1]]);
-            Some((width.into(), u16::from_le_bytes([b[2], b[3]]).into()))
-        }
-        _ => None,
+        rest = behind;
     }
+}
+
+/// Whether a PNG is packed in the way of Apple's tools, which only Apple's programs read.
+pub(super) fn is_apples_png(bytes: &[u8]) -> bool {
+    bytes.get(12..16) == Some(b"CgBI")
+}
+
+/// Where the colour table of a BMP in runs is, four bytes a colour; none if it is coded otherwise.
+pub(super) fn bmp_runs_table(bytes: &[u8]) -> Option<Range<usize>> {
+    let number = |at: usize| {
+        let b = bytes.get(at..at + 4)?;
+        usize::try_from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])).ok()
+    };
+    let most = match number(30)? {
+        _ if number(14)? < 40 => return None,
+        1 => 256,
+        2 => 16,
+        _ => return None,
+    };
+    let used = match number(46)? {
+        0 => most,
+        used => used.min(most),
+    };
+    let from = number(14)?.checked_add(14)?;
+    let to = from.checked_add(4 * used)?;
+    (to <= bytes.len()).then_some(from..to)
 }
 
 /// What is known of a GIF's pictures without decompressing one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct GifFrames {
-    /// `(width, height)` of the first in pixels, which may be larger than the file's own size.
-    pub first: Option<(u32, u32)>,
+    /// `(width, height)` in pixels of what is shown: the logical screen, grown to the first frame.
+    pub canvas: (u32, u32),
+    /// Whether there is a frame.
+    pub any: bool,
+    /// Whether the first has a colour table, its own or the file's.
+    pub has_table: bool,
     /// Whether there is a second.
     pub animated: bool,
 }
@@ -134,21 +152,32 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
         }
     }
     let mut frames = GifFrames::default();
+    let side = |b: &[u8]| u32::from(u16::from_le_bytes([b[0], b[1]]));
     let mut walk = || -> Option<()> {
-        let mut at = 13 + table(*bytes.get(10)?);
+        let screen = bytes.get(6..10)?;
+        frames.canvas = (side(screen), side(&screen[2..]));
+        let flags = *bytes.get(10)?;
+        frames.has_table = flags & 0x80 != 0;
+        let mut at = 13 + table(flags);
         loop {
             let end = match *bytes.get(at)? {
                 0x21 => after_pieces(bytes, at + 2)?, // an extension
-                0x2C if frames.first.is_some() => {
+                0x2C if frames.any => {
                     frames.animated = true;
                     return None;
                 }
                 0x2C => {
-                    let b = bytes.get(at + 5..at + 10)?;
-                    let side = |low, high| u32::from(u16::from_le_bytes([low, high]));
-                    frames.first = Some((side(b[0], b[1]), side(b[2], b[3])));
+                    let b = bytes.get(at + 1..at + 10)?;
+                    let (left, top) = (side(b), side(&b[2..]));
+                    let (width, height) = frames.canvas;
+                    frames.canvas = (
+                        width.max(left + side(&b[4..])),
+                        height.max(top + side(&b[6..])),
+                    );
+                    frames.any = true;
+                    frames.has_table |= b[8] & 0x80 != 0;
                     // Descriptor (10), colour table, one byte of code size, then the data.
-                    after_pieces(bytes, at + 10 + table(b[4]) + 1)?
+                    after_pieces(bytes, at + 10 + table(b[8]) + 1)?
                 }
                 _ => return None, // the trailer, or nonsense
             };
@@ -221,73 +250,4 @@ impl<'a> Iterator for Chunks<'a> {
         self.0 = rest.get(padded..).unwrap_or_default();
         Some((&head[..4], data))
     }
-}
-
-/// What a JPEG's header states.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct JpegFrame {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// 1 for grey, 3 for colour, 4 for what is to be printed.
-    pub channels: u8,
-}
-
-/// The frame that a JPEG's header states before the picture's data; of several, the largest of each number.
-pub(super) fn jpeg_frame(bytes: &[u8]) -> Option<JpegFrame> {
-    let mut found: Option<JpegFrame> = None;
-    let mut walk = || -> Option<()> {
-        let mut at = 2; // behind the start marker
-        loop {
-            at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)? + 1;
-            let marker = *bytes.get(at)?;
-            match marker {
-                0xDA => return None, // the data
-                0xFF => continue,    // a fill byte: look at it again
-                0x00 | 0x01 | 0xD0..=0xD9 => {
-                    at += 1; // no length follows
-                    continue;
-                }
-                0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
-                    let b = bytes.get(at + 4..at + 9)?;
-                    let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
-                    let largest = found.unwrap_or_default();
-                    found = Some(JpegFrame {
-                        height: largest.height.max(side(b[0], b[1])),
-                        width: largest.width.max(side(b[2], b[3])),
-                        channels: largest.channels.max(b[4]),
-                    });
-                }
-                _ => {}
-            }
-            let length = bytes.get(at + 1..at + 3)?;
-            at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-        }
-    };
-    walk();
-    found
-}
-
-/// Whether a JPEG has its end marker. The decoder fills what is missing with grey and says
-/// nothing; half a picture must not pass for a whole one.
-pub(super) fn jpeg_has_end(bytes: &[u8]) -> bool {
-    let walk = || -> Option<bool> {
-        let mut at = 2; // behind the start marker
-        loop {
-            // To the next marker: 0xFF, then neither a stuffed zero, a fill byte nor a restart.
-            at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)? + 1;
-            match *bytes.get(at)? {
-                0xD9 => return Some(true),
-                0xFF => {}                            // a fill byte: look at it again
-                0x00 | 0x01 | 0xD0..=0xD8 => at += 1, // no length follows
-                _ => {
-                    // A segment with its length; markers within it (thumbnails) do not count.
-                    let length = bytes.get(at + 1..at + 3)?;
-                    at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-                }
-            }
-        }
-    };
-    walk().unwrap_or(false)
 }

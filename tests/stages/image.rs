@@ -2,10 +2,12 @@
 //! of odd and broken files is in `image_files.rs`.
 //!
 //! The square of every fixture equals the release's in every byte; so do squares of a pattern at
-//! sizes that the fixtures lack (their hashes come from Pillow 13.0.0, see `GOLDEN`).
+//! sizes that the fixtures lack (their hashes come from Pillow 12.2.0, see `GOLDEN`).
 
 #[path = "image_files.rs"]
 mod files;
+#[path = "image_kinds.rs"]
+mod kinds;
 
 use inf_llava::Error;
 use inf_llava::image::{Limits, PAD_COLOUR, Picture, bicubic, decode, pixel_values, square_u8};
@@ -129,7 +131,7 @@ fn pixel_values_and_low_equal_the_release() {
     assert!(compared >= 15, "only {compared} tensors were compared");
 }
 
-/// `(width, height, side, sha256)` of [`pattern`] padded and resized by Pillow 13.0.0: pasted at
+/// `(width, height, side, sha256)` of [`pattern`] padded and resized by Pillow 12.2.0: pasted at
 /// `((m - w) // 2, (m - h) // 2)` on a square of (122, 116, 104), then `resize(BICUBIC)`.
 const GOLDEN: [(usize, usize, usize, &str); 11] = [
     (

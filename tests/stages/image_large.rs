@@ -26,7 +26,7 @@ fn limits(side: u16) -> Limits {
 fn progressive(side: u16) -> Vec<u8> {
     assert!(side.is_multiple_of(8));
     let [high, low] = side.to_be_bytes();
-    let blocks = usize::from(side / 8).pow(2) * 3;
+    let blocks = usize::from(side / 8).pow(2);
     let mut bytes = vec![0xFF, 0xD8];
     bytes.extend([0xFF, 0xDB, 0, 67, 0]); // one table of 64 quantisers
     bytes.extend([1; 64]);
@@ -36,9 +36,37 @@ fn progressive(side: u16) -> Vec<u8> {
     bytes.extend([0; 15]);
     bytes.push(0);
     bytes.extend([0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0]);
-    bytes.extend(vec![0; blocks.div_ceil(8)]);
+    bytes.extend(vec![0; (3 * blocks).div_ceil(8)]);
+    // One code: 2^14 and more blocks, as 14 further bits say, have no coefficients beside that. Of each channel 15 bits for 2^14 blocks.
+    bytes.extend([0xFF, 0xC4, 0, 20, 0x10, 1]);
+    bytes.extend([0; 15]);
+    bytes.push(0xE0);
+    for channel in 1..=3 {
+        bytes.extend([0xFF, 0xDA, 0, 8, 1, channel, 0, 1, 63, 0]);
+        bytes.extend(vec![0; blocks.div_ceil(1 << 14) * 15 / 8 + 1]);
+    }
     bytes.extend([0xFF, 0xD9]);
     bytes
+}
+
+/// 60,000 passes over a picture of 48 megapixels would take minutes, and the file has 700 kB.
+#[test]
+fn a_jpeg_whose_scans_go_over_it_too_often_is_refused() {
+    let scans = |side: u16, count: usize| {
+        let mut bytes = progressive(side);
+        bytes.truncate(bytes.len() - 2);
+        bytes.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 5, 5, 0].repeat(count));
+        bytes.extend([0xFF, 0xD9]);
+        decode("many.jpg", &bytes, &Limits::NATIVE)
+    };
+    let refused = scans(6928, 60_000).expect_err("too many");
+    let Error::ImageFormat { reason, .. } = &refused else {
+        panic!("{refused}");
+    };
+    assert!(reason.contains("so many scans"), "{reason}");
+    // Of a small one they are just wrong: what they tell was told already.
+    let refused = scans(64, 60).expect_err("told twice");
+    assert!(matches!(refused, Error::ImageDamaged { .. }), "{refused}");
 }
 
 /// The most memory that this process has had, in bytes.

@@ -1,0 +1,204 @@
+//! JPEG, as libjpeg reads it: the same pixels as Pillow's, which the released program sees, in every bit.
+//!
+//! In: an untrusted file. Out: RGB, or a [`Fault`]. The picture's data may be baseline, extended or progressive, in 8 bits
+//! with Huffman codes, in grey, RGB, YCbCr, CMYK or YCCK, with any sampling and any order of scans that libjpeg reads.
+//! The Rust decoders that were compared with libjpeg are silently wrong for many of these, ARCHITECTURE.md says which.
+
+mod header;
+mod huffman;
+mod idct;
+mod output;
+mod scan;
+
+use header::{Frame, Tables, segment};
+use output::Output;
+use scan::{Coefficients, Reading};
+
+/// Why a JPEG is not read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It is of a kind that is not read here; which.
+    Kind(String),
+    /// It breaks off or contradicts itself; how.
+    Damaged(String),
+}
+
+/// The most blocks that all scans together may go over: a few seconds. At 64 megapixels in three channels these are 66 times
+/// the picture, where programs write 10.
+const MOST_VISITS: u64 = 200_000_000;
+
+fn unread(kind: &str) -> Fault {
+    Fault::Kind(kind.into())
+}
+
+fn damaged(how: &str) -> Fault {
+    Fault::Damaged(how.into())
+}
+
+/// What the channels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colours {
+    Grey,
+    Rgb,
+    YCbCr,
+    Cmyk,
+    Ycck,
+}
+
+/// A JPEG of which everything before the first scan is read.
+pub(super) struct Jpeg<'a> {
+    bytes: &'a [u8],
+    frame: Frame,
+    tables: Tables,
+    colours: Colours,
+    exif: Option<&'a [u8]>,
+    /// The first scan's header, and where its data begins.
+    first_scan: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Jpeg<'a> {
+    /// Reads what comes before the first scan.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let mut frame = None;
+        let mut tables = Tables::default();
+        let (mut exif, mut is_jfif, mut transform) = (None, false, None);
+        let mut at = 2; // behind the start marker
+        loop {
+            let (marker, data) = segment(bytes, &mut at)?;
+            if let Some(found) = Frame::read(marker, data)? {
+                if frame.replace(found).is_some() {
+                    return Err(damaged("it has two frames"));
+                }
+                continue;
+            }
+            match marker {
+                0xD9 => return Err(damaged("it has no picture")),
+                0xDA => {
+                    let frame = frame.ok_or_else(|| damaged("it has no frame"))?;
+                    return Ok(Jpeg {
+                        bytes,
+                        colours: colours(&frame, is_jfif, transform),
+                        frame,
+                        tables,
+                        exif,
+                        first_scan: data,
+                        at,
+                    });
+                }
+                0xE0 => is_jfif |= data.starts_with(b"JFIF\0") && data.len() >= 14,
+                0xE1 if exif.is_none() => exif = data.strip_prefix(b"Exif\0\0"),
+                0xEE if data.starts_with(b"Adobe") => transform = data.get(11).copied(),
+                _ => tables.read(marker, data)?,
+            }
+        }
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        // Each is told in 16 bits.
+        (self.frame.width as u32, self.frame.height as u32)
+    }
+
+    /// 1, 3 or 4.
+    pub(super) fn channels(&self) -> usize {
+        self.frame.components.len()
+    }
+
+    /// The block of EXIF, without its name.
+    pub(super) fn exif(&self) -> &'a [u8] {
+        self.exif.unwrap_or_default()
+    }
+
+    /// The pixels, `[height, width, 3]`. Takes at most two bytes a pixel and channel beside the result.
+    pub(super) fn decode(mut self) -> Result<Vec<u8>, Fault> {
+        self.check_visits()?;
+        let first = self.frame.scan(self.first_scan, &self.tables)?;
+        let is_whole = first.parts.len() == self.frame.components.len();
+        let rows = match is_whole && !self.frame.progressive {
+            true => return self.decode_at_once(&first),
+            false => self.frame.units_high,
+        };
+        let zeros = |component| Coefficients::zeros(component, rows);
+        let mut coefficients: Vec<_> = self.frame.components.iter().map(zeros).collect();
+        let mut scan = first;
+        loop {
+            let mut reading = Reading::new(&self.frame, &scan, &self.tables, self.bytes, self.at)?;
+            for row in 0..rows {
+                reading.row(&self.frame, row, &mut coefficients)?;
+            }
+            self.at = reading.end();
+            match self.next_scan()? {
+                Some(next) => scan = next,
+                None => break,
+            }
+        }
+        self.frame.check_complete()?;
+        let mut output = Output::new(&self.frame, self.colours);
+        for row in 0..rows {
+            output.row(row, &coefficients);
+        }
+        Ok(output.finish())
+    }
+
+    /// Refuses a file whose scans go over a large picture again and again, before any is read.
+    fn check_visits(&self) -> Result<(), Fault> {
+        let (mut at, mut visits) = (self.at, self.frame.blocks(self.first_scan));
+        while visits <= MOST_VISITS {
+            match segment(self.bytes, &mut at)? {
+                (0xD9, _) => return Ok(()),
+                (0xDA, scan) => visits += self.frame.blocks(scan),
+                _ => {}
+            }
+        }
+        Err(unread("with so many scans of so large a picture"))
+    }
+
+    /// A file whose only scan tells everything, of which a row of units is held at a time.
+    fn decode_at_once(mut self, scan: &header::Scan) -> Result<Vec<u8>, Fault> {
+        let mut reading = Reading::new(&self.frame, scan, &self.tables, self.bytes, self.at)?;
+        let zeros = |component| Coefficients::zeros(component, 1);
+        let mut coefficients: Vec<_> = self.frame.components.iter().map(zeros).collect();
+        let mut output = Output::new(&self.frame, self.colours);
+        for row in 0..self.frame.units_high {
+            coefficients.iter_mut().for_each(Coefficients::clear);
+            reading.row(&self.frame, row, &mut coefficients)?;
+            output.row(row, &coefficients);
+        }
+        let rgb = output.finish();
+        self.at = reading.end();
+        match self.next_scan()? {
+            Some(_) => Err(damaged("a scan tells what an earlier one has told")),
+            None => Ok(rgb),
+        }
+    }
+
+    /// The next scan, with what is defined before it; none at the picture's end.
+    fn next_scan(&mut self) -> Result<Option<header::Scan>, Fault> {
+        loop {
+            let (marker, data) = segment(self.bytes, &mut self.at)?;
+            if Frame::read(marker, data)?.is_some() {
+                return Err(damaged("it has two frames"));
+            }
+            match marker {
+                0xD9 => return Ok(None),
+                0xDA => return self.frame.scan(data, &self.tables).map(Some),
+                0xDC => {} // the height, which the frame has told already
+                _ => self.tables.read(marker, data)?,
+            }
+        }
+    }
+}
+
+/// As libjpeg guesses it: by JFIF's marker, by Adobe's, by the channels' names.
+fn colours(frame: &Frame, is_jfif: bool, transform: Option<u8>) -> Colours {
+    let names: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
+    match (names.as_slice(), transform) {
+        ([_], _) => Colours::Grey,
+        ([..], Some(0)) if names.len() == 3 && !is_jfif => Colours::Rgb,
+        (b"RGB", None) if !is_jfif => Colours::Rgb,
+        ([_, _, _], _) => Colours::YCbCr,
+        (_, None | Some(0)) => Colours::Cmyk,
+        _ => Colours::Ycck,
+    }
+}
