@@ -30,6 +30,10 @@ mod privacy;
 mod serve;
 #[path = "cli_serve_api.rs"]
 mod serve_api;
+#[path = "cli_serve_clients.rs"]
+mod serve_clients;
+#[path = "cli_serve_early.rs"]
+mod serve_early;
 #[path = "cli_serve_folder.rs"]
 mod serve_folder;
 #[cfg(target_os = "linux")]

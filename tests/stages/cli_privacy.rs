@@ -365,15 +365,19 @@ fn a_server_has_its_own_socket_only() {
     assert_eq!(written, Vec::<String>::new());
 }
 
-/// What a listening socket needs: to be made, bound to this machine's own address, and to accept who comes from it.
+/// What listening sockets need: to be made, bound to this machine's own addresses, and to accept who comes from them.
 fn is_own(call: &str) -> bool {
-    let local = "sin_addr=inet_addr(\"127.0.0.1\")";
+    let local = [
+        "sin_addr=inet_addr(\"127.0.0.1\")",
+        "inet_pton(AF_INET6, \"::1\", &sin6_addr)",
+    ];
+    let is_local = || local.iter().any(|local| call.contains(local));
     match call.split_once('(').unwrap().0 {
-        "socket" => call.contains("AF_INET, SOCK_STREAM"),
-        "bind" => call.contains(local),
+        "socket" => call.contains("AF_INET, SOCK_STREAM") || call.contains("AF_INET6, SOCK_STREAM"),
+        "bind" => is_local(),
         "listen" => true,
         "accept" | "accept4" => {
-            call.contains(local) || call.contains("EAGAIN") || call.contains("unfinished")
+            is_local() || call.contains("EAGAIN") || call.contains("unfinished")
         }
         _ => false,
     }

@@ -59,7 +59,7 @@ fn what_cannot_be_answered_is_refused_by_name() {
         (
             ask(json!("long ".repeat(20_000))),
             "messages",
-            "context-exceeded",
+            "context_length_exceeded",
             "4096",
         ),
     ] {
@@ -331,19 +331,21 @@ fn what_is_no_request_or_two_at_once_is_refused_and_nothing_is_smuggled() {
             200,
         ),
         (
-            format!("{post}{own}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}"),
+            format!(
+                "{post}{own}Content-Encoding: br\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+            ),
             415,
         ),
         (
             format!(
-                "{post}{own}Origin: https://evil.example\r\nContent-Length: {}\r\n\r\n{large}",
+                "{post}{own}Origin: https://evil.example\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{large}",
                 large.len()
             ),
             403,
         ),
         (
             format!(
-                "POST /v1/nothing HTTP/1.1\r\n{own}Content-Length: {}\r\n\r\n{large}",
+                "POST /v1/nothing HTTP/1.1\r\n{own}Connection: close\r\nContent-Length: {}\r\n\r\n{large}",
                 large.len()
             ),
             404,

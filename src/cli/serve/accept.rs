@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{drive, refuse};
 use super::limits::{BREAKING_OFF, Limits, MOST_REFUSED};
+use super::listen::Listeners;
 use super::pulse::Pulse;
 use super::stop::{Stage, Stop};
 
@@ -40,7 +41,7 @@ struct Open {
 /// Takes connections and answers them until the server is stopped, and tells what was broken off then, if anything
 /// was.
 pub async fn serve(
-    listener: TcpListener,
+    mut listeners: Listeners,
     routes: Router,
     limits: Limits,
     stop: Stop,
@@ -55,8 +56,8 @@ pub async fn serve(
     let accepting = async {
         let mut is_told = false;
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match listeners.accept().await {
+                Ok(stream) => stream,
                 // Whoever called has hung up already.
                 Err(error) if is_the_callers(&error) => continue,
                 Err(error) => {
@@ -95,7 +96,7 @@ pub async fn serve(
         () = stop.reached(Stage::Ending) => {}
     }
     // From now on callers are told by the system that nobody is here.
-    drop(listener);
+    drop(listeners);
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     let is_quiet = tokio::select! {
         all = open.places.acquire_many(all) => all.is_ok(),

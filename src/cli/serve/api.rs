@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{Path as Named, Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response, Sse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::ask::Ask;
 use super::body::{self, Held};
@@ -23,13 +26,19 @@ use super::completion::{Completion, seconds};
 use super::engine::{Engine, Heard, Job, MOST_WAITING, Said, Saying};
 use super::limits::Limits;
 use super::local::{Allowed, own_page_only};
+use super::media_type::SaidType;
+use super::packed::{Packing, packings, unpack};
+use super::paths::{no_such_method, no_such_path};
 use super::queue::{NoPlace, Queue};
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};
-use super::stream::Chunks;
+use super::stream;
 
 /// Requests of more bytes are read one after the other: as long as one is read, it takes up to three times as many.
 const LARGE_BYTES: usize = 1 << 20;
+
+/// How long a stream that waits for nobody may have no head yet.
+const SOON: Duration = Duration::from_secs(2);
 
 /// What the routes know.
 pub struct Api {
@@ -73,12 +82,17 @@ impl Api {
 
     /// The routes below `/v1`.
     pub fn routes(self, allowed: &Allowed) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route("/models", get(models))
             .route("/models/{id}", get(model_by_id))
             .route("/chat/completions", post(completions))
             .fallback(no_such_path)
-            .method_not_allowed_fallback(no_such_method)
+            .method_not_allowed_fallback(no_such_method);
+        let routes = match allowed.has_askers() {
+            true => routes.layer(for_askers(allowed.clone())),
+            false => routes,
+        };
+        routes
             .layer(from_fn_with_state(allowed.clone(), own_page_only))
             .with_state(Arc::new(self))
     }
@@ -102,6 +116,20 @@ impl Api {
     }
 }
 
+/// What a browser needs to be told before an app's page may ask, and read what it is answered.
+fn for_askers(allowed: Allowed) -> CorsLayer {
+    let may_ask = move |origin: &HeaderValue, _: &_| {
+        origin.to_str().is_ok_and(|origin| allowed.may_ask(origin))
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(may_ask))
+        .allow_methods([Method::GET, Method::POST])
+        // Clients have headers of their own, as to say what they are.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([RETRY_AFTER])
+        .allow_private_network(true)
+}
+
 async fn models(State(api): State<Arc<Api>>) -> Response {
     answer(json!({"object": "list", "data": [api.model()]}))
 }
@@ -122,9 +150,14 @@ async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Re
 }
 
 async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
-    check_encoding(request.headers())?;
+    let sent_as = SentAs {
+        packings: packings(request.headers())?,
+        said_type: SaidType::new(request.headers()),
+        budget: api.budget.clone(),
+        most_bytes: api.limits.body(),
+    };
     let held = body::read(request.into_body(), &api.budget, &api.limits).await?;
-    let (ask, share) = read(held, &api.large).await?;
+    let (ask, share) = read(held, sent_as, &api.large).await?;
     api.check_model(&ask.model)?;
 
     let (saying, mut heard) = Saying::new();
@@ -144,13 +177,18 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     })?;
     let number = api.answers.fetch_add(1, Ordering::Relaxed);
     let completion = Completion::new(number, api.id.clone(), ask.include_usage);
+    if ask.stream {
+        // Behind another answer it may wait for minutes; else a failure may have a status of its own, if it comes soon.
+        let first = match ticket.is_at_once {
+            true => timeout(SOON, next(&mut heard)).await.ok().transpose()?,
+            false => None,
+        };
+        let stop = api.stop.clone();
+        return Ok(stream::answer(completion, ticket, first, heard, stop));
+    }
     // As long as this waits, a client that goes away ends it, and with it the answer.
     let first = next(&mut heard).await?;
     drop(ticket);
-    if ask.stream {
-        let chunks = Chunks::new(completion, first, heard, api.stop.clone());
-        return Ok(Sse::new(chunks).into_response());
-    }
     let (mut text, mut said) = (String::new(), first);
     loop {
         match said {
@@ -162,34 +200,40 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     }
 }
 
-/// Refuses a body that is packed: what it would unpack to is not known before.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    match encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        true => Ok(()),
-        false => Err(Refusal {
-            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ..Refusal::bad_request(
-                "bad-encoding",
-                "the request is compressed (Content-Encoding); send it as it is",
-            )
-        }),
+/// How a body was sent, and what it may become.
+struct SentAs {
+    packings: Vec<Packing>,
+    said_type: SaidType,
+    budget: Budget,
+    most_bytes: usize,
+}
+
+impl SentAs {
+    fn read(&self, held: Held) -> Result<(Ask, Share), Refusal> {
+        let Held { bytes, share } = unpack(held, &self.packings, &self.budget, self.most_bytes)?;
+        self.said_type.check(&bytes)?;
+        let ask = Ask::read(bytes).map_err(|refusal| self.said_type.explain(refusal))?;
+        Ok((ask, share))
     }
 }
 
 /// Reads what a request asks. What it holds, its share and its turn, goes with its bytes: these are read to their end, or
 /// wait for that, also when the client has gone and nobody waits for what comes of it.
-async fn read(held: Held, large: &Arc<Semaphore>) -> Result<(Ask, Share), Refusal> {
-    let turn = match held.bytes.len() > LARGE_BYTES {
+async fn read(
+    held: Held,
+    sent_as: SentAs,
+    large: &Arc<Semaphore>,
+) -> Result<(Ask, Share), Refusal> {
+    // A small one that was packed may become large.
+    let turn = match held.bytes.len() > LARGE_BYTES || !sent_as.packings.is_empty() {
         true => Arc::clone(large).acquire_owned().await.ok(),
         false => None,
     };
     // A picture of many megabytes must not keep other answers from being sent.
     let reading = spawn_blocking(move || {
-        let Held { bytes, share } = held;
-        let ask = Ask::read(bytes);
+        let ask = sent_as.read(held);
         drop(turn);
-        ask.map(|ask| (ask, share))
+        ask
     });
     let read = reading.await;
     read.map_err(|error| Refusal::internal(format!("reading the request: {error}")))?
@@ -201,27 +245,6 @@ async fn next(heard: &mut Heard) -> Result<Said, Refusal> {
         Some(Said::Failed(refusal)) => Err(refusal),
         Some(said) => Ok(said),
         None => Err(Refusal::internal("the engine ended before the answer")),
-    }
-}
-
-async fn no_such_path(uri: Uri) -> Refusal {
-    let path = uri.path();
-    Refusal {
-        status: StatusCode::NOT_FOUND,
-        ..Refusal::bad_request(
-            "not-found",
-            format!("there is no {path}: /v1 has /chat/completions and /models"),
-        )
-    }
-}
-
-async fn no_such_method(method: Method, uri: Uri) -> Refusal {
-    Refusal {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        ..Refusal::bad_request(
-            "bad-method",
-            format!("{} does not take {method}", uri.path()),
-        )
     }
 }
 
@@ -239,7 +262,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::{sleep, timeout};
 
-    use super::{Budget, Held, LARGE_BYTES, Share, read};
+    use super::{Budget, Held, LARGE_BYTES, SaidType, SentAs, Share, read};
 
     #[test]
     fn what_is_read_holds_its_memory_though_its_sender_has_gone() {
@@ -260,7 +283,13 @@ mod tests {
             let (go_on, waiting) = channel::<()>();
             let busy = tokio::task::spawn_blocking(move || waiting.recv());
             {
-                let mut reading = pin!(read(held, &large));
+                let sent_as = SentAs {
+                    packings: Vec::new(),
+                    said_type: SaidType::default(),
+                    budget: budget.clone(),
+                    most_bytes: 2 * BYTES,
+                };
+                let mut reading = pin!(read(held, sent_as, &large));
                 let soon = Duration::from_millis(1);
                 assert!(timeout(soon, reading.as_mut()).await.is_err());
             }

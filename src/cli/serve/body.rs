@@ -15,6 +15,8 @@ use super::refusal::Refusal;
 
 /// A picture of 128 MB in base64, and room for the conversation around it.
 pub const MOST_BYTES: usize = 180_000_000;
+/// What a request brings beyond that is not taken in for nothing.
+pub const MOST_THROWN_AWAY: usize = 4 * MOST_BYTES;
 /// On the average a body must come as quickly, after a first time-out: who sends a byte now and then holds a place.
 const SLOWEST_BYTES_PER_SECOND: u64 = 65_536;
 
@@ -26,8 +28,8 @@ pub struct Held {
     pub share: Share,
 }
 
-/// Reads a body whole. What is refused here is still taken in by the connection for a while and thrown away, since many
-/// clients read no answer before they have sent all.
+/// Reads a body whole. What is refused here is still taken in for a while and thrown away by whoever lent it
+/// (`drain.rs`), since many clients read no answer before they have sent all.
 ///
 /// # Errors
 /// 413 with `too-large`; 503 with `busy` if others hold too much; 408 with `timeout` if it comes too slowly; 400 with
@@ -74,7 +76,8 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Refusal> {
     bytes.try_reserve(more).map_err(|_| busy())
 }
 
-fn too_large(most: usize) -> Refusal {
+/// The body is larger than `most` bytes.
+pub fn too_large(most: usize) -> Refusal {
     Refusal {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..Refusal::bad_request(
@@ -87,7 +90,8 @@ fn too_large(most: usize) -> Refusal {
     }
 }
 
-fn busy() -> Refusal {
+/// There is no memory for the body now.
+pub fn busy() -> Refusal {
     let message = "other requests hold all the memory that there is for them; ask again later";
     Refusal::busy("busy", message)
 }

@@ -50,6 +50,16 @@ impl Budget {
     }
 }
 
+impl Share {
+    /// Gives back what is held beyond `bytes`.
+    pub fn shrink(&mut self, bytes: usize) {
+        if let Some(held) = &mut self.permit {
+            let rest = held.num_permits().saturating_sub(units(bytes));
+            drop(held.split(rest));
+        }
+    }
+}
+
 fn units(bytes: usize) -> usize {
     bytes.div_ceil(UNIT_BYTES)
 }
@@ -68,6 +78,10 @@ mod tests {
         drop(one);
         assert!(budget.grow(&mut two, 10_000) && !budget.has(1));
         assert!(!budget.grow(&mut two, usize::MAX));
+        two.shrink(5000);
+        assert!(budget.has(5000) && !budget.has(6000));
+        two.shrink(6000);
+        assert!(budget.has(5000) && budget.grow(&mut two, 6000) && !budget.has(5000));
         drop(two);
         assert!(budget.has(10_000));
     }

@@ -21,15 +21,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::body::MOST_BYTES;
+use super::body::MOST_THROWN_AWAY;
 use super::limits::Limits;
+use super::paths::tidy;
 use super::pulse::{Answering, Late, Pulse, Watched};
 use super::stop::{Stage, Stop};
 
 /// Of a request's head, and of what is read and written at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// What comes after a refusal is still taken in up to here, and thrown away.
-const MOST_THROWN_AWAY: usize = 4 * MOST_BYTES;
 /// Who sends nothing for so long after the last answer is not waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Of a connection that is one too many.
@@ -155,7 +154,8 @@ impl Service<Request<Incoming>> for Marked {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
+        tidy(request.uri_mut());
         let answering = self.pulse.answering();
         let answer = self.routes.call(request);
         Box::pin(async move {

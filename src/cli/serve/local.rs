@@ -7,6 +7,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::origins::{flag, is_local, is_of_this_machine, is_origin, split_port, who_may_ask};
 use super::refusal::Refusal;
 use crate::error::{Error, Result};
 
@@ -41,10 +42,9 @@ impl Allowed {
             }
         }
         for origin in origins {
-            let rest = origin.split_once("://").map_or("/", |(_, rest)| rest);
-            let is_origin = !rest.is_empty() && !rest.contains(['/', '*', ',', ' ']);
-            if !is_origin && origin != ANY && origin != "null" {
-                return Err(wrong("--allow-origin", origin, "https://example.com, or *"));
+            if !is_origin(origin) && origin != ANY {
+                let example = "https://example.com, app://obsidian.md, or *";
+                return Err(wrong("--allow-origin", origin, example));
             }
         }
         let lower = |all: &[String]| all.iter().map(|one| one.to_ascii_lowercase()).collect();
@@ -68,6 +68,18 @@ impl Allowed {
         let (name, port) = split_port(host);
         let is_port = |port: &str| port.chars().all(|digit| digit.is_ascii_digit());
         port.is_none_or(is_port) && self.hosts.iter().any(|own| name.eq_ignore_ascii_case(own))
+    }
+
+    /// Whether anybody beside programs and the server's own page may ask.
+    pub fn has_askers(&self) -> bool {
+        self.origins.iter().any(|origin| is_of_this_machine(origin))
+    }
+
+    /// Whether the pages of `origin` may ask: an app's or this machine's own, if it is named. A site of the web may not,
+    /// nor whoever hides where it comes from.
+    pub fn may_ask(&self, origin: &str) -> bool {
+        let is = |named: &String| named.eq_ignore_ascii_case(origin);
+        is_of_this_machine(origin) && self.origins.iter().any(is)
     }
 
     /// Whether the pages of `origin` may have the model.
@@ -132,7 +144,10 @@ pub async fn allowed_pages_only(
     let headers = request.headers();
     let origin = || single(headers, ORIGIN.as_str());
     if headers.contains_key(ORIGIN) && !origin().is_some_and(|o| allowed.may_have_model(o)) {
-        let message = "a page of another site may not have this model, unless the server is started with --allow-origin and that site's origin";
+        let flag = flag(origin().unwrap_or_default());
+        let message = format!(
+            "a page of another site may not have this model, unless the server is started with {flag}"
+        );
         return Err(Refusal::forbidden("foreign-origin", message));
     }
     Ok(next.run(request).await)
@@ -162,8 +177,9 @@ fn own_origin(headers: &HeaderMap, allowed: &Allowed) -> Result<(), Refusal> {
     let mut own = schemes.iter().map(|scheme| format!("{scheme}://{host}"));
     match single(headers, ORIGIN.as_str()) {
         Some(origin) if own.any(|own| origin.eq_ignore_ascii_case(&own)) => Ok(()),
-        _ => {
-            let message = "a page of another site may not ask; programs send no Origin header";
+        Some(origin) if allowed.may_ask(origin) => Ok(()),
+        origin => {
+            let message = who_may_ask(origin.unwrap_or_default());
             Err(Refusal::forbidden("foreign-origin", message))
         }
     }
@@ -174,22 +190,6 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?.to_str().ok()?;
     all.next().is_none().then_some(first)
-}
-
-/// A Host header's name, and its port if it has one.
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rfind(':') {
-        Some(at) if !host.ends_with(']') => (&host[..at], Some(&host[at + 1..])),
-        _ => (host, None),
-    }
-}
-
-/// Whether a Host header names this machine, with any port: a tunnel may have another one.
-fn is_local(host: &str) -> bool {
-    let (name, port) = split_port(host);
-    let names = ["localhost", "127.0.0.1", "[::1]"];
-    names.iter().any(|local| name.eq_ignore_ascii_case(local))
-        && port.is_none_or(|port| port.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -307,6 +307,36 @@ mod tests {
             assert_eq!(nobody.may_have_model(origin), by_nobody, "{origin}");
             assert_eq!(named.may_have_model(origin), by_named, "{origin}");
             assert!(any.may_have_model(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_app_or_a_page_of_this_machine_may_ask_if_it_is_named() {
+        let named = [
+            "app://Obsidian.md",
+            "http://localhost:3000",
+            "https://example.com",
+            "null",
+            "file://",
+        ];
+        let allowed_ones = allowed(&[], &named).expect("names");
+        let any = allowed(&[], &["*"]).expect("all");
+        for (origin, is_named) in [
+            ("app://obsidian.md", true),
+            ("http://localhost:3000", true),
+            ("file://", true),
+            ("http://localhost:3001", false),
+            ("https://example.com", false),
+            ("null", false),
+            ("tauri://localhost", false),
+        ] {
+            let headers = [("host", "localhost:8080"), ("origin", origin)];
+            assert_eq!(
+                code_with(&allowed_ones, &headers).is_none(),
+                is_named,
+                "{origin}"
+            );
+            assert!(code_with(&any, &headers).is_some(), "{origin}");
         }
     }
 

@@ -9,15 +9,21 @@ mod completion;
 mod connection;
 mod content;
 mod data_url;
+mod drain;
 mod engine;
 mod fields;
 mod files;
 mod limits;
+mod listen;
 mod local;
+mod media_type;
 mod messages;
 mod names;
 mod open;
 mod options;
+mod origins;
+mod packed;
+mod paths;
 mod pulse;
 mod queue;
 mod range;
@@ -26,7 +32,6 @@ mod stop;
 mod stop_texts;
 mod stream;
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,19 +42,20 @@ use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue,
     RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::api::Api;
+use self::drain::{Draining, drained};
 use self::files::Files;
 use self::limits::{BREAKING_OFF, LimitArgs, Limits};
+use self::listen::Listeners;
 use self::local::Allowed;
 use self::stop::Signals;
 use super::{ModelArgs, find_model, say};
@@ -67,11 +73,12 @@ const READING_THREADS: usize = 8;
 
 #[derive(Args)]
 #[command(after_help = "\
-On http://127.0.0.1:PORT:
+On http://127.0.0.1:PORT and http://[::1]:PORT:
   /        the page
   /model   the model's own files, and nothing else in its folder, for this machine's programs and pages (--allow-origin: more)
   /v1      what OpenAI's clients ask for: POST /v1/chat/completions (pictures as data: URLs; stream), GET /v1/models.
-           For programs on this machine and the page itself; pages of other sites are refused
+           For programs on this machine and the page itself; pages of other sites are refused, and apps' pages are
+           unless --allow-origin names them
 
 Who is late is told so (408), who sends too much (413), and who asks too much at once (503 with Retry-After).
 SIGTERM and Ctrl-C end it with the exit code 0, answers first; a second one breaks them off at once.
@@ -83,7 +90,7 @@ pub struct ServeArgs {
     /// The built page: what `cargo xtask build-web` leaves [default: dist, if it is there]
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
-    /// On 127.0.0.1; 0 takes a free one
+    /// On 127.0.0.1 and [::1]; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Where /v1 computes, from its first question on: auto, wgpu, portable, cpu (and cuda), as for chat
@@ -92,7 +99,8 @@ pub struct ServeArgs {
     /// Tokens of context that /v1 makes room for [default: 4096, or less if the model knows fewer]
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
-    /// Another site whose pages may have the model, as https://example.com; * for all. May be repeated
+    /// Another site whose pages may have the model, as https://example.com; * for all. An app whose pages may ask as
+    /// well, as app://obsidian.md, or a page of this machine, as http://localhost:5173. May be repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     /// Another name of this server, as chat.example.com, for a proxy in front of it. May be repeated
@@ -145,13 +153,16 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         page: page.map(|page| Files::of_page(page, &files)),
         api: api.routes(&allowed),
     };
-    let routes = routes(served, &allowed);
+    let draining = Draining {
+        timeout: limits.timeout,
+        stop: stop.clone(),
+    };
+    let routes = routes(served, &allowed).layer(from_fn_with_state(draining, drained));
     let broken_off = runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await;
-        let listener = listener.with_context(|| {
+        let listeners = Listeners::on(args.port).await.with_context(|| {
             format!("port {} cannot be had; choose another: --port N", args.port)
         })?;
-        let address = listener.local_addr()?;
+        let address = listeners.address()?;
         say(format_args!("http://{address}/"));
         if !has_page {
             eprintln!("without the page; {BUILD_THE_PAGE}");
@@ -161,7 +172,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             model.display()
         );
         tokio::spawn(signals.run(limits.grace));
-        anyhow::Ok(accept::serve(listener, routes, limits, stop).await)
+        anyhow::Ok(accept::serve(listeners, routes, limits, stop).await)
     })?;
     let since = broken_off.map_or_else(Instant::now, |broken_off| {
         let count = broken_off.connections;
@@ -200,12 +211,12 @@ fn routes(served: Served, allowed: &Allowed) -> Router {
     let routes = Router::new()
         .nest("/model", model(served.model, allowed))
         .nest("/v1", served.api);
-    let routes = match served.page {
-        Some(page) => routes
-            .route("/", get(with_model))
-            .fallback_service(Router::new().fallback(files::answer).with_state(page)),
-        None => routes.fallback(async || (StatusCode::NOT_FOUND, "no page is served here\n")),
+    let routes = match &served.page {
+        Some(_) => routes.route("/", get(with_model)),
+        None => routes,
     };
+    let rest = Router::new().fallback(paths::page_or_hint);
+    let routes = routes.fallback_service(rest.with_state(served.page));
     routes.layer(own).layer(map_response(headers))
 }
 

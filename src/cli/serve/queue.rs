@@ -14,6 +14,8 @@ struct Waiting<T> {
     jobs: VecDeque<(u64, T)>,
     /// Of the next job.
     number: u64,
+    /// A job that was taken out is worked on.
+    is_working: bool,
     is_closed: bool,
 }
 
@@ -21,6 +23,8 @@ struct Waiting<T> {
 pub struct Ticket<T> {
     queue: Arc<Queue<T>>,
     number: u64,
+    /// When it was put in, nothing else was worked on or waited.
+    pub is_at_once: bool,
 }
 
 /// Why a job may not wait.
@@ -39,6 +43,7 @@ impl<T> Queue<T> {
             waiting: Mutex::new(Waiting {
                 jobs: VecDeque::new(),
                 number: 0,
+                is_working: false,
                 is_closed: false,
             }),
             changed: Condvar::new(),
@@ -63,23 +68,27 @@ impl<T> Queue<T> {
             return Err(NoPlace::Full);
         }
         let number = waiting.number;
+        let is_at_once = waiting.jobs.is_empty() && !waiting.is_working;
         waiting.number += 1;
         waiting.jobs.push_back((number, job));
         self.changed.notify_one();
         Ok(Ticket {
             queue: Arc::clone(self),
             number,
+            is_at_once,
         })
     }
 
-    /// The next job, for which this thread waits; none once the queue is closed.
+    /// The next job, for which this thread waits; none once the queue is closed. The one before it is done with.
     pub fn pop(&self) -> Option<T> {
         let mut waiting = self.lock();
+        waiting.is_working = false;
         loop {
             if waiting.is_closed {
                 return None;
             }
             if let Some((_, job)) = waiting.jobs.pop_front() {
+                waiting.is_working = true;
                 return Some(job);
             }
             let changed = self.changed.wait(waiting);
@@ -130,6 +139,31 @@ mod tests {
         queue.close();
         assert_eq!(queue.pop(), None);
         assert_eq!(queue.push('d').err(), Some(NoPlace::Closed));
+    }
+
+    #[test]
+    fn a_job_knows_whether_it_waits_behind_another() {
+        let queue = Queue::new(3);
+        let is_at_once = |job| {
+            queue.push(job).map(|ticket| {
+                let is_at_once = ticket.is_at_once;
+                std::mem::forget(ticket); // nobody goes away
+                is_at_once
+            })
+        };
+        assert_eq!((is_at_once('a'), is_at_once('b')), (Ok(true), Ok(false)));
+        assert_eq!(queue.pop(), Some('a'));
+        assert_eq!(queue.pop(), Some('b'));
+        assert_eq!(is_at_once('c'), Ok(false)); // 'b' is worked on
+        assert_eq!(queue.pop(), Some('c'));
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| queue.pop());
+            while queue.lock().is_working {
+                std::thread::yield_now();
+            }
+            assert_eq!(is_at_once('d'), Ok(true));
+            assert_eq!(worker.join().expect("no panic"), Some('d'));
+        });
     }
 
     #[test]

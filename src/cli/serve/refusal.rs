@@ -1,12 +1,14 @@
 //! Why a request is not answered, in the shape in which OpenAI's clients look for it.
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::error::Error;
 
+/// Encodings of a body that are unpacked, which a refusal of another one offers (RFC 7694, 3).
+pub const UNPACKED: &str = "gzip, deflate";
 /// [`Error::code`] of what does not fit the context.
 pub const CONTEXT_EXCEEDED: &str = "context-exceeded";
 /// Codes that clients act on, and what they look for: OpenAI's words.
@@ -148,6 +150,10 @@ impl IntoResponse for Refusal {
         let body = self.json().to_string();
         let kind = [(CONTENT_TYPE, "application/json")];
         let mut response = (self.status, kind, body).into_response();
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            let unpacked = HeaderValue::from_static(UNPACKED);
+            response.headers_mut().insert(ACCEPT_ENCODING, unpacked);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }

@@ -1,41 +1,71 @@
-//! An answer as server-sent events, while it is made.
+//! An answer as server-sent events, while it waits and while it is made.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::response::sse::Event;
+use axum::response::sse::{Event, KeepAlive};
+use axum::response::{IntoResponse, Response, Sse};
 use futures_core::Stream;
 
 use super::completion::Completion;
-use super::engine::{Heard, Said};
+use super::engine::{Heard, Job, Said};
+use super::queue::Ticket;
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};
 
-/// The events of one answer. Dropped with the connection, it tells the engine that nobody listens.
-pub struct Chunks {
+/// What a reader is told now and then as long as nothing else is to be said; programs pass such lines over.
+const WAITING: &str = "waiting";
+/// Proxies and clients give up connections on which nothing is said for a minute, or five.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The events of one answer. Dropped with the connection, it leaves the queue and tells the engine that nobody listens.
+struct Chunks {
     completion: Completion,
     heard: Heard,
+    _ticket: Ticket<Job>,
     /// What is to be sent before the engine is heard again.
-    ready: VecDeque<String>,
+    ready: VecDeque<Event>,
+    has_begun: bool,
     is_over: bool,
     /// The server's end, before which an answer can only be broken off.
     broken_off: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// The answer to a request that was understood. `first`: what has been heard already; until then a failure could still
+/// have a status of its own. From now on it is an event, in the shape that OpenAI's clients raise as an error.
+pub fn answer(
+    completion: Completion,
+    ticket: Ticket<Job>,
+    first: Option<Said>,
+    heard: Heard,
+    stop: Stop,
+) -> Response {
+    let mut chunks = Chunks {
+        completion,
+        heard,
+        _ticket: ticket,
+        ready: VecDeque::new(),
+        has_begun: false,
+        is_over: false,
+        broken_off: Box::pin(async move { stop.reached(Stage::BreakingOff).await }),
+    };
+    match first {
+        Some(first) => chunks.hear(Some(first)),
+        // Some clients take an answer for begun at its first byte only.
+        None => chunks.ready.push_back(Event::default().comment(WAITING)),
+    }
+    let alive = KeepAlive::new().interval(PAUSE).text(WAITING);
+    Sse::new(chunks).keep_alive(alive).into_response()
+}
+
 impl Chunks {
-    /// `first` has been heard already: until then a failure could still have a status of its own.
-    pub fn new(completion: Completion, first: Said, heard: Heard, stop: Stop) -> Self {
-        let mut chunks = Chunks {
-            ready: VecDeque::from([completion.begin().to_string()]),
-            completion,
-            heard,
-            is_over: false,
-            broken_off: Box::pin(async move { stop.reached(Stage::BreakingOff).await }),
-        };
-        chunks.hear(Some(first));
-        chunks
+    fn say(&mut self, data: impl Display) {
+        let event = Event::default().data(data.to_string());
+        self.ready.push_back(event);
     }
 
     fn hear(&mut self, said: Option<Said>) {
@@ -43,17 +73,19 @@ impl Chunks {
             Said::Failed(Refusal::internal("the engine ended before the answer"))
         });
         self.is_over = !matches!(said, Said::Piece(_));
+        if !self.has_begun && !matches!(said, Said::Failed(_)) {
+            self.has_begun = true;
+            self.say(self.completion.begin());
+        }
         match said {
-            Said::Piece(text) => self
-                .ready
-                .push_back(self.completion.piece(&text).to_string()),
-            Said::Failed(refusal) => self.ready.push_back(refusal.json().to_string()),
+            Said::Piece(text) => self.say(self.completion.piece(&text)),
+            Said::Failed(refusal) => self.say(refusal.json()),
             Said::Done(finish) => {
-                self.ready
-                    .push_back(self.completion.end(&finish).to_string());
-                let usage = self.completion.usage(&finish);
-                self.ready.extend(usage.map(|usage| usage.to_string()));
-                self.ready.push_back("[DONE]".to_string());
+                self.say(self.completion.end(&finish));
+                if let Some(usage) = self.completion.usage(&finish) {
+                    self.say(usage);
+                }
+                self.say("[DONE]");
             }
         }
     }
@@ -64,8 +96,8 @@ impl Stream for Chunks {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(data) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Event::default().data(data))));
+            if let Some(event) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
             }
             if self.is_over {
                 return Poll::Ready(None);
