@@ -15,7 +15,8 @@ const AFTER = '<p id="after">What follows</p>';
  */
 export const PLACES = {
   'a grid app shell': {
-    style: 'body { display: grid; grid-template: auto 1fr auto / 12rem minmax(0, 1fr); height: 100vh } .bar { grid-column: 1 / -1 } nav.bar { grid-column: 1 }',
+    style: `body { display: grid; grid-template: auto 1fr auto / 12rem minmax(0, 1fr); height: 100vh } .bar { grid-column: 1 / -1 } nav.bar { grid-column: 1 }
+      @media (max-width: 40rem) { body { grid-template-columns: minmax(0, 1fr) } nav.bar { display: none } }`,
     html: `<header class="bar">My app</header><nav class="bar">Menu</nav>${CHAT}<footer id="after" class="bar">Below</footer>`,
     height: 720 - 2 * 40,
   },
@@ -51,7 +52,8 @@ export async function openPlace(browser, url, { style, html }, { attributes = {}
     async ([style, html, attributes]) => {
       const sheet = document.createElement('style');
       sheet.textContent = style;
-      document.head.append(sheet);
+      const viewport = Object.assign(document.createElement('meta'), { name: 'viewport', content: 'width=device-width, initial-scale=1' });
+      document.head.append(sheet, viewport);
       document.body.innerHTML = html;
       for (const [name, value] of Object.entries(attributes)) document.querySelector('inf-llava-chat').setAttribute(name, value);
       await import('./inf-llava/define.js');
