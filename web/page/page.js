@@ -19,6 +19,13 @@ document.getElementById('show-full-model').addEventListener('click', () => {
   help.scrollIntoView({ block: 'nearest' });
 });
 
+// Where the keyboard lies over the page instead of making it smaller (iOS), the page ends above it.
+const seen = window.visualViewport;
+seen?.addEventListener('resize', () => {
+  const covered = seen.scale === 1 && window.innerHeight - seen.height > 100;
+  document.body.style.blockSize = covered ? `${seen.height}px` : '';
+});
+
 workOffline(new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true })));
 await import('../inf-llava/define.js');
 chat.load();

@@ -172,6 +172,27 @@ test('phone: with the keyboard open the line to type in is seen, and the picture
   assert.match(await p.page.locator('meta[name="viewport"]').getAttribute('content'), /interactive-widget=resizes-content/);
 });
 
+test('phone: a keyboard that lies over the page leaves the line to type in above it', async () => {
+  await open(DRAWN, PHONE);
+  await p.page.addInitScript(() => {
+    const seen = Object.assign(new EventTarget(), { scale: 1, height: innerHeight });
+    Object.defineProperty(window, 'visualViewport', { value: seen });
+  });
+  await p.page.reload();
+  await says(p.status, 'Ready on');
+  const see = (height, scale = 1) =>
+    p.page.evaluate(([height, scale]) => {
+      Object.assign(window.visualViewport, { height, scale });
+      window.visualViewport.dispatchEvent(new Event('resize'));
+    }, [height, scale]);
+  await see(500);
+  assertWithin((await boxesOf(p.page)).send, { left: 0, top: 0, right: 390, bottom: 500 }, 'send');
+  await see(844);
+  assert.ok((await boxesOf(p.page)).send.bottom > 700, 'and all of the window without it');
+  await see(422, 2); // two fingers
+  assert.ok((await boxesOf(p.page)).send.bottom > 700, 'what is magnified is not moved');
+});
+
 test('phone: what is touched is 44 px large, and nothing is to be dropped', async () => {
   await ready(DRAWN, PHONE);
   assert.equal(await p.page.getByText('drop it here').isVisible(), false);

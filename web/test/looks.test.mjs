@@ -131,3 +131,17 @@ test('what is chosen is marked by more than a colour with all colours, too', asy
   assert.equal((await marks(p.page.locator('.sample').nth(1))).mark, '"✓"');
   assert.equal((await marks(p.page.locator('.sample').nth(0))).mark, 'none');
 });
+
+test('what is kept is deleted when that is asked for twice', async () => {
+  await ready();
+  await p.page.getByText('Settings', { exact: true }).click();
+  const list = p.page.getByRole('list', { name: 'Kept in this browser' });
+  await list.getByRole('button', { name: 'Delete: INF-LLaVA demo' }).click();
+  await list.getByRole('button', { name: 'Delete for good: INF-LLaVA demo' }).waitFor();
+  await p.message.focus(); // something else is done instead
+  await list.getByRole('button', { name: 'Delete: INF-LLaVA demo' }).and(p.page.locator(':not(.surely)')).click();
+  assert.match(await list.innerText(), /INF-LLaVA demo/);
+  await list.getByRole('button', { name: 'Delete for good: INF-LLaVA demo' }).click();
+  await says(p.status, 'Deleted');
+  assert.doesNotMatch(await list.innerText(), /INF-LLaVA demo/);
+});

@@ -82,6 +82,7 @@ export class Models {
       if (!asked) {
         asked = true;
         label(this.#strings.removeForGood);
+        remove.classList.add('surely');
         return;
       }
       remove.disabled = true;
@@ -91,6 +92,7 @@ export class Models {
     remove.addEventListener('blur', () => {
       asked = false;
       label(this.#strings.remove);
+      remove.classList.remove('surely');
     });
     label(this.#strings.remove);
     return h('li', {}, isolated(text), remove);
