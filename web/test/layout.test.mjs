@@ -134,14 +134,16 @@ test('tools stand in one row and say what they are; facts are whole', async () =
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-test('phone: Send is within reach, whatever is chosen', async () => {
-  await pageWithPicture(PHONE);
-  const window_box = { left: 0, top: 0, right: 390, bottom: 844 };
-  for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, part);
-  await ask('markdown');
-  for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, `${part} after an answer`);
-  assert.equal(await p.page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, 'the page itself does not scroll');
-});
+for (const viewport of [PHONE.viewport, { width: 360, height: 640 }]) {
+  test(`phone: Send is within reach, whatever is chosen: ${viewport.width} x ${viewport.height}`, async () => {
+    await pageWithPicture({ ...PHONE, viewport });
+    const window_box = { left: 0, top: 0, right: viewport.width, bottom: viewport.height };
+    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, part);
+    await ask('markdown');
+    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, `${part} after an answer`);
+    assert.equal(await p.page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, 'the page itself does not scroll');
+  });
+}
 
 test('phone: while questions are asked the picture stays as a thumbnail, and is enlarged at a touch', async () => {
   await pageWithPicture(PHONE);
