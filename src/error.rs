@@ -106,7 +106,9 @@ pub enum Error {
         expected: Vec<usize>,
     },
     /// A tensor is stored in a type that weights do not come in.
-    #[error("{file}: tensor {name} is stored as {found}; F32, F16 and BF16 can be read")]
+    #[error(
+        "{file}: tensor {name} is stored as {found}; F32, F16 and BF16 can be read. Save it in one of them; of quantised weights take the checkpoint that they were made from"
+    )]
     TensorDtype {
         /// Its checkpoint name.
         name: String,

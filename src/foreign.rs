@@ -13,6 +13,7 @@ pub const HEAD_BYTES: usize = 512;
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The first line of what Git leaves in place of a large file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+const PAGE: &str = "it is a web page (HTML), not this file: a server answers so for what it does not have, or wants a login; look at the address, and download it again";
 const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<script"];
 /// How files begin that have a mark of their own, what they are, and what to do.
 const MARKS: [(&[u8], &str, &str); 8] = [
@@ -46,7 +47,7 @@ const MARKS: [(&[u8], &str, &str); 8] = [
 /// `is_whole` says that nothing follows it.
 pub fn told(head: &[u8], is_whole: bool) -> Option<String> {
     if head.is_empty() && is_whole {
-        return Some("it is empty; copy or download it again".into());
+        return Some("it is empty (0 bytes); copy or download it again".into());
     }
     if head.starts_with(LFS_POINTER) {
         let of = field(head, "size ").map_or(String::new(), |bytes| format!(" (of {bytes} bytes)"));
@@ -68,6 +69,11 @@ pub fn told(head: &[u8], is_whole: bool) -> Option<String> {
         return Some("it begins with nothing but zeros: room was made for it and never filled; download it again".into());
     }
     markup(head)
+}
+
+/// Whether it is a web page: what single-page apps answer for every path that is none of their files, with status 200.
+pub fn is_page(head: &[u8]) -> bool {
+    markup(head).is_some_and(|reason| reason == PAGE)
 }
 
 /// A page, or a storage's refusal.
@@ -94,9 +100,7 @@ fn markup(head: &[u8]) -> Option<String> {
     if PAGES.iter().any(|page| rest.starts_with(page))
         || (lower.starts_with("<!--") && rest.is_empty())
     {
-        return Some(
-            "it is a web page (HTML), not this file: a server answers so for what it does not have, or wants a login; look at the address, and download it again".into(),
-        );
+        return Some(PAGE.into());
     }
     if is_xml || rest.starts_with("<error") {
         let message = between(text, "<Message>", "</Message>");

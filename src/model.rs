@@ -157,42 +157,31 @@ pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
     (tower.max(enhancement).max(decoder) * size_of::<f32>()) as u64
 }
 
-/// Reads and checks the configuration of a model folder: its `config.json`, or where there is none that
-/// of the manifest of a converted model, which is given too.
+/// Reads and checks the configuration of a model folder: that of the manifest of a converted model, which is given too,
+/// or where there is none its `config.json`.
 ///
 /// # Errors
 /// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
 pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifest>)> {
     let named = |error| located(source, error);
+    if let Some(manifest) = read_manifest(source).await? {
+        let generation = manifest.generation.to_string();
+        let config = manifest.config.to_string();
+        let config = Config::from_json(config.as_bytes(), Some(generation.as_bytes()));
+        return Ok((config.map_err(named)?, Some(manifest)));
+    }
     if let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? {
         let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
         let config = Config::from_json(&config, generation.as_deref()).map_err(named)?;
         return Ok((config, None));
     }
-    let missing = || Error::FileMissing {
-        file: source.describe(CONFIG_FILE),
-    };
-    let manifest = read_manifest(source).await?.ok_or_else(missing)?;
-    let generation = manifest.generation.to_string();
-    let config = manifest.config.to_string();
-    let config = Config::from_json(config.as_bytes(), Some(generation.as_bytes()));
-    Ok((config.map_err(named)?, Some(manifest)))
+    Err(source.missing(CONFIG_FILE))
 }
 
 async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<Tokenizer> {
     let json = require_file(source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
     let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
-    if tokenizer.vocab_size() > config.language.vocab_size {
-        return Err(Error::Tokenizer {
-            file: source.describe(TOKENIZER_FILE),
-            reason: format!(
-                "it has {} tokens, config.json has room for {}",
-                tokenizer.vocab_size(),
-                config.language.vocab_size
-            ),
-        });
-    }
-    Ok(tokenizer)
+    Ok(tokenizer.with_rows(config.language.vocab_size))
 }
 
 /// What tokenizer_config.json names as the end of a text, if there is such a file.
@@ -337,8 +326,15 @@ impl Model {
     /// place.
     ///
     /// # Errors
-    /// What reading embeddings fails with, where they are read when they are needed.
+    /// [`Error::Tokenizer`] for an id that has no row; what reading embeddings fails with, where they are read when they
+    /// are needed.
     pub async fn embed(&self, ids: &[i32], visual_tokens: Option<&Tensor<2>>) -> Result<Tensor<2>> {
+        // Those of a restored answer come from whoever kept it; the picture's mark is below zero.
+        let rows: Vec<u32> = ids
+            .iter()
+            .filter_map(|&id| u32::try_from(id).ok())
+            .collect();
+        self.tokenizer.check_rows(&rows)?;
         let embedding = &self.decoder.embed_tokens;
         let device = &self.device.device;
         let rows = embedding

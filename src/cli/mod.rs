@@ -47,6 +47,7 @@ use crate::progress::{StopFlag, Watch};
 use crate::text::printable::one_line;
 use crate::timer::Timer;
 use crate::weights::maps::explain_cut_offs;
+use crate::weights::missing;
 use crate::weights::source::Folder;
 use output::say;
 use terminal::Progress;
@@ -179,13 +180,18 @@ fn find_model(
     from_environment: Option<PathBuf>,
 ) -> anyhow::Result<PathBuf> {
     if let Some(folder) = named.or(from_environment) {
-        return match folder.is_dir() {
-            true => Ok(folder),
-            false => Err(Error::FileMissing {
-                file: folder.display().to_string(),
+        let text = folder.to_string_lossy();
+        let is_address = text.contains("://")
+            || text.starts_with("hf.co/")
+            || text.starts_with("huggingface.co/");
+        if is_address && !folder.exists() {
+            return Err(Error::Option {
+                option: "model".into(),
+                reason: "it is an address, and a model is a folder here; convert it first: inf-llava convert ADDRESS FOLDER".into(),
             }
-            .into()),
-        };
+            .into());
+        }
+        return Ok(missing::folder_of(&folder)?);
     }
     let here = std::env::current_dir().context("the current folder cannot be found")?;
     here.ancestors()

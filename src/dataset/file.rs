@@ -8,15 +8,13 @@ use serde_json::Value;
 
 use super::Reason;
 use super::reason::shown;
+use crate::foreign::{self, BYTE_ORDER_MARK, HEAD_BYTES};
 use crate::{Error, Result, files};
 
 /// The largest file that is read, in bytes. LLaVA's largest has about 1 GB.
 pub const MAX_BYTES: u64 = 2 << 30;
 /// The longest name of a picture, in bytes: no system has longer paths.
 const MAX_NAME_BYTES: usize = 4096;
-
-/// Before a text in UTF-8, as some editors put it there; it is no part of the text.
-const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// Opens a data set, behind its byte order mark if it has one; more than [`MAX_BYTES`] of it are never read, even if it
 /// grows.
@@ -43,11 +41,13 @@ pub(super) fn open(path: &Path) -> Result<impl BufRead> {
         });
     }
     let mut reader = BufReader::new(file.take(MAX_BYTES));
-    if reader
-        .fill_buf()
-        .map_err(fail)?
-        .starts_with(BYTE_ORDER_MARK)
-    {
+    let head = reader.fill_buf().map_err(fail)?;
+    // An empty list of questions is one.
+    let reason = foreign::told(&head[..head.len().min(HEAD_BYTES)], false);
+    if let Some(reason) = reason {
+        return Err(Error::Dataset { file: name, reason });
+    }
+    if head.starts_with(BYTE_ORDER_MARK) {
         reader.consume(BYTE_ORDER_MARK.len());
     }
     Ok(reader)

@@ -10,6 +10,10 @@ use crate::config::CONFIG_FILE;
 use crate::dataset::Template;
 use crate::error::{Error, Result};
 use crate::scenes::Family;
+use crate::{files, foreign};
+
+/// A training file has a few kB.
+const TOML_CAP: u64 = 1 << 20;
 
 /// A training file, as TOML.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -167,11 +171,15 @@ impl TrainFile {
 /// [`Error::FileAccess`], [`Error::Config`].
 pub(super) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::FileAccess {
+    let bytes = files::read(path, TOML_CAP).map_err(|error| Error::FileAccess {
         file: file.clone(),
         reason: error.to_string(),
     })?;
-    toml::from_str(&text).map_err(|error| {
+    let text = foreign::text(&bytes).and_then(|text| {
+        std::str::from_utf8(text).map_err(|error| format!("it is no text in UTF-8: {error}"))
+    });
+    let text = text.map_err(|reason| Error::config(&file, reason))?;
+    toml::from_str(text).map_err(|error| {
         // The error's own text draws the place over several lines.
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
@@ -267,8 +275,8 @@ impl Stage {
 /// # Errors
 /// [`Error::Config`] if it is no JSON.
 pub fn configure(config: &[u8], entries: &BTreeMap<String, serde_json::Value>) -> Result<Vec<u8>> {
-    let bad = |error: serde_json::Error| Error::config(CONFIG_FILE, error);
-    let mut json: serde_json::Value = serde_json::from_slice(config).map_err(bad)?;
+    let bad = |reason: String| Error::config(CONFIG_FILE, reason);
+    let mut json: serde_json::Value = foreign::json(config).map_err(bad)?;
     let block = &mut json["inf_llava"];
     if !block.is_object() {
         *block = serde_json::json!({});
@@ -276,7 +284,7 @@ pub fn configure(config: &[u8], entries: &BTreeMap<String, serde_json::Value>) -
     for (name, value) in entries {
         block[name] = value.clone();
     }
-    serde_json::to_vec_pretty(&json).map_err(bad)
+    serde_json::to_vec_pretty(&json).map_err(|error| bad(error.to_string()))
 }
 
 /// Flattens a JSON value: `{"a": {"b": 1}}` -> `a.b = 1`.

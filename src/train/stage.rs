@@ -23,6 +23,7 @@ use crate::config::{CONFIG_FILE, Config, GENERATION_FILE};
 use crate::dataset::{Limits, OnBadRecord, Skipped};
 use crate::durable::{self, Lock};
 use crate::error::{Error, Result};
+use crate::foreign;
 use crate::language::rope::Rope;
 use crate::model::TOKENIZER_FILE;
 use crate::progress::StopFlag;
@@ -257,7 +258,8 @@ impl Project {
             .ok_or_else(|| Error::FileMissing {
                 file: TOKENIZER_FILE.into(),
             })?;
-        let tokenizer = Tokenizer::from_bytes(TOKENIZER_FILE, json)?;
+        let tokenizer =
+            Tokenizer::from_bytes(TOKENIZER_FILE, json)?.with_rows(config.language.vocab_size);
         let tokens = config.language.max_position_embeddings;
         let limits = Limits {
             answer_tokens: tokens,
@@ -369,7 +371,7 @@ impl Project {
         settings.insert("seed".into(), self.seed.to_string());
         settings.insert("workers".into(), self.workers.count().to_string());
         if let Some(json) = self.companions.get(CONFIG_FILE) {
-            let json = serde_json::from_slice(json).unwrap_or_default();
+            let json = foreign::json(json).unwrap_or_default();
             flatten("config.json", &json, &mut settings);
         }
         Progress {
@@ -409,10 +411,11 @@ fn config_of(folder: &Path, companions: &Companions) -> Result<Config> {
 /// Takes up what the model folder has; what it lacks keeps its first values (a module that it was
 /// not trained with). A tensor of another shape is a mistake.
 fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()> {
-    let checkpoint = match pollster::block_on(Checkpoint::open(Folder::new(model))) {
-        Err(Error::FileMissing { .. }) => return Ok(()),
-        other => other?,
-    };
+    let mut files = Checkpoint::<Folder>::FILES.iter();
+    if !files.any(|file| model.join(file).is_file()) {
+        return Ok(());
+    }
+    let checkpoint = pollster::block_on(Checkpoint::open(Folder::new(model)))?;
     for (name, shape) in names::tensors(config) {
         match pollster::block_on(checkpoint.read_f32(&name, &shape)) {
             Ok(values) => {

@@ -9,11 +9,12 @@ use safetensors::Dtype;
 use crate::error::{Error, Result};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
 use crate::weights::names::EMBEDDINGS;
+use crate::weights::others::{UNQUANTISED, quantised, unwrapped};
 use crate::weights::source::Source;
 use crate::weights::{Tensors, manifest};
 
 const INDEX_FILE: &str = "model.safetensors.index.json";
-const SINGLE_FILE: &str = "model.safetensors";
+pub(super) const SINGLE_FILE: &str = "model.safetensors";
 /// In front of the names of CLIP's own checkpoint, for those here.
 const TOWER: &str = "model.vision_tower.vision_tower.";
 
@@ -43,7 +44,8 @@ impl<S: Source> Checkpoint<S> {
         let index = Index::read(&source, INDEX_FILE).await?;
         let mut headers = Vec::new();
         for file in Index::files(index.as_ref(), SINGLE_FILE) {
-            let header = read_header(&source, &file).await?;
+            let header = read_header(&source, &file).await;
+            let header = header.map_err(|error| named_by(index.as_ref(), INDEX_FILE, error))?;
             headers.push((file, header));
         }
         Self::from_headers(source, index, INDEX_FILE, headers)
@@ -78,6 +80,8 @@ impl<S: Source> Checkpoint<S> {
                 ),
             });
         }
+        let entries = unwrapped(entries)
+            .map_err(|(file, reason)| Error::checkpoint(source.describe(&file), reason))?;
         let part = Part {
             source,
             prefix: "",
@@ -131,6 +135,21 @@ impl<S: Source> Checkpoint<S> {
             return Err(self.missing(name));
         };
         let file = || part.source.describe(&entry.file);
+        if let Some(by) = part.quantised(name) {
+            return Err(Error::checkpoint(
+                file(),
+                format!(
+                    "tensor {name} is quantised by another program ({by} lies beside it); {UNQUANTISED}"
+                ),
+            ));
+        }
+        if floats_of(entry.dtype).is_none() {
+            return Err(Error::TensorDtype {
+                name: name.to_string(),
+                file: file(),
+                found: format!("{:?}", entry.dtype),
+            });
+        }
         let padded_rows = is_vocabulary(name)
             && entry.shape.len() == shape.len()
             && entry.shape[0] >= shape[0]
@@ -143,20 +162,25 @@ impl<S: Source> Checkpoint<S> {
                 expected: shape.to_vec(),
             });
         }
-        match floats_of(entry.dtype) {
-            Some(_) => Ok((part, entry)),
-            None => Err(Error::TensorDtype {
-                name: name.to_string(),
-                file: file(),
-                found: format!("{:?}", entry.dtype),
-            }),
-        }
+        Ok((part, entry))
     }
 
     fn missing(&self, name: &str) -> Error {
         let files = self.files().map(|(source, file)| source.describe(file));
         let has_tower = self.parts.iter().any(|part| part.has_tower());
+        let mut parts = self.parts.iter();
+        let by = parts.find_map(|part| part.quantised(name.strip_prefix(part.prefix)?));
+        let mut names = self.parts.iter().flat_map(|part| part.entries.keys());
+        let adapter = names.find(|name| name.contains(".lora_A.") || name.contains(".base_layer."));
         let hint = match self.nearest(name) {
+            _ if by.is_some() => format!(
+                "; {} is there: the weights are quantised by another program; {UNQUANTISED}",
+                by.unwrap_or_default()
+            ),
+            _ if adapter.is_some() => format!(
+                "; {} is there: an adapter is not merged into the model yet; do so first (peft: merge_and_unload, then save_pretrained)",
+                adapter.map_or("", String::as_str)
+            ),
             _ if name.starts_with(TOWER) && !has_tower => {
                 "; if the vision tower lies beside the checkpoint, convert both: --vision-tower DIR"
                     .to_string()
@@ -231,6 +255,10 @@ impl<S> Part<S> {
         Some((self, entry))
     }
 
+    fn quantised(&self, name: &str) -> Option<&str> {
+        quantised(&self.entries, name)
+    }
+
     fn has_tower(&self) -> bool {
         let mut names = self.entries.keys();
         !self.prefix.is_empty() || names.any(|name| name.starts_with(TOWER))
@@ -253,6 +281,16 @@ impl<S: Source> Tensors for Checkpoint<S> {
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
             .await
+    }
+}
+
+/// A shard that is not there is missed because the index names it.
+pub(super) fn named_by(index: Option<&Index>, index_file: &str, error: Error) -> Error {
+    match (index, error) {
+        (Some(_), Error::FileMissing { file }) => Error::FileMissing {
+            file: format!("{file} (a shard that {index_file} names)"),
+        },
+        (_, error) => error,
     }
 }
 

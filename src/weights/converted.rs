@@ -8,16 +8,30 @@ use super::packed::Packed;
 use super::quantize::Quant;
 use super::source::{Source, read_file};
 use super::stored_rows::StoredRows;
+use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 
 /// Reads a manifest; none if there is none.
 ///
 /// # Errors
-/// [`Error::Manifest`], and what the source fails with.
+/// As [`find_manifest`]; [`Error::Manifest`].
 pub async fn read_manifest(source: &impl Source) -> Result<Option<Manifest>> {
-    let json = read_file(source, MANIFEST_FILE, MANIFEST_CAP).await?;
+    let json = find_manifest(source).await?;
     json.map(|json| Manifest::from_json(&source.describe(MANIFEST_FILE), &json))
         .transpose()
+}
+
+/// The bytes of a converted model's manifest; none if there is none. It is looked for before a config.json, which some
+/// put beside it. Many sites have a manifest.json of another kind: then a config.json decides.
+///
+/// # Errors
+/// What the source fails with.
+pub async fn find_manifest(source: &impl Source) -> Result<Option<Vec<u8>>> {
+    let Some(json) = read_file(source, MANIFEST_FILE, MANIFEST_CAP).await? else {
+        return Ok(None);
+    };
+    let is_other = !Manifest::is_ours(&json) && source.size(CONFIG_FILE).await?.is_some();
+    Ok((!is_other).then_some(json))
 }
 
 /// The tensors of a converted model by name, and where to read them.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "model")]
 use bytes::Bytes;
 
+use super::missing;
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::files::{self, FileState, is_missing};
@@ -135,9 +136,7 @@ impl Folder {
     }
 
     fn require(&self, file: &str) -> Result<(Arc<File>, FileState)> {
-        self.open(file)?.ok_or_else(|| Error::FileMissing {
-            file: self.describe(file),
-        })
+        self.open(file)?.ok_or_else(|| self.missing(file))
     }
 
     /// The handle of `file`, which was not written to since it was opened.
@@ -189,6 +188,16 @@ impl Opened {
 impl Source for Folder {
     fn describe(&self, file: &str) -> String {
         self.path(file).display().to_string()
+    }
+
+    /// With what the folder shows that it is instead.
+    fn missing(&self, file: &str) -> Error {
+        match missing::why(self.root(), file) {
+            Some(reason) => Error::checkpoint(self.root().display(), reason),
+            None => Error::FileMissing {
+                file: self.describe(file),
+            },
+        }
     }
 
     async fn size(&self, file: &str) -> Result<Option<u64>> {

@@ -7,6 +7,7 @@ use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::foreign;
 use crate::weights::manifest::is_plain_name;
 use crate::weights::source::{Source, read_file};
 
@@ -53,7 +54,7 @@ impl Index {
 
 /// Checks names, so that no shard can lie outside the folder.
 fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
-    let index: Index = serde_json::from_slice(json).map_err(|e| Error::checkpoint(file, e))?;
+    let index: Index = foreign::json(json).map_err(|reason| Error::checkpoint(file, reason))?;
     let shards: BTreeSet<&String> = index.weight_map.values().collect();
     if shards.is_empty() || shards.len() > SHARD_CAP {
         return Err(Error::checkpoint(
@@ -81,7 +82,15 @@ pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<
     let size = source
         .size(file)
         .await?
-        .ok_or_else(|| Error::FileMissing { file: path.clone() })?;
+        .ok_or_else(|| source.missing(file))?;
+    let head = source
+        .read(file, 0..size.min(foreign::HEAD_BYTES as u64))
+        .await?;
+    if let Some(reason) = foreign::told(&head, head.len() as u64 == size) {
+        return Err(bad(format!(
+            "its {size} bytes are no safetensors file: {reason}"
+        )));
+    }
     if size < 8 {
         return Err(bad(format!("{size} bytes are no safetensors file")));
     }

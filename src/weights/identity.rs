@@ -5,9 +5,9 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{MANIFEST_CAP, MANIFEST_FILE};
+use super::converted::find_manifest;
 use super::pytorch;
-use super::source::{Folder, read_file};
+use super::source::Folder;
 use super::verify::hex;
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Result;
@@ -20,10 +20,8 @@ use crate::model::TOKENIZER_FILE;
 /// # Errors
 /// What reading the manifest, or the checkpoint's headers, fails with.
 pub async fn identity(folder: &Folder) -> Result<String> {
-    // A folder with both is a checkpoint, as when it is loaded.
-    if folder.state(CONFIG_FILE)?.is_none()
-        && let Some(manifest) = read_file(folder, MANIFEST_FILE, MANIFEST_CAP).await?
-    {
+    // A folder with both is a converted model, as when it is loaded.
+    if let Some(manifest) = find_manifest(folder).await? {
         return Ok(hex(&Sha256::digest(&manifest)));
     }
     let checkpoint = pytorch::open(folder.clone()).await?;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::names::EMBEDDINGS;
 use super::quantize::Quant;
 use crate::error::{Error, Result};
+use crate::foreign;
 
 /// Its name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -196,7 +197,7 @@ impl Manifest {
             format: String,
             version: u64,
         }
-        let head: Head = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let head: Head = foreign::json(json).map_err(bad)?;
         if head.format != FORMAT {
             return Err(bad(format!(
                 "its format is {:?}, not {FORMAT:?}",
@@ -209,9 +210,18 @@ impl Manifest {
                 head.version
             )));
         }
-        let manifest: Manifest = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let manifest: Manifest = foreign::json(json).map_err(bad)?;
         manifest.check().map_err(bad)?;
         Ok(manifest)
+    }
+
+    /// Whether `json` says that it is one, of whatever version.
+    pub fn is_ours(json: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+        }
+        foreign::json(json).is_ok_and(|head: Head| head.format == FORMAT)
     }
 
     /// As it is written.

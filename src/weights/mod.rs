@@ -22,7 +22,10 @@ pub mod identity;
 pub mod manifest;
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub mod maps;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod missing;
 pub mod names;
+mod others;
 pub mod packed;
 pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]

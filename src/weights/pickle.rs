@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::text::quoted;
+
 /// Most values: a state dict has a few dozen for each tensor.
 const VALUES_CAP: usize = 4 << 20;
 
@@ -80,19 +82,33 @@ pub fn state_dict(pickle: &[u8]) -> Result<BTreeMap<String, Saved>, String> {
     };
     let top = machine.run()?;
     let Value::Dict(entries) = &machine.values[top] else {
-        return Err("it holds no state dict".into());
+        return Err("it holds no state dict; save model.state_dict() with torch.save".into());
     };
-    let mut tensors = BTreeMap::new();
-    for &(key, value) in entries {
-        if let (Value::Text(name), Value::Tensor(saved)) =
-            (&machine.values[key], &machine.values[value])
-        {
-            tensors.insert(name.clone(), saved.clone());
-        }
+    let tensors = machine.tensors(entries);
+    if !tensors.is_empty() {
+        return Ok(tensors);
     }
-    match tensors.is_empty() {
-        true => Err("its dict holds no tensor".into()),
-        false => Ok(tensors),
+    // Trainers put the state dict into another one, beside the optimizer's state, which has no tensors of its own.
+    let named = |&(key, value): &(Id, Id)| match (&machine.values[key], &machine.values[value]) {
+        (Value::Text(name), Value::Dict(entries)) => Some((name, machine.tensors(entries))),
+        _ => None,
+    };
+    let mut nested: Vec<(&String, BTreeMap<String, Saved>)> = entries
+        .iter()
+        .filter_map(named)
+        .filter(|(_, tensors)| !tensors.is_empty())
+        .collect();
+    match nested.len() {
+        0 => Err("its dict holds no tensor; save model.state_dict() with torch.save".into()),
+        1 => Ok(nested.remove(0).1),
+        _ => {
+            let names = nested.iter().take(4).map(|(name, _)| quoted(name));
+            let names: Vec<String> = names.collect();
+            Err(format!(
+                "it holds several state dicts ({}); save the one that is wanted alone",
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -198,6 +214,15 @@ impl<'a> Machine<'a> {
                 }
             }
         }
+    }
+
+    /// Of a dict, those of its values that are tensors.
+    fn tensors(&self, entries: &[(Id, Id)]) -> BTreeMap<String, Saved> {
+        let named = |&(key, value): &(Id, Id)| match (&self.values[key], &self.values[value]) {
+            (Value::Text(name), Value::Tensor(saved)) => Some((name.clone(), saved.clone())),
+            _ => None,
+        };
+        entries.iter().filter_map(named).collect()
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
@@ -365,7 +390,11 @@ impl<'a> Machine<'a> {
                     _ => return Err("a parameter in it has no tensor".into()),
                 }
             }
-            other => return Err(format!("it wants to call {other:?}, which is not done")),
+            other => {
+                return Err(format!(
+                    "it wants to call {other:?}, which is not done; save model.state_dict() alone"
+                ));
+            }
         };
         self.push(value)
     }

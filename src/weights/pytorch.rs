@@ -7,11 +7,12 @@ use std::io::Read;
 use safetensors::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, named_by};
 use super::header::{Entry, Index, bytes_of};
 use super::pickle::{Saved, state_dict};
 use super::source::{Folder, Source};
 use crate::error::{Error, Result};
+use crate::foreign;
 
 const INDEX_FILE: &str = "pytorch_model.bin.index.json";
 const SINGLE_FILE: &str = "pytorch_model.bin";
@@ -41,7 +42,8 @@ pub async fn open(folder: Folder) -> Result<Checkpoint<Folder>> {
     }
     let mut headers = Vec::new();
     for file in Index::files(index.as_ref(), SINGLE_FILE) {
-        let header = read_header(&folder, &file)?;
+        let header = read_header(&folder, &file);
+        let header = header.map_err(|error| named_by(index.as_ref(), INDEX_FILE, error))?;
         headers.push((file, header));
     }
     Checkpoint::from_headers(folder, index, INDEX_FILE, headers)
@@ -51,6 +53,16 @@ pub async fn open(folder: Folder) -> Result<Checkpoint<Folder>> {
 fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
     let path = folder.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
+    let mut head = Vec::new();
+    let beginning = folder.handle(file)?.take(foreign::HEAD_BYTES as u64);
+    let mut beginning = beginning;
+    beginning
+        .read_to_end(&mut head)
+        .map_err(|e| bad(e.to_string()))?;
+    let is_zip = head.starts_with(b"PK");
+    if let Some(reason) = foreign::told(&head, head.is_empty()).filter(|_| !is_zip) {
+        return Err(bad(reason));
+    }
     let mut archive = ZipArchive::new(folder.handle(file)?).map_err(|e| {
         bad(format!(
             "{e}; files that torch before 1.6 wrote are not read, save it again with a newer one"

@@ -18,6 +18,13 @@ pub trait Source {
     /// What to call `file` in a message: its path or URL.
     fn describe(&self, file: &str) -> String;
 
+    /// What to say where `file` is not there and must be.
+    fn missing(&self, file: &str) -> crate::Error {
+        crate::Error::FileMissing {
+            file: self.describe(file),
+        }
+    }
+
     /// Size of `file` in bytes, or none if there is no such file.
     ///
     /// # Errors
@@ -58,6 +65,10 @@ pub trait Source {
 impl<S: Source> Source for Rc<S> {
     fn describe(&self, file: &str) -> String {
         S::describe(self, file)
+    }
+
+    fn missing(&self, file: &str) -> crate::Error {
+        S::missing(self, file)
     }
 
     async fn size(&self, file: &str) -> Result<Option<u64>> {
@@ -128,10 +139,8 @@ pub async fn read_file(source: &impl Source, file: &str, cap: u64) -> Result<Opt
 /// # Errors
 /// As [`read_file`], and [`crate::Error::FileMissing`].
 pub async fn require_file(source: &impl Source, file: &str, cap: u64) -> Result<Vec<u8>> {
-    let missing = || crate::Error::FileMissing {
-        file: source.describe(file),
-    };
-    read_file(source, file, cap).await?.ok_or_else(missing)
+    let found = read_file(source, file, cap).await?;
+    found.ok_or_else(|| source.missing(file))
 }
 
 /// Files that are in memory already, by name.

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 #[path = "weights_hostile.rs"]
 mod hostile;
+#[path = "weights_kinds.rs"]
+mod kinds;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::open::{Opened, open};
-use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
+use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
+use crate::foreign;
 use crate::model::TOKENIZER_FILE;
 use crate::weights::manifest::{MANIFEST_CAP, MANIFEST_FILE, Manifest, is_plain_name};
 
@@ -22,7 +23,7 @@ const OF_A_CHECKPOINT: [&str; 11] = [
     GENERATION_FILE,
     PREPROCESSOR_FILE,
     TOKENIZER_FILE,
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG_FILE,
     "special_tokens_map.json",
     "README.md",
     "LICENSE",
@@ -55,7 +56,10 @@ impl Names {
     /// As they are written in the folder now. What cannot be read names nothing.
     pub fn read(folder: &Path) -> Self {
         let mut names = Names::default();
-        match read(folder, MANIFEST_FILE, MANIFEST_CAP) {
+        // One of another kind, as many sites have, is no list where there is a checkpoint.
+        let is_checkpoint = folder.join(CONFIG_FILE).is_file();
+        let manifest = read(folder, MANIFEST_FILE, MANIFEST_CAP);
+        match manifest.filter(|json| !is_checkpoint || Manifest::is_ours(json)) {
             Some(json) => {
                 names.add(MANIFEST_FILE.into(), None);
                 let manifest = Manifest::from_json(MANIFEST_FILE, &json);
@@ -109,7 +113,7 @@ fn shards(json: &[u8]) -> Vec<String> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let index: Option<Index> = serde_json::from_slice(json).ok();
+    let index: Option<Index> = foreign::json(json).ok();
     let named = index
         .into_iter()
         .flat_map(|index| index.weight_map.into_values());
@@ -124,7 +128,7 @@ fn pictures(json: &[u8]) -> Vec<String> {
     struct Sample {
         image: String,
     }
-    let samples: Vec<Sample> = serde_json::from_slice(json).unwrap_or_default();
+    let samples: Vec<Sample> = foreign::json(json).unwrap_or_default();
     let named = samples.into_iter().map(|sample| sample.image);
     named
         .filter(|name| {

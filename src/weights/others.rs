@@ -1,0 +1,89 @@
+//! Checkpoints as other programs save them: names of what a model was wrapped into, and signs of weights in fewer bits.
+//!
+//! In: names of tensors, from anyone. Out: the model's own names, or what shows that the weights cannot be read.
+
+use std::collections::BTreeMap;
+
+use super::header::Entry;
+use super::names::EMBEDDINGS;
+
+/// What other programs put beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8, MLX, compressed-tensors.
+const QUANTISED: [&str; 11] = [
+    "SCB",
+    "weight_format",
+    "weight.absmax",
+    "weight.quant_map",
+    "weight.quant_state",
+    "qweight",
+    "weight_scale",
+    "weight_scale_inv",
+    "weight_packed",
+    "scales",
+    "qzeros",
+];
+/// Tensors beside one that are looked at.
+const BESIDE_CAP: usize = 16;
+/// How to go on from such a checkpoint.
+pub(super) const UNQUANTISED: &str =
+    "take the checkpoint that it was made from, in F16, BF16 or F32";
+/// What wrappers put into names: torch.compile, FSDP, activation checkpoints, DeepSpeed.
+const WRAPPERS: [&str; 5] = [
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "_forward_module",
+    "_module",
+];
+
+/// The tensor beside the weight `name` that shows that another program has quantised it.
+pub(super) fn quantised<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
+    let stem = name.strip_suffix("weight")?;
+    let beside = entries.range(stem.to_string()..);
+    let beside = beside.take_while(|(other, _)| other.starts_with(stem));
+    let mut names = beside.take(BESIDE_CAP).map(|(other, _)| other.as_str());
+    names.find(|other| {
+        let rest = &other[stem.len()..];
+        QUANTISED.iter().any(|sign| {
+            let behind = rest.strip_prefix(sign);
+            behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
+        })
+    })
+}
+
+/// The tensors under the names that the model has without what it was wrapped into when it was saved: DataParallel
+/// and its kin, or a class around it. Nothing is renamed where the decoder's embeddings are found as they are.
+pub(super) fn unwrapped(
+    entries: BTreeMap<String, Entry>,
+) -> std::result::Result<BTreeMap<String, Entry>, (String, String)> {
+    let bare = |name: &str| {
+        let mut parts: Vec<&str> = name
+            .split('.')
+            .filter(|part| !WRAPPERS.contains(part))
+            .collect();
+        let modules = parts.iter().take_while(|part| **part == "module").count();
+        parts.drain(..modules);
+        parts.join(".")
+    };
+    let around = format!("model.{EMBEDDINGS}");
+    let has = |wanted: &str| entries.keys().any(|name| bare(name) == wanted);
+    let in_class = has(&around);
+    if entries.contains_key(EMBEDDINGS) || !(in_class || has(EMBEDDINGS)) {
+        return Ok(entries);
+    }
+    let mut renamed = BTreeMap::new();
+    for (name, entry) in entries {
+        let bare = bare(&name);
+        let bare = match bare.strip_prefix("model.").filter(|_| in_class) {
+            Some(inner) => inner.to_string(),
+            None => bare,
+        };
+        let file = entry.file.clone();
+        if renamed.insert(bare.clone(), entry).is_some() {
+            let reason = format!(
+                "two tensors are called {bare} once the names of what the model was wrapped into are left out; save the model's own state_dict()"
+            );
+            return Err((file, reason));
+        }
+    }
+    Ok(renamed)
+}
