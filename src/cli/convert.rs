@@ -10,22 +10,25 @@ use serde_json::{Value, json};
 use super::output::say_json;
 use super::terminal::{Interrupt, Progress};
 use super::{hub, say};
-use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
+use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
 use crate::error::Error;
 use crate::files;
-use crate::hub::{Download, is_repository};
+use crate::foreign;
+use crate::hub::{Download, repository};
 use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
 use crate::progress::{StopFlag, Watch};
 use crate::weights::arrange::Precision;
 use crate::weights::convert::{About, Conversion};
 use crate::weights::manifest::SHARD_BYTES;
+use crate::weights::missing::folder_of;
 use crate::weights::source::{Folder, Source as _, read_file, require_file};
 use crate::weights::verify::verify;
 use crate::weights::{names, pytorch};
 
 /// Comes along where it is there.
-pub(super) const BESIDE: [&str; 6] = [
+pub(super) const BESIDE: [&str; 7] = [
     TOKENIZER_FILE,
+    TOKENIZER_CONFIG_FILE,
     PREPROCESSOR_FILE,
     "LICENSE",
     "LICENSE.txt",
@@ -36,7 +39,7 @@ const CARD_FILE: &str = "README.md";
 
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// Model folder in the released layout, or a repository of the Hugging Face hub (owner/name)
+    /// Model folder in the released layout, or a repository of the Hugging Face hub (owner/name, or its address)
     #[arg(value_name = "SRC")]
     source: PathBuf,
     /// Folder to write; it must not be there yet
@@ -128,10 +131,7 @@ async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::
         refuse_link_to_elsewhere(&source.folder, path)?;
     }
     let parse = |file: &str, json: &[u8]| -> Result<Value, Error> {
-        serde_json::from_slice(json).map_err(|e| Error::Config {
-            file: folder.describe(file),
-            reason: e.to_string(),
-        })
+        foreign::json(json).map_err(|reason| Error::config(folder.describe(file), reason))
     };
     let config = parse(
         CONFIG_FILE,
@@ -187,13 +187,17 @@ struct Source {
 impl Source {
     /// The folder at `path`; if there is none and it is put like a repository, that of the hub, downloaded.
     fn find(path: &Path, stop: &StopFlag) -> Result<Self, Error> {
-        let name = path.to_string_lossy();
-        if path.exists() || !is_repository(&name) {
+        let endpoint = std::env::var("HF_ENDPOINT").ok();
+        let named = match path.exists() {
+            true => None,
+            false => repository(&path.to_string_lossy(), endpoint.as_deref())?,
+        };
+        let Some(name) = named else {
             return Ok(Source {
-                folder: path.to_path_buf(),
+                folder: folder_of(path)?,
                 revision: "local".into(),
             });
-        }
+        };
         let Download { folder, revision } = hub::download(&name, stop)?;
         Ok(Source { folder, revision })
     }
@@ -201,6 +205,7 @@ impl Source {
 
 /// What the head of a model card (`--- license: llama3 ---`) names as the licence.
 fn licence_of(card: &str) -> Option<String> {
+    let card = card.trim_start_matches('\u{feff}');
     let (head, _) = card.strip_prefix("---")?.split_once("\n---")?;
     let line = head
         .lines()
@@ -212,7 +217,8 @@ pub async fn run_verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::new()?;
     let progress = Progress::new();
     let mut watch = Watch::new(interrupt.stop.clone(), |event| progress.show(&event));
-    let verified = verify(&args.folder, &mut watch).await;
+    let folder = folder_of(&args.folder)?;
+    let verified = verify(&folder, &mut watch).await;
     progress.clear();
     let (manifest, damaged) = verified?;
     if args.json {

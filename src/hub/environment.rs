@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use ureq::Proxy;
+
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, foreign};
 
 const HUB: &str = "https://huggingface.co";
 /// A file that is longer holds no token.
@@ -30,7 +32,7 @@ impl Settings {
     /// [`Error::Option`] if no folder can be told; [`Error::FileAccess`] for a token's file that cannot be read.
     pub fn read(get: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         let said = |name: &str| get(name).filter(|value| !value.is_empty());
-        let word = |name: &str| said(name).map(|value| value.to_string_lossy().trim().to_string());
+        let word = |name: &str| said(name).map(|value| bare(&value.to_string_lossy()).to_string());
         let is_yes = |name: &str| {
             let value = word(name).unwrap_or_default().to_uppercase();
             matches!(value.as_str(), "1" | "ON" | "YES" | "TRUE")
@@ -55,10 +57,11 @@ impl Settings {
                 reason: "there is no home folder; name one where downloads are to be kept".into(),
             })?;
         let token_file = || folder("HF_TOKEN_PATH").or_else(|| Some(home.as_ref()?.join("token")));
-        let named = word("HF_TOKEN").or_else(|| word("HUGGING_FACE_HUB_TOKEN"));
-        let token = match (named.filter(|token| !token.is_empty()), token_file()) {
+        let named = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+        let named = named.iter().find_map(|name| Some((name, word(name)?)));
+        let token = match (named.filter(|(_, token)| !token.is_empty()), token_file()) {
             _ if is_yes("HF_HUB_DISABLE_IMPLICIT_TOKEN") => None,
-            (Some(token), _) => Some(token),
+            (Some((name, token)), _) => Some(one_word(name, token)?),
             (None, Some(path)) => read_token(&path)?,
             (None, None) => None,
         };
@@ -82,8 +85,75 @@ fn read_token(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let bytes = files::read(path, TOKEN_CAP).map_err(|error| failed(error.to_string()))?;
-    let token = String::from_utf8(bytes).map_err(|_| failed("a token is of ASCII".into()))?;
-    Ok(Some(token.trim().to_string()).filter(|token| !token.is_empty()))
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let text = foreign::text(&bytes).map_err(failed)?;
+    let text = std::str::from_utf8(text).map_err(|_| failed("a token is of ASCII".into()))?;
+    match bare(text) {
+        "" => Ok(None),
+        token => one_word(&path.display().to_string(), token.into()).map(Some),
+    }
+}
+
+/// Without the white space around it, which a shell or an editor put there, and without quotation marks, which a file of
+/// variables keeps.
+fn bare(value: &str) -> &str {
+    let value = value.trim();
+    let quoted = ['"', '\'']
+        .into_iter()
+        .find_map(|mark| value.strip_prefix(mark)?.strip_suffix(mark));
+    quoted.unwrap_or(value).trim()
+}
+
+/// A token, which is one word; what is not is not told.
+fn one_word(source: &str, token: String) -> Result<String> {
+    match token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(token),
+        false => {
+            let lines = token.lines().count();
+            let holds = if lines > 1 {
+                format!("{lines} lines")
+            } else {
+                "more than one word".into()
+            };
+            Err(Error::Option {
+                option: source.into(),
+                reason: format!(
+                    "the token must be one word of letters, digits and signs, and this is {holds}"
+                ),
+            })
+        }
+    }
+}
+
+/// Whether every proxy that the environment names before one that can be asked has an address: who names one does not
+/// want to be connected without it.
+///
+/// # Errors
+/// [`Error::Option`], which names the variable and not what it says, since a password may be in it.
+pub(super) fn check_proxies(get: impl Fn(&str) -> Option<OsString>) -> Result<()> {
+    // In the order in which ureq looks for them; one that it cannot read it passes over.
+    for name in [
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
+        let Some(value) = get(name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        return match value.to_str().is_some_and(|value| Proxy::new(value).is_ok()) {
+            true => Ok(()),
+            false => Err(Error::Option {
+                option: name.into(),
+                reason: "it is no address of a proxy, such as http://host:8080 (look for white space and quotation marks around it); mend it, or unset it to connect without one".into(),
+            }),
+        };
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -142,12 +212,109 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_bare_of_what_shells_and_editors_put_around_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("token");
+        let home = folder.path().display().to_string();
+        for around in [
+            "hf_a",
+            "hf_a\n",
+            "hf_a\r\n",
+            "  hf_a\t",
+            "\n\nhf_a\n\n",
+            "\"hf_a\"",
+            "'hf_a'\n",
+            "\" hf_a \"",
+        ] {
+            for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+                let token = read(&[("HF_HOME", &home), (name, around)]).token;
+                assert_eq!(token.as_deref(), Some("hf_a"), "{name} {around:?}");
+            }
+            for mark in ["", "\u{feff}"] {
+                std::fs::write(&file, format!("{mark}{around}")).expect("written");
+                let token = read(&[("HF_HOME", &home)]).token;
+                assert_eq!(token.as_deref(), Some("hf_a"), "{mark:?} {around:?}");
+            }
+            std::fs::remove_file(&file).expect("removed");
+        }
+        for none in ["", " ", "\n", "\"\""] {
+            assert_eq!(read(&[("HF_HOME", &home), ("HF_TOKEN", none)]).token, None);
+            std::fs::write(&file, none).expect("written");
+            assert_eq!(read(&[("HF_HOME", &home)]).token, None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_several_words_is_refused_by_name_and_not_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("token");
+        let home = folder.path().display().to_string();
+        let fails = |variables: &[(&str, &str)]| {
+            let get = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let error = Settings::read(get).expect_err("refused").to_string();
+            assert!(!error.contains("secret"), "{error}");
+            error
+        };
+        for (token, says) in [
+            ("hf_secret\nhf_secret2", "2 lines"),
+            ("hf_secret\r\nhf_secret2\n", "2 lines"),
+            ("Bearer hf_secret", "more than one word"),
+            ("hf_sec\u{200b}secret", "more than one word"),
+        ] {
+            let error = fails(&[("HF_HOME", &home), ("HF_TOKEN", token)]);
+            assert!(
+                error.contains("HF_TOKEN") && error.contains(says),
+                "{error}"
+            );
+            std::fs::write(&file, token).expect("written");
+            let error = fails(&[("HF_HOME", &home)]);
+            assert!(error.contains("/token") && error.contains(says), "{error}");
+        }
+        let utf16: Vec<u8> = "\u{feff}hf_secret"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        std::fs::write(&file, utf16).expect("written");
+        assert!(fails(&[("HF_HOME", &home)]).contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_refused_and_not_passed_over() {
+        let check = |variables: &[(&str, &str)]| {
+            check_proxies(|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        for fine in [
+            &[][..],
+            &[("HTTPS_PROXY", "")],
+            &[("HTTPS_PROXY", "http://proxy:8080")],
+            &[("ALL_PROXY", "proxy:8080"), ("HTTP_PROXY", "http://a b")],
+        ] {
+            assert_eq!(check(fine), Ok(()), "{fine:?}");
+        }
+        for (name, value) in [
+            ("HTTPS_PROXY", "http://user:secret@proxy:8080\n"),
+            ("https_proxy", " http://proxy:8080"),
+            ("ALL_PROXY", "\"http://proxy:8080\""),
+            ("HTTP_PROXY", "ftp://secret"),
+        ] {
+            let error = check(&[(name, value)]).expect_err(value).to_string();
+            assert!(error.contains(name) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
     fn which_hub_and_whether_it_is_asked() {
         let settings = read(&[("HOME", "/h")]);
         assert_eq!((settings.endpoint.as_str(), settings.offline), (HUB, false));
         let settings = read(&[
             ("HOME", "/h"),
-            ("HF_ENDPOINT", "http://127.0.0.1:1/"),
+            ("HF_ENDPOINT", " \"http://127.0.0.1:1//\"\n"),
             ("HF_HUB_OFFLINE", "yes"),
         ]);
         assert_eq!(

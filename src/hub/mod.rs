@@ -11,6 +11,7 @@ mod environment;
 mod fetch;
 mod names;
 mod origin;
+mod pasted;
 mod secret;
 pub mod told;
 
@@ -28,6 +29,7 @@ use names::{check_path, refused};
 use origin::Address;
 
 pub use environment::Settings;
+pub use pasted::repository;
 
 /// The largest list of a repository's files.
 const INFO_CAP: u64 = 16 << 20;
@@ -88,9 +90,11 @@ impl Hub {
     /// The hub that the environment names.
     ///
     /// # Errors
-    /// As [`Settings::read`] and [`Hub::new`].
+    /// As [`Settings::read`] and [`Hub::new`]; [`Error::Option`] for a proxy's address that is none.
     pub fn from_environment() -> Result<Self> {
-        Hub::new(Settings::read(|name| std::env::var_os(name))?)
+        let get = |name: &str| std::env::var_os(name);
+        environment::check_proxies(get)?;
+        Hub::new(Settings::read(get)?)
     }
 
     /// Downloads what of the repository `name` (`owner/name`) is not in the cache yet: its weights, and those files

@@ -1,0 +1,232 @@
+//! A repository as people name it: by its name, or by an address that they copied from the browser.
+//!
+//! In: what was typed. Out: `owner/name`, or an error that says why the address names none that can be taken. Nothing is asked.
+
+use super::{is_repository, secret};
+use crate::error::{Error, Result};
+use crate::text::quoted;
+
+/// Hosts of the hub, as addresses have them.
+const HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];
+/// What an address may go on with behind the repository, before a revision.
+const PLACES: [&str; 6] = ["tree", "blob", "resolve", "raw", "commit", "commits"];
+/// What else than models has addresses there.
+const OTHERS: [(&str, &str); 5] = [
+    ("datasets", "a data set"),
+    ("spaces", "a space"),
+    ("collections", "a collection"),
+    ("papers", "a paper"),
+    ("docs", "documentation"),
+];
+/// The only revision that is downloaded.
+const BRANCH: &str = super::cache::BRANCH;
+
+/// The repository that `text` names: `owner/name`, or its address on the hub or on `endpoint` (what `HF_ENDPOINT` says).
+/// None if it is put like neither, but like a path.
+///
+/// # Errors
+/// [`Error::Option`]: an address of another host, of no model, of another revision or of a part of a repository.
+pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> {
+    let shown = secret::address(text);
+    let text = text.trim();
+    let bad = |reason: String| {
+        Err(Error::Option {
+            option: shown.clone(),
+            reason,
+        })
+    };
+    let path = if let Some(rest) = text.strip_prefix("hf://") {
+        rest
+    } else if let Some((scheme, rest)) = text.split_once("://") {
+        if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+            return bad("only https:// addresses of the hub are taken".into());
+        }
+        let path = endpoint.and_then(|endpoint| below(text, endpoint));
+        match path.or_else(|| below_host(rest)) {
+            Some(path) => path,
+            None => {
+                return bad("it is no address of the hub; models are downloaded from huggingface.co (HF_ENDPOINT names another hub). Download it, and give its folder".into());
+            }
+        }
+    } else if let Some(path) = below_host(text) {
+        path
+    } else {
+        return named(text, &bad);
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let other = OTHERS.iter().find(|(word, _)| parts.first() == Some(word));
+    if let Some((_, what)) = other {
+        return bad(format!("it is the address of {what}, not of a model"));
+    }
+    match in_parts(&parts, &bad)? {
+        Some(name) => Ok(Some(name)),
+        None => bad("it names no repository: that has an owner and a name, owner/name".into()),
+    }
+}
+
+/// What follows the hub's host, if it is one.
+fn below_host(text: &str) -> Option<&str> {
+    let (host, path) = text.split_once('/').unwrap_or((text, ""));
+    let host = host.to_ascii_lowercase();
+    HOSTS.contains(&host.as_str()).then_some(path)
+}
+
+fn below<'a>(text: &'a str, endpoint: &str) -> Option<&'a str> {
+    let endpoint = endpoint.trim().trim_end_matches('/');
+    let rest = text
+        .strip_prefix(endpoint)
+        .filter(|_| !endpoint.is_empty())?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// Without a host: only what cannot be meant as a path alone.
+fn named<E: Fn(String) -> Result<Option<String>>>(text: &str, bad: &E) -> Result<Option<String>> {
+    let text = text.trim_end_matches('/');
+    let parts: Vec<&str> = text.split('/').collect();
+    let goes_on = parts.get(2).is_none_or(|place| PLACES.contains(place));
+    match goes_on && !parts.contains(&"") {
+        true => in_parts(&parts, bad),
+        false => Ok(None),
+    }
+}
+
+/// `owner`, `name` or `name@revision`, and what an address goes on with.
+fn in_parts<E: Fn(String) -> Result<Option<String>>>(
+    parts: &[&str],
+    bad: &E,
+) -> Result<Option<String>> {
+    let [owner, name, rest @ ..] = parts else {
+        return Ok(None);
+    };
+    let (name, at) = match name.split_once('@') {
+        Some((name, revision)) => (name, Some(revision)),
+        None => (*name, None),
+    };
+    let repository = format!("{owner}/{name}");
+    if !is_repository(&repository) {
+        return Ok(None);
+    }
+    let placed = rest.first().is_some_and(|place| PLACES.contains(place));
+    let revision = at.or_else(|| rest.get(1).copied().filter(|_| placed));
+    if let Some(revision) = revision.filter(|revision| *revision != BRANCH) {
+        return bad(format!(
+            "it names the revision {}, and only {BRANCH} is downloaded; download that one (hf download {repository} --revision ... --local-dir FOLDER), and give the folder",
+            quoted(revision)
+        ));
+    }
+    // The page of a folder, or of a file in one.
+    let within = match rest {
+        ["tree", _, ..] => 2,
+        [_, _, ..] if placed => 3,
+        _ => rest.len(),
+    };
+    if rest.len() > within {
+        return bad(format!(
+            "it names a folder in {repository}, and a model's files are at the top; download the folder, and give that"
+        ));
+    }
+    Ok(Some(repository))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Result<Option<String>> {
+        repository(text, Some("https://mirror.example/hub/"))
+    }
+
+    #[test]
+    fn a_repository_is_known_by_its_name_and_by_every_address_that_people_copy() {
+        for text in [
+            "owner/na.me-1",
+            "owner/na.me-1/",
+            " owner/na.me-1\n",
+            "owner/na.me-1@main",
+            "owner/na.me-1/tree/main",
+            "https://huggingface.co/owner/na.me-1",
+            "http://huggingface.co/owner/na.me-1/",
+            "HTTPS://HuggingFace.co/owner/na.me-1",
+            "https://www.huggingface.co/owner/na.me-1?library=transformers",
+            "https://huggingface.co/owner/na.me-1#usage",
+            "https://huggingface.co/owner/na.me-1/tree/main",
+            "https://huggingface.co/owner/na.me-1/tree/main/",
+            "https://huggingface.co/owner/na.me-1/blob/main/config.json",
+            "https://huggingface.co/owner/na.me-1/resolve/main/model.safetensors?download=true",
+            "https://huggingface.co/owner/na.me-1/discussions",
+            "https://hf.co/owner/na.me-1",
+            "hf.co/owner/na.me-1",
+            "huggingface.co/owner/na.me-1",
+            "hf://owner/na.me-1",
+            "hf://owner/na.me-1@main",
+            "https://mirror.example/hub/owner/na.me-1/tree/main",
+        ] {
+            assert_eq!(found(text), Ok(Some("owner/na.me-1".into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_none() {
+        for text in [
+            "", "model", "./a/b", "../a", "/a/b", "a/b/c", "~/a", "C:\\a\\b", "a//b", "a/.b",
+            "a b/c",
+        ] {
+            assert_eq!(found(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_names_no_model_says_why() {
+        for (text, words) in [
+            (
+                "https://huggingface.co/owner/name/tree/v1.0",
+                ["\"v1.0\"", "--revision"],
+            ),
+            ("owner/name@0123abc", ["\"0123abc\"", "main"]),
+            ("hf://owner/name@refs", ["\"refs\"", "main"]),
+            (
+                "https://huggingface.co/owner/name/tree/main/sub",
+                ["folder in owner/name", "top"],
+            ),
+            (
+                "https://huggingface.co/owner/name/resolve/main/a/b.json",
+                ["folder in owner/name", "top"],
+            ),
+            (
+                "https://huggingface.co/datasets/owner/name",
+                ["data set", "not of a model"],
+            ),
+            (
+                "https://hf.co/spaces/owner/name",
+                ["space", "not of a model"],
+            ),
+            (
+                "https://huggingface.co/gpt2",
+                ["no repository", "owner/name"],
+            ),
+            ("https://huggingface.co/", ["no repository", "owner/name"]),
+            (
+                "https://github.com/owner/name",
+                ["no address of the hub", "HF_ENDPOINT"],
+            ),
+            (
+                "https://user:secret@huggingface.co/owner/name?token=secret",
+                ["no address of the hub", "[...]@"],
+            ),
+            ("ftp://huggingface.co/owner/name", ["https://", "hub"]),
+            (
+                "https://mirror.example/hubs/owner/name",
+                ["no address of the hub", "folder"],
+            ),
+        ] {
+            let error = found(text).expect_err(text);
+            assert!(matches!(error, Error::Option { .. }), "{error:?}");
+            let message = error.to_string();
+            for word in words {
+                assert!(message.contains(word), "{word:?} is not in {message:?}");
+            }
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+}
