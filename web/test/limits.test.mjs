@@ -97,7 +97,8 @@ for (const how of ['endless', 'declared', 'packed']) {
   }
 
   test(`config.json, ${how}: that it is there is enough`, async () => {
-    const away = await host(new Map(), 'config.json', how);
+    // Beside a manifest of another kind, which says nothing of it.
+    const away = await host(new Map([['manifest.json', '{"name": "an app"}']]), 'config.json', how);
     assert.equal(await load(away.url), null, 'the stand-in for the engine reads nothing of it');
     assert.ok((await away.taken()) < UNDER_WAY);
   });

@@ -604,7 +604,7 @@ test('a model on another host is within reach, and nothing else is', async () =>
   const other = await serve(site.folder, { headers: { 'Access-Control-Allow-Origin': '*' } });
   await open(`?model=${encodeURIComponent(`${other.url}fetched/`)}`);
   await says(p.page.getByRole('alert'), `${other.url}fetched/config.json is missing`);
-  const requests = ['/fetched/config.json', '/fetched/config.json', '/fetched/manifest.json', '/fetched/samples.json'];
+  const requests = ['/fetched/config.json', '/fetched/manifest.json', '/fetched/samples.json'];
   assert.deepEqual([...other.requests].sort(), requests);
   const refused = await p.page.evaluate((url) => fetch(url).then(() => false, () => true), `${other.url}index.html`);
   assert.equal(refused, true);

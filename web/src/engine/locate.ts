@@ -2,9 +2,10 @@
 
 import { ask, counted } from '../keep/counted.js';
 import { failure, sha256Of, STOPPED, type HashedModel, type ModelFiles } from '../keep/files.js';
+import { isPage, PAGE } from '../keep/foreign.js';
 import { KeptFolder } from '../keep/folder.js';
 import { keep, type KeepOptions } from '../keep/keep.js';
-import { MANIFEST_FILE, MOST_MANIFEST_BYTES, parseManifest, type Manifest } from '../keep/manifest.js';
+import { isManifest, MANIFEST_FILE, MOST_MANIFEST_BYTES, parseManifest, type Manifest } from '../keep/manifest.js';
 import { picked } from '../keep/picked.js';
 import { unreachable } from '../keep/reach.js';
 import { canKeep, folderId } from '../keep/root.js';
@@ -80,17 +81,8 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
     if (manifest) return converted(url, origin, manifest, options);
     if (isForeign(new URL(url))) throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
   }
-  // A checkpoint has a config.json, which the engine reads by itself; a converted model has it in its manifest.
-  const has_config = await ask(new URL('config.json', url), { signal })
-    .then((response) => {
-      response.body?.cancel().catch(() => {});
-      return response.ok;
-    })
-    .catch(() => false);
-  if (signal.aborted) throw STOPPED;
-  if (has_config) return { files: null, name: url, identity: null };
   const manifest = await findManifest(url, kept_as, signal);
-  // Nothing there: the engine says what it misses.
+  // A checkpoint, which the engine reads by itself; or nothing is there, and it says what it misses.
   return manifest ? converted(url, origin, manifest, { ...options, unasked: false }) : { files: null, name: url, identity: null };
 }
 
@@ -106,7 +98,11 @@ async function converted(url: string, origin: string, manifest: Manifest, option
   return { files: await held(model, options), name: url, identity };
 }
 
-/** The server's manifest; the kept one where there is no server to be reached. @param origin  null: nothing is kept */
+/**
+ * The server's manifest; the kept one where there is no server to be reached. Null for a checkpoint: it has a config.json
+ * and no manifest, or one of another kind, or whatever its server answers for what it does not have: status 403 or 200.
+ * @param origin  null: nothing is kept
+ */
 async function findManifest(url: string, origin: string | null, signal: AbortSignal): Promise<Manifest | null> {
   const address = new URL(MANIFEST_FILE, url);
   let response;
@@ -118,10 +114,25 @@ async function findManifest(url: string, origin: string | null, signal: AbortSig
     if (kept) return kept;
     throw await unreachable(address);
   }
+  if ([404, 410].includes(response.status)) return null;
   if (response.ok) {
     const bytes = await counted(response, MOST_MANIFEST_BYTES, address);
-    return parseManifest(bytes);
+    if (isManifest(bytes)) return parseManifest(bytes);
+    const config = await headOfConfig(url, signal);
+    if (config && !isPage(config)) return null;
+    if (config && isPage(bytes)) throw failure('network', `${address}: ${PAGE}`);
+    return parseManifest(bytes); // says what is wrong with it
   }
-  if ([404, 410].includes(response.status)) return null;
+  if (await headOfConfig(url, signal)) return null;
   throw failure('network', `${address}: HTTP status ${response.status}`);
+}
+
+/** The beginning of a checkpoint's configuration, of which no more is read; null if there is none. */
+async function headOfConfig(url: string, signal: AbortSignal): Promise<Uint8Array | null> {
+  const response = await ask(new URL('config.json', url), { signal }).catch(() => null);
+  const reader = response?.ok ? response.body?.getReader() : null;
+  const first = await reader?.read().catch(() => null);
+  reader?.cancel().catch(() => {});
+  if (signal.aborted) throw STOPPED;
+  return first?.value ?? null;
 }

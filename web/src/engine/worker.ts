@@ -5,6 +5,7 @@
 
 import init, * as bindings from 'inf-llava-bindings';
 import { failure, STOPPED, type ModelFiles } from '../keep/files.js';
+import { PAGE } from '../keep/foreign.js';
 import { keepFeatures, recallFeatures } from './features.js';
 import { locate } from './locate.js';
 import { readSamples } from './samples.js';
@@ -182,6 +183,7 @@ async function instantiate(url: string, unasked: boolean, emit: Emit, signal: Ab
   try {
     const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default' }); // it has come once
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    if (response.headers.get('Content-Type')?.startsWith('text/html')) throw new Error(PAGE);
     await init({ module_or_path: counted(response, emit) });
   } catch (error) {
     if (signal.aborted) throw STOPPED;

@@ -2,6 +2,7 @@
 
 import { ask } from './counted.js';
 import { failure, sha256Of, STOPPED, type HashedFile } from './files.js';
+import { HEAD_BYTES, told } from './foreign.js';
 import type { KeptFolder } from './folder.js';
 import type { PlainError } from '../engine/protocol.js';
 import { unreachable } from './reach.js';
@@ -29,10 +30,11 @@ export async function download(
       await folder.markValid(file);
       return;
     }
+    const head = await folder.read(file.file, 0, Math.min(HEAD_BYTES, file.bytes));
     // Perhaps a part came from another version of the file: once more, from the beginning.
     (await folder.append(file.file, 0)).close();
     on_bytes(0);
-    if (last) throw failure('damaged', `${url} sends other bytes than the manifest says (sha256 ${found.slice(0, 12)}…)`);
+    if (last) throw failure('damaged', `${url} sends other bytes than the manifest says (sha256 ${found.slice(0, 12)}…)${because(head)}`);
   }
 }
 
@@ -104,20 +106,24 @@ async function receive(
 ): Promise<Trouble | null> {
   const writer = await folder.append(file.file, start);
   const reader = response.body!.getReader();
+  let head: Uint8Array = new Uint8Array();
   let done = start;
   try {
     for (;;) {
       const { done: ended, value } = await reader.read();
       if (ended) break;
+      if (head.length < HEAD_BYTES && start === 0) head = joined(head, value.subarray(0, HEAD_BYTES));
       if (done + value.length > file.bytes) {
         done = Infinity;
-        return { error: failure('damaged', `${url} sends more than the ${file.bytes} bytes that the manifest says`), final: true };
+        return { error: failure('damaged', `${url} sends more than the ${file.bytes} bytes that the manifest says${because(head)}`), final: true };
       }
       writer.write(value);
       done += value.length;
       on_bytes(done);
     }
     if (done === file.bytes) return null;
+    const reason = start === 0 && because(head);
+    if (reason) return { error: failure('damaged', `${url}: ${done} of ${file.bytes} bytes came${reason}`), final: true };
     return { error: failure('network', `${url}: ${done} of ${file.bytes} bytes came`), final: false };
   } catch (error) {
     const { name, message } = error as Error;
@@ -128,6 +134,19 @@ async function receive(
     reader.cancel().catch(() => {}); // nobody waits for the rest
     if (done > file.bytes) (await folder.append(file.file, 0)).close();
   }
+}
+
+/** What shows why the bytes are wrong, as the end of a sentence. */
+function because(head: Uint8Array): string {
+  const reason = head.length > 0 && told(head);
+  return reason ? `: ${reason}` : '';
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }
 
 /** A while, or until the browser is online again. */

@@ -4,6 +4,7 @@
  */
 
 import { failure, type HashedFile } from './files.js';
+import { told } from './foreign.js';
 
 export interface Manifest {
   bytes: Uint8Array<ArrayBuffer>;
@@ -15,6 +16,7 @@ export interface Manifest {
 }
 
 export const MANIFEST_FILE = 'manifest.json';
+const FORMAT = 'inf-llava';
 /** The tensor of which rows are read while the model answers. */
 const EMBEDDINGS = 'model.embed_tokens.weight';
 export const MOST_MANIFEST_BYTES = 16 * 2 ** 20;
@@ -25,6 +27,15 @@ const MOST_CHARACTERS = 200;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** Whether it says that it is one, of whatever version: many sites have a manifest.json of another kind. */
+export function isManifest(bytes: Uint8Array): boolean {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))?.format === FORMAT;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws `manifest` */
 export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
   const bad = (reason: string) => failure('manifest', `${MANIFEST_FILE}: ${reason}`);
@@ -32,9 +43,9 @@ export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw bad(`it is no JSON (${(error as Error).message})`);
+    throw bad(told(bytes) ?? `it is no JSON (${(error as Error).message})`);
   }
-  if (json?.format !== 'inf-llava' || json.version !== 1) {
+  if (json?.format !== FORMAT || json.version !== 1) {
     throw bad(`format ${JSON.stringify(json?.format)}, version ${JSON.stringify(json?.version)} is not known here`);
   }
   const files = [...list(json.files), ...list(json.shards)];

@@ -8,6 +8,7 @@
 
 import type { Progress } from '../engine/protocol.js';
 import { ask, counted } from './counted.js';
+import { told } from './foreign.js';
 import { failure, sha256Of, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 
 /** More than this is not held in memory. The embeddings of the released model, in 8 bits, are 0.55 GB. */
@@ -85,6 +86,7 @@ async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSigna
   const content = await counted(response, bytes, url);
   // Without a secure origin there is nothing to hash with, and the length must do.
   const is_right = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
-  if (!is_right) throw failure('damaged', `${url} sends other bytes than the manifest says`);
+  const reason = told(content);
+  if (!is_right) throw failure('damaged', `${url} sends other bytes than the manifest says${reason ? `: ${reason}` : ''}`);
   return content;
 }
