@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Response;
 
 use crate::error::{Error, Result};
+use crate::foreign;
 use crate::weights::source::Source;
 
 /// Files are fetched whole, and kept, as long as they are no more than this together. Nor is more read of one whose length
@@ -64,6 +65,8 @@ enum Known {
     Whole(Vec<u8>),
     /// Its size: it is read by Range.
     Large(u64),
+    /// The server answers with a web page, as single-page apps do for every path: it does not have the file.
+    Page,
 }
 
 impl Known {
@@ -71,7 +74,7 @@ impl Known {
     fn bytes(&self) -> usize {
         match self {
             Known::Whole(bytes) => bytes.len(),
-            Known::Missing | Known::Large(_) => 0,
+            Known::Missing | Known::Large(_) | Known::Page => 0,
         }
     }
 }
@@ -164,7 +167,10 @@ impl Http {
                         reason: format!("{} of {size} bytes came; try again", bytes.len()),
                     });
                 }
-                Known::Whole(bytes)
+                match foreign::is_page(&bytes[..bytes.len().min(foreign::HEAD_BYTES)]) {
+                    true => Known::Page,
+                    false => Known::Whole(bytes),
+                }
             }
         };
         self.files.borrow_mut().insert(file.to_string(), known);
@@ -202,10 +208,22 @@ impl Source for Http {
         format!("{}{file}", self.base)
     }
 
+    fn missing(&self, file: &str) -> Error {
+        match self.files.borrow().get(file) {
+            Some(Known::Page) => Error::Network {
+                url: self.describe(file),
+                reason: "the server answers with a web page (HTML), not with this file: it does not have it (single-page apps answer so for every path), or wants a login. Look at the address, and at where the model lies".into(),
+            },
+            _ => Error::FileMissing {
+                file: self.describe(file),
+            },
+        }
+    }
+
     async fn size(&self, file: &str) -> Result<Option<u64>> {
         self.look_up(file).await?;
         Ok(match self.files.borrow().get(file) {
-            None | Some(Known::Missing) => None,
+            None | Some(Known::Missing | Known::Page) => None,
             Some(Known::Whole(bytes)) => Some(bytes.len() as u64),
             Some(Known::Large(size)) => Some(*size),
         })
@@ -216,11 +234,7 @@ impl Source for Http {
         match self.files.borrow().get(file) {
             Some(Known::Whole(bytes)) => return self.slice(file, &range, bytes),
             Some(Known::Large(_)) => {}
-            None | Some(Known::Missing) => {
-                return Err(Error::FileMissing {
-                    file: self.describe(file),
-                });
-            }
+            None | Some(Known::Missing | Known::Page) => return Err(self.missing(file)),
         }
         let response = self.fetch(file, Some(&range)).await?;
         match response.status() {
