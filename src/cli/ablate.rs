@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, workers};
+use super::model::Place;
 use super::output::say_lines;
-use super::refuse_to_overwrite;
 use super::terminal::Interrupt;
+use super::{device_names, paths, refuse_to_overwrite};
 use crate::config::{CONFIG_FILE, Config};
 use crate::durable;
+use crate::error::Error;
 use crate::evaluate::run::tally;
 use crate::files;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
@@ -33,15 +34,16 @@ const QUESTIONS: usize = 6;
 #[derive(Args)]
 pub(super) struct AblateArgs {
     /// The ablation file (TOML): see train/ablation/ablation.toml
+    #[arg(value_parser = paths::parser())]
     file: PathBuf,
     /// Folder for the runs; those that are finished there are not run again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     out: PathBuf,
     /// Where the tables are written, in Markdown [default: only to stdout]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     table: Option<PathBuf>,
     /// Where to run: cpu, wgpu, auto (and cuda, if built with that feature)
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    #[arg(long, default_value = "cpu", value_name = "DEVICE", value_parser = device_names(), hide_possible_values = true)]
     device: String,
 }
 
@@ -97,7 +99,7 @@ impl Ablation<'_> {
         let result = folder.join("outcome.json");
         if let Ok(json) = files::read(&result, OUTCOME_CAP) {
             let read = serde_json::from_slice(&json);
-            return Ok(Some(read.with_context(|| result.display().to_string())?));
+            return Ok(Some(read.map_err(|e| Error::config(result.display(), e))?));
         }
         let Some(config) = self.train(row, seed, &folder)? else {
             return Ok(None);
@@ -113,7 +115,7 @@ impl Ablation<'_> {
         if let Some(json) = companions.get_mut(CONFIG_FILE) {
             *json = configure(json, &row.inf_llava)?;
         }
-        let workers = Workers::new(workers(&self.args.device))?;
+        let workers = Workers::new(workers(&self.device))?;
         let device = self.device.device.clone();
         let mut project =
             Project::new(&self.file.model, companions, seed, folder, device, workers)?;
@@ -143,7 +145,7 @@ impl Ablation<'_> {
 
     fn examine(&self, model: &Path, config: &Config) -> anyhow::Result<Outcome> {
         let examinee = Examinee {
-            folder: model,
+            place: &Place::Folder(model.to_path_buf()),
             device: &self.device,
             context: None,
             sees: true,
@@ -153,7 +155,7 @@ impl Ablation<'_> {
             questions: QUESTIONS,
             count: self.file.exam_count,
         };
-        let asked = ask_all(&examinee, &exam, workers(&self.args.device), &self.stop)?;
+        let asked = ask_all(&examinee, &exam, workers(&self.device), &self.stop)?;
         let tally = tally(&asked.asked);
         let scores = tally.families.iter();
         let plan = Plan::new(

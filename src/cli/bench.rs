@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::say_json;
-use super::say;
+use super::{at_least_one, device_names, say};
 use crate::bench::{
     Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, median, time_kernel, time_stage,
 };
@@ -21,19 +21,19 @@ pub struct BenchArgs {
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SHAPES))]
     shape: Option<String>,
     /// Layers of either tower in the shape 8b
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     layers: usize,
     /// Tokens before the decoded one
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     context: Option<usize>,
     /// Crops per side
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     crops: Option<u8>,
-    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, portable, cpu
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    /// Where to run: auto (a GPU, else the processor), wgpu, portable, cpu
+    #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = device_names(), hide_possible_values = true)]
     device: String,
     /// Runs of each, of which the median is told
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     runs: usize,
     /// Time burn's own operations beside the kernels
     #[arg(long, conflicts_with = "shape")]
@@ -67,7 +67,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         true => known.iter().map(ToString::to_string).collect(),
         false => args.names,
     };
-    let runs = args.runs.max(1);
+    let runs = args.runs;
     let mut timings = Vec::new();
     for name in names {
         let (line, timing) = match &args.shape {

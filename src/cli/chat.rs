@@ -1,36 +1,42 @@
 //! `inf-llava chat`: one question, or a conversation.
 
-use std::io::{BufRead, IsTerminal, stdin};
-use std::path::{Path, PathBuf};
+mod editor;
+mod lines;
+mod transcript;
+
+use std::io::{IsTerminal, stdin};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
+use self::editor::{Lines, Typed};
+use self::lines::{HELP, Line};
+use self::transcript::Transcript;
+use super::input::{image_name, read_image, read_prompt, refuse_both, unreadable};
 use super::output::{say_json, say_piece};
-use super::terminal::{Interrupt, Progress};
-use super::{ModelArgs, read_image, say, usage};
+use super::terminal::{Interrupt, Muted, Progress};
+use super::{ModelArgs, at_least_one, paths, say, usage};
 use crate::error::Error;
 use crate::generate::Sampling;
 use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
 use crate::vision::plan::Coverage;
 
-const HELP: &str = "\
-  /image FILE   look at another picture (starts a new conversation)
-  /new          start a new conversation about the same picture
-  /again        answer the last question again
-  /quit         leave (also Ctrl-D); Ctrl-C stops an answer";
+/// With fewer tokens their speed says nothing.
+const FEWEST_TIMED_TOKENS: usize = 16;
 
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct ChatArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Picture to talk about: PNG, JPEG, WebP, GIF or BMP; without one the model is asked without a picture
-    #[arg(long, value_name = "FILE")]
+    /// Picture to talk about: PNG, JPEG, WebP, GIF or BMP; - reads it from stdin; without one the model is asked without
+    /// a picture
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     image: Option<PathBuf>,
-    /// Question; without one a conversation begins
+    /// Question; - reads it from stdin; without one a conversation begins
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// 0 takes the likeliest token always; higher is more varied
@@ -49,7 +55,7 @@ pub struct ChatArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Most tokens of an answer
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 512, value_parser = at_least_one)]
     max_new_tokens: usize,
     /// Compute in f32 throughout, also where the GPU has f16 and is quicker with it
     #[arg(long)]
@@ -57,6 +63,9 @@ pub struct ChatArgs {
     /// Compute everything, also what cannot reach the output (for comparison; slower)
     #[arg(long)]
     dense: bool,
+    /// Tell on stderr what each answer took: times, tokens, passes over the picture
+    #[arg(long)]
+    verbose: bool,
     /// Print one JSON object instead of text (needs --prompt)
     #[arg(long)]
     json: bool,
@@ -76,21 +85,17 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         },
         max_new_tokens: args.max_new_tokens,
     };
-    options.sampling.validate()?;
-    if args
-        .prompt
-        .as_ref()
-        .is_some_and(|prompt| prompt.trim().is_empty())
-    {
-        return Err(Error::EmptyQuestion.into());
-    }
-    let image = args
-        .image
-        .as_deref()
-        .map(|path| Ok::<_, anyhow::Error>((path, read_image(path)?)))
+    options.validate()?;
+    refuse_both(args.image.as_deref(), args.prompt.as_deref())?;
+    let prompt = args.prompt.as_deref().map(read_prompt).transpose()?;
+    let image = args.image.as_deref();
+    let image = image
+        .map(|path| Ok::<_, Error>((image_name(path), read_image(path)?)))
         .transpose()?;
 
     let interrupt = Interrupt::new()?;
+    // What is typed while the model is loaded is not shown among the bars either.
+    let muted = (prompt.is_none() && stdin().is_terminal()).then(Muted::new);
     let (model, load_ms) = args.model.load(&interrupt.stop).await?;
     if !args.exact {
         model.device.allow_half().await?;
@@ -105,13 +110,16 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         options,
         interrupt,
         outside_scope: false,
+        verbose: args.verbose,
+        said: Transcript::new(),
     };
-    if let Some((path, bytes)) = image {
-        chat.look(path, &bytes).await?;
+    if let Some((name, bytes)) = image {
+        chat.look(&name, &bytes).await?;
     }
-    match args.prompt {
+    drop(muted);
+    match prompt {
         Some(prompt) => chat.ask_once(&prompt, args.json, load_ms).await,
-        None => chat.converse().await,
+        None => chat.converse(&args.model.place()?.to_string()).await,
     }
 }
 
@@ -121,6 +129,10 @@ struct Chat {
     interrupt: Interrupt,
     /// Whether the picture is of a kind that the model does not know.
     outside_scope: bool,
+    /// Whether what an answer took is told in full.
+    verbose: bool,
+    /// For `/save`.
+    said: Transcript,
 }
 
 /// What to ask.
@@ -130,16 +142,14 @@ enum Ask<'a> {
 }
 
 impl Chat {
-    async fn look(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    async fn look(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let progress = Progress::new();
         let mut watch = Watch::new(self.interrupt.stop.clone(), |event| progress.show(&event));
-        let seen = self
-            .session
-            .set_image(&path.display().to_string(), bytes, &mut watch)
-            .await;
+        let seen = self.session.set_image(name, bytes, &mut watch).await;
         progress.clear();
         let seen = seen?;
         self.outside_scope = seen.outside_scope;
+        self.said.begin(Some(name.to_string()));
         for notice in seen.notices {
             eprintln!("{notice}");
         }
@@ -185,74 +195,172 @@ impl Chat {
         } else {
             say("");
         }
+        if self.verbose {
+            eprintln!("{}", told(&answer, true));
+        }
         Ok(match answer.stop_reason {
             StopReason::Stopped => ExitCode::from(130),
             _ => ExitCode::SUCCESS,
         })
     }
 
-    async fn converse(&mut self) -> anyhow::Result<ExitCode> {
-        let on_terminal = stdin().is_terminal();
+    async fn converse(&mut self, model: &str) -> anyhow::Result<ExitCode> {
+        let mut lines = Lines::of_stdin();
+        let on_terminal = lines.on_terminal();
         if on_terminal {
-            eprintln!("Ask about the picture. /help lists the commands.");
+            let first = match self.said.picture() {
+                Some(_) => "Ask about the picture.",
+                None => "/image FILE looks at a picture.",
+            };
+            eprintln!("{first} /help lists the commands.");
         }
+        // What is typed while an answer comes is shown when its turn comes. The editor shows what it edits itself.
+        let _muted = (on_terminal && !lines.echoes()).then(Muted::new);
+        let mut leaving = false;
         loop {
             self.interrupt.set_working(false);
             if on_terminal {
-                eprint!("\n> ");
+                eprintln!("");
             }
-            // A line that is no UTF-8 is a question with odd characters, not the end.
-            let mut line = Vec::new();
-            let read = stdin().lock().read_until(b'\n', &mut line);
-            if read.context("reading the question")? == 0 {
-                return Ok(ExitCode::SUCCESS);
-            }
-            let line = String::from_utf8_lossy(&line);
-            self.interrupt.set_working(true);
-            let line = line.trim();
-            let done = match line.split_once(' ').unwrap_or((line, "")) {
-                ("", _) => Ok(()),
-                ("/quit", _) => return Ok(ExitCode::SUCCESS),
-                ("/help", _) => {
-                    eprint!("{HELP}\n");
-                    Ok(())
+            let typed = match lines.next().map_err(unreadable)? {
+                Typed::Line(typed) => typed,
+                Typed::End => return Ok(ExitCode::SUCCESS),
+                Typed::Interrupted if leaving => return Ok(ExitCode::from(130)),
+                Typed::Interrupted => {
+                    leaving = true;
+                    eprintln!("Ctrl-C once more leaves, as Ctrl-D does.");
+                    continue;
                 }
-                ("/new", _) => {
-                    self.session.new_chat();
-                    Ok(())
-                }
-                ("/image", path) => self.look_at(Path::new(path.trim())).await,
-                ("/again", _) => self.say(Ask::Again, on_terminal).await,
-                _ => self.say(Ask::Question(line), on_terminal).await,
             };
-            // A conversation outlives its errors, but not its model.
-            if let Err(error) = done {
-                if let Some(Error::ModelChanged { .. }) = error.downcast_ref() {
-                    return Err(error);
+            leaving = false;
+            self.interrupt.set_working(true);
+            let muted = lines.echoes().then(Muted::new);
+            for line in lines::split(&typed) {
+                let done = match lines::read(line) {
+                    Line::Quit => return Ok(ExitCode::SUCCESS),
+                    line => self.heed(line, model, on_terminal).await,
+                };
+                // A conversation outlives its errors, but not its model.
+                if let Err(error) = done {
+                    if error.downcast_ref().is_some_and(ends_the_model) {
+                        return Err(error);
+                    }
+                    eprintln!("error: {error:#}");
                 }
-                eprintln!("error: {error:#}");
             }
+            drop(muted);
         }
     }
 
-    async fn look_at(&mut self, path: &Path) -> anyhow::Result<()> {
-        let bytes = read_image(path)?;
-        self.look(path, &bytes).await
-    }
-
-    async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<()> {
-        let answer = self.ask(ask, false).await?;
-        say("");
-        if on_terminal {
-            eprintln!(
-                "[{} tokens, {:.1} a second; {} of {} prompt tokens computed, {} vision passes]",
-                answer.answer_tokens,
-                answer.tokens_per_second,
-                answer.new_prompt_tokens,
-                answer.prompt_tokens,
-                answer.vision_passes
-            );
+    /// Does what a line asks for.
+    async fn heed(&mut self, line: Line, model: &str, on_terminal: bool) -> anyhow::Result<()> {
+        match line {
+            Line::Nothing | Line::Quit => {}
+            Line::Refused(told) => return Err(usage(told)),
+            Line::Help => eprint!("{HELP}"),
+            Line::New => {
+                self.session.new_chat();
+                self.said.begin(self.said.picture());
+            }
+            Line::Image(path) => {
+                let bytes = read_image(&path)?;
+                self.look(&path.display().to_string(), &bytes).await?;
+            }
+            Line::Save(path) => {
+                let turns = self.said.save(model, &path)?;
+                if on_terminal {
+                    eprintln!("{turns} answers: {}", path.display());
+                }
+            }
+            Line::Again => {
+                let question = self.said.last_question().unwrap_or_default();
+                let answer = self.say(Ask::Again, on_terminal).await?;
+                self.said.add(&question, &answer, true);
+            }
+            Line::Ask(question) => {
+                let answer = self.say(Ask::Question(&question), on_terminal).await?;
+                self.said.add(&question, &answer, false);
+            }
         }
         Ok(())
+    }
+
+    async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<Answer> {
+        let answer = self.ask(ask, false).await?;
+        say("");
+        if on_terminal || self.verbose {
+            eprintln!("[{}]", told(&answer, self.verbose));
+        }
+        Ok(answer)
+    }
+}
+
+/// Whether the model would have to be loaded again: its files are others by now, or what is on its device is not to be
+/// relied on.
+fn ends_the_model(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ModelChanged { .. }
+            | Error::Device { .. }
+            | Error::DeviceLost { .. }
+            | Error::OutOfMemory { .. }
+    )
+}
+
+/// What an answer took: the seconds, and the rest where it is asked for.
+fn told(answer: &Answer, in_full: bool) -> String {
+    let times = &answer.timings_ms;
+    let parts = [
+        ("reading the picture", times.image),
+        ("looking at it", times.vision),
+        ("reading the question", times.prefill),
+        ("answering", times.decode),
+    ];
+    let seconds = parts.iter().map(|(_, ms)| ms).sum::<f64>() / 1000.0;
+    let mut told = match seconds < 1.0 {
+        true => format!("{seconds:.2} s"),
+        false => format!("{seconds:.1} s"),
+    };
+    if !in_full {
+        return told;
+    }
+    let parts = parts.iter().filter(|(_, ms)| *ms > 0.0);
+    let parts: Vec<String> = parts
+        .map(|(what, ms)| format!("{what} {:.3} s", ms / 1000.0))
+        .collect();
+    told += &format!(": {}; {} tokens", parts.join(", "), answer.answer_tokens);
+    if answer.answer_tokens >= FEWEST_TIMED_TOKENS {
+        told += &format!(", {:.1} a second", answer.tokens_per_second);
+    }
+    told += &format!(
+        "; {} of the prompt's {} tokens computed, {} passes of the vision tower",
+        answer.new_prompt_tokens, answer.prompt_tokens, answer.vision_passes
+    );
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, ends_the_model};
+    use crate::cli::exit;
+
+    #[test]
+    fn a_conversation_ends_with_a_device_that_failed_and_its_code() {
+        let word = || "x".to_string();
+        let device = Error::Device {
+            device: word(),
+            reason: word(),
+        };
+        for (error, code) in [
+            (Error::DeviceLost { reason: word() }, 6),
+            (device, 6),
+            (Error::OutOfMemory { reason: word() }, 5),
+        ] {
+            assert!(ends_the_model(&error), "{error}");
+            assert_eq!(exit::code(&error.into()), code);
+        }
+        for error in [Error::EmptyQuestion, Error::Stopped] {
+            assert!(!ends_the_model(&error), "{error}");
+        }
     }
 }

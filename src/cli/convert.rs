@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::output::say_json;
 use super::terminal::{Interrupt, Progress};
-use super::{hub, say};
+use super::{hub, paths, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
 use crate::error::Error;
 use crate::files;
@@ -40,10 +40,10 @@ const CARD_FILE: &str = "README.md";
 #[derive(Args)]
 pub struct ConvertArgs {
     /// Model folder in the released layout, or a repository of the Hugging Face hub (owner/name, or its address)
-    #[arg(value_name = "SRC")]
+    #[arg(value_name = "SRC", value_parser = paths::parser())]
     source: PathBuf,
     /// Folder to write; it must not be there yet
-    #[arg(value_name = "DST")]
+    #[arg(value_name = "DST", value_parser = paths::parser())]
     destination: PathBuf,
     /// q4 (decoder in 4 bits, the rest in 8), q8, f16 or f32
     #[arg(long, default_value = "q4", value_name = "KIND")]
@@ -52,7 +52,7 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Folder or repository of the vision tower, where it lies beside the checkpoint
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     vision_tower: Option<PathBuf>,
     /// Under which the weights may be used [default: what the model card says]
     #[arg(long, value_name = "LICENSE")]
@@ -65,7 +65,7 @@ pub struct ConvertArgs {
 #[derive(Args)]
 pub struct VerifyArgs {
     /// Converted model folder
-    #[arg(value_name = "DST")]
+    #[arg(value_name = "DST", value_parser = paths::parser())]
     folder: PathBuf,
     /// Print one JSON object instead of text
     #[arg(long)]

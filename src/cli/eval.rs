@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exam::{Exam, Examinee, ask_all, diverge, workers};
+use super::model::Place;
 use super::output::{say_json, say_lines};
 use super::terminal::Interrupt;
-use super::{ModelArgs, refuse_to_overwrite, say, usage};
+use super::{ModelArgs, at_least_one, paths, refuse_to_overwrite, say};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -23,24 +24,25 @@ pub(super) struct EvalArgs {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Questions to ask
-    #[arg(long, default_value_t = 1000, value_name = "K")]
+    #[arg(long, default_value_t = 1000, value_name = "K", value_parser = at_least_one)]
     count: usize,
     /// Questions about each scene
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = at_least_one)]
     questions: usize,
     /// A LLaVA-format JSON instead of scenes (needs --images)
     #[arg(
         long,
         value_name = "FILE",
+        value_parser = paths::parser(),
         requires = "images",
         conflicts_with = "pope"
     )]
     data: Option<PathBuf>,
     /// A POPE file (JSON lines) instead of scenes (needs --images)
-    #[arg(long, value_name = "FILE", requires = "images")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser(), requires = "images")]
     pope: Option<PathBuf>,
     /// The folder of the data's pictures
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     images: Option<PathBuf>,
     /// End at an entry that cannot be used, instead of leaving it out
     #[arg(long)]
@@ -49,10 +51,10 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     blind: bool,
     /// Also tell how far the next-token distributions are from those of this model
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     reference: Option<PathBuf>,
     /// Write every question and answer as a line of JSON to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     answers: Option<PathBuf>,
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -60,9 +62,6 @@ pub(super) struct EvalArgs {
 }
 
 pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
-    if args.count == 0 || args.questions == 0 {
-        return Err(usage("--count and --questions must be at least 1".into()));
-    }
     if let Some(answers) = &args.answers {
         for input in args.data.iter().chain(&args.pope) {
             refuse_to_overwrite(input, "answers", answers)?;
@@ -94,19 +93,20 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     }
     let stop = Interrupt::new()?.stop;
     let examinee = Examinee {
-        folder: &args.model.folder()?,
+        place: &args.model.place()?,
         device: &args.model.device().await?,
         context: args.model.context,
         sees: !args.blind,
     };
-    let answered = ask_all(&examinee, &exam, workers(&args.model.device), &stop)?;
+    let answered = ask_all(&examinee, &exam, workers(examinee.device), &stop)?;
     tell_left_out(&answered, &exam, on_bad)?;
     if let Some(file) = &args.answers {
         write_answers(file, &answered.asked)?;
     }
     let divergence = match &args.reference {
         Some(folder) => {
-            let reference = Examinee { folder, ..examinee };
+            let place = &Place::Folder(folder.clone());
+            let reference = Examinee { place, ..examinee };
             Some(diverge(&examinee, &reference, &exam, &stop)?)
         }
         None => None,

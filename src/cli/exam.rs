@@ -1,19 +1,18 @@
 //! Asking a model many questions: what `eval` and `ablate` share.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::model::Place;
 use crate::dataset::Records;
 use crate::error::{Error, Result};
 use crate::evaluate::run::{Answered, Candidate, Divergence, LeftOut, Sheet};
-use crate::gpu::device::ChosenDevice;
+use crate::gpu::device::{ChosenDevice, is_host};
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
-use crate::weights::source::Folder;
 
 /// What is asked.
 pub(super) enum Exam {
@@ -65,7 +64,7 @@ impl Exam {
 
 /// Who is asked.
 pub(super) struct Examinee<'a> {
-    pub(super) folder: &'a Path,
+    pub(super) place: &'a Place,
     pub(super) device: &'a ChosenDevice,
     pub(super) context: Option<usize>,
     /// Whether the pictures are shown.
@@ -75,8 +74,7 @@ pub(super) struct Examinee<'a> {
 impl Examinee<'_> {
     fn load(&self, stop: &StopFlag) -> Result<Rc<Model>> {
         let mut watch = Watch::new(stop.clone(), |_| {});
-        let source = Folder::new(self.folder);
-        let model = Model::load(source, self.device, self.context, &mut watch);
+        let model = self.place.load(self.device, self.context, &mut watch);
         pollster::block_on(model).map(Rc::new)
     }
 }
@@ -182,9 +180,9 @@ pub(super) fn diverge(
 }
 
 /// Models that run side by side on a device.
-pub(super) fn workers(device: &str) -> usize {
-    match device {
-        "cpu" => std::thread::available_parallelism().map_or(1, usize::from),
-        _ => 1,
+pub(super) fn workers(device: &ChosenDevice) -> usize {
+    match is_host(&device.device) {
+        true => std::thread::available_parallelism().map_or(1, usize::from),
+        false => 1,
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use super::model::Files;
 use super::output::say_json;
 use super::{ModelArgs, say};
 use crate::Error;
@@ -14,9 +15,7 @@ use crate::model::{Estimate, read_config};
 use crate::vision::plan::{Coverage, Plan};
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::Converted;
-use crate::weights::identity::identity;
 use crate::weights::manifest::Manifest;
-use crate::weights::source::Folder;
 use crate::weights::{Tensors, names};
 
 const MIB: f64 = (1 << 20) as f64;
@@ -31,12 +30,12 @@ pub struct InfoArgs {
 }
 
 pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
-    let folder = args.model.folder()?;
-    let source = Folder::new(&folder);
+    let place = args.model.place()?;
+    let source = place.source();
     let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;
     let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
-    let identity = identity(&source).await?;
+    let identity = place.identity().await?;
     let stored = Stored::of(source, &config, manifest).await?;
     let h = config.vision.tokens_per_side();
     let passes = |coverage| {
@@ -48,7 +47,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
 
     if args.json {
         let value = json!({
-            "model": folder,
+            "model": place.to_string(),
             "identity": identity,
             "parameters": estimate.parameters,
             "stored_bytes": stored.bytes,
@@ -77,7 +76,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (v, l) = (&config.vision, &config.language);
-    say(format_args!("{}", folder.display()));
+    say(format_args!("{place}"));
     say(format_args!("  identity     {identity}"));
     if config.random_weights {
         say(format_args!("  random weights: the answers are noise"));
@@ -136,11 +135,7 @@ struct Stored {
 
 impl Stored {
     /// Checks that every tensor is there.
-    async fn of(
-        source: Folder,
-        config: &Config,
-        manifest: Option<Manifest>,
-    ) -> Result<Self, Error> {
+    async fn of(source: Files, config: &Config, manifest: Option<Manifest>) -> Result<Self, Error> {
         let names = names::tensors(config);
         if let Some(manifest) = manifest {
             let converted = Converted::new(source, manifest)?;

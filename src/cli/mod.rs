@@ -12,15 +12,20 @@ macro_rules! eprintln {
 #[cfg(feature = "train")]
 mod ablate;
 mod bench;
+mod carried;
 mod chat;
 mod convert;
 mod eval;
 mod exam;
+mod exit;
 mod hub;
 mod info;
+mod input;
 mod licenses;
+mod model;
 mod output;
 mod parity;
+mod paths;
 mod scenes;
 mod serve;
 mod stages;
@@ -29,52 +34,32 @@ mod terminal;
 mod train;
 mod vocabulary;
 
-use std::io::{IsTerminal, Read, stderr};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 
-use anyhow::{Context, anyhow};
-use clap::{Args, Parser, Subcommand};
+use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
 
-use crate::error::Error;
-use crate::files::{self, FileState};
-use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
-use crate::gpu::ops::do_without;
-use crate::image::Limits;
-use crate::model::Model;
-use crate::progress::{StopFlag, Watch};
+use crate::gpu::device::DeviceChoice;
 use crate::text::printable::one_line;
-use crate::timer::Timer;
 use crate::weights::maps::explain_cut_offs;
-use crate::weights::missing;
-use crate::weights::source::Folder;
+use input::refuse_to_overwrite;
+use model::ModelArgs;
 use output::say;
-use terminal::Progress;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    parity: a value is beyond its limit
-  2    the command line is wrong, or the question is empty
-  3    the model folder or the data is missing, incomplete or broken, or changed while it was in use, or a hub not to be trusted
-  4    the picture cannot be read
-  5    the model or the conversation does not fit
-  6    the device is not there, or failed
-  7    the output cannot be written, or another run is writing it
-  130  stopped with Ctrl-C (serve ends with 0 then, as with SIGTERM)
-  141  the reader of the output went away
-
+const EXAMPLES: &str = "\
 Examples:
   inf-llava chat --image photo.jpg --prompt \"What is in the picture?\"
   inf-llava chat --image photo.jpg                  (a conversation; /help lists its commands)
+  curl -s https://example.com/a.png | inf-llava chat --image - --prompt \"Read the white sign.\"
   inf-llava parity --model tests/fixtures/tiny --device cpu
 
-Without --model: $INF_LLAVA_MODEL, else models/demo in this folder or one above it.";
+Without --model: $INF_LLAVA_MODEL, else models/demo in this folder or one above it, else the demo model that the
+program carries: it knows drawings of one kind only (inf-llava scenes draws them).";
 
 /// INF-LLaVA: talk about a high-resolution picture. Nothing leaves this machine.
 #[derive(Parser)]
-#[command(name = "inf-llava", version, about, after_help = EXIT_CODES)]
+#[command(name = "inf-llava", version, after_help = format!("{}\n\n{EXAMPLES}", exit::CODES))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -115,135 +100,6 @@ enum Command {
     Licenses,
 }
 
-/// What every command that loads a model takes.
-#[derive(Args)]
-struct ModelArgs {
-    /// Model folder: config.json, tokenizer.json, *.safetensors in the released layout
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// Where to run: auto (a GPU, else a software adapter, else the CPU), wgpu, portable (wgpu with no more than
-    /// every WebGPU adapter has), cpu (and cuda, if built with that feature)
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: String,
-    /// Do without this kernel: its operation takes its slower body. To find out whether a driver gets one wrong
-    #[arg(long, value_name = "NAME")]
-    without_kernel: Vec<String>,
-    /// Tokens of context to make room for [default: 4096, or less if the model knows fewer]
-    #[arg(long, value_name = "TOKENS")]
-    context: Option<usize>,
-}
-
-impl ModelArgs {
-    fn folder(&self) -> anyhow::Result<PathBuf> {
-        find_model(
-            self.model.clone(),
-            std::env::var_os("INF_LLAVA_MODEL").map(PathBuf::from),
-        )
-    }
-
-    async fn device(&self) -> anyhow::Result<ChosenDevice> {
-        let device = choose(DeviceChoice::from_name(&self.device)?).await?;
-        if let Some(notice) = &device.notice {
-            eprintln!("{}: {notice}", device.name);
-        }
-        for name in &self.without_kernel {
-            do_without(name, &device.device)?;
-        }
-        Ok(device)
-    }
-
-    /// Loads the model, with a progress bar; gives also the milliseconds that took.
-    async fn load(&self, stop: &StopFlag) -> anyhow::Result<(Rc<Model>, f64)> {
-        let folder = self.folder()?;
-        let device = self.device().await?;
-        let timer = Timer::start();
-        let progress = Progress::new();
-        let mut watch = Watch::new(stop.clone(), |event| progress.show(&event));
-        let loaded = Model::load(Folder::new(&folder), &device, self.context, &mut watch).await;
-        progress.clear();
-        let model = loaded?;
-        if stderr().is_terminal() {
-            eprintln!("{} on {}", folder.display(), device.name);
-            if model.config.random_weights {
-                eprintln!(
-                    "These weights are random: the answers are noise until a trained model takes their place."
-                );
-            }
-        }
-        Ok((Rc::new(model), timer.elapsed_ms()))
-    }
-}
-
-/// The folder named, else the environment's, else `models/demo` here or above.
-fn find_model(
-    named: Option<PathBuf>,
-    from_environment: Option<PathBuf>,
-) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = named.or(from_environment) {
-        let text = folder.to_string_lossy();
-        let is_address = text.contains("://")
-            || text.starts_with("hf.co/")
-            || text.starts_with("huggingface.co/");
-        if is_address && !folder.exists() {
-            return Err(Error::Option {
-                option: "model".into(),
-                reason: "it is an address, and a model is a folder here; convert it first: inf-llava convert ADDRESS FOLDER".into(),
-            }
-            .into());
-        }
-        return Ok(missing::folder_of(&folder)?);
-    }
-    let here = std::env::current_dir().context("the current folder cannot be found")?;
-    here.ancestors()
-        .map(|folder| folder.join("models/demo"))
-        .find(|folder| folder.is_dir())
-        .ok_or_else(|| {
-            Error::FileMissing {
-                file: here.join("models/demo").display().to_string(),
-            }
-            .into()
-        })
-}
-
-/// Refuses to write over what is read: `input`, under whatever name or link.
-///
-/// # Errors
-/// [`Error::Option`].
-fn refuse_to_overwrite(input: &Path, option: &str, output: &Path) -> anyhow::Result<()> {
-    let state = |path| FileState::at(path).ok().flatten();
-    match state(output).filter(|output| state(input) == Some(*output)) {
-        None => Ok(()),
-        Some(_) => Err(Error::Option {
-            option: option.into(),
-            reason: format!(
-                "{} is read by this command and would be lost; name another file",
-                output.display()
-            ),
-        }
-        .into()),
-    }
-}
-
-/// The bytes of a picture's file, no more than a picture within the limits can have.
-fn read_image(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let cap = Limits::default().file_bytes();
-    let failed = |reason: String| Error::ImageFormat {
-        file: path.display().to_string(),
-        reason,
-    };
-    let mut bytes = Vec::new();
-    let read = files::open(path).and_then(|(file, _)| file.take(cap + 1).read_to_end(&mut bytes));
-    read.map_err(|e| failed(format!("it cannot be opened: {e}")))?;
-    if bytes.len() as u64 > cap {
-        return Err(failed(format!(
-            "it has more than {} MB, and no picture that can be read has",
-            cap / 1_000_000
-        ))
-        .into());
-    }
-    Ok(bytes)
-}
-
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -278,7 +134,7 @@ pub fn main() -> ExitCode {
     });
     let code = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::from(exit_code(&error))
+        ExitCode::from(exit::code(&error))
     });
     output::flush();
     code
@@ -307,24 +163,21 @@ fn silence_drivers() {
     }
 }
 
-/// See [`EXIT_CODES`].
-fn exit_code(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<Error>() {
-        None => 2,
-        Some(error) => match error {
-            Error::EmptyQuestion | Error::Option { .. } => 2,
-            Error::ImageFormat { .. }
-            | Error::ImageDamaged { .. }
-            | Error::ImageTooLarge { .. } => 4,
-            Error::Memory { .. } | Error::ContextExceeded { .. } | Error::OutOfMemory { .. } => 5,
-            Error::Device { .. } | Error::DeviceLost { .. } | Error::NotFinite { .. } => 6,
-            Error::Output { .. } | Error::FolderInUse { .. } => 7,
-            Error::Stopped => 130,
-            _ => 3,
-        },
-    }
-}
-
+/// What is wrong with the command line as a whole.
 fn usage(message: String) -> anyhow::Error {
     anyhow!(message)
+}
+
+/// Reads the name of a device.
+fn device_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(DeviceChoice::NAMES)
+}
+
+/// Reads a number that must not be 0.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -7,6 +7,7 @@ use std::process::exit;
 
 use serde::Serialize;
 
+use super::terminal::show_typing;
 use crate::text::printable;
 use crate::text::printable::{is_harmless, one_line};
 
@@ -59,6 +60,7 @@ pub(super) fn flush() {
 
 /// Ends the program: a reader that has gone (`| head`) has what it wanted, else the data is not where it should be.
 pub(super) fn lose(error: &io::Error) -> ! {
+    show_typing();
     if error.kind() == ErrorKind::BrokenPipe {
         exit(EXIT_NO_READER);
     }

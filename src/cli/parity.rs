@@ -8,7 +8,6 @@ use super::output::say_json;
 use super::{ModelArgs, say};
 use crate::parity::{Row, run as run_parity};
 use crate::progress::StopFlag;
-use crate::weights::source::Folder;
 
 #[derive(Args)]
 pub struct ParityArgs {
@@ -20,11 +19,11 @@ pub struct ParityArgs {
 }
 
 pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
-    let folder = args.model.folder()?;
+    let place = args.model.place()?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     let device = model.device.name.clone();
     if !args.json {
-        say(format_args!("{} on {device}", folder.display()));
+        say(format_args!("{place} on {device}"));
         say(format_args!(
             "{:12} {:34} {:>12} {:>12} {:>9}",
             "", "stage", "largest", "mean", "limit"
@@ -35,10 +34,10 @@ pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
             say(line(row));
         }
     };
-    let report = run_parity(&Folder::new(&folder), model, &mut on_row).await?;
+    let report = run_parity(&place.source(), model, &mut on_row).await?;
     if args.json {
         let value = serde_json::json!({
-            "model": folder, "device": device, "passed": report.passed(), "rows": report.rows, "unused": report.unused,
+            "model": place.to_string(), "device": device, "passed": report.passed(), "rows": report.rows, "unused": report.unused,
         });
         say_json(&value);
     } else {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say;
+use super::{at_least_one, paths, say};
 use crate::error::Error;
 use crate::scenes::{SceneOptions, Split, write_folder};
 
@@ -16,16 +16,16 @@ pub struct ScenesArgs {
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Pictures to draw
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// Folder to write: images/*.png and scenes.json; it must hold no scenes.json
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     out: PathBuf,
     /// train, or test (with the colour-shape pairs and words that train never shows)
     #[arg(long, default_value = "train", value_name = "SPLIT")]
     split: String,
     /// Questions about each picture
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = at_least_one)]
     questions: usize,
     /// Crowded pictures with a description each instead of questions
     #[arg(long)]

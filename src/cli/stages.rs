@@ -8,7 +8,8 @@ use clap::Args;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
 
-use super::{ModelArgs, read_image, refuse_to_overwrite};
+use super::input::{image_name, read_image, read_prompt, refuse_both};
+use super::{ModelArgs, paths, refuse_to_overwrite};
 use crate::durable;
 use crate::error::Error;
 use crate::image::pixel_values;
@@ -25,10 +26,10 @@ const PROMPT_POSITIONS: usize = 8;
 pub struct StagesArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Picture
-    #[arg(long, value_name = "FILE")]
+    /// Picture; - reads it from stdin
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     image: PathBuf,
-    /// Question
+    /// Question; - reads it from stdin
     #[arg(long, value_name = "TEXT")]
     prompt: String,
     /// Continue the prompt with these ids and write their step_logits; stop ids are not heeded
@@ -38,12 +39,14 @@ pub struct StagesArgs {
     #[arg(long)]
     dense: bool,
     /// File to write
-    #[arg(long, value_name = "F.safetensors")]
+    #[arg(long, value_name = "F.safetensors", value_parser = paths::parser())]
     out: PathBuf,
 }
 
 pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
+    refuse_both(Some(&args.image), Some(&args.prompt))?;
     refuse_to_overwrite(&args.image, "out", &args.out)?;
+    let prompt = read_prompt(&args.prompt)?;
     let bytes = read_image(&args.image)?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     if let Some(id) = args
@@ -69,7 +72,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::new(model.clone(), coverage);
     let mut recorder = Recorder::on();
 
-    let picture = model.decode_picture(&args.image.display().to_string(), &bytes)?;
+    let picture = model.decode_picture(&image_name(&args.image), &bytes)?;
     session
         .set_picture(
             &picture,
@@ -79,12 +82,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
         )
         .await?;
     let (prompt_logits, step_logits) = session
-        .forced_logits(
-            &args.prompt,
-            &args.force_ids,
-            PROMPT_POSITIONS,
-            &mut recorder,
-        )
+        .forced_logits(&prompt, &args.force_ids, PROMPT_POSITIONS, &mut recorder)
         .await?;
 
     let mut stages = recorder.into_stages().await?;

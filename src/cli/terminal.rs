@@ -1,5 +1,5 @@
 //! What a person sees while waiting: progress bars on a terminal's stderr, nothing elsewhere. And
-//! Ctrl-C, which stops what runs.
+//! Ctrl-C, which stops what runs. What is typed meanwhile is not shown among them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +28,8 @@ impl Progress {
             Phase::Download => "Downloading {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Conversion => "Converting {wide_bar} {bytes}/{total_bytes}, {eta} left",
             Phase::Verification => "Checking {wide_bar} {bytes}/{total_bytes}, {eta} left",
-            Phase::Vision => "Looking at the picture {wide_bar} {pos}/{len} passes",
-            Phase::Prefill => "Reading the question {wide_bar} {pos}/{len} tokens",
+            Phase::Vision => "Looking at the picture {wide_bar} {percent} %",
+            Phase::Prefill => "Reading the question {wide_bar} {percent} %",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.0.set_style(style);
@@ -64,6 +64,7 @@ impl Interrupt {
         let (stop, working) = (interrupt.stop.clone(), interrupt.working.clone());
         ctrlc::set_handler(move || {
             if stop.is_set() || !working.load(Ordering::Relaxed) {
+                show_typing();
                 std::process::exit(130);
             }
             stop.stop();
@@ -77,4 +78,67 @@ impl Interrupt {
         self.stop.clear();
         self.working.store(working, Ordering::Relaxed);
     }
+}
+
+/// As long as it is there the terminal does not show what is typed: between bars that are drawn anew it would leave
+/// pieces of them behind. It is read, and shown, when its turn comes.
+pub struct Muted(());
+
+impl Muted {
+    /// From now on.
+    pub fn new() -> Self {
+        typing::hide();
+        Muted(())
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        show_typing();
+    }
+}
+
+/// Lets the terminal be as it was, before the program ends by other ways than the end of what is called.
+pub fn show_typing() {
+    typing::show();
+}
+
+#[cfg(unix)]
+mod typing {
+    use std::io::stdin;
+    use std::sync::{Mutex, PoisonError};
+
+    use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+    /// How the terminal was.
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+    pub(super) fn hide() {
+        let Ok(before) = tcgetattr(stdin()) else {
+            return;
+        };
+        let mut muted = before.clone();
+        // Not by lines either: a Ctrl-D is one key among the others then, and not lost before whoever reads them.
+        muted
+            .local_flags
+            .remove(LocalFlags::ECHO | LocalFlags::ICANON);
+        // A terminal that cannot is as it was.
+        if tcsetattr(stdin(), SetArg::TCSANOW, &muted).is_ok() {
+            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        }
+    }
+
+    pub(super) fn show() {
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(before) = before {
+            let _ = tcsetattr(stdin(), SetArg::TCSANOW, &before);
+        }
+    }
+}
+
+/// Elsewhere lines are edited while they are awaited only, and nothing is shown meanwhile.
+#[cfg(not(unix))]
+mod typing {
+    pub(super) fn hide() {}
+    pub(super) fn show() {}
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use super::exam::workers;
 use super::output::say_json;
 use super::terminal::Interrupt;
-use super::{say, usage};
+use super::{at_least_one, device_names, paths, say, usage};
 use crate::dataset::OnBadRecord;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::train::checkpoint::{self, read_companions};
@@ -21,9 +22,10 @@ use crate::train::workers::Workers;
 #[derive(Args)]
 pub(super) struct TrainArgs {
     /// The training file (TOML): see train/demo/train.toml
+    #[arg(value_parser = paths::parser())]
     file: PathBuf,
     /// Folder for the results, one folder a stage
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     out: PathBuf,
     /// Go on where an earlier run was stopped
     #[arg(long)]
@@ -35,10 +37,10 @@ pub(super) struct TrainArgs {
     #[arg(long)]
     strict: bool,
     /// Threads that share a step's units [default: one a core, on a GPU one]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     workers: Option<usize>,
     /// Where to run: cpu, wgpu, auto (and cuda, if built with that feature)
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    #[arg(long, default_value = "cpu", value_name = "DEVICE", value_parser = device_names(), hide_possible_values = true)]
     device: String,
     /// Write every report as a line of JSON to stdout
     #[arg(long)]
@@ -57,9 +59,7 @@ pub(super) async fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         )));
     }
     let device = choose(DeviceChoice::from_name(&args.device)?).await?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let is_cpu = args.device == "cpu";
-    let workers = Workers::new(args.workers.unwrap_or(if is_cpu { cores } else { 1 }))?;
+    let workers = Workers::new(args.workers.unwrap_or_else(|| workers(&device)))?;
     let mut project = Project::new(
         &file.model,
         read_companions(&file.model)?,

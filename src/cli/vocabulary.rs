@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::say;
+use super::{at_least_one, paths, say};
 use crate::dataset::vocabulary::train_tokenizer;
 use crate::durable;
 use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
@@ -16,16 +16,16 @@ const QUESTIONS: usize = 12;
 #[derive(Args)]
 pub(super) struct VocabularyArgs {
     /// Scenes whose questions, answers and captions are learnt from
-    #[arg(long, default_value_t = 5000, value_name = "K")]
+    #[arg(long, default_value_t = 5000, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     scenes: u64,
     /// The first scenes of this seed
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Most entries, control tokens included
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = 1024, value_name = "N", value_parser = at_least_one)]
     size: usize,
     /// Where tokenizer.json is written
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     out: PathBuf,
 }
 

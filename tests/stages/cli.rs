@@ -17,6 +17,8 @@ mod eval;
 mod files;
 #[path = "cli_folders.rs"]
 mod folders;
+#[path = "cli_given.rs"]
+mod given;
 #[path = "cli_hub.rs"]
 mod hub;
 #[path = "cli_lines.rs"]
@@ -49,6 +51,9 @@ mod serve_refusals;
 mod serve_stop;
 #[path = "cli_server.rs"]
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "cli_terminal.rs"]
+mod terminal;
 #[cfg(feature = "train")]
 #[path = "cli_train.rs"]
 mod train;

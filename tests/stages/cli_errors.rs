@@ -178,9 +178,9 @@ fn the_model_may_come_from_the_environment_or_a_folder_above() {
     };
     let named = program(elsewhere.path(), Some(&tiny()));
     assert_eq!(json(text(&named.stdout))["parameters"], 510_248);
-    let none = program(elsewhere.path(), None);
-    assert_eq!(none.status.code(), Some(3));
-    assert!(text(&none.stderr).contains("models/demo"));
+    // Else it is the one in the program.
+    let none = json(text(&program(elsewhere.path(), None).stdout));
+    assert_ne!(none["parameters"], 510_248);
 
     let below = elsewhere.path().join("a/b");
     std::fs::create_dir_all(&below).expect("folders");

@@ -18,6 +18,7 @@ fn writers(small: &str, scratch: &Path) -> Vec<Vec<String>> {
         vec!["--help"],
         vec!["--version"],
         vec!["chat", "--help"],
+        vec!["licenses"],
         vec!["info", "--model", &model],
         vec!["info", "--json", "--model", &model],
         vec!["parity", "--device", "cpu", "--model", &model],

@@ -58,7 +58,8 @@ use self::limits::{BREAKING_OFF, LimitArgs, Limits};
 use self::listen::Listeners;
 use self::local::Allowed;
 use self::stop::Signals;
-use super::{ModelArgs, find_model, say};
+use super::model::{ModelArgs, find_folder};
+use super::{paths, say};
 use crate::config::CONFIG_FILE;
 use crate::gpu::device::DeviceChoice;
 use crate::model::read_config;
@@ -84,11 +85,12 @@ Who is late is told so (408), who sends too much (413), and who asks too much at
 SIGTERM and Ctrl-C end it with the exit code 0, answers first; a second one breaks them off at once.
 docs/SERVING.md: as a service of systemd, in a container, behind a proxy")]
 pub struct ServeArgs {
-    /// Model folder, converted or as a checkpoint [default: as for the other commands]
-    #[arg(value_name = "DIR")]
+    /// Model folder, converted or as a checkpoint [default: as for the other commands; the model in the program is
+    /// written to the user's cache folder]
+    #[arg(value_name = "DIR", value_parser = paths::parser())]
     model: Option<PathBuf>,
     /// The built page: what `cargo xtask build-web` leaves [default: dist, if it is there]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     page: Option<PathBuf>,
     /// On 127.0.0.1 and [::1]; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
@@ -120,7 +122,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let (signals, stop) = Signals::listen().context("signals cannot be listened to")?;
     drop(within);
 
-    let model = find_model(args.model, None)?;
+    let model = find_folder(args.model)?;
     let is_there = |folder: &PathBuf, file: &str| folder.join(file).is_file();
     if !is_there(&model, MANIFEST_FILE) && !is_there(&model, CONFIG_FILE) {
         let (file, reason) = (

@@ -1,0 +1,246 @@
+//! What the program ends with, for scripts. In: an error. Out: its number in the table of `--help`.
+
+use crate::error::Error;
+
+/// Behind `--help`.
+pub(super) const CODES: &str = "\
+Exit codes:
+  0    done
+  1    parity: a value is beyond its limit
+  2    the command line is wrong, or the question is empty
+  3    the model folder or the data is missing, incomplete or broken, or changed while it was in use; a hub that
+       cannot be reached or is not to be trusted; training that diverged
+  4    the picture cannot be read
+  5    the model or the conversation does not fit
+  6    the device is not there, or failed
+  7    the output cannot be written, or another run is writing it
+  101  the program broke down: a bug in it, or in a driver
+  130  stopped with Ctrl-C (serve ends with 0 then, as with SIGTERM)
+  141  the reader of the output went away";
+
+/// See [`CODES`]. What has no type of its own is about the command line.
+pub(super) fn code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<Error>().map_or(2, code_of)
+}
+
+/// Every kind is named, so that a new one is not forgotten.
+fn code_of(error: &Error) -> u8 {
+    match error {
+        Error::EmptyQuestion | Error::Option { .. } => 2,
+        Error::FileMissing { .. }
+        | Error::FileAccess { .. }
+        | Error::ModelChanged { .. }
+        | Error::Network { .. }
+        | Error::Hub { .. }
+        | Error::Config { .. }
+        | Error::Tokenizer { .. }
+        | Error::Checkpoint { .. }
+        | Error::TensorMissing { .. }
+        | Error::TensorShape { .. }
+        | Error::TensorDtype { .. }
+        | Error::TensorValue { .. }
+        | Error::Manifest { .. }
+        | Error::Quantised { .. }
+        | Error::Dataset { .. }
+        | Error::BadRecord { .. }
+        | Error::Example { .. }
+        | Error::NothingScored
+        | Error::Diverged { .. }
+        | Error::Resume { .. } => 3,
+        Error::ImageFormat { .. }
+        | Error::ImageDamaged { .. }
+        | Error::ImageTooLarge { .. }
+        | Error::PictureNotHeld { .. } => 4,
+        Error::Memory { .. } | Error::ContextExceeded { .. } | Error::OutOfMemory { .. } => 5,
+        Error::Device { .. } | Error::DeviceLost { .. } | Error::NotFinite { .. } => 6,
+        Error::Output { .. } | Error::FolderInUse { .. } => 7,
+        Error::Stopped => 130,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use anyhow::Context;
+
+    use super::{CODES, code};
+    use crate::error::Error;
+
+    /// One of each kind, by the code that the table promises.
+    fn all() -> Vec<(u8, Vec<Error>)> {
+        let word = || "x".to_string();
+        vec![
+            (
+                2,
+                vec![
+                    Error::EmptyQuestion,
+                    Error::Option {
+                        option: word(),
+                        reason: word(),
+                    },
+                ],
+            ),
+            (
+                3,
+                vec![
+                    Error::FileMissing { file: word() },
+                    Error::FileAccess {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::ModelChanged {
+                        file: word(),
+                        was: word(),
+                        is: word(),
+                    },
+                    Error::Network {
+                        url: word(),
+                        reason: word(),
+                    },
+                    Error::Hub {
+                        hub: word(),
+                        field: word(),
+                        value: word(),
+                        reason: word(),
+                    },
+                    Error::config("x", "x"),
+                    Error::Tokenizer {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::checkpoint("x", "x"),
+                    Error::TensorMissing {
+                        name: word(),
+                        file: word(),
+                        hint: word(),
+                    },
+                    Error::TensorShape {
+                        name: word(),
+                        file: word(),
+                        found: vec![],
+                        expected: vec![],
+                    },
+                    Error::TensorDtype {
+                        name: word(),
+                        file: word(),
+                        found: word(),
+                    },
+                    Error::TensorValue {
+                        name: word(),
+                        file: word(),
+                        index: 0,
+                        value: word(),
+                    },
+                    Error::Manifest {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::Quantised { reason: word() },
+                    Error::Dataset {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::BadRecord {
+                        file: word(),
+                        id: word(),
+                        reason: word(),
+                    },
+                    Error::Example { reason: word() },
+                    Error::NothingScored,
+                    Error::Diverged { step: 1, loss: 0.0 },
+                    Error::Resume {
+                        file: word(),
+                        field: word(),
+                        found: word(),
+                        expected: word(),
+                    },
+                ],
+            ),
+            (
+                4,
+                vec![
+                    Error::ImageFormat {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::ImageDamaged {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::ImageTooLarge {
+                        file: word(),
+                        width: 1,
+                        height: 1,
+                        max_megapixels: 1,
+                        max_side: 1,
+                    },
+                    Error::PictureNotHeld { key: word() },
+                ],
+            ),
+            (
+                5,
+                vec![
+                    Error::Memory {
+                        what: word(),
+                        needed_mib: 1,
+                        available_mib: 1,
+                        device: word(),
+                        hint: word(),
+                    },
+                    Error::ContextExceeded {
+                        needed_tokens: 1,
+                        context_tokens: 1,
+                    },
+                    Error::OutOfMemory { reason: word() },
+                ],
+            ),
+            (
+                6,
+                vec![
+                    Error::Device {
+                        device: word(),
+                        reason: word(),
+                    },
+                    Error::DeviceLost { reason: word() },
+                    Error::NotFinite { stage: word() },
+                ],
+            ),
+            (
+                7,
+                vec![
+                    Error::Output {
+                        file: word(),
+                        reason: word(),
+                    },
+                    Error::FolderInUse { folder: word() },
+                ],
+            ),
+            (130, vec![Error::Stopped]),
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_error_has_the_documented_exit_code() {
+        let mut kinds = BTreeSet::new();
+        for (expected, errors) in all() {
+            let in_the_table = format!("\n  {expected:<5}");
+            assert!(CODES.contains(&in_the_table), "{expected}: {CODES}");
+            for error in errors {
+                kinds.insert(error.code());
+                assert_eq!(code(&error.clone().into()), expected, "{error:?}");
+                // What is said in front of it does not hide it.
+                let named = Err::<(), _>(error.clone()).context("--model");
+                assert_eq!(code(&named.unwrap_err()), expected, "{error:?}");
+            }
+        }
+        // One for each line of `Error::code`.
+        let written = include_str!("../error.rs").matches("=> \"").count();
+        assert_eq!(kinds.len(), written, "{kinds:?}");
+    }
+
+    #[test]
+    fn what_has_no_type_is_about_the_command_line() {
+        assert_eq!(code(&anyhow::anyhow!("--json needs --prompt")), 2);
+    }
+}
