@@ -22,6 +22,7 @@ mod hub;
 mod info;
 mod input;
 mod licenses;
+mod manual;
 mod model;
 mod output;
 mod parity;
@@ -98,7 +99,33 @@ enum Command {
     /// Print whose software this program is made of, and the licences
     #[command(alias = "licences")]
     Licenses,
+    /// Print what makes a shell complete this program's arguments
+    Completions(manual::CompletionsArgs),
+    /// Print a page of the manual, or write all of them
+    Man(manual::ManArgs),
 }
+
+/// The names of [`Command`].
+const COMMANDS: &[&str] = &[
+    "chat",
+    "stages",
+    "parity",
+    #[cfg(feature = "train")]
+    "train",
+    #[cfg(feature = "train")]
+    "ablate",
+    "eval",
+    "vocabulary",
+    "info",
+    "convert",
+    "verify",
+    "serve",
+    "bench",
+    "scenes",
+    "licenses",
+    "completions",
+    "man",
+];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -130,6 +157,8 @@ pub fn main() -> ExitCode {
             Command::Bench(args) => bench::run(args).await,
             Command::Scenes(args) => scenes::run(args),
             Command::Licenses => licenses::run(),
+            Command::Completions(args) => manual::completions(&args),
+            Command::Man(args) => manual::man(&args),
         }
     });
     let code = done.unwrap_or_else(|error| {

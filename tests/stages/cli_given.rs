@@ -1,5 +1,5 @@
 //! What a command is given, in all the ways there are: pictures and questions from stdin, paths as people write them,
-//! numbers, no model at all.
+//! numbers, no model at all. And what it gives: completions and pages of the manual.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -227,6 +227,8 @@ fn a_tilde_that_the_shell_left_is_the_home() {
     assert!(home.path().join("tokenizer.json").is_file());
     program(&["convert", "~/model", "~/small"]);
     program(&["verify", "~/small"]);
+    program(&["man", "--out=~/man"]);
+    assert!(home.path().join("man/inf-llava.1").is_file());
     assert!(!Path::new("~").exists());
 }
 
@@ -467,5 +469,90 @@ fn what_an_answer_took_is_told_in_seconds() {
     assert!(
         !told.contains("a second"),
         "four tokens have no speed: {told}"
+    );
+}
+
+#[test]
+fn shells_and_man_are_told_of_every_command() {
+    let help = stdout(&["--help"]);
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(
+        commands.len() > 10 && commands.contains(&"completions"),
+        "{commands:?}"
+    );
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(&["completions", shell]);
+        for word in commands.iter().chain(&["max-new-tokens"]) {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    refused(&["completions"], 2, &["SHELL"]);
+    refused(&["completions", "tcsh"], 2, &["bash"]);
+
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("man1").display().to_string();
+    stdout(&["man", "--out", &out]);
+    let mut written: Vec<String> = std::fs::read_dir(&out)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    written.sort();
+    let mut expected: Vec<String> = commands
+        .iter()
+        .map(|name| format!("inf-llava-{name}.1"))
+        .collect();
+    expected.push("inf-llava.1".into());
+    expected.sort();
+    assert_eq!(written, expected);
+    for (args, page, words) in [
+        (
+            &["man"][..],
+            "inf-llava.1",
+            vec!["Exit codes", "141", "chat"],
+        ),
+        (
+            &["man", "chat"],
+            "inf-llava-chat.1",
+            vec!["top\\-p", "image", "inf\\-llava chat"],
+        ),
+    ] {
+        let printed = stdout(args);
+        let kept = std::fs::read_to_string(format!("{out}/{page}")).unwrap();
+        assert_eq!(printed.trim_end(), kept.trim_end());
+        assert!(printed.contains(".TH"), "{printed}");
+        for word in words {
+            assert!(printed.contains(word), "{page}: {word}: {printed}");
+        }
+    }
+    refused(&["man", "dream"], 2, &["dream"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_takes_the_completions() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("completions");
+    std::fs::write(&script, stdout(&["completions", "bash"])).unwrap();
+    let ask = "source \"$0\"; COMP_WORDS=(inf-llava ch); COMP_CWORD=1; \
+               function=$(complete -p inf-llava | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+               $function inf-llava ch inf-llava; echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash")
+        .args(["--norc", "-c", ask])
+        .arg(&script)
+        .output()
+        .expect("bash");
+    assert_eq!(
+        text(&output.stdout).trim(),
+        "chat",
+        "{}",
+        text(&output.stderr)
     );
 }

@@ -18,6 +18,8 @@ fn writers(small: &str, scratch: &Path) -> Vec<Vec<String>> {
         vec!["--help"],
         vec!["--version"],
         vec!["chat", "--help"],
+        vec!["completions", "bash"],
+        vec!["man"],
         vec!["licenses"],
         vec!["info", "--model", &model],
         vec!["info", "--json", "--model", &model],

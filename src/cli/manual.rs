@@ -1,0 +1,112 @@
+//! `inf-llava completions` and `inf-llava man`: what a shell completes, and pages for `man`, both made of the command line
+//! itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command, CommandFactory as _};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::output::say_lines;
+use super::{Cli, paths, say};
+use crate::durable;
+use crate::error::Error;
+
+const NAME: &str = "inf-llava";
+
+#[derive(Args)]
+#[command(after_help = "\
+bash:        inf-llava completions bash > ~/.local/share/bash-completion/completions/inf-llava
+zsh:         inf-llava completions zsh > ~/.zfunc/_inf-llava     (with ~/.zfunc in $fpath before compinit)
+fish:        inf-llava completions fish > ~/.config/fish/completions/inf-llava.fish
+PowerShell:  inf-llava completions powershell >> $PROFILE")]
+pub(super) struct CompletionsArgs {
+    /// The shell that shall complete
+    shell: Shell,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+To read one:      inf-llava man chat | man -l -
+To install them:  inf-llava man --out ~/.local/share/man/man1")]
+pub(super) struct ManArgs {
+    /// The command that the page is about [default: the program]
+    #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(commands()))]
+    command: Option<String>,
+    /// Write all pages to this folder instead
+    #[arg(long, value_name = "DIR", value_parser = paths::parser(), conflicts_with = "command")]
+    out: Option<PathBuf>,
+}
+
+/// Asked for while the command line is being made, so it cannot ask that.
+fn commands() -> Vec<&'static str> {
+    super::COMMANDS.to_vec()
+}
+
+pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    say_lines(String::from_utf8_lossy(&script).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
+    let pages = pages();
+    if let Some(folder) = &args.out {
+        durable::create_folder(folder)?;
+        for (name, page) in &pages {
+            durable::write_file(&folder.join(format!("{name}.1")), page.as_bytes())?;
+        }
+        say(format_args!("{} pages: {}", pages.len(), folder.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = match &args.command {
+        Some(command) => format!("{NAME}-{command}"),
+        None => NAME.to_string(),
+    };
+    let found = pages.into_iter().find(|(page, _)| *page == name);
+    let (_, page) = found.ok_or_else(|| Error::Option {
+        option: "COMMAND".into(),
+        reason: format!("there is no page {name}"),
+    })?;
+    say_lines(page.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// (name, page) of the program and of each command.
+fn pages() -> Vec<(String, String)> {
+    let mut program = Cli::command().disable_help_subcommand(true);
+    program.build();
+    let commands: Vec<Command> = program.get_subcommands().cloned().collect();
+    let name = |command: &Command| match command.get_name() {
+        NAME => NAME.to_string(),
+        command => format!("{NAME}-{command}"),
+    };
+    let all = [program].into_iter().chain(commands);
+    all.map(|command| (name(&command), page(command))).collect()
+}
+
+fn page(command: Command) -> String {
+    let mut page = Vec::new();
+    // Memory takes what is written to it.
+    let _ = Man::new(command).render(&mut page);
+    String::from_utf8_lossy(&page).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_list_of_commands_is_the_command_line() {
+        let program = super::Cli::command();
+        let names: Vec<&str> = program
+            .get_subcommands()
+            .map(clap::Command::get_name)
+            .collect();
+        assert_eq!(names, super::super::COMMANDS);
+        program.debug_assert();
+    }
+}
