@@ -221,22 +221,39 @@ test('odd calls and odd attributes are events, and never errors that nobody caug
   await done();
 });
 
-test('what is kept is deleted at the second press, and stays where that does not come', LIMIT, async () => {
-  const { page, done } = await ready('<inf-llava-chat model="models/demo/"></inf-llava-chat><inf-llava-chat></inf-llava-chat>');
-  await says(status(page).nth(1), 'Ready on');
-  await page.getByText('Settings', { exact: true }).first().click();
-  const remove = page.getByRole('button', { name: 'Delete: INF-LLaVA demo' });
-  await remove.click();
-  const sure = page.getByRole('button', { name: 'Delete for good: INF-LLaVA demo' });
-  await sure.waitFor();
-  await page.getByRole('textbox', { name: 'Message' }).first().focus();
-  await remove.waitFor();
-  const models = () => page.evaluate(async () => (await (await import('./inf-llava/index.js')).storage.list()).filter(({ kind }) => kind === 'model').length);
-  assert.equal(await models(), 1);
-  await remove.click();
-  await sure.click();
-  await page.getByRole('button', { name: /INF-LLaVA demo/ }).waitFor({ state: 'detached' });
-  assert.equal(await models(), 0);
+test('whatever the element says of a failure it tells as an event too: a folder, a copy, a look, a camera', LIMIT, async () => {
+  const { page, done } = await ready();
+  const said = await page.evaluate(async () => {
+    const next = () => new Promise((resolve) => chat().addEventListener('inf-llava-error', ({ detail }) => resolve(detail.code), { once: true }));
+    const codes = {};
+    const data = new DataTransfer();
+    data.items.add(new File(['x'], 'notes.txt'));
+    const folder = inside('#model-folder');
+    folder.removeAttribute('webkitdirectory');
+    let code = next();
+    folder.files = data.files;
+    folder.dispatchEvent(new Event('change'));
+    codes.folder = await code;
+    const answer = answered();
+    chat().ask('one');
+    await answer;
+    navigator.clipboard.writeText = () => Promise.reject(new Error('no'));
+    document.execCommand = () => false;
+    code = next();
+    [...inside('.turn').querySelectorAll('button')].find(({ textContent }) => textContent === 'Copy').click();
+    codes.copy = await code;
+    await chat().setImage('data:image/png;base64,AQID');
+    chat().chat.enhancementAttention = () => Promise.reject(new Error('no'));
+    code = next();
+    inside('input[value=reading]').click();
+    [...chat().shadowRoot.querySelectorAll('.switch')].find(({ textContent }) => textContent.includes('What it looks at')).querySelector('input').click();
+    codes.look = await code;
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('no'));
+    code = next();
+    [...chat().shadowRoot.querySelectorAll('button')].find(({ textContent }) => textContent === 'Camera').click();
+    codes.camera = await code;
+    return codes;
+  });
+  assert.deepEqual(said, { folder: 'file-missing', copy: 'page', look: 'page', camera: 'page' });
   await done();
-  assert.ok(server.requests.length > 0);
 });

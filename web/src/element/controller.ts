@@ -52,7 +52,7 @@ export class Controller {
     this.#strings = strings;
     this.#emit = emit;
     this.#offers = new Offers(view, strings);
-    this.#looker = new Looker(view, strings);
+    this.#looker = new Looker(view, strings, emit);
     this.#chooser = new Chooser(strings);
     this.#runner = new Runner(view, strings, emit, {
       on_another: () => this.#forgetAll(),
@@ -245,6 +245,7 @@ export class Controller {
       this.#view.status.say(this.#strings.removed);
     } catch (error) {
       this.#view.chat_notice.show({ title: messageOf(error) });
+      this.#emit('error', { code: codeOf(error), message: messageOf(error) });
     }
   }
 

@@ -52,7 +52,7 @@ let sheet: CSSStyleSheet | null = null;
  * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page are the element's, and Escape stops it from anywhere.
  * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor what the model made of pictures.
  *
- * @fires {CustomEvent<{state: string}>} inf-llava-state - The engine's state changed: loading, ready, recovering, lost, unloaded.
+ * @fires {CustomEvent<{state: string}>} inf-llava-state - The state changed: idle, loading, ready, recovering, lost, unloaded.
  * @fires {CustomEvent<Progress>} inf-llava-progress - The model is being downloaded or loaded.
  * @fires {CustomEvent<ModelInfo>} inf-llava-ready - The model is loaded.
  * @fires {CustomEvent<PictureInfo>} inf-llava-picture - A picture was read.
@@ -303,7 +303,10 @@ export class InfLlavaChat extends Attributes {
         on_edit: begun((controller, turn) => controller.edit(turn)),
         on_copy: async (text) => {
           if (await copyText(text)) view.status.say(strings.copied);
-          else view.chat_notice.show({ title: strings.failure.copy, message: strings.copyFailed });
+          else {
+            view.chat_notice.show({ title: strings.failure.copy, message: strings.copyFailed });
+            this.#tell('error', { code: 'page', message: strings.copyFailed });
+          }
         },
       },
       composer: {
@@ -436,7 +439,10 @@ export class InfLlavaChat extends Attributes {
     if (files.some(({ name }) => name === 'manifest.json' || name === 'config.json')) {
       this.#files = files;
       this.#begin(true);
-    } else this.#view!.chat_notice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
+    } else {
+      this.#view!.chat_notice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
+      this.#tell('error', { code: 'file-missing', message: this.#texts.noModelFolder });
+    }
   }
 
   /** The picture that `src` names; none any more where it names none. */

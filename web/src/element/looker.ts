@@ -2,7 +2,9 @@
 
 import type { Chat } from '../api/chat.js';
 import type { PictureInfo } from '../engine/protocol.js';
+import type { Emit } from './events.js';
 import type { Strings } from './strings/index.js';
+import { codeOf, messageOf } from './task.js';
 import type { View } from './view/view.js';
 
 /** A conversation, and the picture that it is about. */
@@ -14,6 +16,7 @@ export interface Subject {
 export class Looker {
   readonly #view: View;
   readonly #strings: Strings;
+  readonly #emit: Emit;
   #subject: () => Subject | null = () => null;
   /** A map is being computed; what is wanted may have changed meanwhile. */
   #running = false;
@@ -21,9 +24,10 @@ export class Looker {
   /** Where the enhancement looked, of the pictures that somebody wanted to see it of. */
   readonly #enhancement = new WeakMap<PictureInfo, Float32Array | null>();
 
-  constructor(view: View, strings: Strings) {
+  constructor(view: View, strings: Strings, emit: Emit) {
     this.#view = view;
     this.#strings = strings;
+    this.#emit = emit;
   }
 
   /** @param subject  null while there is nothing to look at, or the engine is busy with it */
@@ -58,7 +62,8 @@ export class Looker {
       if (!this.#again) picture.drawAttention(shares);
     } catch (error) {
       picture.drawAttention(null);
-      picture_notice.show({ title: this.#strings.lookedAt, message: (error as Error).message, code: (error as { code?: string }).code ?? '' });
+      picture_notice.show({ title: this.#strings.lookedAt, message: messageOf(error), code: codeOf(error) });
+      this.#emit('error', { code: codeOf(error), message: messageOf(error) });
     }
   }
 
