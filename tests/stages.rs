@@ -76,6 +76,9 @@ mod demo;
 #[cfg(feature = "model")]
 #[path = "stages/engine.rs"]
 mod engine;
+#[cfg(feature = "scenes")]
+#[path = "stages/descriptions.rs"]
+mod descriptions;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;

@@ -13,8 +13,8 @@ use super::{ModelArgs, at_least_one, paths, refuse_to_overwrite, say};
 use crate::dataset::{OnBadRecord, llava, pope};
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::evaluate::run::{Answered, Asked, Divergence, LeftOut, tally};
-use crate::evaluate::{Pope, Report};
+use crate::evaluate::run::{Answered, Asked, Divergence, LeftOut, judge_descriptions, tally};
+use crate::evaluate::{Descriptions, Pope, Report};
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -29,6 +29,9 @@ pub(super) struct EvalArgs {
     /// Questions about each scene
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = at_least_one)]
     questions: usize,
+    /// Ask for descriptions of --count scenes instead, and tell how many are right throughout
+    #[arg(long, conflicts_with_all = ["data", "pope", "questions"])]
+    descriptions: bool,
     /// A LLaVA-format JSON instead of scenes (needs --images)
     #[arg(
         long,
@@ -75,6 +78,10 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     let exam = match (&args.data, &args.pope) {
         (Some(file), _) => Exam::Records(llava::read(file, &images, on_bad)?),
         (None, Some(file)) => Exam::Records(pope::read(file, &images, on_bad)?),
+        (None, None) if args.descriptions => Exam::Descriptions {
+            seed: args.seed,
+            count: args.count,
+        },
         (None, None) => Exam::Scenes {
             seed: args.seed,
             questions: args.questions,
@@ -122,7 +129,7 @@ fn tell_left_out(answered: &Answered, exam: &Exam, on_bad: OnBadRecord) -> Resul
     };
     let file = match exam {
         Exam::Records(records) => records.file.as_str(),
-        Exam::Scenes { .. } => "the drawn scenes",
+        Exam::Scenes { .. } | Exam::Descriptions { .. } => "the drawn scenes",
     };
     if on_bad == OnBadRecord::Refuse {
         return Err(Error::BadRecord {
@@ -161,10 +168,25 @@ fn report(
     let skipped = SkippedCounts {
         records: match exam {
             Exam::Records(records) => records.skipped.reasons.len(),
-            Exam::Scenes { .. } => 0,
+            Exam::Scenes { .. } | Exam::Descriptions { .. } => 0,
         },
         questions: answered.questions_left_out(),
     };
+    if args.descriptions {
+        let descriptions = judge_descriptions(args.seed, asked);
+        match args.json {
+            true => say_json(&DescriptionScores {
+                descriptions,
+                divergence,
+                skipped,
+            }),
+            false => {
+                say_lines(descriptions);
+                say_divergence(divergence);
+            }
+        }
+        return Ok(());
+    }
     if args.pope.is_some() {
         let mut pope = Pope::default();
         for one in asked {
@@ -195,12 +217,16 @@ fn report(
         return Ok(());
     }
     say_lines(report);
+    say_divergence(divergence);
+    Ok(())
+}
+
+fn say_divergence(divergence: Option<Divergence>) {
     if let Some(Divergence { mean, tokens, .. }) = divergence {
         say(format_args!(
             "next-token divergence from the reference: {mean:.5} nats ({tokens} tokens)"
         ));
     }
-    Ok(())
 }
 
 /// What was not asked, and is in no score.
@@ -222,6 +248,15 @@ impl SkippedCounts {
 struct Scores {
     #[serde(flatten)]
     report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divergence: Option<Divergence>,
+    #[serde(skip_serializing_if = "SkippedCounts::is_none")]
+    skipped: SkippedCounts,
+}
+
+#[derive(serde::Serialize)]
+struct DescriptionScores {
+    descriptions: Descriptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     divergence: Option<Divergence>,
     #[serde(skip_serializing_if = "SkippedCounts::is_none")]

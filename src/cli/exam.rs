@@ -24,6 +24,12 @@ pub(super) enum Exam {
         /// In all.
         count: usize,
     },
+    /// Descriptions of scenes of the test split.
+    Descriptions {
+        seed: u64,
+        /// In all, one a scene.
+        count: usize,
+    },
     /// Entries of a file.
     Records(Records),
 }
@@ -34,6 +40,7 @@ impl Exam {
             Exam::Scenes {
                 questions, count, ..
             } => count.div_ceil(*questions),
+            Exam::Descriptions { count, .. } => *count,
             Exam::Records(records) => records.records.len(),
         }
     }
@@ -49,6 +56,7 @@ impl Exam {
                 let count = (*questions).min(count - index * questions);
                 Ok(Sheet::of_scene(*seed, index as u64, count))
             }
+            Exam::Descriptions { seed, .. } => Ok(Sheet::describing_scene(*seed, index as u64)),
             Exam::Records(records) => {
                 let record = &records.records[index];
                 let left_out = |error| LeftOut {

@@ -34,7 +34,7 @@ pub(super) fn run(args: VocabularyArgs) -> anyhow::Result<ExitCode> {
         let scene = scene(args.seed, index, &SceneOptions::default());
         let mut rng = question_rng(args.seed, index);
         let request = REQUESTS[index as usize % REQUESTS.len()].to_string();
-        let mut texts = vec![request, caption(&scene, &mut rng)];
+        let mut texts = vec![request, caption(&scene)];
         for question in questions(&scene, &mut rng, QUESTIONS) {
             texts.extend([question.text, question.answer]);
         }

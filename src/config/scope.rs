@@ -1,5 +1,7 @@
 //! What kind of picture a model knows, where that is one kind only.
 
+pub mod wording;
+
 use serde::Serialize;
 
 use super::CONFIG_FILE;

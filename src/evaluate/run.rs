@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use crate::dataset::Record;
 use crate::error::{Error, Result};
-use crate::evaluate::Tally;
+use crate::evaluate::{Descriptions, Tally};
 use crate::generate::Sampling;
 use crate::image::{Picture, open};
 use crate::model::Model;
 use crate::progress::Watch;
-use crate::scenes::{Family, SceneOptions, Split, question_rng, questions, scene};
+use crate::scenes::{
+    Family, REQUESTS, Scene, SceneOptions, Split, caption, judge, question_rng, questions, scene,
+};
 use crate::session::{AskOptions, Session};
 use crate::stages::Recorder;
 use crate::text::chat_template::{answer_ids, end_of_turn_id};
@@ -21,6 +23,8 @@ use crate::vision::plan::Coverage;
 
 /// Tokens that an answer may have before it is cut off.
 const ANSWER_TOKENS: usize = 64;
+/// Tokens that a description may have: twice what the longest one of a scene has.
+const DESCRIPTION_TOKENS: usize = 320;
 
 /// A question and what was answered.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -92,16 +96,33 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
 pub struct Sheet {
     picture: Option<Picture>,
     questions: Vec<Asked>,
+    answer_tokens: usize,
+}
+
+/// Scene `index` of the test split of `seed`.
+fn test_scene(seed: u64, index: u64) -> Scene {
+    let options = SceneOptions {
+        split: Split::Test,
+        ..SceneOptions::default()
+    };
+    scene(seed, index, &options)
+}
+
+/// What is right of descriptions that were `asked` for by [`Sheet::describing_scene`] under `seed`.
+pub fn judge_descriptions(seed: u64, asked: &[Asked]) -> Descriptions {
+    let mut descriptions = Descriptions::default();
+    for one in asked {
+        if let Ok(index) = one.id.parse() {
+            descriptions.add(&judge(&one.answer, &test_scene(seed, index)));
+        }
+    }
+    descriptions
 }
 
 impl Sheet {
     /// Scene `index` of the test split of `seed`, with `count` questions.
     pub fn of_scene(seed: u64, index: u64, count: usize) -> Sheet {
-        let options = SceneOptions {
-            split: Split::Test,
-            ..SceneOptions::default()
-        };
-        let scene = scene(seed, index, &options);
+        let scene = test_scene(seed, index);
         let mut rng = question_rng(seed, index);
         let asked = questions(&scene, &mut rng, count)
             .into_iter()
@@ -120,6 +141,26 @@ impl Sheet {
         Sheet {
             questions: asked.collect(),
             picture: Some(scene.draw()),
+            answer_tokens: ANSWER_TOKENS,
+        }
+    }
+
+    /// Scene `index` of the test split of `seed`, of which a description is asked.
+    pub fn describing_scene(seed: u64, index: u64) -> Sheet {
+        let scene = test_scene(seed, index);
+        let asked = Asked {
+            id: index.to_string(),
+            question: REQUESTS[0].to_string(),
+            expected: caption(&scene),
+            answer: String::new(),
+            family: Some("description".to_string()),
+            held_out: None,
+            chance: None,
+        };
+        Sheet {
+            questions: vec![asked],
+            picture: Some(scene.draw()),
+            answer_tokens: DESCRIPTION_TOKENS,
         }
     }
 
@@ -143,6 +184,7 @@ impl Sheet {
         Ok(Sheet {
             questions: asked.collect(),
             picture: record.image.as_deref().map(open).transpose()?,
+            answer_tokens: ANSWER_TOKENS,
         })
     }
 }
@@ -220,7 +262,7 @@ impl Candidate {
         self.look(&sheet, watch).await?;
         let options = AskOptions {
             sampling: Sampling::greedy(),
-            max_new_tokens: ANSWER_TOKENS,
+            max_new_tokens: sheet.answer_tokens,
         };
         let mut answered = Answered::default();
         for mut asked in sheet.questions {

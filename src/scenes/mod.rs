@@ -15,6 +15,7 @@
 mod background;
 mod caption;
 mod chart;
+mod description;
 mod dice;
 mod draw;
 mod families;
@@ -29,14 +30,16 @@ mod words;
 mod write;
 
 pub use background::{Background, Pattern};
-pub use caption::{REQUESTS, caption};
+pub use caption::caption;
 pub use chart::{Bar, Chart};
+pub use description::{Description, Found, Verdict, judge};
 pub use layout::{Object, SIDE_PX, Scene, SceneOptions, Split, scene};
 pub use letters::FONTS;
 pub use palette::{Colour, HELD_OUT_PAIRS, Shape, is_held_out};
 pub use question::{Family, Question, question_rng, questions};
 pub use samples::{Sample, samples, write_samples};
 pub use sign::Sign;
+pub use wording::REQUESTS;
 pub use words::{ALPHABET, HELD_OUT_WORDS, WORDS};
 pub use write::{Written, write_folder};
 

@@ -100,7 +100,7 @@ impl Sample {
         };
         Ok(Sample {
             picture: scene.draw(),
-            alt: caption(&scene, &mut question_rng(seed, index)),
+            alt: caption(&scene),
             questions: pick
                 .questions
                 .into_iter()

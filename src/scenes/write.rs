@@ -88,7 +88,7 @@ impl Talk {
         let mut rng = question_rng(seed, index);
         if options.dense {
             return Talk {
-                turns: vec![("Describe the picture.".into(), caption(scene, &mut rng))],
+                turns: vec![("Describe the picture.".into(), caption(scene))],
                 families: vec!["caption"],
                 kinds: vec!["caption"],
                 held_out: vec![

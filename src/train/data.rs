@@ -15,6 +15,10 @@ use crate::scenes::{
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
+/// Share of the conversations that have a description, where a stage says nothing else.
+const DESCRIPTIONS: f64 = 0.125;
+/// One description in so many comes first in its conversation, the others last.
+const DESCRIBED_FIRST: u32 = 3;
 /// Scenes that tell one way of drawing from another.
 const SAMPLE: u64 = 8;
 
@@ -58,6 +62,8 @@ pub enum Data {
         often: Vec<String>,
         /// None with these words in its brief form.
         leave_out: Vec<String>,
+        /// Share of the conversations in which the picture is described.
+        descriptions: f64,
     },
     /// Of a file.
     Records(Vec<(Record, Example)>),
@@ -83,6 +89,7 @@ impl Data {
                 families: stage.families.clone(),
                 often: stage.often.clone(),
                 leave_out: stage.leave_out.clone(),
+                descriptions: stage.descriptions.unwrap_or(DESCRIPTIONS),
             };
             return Ok((data, None));
         };
@@ -178,7 +185,7 @@ impl Data {
         bos: u32,
         with_image: bool,
     ) -> Result<Lesson> {
-        let (seed, options, count, families, often, leave_out) = match self {
+        let (seed, options, count, families, often, leave_out, descriptions) = match self {
             Data::Records(records) => {
                 let (record, example) = &records[index as usize];
                 return Ok(Lesson {
@@ -193,8 +200,17 @@ impl Data {
                 families,
                 often,
                 leave_out,
+                descriptions,
                 ..
-            } => (*seed, options, *questions, families, often, leave_out),
+            } => (
+                *seed,
+                options,
+                *questions,
+                families,
+                often,
+                leave_out,
+                *descriptions,
+            ),
         };
         let count = match template {
             Template::Facts => count.saturating_mul(2),
@@ -243,16 +259,20 @@ impl Data {
                 turns.extend(scene.chart.iter().flat_map(heights));
             }
         }
-        // One conversation in eight ends with a description, which takes as long as three answers.
         let is_described = match template {
             Template::Plain => true,
-            Template::Llama3 => rng.random_range(0..8) == 0,
+            Template::Llama3 => rng.random::<f64>() < descriptions,
             Template::Facts => false,
         };
         if is_described {
             let request = REQUESTS[rng.random_range(0..REQUESTS.len())];
-            turns.truncate(count.saturating_sub(3));
-            turns.push(("description", request.into(), caption(&scene, &mut rng)));
+            // A description gives many answers away. Where it comes first, as users ask for it, what follows
+            // is learnt from it and not from the picture; so it mostly comes last.
+            let at = match rng.random_range(0..DESCRIBED_FIRST) == 0 {
+                true => 0,
+                false => turns.len(),
+            };
+            turns.insert(at, ("description", request.into(), caption(&scene)));
         }
         let topics = turns.iter().map(|(topic, ..)| *topic).collect();
         let turns: Vec<Turn> = turns

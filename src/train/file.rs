@@ -125,6 +125,9 @@ pub struct Stage {
     /// direction only, so that what is compared tells something before it is known which way round.
     #[serde(default)]
     pub leave_out: Vec<String>,
+    /// Share of the conversations in whole sentences in which the picture is also described; one in eight by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptions: Option<f64>,
     /// Entries of config.json's `inf_llava` block that are otherwise during this stage.
     #[serde(default)]
     pub inf_llava: BTreeMap<String, serde_json::Value>,
@@ -239,8 +242,11 @@ impl Stage {
             return bad("learning_rate must be above 0");
         }
         let shares = [self.warm_up, self.final_share, self.facts_share, self.noise];
-        if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
-            return bad("warm_up, final_share, facts_share and noise are shares, 0 to 1");
+        let mut shares = shares.into_iter().chain(self.descriptions);
+        if !shares.all(|share| (0.0..=1.0).contains(&share)) {
+            return bad(
+                "warm_up, final_share, facts_share, noise and descriptions are shares, 0 to 1",
+            );
         }
         let positive = |x: f32| x > 0.0 && x.is_finite();
         if !positive(self.clip_norm) || !(self.weight_decay == 0.0 || positive(self.weight_decay)) {

@@ -156,3 +156,47 @@ fn one_line_does_not_end_popes_questions() {
         "{scores}"
     );
 }
+
+/// What is right of descriptions of drawn scenes, by kind, with the answers kept.
+#[test]
+fn descriptions_are_judged_by_what_they_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    let answers = dir.path().join("answers.jsonl").display().to_string();
+    let model = tiny();
+    let args = [
+        "eval",
+        "--model",
+        &model,
+        "--device",
+        "cpu",
+        "--descriptions",
+        "--count",
+        "2",
+    ];
+    let output = run(&[&args[..], &["--json", "--answers", &answers]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let scores = parsed(text(&output.stdout))["descriptions"].clone();
+    // Random weights describe nothing.
+    assert_eq!(
+        (&scores["count"], &scores["right"]),
+        (&json!(2), &json!(0.0))
+    );
+    assert!(scores["figures"]["count"].as_u64() >= Some(4), "{scores}");
+    assert_eq!(scores["figures"]["recall"], 0.0);
+    let answers = fs::read_to_string(answers).unwrap();
+    let first = parsed(answers.lines().next().unwrap());
+    assert_eq!(first["question"], "Describe the picture.");
+    assert!(
+        first["expected"]
+            .as_str()
+            .unwrap()
+            .starts_with("The picture shows")
+    );
+    let table = run(&args);
+    assert!(text(&table.stdout).contains("right throughout: 0.0 % of 2"));
+    refused(
+        &[&args[..], &["--pope", "x"]].concat(),
+        2,
+        &["--descriptions"],
+    );
+}

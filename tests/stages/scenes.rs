@@ -62,14 +62,14 @@ fn a_seed_keeps_its_pictures_and_questions() {
             for question in asked(&scene, index) {
                 hash.update(format!("{question:?}"));
             }
-            hash.update(caption(&scene, &mut question_rng(SEED, index)));
+            hash.update(caption(&scene));
         }
     }
     let hash: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     // Models are trained on these pictures: a change here makes their scores incomparable.
     assert_eq!(
         hash,
-        "95e766c7ff84eb96abbc9bfab0808168f62affa28b071aa5ac9a125b7a177963"
+        "8d6b113015d51182aa94b60a433bdb471cb4d6db535e5e3e2da0717636bb5d31"
     );
 }
 
