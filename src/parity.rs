@@ -407,6 +407,7 @@ impl Parity<'_> {
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: case.greedy_ids.len(),
+            anyway: true,
         };
         let answer = free.ask(&question, &options, &mut Watch::nobody()).await?;
         let until = case

@@ -127,6 +127,9 @@ mod samples;
 #[cfg(feature = "scenes")]
 #[path = "stages/scenes.rs"]
 mod scenes;
+#[cfg(feature = "scenes")]
+#[path = "stages/scope.rs"]
+mod scope;
 #[cfg(feature = "model")]
 #[path = "stages/self_test.rs"]
 mod self_test;

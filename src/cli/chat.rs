@@ -66,6 +66,9 @@ pub struct ChatArgs {
     /// Tell on stderr what each answer took: times, tokens, passes over the picture
     #[arg(long)]
     verbose: bool,
+    /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture
+    #[arg(long)]
+    anyway: bool,
     /// Print one JSON object instead of text (needs --prompt)
     #[arg(long)]
     json: bool,
@@ -84,6 +87,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
             seed: args.seed,
         },
         max_new_tokens: args.max_new_tokens,
+        anyway: args.anyway,
     };
     options.validate()?;
     refuse_both(args.image.as_deref(), args.prompt.as_deref())?;
@@ -194,6 +198,7 @@ impl Chat {
             say_json(&value);
         } else {
             say("");
+            say_remark(&answer);
         }
         if self.verbose {
             eprintln!("{}", told(&answer, true));
@@ -288,7 +293,8 @@ impl Chat {
     async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<Answer> {
         let answer = self.ask(ask, false).await?;
         say("");
-        if on_terminal || self.verbose {
+        say_remark(&answer);
+        if (on_terminal || self.verbose) && answer.answer_tokens > 0 {
             eprintln!("[{}]", told(&answer, self.verbose));
         }
         Ok(answer)
@@ -362,5 +368,12 @@ mod tests {
         for error in [Error::EmptyQuestion, Error::Stopped] {
             assert!(!ends_the_model(&error), "{error}");
         }
+    }
+}
+
+/// What must be said beside an answer; in the place of one it has been said.
+fn say_remark(answer: &Answer) {
+    if let Some(remark) = answer.remark.as_ref().filter(|remark| remark.answered) {
+        eprintln!("{}", remark.text);
     }
 }

@@ -263,6 +263,7 @@ impl Candidate {
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: sheet.answer_tokens,
+            anyway: true,
         };
         let mut answered = Answered::default();
         for mut asked in sheet.questions {

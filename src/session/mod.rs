@@ -3,6 +3,7 @@
 
 mod attention;
 mod picture;
+mod remark;
 mod report;
 mod request;
 mod shared;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
+use crate::config::Remark;
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::gpu::ops::argmax;
@@ -40,6 +42,8 @@ struct LastTurn {
     prompt_len: usize,
     /// Tokens of the context before the question.
     new_from: usize,
+    /// What must be said beside the answer.
+    remark: Option<Remark>,
 }
 
 /// A conversation.
@@ -53,6 +57,8 @@ pub struct Session {
     /// How many of `ids` the cache holds.
     cached_ids: usize,
     last: Option<LastTurn>,
+    /// What was said in the place of the last answer.
+    withheld: Option<Remark>,
     /// Passes and times of the picture, until a turn has reported them.
     unreported_passes: usize,
     unreported: Timings,
@@ -74,6 +80,7 @@ impl Session {
             ids: Vec::new(),
             cached_ids: 0,
             last: None,
+            withheld: None,
             unreported_passes: 0,
             unreported: Timings::default(),
         }
@@ -109,6 +116,7 @@ impl Session {
         self.ids.clear();
         self.cached_ids = 0;
         self.last = None;
+        self.withheld = None;
     }
 
     /// Appends a finished exchange, as when a conversation is restored.
@@ -116,8 +124,12 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`].
     pub fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
+        if self.is_withheld(question) {
+            return Ok(()); // the model heard nothing of it
+        }
         let tokenizer = &self.model.tokenizer;
-        let mut ids = chat_template::turn_ids(tokenizer, self.place_after(&self.ids), question)?;
+        let place = self.place_after(&self.ids);
+        let mut ids = chat_template::turn_ids(tokenizer, place, &self.as_learnt(question))?;
         ids.extend(chat_template::answer_ids(tokenizer, answer)?);
         self.check_fits(self.ids.len(), &ids)?;
         self.ids.extend(ids);
@@ -126,6 +138,11 @@ impl Session {
     }
 
     /// Asks. Pieces of the answer go to `watch` as they come.
+    ///
+    /// A model of narrow scope ([`crate::config::Scope`]) is asked what it has learnt to answer, as it has learnt to hear
+    /// it. Of another question, and of any without a picture, [`Answer::remark`] says what is wrong with it; its text then
+    /// stands in the answer's place and is no part of the conversation, unless the question has only words that the model
+    /// knows, or `options.anyway` is set.
     ///
     /// A stop during the answer keeps what was said so far as the answer. A stop or failure before
     /// that leaves the conversation as it was.
@@ -142,6 +159,11 @@ impl Session {
         self.model.unchanged()?;
         options.validate()?;
         let sampler = Sampler::new(&options.sampling)?;
+        let remark = self.remark_on(question, options);
+        self.withheld = remark.clone().filter(|remark| !remark.answered);
+        if let Some(withheld) = self.withheld.clone() {
+            return Ok(self.said_instead(withheld, watch));
+        }
         let prompt = self.prompt_after(&self.ids, question, watch).await?;
         let before = self.ids.len();
         self.check_fits(before, &prompt)?;
@@ -149,6 +171,7 @@ impl Session {
         let turn = LastTurn {
             prompt_len: self.ids.len(),
             new_from: self.cached_ids,
+            remark,
         };
         match self.answer(&turn, sampler, options, watch).await {
             Ok(answer) => {
@@ -175,6 +198,9 @@ impl Session {
         self.model.unchanged()?;
         options.validate()?;
         let sampler = Sampler::new(&options.sampling)?;
+        if let Some(withheld) = self.withheld.clone() {
+            return Ok(self.said_instead(withheld, watch));
+        }
         let Some(turn) = self.last.take() else {
             return Err(Error::EmptyQuestion);
         };
@@ -239,7 +265,7 @@ impl Session {
     ) -> Result<Vec<i32>> {
         self.check_length(question)?;
         let (tokenizer, place) = (&self.model.tokenizer, self.place_after(ids));
-        chat_template::watched_turn(tokenizer, place, question, watch).await
+        chat_template::watched_turn(tokenizer, place, &self.as_learnt(question), watch).await
     }
 
     /// A book pasted by mistake is refused before the tokenizer spends seconds on it.
@@ -437,6 +463,7 @@ impl Session {
                 / decode_ms.max(f64::MIN_POSITIVE),
             timings_ms,
             device: model.device.name.clone(),
+            remark: turn.remark.clone(),
             token_ids,
         })
     }

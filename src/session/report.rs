@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Remark;
+
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,6 +58,10 @@ pub struct Answer {
     pub tokens_per_second: f64,
     /// Where it ran.
     pub device: String,
+    /// What must be said of the question where the model is of narrow scope ([`crate::config::Scope`]). The text is then
+    /// the remark's, unless it says that the model answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<Remark>,
 }
 
 /// What is known of a picture once it is encoded.

@@ -16,6 +16,9 @@ pub struct AskOptions {
     pub sampling: Sampling,
     /// Most tokens of an answer.
     pub max_new_tokens: usize,
+    /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
+    /// what it says then. See [`Answer::remark`](super::Answer::remark).
+    pub anyway: bool,
 }
 
 impl AskOptions {
@@ -39,6 +42,7 @@ impl Default for AskOptions {
         AskOptions {
             sampling: Sampling::default(),
             max_new_tokens: 512,
+            anyway: false,
         }
     }
 }

@@ -18,12 +18,18 @@ impl Session {
         request.options.validate()?;
         let mut sampler = Sampler::new(&request.options.sampling)?;
         sampler.skip(request.begun.len());
+        let remark = self.remark_on(&request.question, &request.options);
+        self.withheld = remark.clone().filter(|remark| !remark.answered);
+        if let Some(withheld) = self.withheld.clone() {
+            return Ok(self.said_instead(withheld, watch));
+        }
         let (ids, prompt_len) = self.sequence(request, watch).await?;
         self.check_fits(0, &ids)?;
         let new_from = self.follow(ids).min(prompt_len);
         let turn = LastTurn {
             prompt_len,
             new_from,
+            remark,
         };
         let result = self.answer(&turn, sampler, &request.options, watch).await;
         match result.is_ok() {
@@ -58,6 +64,9 @@ impl Session {
             text,
         } in &request.before
         {
+            if !request.options.anyway && self.is_withheld(question) {
+                continue; // the model heard nothing of it
+            }
             ids.extend(self.prompt_after(&ids, question, watch).await?);
             let tokenizer = &model.tokenizer;
             ids.extend(match token_ids {

@@ -28,6 +28,8 @@ mod output;
 #[cfg(target_os = "linux")]
 #[path = "cli_privacy.rs"]
 mod privacy;
+#[path = "cli_remarks.rs"]
+mod remarks;
 #[path = "cli_serve.rs"]
 mod serve;
 #[path = "cli_serve_api.rs"]

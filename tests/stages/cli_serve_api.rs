@@ -240,6 +240,52 @@ fn a_picture_that_the_model_does_not_know_is_told_of() {
     assert!(notice.contains("will mean little"), "{notice}");
 }
 
+/// A reply in words, in the place of an answer or beside it, that a program can tell by a field of its own.
+#[test]
+fn a_question_that_the_model_has_not_learnt_is_remarked_on() {
+    let server = demo();
+    let (picture, _) = samples().remove(0);
+    for (message, code, answered) in [
+        (asked("Read the white sign."), "needs_picture", false),
+        (looked(&picture, "Who are you?"), "unlike_questions", false),
+        (
+            looked(&picture, "Combien de cercles ?"),
+            "not_english",
+            false,
+        ),
+        (
+            looked(&picture, "Is there a circle?"),
+            "unlike_questions",
+            true,
+        ),
+    ] {
+        let mut request = greedy(&[message]);
+        let whole = server.complete(&request);
+        let remark = whole.json()["remark"].clone();
+        assert_eq!(
+            (&remark["code"], &remark["answered"]),
+            (&json!(code), &json!(answered))
+        );
+        assert!(!remark["examples"].as_array().unwrap().is_empty());
+        assert_eq!(json!(text(&whole)) == remark["text"], !answered);
+        assert_eq!(whole.json()["choices"][0]["finish_reason"], "stop");
+
+        request["stream"] = true.into();
+        let mut events = server.complete(&request).events();
+        assert_eq!(events.pop().as_deref(), Some("[DONE]"));
+        let chunks: Vec<Value> = events.iter().map(|event| super::json(event)).collect();
+        let said = chunks
+            .iter()
+            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str());
+        assert_eq!(said.collect::<String>(), text(&whole));
+        assert_eq!(chunks.last().unwrap()["remark"], remark);
+    }
+    let (picture, questions) = samples().remove(1);
+    let [question, _] = &questions[0];
+    let known = server.complete(&greedy(&[looked(&picture, question)]));
+    assert_eq!(known.json().get("remark"), None);
+}
+
 /// An answer that nobody listens to ends, and the next one's turn comes.
 #[test]
 fn a_client_that_goes_away_stops_its_answer() {

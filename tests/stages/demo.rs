@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use inf_llava::config::Scope;
+use inf_llava::config::{RemarkCode, Scope};
 use inf_llava::evaluate::run::{Asked, Candidate, Sheet, tally};
 use inf_llava::generate::Sampling;
 use inf_llava::model::Model;
-use inf_llava::progress::Watch;
+use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::scenes::samples;
-use inf_llava::session::{AskOptions, Session};
+use inf_llava::session::{AskOptions, Exchange, Request, Session};
 use inf_llava::stages::Recorder;
 use inf_llava::timer::Timer;
 use inf_llava::vision::plan::Coverage;
@@ -50,6 +50,7 @@ fn the_samples_questions_are_answered_right() {
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: 24,
+            ..AskOptions::default()
         };
         for sample in samples().unwrap() {
             let (mut nobody, mut off) = (Watch::nobody(), Recorder::off());
@@ -93,4 +94,128 @@ fn it_is_small_and_says_what_it_is_for() {
     assert!(!config.random_weights);
     assert_eq!(config.scope, Some(Scope::DrawnScenes));
     assert_eq!(config.crops_per_side, 3);
+}
+
+fn greedy() -> AskOptions {
+    AskOptions {
+        sampling: Sampling::greedy(),
+        max_new_tokens: 24,
+        ..AskOptions::default()
+    }
+}
+
+/// A conversation about the first sample, and its first question with the right answer.
+fn about_a_sample() -> (Session, String, String) {
+    let mut session = Session::new(demo("cpu"), Coverage::Live);
+    let sample = samples().unwrap().remove(0);
+    let (mut nobody, mut off) = (Watch::nobody(), Recorder::off());
+    let set = session.set_picture(&sample.picture, Timer::start(), &mut nobody, &mut off);
+    block_on(set).unwrap();
+    let question = &sample.questions[0];
+    (session, question.text.clone(), question.answer.clone())
+}
+
+#[test]
+fn asked_without_a_picture_it_asks_for_one() {
+    let mut session = Session::new(demo("cpu"), Coverage::Live);
+    for question in ["Hello?", "Read the white sign.", "Wie geht es dir?"] {
+        let mut pieces = String::new();
+        let mut watch = Watch::new(StopFlag::default(), |event| {
+            if let Event::Piece { text, .. } = event {
+                pieces += &text;
+            }
+        });
+        let answer = block_on(session.ask(question, &greedy(), &mut watch)).unwrap();
+        drop(watch);
+        let remark = answer.remark.clone().unwrap();
+        assert_eq!(
+            (remark.code, remark.answered),
+            (RemarkCode::NeedsPicture, false)
+        );
+        assert_eq!(answer.text, remark.text);
+        assert_eq!(pieces, answer.text);
+        assert_eq!((answer.token_ids.len(), answer.answer_tokens), (0, 0));
+        assert!(session.ids().is_empty());
+        let again = block_on(session.regenerate(&greedy(), &mut Watch::nobody())).unwrap();
+        assert_eq!(again, answer);
+    }
+    let anyway = AskOptions {
+        anyway: true,
+        ..greedy()
+    };
+    let answer = block_on(session.ask("Read the white sign.", &anyway, &mut Watch::nobody()));
+    let answer = answer.unwrap();
+    assert_eq!(answer.remark, None);
+    assert!(answer.answer_tokens > 0);
+}
+
+#[test]
+fn what_it_has_not_learnt_is_no_part_of_the_conversation() {
+    let (mut session, question, right) = about_a_sample();
+    let mut nobody = Watch::nobody();
+    let alone = block_on(session.ask(&question, &greedy(), &mut nobody)).unwrap();
+    assert_eq!((&alone.text, &alone.remark), (&right, &None));
+    session.new_chat();
+    let mut before = Vec::new();
+    for (unlike, code) in [
+        ("Who are you?", RemarkCode::UnlikeQuestions),
+        (
+            "Is there a dog in the picture?",
+            RemarkCode::UnlikeQuestions,
+        ),
+        ("Was steht auf dem Schild?", RemarkCode::NotEnglish),
+    ] {
+        let answer = block_on(session.ask(unlike, &greedy(), &mut nobody)).unwrap();
+        let remark = answer.remark.unwrap();
+        assert_eq!((remark.code, remark.answered), (code, false), "{unlike}");
+        before.push(Exchange {
+            question: unlike.into(),
+            token_ids: None,
+            text: answer.text,
+        });
+    }
+    let behind = block_on(session.ask(&question, &greedy(), &mut nobody)).unwrap();
+    assert_eq!(
+        (&behind.text, behind.input_ids),
+        (&right, alone.input_ids.clone())
+    );
+
+    // A page, and a client of the server, hand all of it over again.
+    let request = Request {
+        before,
+        question,
+        options: greedy(),
+        ..Request::default()
+    };
+    let handed = block_on(session.reply(&request, &mut nobody)).unwrap();
+    assert_eq!((handed.text, handed.input_ids), (right, alone.input_ids));
+}
+
+#[test]
+fn a_question_in_its_words_is_answered_with_a_warning() {
+    let (mut session, ..) = about_a_sample();
+    let asked = session.ask("Is there a circle?", &greedy(), &mut Watch::nobody());
+    let answer = block_on(asked).unwrap();
+    let remark = answer.remark.unwrap();
+    assert_eq!(
+        (remark.code, remark.answered),
+        (RemarkCode::UnlikeQuestions, true)
+    );
+    assert!(answer.answer_tokens > 0);
+    assert_ne!(answer.text, remark.text);
+}
+
+#[test]
+fn capitals_and_courtesy_change_no_answer() {
+    let (mut session, question, right) = about_a_sample();
+    let bare = question.trim_end_matches(['.', '?']).to_lowercase();
+    for typed in [
+        bare.clone(),
+        format!("{} !!", bare.to_uppercase()),
+        format!("Hello, could you please {bare}?"),
+    ] {
+        session.new_chat();
+        let answer = block_on(session.ask(&typed, &greedy(), &mut Watch::nobody())).unwrap();
+        assert_eq!((&answer.text, &answer.remark), (&right, &None), "{typed}");
+    }
 }

@@ -17,6 +17,7 @@ pub fn greedy(max_new_tokens: usize) -> AskOptions {
     AskOptions {
         sampling: Sampling::greedy(),
         max_new_tokens,
+        ..AskOptions::default()
     }
 }
 
@@ -301,6 +302,7 @@ fn the_same_seed_gives_the_same_answer() {
             ..Sampling::default()
         },
         max_new_tokens: 24,
+        ..AskOptions::default()
     };
     let answer = |seed| ask(&mut session(&model), "How many?", &options(seed)).token_ids;
     assert_eq!(answer(7), answer(7));

@@ -176,6 +176,7 @@ fn read_options(fields: &mut Fields) -> Result<AskOptions, Refusal> {
     Ok(AskOptions {
         sampling,
         max_new_tokens,
+        ..AskOptions::default()
     })
 }
 

@@ -100,10 +100,14 @@ fn usage(finish: &Finish) -> Value {
     })
 }
 
-/// `notices` is a field of this server's own, where there is something to notice.
+/// `notices` and `remark` are fields of this server's own, where there is something to notice of the picture, and to be
+/// said of the question.
 fn with_notices(mut part: Value, finish: &Finish) -> Value {
     if !finish.notices.is_empty() {
         part["notices"] = json!(finish.notices);
+    }
+    if let Some(remark) = &finish.remark {
+        part["remark"] = json!(remark);
     }
     part
 }

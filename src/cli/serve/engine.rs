@@ -18,6 +18,7 @@ use super::queue::Queue;
 use super::refusal::Refusal;
 use super::stop_texts::StopTexts;
 use crate::cli::ModelArgs;
+use crate::config::Remark;
 use crate::error::Error;
 use crate::image::keep_until_decoded;
 use crate::progress::{Event, StopFlag, Watch};
@@ -119,6 +120,8 @@ pub struct Finish {
     pub answer_tokens: usize,
     /// What should be known of the picture before the answer is believed.
     pub notices: Vec<String>,
+    /// What must be said of the question.
+    pub remark: Option<Remark>,
 }
 
 /// The thread, and how to reach it.
@@ -303,5 +306,6 @@ fn finish(answer: &Answer, cut: bool, notices: Vec<String>) -> Finish {
         image_tokens: answer.image_tokens,
         answer_tokens: answer.answer_tokens,
         notices,
+        remark: answer.remark.clone(),
     }
 }

@@ -1,0 +1,359 @@
+//! Whether a question is one that a model of drawn scenes has learnt to answer.
+//!
+//! In: what somebody typed. Out: the wording that the model knows for it; or, where there is none, whether at least every
+//! word of it is one that such questions have. Small letters, punctuation, "please", "color" for "colour" and the like are
+//! no difference to whoever asks, but they are to a model that never saw them.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::wording::{
+    COLOUR_OF_SHAPE, COMPARE_BARS, COUNT, COUNT_BARS, EXISTENCE, EXTREME, EXTREME_BAR, QUARTER,
+    READ_ONLY_SIGN, READ_SIGN, REQUESTS, SHAPE_OF_COLOUR, SIDE,
+};
+
+/// The colours that are named.
+pub const COLOURS: [&str; 8] = [
+    "red", "orange", "yellow", "green", "blue", "purple", "black", "white",
+];
+
+/// The figures that are named, one and several.
+pub const SHAPES: [[&str; 2]; 6] = [
+    ["circle", "circles"],
+    ["square", "squares"],
+    ["triangle", "triangles"],
+    ["star", "stars"],
+    ["cross", "crosses"],
+    ["ring", "rings"],
+];
+
+/// What a gap of a wording is filled with.
+#[derive(Clone, Copy)]
+enum Gap {
+    /// "a red circle"
+    AFigure,
+    /// "red circle"
+    Figure,
+    /// "red circle" or "circle"
+    AnyFigure,
+    Colour,
+    Shape,
+    /// "circles", "red shapes" or "shapes"
+    Counted,
+    Side,
+    Edge,
+    Extreme,
+    Taller,
+}
+
+const SIDES: [&str; 4] = ["to the left of", "to the right of", "above", "below"];
+const EDGES: [&str; 6] = [
+    "leftmost",
+    "rightmost",
+    "topmost",
+    "highest",
+    "bottommost",
+    "lowest",
+];
+const EXTREMES: [&str; 2] = ["tallest", "shortest"];
+const TALLER: [&str; 2] = ["taller", "shorter"];
+
+/// Every wording, with its gaps in order.
+const QUESTIONS: [(&[&str], &[Gap]); 13] = [
+    (&REQUESTS, &[]),
+    (&EXISTENCE, &[Gap::AFigure]),
+    (&COLOUR_OF_SHAPE, &[Gap::Shape]),
+    (&SHAPE_OF_COLOUR, &[Gap::Colour]),
+    (&COUNT, &[Gap::Counted]),
+    (&SIDE, &[Gap::Figure, Gap::Side, Gap::Figure]),
+    (&EXTREME, &[Gap::Edge]),
+    (&QUARTER, &[Gap::AnyFigure]),
+    (&READ_ONLY_SIGN, &[]),
+    (&READ_SIGN, &[Gap::Colour]),
+    (&COUNT_BARS, &[]),
+    (&EXTREME_BAR, &[Gap::Extreme]),
+    (&COMPARE_BARS, &[Gap::Colour, Gap::Taller, Gap::Colour]),
+];
+
+/// Words that people use for those that the questions have.
+const SAME: [(&str, &str); 22] = [
+    ("color", "colour"),
+    ("image", "picture"),
+    ("drawing", "picture"),
+    ("photo", "picture"),
+    ("figure", "shape"),
+    ("figures", "shapes"),
+    ("object", "shape"),
+    ("objects", "shapes"),
+    ("graph", "chart"),
+    ("diagram", "chart"),
+    ("what's", "what is"),
+    ("whats", "what is"),
+    ("where's", "where is"),
+    ("wheres", "where is"),
+    ("there's", "there is"),
+    ("uppermost", "topmost"),
+    ("lowermost", "bottommost"),
+    ("underneath", "below"),
+    ("beneath", "below"),
+    ("under", "below"),
+    ("an", "a"),
+    ("this", "the"),
+];
+
+/// What a question may begin with and be none the different for it; longer ones first.
+const BEFORE: [&str; 16] = [
+    "can you please tell me",
+    "could you please tell me",
+    "can you tell me",
+    "could you tell me",
+    "please tell me",
+    "tell me",
+    "can you please",
+    "could you please",
+    "could you",
+    "please",
+    "hello",
+    "hi",
+    "hey",
+    "ok",
+    "so",
+    "and",
+];
+
+/// What it may end with.
+const BEHIND: [&str; 5] = ["please", "thanks", "thank you", "for me", "now"];
+
+/// Shorter ways to ask, and for what. Words as [`SAME`] leaves them.
+const SHORTER: [(&str, &str); 12] = [
+    ("describe", REQUESTS[0]),
+    ("describe it", REQUESTS[0]),
+    ("describe picture", REQUESTS[0]),
+    ("describe a picture", REQUESTS[0]),
+    ("what is the", REQUESTS[1]),
+    ("what is it", REQUESTS[1]),
+    ("what is in it", REQUESTS[1]),
+    ("what is on the picture", REQUESTS[1]),
+    ("what is shown", REQUESTS[7]),
+    ("what does it show", REQUESTS[7]),
+    ("what the picture shows", REQUESTS[7]),
+    ("what the sign says", READ_ONLY_SIGN[0]),
+];
+
+/// Words that stand in no wording and make a question no harder to understand.
+const HARMLESS: [&str; 9] = [
+    "a", "and", "any", "about", "are", "them", "they", "its", "those",
+];
+
+/// Where a question is about, which goes without saying behind it.
+const PLACES: [[&str; 3]; 3] = [
+    ["in", "the", "picture"],
+    ["in", "the", "chart"],
+    ["of", "the", "chart"],
+];
+
+/// A wording as it is looked for: what stands before, between and behind its gaps, without its place.
+struct Pattern {
+    wording: &'static str,
+    pieces: Vec<Vec<String>>,
+    gaps: &'static [Gap],
+}
+
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let all = QUESTIONS.iter().flat_map(|(wordings, gaps)| {
+        wordings.iter().map(|&wording| Pattern {
+            wording,
+            pieces: pieces(wording),
+            gaps,
+        })
+    });
+    all.collect()
+});
+
+/// Every word of every wording and of what fills its gaps.
+static VOCABULARY: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let wordings = QUESTIONS.iter().flat_map(|(wordings, _)| wordings.iter());
+    let phrases = wordings
+        .chain(&COLOURS)
+        .chain(SHAPES.as_flattened())
+        .chain(&SIDES)
+        .chain(&EDGES)
+        .chain(&EXTREMES)
+        .chain(&TALLER)
+        .chain(&HARMLESS);
+    phrases
+        .flat_map(|phrase| words(&phrase.replace("{}", " ")))
+        .collect()
+});
+
+/// How well a question is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// The model has learnt to answer this one, when it is worded so.
+    Learnt(String),
+    /// Every word is known, and it is about something that pictures show; the whole was never asked.
+    InItsWords,
+    /// No more than that.
+    No,
+}
+
+/// How well `question` is known.
+pub fn known(question: &str) -> Known {
+    let typed = question.trim();
+    if QUESTIONS
+        .iter()
+        .any(|(wordings, _)| wordings.contains(&typed))
+    {
+        return Known::Learnt(typed.to_string());
+    }
+    let words = words(question);
+    let bare = without_courtesy(&words);
+    if let Some(learnt) = [&words[..], bare].into_iter().find_map(learnt) {
+        return Known::Learnt(learnt);
+    }
+    let is_known = |word: &String| VOCABULARY.contains(word);
+    match bare.iter().all(is_known) && bare.iter().any(|word| is_shown(word)) {
+        true => Known::InItsWords,
+        false => Known::No,
+    }
+}
+
+/// Whether a word of any language is one of an English question about a picture.
+pub(super) fn is_of_questions(word: &str) -> bool {
+    VOCABULARY.contains(word)
+}
+
+/// The words of a text in small letters, without what stands between them, and one for those that are the same.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let text = text.replace(['’', '‘', '`'], "'").to_lowercase();
+    let mut words = Vec::new();
+    for word in text.split_whitespace() {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let same = SAME.iter().find(|(other, _)| *other == word);
+        let word = same.map_or(word, |(_, same)| same);
+        words.extend(
+            word.split(' ')
+                .filter(|w| !w.is_empty())
+                .map(str::to_string),
+        );
+    }
+    words
+}
+
+/// `words` without a greeting, "please" and the like.
+fn without_courtesy(mut words: &[String]) -> &[String] {
+    let begins = |words: &[String], phrase: &str| {
+        let phrase = phrase.split(' ');
+        words.len() >= phrase.clone().count() && phrase.zip(words).all(|(a, b)| a == b)
+    };
+    while let Some(phrase) = BEFORE.iter().find(|phrase| begins(words, phrase)) {
+        words = &words[phrase.split(' ').count()..];
+    }
+    let ends = |words: &[String], phrase: &str| {
+        let from = words.len().checked_sub(phrase.split(' ').count());
+        from.is_some_and(|from| begins(&words[from..], phrase))
+    };
+    while let Some(phrase) = BEHIND.iter().find(|phrase| ends(words, phrase)) {
+        words = &words[..words.len() - phrase.split(' ').count()];
+    }
+    words
+}
+
+/// The question that the model has learnt for these words.
+fn learnt(typed: &[String]) -> Option<String> {
+    if let Some((_, request)) = SHORTER.iter().find(|(short, _)| *short == typed.join(" ")) {
+        return Some((*request).to_string());
+    }
+    PATTERNS.iter().find_map(|pattern| {
+        let mut parts = fill(&pattern.pieces, pattern.gaps, without_place(typed))?.into_iter();
+        let mut question = String::new();
+        for (at, piece) in pattern.wording.split("{}").enumerate() {
+            if at > 0 {
+                question += &parts.next()?;
+            }
+            question += piece;
+        }
+        Some(question)
+    })
+}
+
+/// What stands between the gaps of a wording, as words.
+fn pieces(wording: &str) -> Vec<Vec<String>> {
+    let mut pieces: Vec<Vec<String>> = wording.split("{}").map(words).collect();
+    if let Some(last) = pieces.last_mut() {
+        last.truncate(without_place(last).len());
+    }
+    pieces
+}
+
+/// `words` without "in the picture" behind them, unless too little is left to be a question.
+fn without_place(words: &[String]) -> &[String] {
+    let place = PLACES
+        .iter()
+        .find(|place| words.ends_with(&place.map(str::to_string)));
+    let left = place.map_or(words.len(), |place| words.len() - place.len());
+    match words {
+        [what, is, ..] if left == 2 && what == "what" && is == "is" => words,
+        _ => &words[..left],
+    }
+}
+
+/// What stands in the gaps between `pieces`, if `typed` is those pieces with something that fits between them.
+fn fill(pieces: &[Vec<String>], gaps: &[Gap], typed: &[String]) -> Option<Vec<String>> {
+    let (piece, pieces) = pieces.split_first()?;
+    let rest = typed.strip_prefix(piece.as_slice())?;
+    let Some((gap, gaps)) = gaps.split_first() else {
+        return rest.is_empty().then(Vec::new);
+    };
+    // The longest part is four words long.
+    (1..=rest.len().min(4)).rev().find_map(|count| {
+        let (part, rest) = rest.split_at(count);
+        let part = gap.part(part)?;
+        let mut parts = fill(pieces, gaps, rest)?;
+        parts.insert(0, part);
+        Some(parts)
+    })
+}
+
+impl Gap {
+    /// `words` as they stand in the gap, if they do.
+    fn part(self, words: &[String]) -> Option<String> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let joined = words.join(" ");
+        let one_of = |all: &[&str]| all.contains(&joined.as_str());
+        let is_colour = |word: &str| COLOURS.contains(&word);
+        let is_shape = |word: &str| SHAPES.iter().any(|[one, _]| *one == word);
+        let is_several = |word: &str| SHAPES.iter().any(|[_, several]| *several == word);
+        let fits = match (self, words.as_slice()) {
+            (Gap::AFigure, ["a", colour, shape]) if is_colour(colour) && is_shape(shape) => {
+                let article = match colour.starts_with('o') {
+                    true => "an",
+                    false => "a",
+                };
+                return Some(format!("{article} {colour} {shape}"));
+            }
+            (Gap::Figure | Gap::AnyFigure, [colour, shape]) => is_colour(colour) && is_shape(shape),
+            (Gap::Shape | Gap::AnyFigure, [shape]) => is_shape(shape),
+            (Gap::Colour, [colour]) => is_colour(colour),
+            (Gap::Counted, ["shapes"]) => true,
+            (Gap::Counted, [shapes]) => is_several(shapes),
+            (Gap::Counted, [colour, "shapes"]) => is_colour(colour),
+            (Gap::Side, _) if one_of(&["left of", "right of"]) => {
+                return Some(format!("to the {joined}"));
+            }
+            (Gap::Side, _) => one_of(&SIDES),
+            (Gap::Edge, _) => one_of(&EDGES),
+            (Gap::Extreme, _) => one_of(&EXTREMES),
+            (Gap::Taller, _) => one_of(&TALLER),
+            _ => false,
+        };
+        fits.then_some(joined)
+    }
+}
+
+/// Whether a word names something that a picture shows.
+fn is_shown(word: &str) -> bool {
+    COLOURS.contains(&word)
+        || SHAPES.as_flattened().contains(&word)
+        || ["shape", "shapes", "sign", "bar", "bars", "chart", "text"].contains(&word)
+}

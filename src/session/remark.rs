@@ -1,0 +1,52 @@
+//! What a model of narrow scope is asked, and what is said instead.
+
+use std::borrow::Cow;
+
+use super::{Answer, AskOptions, Session, StopReason, Timings};
+use crate::config::Remark;
+use crate::progress::Watch;
+
+impl Session {
+    /// What must be said of a question, if the options do not want it answered anyway. An empty one is refused elsewhere.
+    pub(super) fn remark_on(&self, question: &str, options: &AskOptions) -> Option<Remark> {
+        let scope = self.model.config.scope.filter(|_| !options.anyway)?;
+        match question.trim().is_empty() {
+            true => None,
+            false => scope.remark(question, self.picture.is_some()),
+        }
+    }
+
+    /// Whether a question, asked as usual, is not put to the model.
+    pub(super) fn is_withheld(&self, question: &str) -> bool {
+        let remark = self.remark_on(question, &AskOptions::default());
+        remark.is_some_and(|remark| !remark.answered)
+    }
+
+    /// A question as the model has learnt to hear it.
+    pub(super) fn as_learnt<'a>(&self, question: &'a str) -> Cow<'a, str> {
+        match self.model.config.scope {
+            Some(scope) => Cow::Owned(scope.as_learnt(question)),
+            None => Cow::Borrowed(question),
+        }
+    }
+
+    /// A remark in the place of an answer. The conversation stays as it is.
+    pub(super) fn said_instead(&self, remark: Remark, watch: &mut Watch<'_>) -> Answer {
+        watch.piece(remark.text.clone(), None);
+        Answer {
+            text: remark.text.clone(),
+            token_ids: Vec::new(),
+            input_ids: Vec::new(),
+            stop_reason: StopReason::Stop,
+            prompt_tokens: 0,
+            new_prompt_tokens: 0,
+            image_tokens: 0,
+            answer_tokens: 0,
+            vision_passes: 0,
+            timings_ms: Timings::default(),
+            tokens_per_second: 0.0,
+            device: self.model.device.name.clone(),
+            remark: Some(remark),
+        }
+    }
+}
