@@ -10,7 +10,7 @@ export { Reply } from './api/reply.js';
 export { storage } from './api/storage.js';
 export type { Transcript } from './api/transcript.js';
 export type { ConfirmDownload, HostState } from './engine/host.js';
-export type { Answer, Device, EnhancementAttention, ModelInfo, PictureInfo, Progress, SamplePicture, Sampling, StopReason } from './engine/protocol.js';
+export type { Answer, Device, EnhancementAttention, ModelInfo, PictureInfo, Progress, Remark, SamplePicture, Sampling, StopReason } from './engine/protocol.js';
 export type { KeptEntry } from './keep/list.js';
 export { InfLlavaChat, type InfLlavaChatEventMap } from './element/element.js';
 export type { Strings } from './element/strings/index.js';

@@ -78,6 +78,8 @@ for (const device of ['cpu', 'wgpu']) {
     delete world.named['page.test'];
     await p.page.reload();
     await says(p.status, 'Ready on');
+    await p.image.setInputFiles(join(REPOSITORY, 'models/demo', image));
+    await says(p.status, 'Picture ready');
     await p.message.fill('What is in the picture?');
     await p.send.click();
     await p.conversation.locator('article[data-state="done"]').waitFor(PATIENCE);

@@ -15,7 +15,7 @@ const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.
 
 /** Stops an answer midway: descriptions are the longest, and how long is for the weights to say. */
 async function stopMidway(p) {
-  for (const question of ['Describe the picture.', 'What is in the picture?', 'What can you see?', 'Go on.']) {
+  for (const question of ['Describe the picture.', 'What is in the picture?', 'What can you see?', 'Describe this picture.']) {
     const turns = await p.answers.count();
     await ask(p, question);
     const turn = p.conversation.locator('article').nth(turns);
@@ -37,7 +37,7 @@ test('the same answer as the command line, again, stopped, and anew', async () =
   assert.equal(await answer(p), EXPECT_TEXT);
 
   // A second turn runs no vision pass.
-  await ask(p, 'And what else?');
+  await ask(p, 'How many red shapes are there?');
   await says(p.conversation.locator('article[data-state="done"]').nth(1), '0 passes');
 
   await p.page.getByText('Settings', { exact: true }).click();

@@ -5,7 +5,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { REPOSITORY } from './harness.mjs';
-import { clean, open, p, ready, says, server, site } from './stand-in.mjs';
+import { browser, clean, open, p, ready, says, server, site } from './stand-in.mjs';
 
 const DRAWN = '?model=models/drawn/';
 const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
@@ -263,3 +263,61 @@ for (const width of [320, 390, 1024]) {
     clean();
   });
 }
+
+const LANGUAGES = {
+  en: ['choose a picture first', 'ask in English', 'has not learnt to answer that', 'may be wrong'],
+  de: ['zuerst ein Bild', 'auf Englisch fragen', 'nicht gelernt', 'kann falsch sein'],
+  ar: ['اختيار صورة أولًا', 'السؤال بالإنجليزية', 'لم يتعلم', 'قد تكون الإجابة خاطئة'],
+};
+for (const [language, [picture, english, unlike, odd]] of Object.entries(LANGUAGES)) {
+  test(`what a model of narrow scope has not learnt is told, in ${language}`, async () => {
+    await ready(DRAWN);
+    await p.page.evaluate((language) => (document.querySelector('inf-llava-chat').lang = language), language);
+    const message = p.page.locator('textarea');
+    const send = async (text) => {
+      await message.fill(text);
+      await message.press('Enter');
+    };
+    await send('Hello?');
+    await says(p.answers.nth(0), picture);
+    await says(p.answers.nth(0), 'Read the sign.');
+    assert.equal((await p.answers.nth(0).innerText()).includes('remark:'), false, 'in the page’s language');
+    await sample(0).click();
+    await p.page.locator('#picture-name').getByText('1').waitFor();
+    await send('wie viele?');
+    await says(p.answers.nth(1), english);
+    await send('unlike any');
+    await says(p.answers.nth(2), unlike);
+    assert.equal((await p.answers.nth(2).innerText()).includes('you asked'), false, 'nothing instead of an answer');
+    await send('odd but in its words');
+    await says(p.answers.nth(3), 'you asked odd but in its words');
+    await says(p.page.getByRole('note').filter({ hasText: odd }), 'Read the sign.');
+    await send('How many shapes are there?');
+    await says(p.answers.nth(4), 'you asked How many shapes are there?');
+    assert.equal(await p.page.locator('.turn').nth(4).getByRole('note').count(), 0);
+    clean();
+  });
+}
+
+test('completions carry the remark, whole and as a stream; who asks anyway is answered', async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}blank.html`);
+  const said = await page.evaluate(async () => {
+    const { load } = await import('./inf-llava/index.js');
+    const model = await load({ url: 'models/drawn/', device: 'cpu' });
+    const request = { messages: [{ role: 'user', content: 'Hello?' }] };
+    const whole = await model.chat.completions.create(request);
+    const chunks = [];
+    for await (const chunk of await model.chat.completions.create({ ...request, stream: true })) chunks.push(chunk);
+    return { whole, chunks, anyway: await model.chat().ask('Hello?', { anyway: true }).answer };
+  });
+  await page.close();
+  const [choice] = said.whole.choices;
+  assert.equal(said.whole.remark.code, 'needs_picture');
+  assert.equal(said.whole.remark.answered, false);
+  assert.equal(choice.message.content, said.whole.remark.text);
+  assert.deepEqual(said.chunks.filter(({ remark }) => remark).map(({ choices }) => choices[0].finish_reason), ['stop']);
+  assert.equal(said.chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join(''), said.whole.remark.text);
+  assert.equal(said.anyway.remark, undefined);
+  assert.match(said.anyway.text, /you asked Hello\?/);
+});

@@ -1,7 +1,7 @@
 /** `chat.completions.create` in the shape of OpenAI's API, so that code written for that runs on the page's own engine. */
 
 import type { Host } from '../engine/host.js';
-import type { Answer, EngineEvent, StopReason } from '../engine/protocol.js';
+import type { Answer, EngineEvent, Remark, StopReason } from '../engine/protocol.js';
 import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
 import { readRequest } from './request.js';
@@ -50,6 +50,8 @@ export interface Completion {
   model: string;
   choices: [{ index: 0; message: { role: 'assistant'; content: string; refusal: null }; logprobs: null; finish_reason: FinishReason }];
   usage: Usage;
+  /** Not OpenAI's: what must be said of the question, where the model is of narrow scope. */
+  remark?: Remark;
 }
 
 export interface CompletionChunk {
@@ -59,6 +61,8 @@ export interface CompletionChunk {
   model: string;
   choices: { index: 0; delta: { role?: 'assistant'; content?: string }; logprobs: null; finish_reason: FinishReason | null }[];
   usage?: Usage | null;
+  /** Not OpenAI's; in the chunk that ends the answer. */
+  remark?: Remark;
 }
 
 const FINISH: Record<StopReason, FinishReason> = { stop: 'stop', stopped: 'stop', length: 'length', context: 'length' };
@@ -118,6 +122,7 @@ export class Completions {
       object: 'chat.completion',
       choices: [{ index: 0, message: { role: 'assistant', content: answer.text, refusal: null }, logprobs: null, finish_reason: FINISH[answer.stop_reason] }],
       usage: usageOf(answer),
+      ...remarkOf(answer),
     };
   }
 }
@@ -132,9 +137,11 @@ async function* chunks(reply: Reply, common: { id: string; created: number; mode
   yield chunk({ role: 'assistant', content: '' }, null);
   for await (const content of reply) yield chunk({ content }, null);
   const answer = await reply.answer;
-  yield chunk({}, FINISH[answer.stop_reason]);
+  yield { ...chunk({}, FINISH[answer.stop_reason]), ...remarkOf(answer) };
   if (include_usage) yield { ...common, object: 'chat.completion.chunk', choices: [], usage: usageOf(answer) };
 }
+
+const remarkOf = ({ remark }: Answer): { remark?: Remark } => (remark ? { remark } : {});
 
 const usageOf = ({ prompt_tokens, new_prompt_tokens, answer_tokens }: Answer): Usage => ({
   prompt_tokens,

@@ -433,7 +433,8 @@ export class Controller {
       const answer = await reply.answer;
       const took_ms = turn.finish(answer);
       this.#turns.push(turn);
-      status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(took_ms));
+      if (answer.remark && !answer.remark.answered) status.say(this.#strings.notAnswered);
+      else status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(took_ms));
       this.#emit('answer', { question: turn.question, answer });
     } catch (error) {
       this.#askingFailed(error, turn, on_failure);

@@ -109,9 +109,23 @@ export interface Sampling {
   repetition_penalty?: number;
   seed?: number;
   max_new_tokens?: number;
+  /** Ask a model of narrow scope also what it has not learnt to answer, and without a picture. */
+  anyway?: boolean;
 }
 
 export type StopReason = 'stop' | 'length' | 'stopped' | 'context';
+
+/** What must be said of a question that a model of narrow scope was asked. */
+export interface Remark {
+  /** There is no picture; the question is not in English; the model has not learnt to answer such a question. */
+  code: 'needs_picture' | 'not_english' | 'unlike_questions';
+  /** Whether the model answered all the same; else the remark stands in the place of an answer. */
+  answered: boolean;
+  /** In English. */
+  text: string;
+  /** Questions that work. */
+  examples: string[];
+}
 
 export interface Answer {
   text: string;
@@ -125,6 +139,8 @@ export interface Answer {
   vision_passes: number;
   tokens_per_second: number;
   device: string;
+  /** Only of a question that the model has not learnt to answer. */
+  remark?: Remark;
 }
 
 /** A question with its answer; `token_ids` where they are known. */

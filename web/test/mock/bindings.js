@@ -2,7 +2,7 @@
  * Stands in for the engine where only the package is under test: the same calls as the bindings that wasm-bindgen writes,
  * with answers that depend on the words of the question. A model address with `slow` in it takes its time, one with
  * `broken` in it fails, and one with `drawn` in it is a model that knows drawings only: a picture with `photo` in its
- * name is none.
+ * name is none, and it remarks on a question without a picture, with `unlike`, `odd` or `wie` in it.
  */
 
 const PASSES = 10;
@@ -172,6 +172,12 @@ export class Engine {
   async reply({ picture, before, question, begun, options }, on_event, stop) {
     const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
     if (question.includes('context')) fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
+    const remark = options.anyway ? undefined : this.#remark(question, held);
+    if (remark && !remark.answered) {
+      on_event({ type: 'piece', text: remark.text, id: null });
+      const nothing = { token_ids: [], prompt_tokens: 0, new_prompt_tokens: 0, image_tokens: 0, answer_tokens: 0, vision_passes: 0, tokens_per_second: 0 };
+      return { text: remark.text, ...nothing, stop_reason: 'stop', timings_ms: {}, device: this.#device, remark };
+    }
     on_event({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
     if (question.includes('lost card')) fail('device-lost', 'the graphics device was lost (reset)');
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
@@ -211,7 +217,18 @@ export class Engine {
       timings_ms: {},
       tokens_per_second: 11.3,
       device: this.#device,
+      ...(remark && { remark }),
     };
+  }
+
+  /** As the engine's, of which only the code and the examples are shown. */
+  #remark(question, held) {
+    if (this.#scope === null) return undefined;
+    const of = (code, answered = false) => ({ code, answered, text: `remark: ${code}`, examples: ['Read the sign.', 'How many shapes are there?'] });
+    if (!held) return of('needs_picture');
+    if (question.includes('wie')) return of('not_english');
+    if (question.includes('unlike')) return of('unlike_questions');
+    return question.includes('odd') ? of('unlike_questions', true) : undefined;
   }
 
   /** All on one place: that of the token that looked. */

@@ -89,6 +89,16 @@ export const ar: Strings = {
     return `${plural(answer.prompt_tokens, forms)}، الجديد منها ${count(answer.new_prompt_tokens)}`;
   },
   silence: 'لا يوجد نص.',
+  remark({ code, answered, examples }) {
+    const what = {
+      needs_picture: 'يرجى اختيار صورة أولًا: يجيب هذا النموذج الصغير عن أسئلة حول الرسوم فقط.',
+      not_english: 'يرجى السؤال بالإنجليزية: لا يعرف هذا النموذج الصغير لغة أخرى.',
+      unlike_questions: answered
+        ? 'لم يتعلم هذا النموذج الإجابة عن سؤال بهذه الصيغة: قد تكون الإجابة خاطئة.'
+        : 'لم يتعلم هذا النموذج الإجابة عن ذلك. فهو يعرف الأشكال واللافتات ومخططات الأعمدة في الرسوم.',
+    };
+    return `${what[code]} أسئلة يعرفها (بالإنجليزية): ${examples.map((example) => `\u2068“${example}”\u2069`).join('، ')}`;
+  },
   brokenOff: 'انقطعت، وليست جزءًا من المحادثة',
   textOnly: 'بدون صورة',
   earlier: 'ما قيل قبل ذلك موجود في التصدير.',
@@ -164,12 +174,13 @@ export const ar: Strings = {
   pictureReady: (info) => (info.vision_passes > 0 ? `الصورة جاهزة، قُرئت في ${duration(info.vision_ms)}` : 'الصورة جاهزة: سبقت قراءتها'),
   pictureStopped: (kept) => (kept ? 'تم الإيقاف. ما زالت الصورة السابقة مستخدمة.' : 'تم الإيقاف. لا توجد صورة مستخدمة.'),
   pictureFailed: 'تعذّر استخدام الصورة',
-  pictureRemoved: 'أُزيلت الصورة. ستكون الإجابة عن الأسئلة بدون صورة.',
+  pictureRemoved: 'أُزيلت الصورة',
   byBrowser: 'فكّ المتصفح ترميز الصورة وصغّرها: قد تختلف بكسلاتها قليلاً عما يراه النموذج في مكان آخر.',
   severalFiles: (name) => `صورة واحدة في كل مرة: اختيرت ${isolated(name)}.`,
   answering: 'تجري كتابة الإجابة',
   stopping: 'جارٍ الإيقاف',
   answered: (ms) => `اكتملت الإجابة في ${duration(ms)}`,
+  notAnswered: 'لم تتم الإجابة: السبب مكتوب مكان الإجابة',
   answerStopped: (answer) => `توقفت الإجابة بعد ${ofTokens(answer.answer_tokens)}`,
   questionStopped: 'تم الإيقاف. عاد سؤالك إلى مربع الكتابة.',
   questionFailed: 'لا توجد إجابة. عاد سؤالك إلى مربع الكتابة.',

@@ -78,6 +78,16 @@ export const de: Strings = {
   ],
   promptFacts: (answer) => `${promptTokens(answer.prompt_tokens)}, davon ${count(answer.new_prompt_tokens)} neu`,
   silence: 'Kein Text.',
+  remark({ code, answered, examples }) {
+    const what = {
+      needs_picture: 'Bitte zuerst ein Bild wählen: Dieses kleine Modell beantwortet Fragen zu Zeichnungen und sonst keine.',
+      not_english: 'Bitte auf Englisch fragen: Dieses kleine Modell kennt keine andere Sprache.',
+      unlike_questions: answered
+        ? 'So gestellte Fragen hat dieses Modell nicht gelernt: Die Antwort kann falsch sein.'
+        : 'Das hat dieses Modell nicht gelernt. Es kennt Figuren, Schilder und Balkendiagramme einer Zeichnung.',
+    };
+    return `${what[code]} Fragen, die es kennt (englisch): ${examples.map((example) => `„${example}“`).join(', ')}`;
+  },
   brokenOff: 'abgebrochen, nicht Teil der Unterhaltung',
   textOnly: 'Ohne Bild',
   earlier: 'Was vorher gesagt wurde, steht im Export.',
@@ -156,12 +166,13 @@ export const de: Strings = {
       : 'Bild bereit: Es wurde schon früher gelesen',
   pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
   pictureFailed: 'Das Bild konnte nicht verwendet werden',
-  pictureRemoved: 'Bild entfernt. Fragen werden ohne Bild beantwortet.',
+  pictureRemoved: 'Bild entfernt',
   byBrowser: 'Vom Browser dekodiert und verkleinert: Die Pixel können etwas anders sein, als das Modell sie anderswo sähe.',
   severalFiles: (name) => `Nur ein Bild auf einmal: ${name} wurde übernommen.`,
   answering: 'Antwort wird geschrieben',
   stopping: 'Wird gestoppt',
   answered: (ms) => `Antwort fertig in ${duration(ms)}`,
+  notAnswered: 'Nicht beantwortet: Der Grund steht anstelle der Antwort',
   answerStopped: (answer) => `Nach ${tokens(answer.answer_tokens)} gestoppt`,
   questionStopped: 'Gestoppt. Die Frage steht wieder im Eingabefeld.',
   questionFailed: 'Keine Antwort. Die Frage steht wieder im Eingabefeld.',

@@ -75,6 +75,16 @@ export const en: Strings = {
   ],
   promptFacts: (answer) => `${plural(answer.prompt_tokens, { one: 'prompt token', other: 'prompt tokens' })}, ${count(answer.new_prompt_tokens)} new`,
   silence: 'No text.',
+  remark({ code, answered, examples }) {
+    const what = {
+      needs_picture: 'Please choose a picture first: this small model answers questions about drawings, and about nothing else.',
+      not_english: 'Please ask in English: this small model knows no other language.',
+      unlike_questions: answered
+        ? 'This model has not learnt to answer a question that is put like this: the answer may be wrong.'
+        : 'This model has not learnt to answer that. It knows the figures, signs and bar charts of a drawing.',
+    };
+    return `${what[code]} Questions that work: ${examples.map((example) => `“${example}”`).join(', ')}`;
+  },
   brokenOff: 'broken off, not part of the conversation',
   textOnly: 'Without a picture',
   earlier: 'What was said before is in the export.',
@@ -152,12 +162,13 @@ export const en: Strings = {
       : 'Picture ready: it was read before',
   pictureStopped: (kept) => (kept ? 'Stopped. The earlier picture is still in use.' : 'Stopped. No picture is in use.'),
   pictureFailed: 'The picture could not be used',
-  pictureRemoved: 'Picture removed. Questions are answered without one.',
+  pictureRemoved: 'Picture removed',
   byBrowser: 'Decoded and scaled by the browser: its pixels may differ a little from those that the model would see elsewhere.',
   severalFiles: (name) => `One picture at a time: ${name} was taken.`,
   answering: 'Answering',
   stopping: 'Stopping',
   answered: (ms) => `Answer complete in ${duration(ms)}`,
+  notAnswered: 'Not answered: the reason is in the answer’s place',
   answerStopped: (answer) => `Stopped after ${tokens(answer.answer_tokens)}`,
   questionStopped: 'Stopped. Your question is back in the box.',
   questionFailed: 'No answer. Your question is back in the box.',

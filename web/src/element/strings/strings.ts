@@ -1,6 +1,6 @@
 /** Every text of the element. A page gives some of its own by the property `strings`. */
 
-import type { Answer, ModelInfo, Phase, PictureInfo } from '../../engine/protocol.js';
+import type { Answer, ModelInfo, Phase, PictureInfo, Remark } from '../../engine/protocol.js';
 import type { KeptEntry } from '../../keep/list.js';
 import type { ErrorTexts } from './errors.js';
 
@@ -69,6 +69,8 @@ export interface Strings {
   answerFacts(answer: Answer): string[];
   promptFacts(answer: Answer): string;
   silence: string;
+  /** What is wrong with a question, in the place of an answer or beside it. */
+  remark(remark: Remark): string;
   brokenOff: string;
   textOnly: string;
   earlier: string;
@@ -141,6 +143,7 @@ export interface Strings {
   answering: string;
   stopping: string;
   answered(ms: number): string;
+  notAnswered: string;
   answerStopped(answer: Answer): string;
   questionStopped: string;
   questionFailed: string;

@@ -29,6 +29,8 @@ export class TurnView {
   readonly question: string;
   readonly #strings: Strings;
   readonly #answer = h('div', { class: 'answer', part: 'answer', dir: 'auto' });
+  /** What must be said beside the answer. */
+  readonly #remark = h('p', { class: 'silence', role: 'note', hidden: true });
   readonly #facts = h('div', { class: 'data' });
   readonly #copy: HTMLButtonElement;
   readonly #regenerate: HTMLButtonElement;
@@ -38,7 +40,7 @@ export class TurnView {
   #frame = 0;
   #begun_ms = performance.now();
   /** What stood here before a regeneration, until there is something better. */
-  #before: { text: string; facts: ChildNode[]; state: TurnState } | null = null;
+  #before: { text: string; remark: string; facts: ChildNode[]; state: TurnState } | null = null;
 
   constructor(strings: Strings, question: string, { on_copy, on_regenerate, on_edit }: TurnHandlers, on_growth: () => void) {
     this.#strings = strings;
@@ -55,6 +57,7 @@ export class TurnView {
       unseen(strings.answer),
       // The text's own direction is that of its letters; where it stands follows the language around it.
       h('div', { class: 'answer-place' }, this.#answer),
+      this.#remark,
       h('footer', {}, this.#facts, this.#copy, this.#edit, this.#regenerate),
     );
     this.state = 'waiting';
@@ -86,9 +89,10 @@ export class TurnView {
 
   /** Sets the present answer aside for another. */
   startOver(): void {
-    this.#before = { text: this.#text, facts: [...this.#facts.childNodes], state: this.state };
+    this.#before = { text: this.#text, remark: this.#remark.textContent, facts: [...this.#facts.childNodes], state: this.state };
     this.#text = '';
     this.#begun_ms = performance.now();
+    this.#setRemark('');
     this.#facts.replaceChildren();
     this.#draw();
     this.state = 'waiting';
@@ -97,8 +101,9 @@ export class TurnView {
   /** Brings back what was set aside. */
   restore(): void {
     if (!this.#before) return;
-    const { text, facts, state } = this.#before;
+    const { text, remark, facts, state } = this.#before;
     this.#text = text;
+    this.#setRemark(remark);
     this.#facts.replaceChildren(...facts);
     this.#draw();
     this.state = state;
@@ -116,12 +121,17 @@ export class TurnView {
   finish(answer: Answer): number {
     const took_ms = performance.now() - this.#begun_ms;
     this.#before = null;
-    this.#text = answer.text;
+    const { remark } = answer;
+    const advice = remark ? this.#strings.remark(remark) : '';
+    this.#text = remark && !remark.answered ? advice : answer.text;
+    this.#setRemark(remark?.answered ? advice : '');
     this.#draw();
     if (!answer.text) this.#answer.append(h('p', { class: 'silence' }, this.#strings.silence));
     const ending = this.#strings.endings[answer.stop_reason];
     const brief = [ending, this.#strings.took(took_ms)].filter(Boolean).join(' · ');
-    this.#facts.replaceChildren(more(brief, [...this.#strings.answerFacts(answer), this.#strings.promptFacts(answer)].join(' · ')));
+    // Nothing was computed for a remark in the place of an answer.
+    if (remark && !remark.answered) this.#facts.replaceChildren();
+    else this.#facts.replaceChildren(more(brief, [...this.#strings.answerFacts(answer), this.#strings.promptFacts(answer)].join(' · ')));
     this.state = 'done';
     this.#on_growth();
     return took_ms;
@@ -133,6 +143,11 @@ export class TurnView {
     this.#draw();
     this.#facts.replaceChildren(this.#strings.brokenOff);
     this.state = 'broken';
+  }
+
+  #setRemark(text: string) {
+    this.#remark.textContent = text;
+    this.#remark.hidden = !text;
   }
 
   #draw() {
