@@ -73,12 +73,12 @@ mod cut_off;
 #[cfg(all(feature = "model", feature = "scenes"))]
 #[path = "stages/demo.rs"]
 mod demo;
-#[cfg(feature = "model")]
-#[path = "stages/engine.rs"]
-mod engine;
 #[cfg(feature = "scenes")]
 #[path = "stages/descriptions.rs"]
 mod descriptions;
+#[cfg(feature = "model")]
+#[path = "stages/engine.rs"]
+mod engine;
 #[cfg(feature = "train")]
 #[path = "stages/gradients.rs"]
 mod gradients;
