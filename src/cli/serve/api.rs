@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::addresses::{no_such_method, no_such_path};
 use super::ask::Ask;
 use super::body::{self, Held};
 use super::budget::{Budget, Share};
@@ -28,7 +29,6 @@ use super::limits::Limits;
 use super::local::{Allowed, own_page_only};
 use super::media_type::SaidType;
 use super::packed::{Packing, packings, unpack};
-use super::paths::{no_such_method, no_such_path};
 use super::queue::{NoPlace, Queue};
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};

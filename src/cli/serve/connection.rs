@@ -21,9 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::addresses::tidy;
 use super::body::MOST_THROWN_AWAY;
 use super::limits::Limits;
-use super::paths::tidy;
 use super::pulse::{Answering, Late, Pulse, Watched};
 use super::stop::{Stage, Stop};
 

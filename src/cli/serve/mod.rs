@@ -1,6 +1,7 @@
 //! `inf-llava serve`: the page, and a model for it, to this machine's browser; and the model's answers to its programs.
 
 mod accept;
+mod addresses;
 mod api;
 mod ask;
 mod body;
@@ -23,7 +24,6 @@ mod open;
 mod options;
 mod origins;
 mod packed;
-mod paths;
 mod pulse;
 mod queue;
 mod range;
@@ -217,7 +217,7 @@ fn routes(served: Served, allowed: &Allowed) -> Router {
         Some(_) => routes.route("/", get(with_model)),
         None => routes,
     };
-    let rest = Router::new().fallback(paths::page_or_hint);
+    let rest = Router::new().fallback(addresses::page_or_hint);
     let routes = routes.fallback_service(rest.with_state(served.page));
     routes.layer(own).layer(map_response(headers))
 }
