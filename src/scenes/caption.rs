@@ -7,7 +7,8 @@
 //! last first.
 
 use super::chart::Chart;
-use super::layout::Scene;
+use super::description::MIDDLE_PX;
+use super::layout::{Object, Scene};
 use super::palette::{Colour, Shape};
 use super::sign::Sign;
 use super::wording::{named, number, with_article};
@@ -19,6 +20,50 @@ pub fn caption(scene: &Scene) -> String {
         .flat_map(|colour| Shape::ALL.map(|shape| (colour, shape)))
         .filter_map(|(colour, shape)| figures(scene, colour, shape))
         .collect();
+    told(&figures, scene)
+}
+
+/// The same for those who do not see it: every figure with its place, in the order in which one reads.
+pub(super) fn alt(scene: &Scene) -> String {
+    let mut objects: Vec<&Object> = scene.objects.iter().collect();
+    objects.sort_by(|a, b| {
+        let line = |object: &Object| (object.centre[1] * LINES / scene.side_px as f32).floor();
+        let by_line = line(a).total_cmp(&line(b));
+        by_line.then(a.centre[0].total_cmp(&b.centre[0]))
+    });
+    let figures: Vec<String> = objects
+        .into_iter()
+        .map(|object| {
+            let noun = with_article(&named(object.colour, object.shape));
+            format!("{noun} {}", place(scene, object))
+        })
+        .collect();
+    told(&figures, scene)
+}
+
+/// Lines of a picture, for the order in which one reads.
+const LINES: f32 = 8.0;
+
+/// "at the top left", "at the right", "in the middle".
+fn place(scene: &Scene, object: &Object) -> String {
+    let side = |axis: usize, [low, high]: [&'static str; 2]| {
+        let from_middle = object.centre[axis] - scene.side_px as f32 / 2.0;
+        match from_middle {
+            _ if from_middle < -MIDDLE_PX => Some(low),
+            _ if from_middle >= MIDDLE_PX => Some(high),
+            _ => None,
+        }
+    };
+    let sides = [side(1, ["top", "bottom"]), side(0, ["left", "right"])];
+    let sides: Vec<&str> = sides.into_iter().flatten().collect();
+    match sides.is_empty() {
+        true => "in the middle".to_string(),
+        false => format!("at the {}", sides.join(" ")),
+    }
+}
+
+/// The figures in one sentence, signs and chart in another.
+fn told(figures: &[String], scene: &Scene) -> String {
     let mut signs: Vec<&Sign> = scene.signs.iter().collect();
     signs.sort_by_key(|sign| (sign.colour.index(), &sign.text));
     let others: Vec<String> = signs

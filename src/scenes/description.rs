@@ -12,7 +12,7 @@ use super::palette::{Colour, Shape};
 use super::wording::number;
 
 /// A figure's middle is to the left, the right, above or below if it is further than this from the picture's, px.
-const MIDDLE_PX: f32 = 42.0;
+pub(super) const MIDDLE_PX: f32 = 42.0;
 /// A figure this near to where one place ends and the next begins may be told to be in either, px: a third of the
 /// narrowest figure's width.
 const SLACK_PX: f32 = 14.0;
@@ -111,13 +111,13 @@ impl Description {
     fn thing(&mut self, count: usize, words: &mut Words<'_>) -> Option<()> {
         let first = words.next()?;
         if first == "chart" {
-            words.expect(&["with"])?;
+            words.follow(&["with"])?;
             let bars = counted(&words.next()?)?;
-            words.expect(&["bars"])?;
+            words.follow(&["bars"])?;
             let ends = match words.takes(&["the", "tallest"]) {
                 true => {
                     let tallest = colour(&words.next()?)?;
-                    words.expect(&["and", "the", "shortest"])?;
+                    words.follow(&["and", "the", "shortest"])?;
                     Some([tallest, colour(&words.next()?)?])
                 }
                 false => None,
@@ -128,7 +128,7 @@ impl Description {
         let colour = colour(&first)?;
         let noun = words.next()?;
         if noun == "sign" {
-            words.expect(&["that", "says"])?;
+            words.follow(&["that", "says"])?;
             self.signs.push((colour, words.next_as_it_stands()?));
             return Some(());
         }
@@ -260,7 +260,7 @@ impl Words<'_> {
         Some(bare(self.rest.next()?).to_string())
     }
 
-    fn expect(&mut self, words: &[&str]) -> Option<()> {
+    fn follow(&mut self, words: &[&str]) -> Option<()> {
         words
             .iter()
             .all(|word| self.next().is_some_and(|next| next == *word))

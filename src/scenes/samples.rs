@@ -8,10 +8,11 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::caption::alt;
 use super::layout::{SceneOptions, Split, scene};
 use super::question::{question_rng, questions};
 use super::write::{SMALL, failed, png};
-use super::{Picture, Question, caption};
+use super::{Picture, Question};
 use crate::{Error, Result, durable};
 
 /// A scene, and which of its questions to offer.
@@ -100,7 +101,7 @@ impl Sample {
         };
         Ok(Sample {
             picture: scene.draw(),
-            alt: caption(&scene),
+            alt: alt(&scene),
             questions: pick
                 .questions
                 .into_iter()
