@@ -59,7 +59,6 @@ impl Scope {
     pub fn examples(self) -> &'static [&'static str] {
         match self {
             Scope::DrawnScenes => &[
-                "Describe the picture.",
                 "How many shapes are there?",
                 "Is there a red circle in the picture?",
                 "What does the sign say?",
@@ -102,7 +101,7 @@ impl Scope {
                 "Please ask in English: this small model knows no other language."
             }
             (RemarkCode::UnlikeQuestions, false) => {
-                "This small model has not learnt to answer that. It knows the figures, signs and bar charts of a drawing."
+                "This small model has not learnt to answer that. It knows the figures, signs and bar charts of a drawing: ask about one thing at a time."
             }
             (RemarkCode::UnlikeQuestions, true) => {
                 "This small model has not learnt to answer a question that is put like this: the answer may be wrong."

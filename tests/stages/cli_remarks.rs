@@ -25,7 +25,7 @@ const PICTURE: [&str; 2] = [
 fn a_question_without_a_picture_is_answered_by_asking_for_one() {
     let said = stdout(&demo(&["--prompt", "Hello?"]));
     assert!(said.contains("choose a picture first"), "{said}");
-    assert!(said.contains("Describe the picture."), "{said}");
+    assert!(said.contains("How many shapes are there?"), "{said}");
     let answer = json(&stdout(&demo(&["--prompt", "Hello?", "--json"])));
     assert_eq!(answer["remark"]["code"], "needs_picture");
     assert_eq!(answer["remark"]["answered"], false);

@@ -77,16 +77,7 @@ const FOREIGN: [&str; 26] = [
 ];
 
 /// What people type for a question that was learnt, and which.
-const VARIED: [(&str, &str); 26] = [
-    ("describe the picture", "Describe the picture."),
-    ("DESCRIBE THE PICTURE!!!", "Describe the picture."),
-    ("  Describe   this\tpicture  ", "Describe the picture."),
-    ("Please describe this image.", "Describe the picture."),
-    ("describe", "Describe the picture."),
-    ("Describe it, please", "Describe the picture."),
-    ("What's in the picture?", "What is in the picture?"),
-    ("what is this?", "What is in the picture?"),
-    ("What do you see in this image?", "What do you see?"),
+const VARIED: [(&str, &str); 17] = [
     ("how many circles are there", "How many circles are there?"),
     (
         "How many red figures are there?",
@@ -145,6 +136,19 @@ const VARIED: [(&str, &str); 26] = [
     ),
 ];
 
+/// Descriptions are seldom right, and are not given.
+const DESCRIPTIONS: [&str; 9] = [
+    "describe the picture",
+    "DESCRIBE THE PICTURE!!!",
+    "  Describe   this\tpicture  ",
+    "Please describe this image.",
+    "describe",
+    "Describe it, please",
+    "What's in the picture?",
+    "what is this?",
+    "What do you see in this image?",
+];
+
 fn remark(question: &str) -> Option<(RemarkCode, bool)> {
     let remark = Scope::DrawnScenes.remark(question, true)?;
     Some((remark.code, remark.answered))
@@ -165,9 +169,6 @@ fn every_question_that_was_learnt_is_known_and_stays_as_it_is() {
                 assert_eq!(heard, question.text);
             }
         }
-    }
-    for request in REQUESTS {
-        assert_eq!(known(request), Known::Learnt(request.to_string()));
     }
 }
 
@@ -201,7 +202,7 @@ fn capitals_courtesy_and_other_spellings_are_no_difference() {
 
 #[test]
 fn what_was_never_learnt_is_not_answered() {
-    for question in UNLIKE {
+    for question in UNLIKE.into_iter().chain(DESCRIPTIONS).chain(REQUESTS) {
         assert_eq!(
             remark(question),
             Some((RemarkCode::UnlikeQuestions, false)),

@@ -80,7 +80,7 @@ for (const device of ['cpu', 'wgpu']) {
     await says(p.status, 'Ready on');
     await p.image.setInputFiles(join(REPOSITORY, 'models/demo', image));
     await says(p.status, 'Picture ready');
-    await p.message.fill('What is in the picture?');
+    await p.message.fill('How many shapes are there?');
     await p.send.click();
     await p.conversation.locator('article[data-state="done"]').waitFor(PATIENCE);
     await p.context.close();

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from './harness.mjs';
-import { answer, ask, browser, EXPECT_TEXT, IMAGE, PATIENCE, QUESTION, ready, says, server } from './real.mjs';
+import { answer, ask, browser, EXPECT_TEXT, IMAGE, PATIENCE, QUESTION, ready, says, server, UNBOUNDED } from './real.mjs';
 
 const PATH = '?device=wgpu&temperature=0&max_new_tokens=24';
 
@@ -62,7 +62,7 @@ test('a kernel that computes something wrong is told, done without, and changes 
 });
 
 test('a graphics card lost in the middle of an answer: the page goes on by itself, as if nothing had been', async () => {
-  const p = await ready(PATH.replace('24', '400'));
+  const p = await ready(`${PATH.replace('24', '400')}&${UNBOUNDED}`);
   await p.image.setInputFiles(IMAGE);
   await says(p.status, 'Picture ready');
   await ask(p, 'Describe the picture.');

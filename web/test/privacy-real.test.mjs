@@ -71,7 +71,7 @@ for (const [name, [origin, attributes]] of Object.entries(SOURCES)) {
     const before = world.requests.length;
     await p.image.setInputFiles(SAMPLE);
     await says(p.status, 'Picture ready');
-    for (const [at, question] of ['What is in the picture?', 'How many shapes are there?'].entries()) {
+    for (const [at, question] of ['Read the white sign.', 'How many shapes are there?'].entries()) {
       await p.message.fill(question);
       await p.message.press('Enter');
       const answer = p.conversation.locator('article[data-state="done"]').nth(at);

@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { join } from 'node:path';
 import { launchBrowser, openPage, REPOSITORY } from './harness.mjs';
-import { answer, ask, browser, EXPECT_TEXT, IMAGE, MAX_NEW_TOKENS, PATIENCE, QUESTION, ready, says, server } from './real.mjs';
+import { answer, ask, browser, EXPECT_TEXT, IMAGE, MAX_NEW_TOKENS, PATIENCE, QUESTION, ready, says, server, UNBOUNDED } from './real.mjs';
 
 const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
 
@@ -28,7 +28,7 @@ async function stopMidway(p) {
 }
 
 test('the same answer as the command line, again, stopped, and anew', async () => {
-  const p = await ready(`?device=wgpu&temperature=0&max_new_tokens=${MAX_NEW_TOKENS}`);
+  const p = await ready(`?device=wgpu&temperature=0&max_new_tokens=${MAX_NEW_TOKENS}&${UNBOUNDED}`);
   await says(p.page.locator('#device'), 'WebGPU');
 
   await p.image.setInputFiles(IMAGE);
@@ -168,7 +168,7 @@ test('stopped at any token, the next greedy answer is that of a fresh run', asyn
     const { load } = await import('./inf-llava/index.js');
     const model = await load({ device: 'cpu' });
     const image = Uint8Array.from(bytes);
-    const greedy = { temperature: 0, max_new_tokens: 40 };
+    const greedy = { temperature: 0, max_new_tokens: 40, anyway: true };
     const fresh = async (transcript) => (await model.chat({ image, ...(transcript && { transcript }) }).ask(question, greedy).answer).text;
     const expected = await fresh();
     const found = [];

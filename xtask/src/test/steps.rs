@@ -16,7 +16,7 @@ use crate::supply;
 
 /// What the page and the command line are both asked, greedily; `real.test.mjs` compares the answers.
 const IMAGE: &str = "models/demo/samples/1.png";
-const QUESTION: &str = "What is in the picture?";
+const QUESTION: &str = "Read the white sign.";
 const MAX_NEW_TOKENS: &str = "24";
 /// Of the released shapes, with `--all`: 2.3 GB in 4 bits.
 const LARGE_LAYERS: usize = 8;

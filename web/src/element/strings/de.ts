@@ -84,7 +84,7 @@ export const de: Strings = {
       not_english: 'Bitte auf Englisch fragen: Dieses kleine Modell kennt keine andere Sprache.',
       unlike_questions: answered
         ? 'So gestellte Fragen hat dieses Modell nicht gelernt: Die Antwort kann falsch sein.'
-        : 'Das hat dieses Modell nicht gelernt. Es kennt Figuren, Schilder und Balkendiagramme einer Zeichnung.',
+        : 'Das hat dieses Modell nicht gelernt. Es kennt Figuren, Schilder und Balkendiagramme einer Zeichnung: Bitte nach einem davon fragen.',
     };
     return `${what[code]} Fragen, die es kennt (englisch): ${examples.map((example) => `„${example}“`).join(', ')}`;
   },

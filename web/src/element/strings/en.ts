@@ -81,7 +81,7 @@ export const en: Strings = {
       not_english: 'Please ask in English: this small model knows no other language.',
       unlike_questions: answered
         ? 'This model has not learnt to answer a question that is put like this: the answer may be wrong.'
-        : 'This model has not learnt to answer that. It knows the figures, signs and bar charts of a drawing.',
+        : 'This model has not learnt to answer that. It knows the figures, signs and bar charts of a drawing: ask about one thing at a time.',
     };
     return `${what[code]} Questions that work: ${examples.map((example) => `“${example}”`).join(', ')}`;
   },
