@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use crate::error::{Error, Result};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
 use crate::weights::names::EMBEDDINGS;
-use crate::weights::others::{UNQUANTISED, quantised, unwrapped};
+use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, unwrapped};
 use crate::weights::source::Source;
 use crate::weights::{Tensors, manifest};
 
@@ -135,6 +135,14 @@ impl<S: Source> Checkpoint<S> {
             return Err(self.missing(name));
         };
         let file = || part.source.describe(&entry.file);
+        if let Some(by) = adapted(&part.entries, name) {
+            return Err(Error::checkpoint(
+                file(),
+                format!(
+                    "tensor {name} belongs to an adapter that is not merged into it ({by} lies beside it); {MERGE}"
+                ),
+            ));
+        }
         if let Some(by) = part.quantised(name) {
             return Err(Error::checkpoint(
                 file(),
@@ -177,10 +185,9 @@ impl<S: Source> Checkpoint<S> {
                 "; {} is there: the weights are quantised by another program; {UNQUANTISED}",
                 by.unwrap_or_default()
             ),
-            _ if adapter.is_some() => format!(
-                "; {} is there: an adapter is not merged into the model yet; do so first (peft: merge_and_unload, then save_pretrained)",
-                adapter.map_or("", String::as_str)
-            ),
+            _ if adapter.is_some() => {
+                format!("; {} is there: {MERGE}", adapter.map_or("", String::as_str))
+            }
             _ if name.starts_with(TOWER) && !has_tower => {
                 "; if the vision tower lies beside the checkpoint, convert both: --vision-tower DIR"
                     .to_string()

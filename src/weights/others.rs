@@ -21,6 +21,11 @@ const QUANTISED: [&str; 11] = [
     "scales",
     "qzeros",
 ];
+/// What an adapter (LoRA) that is not merged puts beside a weight.
+const ADAPTED: [&str; 4] = ["lora_A", "lora_B", "lora_embedding_A", "base_layer"];
+/// How to go on from such a checkpoint.
+pub(super) const MERGE: &str =
+    "merge the adapter into the model first (peft: merge_and_unload, then save_pretrained)";
 /// Tensors beside one that are looked at.
 const BESIDE_CAP: usize = 16;
 /// How to go on from such a checkpoint.
@@ -37,13 +42,23 @@ const WRAPPERS: [&str; 5] = [
 
 /// The tensor beside the weight `name` that shows that another program has quantised it.
 pub(super) fn quantised<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
+    beside(entries, name, &QUANTISED)
+}
+
+/// The tensor beside the weight `name` that shows that an adapter belongs to it, without which it answers as the model
+/// did before it was tuned.
+pub(super) fn adapted<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
+    beside(entries, name, &ADAPTED)
+}
+
+fn beside<'a>(entries: &'a BTreeMap<String, Entry>, name: &str, signs: &[&str]) -> Option<&'a str> {
     let stem = name.strip_suffix("weight")?;
     let beside = entries.range(stem.to_string()..);
     let beside = beside.take_while(|(other, _)| other.starts_with(stem));
     let mut names = beside.take(BESIDE_CAP).map(|(other, _)| other.as_str());
     names.find(|other| {
         let rest = &other[stem.len()..];
-        QUANTISED.iter().any(|sign| {
+        signs.iter().any(|sign| {
             let behind = rest.strip_prefix(sign);
             behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
         })
@@ -62,6 +77,9 @@ pub(super) fn unwrapped(
             .collect();
         let modules = parts.iter().take_while(|part| **part == "module").count();
         parts.drain(..modules);
+        // A model that an adapter was around.
+        let adapter = parts.starts_with(&["base_model", "model"]);
+        parts.drain(..if adapter { 2 } else { 0 });
         parts.join(".")
     };
     let around = format!("model.{EMBEDDINGS}");

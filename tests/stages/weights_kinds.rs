@@ -208,6 +208,11 @@ fn the_names_of_wrappers_are_left_out() {
             "_fsdp_wrapped_module.lm_head.weight",
         ],
         [
+            "base_model.model.model.embed_tokens.weight",
+            "base_model.model.model.layers.0.mlp.up_proj.weight",
+            "base_model.model.lm_head.weight",
+        ],
+        [
             "model.model.embed_tokens.weight",
             "model.model.layers.0.mlp.up_proj.weight",
             "model.lm_head.weight",
@@ -266,6 +271,17 @@ fn weights_that_others_have_quantised_or_not_merged_are_named() {
         let said = message(&[f32s(&part, &[1], &[1.0])]);
         assert!(
             said.contains("adapter") && said.contains("merge_and_unload"),
+            "{said}"
+        );
+    }
+    // The weight as it was before tuning is there, which the model would answer from.
+    for beside in [
+        "model.layers.0.mlp.up_proj.lora_A.weight",
+        "model.layers.0.mlp.up_proj.lora_B.default.weight",
+    ] {
+        let said = message(&[f32s(name, &[2, 4], &[1.0; 8]), f32s(beside, &[1], &[1.0])]);
+        assert!(
+            said.contains(beside) && said.contains("merge_and_unload"),
             "{said}"
         );
     }
