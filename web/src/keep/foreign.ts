@@ -31,7 +31,8 @@ export function told(head: Uint8Array): string | null {
     return 'it is a pointer of Git LFS, not the file itself; fetch that with git lfs pull, and copy it to the server';
   }
   if (/^\s*(?:<\?xml|<error>)/i.test(text)) {
-    const says = /<(Message|Code)>([^<]*)<\/\1>/.exec(text)?.[2] ?? '';
+    const inner = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1];
+    const says = inner('Message') ?? inner('Code') ?? '';
     return `it is an XML document that says ${JSON.stringify(says)}, as storages answer for what they do not give; look at the address`;
   }
   return null;
