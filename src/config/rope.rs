@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::CONFIG_FILE;
 use super::file::RawConfig;
 use crate::error::{Error, Result};
+use crate::text::quoted;
 
 /// `LlamaConfig`'s, where a file states none.
 const DEFAULT_THETA: f64 = 10_000.0;
@@ -43,7 +44,8 @@ fn in_object(name: &str, entries: &Map<String, Value>, own: f64) -> Result<f64> 
     let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     if let Some((layers, _)) = entries.iter().find(|(_, value)| value.is_object()) {
         return bad(format!(
-            "{name} is stated for {layers} alone; one for all layers is computed here"
+            "{name} is stated for {} alone; one for all layers is computed here",
+            quoted(layers)
         ));
     }
     let kind = KIND.iter().find_map(|kind| entries.get(*kind));

@@ -26,13 +26,13 @@ async function host(files, rest = PAGE, status = 200) {
   return `http://127.0.0.1:${listener.address().port}/`;
 }
 
-/** @returns the error of loading a model, or null */
+/** @returns the error of loading a model, or what the stand-in says that it has read (nothing of a checkpoint) */
 async function load(url) {
   const page = await browser.newPage();
   await page.goto(`${server.url}blank.html`);
   try {
     return await page.evaluate(
-      async (url) => (await import('./inf-llava/index.js')).load({ url, keep: false }).then(() => null, ({ code, message }) => ({ code, message })),
+      async (url) => (await import('./inf-llava/index.js')).load({ url, keep: false }).then((model) => model.info().device, ({ code, message }) => ({ code, message })),
       url,
     );
   } finally {
@@ -40,18 +40,22 @@ async function load(url) {
   }
 }
 
-const converted = () => model({ bytes: 20_000, seed: 77 }).files;
+const { files: converted_files, says: converted_says } = model({ bytes: 20_000, seed: 77 });
+const converted = () => new Map(converted_files);
 
 test('a converted model is one though its host has a page for every path', async () => {
-  assert.equal(await load(await host(converted())), null);
+  assert.equal(await load(await host(converted())), converted_says);
+  // Nor does a config.json beside it make it a checkpoint.
+  assert.equal(await load(await host(new Map([...converted(), ['config.json', '{}']]))), converted_says);
 });
 
 test('a checkpoint is one though its host has a page, or a refusal, for every other path', async () => {
   const checkpoint = new Map([['config.json', '{}']]);
-  assert.equal(await load(await host(checkpoint)), null);
-  assert.equal(await load(await host(checkpoint, 'AccessDenied', 403)), null);
+  const is_checkpoint = async (url) => assert.doesNotMatch(String(await load(url)), /^read|object/);
+  await is_checkpoint(await host(checkpoint));
+  await is_checkpoint(await host(checkpoint, 'AccessDenied', 403));
   // A manifest of another kind says nothing of the model.
-  assert.equal(await load(await host(new Map([...checkpoint, ['manifest.json', '{"name": "An app", "start_url": "/"}']]))), null);
+  await is_checkpoint(await host(new Map([...checkpoint, ['manifest.json', '{"name": "An app", "start_url": "/"}']])));
 });
 
 test('a folder that is none is told by what its host answers', async () => {
@@ -81,5 +85,5 @@ for (const [what, content, words] of [
 test('a manifest behind a byte-order mark is read', async () => {
   const files = converted();
   files.set('manifest.json', Buffer.concat([Buffer.from('\ufeff'), files.get('manifest.json')]));
-  assert.equal(await load(await host(files)), null);
+  assert.match(await load(await host(files)), /^read /);
 });
