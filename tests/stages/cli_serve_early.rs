@@ -137,20 +137,17 @@ fn a_refusal_in_the_midst_of_a_body_is_read_too() {
     ] {
         let mut stream = server.connect();
         let head = format!("POST {COMPLETIONS} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
         let body = vec![b' '; LARGE_BYTES];
-        match headers.contains("chunked") {
-            true => stream.write_all(
-                &[
-                    format!("{LARGE_BYTES:x}\r\n").as_bytes(),
-                    &body,
-                    b"\r\n0\r\n\r\n",
-                ]
-                .concat(),
-            ),
-            false => stream.write_all(&body),
-        }
-        .unwrap();
+        let parts = match headers.contains("chunked") {
+            true => [
+                format!("{head}{LARGE_BYTES:x}\r\n").as_bytes(),
+                &body,
+                b"\r\n0\r\n\r\n",
+            ]
+            .concat(),
+            false => [head.as_bytes(), &body].concat(),
+        };
+        stream.write_all(&parts).unwrap();
         assert_eq!(next(&mut stream).0, status);
         stream.write_all(MODELS.as_bytes()).unwrap();
         assert_eq!(next(&mut stream).0, 200);
@@ -158,12 +155,13 @@ fn a_refusal_in_the_midst_of_a_body_is_read_too() {
 }
 
 /// Whoever sends nothing more waits for the answer, and what is more than anybody would take in for nothing is not
-/// waited for: both are told at once that their connection ends.
+/// waited for: both are told that their connection ends.
 #[test]
-fn who_sends_nothing_or_for_ever_is_answered_at_once() {
+fn who_sends_nothing_or_for_ever_is_answered_all_the_same() {
     let server = tiny(&["--timeout", "120"]);
     for (headers, body) in [
-        ("Content-Length: 1000000\r\n", &b"{"[..]),
+        ("Content-Length: 1000000\r\n", &b""[..]),
+        ("Content-Length: 1000000\r\n", b"{"),
         ("Content-Length: 1000000000000\r\n", b""),
         ("Transfer-Encoding: chunked\r\n", b"5\r\nabc"),
     ] {
@@ -268,7 +266,20 @@ fn a_stream_that_waits_behind_an_answer_has_its_head_at_once_and_says_later_what
     // What can be known without the engine has a status of its own.
     let mut wrong = ask(3, true);
     wrong["n"] = 2.into();
-    assert_eq!(read(begin(&server, &wrong)).status, 400);
+    let refused = read(begin(&server, &wrong));
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["param"]),
+        (400, &json!("n"))
+    );
+    let mut no_picture = ask(3, true);
+    no_picture["messages"][0]["content"] = json!([
+        {"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": "data:image/png;base64,AAAA"},
+    ]);
+    let refused = read(begin(&server, &no_picture));
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["code"]),
+        (400, &json!("image-format"))
+    );
     drop(first);
     let text = until(&mut waiting, "[DONE]");
     let chunks = events(&text);

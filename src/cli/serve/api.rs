@@ -213,8 +213,24 @@ impl SentAs {
         let Held { bytes, share } = unpack(held, &self.packings, &self.budget, self.most_bytes)?;
         self.said_type.check(&bytes)?;
         let ask = Ask::read(bytes).map_err(|refusal| self.said_type.explain(refusal))?;
+        if let Some(picture) = &ask.picture {
+            check_kind(&picture.bytes)?;
+        }
         Ok((ask, share))
     }
+}
+
+/// Refuses what is no picture before it waits for its turn. One that is gets decoded when that has come, since two at a
+/// time would take too much memory.
+fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+    let kind = image::guess_format(bytes);
+    if matches!(kind, Ok(Bmp | Gif | Jpeg | Png | WebP)) {
+        return Ok(());
+    }
+    // It names what this is instead, without reading further.
+    let decoded = crate::image::decode("image", bytes, &crate::image::Limits::default());
+    decoded.map(|_| ()).map_err(|error| Refusal::from(&error))
 }
 
 /// Reads what a request asks. What it holds, its share and its turn, goes with its bytes: these are read to their end, or

@@ -19,8 +19,11 @@ use tokio::time::{Instant, timeout_at};
 use super::body::MOST_THROWN_AWAY;
 use super::stop::{Stage, Stop};
 
-/// Who sends nothing for so long waits for the answer, as far as can be seen. What comes later is taken in behind it.
-const PAUSE: Duration = Duration::from_millis(150);
+/// Who has sent nothing of a body for so long waits for the answer, as far as can be seen. What comes later is taken in
+/// behind it.
+const BEFORE_THE_FIRST: Duration = Duration::from_millis(150);
+/// Who has begun to send may pause for so long.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long bodies are taken in for nothing.
 #[derive(Clone)]
@@ -49,7 +52,7 @@ pub async fn drained(State(draining): State<Draining>, request: Request, next: N
     let is_over = match is_late || asks_first && !left.is_begun {
         true => false,
         false => tokio::select! {
-            is_over = throw_away(left.body, draining.timeout) => is_over,
+            is_over = throw_away(left, draining.timeout) => is_over,
             () = draining.stop.reached(Stage::BreakingOff) => false,
         },
     };
@@ -65,7 +68,12 @@ fn close(headers: &mut HeaderMap) {
 }
 
 /// Whether a body came to its end.
-async fn throw_away(mut body: Body, most: Duration) -> bool {
+async fn throw_away(left: Unread, most: Duration) -> bool {
+    let Unread {
+        mut body,
+        mut has_come,
+        ..
+    } = left;
     let stated = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if stated > MOST_THROWN_AWAY {
         return false;
@@ -73,11 +81,13 @@ async fn throw_away(mut body: Body, most: Duration) -> bool {
     let last = Instant::now() + most;
     let mut thrown_away = 0;
     while thrown_away <= MOST_THROWN_AWAY {
-        let until = last.min(Instant::now() + PAUSE);
+        let pause = if has_come { PAUSE } else { BEFORE_THE_FIRST };
+        let until = last.min(Instant::now() + pause);
         let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
         match timeout_at(until, next).await {
             Ok(None) => return true,
             Ok(Some(Ok(frame))) => {
+                has_come = true;
                 thrown_away += frame.data_ref().map_or(0, Bytes::len);
             }
             Ok(Some(Err(_))) | Err(_) => return false,
@@ -94,6 +104,8 @@ struct Unread {
     body: Body,
     /// Something of it was asked for, by which a client that asks first is told to send all.
     is_begun: bool,
+    /// Something of it has come.
+    has_come: bool,
 }
 
 impl Left {
@@ -117,6 +129,7 @@ impl Lent {
         let unread = Unread {
             body,
             is_begun: false,
+            has_come: false,
         };
         Lent {
             unread: Some(unread),
@@ -144,8 +157,10 @@ impl HttpBody for Lent {
         };
         unread.is_begun = true;
         let frame = Pin::new(&mut unread.body).poll_frame(context);
-        if matches!(&frame, Poll::Ready(None | Some(Err(_)))) {
-            self.unread = None;
+        match &frame {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => unread.has_come = true,
+            Poll::Ready(None | Some(Err(_))) => self.unread = None,
         }
         frame
     }

@@ -129,10 +129,10 @@ impl From<&Error> for Refusal {
             Error::DeviceLost { reason } => {
                 format!("the graphics device was lost ({reason}): start inf-llava serve again")
             }
-            // In words that clients look for where they know no codes.
-            Error::ContextExceeded { context_tokens, .. } => {
-                format!("this model's maximum context length is {context_tokens} tokens: {error}")
-            }
+            // LiteLLM looks for these words, and LangChain for the code in the words.
+            Error::ContextExceeded { context_tokens, .. } => format!(
+                "This model's maximum context length is {context_tokens} tokens (context_length_exceeded): {error}"
+            ),
             other => other.to_string(),
         };
         Refusal {
