@@ -162,6 +162,59 @@ fn a_bmp_of_any_kind_equals_pillow() {
     check(&pack("bmp", 100), BMP_TOLERANCE);
 }
 
+/// Files that other programs take for pictures, or that were saved in their place.
+#[test]
+fn a_format_that_is_not_read_is_named_with_what_to_do() {
+    let cases: [(&[u8], &str, &str); 21] = [
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF", "convert it"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "HEIC", "export it"),
+        (
+            b"\0\0\0\x18ftypcrx \0\0\0\x01crx ",
+            "camera raw",
+            "develop it",
+        ),
+        (
+            b"\0\0\0\x18ftypisom\0\0\0\x01isom",
+            "video",
+            "still picture",
+        ),
+        (b"RIFF\0\0\0\0AVI LIST", "video", "still picture"),
+        (b"MM\0*\0\0\0\x08", "TIFF", "convert it"),
+        (b"II+\0\x08\0\0\0", "TIFF", "convert it"),
+        (b"\xFF\x0A\xFA\x7F", "JPEG XL", "convert it"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL", "convert it"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", "convert it"),
+        (b"\0\0\x01\0\x01\0", "ICO", "save it"),
+        (b"qoif\0\0\0\x01", "QOI", "convert it"),
+        (b"P6\n3 2\n255\n", "PPM", "convert it"),
+        (b"DDS \x7c\0\0\0", "DDS", "convert it"),
+        (b"8BPS\0\x01", "Photoshop", "export it"),
+        (b"gimp xcf v011\0", "GIMP", "export it"),
+        (b"\xEF\xBB\xBF<svg xmlns='x'/>", "SVG", "export it"),
+        (b"\x1F\x8B\x08\0", "gzip", "export it"),
+        (b"PK\x03\x04\x14\0", "ZIP", "take the picture out"),
+        (
+            b"data:image/png;base64,iVBORw0KGgo=",
+            "data: address",
+            "save the picture",
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "Git LFS",
+            "git lfs pull",
+        ),
+    ];
+    for (bytes, name, what_to_do) in cases {
+        let Err(Error::ImageFormat { reason, .. }) = read(bytes) else {
+            panic!("{name} was not refused as another format");
+        };
+        assert!(
+            reason.contains(name) && reason.contains(what_to_do),
+            "{reason}"
+        );
+    }
+}
+
 /// Each damage that a library tells of in its own words, and so none of these words reaches anybody.
 #[test]
 fn damage_is_told_in_words() {
