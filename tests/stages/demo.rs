@@ -194,7 +194,8 @@ fn what_it_has_not_learnt_is_no_part_of_the_conversation() {
 #[test]
 fn a_question_in_its_words_is_answered_with_a_warning() {
     let (mut session, ..) = about_a_sample();
-    let asked = session.ask("Is there a circle?", &greedy(), &mut Watch::nobody());
+    let (options, mut nobody) = (greedy(), Watch::nobody());
+    let asked = session.ask("Is there a circle?", &options, &mut nobody);
     let answer = block_on(asked).unwrap();
     let remark = answer.remark.unwrap();
     assert_eq!(

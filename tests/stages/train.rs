@@ -36,6 +36,7 @@ pub fn stage(kind: Kind, steps: u64) -> Stage {
         clip_norm: 1.0,
         template: None,
         facts_share: 0.0,
+        descriptions: None,
         noise: 0.0,
         every_token: false,
         inf_llava: Default::default(),

@@ -27,6 +27,7 @@ fn what_is_left_out_is_not_asked() {
             families: owned(families),
             often: owned(often),
             leave_out: owned(leave_out),
+            descriptions: 0.125,
         };
         (0..20)
             .map(|index| {
