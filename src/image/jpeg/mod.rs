@@ -23,9 +23,9 @@ pub(super) enum Fault {
     Damaged(String),
 }
 
-/// The most blocks that all scans together may go over: a few seconds. At 64 megapixels in three channels these are 66 times
+/// The most blocks that all scans together may go over: about a second. At 64 megapixels in three channels these are 33 times
 /// the picture, where programs write 10.
-const MOST_VISITS: u64 = 200_000_000;
+const MOST_VISITS: u64 = 100_000_000;
 
 fn unread(kind: &str) -> Fault {
     Fault::Kind(kind.into())
