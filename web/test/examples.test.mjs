@@ -61,13 +61,48 @@ const says = (locator, expected) => locator.filter({ hasText: expected }).first(
 /** Opens a page with the element, and asks about the first sample as a visitor does. */
 async function askElement(url, { path = '', others = [] } = {}) {
   const p = await openPage(browser, url, { path });
+  await askSample(p);
+  await quiet(p, others);
+}
+
+async function askSample(p) {
   await says(p.status, 'Ready on CPU');
   await p.page.getByRole('button', { name: 'Sample 1', exact: true }).click();
   await p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button', { name: QUESTION }).click();
   await p.conversation.locator('article[data-state="done"]').waitFor(PATIENCE);
   assert.equal((await p.answers.last().innerText()).trim(), ANSWER);
-  await quiet(p, others);
 }
+
+/** A framework's page: asks, goes over to the model of the list, and has the element go and come again. */
+async function askFramework(url) {
+  const p = await openPage(browser, url);
+  const { page } = p;
+  const element = page.locator('inf-llava-chat');
+  const seen = () => element.evaluate((chat) => [chat.model, chat.models.map(({ name }) => name), chat.pageWide, chat.maxNewTokens]);
+  await askSample(p);
+  await says(page.locator('p[slot=footer]'), 'Answers: 1');
+  assert.deepEqual(await seen(), [null, ['In the folder model/'], false, 200]);
+  const before = await element.evaluateHandle((chat) => chat.engine);
+  await page.getByRole('combobox').selectOption('In the folder model/');
+  await element.evaluate((chat, before) => new Promise((resolve) => {
+    const look = () => (chat.engine !== before && chat.state === 'ready' ? resolve() : setTimeout(look, 100));
+    look();
+  }), before);
+  await page.getByRole('button', { name: 'Hide' }).click();
+  await element.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Show' }).click();
+  await says(p.status, 'Ready on CPU');
+  assert.deepEqual(await seen(), ['model/', ['In the folder model/'], false, 200]);
+  await page.getByRole('combobox').selectOption('The small one');
+  await askSample(p);
+  await says(page.locator('p[slot=footer]'), 'Answers: 2');
+  // What a folder of a model lacks is looked for in vain.
+  p.complaints.splice(0, Infinity, ...p.complaints.filter((complaint) => !complaint.includes('404')));
+  await quiet(p);
+}
+
+/** Puts the demo model where the frameworks' examples look for another. */
+const withModel = (folder) => cp(join(REPOSITORY, 'models/demo'), join(folder, 'model'), { recursive: true });
 
 /** The same of a page that uses the API. */
 async function askApi(url) {
@@ -117,11 +152,21 @@ test('Vite with the API, built and in its dev server', SLOW, () =>
     await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), askApi);
   }));
 
-test('Vite with the React component, built and in its dev server', SLOW, () =>
-  withExample('react', async (folder) => {
+for (const [framework, name] of [['React', 'react'], ['Vue', 'vue'], ['Svelte', 'svelte'], ['Lit', 'lit']]) {
+  test(`${framework} with Vite, built and in its dev server: a changed model, a list, events, and gone and back`, SLOW, () =>
+    withExample(name, async (folder) => {
+      await withModel(join(folder, 'public'));
+      await run(folder, 'npm', 'run', 'build');
+      await whileServed(serve(join(folder, 'dist')), (url) => askFramework(url));
+      await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), (url) => askFramework(url));
+    }));
+}
+
+test('Angular, built: a changed model, a list, events, and gone and back', SLOW, () =>
+  withExample('angular', async (folder) => {
+    await withModel(join(folder, 'public'));
     await run(folder, 'npm', 'run', 'build');
-    await whileServed(serve(join(folder, 'dist')), (url) => askElement(url));
-    await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), (url) => askElement(url));
+    await whileServed(serve(join(folder, 'dist')), (url) => askFramework(url));
   }));
 
 test('webpack with the element', SLOW, () =>
