@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openElement, says } from './stand-in.mjs';
 
+/** What never comes must not hold the others up. */
+const LIMIT = { timeout: 60_000 };
 const status = (page) => page.getByRole('status', { name: 'Status' });
 
-test('what is assigned before the element is defined is taken over, whichever property', async () => {
+test('what is assigned before the element is defined is taken over, whichever property', LIMIT, async () => {
   const { page, done } = await openElement('<inf-llava-chat start="interaction"></inf-llava-chat>', {
     before: () => {
       const chat = document.querySelector('inf-llava-chat');
@@ -51,7 +53,7 @@ test('what is assigned before the element is defined is taken over, whichever pr
   await done();
 });
 
-test('`model` and its neighbours can be assigned, changed and taken away, and the engine follows once', async () => {
+test('`model` and its neighbours can be assigned, changed and taken away, and the engine follows once', LIMIT, async () => {
   const { page, done } = await openElement('<inf-llava-chat></inf-llava-chat>');
   await says(status(page), 'Ready on');
   const said = await page.evaluate(async () => {
@@ -92,7 +94,7 @@ test('`model` and its neighbours can be assigned, changed and taken away, and th
   await done();
 });
 
-test('an element that goes and comes again, with its properties set meanwhile', async () => {
+test('an element that goes and comes again, with its properties set meanwhile', LIMIT, async () => {
   const { page, done } = await openElement('<main></main>');
   const said = await page.evaluate(async () => {
     const main = document.querySelector('main');
@@ -119,7 +121,7 @@ test('an element that goes and comes again, with its properties set meanwhile', 
   await done();
 });
 
-test('boolean and number attributes as frameworks write them: camel case, false as text, changed and taken away', async () => {
+test('boolean and number attributes as frameworks write them: camel case, false as text, changed and taken away', LIMIT, async () => {
   const { page, done } = await openElement('<inf-llava-chat start="interaction" maxNewTokens="7" pageWide="false" no-keep="false" temperature=""></inf-llava-chat>');
   const set = (properties) =>
     page.evaluate((properties) => {
@@ -145,7 +147,7 @@ test('boolean and number attributes as frameworks write them: camel case, false 
   await done();
 });
 
-test('the same texts and models given anew, as frameworks do, change nothing', async () => {
+test('the same texts and models given anew, as frameworks do, change nothing', LIMIT, async () => {
   const { page, done } = await openElement('<inf-llava-chat></inf-llava-chat>');
   await page.evaluate(() => {
     globalThis.give = () =>
@@ -168,7 +170,7 @@ test('the same texts and models given anew, as frameworks do, change nothing', a
   await done();
 });
 
-test('what makes no sense as a property is told as an event, and changes nothing', async () => {
+test('what makes no sense as a property is told as an event, and changes nothing', LIMIT, async () => {
   const { page, done } = await openElement('<inf-llava-chat start="interaction"></inf-llava-chat>');
   const said = await page.evaluate(() => {
     const chat = document.querySelector('inf-llava-chat');

@@ -14,7 +14,8 @@ export function closesByEscape(details: HTMLDetailsElement): void {
 /** A menu goes at Escape from anywhere, at a click outside it, and when something in it was chosen. */
 export function closesLikeMenu(details: HTMLDetailsElement): void {
   let open = new AbortController();
-  details.addEventListener('toggle', () => {
+  // Not its `toggle` event, which comes a task later than a hasty key.
+  const observer = new MutationObserver(() => {
     open.abort();
     if (!details.open) return;
     open = new AbortController();
@@ -39,6 +40,7 @@ export function closesLikeMenu(details: HTMLDetailsElement): void {
     details.getRootNode().addEventListener('focusin', on_elsewhere, { signal, capture: true });
     page.addEventListener('focusin', on_elsewhere, { signal, capture: true });
   });
+  observer.observe(details, { attributeFilter: ['open'] });
   details.addEventListener('click', ({ target }) => {
     if (target instanceof Element && target.closest('button')) close(details);
   });
