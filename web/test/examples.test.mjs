@@ -84,10 +84,13 @@ async function askFramework(url) {
   assert.deepEqual(await seen(), [null, ['In the folder model/'], false, 200]);
   const before = await element.evaluateHandle((chat) => chat.engine);
   await page.getByRole('combobox').selectOption('In the folder model/');
-  await element.evaluate((chat, before) => new Promise((resolve) => {
-    const look = () => (chat.engine !== before && chat.state === 'ready' ? resolve() : setTimeout(look, 100));
-    look();
-  }), before);
+  const changed = element.evaluate(async (chat, before) => {
+    for (;;) {
+      if (chat.engine !== before && chat.state !== 'loading') return [chat.state, chat.shadowRoot.querySelector('.talk .notice').textContent];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }, before);
+  assert.deepEqual(await changed, ['ready', '']);
   await page.getByRole('button', { name: 'Hide' }).click();
   await element.waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Show' }).click();
