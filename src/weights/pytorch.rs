@@ -54,8 +54,7 @@ fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
     let path = folder.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
     let mut head = Vec::new();
-    let beginning = folder.handle(file)?.take(foreign::HEAD_BYTES as u64);
-    let mut beginning = beginning;
+    let mut beginning = folder.handle(file)?.take(foreign::HEAD_BYTES as u64);
     beginning
         .read_to_end(&mut head)
         .map_err(|e| bad(e.to_string()))?;

@@ -59,7 +59,12 @@ impl Names {
         // One of another kind, as many sites have, is no list where there is a checkpoint.
         let is_checkpoint = folder.join(CONFIG_FILE).is_file();
         let manifest = read(folder, MANIFEST_FILE, MANIFEST_CAP);
-        match manifest.filter(|json| !is_checkpoint || Manifest::is_ours(json)) {
+        let is_other = |json: &Vec<u8>| {
+            is_checkpoint
+                && foreign::json::<serde_json::Value>(json).is_ok()
+                && !Manifest::is_ours(json)
+        };
+        match manifest.filter(|json| !is_other(json)) {
             Some(json) => {
                 names.add(MANIFEST_FILE.into(), None);
                 let manifest = Manifest::from_json(MANIFEST_FILE, &json);
