@@ -103,6 +103,7 @@ test('what is refused comes as the client’s own errors', async () => {
   const ask = (more) =>
     client.chat.completions.create({ model: 'demo', messages: [{ role: 'user', content: 'Hello' }], ...more });
   const url = (url) => [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }];
+  const long = [{ role: 'user', content: 'long '.repeat(20_000) }];
   const { BadRequestError, NotFoundError } = OpenAI;
   for (const [more, kind, code, param] of [
     [{ n: 2 }, BadRequestError, 'unsupported', 'n'],
@@ -111,11 +112,55 @@ test('what is refused comes as the client’s own errors', async () => {
     [{ messages: url('data:image/png;base64,AAAA') }, BadRequestError, 'image-format', 'messages'],
     [{ messages: url('data:image/png;base64,AAAA'), stream: true }, BadRequestError, 'image-format', 'messages'],
     [{ model: 'gpt-4o' }, NotFoundError, 'model_not_found', 'model'],
+    [{ min_p: 0.1 }, BadRequestError, 'unsupported', 'min_p'],
+    [{ messages: long }, BadRequestError, 'context_length_exceeded', 'messages'],
   ]) {
     await assert.rejects(ask(more), (error) => {
       assert.ok(error instanceof kind, String(error));
       assert.deepEqual([error.code, error.param, error.type], [code, param, 'invalid_request_error']);
       return true;
     });
+  }
+});
+
+test('a stream that waits has its head at once, and what fails later is the client’s own error', async () => {
+  const ask = (content, more) =>
+    client.chat.completions.create({ model: 'demo', messages: [{ role: 'user', content }], stream: true, ...more });
+  // The first one is answered for as long as it is heard.
+  const first = await ask('Hello', { temperature: 100 });
+  const speaking = first[Symbol.asyncIterator]();
+  await speaking.next();
+  const [waiting, failing] = await Promise.all([ask('Hello', { max_tokens: 1 }), ask('long '.repeat(20_000))]);
+  await speaking.return();
+  const chunks = [];
+  for await (const chunk of waiting) chunks.push(chunk);
+  assert.equal(chunks.at(-1).choices[0].finish_reason, 'length');
+  await assert.rejects(
+    async () => {
+      for await (const chunk of failing) assert.fail(JSON.stringify(chunk));
+    },
+    (error) => {
+      assert.ok(error instanceof OpenAI.APIError, String(error));
+      assert.deepEqual([error.code, error.param], ['context_length_exceeded', 'messages']);
+      return true;
+    },
+  );
+});
+
+test('a base URL without /v1 is told what to set', async () => {
+  const { baseURL } = client;
+  const wrong = new OpenAI({ baseURL: baseURL.replace(/\/v1$/, ''), apiKey: 'none', maxRetries: 0 });
+  await assert.rejects(wrong.models.list(), (error) => {
+    assert.ok(error instanceof OpenAI.NotFoundError && error.message.includes(baseURL), String(error));
+    return true;
+  });
+});
+
+test('a large body to a wrong path is refused, again and again, by words that are read', async () => {
+  const body = 'a'.repeat(16 << 20);
+  for (let index = 0; index < 4; index += 1) {
+    const answer = await fetch(`${client.baseURL}/nothing`, { method: 'POST', body });
+    assert.equal(answer.status, 404);
+    assert.equal((await answer.json()).error.code, 'not-found');
   }
 });

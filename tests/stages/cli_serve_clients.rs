@@ -11,11 +11,10 @@ use super::server::{Answer, PATIENCE, Server, read};
 
 const COMPLETIONS: &str = "/v1/chat/completions";
 
+/// In a folder without a page: where the tests run there may be one in `dist`.
 fn tiny(more: &[&str]) -> Server {
-    Server::start(
-        &crate::fixture("tiny"),
-        &[&["--device", "cpu"], more].concat(),
-    )
+    let model = crate::fixture("tiny");
+    Server::start_in(&model, &model, &[&["--device", "cpu"], more].concat())
 }
 
 fn ask() -> Value {

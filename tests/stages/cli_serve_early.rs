@@ -14,11 +14,10 @@ const COMPLETIONS: &str = "/v1/chat/completions";
 const LARGE_BYTES: usize = 24 << 20;
 const MODELS: &str = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+/// In a folder without a page: where the tests run there may be one in `dist`.
 fn tiny(more: &[&str]) -> Server {
-    Server::start(
-        &crate::fixture("tiny"),
-        &[&["--device", "cpu"], more].concat(),
-    )
+    let model = crate::fixture("tiny");
+    Server::start_in(&model, &model, &[&["--device", "cpu"], more].concat())
 }
 
 /// An answer of stated length, and nothing that comes after it: (status, head in lower case, body).
