@@ -419,7 +419,7 @@ fn older_and_other_ways_of_http_are_answered() {
     let close = "Connection: close\r\n";
     for (request, status) in [
         (
-            format!("GET /v1/models HTTP/1.0\r\nHost: localhost\r\n\r\n"),
+            "GET /v1/models HTTP/1.0\r\nHost: localhost\r\n\r\n".to_string(),
             200,
         ),
         (
