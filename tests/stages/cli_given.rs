@@ -386,7 +386,7 @@ fn the_model_in_the_program_is_served() {
 #[test]
 fn a_model_that_is_not_there_is_told_with_who_named_it() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("config.json");
+    let file = dir.path().join("notes.txt");
     std::fs::write(&file, "{}").unwrap();
     let file = file.display().to_string();
     for args in [
@@ -395,7 +395,7 @@ fn a_model_that_is_not_there_is_told_with_who_named_it() {
         &["eval"],
         &["parity"],
     ] {
-        for (path, words) in [("nowhere", "is missing"), (&file, "no folder")] {
+        for (path, words) in [("nowhere", "is missing"), (&file, "a model is a folder")] {
             let told = |output: Output| {
                 let says = text(&output.stderr).to_string();
                 assert_eq!(output.status.code(), Some(3), "{args:?}: {says}");

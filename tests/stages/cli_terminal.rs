@@ -253,6 +253,7 @@ fn ctrl_c_at_the_prompt_keeps_the_conversation_until_it_is_pressed_again() {
     terminal.see("once more");
     terminal.press("How many?\r");
     terminal.see(" s]");
+    terminal.see("> ");
     terminal.press(CTRL_C);
     terminal.see("once more");
     terminal.press(CTRL_C);
