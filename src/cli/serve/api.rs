@@ -216,6 +216,7 @@ impl SentAs {
         if let Some(picture) = &ask.picture {
             check_kind(&picture.bytes)?;
         }
+        ask.check_question()?;
         Ok((ask, share))
     }
 }

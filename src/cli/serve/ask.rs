@@ -82,9 +82,6 @@ impl Ask {
         let messages = fields.need("messages", "a list of messages")?;
         refuse_rest(fields)?;
         let conversation = messages::read(messages)?;
-        if conversation.question.trim().is_empty() {
-            return Err(Refusal::from(&Error::EmptyQuestion));
-        }
         check_text(&conversation)?;
         let picture = conversation.picture.map(|bytes| PictureFile {
             key: Sha256::digest(&bytes)
@@ -107,6 +104,19 @@ impl Ask {
             stream,
             include_usage: include_usage.unwrap_or(false),
         })
+    }
+}
+
+impl Ask {
+    /// Whether anything is asked. That a picture is none is to be said first, since more is wrong then.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`], as a refusal.
+    pub fn check_question(&self) -> Result<(), Refusal> {
+        match self.request.question.trim().is_empty() {
+            true => Err(Refusal::from(&Error::EmptyQuestion)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -433,7 +443,8 @@ mod tests {
         for case in &table[1..] {
             let mut request = case["request"].clone();
             with_pictures(&mut request, pictures);
-            let found = match read(request) {
+            let asked = read(request).and_then(|ask| ask.check_question().map(|()| ask));
+            let found = match asked {
                 Ok(ask) => json!({"understood": understood(&ask, &case["understood"], pictures)}),
                 Err(refusal) => {
                     let param = refusal.param.as_deref().unwrap_or_default();
