@@ -345,6 +345,13 @@ fn told(answer: &Answer, in_full: bool) -> String {
     told
 }
 
+/// What must be said beside an answer; in the place of one it has been said.
+fn say_remark(answer: &Answer) {
+    if let Some(remark) = answer.remark.as_ref().filter(|remark| remark.answered) {
+        eprintln!("{}", remark.text);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Error, ends_the_model};
@@ -368,12 +375,5 @@ mod tests {
         for error in [Error::EmptyQuestion, Error::Stopped] {
             assert!(!ends_the_model(&error), "{error}");
         }
-    }
-}
-
-/// What must be said beside an answer; in the place of one it has been said.
-fn say_remark(answer: &Answer) {
-    if let Some(remark) = answer.remark.as_ref().filter(|remark| remark.answered) {
-        eprintln!("{}", remark.text);
     }
 }
