@@ -121,7 +121,7 @@ fn an_answer_is_stopped_from_another_thread() {
     let stop = conversation.stop_flag();
     let mut heard = String::new();
     let mut pieces = conversation.stream("Hi");
-    while let Some(piece) = pieces.next() {
+    for piece in pieces.by_ref() {
         heard += &piece.unwrap();
         let stop = stop.clone();
         thread::spawn(move || stop.stop()).join().unwrap();
@@ -167,8 +167,10 @@ fn what_goes_wrong_is_typed_and_ends_nothing() {
     let refused = conversation.look("x.png", *b"no picture");
     assert!(matches!(refused, Err(Error::ImageFormat { file, .. }) if file == "x.png"));
     assert_eq!(conversation.ask(" "), Err(Error::EmptyQuestion));
-    let mut useless = AskOptions::default();
-    useless.max_new_tokens = 0;
+    let useless = AskOptions {
+        max_new_tokens: 0,
+        ..AskOptions::default()
+    };
     let kept = std::mem::replace(&mut conversation.options, useless);
     assert!(matches!(conversation.ask("Hi"), Err(Error::Option { .. })));
     conversation.options = kept;
