@@ -85,10 +85,10 @@ test('every code of an error that can reach the element has words in every langu
   ];
   const codes = rows.filter((row) => !row.includes('never here')).flatMap((row) => [...row.split('|')[1].matchAll(/`([\w-]+)`/g)].map(([, code]) => code)).filter((code) => !elsewhere.includes(code));
   assert.ok(codes.length > 20, `${codes.length} codes`);
-  const source = await readFile(join(REPOSITORY, 'web/src/element/strings/errors.ts'), 'utf8');
   for (const language of ['de', 'ar']) {
-    const table = source.split(`export const ${language}: ErrorTexts = {`)[1].split('\n};')[0];
-    const told = [...table.matchAll(/^  '?([\w-]+)'?: '/gm)].map(([, code]) => code);
+    const source = await readFile(join(REPOSITORY, `web/src/element/strings/${language}.ts`), 'utf8');
+    const table = source.split('  errors: {')[1].split('\n  },')[0];
+    const told = [...table.matchAll(/^    '?([\w-]+)'?: '/gm)].map(([, code]) => code);
     assert.deepEqual(codes.filter((code) => !told.includes(code)), [], language);
   }
 });

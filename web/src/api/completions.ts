@@ -4,7 +4,6 @@ import type { Host } from '../engine/host.js';
 import type { Answer, EngineEvent, Remark, StopReason } from '../engine/protocol.js';
 import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
-import { readRequest } from './request.js';
 import { StopTexts } from './stop-texts.js';
 
 export type ContentPart =
@@ -85,6 +84,8 @@ export class Completions {
   create(request: CompletionRequest & { stream: true }, options?: { signal?: AbortSignal }): Promise<AsyncIterable<CompletionChunk>>;
   create(request: CompletionRequest & { stream?: false }, options?: { signal?: AbortSignal }): Promise<Completion>;
   async create(request: CompletionRequest, { signal }: { signal?: AbortSignal } = {}): Promise<Completion | AsyncIterable<CompletionChunk>> {
+    // Only programs need it, and few pages are asked by one.
+    const { readRequest } = await import('./request.js');
     const ask = readRequest(request);
     const { before, question, options } = ask;
     const stopping = new AbortController();

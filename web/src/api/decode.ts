@@ -4,30 +4,14 @@
  * looked at before anything is decoded, and what no device could hold stays refused.
  */
 
+import { asPng, type Decoded } from './draw.js';
 import { headerSize } from './header.js';
 
 /** Of a picture that the browser may decode: 480 MB while it does. Cameras of telephones have 108 megapixels. */
 const MOST_PIXELS = 120e6;
-/** No model here sees more than 1344 pixels a side; twice that leaves the last scaling to the engine. */
-const MOST_SIDE = 2688;
 /** Drawings made of lines have no pixels of their own. */
 const DRAWING_SIDE = 1344;
 const HEADER_BYTES = 1 << 18;
-
-export interface Decoded {
-  /** PNG. */
-  blob: Blob;
-  /** Of the picture as it is shown, before it was scaled. */
-  width: number;
-  height: number;
-}
-
-/** What can be drawn, and how large it is. */
-export interface Drawn {
-  source: CanvasImageSource;
-  width: number;
-  height: number;
-}
 
 const decoded = new WeakMap<Blob, Promise<Decoded | null>>();
 
@@ -81,26 +65,4 @@ async function decodeByElement(blob: Blob): Promise<Decoded | null> {
   } finally {
     URL.revokeObjectURL(url);
   }
-}
-
-/**
- * Scaled to what a model needs at most, as a file without loss.
- *
- * @param enlarge  what has no pixels of its own is drawn larger
- * @throws a DOMException where the pixels are another site's
- */
-export async function asPng({ source, width, height }: Drawn, enlarge = 1): Promise<Decoded> {
-  const scale = Math.min(enlarge, MOST_SIDE / Math.max(width, height));
-  const [wide, high] = [width, height].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
-  const canvas = globalThis.OffscreenCanvas ? new OffscreenCanvas(wide, high) : Object.assign(document.createElement('canvas'), { width: wide, height: high });
-  const context = canvas.getContext('2d') as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
-  context.imageSmoothingQuality = 'high';
-  // At once: what is drawn may be something else a moment later.
-  context.drawImage(source, 0, 0, wide, high);
-  return { blob: await pngOf(canvas), width, height };
-}
-
-async function pngOf(canvas: OffscreenCanvas | HTMLCanvasElement): Promise<Blob> {
-  if ('convertToBlob' in canvas) return canvas.convertToBlob({ type: 'image/png' });
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser wrote no picture'))), 'image/png'));
 }

@@ -1,7 +1,7 @@
 /** Whatever a page has as a picture -> a file. */
 
 import { kindOf } from './kind.js';
-import { asPng, type Drawn } from './decode.js';
+import { asPng, type Drawn } from './draw.js';
 import { InfLlavaError } from './errors.js';
 
 /** What can be drawn: its pixels are taken as they are at that moment. */

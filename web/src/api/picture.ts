@@ -3,7 +3,6 @@
 import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { PictureInfo } from '../engine/protocol.js';
 import { sha256Of } from '../keep/files.js';
-import { decodeByBrowser } from './decode.js';
 import { InfLlavaError } from './errors.js';
 import { blobOf, type ImageInput } from './picture-input.js';
 
@@ -31,6 +30,7 @@ export async function readPicture(host: Host, image: ImageInput, name: string | 
     return { picture, info: await host.readPicture(picture, watcher) };
   } catch (error) {
     if (!FOR_THE_BROWSER.includes((error as InfLlavaError).code)) throw error;
+    const { decodeByBrowser } = await import('./decode.js');
     const decoded = await decodeByBrowser(blob);
     if (!decoded) throw error;
     const scaled = await pictureOf(decoded.blob, picture.name);

@@ -1,6 +1,6 @@
 /** What the browser keeps for this site: models, and the features of pictures that were asked about. */
 
-import { listKept, removeKept, type KeptEntry } from '../keep/list.js';
+import type { KeptEntry } from '../keep/list.js';
 import { inBrowser } from './capabilities.js';
 import { InfLlavaError } from './errors.js';
 
@@ -8,6 +8,7 @@ export const storage = {
   /** All of it; empty where nothing can be kept. @throws InfLlavaError `storage` where the browser does not tell */
   async list(): Promise<KeptEntry[]> {
     try {
+      const { listKept } = await import('../keep/list.js');
       return await listKept();
     } catch (error) {
       // Blocked by the browser's settings, or another tab is removing it.
@@ -19,6 +20,7 @@ export const storage = {
   async remove(id: string): Promise<void> {
     if (!inBrowser()) return; // nothing is kept there
     try {
+      const { removeKept } = await import('../keep/list.js');
       await removeKept(id);
     } catch (error) {
       if ((error as DOMException).name === 'NotFoundError') return;

@@ -137,6 +137,11 @@ export class Controller {
     else await this.#take(this.#chooser.given(image, name))!.outcome;
   }
 
+  /** As {@link chooseGiven}, of what is being written down as a file already. */
+  async chooseWritten(file: Promise<File>): Promise<void> {
+    await this.#take(this.#chooser.photo(file))!.outcome;
+  }
+
   async removePicture(): Promise<void> {
     if (!this.#wanted && !this.#held) return;
     this.#take(null);

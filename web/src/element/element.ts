@@ -3,6 +3,7 @@
 import type { Chat } from '../api/chat.js';
 import { kindOf } from '../api/kind.js';
 import type { LoadOptions, Model } from '../api/model.js';
+import { fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { Transcript } from '../api/transcript.js';
 import { storage } from '../api/storage.js';
@@ -13,7 +14,7 @@ import type { Events } from './events.js';
 import { listen } from './gestures.js';
 import { checkedModels, checkedStrings, sameTexts } from './own.js';
 import { saveAs } from './save.js';
-import { en, stringsFor, type Strings } from './strings/index.js';
+import { en, needLanguage, stringsFor, type Strings } from './strings/index.js';
 import composer from './styles/composer.css';
 import layout from './styles/layout.css';
 import picture from './styles/picture.css';
@@ -119,6 +120,8 @@ export class InfLlavaChat extends Attributes {
   #files: File[] | undefined;
   #engine: Pick<LoadOptions, 'wasmUrl' | 'workerUrl'> = {};
   #begun = false;
+  /** Until the texts of its language are there; what is called meanwhile waits for it. */
+  #building: Promise<void> | null = null;
   /** The attributes name another model, or another way to run it, than the one that was begun with. */
   #stale = false;
 
@@ -221,7 +224,8 @@ export class InfLlavaChat extends Attributes {
 
   /** Loads the model, if that has not begun. */
   load(): void {
-    this.#begin();
+    if (this.#building) void this.#building.then(() => this.load());
+    else this.#begin();
   }
 
   /**
@@ -232,10 +236,24 @@ export class InfLlavaChat extends Attributes {
   setImage(image: ImageInput | URL | null, options: { name?: string } | null = {}): Promise<void> {
     this.#begin();
     const controller = this.#controller;
-    const chosen = controller ? controller.chooseGiven(image, options?.name) : Promise.reject(this.misused('setImage: the element is not on the page yet', 'not-loaded'));
+    let chosen: Promise<void>;
+    if (this.#building) chosen = this.#setLater(this.#building, image, options?.name);
+    else if (controller) chosen = controller.chooseGiven(image, options?.name);
+    else chosen = Promise.reject(this.misused('setImage: the element is not on the page yet', 'not-loaded'));
     // Whoever does not wait for it has the event.
     chosen.catch(() => {});
     return chosen;
+  }
+
+  /** What is given may be something else by the time that the element stands: it is written down at once. */
+  #setLater(building: Promise<void>, image: ImageInput | URL | null, name: string | undefined): Promise<void> {
+    const is_address = image instanceof URL || (typeof image === 'string' && !/^data:/i.test(image));
+    const file = image === null || is_address ? null : fileOf(image as ImageInput, name);
+    file?.catch(() => {}); // told when it is looked at
+    return building.then(() => {
+      this.#begin();
+      return file && this.#controller ? this.#controller.chooseWritten(file) : this.setImage(image, { ...(name !== undefined && { name }) });
+    });
   }
 
   /** Asks, as if somebody had typed it. */
@@ -243,6 +261,7 @@ export class InfLlavaChat extends Attributes {
     this.#begin();
     if (typeof question !== 'string') this.misused(`ask: a question is a text, and ${kindOf(question)} was given`);
     else if (!question.trim()) this.misused('ask: the question is empty', 'empty-question');
+    else if (this.#building) void this.#building.then(() => this.ask(question));
     else if (this.#controller) this.#controller.askFor(question);
     else this.misused('ask: the element is not on the page yet', 'not-loaded');
   }
@@ -267,13 +286,22 @@ export class InfLlavaChat extends Attributes {
   }
 
   override focus(options?: FocusOptions): void {
-    if (this.#view) this.#view.composer.focus();
+    if (this.#building) void this.#building.then(() => this.focus(options));
+    else if (this.#view) this.#view.composer.focus();
     else super.focus(options);
   }
 
   #build() {
-    if (this.#view) return;
+    if (this.#view || this.#building) return;
     const language = this.closest('[lang]')?.getAttribute('lang') || 'en';
+    const texts = needLanguage(language);
+    if (texts) {
+      this.#building = texts.then(() => {
+        this.#building = null;
+        if (this.isConnected) this.#build();
+      });
+      return;
+    }
     const strings = stringsFor(language, this.#strings);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });

@@ -1,5 +1,4 @@
 import { en } from './en.js';
-import { de as errors } from './errors.js';
 import { formatFor, LEAST_RATED_TOKENS } from './format.js';
 import type { Strings } from './strings.js';
 
@@ -202,7 +201,39 @@ export const de: Strings = {
     quota: 'Für dieses Modell ist kein Platz',
     copy: 'Kopieren fehlgeschlagen',
   },
-  errors,
+  errors: {
+    network: 'Ein Server war nicht zu erreichen, erlaubt dieser Seite das Lesen nicht oder hat mit einem Fehler geantwortet.',
+    quota: 'Der Browser hat für den Download keinen Platz.',
+    damaged: 'Was der Server schickt, ist nicht das, was das Manifest beschreibt.',
+    'file-too-large': 'Der Server schickt mehr, als eine solche Datei haben darf; sie wurde nicht weiter gelesen.',
+    'model-changed': 'Die Dateien des Modells wurden geändert, während es geladen war.',
+    'file-missing': 'Im Modellordner fehlt eine Datei.',
+    'file-access': 'Der Browser konnte die Datei nicht lesen; vielleicht wurde sie verschoben oder geändert.',
+    config: 'Die Konfiguration des Modells kann nicht verwendet werden.',
+    tokenizer: 'Der Tokenizer des Modells kann nicht verwendet werden.',
+    checkpoint: 'Eine Datei mit Gewichten kann nicht verwendet werden.',
+    manifest: 'Das Manifest des Modells kann nicht verwendet werden.',
+    quantised: 'Die Gewichte sind auf eine Art quantisiert, die hier nicht gelesen wird.',
+    'tensor-missing': 'Dem Modell fehlen Gewichte.',
+    'tensor-shape': 'Gewichte des Modells haben eine andere Form, als die Konfiguration angibt.',
+    'tensor-dtype': 'Gewichte des Modells sind in einem Zahlenformat gespeichert, das hier nicht gelesen wird.',
+    'tensor-value': 'Gewichte des Modells enthalten Werte, die keine Zahlen sind.',
+    memory: 'Das Modell passt nicht in den Speicher dieses Geräts.',
+    device: 'Das gewünschte Rechenwerk ist nicht da oder hat versagt.',
+    'device-lost': 'Die Verbindung zur Grafikkarte ist abgerissen.',
+    'out-of-memory': 'Für das Modell und diese Unterhaltung reicht der Speicher der Grafikkarte nicht.',
+    'not-finite': 'Die Rechnung ergab keine Zahl: Es liegt am Gerät oder an den Gewichten.',
+    worker: 'Das Skript der Engine konnte nicht gestartet werden.',
+    'no-wasm-simd': 'Dieser Browser kann das WebAssembly der Engine nicht ausführen.',
+    'image-format': 'Das ist kein Bild, das hier gelesen werden kann. Gelesen werden PNG, JPEG, WebP, GIF und BMP.',
+    'image-damaged': 'Das Bild ist beschädigt oder bricht ab.',
+    'image-too-large': 'Das Bild hat zu viele Pixel.',
+    'context-exceeded': 'Die Unterhaltung ist zu lang für das Modell. Bitte einen neuen Chat beginnen oder kürzer fragen.',
+    'picture-not-held': 'Das Bild ist nicht mehr im Speicher. Bitte noch einmal auswählen.',
+    busy: 'Eine andere Antwort dieser Unterhaltung ist noch nicht fertig.',
+    option: 'Eine Einstellung hat einen Wert, der nicht möglich ist.',
+    storage: 'Was gespeichert ist, konnte nicht gelöscht werden; vielleicht verwendet es ein anderer Tab.',
+  },
   advice: {
     network:
       'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',

@@ -1,4 +1,3 @@
-import { en as errors } from './errors.js';
 import { formatFor, LEAST_RATED_TOKENS } from './format.js';
 import type { Strings } from './strings.js';
 
@@ -196,7 +195,9 @@ export const en: Strings = {
     quota: 'There is no room for this model',
     copy: 'Copying failed',
   },
-  errors,
+  errors: {
+    'file-access': 'The browser could not read the file; it may have been moved or changed.',
+  },
   advice: {
     network: 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',
     quota: 'Delete other models (Settings), free space on the disk, or load it without keeping it.',

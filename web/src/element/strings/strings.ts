@@ -2,7 +2,6 @@
 
 import type { Answer, ModelInfo, Phase, PictureInfo, Remark } from '../../engine/protocol.js';
 import type { KeptEntry } from '../../keep/list.js';
-import type { ErrorTexts } from './errors.js';
 
 export interface Strings {
   /** Of the language, for `dir`. */
@@ -160,7 +159,7 @@ export interface Strings {
   // Failures
   failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy', string>;
   /** What happened, by an error's code, where the engine's own English words do not do. */
-  errors: ErrorTexts;
+  errors: Partial<Record<string, string>>;
   /** What to do about it, by its code. */
   advice: Partial<Record<string, string>>;
   loadAgain: string;

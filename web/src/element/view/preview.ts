@@ -4,7 +4,6 @@
  * decoder that counts.
  */
 
-import { decodeByBrowser } from '../../api/decode.js';
 import { headerSize } from '../../api/header.js';
 
 /** Drawn from the file itself; a larger one is scaled down by the same path that makes it small enough for the engine. */
@@ -19,8 +18,10 @@ export async function previewOf(file: Blob): Promise<HTMLCanvasElement | null> {
   try {
     const size = headerSize(new Uint8Array(await file.slice(0, 1 << 18).arrayBuffer()));
     const small = size && size.kind !== 'other' && size.width * size.height <= MOST_PIXELS && Math.max(size.width, size.height) <= MOST_SIDE;
-    const drawn = small ? file : (await decodeByBrowser(file))?.blob;
-    return drawn ? paddedSquare(await createImageBitmap(drawn)) : null;
+    if (small) return paddedSquare(await createImageBitmap(file));
+    const { decodeByBrowser } = await import('../../api/decode.js');
+    const decoded = await decodeByBrowser(file);
+    return decoded && paddedSquare(await createImageBitmap(decoded.blob));
   } catch {
     return null; // the engine will say what is wrong with it
   }

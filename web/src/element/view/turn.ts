@@ -30,7 +30,7 @@ export class TurnView {
   readonly #strings: Strings;
   readonly #answer = h('div', { class: 'answer', part: 'answer', dir: 'auto' });
   /** What must be said beside the answer. */
-  readonly #remark = h('p', { class: 'silence', role: 'note', hidden: true });
+  readonly #remark = h('p', { class: 'remark', role: 'note', hidden: true });
   readonly #facts = h('div', { class: 'data' });
   readonly #copy: HTMLButtonElement;
   readonly #regenerate: HTMLButtonElement;
