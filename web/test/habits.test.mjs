@@ -246,11 +246,11 @@ test('whatever the element says of a failure it tells as an event too: a folder,
     chat().chat.enhancementAttention = () => Promise.reject(new Error('no'));
     code = next();
     inside('input[value=reading]').click();
-    [...chat().shadowRoot.querySelectorAll('.switch')].find(({ textContent }) => textContent.includes('What it looks at')).querySelector('input').click();
+    inside('[title="What it looks at"] input').click();
     codes.look = await code;
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('no'));
     code = next();
-    [...chat().shadowRoot.querySelectorAll('button')].find(({ textContent }) => textContent === 'Camera').click();
+    inside('button[title="Camera"]').click();
     codes.camera = await code;
     return codes;
   });
