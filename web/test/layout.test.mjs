@@ -281,3 +281,66 @@ test('a picture of one’s own has no strip and no lead beside it', async () => 
   const boxes = await boxesOf(p.page);
   assert.ok(boxes.frame.left - boxes.chat.left < 60, 'it begins where the element begins, after its rule');
 });
+
+/** Everything at once: the caution, a notice on either side, a question of many lines, and the settings. */
+async function crowd(page, { lang = 'en' } = {}) {
+  await page.locator('.sample').nth(1).click();
+  await page.locator('#picture-facts').filter({ hasText: '1200' }).waitFor({ state: 'attached' });
+  await page.locator('#message').fill('say: RG');
+  await page.locator('#message').press('Enter');
+  await page.locator('.turn[data-state="done"]').waitFor();
+  await page.locator('#image').setInputFiles({ ...PICTURE, name: 'broken.png', buffer: Buffer.concat([PICTURE.buffer, Buffer.from(lang)]) });
+  await page.locator('.stage .notice').filter({ hasText: 'broken.png' }).waitFor();
+  await page.locator('#message').fill('Why did it panic?');
+  await page.locator('#message').press('Enter');
+  await page.locator('.talk .notice button').first().waitFor();
+  await page.locator('#message').fill('A line of the question.\n'.repeat(12));
+}
+
+/** How far what can be seen of each part ends outside the element, in px; a scrolling part shows what is within it. */
+const beyond = (page) =>
+  page.evaluate(() => {
+    const chat = document.querySelector('inf-llava-chat');
+    const { right, bottom } = chat.getBoundingClientRect();
+    const shown = (node) => {
+      const box = node.getBoundingClientRect().toJSON();
+      for (let outer = node.parentElement; outer; outer = outer.parentElement) {
+        if (getComputedStyle(outer).overflowY === 'visible') continue;
+        const cut = outer.getBoundingClientRect();
+        [box.bottom, box.right] = [Math.min(box.bottom, cut.bottom), Math.min(box.right, cut.right)];
+      }
+      return box;
+    };
+    return ['.desk', '.talk', '.log', '.composer', '#message', '.panel', '.talk .notice']
+      .map((selector) => [selector, chat.shadowRoot.querySelector(selector)])
+      .filter(([, node]) => node.checkVisibility())
+      .map(([selector, node]) => [selector, Math.round(Math.max(shown(node).bottom - bottom, shown(node).right - right - 6))])
+      .filter(([, px]) => px > 1);
+  });
+
+for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en', 1], [320, 320, 'de', 1], [320, 640, 'de', 1], [700, 420, 'de', 1], [1200, 300, 'de', 1], [390, 844, 'de', 2], [1000, 700, 'de', 2]]) {
+  for (const model of ['models/demo/', 'models/drawn/']) {
+    test(`whatever is said in it stays in it, and Send is reached: ${width} x ${height}, ${lang}, text x ${text}, ${model}`, async () => {
+      const place = { style: `html { font-size: ${text * 100}% } inf-llava-chat { width: ${width}px; height: ${height}px }`, html: '<inf-llava-chat></inf-llava-chat><p id="after">What follows</p>' };
+      const { page, context } = await openPlace(browser, server.url, place, { attributes: { model, lang }, viewport: { width: Math.max(width, 320), height: height + 40 } });
+      await page.locator('.sample').first().waitFor();
+      await crowd(page, { lang });
+      for (const settings of [false, true]) {
+        if (settings) await page.locator('.settings summary').click();
+        assert.deepEqual(await beyond(page), [], `settings ${settings}`);
+        await page.locator('.composer .primary').scrollIntoViewIfNeeded();
+        const { send, chat, log, sideways, inside_sideways } = await boxesOf(page);
+        assertWithin(send, chat, 'send');
+        assert.ok(log.height >= 60, `${log.height} px of the conversation`);
+        assert.deepEqual([sideways, inside_sideways.filter((px) => px > 1)], [0, []]);
+        // What is at Send's place is Send.
+        const hit = await page.evaluate(({ left, top, width, height }) => document.querySelector('inf-llava-chat').shadowRoot.elementFromPoint(left + width / 2, top + height / 2)?.className, send);
+        assert.match(hit, /primary/);
+      }
+      // A notice is seen by whole lines.
+      const notice = await page.locator('.talk .notice').evaluate((node) => [node.clientHeight, node.scrollHeight]);
+      assert.ok(notice[0] >= Math.min(notice[1], 0.39 * height), `${notice} px of the notice`);
+      await context.close();
+    });
+  }
+}
