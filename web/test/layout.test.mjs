@@ -344,3 +344,14 @@ for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en',
     });
   }
 }
+
+test('the strip of samples has the same space on both sides', async () => {
+  const { page, context } = await placeWithPicture(PLACES['a grid app shell'], { colorScheme: 'dark' });
+  const [before, after] = await page.evaluate(() => {
+    const chat = document.querySelector('inf-llava-chat');
+    const box = (selector) => chat.shadowRoot.querySelector(selector).getBoundingClientRect();
+    return [box('.sample').left - chat.getBoundingClientRect().left, box('.samples').right - box('.sample').right];
+  });
+  assert.ok(before >= 11 && Math.abs(before - after) <= 1, `${before} px before it, ${after} px after it`);
+  await context.close();
+});
