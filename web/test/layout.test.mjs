@@ -355,3 +355,24 @@ test('the strip of samples has the same space on both sides', async () => {
   assert.ok(before >= 11 && Math.abs(before - after) <= 1, `${before} px before it, ${after} px after it`);
   await context.close();
 });
+
+test('how the page sets its own text changes nothing in it', async () => {
+  const TEXT = `font-style: italic; font-weight: 900; font-variant: small-caps; line-height: 3; letter-spacing: 0.3em; word-spacing: 1em; word-break: break-all;
+    overflow-wrap: anywhere; hyphens: auto; white-space: nowrap; text-align: right; text-indent: 3em; text-shadow: 1px 1px red; text-transform: uppercase`;
+  const measured = async (style) => {
+    const { page, context } = await placeWithPicture({ style: `main { ${style} } inf-llava-chat { height: 600px }`, html: '<main><inf-llava-chat></inf-llava-chat></main>' });
+    const found = await page.evaluate(() =>
+      ['.talk-title', '.drop-title', '.caption-name', '.entry-text', '#picture-facts', '#status', '.keys', '.button', '#message'].map((selector) => {
+        const node = document.querySelector('inf-llava-chat').shadowRoot.querySelector(selector);
+        const style = getComputedStyle(node);
+        const { left, top, width, height } = node.getBoundingClientRect();
+        const text = ['fontStyle', 'fontWeight', 'fontVariant', 'lineHeight', 'letterSpacing', 'wordSpacing', 'wordBreak', 'overflowWrap', 'hyphens', 'whiteSpace', 'textAlign', 'textIndent', 'textShadow', 'textTransform'];
+        return [selector, ...[left, top, width, height].map(Math.round), ...text.map((name) => style[name])].join(' ');
+      }),
+    );
+    await context.close();
+    return found;
+  };
+  const plain = await measured('');
+  assert.deepEqual(await measured(TEXT), plain);
+});
