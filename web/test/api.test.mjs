@@ -389,3 +389,35 @@ test('wrong options are refused before anything is fetched', async () => {
   assert.deepEqual(said.map(({ code }) => code), ['option', 'option', 'option']);
   assert.equal(server.requests.filter((path) => path.endsWith('worker.js')).length, before);
 });
+
+test('options that are not known, or of another type, are refused; a stream that is left is stopped', { timeout: 60_000 }, async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}blank.html`);
+  const said = await page.evaluate(async () => {
+    const { load } = await import('./inf-llava/index.js');
+    const codeOf = async (run) => Promise.resolve().then(run).then(() => 'done', ({ name, code }) => (name === 'InfLlavaError' ? code : name));
+    const model = await load(null);
+    const chat = model.chat();
+    const request = { messages: [{ role: 'user', content: 'slow' }], stream: true };
+    const { completions } = model.chat;
+    const refused = [];
+    for (const options of ['/models/mine/', 5, { modell: 'x' }, { signal: 5 }]) refused.push(await codeOf(() => load(options)));
+    for (const options of [{ max_tokens: 1 }, { maxNewTokens: 1 }, { temperature: '0.5' }, { seed: 1.5 }, 'x', { signal: {} }]) refused.push(await codeOf(() => chat.ask('q', options).answer));
+    refused.push(await codeOf(() => completions.create(request, { signal: {} })));
+    const none = await codeOf(() => chat.ask('q', { temperature: null, signal: null }).answer);
+    const left = await completions.create(request, null);
+    for await (const chunk of left) if (chunk) break;
+    const never = await completions.create(request);
+    await never[Symbol.asyncIterator]().return();
+    const again = await codeOf(async () => {
+      for await (const chunk of left) void chunk;
+    });
+    // Both would take 24 s to their ends.
+    const begun = performance.now();
+    while (model.atWork > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const waited_s = (performance.now() - begun) / 1000;
+    return { refused, none, again, stopped: waited_s < 8 };
+  });
+  assert.deepEqual(said, { refused: Array(11).fill('option'), none: 'done', again: 'option', stopped: true });
+  await page.close();
+});

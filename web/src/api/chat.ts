@@ -4,6 +4,7 @@ import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
 import { InfLlavaError, stopped } from './errors.js';
 import { kindOf } from './kind.js';
+import { checkAskOptions, checkOptions } from './options.js';
 import { asMarkdown, checkTranscript, type Transcript } from './transcript.js';
 import type { ImageInput } from './picture-input.js';
 import { readPicture } from './picture.js';
@@ -56,6 +57,7 @@ interface Asked {
   texts: string[];
 }
 
+const WATCHING = ['signal', 'onProgress'];
 /** After these an engine must be restarted, and {@link Chat.resume} goes on. */
 const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
@@ -70,8 +72,9 @@ export class Chat {
   #broken: Asked | null = null;
 
   /** @internal */
-  constructor(host: Host, { image, imageName, transcript }: ChatOptions) {
+  constructor(host: Host, options: ChatOptions) {
     this.#host = host;
+    const { image, imageName, transcript } = checkOptions(options, ['image', 'imageName', 'transcript']);
     for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, name: picture, info: null, turns });
     // Whoever asks hears of a failure there.
     if (image !== undefined && image !== null) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
@@ -99,7 +102,7 @@ export class Chat {
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
   async setImage(image: ImageInput | null, options: WatchOptions & { name?: string | undefined } = {}): Promise<PictureInfo | null> {
-    return this.#take(image, options ?? {}, false);
+    return this.#take(image, checkOptions(options, ['name', ...WATCHING]), false);
   }
 
   /**
@@ -108,20 +111,20 @@ export class Chat {
    * @throws InfLlavaError `busy` while another answer comes
    */
   ask(text: string, options: AskOptions = {}): Reply {
-    return this.#ask(text, options ?? {}, (topic) => topic.turns.length);
+    return this.#ask(text, options, (topic) => topic.turns.length);
   }
 
   /** Answers the last question again, in the place of the answer that it has. */
   regenerate(options: AskOptions = {}): Reply {
     const last = this.#topic.turns.at(-1);
     if (!last) throw new InfLlavaError('option', 'nothing was asked about this picture yet');
-    return this.#ask(last.question, options ?? {}, (topic) => topic.turns.length - 1);
+    return this.#ask(last.question, options, (topic) => topic.turns.length - 1);
   }
 
   /** Goes on with the answer that a lost engine broke off, once the model is restarted; null if there is none. */
   resume(options: WatchOptions = {}): Reply | null {
     const broken = this.#broken;
-    return broken && this.#reply(options, () => broken);
+    return broken && this.#reply(checkOptions(options, WATCHING), () => broken);
   }
 
   /** Asks another question in the place of turn `index` of {@link Chat.turns}; what came after it is forgotten. */
@@ -130,7 +133,7 @@ export class Chat {
     if (!(index >= before && index < this.turns.length)) {
       throw new InfLlavaError('option', `turn ${index} cannot be edited: turns ${before} to ${this.turns.length - 1} are about the present picture`);
     }
-    return this.#ask(text, options ?? {}, () => index - before);
+    return this.#ask(text, options, () => index - before);
   }
 
   /** Forgets what was said; the picture stays. */
@@ -144,7 +147,8 @@ export class Chat {
    * What the model looked at when it said token `token` of the answer of turn `index`: the share of its attention that
    * each place of the picture had, row by row, as the mean over layers and heads.
    */
-  async attention(index: number, token: number, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async attention(index: number, token: number, options: { signal?: AbortSignal } | null = {}): Promise<Float32Array> {
+    const { signal } = checkOptions(options, ['signal']);
     const { picture, turns } = this.#topic;
     const at = index - (this.turns.length - turns.length);
     const turn = turns[at];
@@ -165,7 +169,8 @@ export class Chat {
    * Where the enhancement (DEM) looked when the two views of the present picture were put together, as the mean over
    * heads and queries. The picture is read once more for it. Null without a picture.
    */
-  async enhancementAttention({ signal }: { signal?: AbortSignal } = {}): Promise<EnhancementAttention | null> {
+  async enhancementAttention(options: { signal?: AbortSignal } | null = {}): Promise<EnhancementAttention | null> {
+    const { signal } = checkOptions(options, ['signal']);
     const { picture } = this.#topic;
     return picture && this.#host.enhancementAttention(picture, { signal });
   }
@@ -209,7 +214,8 @@ export class Chat {
     }
   }
 
-  #ask(question: string, { signal, onProgress, ...options }: AskOptions, place: (topic: Topic) => number): Reply {
+  #ask(question: string, given: AskOptions, place: (topic: Topic) => number): Reply {
+    const { signal, onProgress, ...options } = checkAskOptions(given);
     if (typeof question !== 'string') throw new InfLlavaError('option', `a question is a text, and ${kindOf(question)} was given`);
     return this.#reply({ signal, onProgress }, (topic) => ({ question, at: place(topic), options, begun: [], texts: [] }));
   }

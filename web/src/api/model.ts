@@ -10,6 +10,7 @@ import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
 import { Completions } from './completions.js';
 import { InfLlavaError } from './errors.js';
 import { kindOf } from './kind.js';
+import { checkOptions } from './options.js';
 
 export interface LoadOptions extends WatchOptions {
   /** A model folder: a checkpoint in Hugging Face's layout or a converted model. Without it, the package's own small model. */
@@ -30,6 +31,8 @@ export interface LoadOptions extends WatchOptions {
 }
 
 const DEVICES: readonly Device[] = ['auto', 'wgpu', 'portable', 'cpu'];
+const RUNNING = ['signal', 'onProgress', 'confirmDownload'];
+const LOADING = ['url', 'files', 'device', 'context', 'keep', 'wasmUrl', 'workerUrl', ...RUNNING];
 /** Engines of this page by what they run. */
 const hosts = shared('hosts', () => new Map<string, Host>());
 let picked_folders = 0;
@@ -43,7 +46,8 @@ let picked_folders = 0;
 export async function load(options: LoadOptions = {}): Promise<Model> {
   const model = new Model(options);
   try {
-    await model.load(options ?? {});
+    const { signal, onProgress, confirmDownload } = options ?? {};
+    await model.load({ signal, onProgress, confirmDownload });
     return model;
   } catch (error) {
     model.unload();
@@ -64,8 +68,7 @@ export class Model extends EventTarget {
   /** A handle, before anything is loaded: {@link load} is what most need. */
   constructor(options: LoadOptions = {}) {
     super();
-    const { url, files, context, keep = true, wasmUrl, workerUrl } = options ?? {};
-    const device = options?.device ?? 'auto';
+    const { url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl } = checkOptions(options, LOADING);
     // Importing is safe on a server; running is for the browser.
     if (!inBrowser()) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
     if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${String(device)}”; use ${DEVICES.join(', ')}`);
@@ -92,7 +95,8 @@ export class Model extends EventTarget {
   }
 
   /** Loads it, or waits until whoever began has loaded it. */
-  async load({ confirmDownload, signal, onProgress }: Pick<LoadOptions, 'confirmDownload' | 'signal' | 'onProgress'> = {}): Promise<ModelInfo> {
+  async load(options: Pick<LoadOptions, 'confirmDownload' | 'signal' | 'onProgress'> | null = {}): Promise<ModelInfo> {
+    const { confirmDownload, signal, onProgress } = checkOptions(options, RUNNING);
     return this.#use().load(confirmDownload, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
   }
 
@@ -122,7 +126,8 @@ export class Model extends EventTarget {
   }
 
   /** Starts an engine that was lost anew. Conversations go on: they are the page's. */
-  async restart({ context, signal, onProgress }: WatchOptions & { context?: number } = {}): Promise<ModelInfo> {
+  async restart(options: (WatchOptions & { context?: number }) | null = {}): Promise<ModelInfo> {
+    const { context, signal, onProgress } = checkOptions(options, ['context', 'signal', 'onProgress']);
     return this.#use().restart(context, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
   }
 
