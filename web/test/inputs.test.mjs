@@ -213,3 +213,48 @@ test('a bomb stays refused: its size is looked at before anything is decoded', L
   }, AVIF.toString('base64'));
   assert.deepEqual(said, { codes: ['image-too-large', 'image-format'], decoded: 0 });
 });
+
+test('pixels and bytes are taken at the moment that they are given', LIMIT, async () => {
+  const said = await withElement(async () => {
+    const key = async (change) => {
+      const canvas = painted();
+      const context = canvas.getContext('2d');
+      const bitmap = await createImageBitmap(canvas);
+      const files = [];
+      const original = chat().chat.setImage.bind(chat().chat);
+      chat().chat.setImage = (file, ...rest) => (files.push(file), original(file, ...rest));
+      const read = [chat().setImage(canvas)];
+      if (change) context.clearRect(0, 0, 40, 20);
+      await Promise.all(read);
+      const closed = chat().setImage(bitmap);
+      bitmap.close();
+      await closed;
+      delete chat().chat.setImage;
+      return Promise.all(files.map(async (file) => (await createImageBitmap(file), new Uint8Array(await file.arrayBuffer()).join())));
+    };
+    const [still, changed] = [await key(false), await key(true)];
+    return still.join() === changed.join();
+  });
+  assert.equal(said, true);
+});
+
+test('data: URLs as browsers take them, lazy pictures, and what shows nothing', LIMIT, async () => {
+  const said = await withElement(async () => {
+    const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='100%' height='9'><text>ä</text></svg>";
+    const png = painted().toDataURL().split(',')[1];
+    const lazy = Object.assign(document.createElement('img'), { loading: 'lazy', src: `data:image/png;base64,${png}` });
+    const detached = new ArrayBuffer(8);
+    structuredClone(detached, { transfer: [detached] });
+    const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    drawing.innerHTML = '<image width="40" height="20" href="not-there.png"/>';
+    document.body.append(drawing);
+    const given = [`data:image/svg+xml;utf8,${svg}`, `data:image/png;charset="utf-8"; base64,${png}`, lazy, ['models/demo/samples/1.png'], detached, drawing.firstChild];
+    const outcomes = [];
+    for (const image of given) outcomes.push(await chat().setImage(image).then(() => 'read', ({ code }) => code));
+    const advice = new Promise((resolve) => chat().addEventListener('inf-llava-error', () => resolve(chat().shadowRoot.querySelector('.notice:not([hidden])').textContent), { once: true }));
+    await chat().setImage('not-there.png').catch(() => {});
+    return { outcomes, advice: await advice };
+  });
+  assert.deepEqual(said.outcomes, ['read', 'read', 'read', 'read', 'option', 'image-damaged']);
+  assert.match(said.advice, /the picture’s address/);
+});

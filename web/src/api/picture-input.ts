@@ -13,7 +13,11 @@ export type DrawableInput = HTMLImageElement | SVGImageElement | HTMLVideoElemen
  */
 export type ImageInput = Blob | BufferSource | string | URL | DrawableInput | FileList | readonly (Blob | string)[];
 
-const DATA_URL = /^data:([\w+.-]+\/[\w+.-]+)?((?:;[\w-]+=[\w-]+)*)(;base64)?,/i;
+/** As leniently as browsers read it: parameters of any kind, quoted or not. */
+const DATA_URL = /^data:([^,]*),/i;
+
+/** The `readyState` of a video that has one to show. */
+const HAS_PICTURE = 2;
 
 /** @throws InfLlavaError `option` naming what was given, `image-url`, `image-damaged` */
 export async function blobOf(image: unknown): Promise<Blob> {
@@ -24,7 +28,8 @@ export async function blobOf(image: unknown): Promise<Blob> {
   if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer' || ArrayBuffer.isView(image)) return fromBytes(image as ArrayBuffer | ArrayBufferView);
   if (kind === 'FileList' || Array.isArray(image)) return theOne(image as ArrayLike<unknown>);
   const drawn = drawable(kind, image);
-  if (drawn) return fromDrawn(kind, await drawn);
+  // Waited for only where need be: the page may draw on at once.
+  if (drawn) return fromDrawn(kind, 'then' in drawn ? await drawn : drawn);
   throw new InfLlavaError('option', `a picture cannot be taken from ${kindOf(image)}: give a file, its bytes, a data: URL, or an image, canvas or video element`);
 }
 
@@ -34,6 +39,8 @@ async function theOne(list: ArrayLike<unknown>): Promise<Blob> {
 }
 
 function fromBytes(bytes: ArrayBuffer | ArrayBufferView): Blob {
+  const { detached } = (ArrayBuffer.isView(bytes) ? bytes.buffer : bytes) as { detached?: boolean };
+  if (detached) throw new InfLlavaError('option', 'these bytes were given to somebody else (their buffer is detached): keep a copy');
   const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
   return new Blob([view.slice()]); // a copy: memory that is shared is refused, and the page may write on
 }
@@ -41,12 +48,13 @@ function fromBytes(bytes: ArrayBuffer | ArrayBufferView): Blob {
 function fromDataUrl(url: string): Blob {
   const match = DATA_URL.exec(url);
   if (!match) throw new InfLlavaError('image-url', 'only data: URLs are taken; fetch a picture of another address yourself and pass its bytes');
-  const body = url.slice(match[0].length);
+  const [type = '', ...words] = match[1]!.split(';').map((word) => word.trim());
+  // Percent signs stand for bytes, and other signs than ASCII's for themselves, where a drawing is written as text.
+  const binary = url.slice(match[0].length).replace(/%([\da-f]{2})|[^\0-\x7f]+/gi, (sign, hex) => String.fromCharCode(...(hex ? [parseInt(hex, 16)] : new TextEncoder().encode(sign))));
   try {
-    const text = match[3] ? atob(decodeURIComponent(body)) : decodeURIComponent(body);
-    // Without base64 it is text, such as a drawing's.
-    const bytes = match[3] || /%[89a-f]/i.test(body) === false ? Uint8Array.from(text, (character) => character.charCodeAt(0)) : new TextEncoder().encode(text);
-    return new Blob([bytes], { type: match[1] ?? '' });
+    const text = words.at(-1)?.toLowerCase() === 'base64' ? atob(binary) : binary;
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    return new Blob([bytes], { type });
   } catch {
     throw new InfLlavaError('image-url', 'the data: URL is damaged');
   }
@@ -59,11 +67,13 @@ function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
       return complete(image as HTMLImageElement);
     case 'SVGImageElement': {
       const { width, height } = image as SVGImageElement;
-      return { source: image as SVGImageElement, width: width.baseVal.value, height: height.baseVal.value };
+      const drawn = { source: image as SVGImageElement, width: width.baseVal.value, height: height.baseVal.value };
+      // It has its size before its picture, and without one.
+      return (image as { decode?: () => Promise<void> }).decode?.().then(() => drawn, () => ({ ...drawn, width: 0 })) ?? drawn;
     }
     case 'HTMLVideoElement': {
-      const { videoWidth: width, videoHeight: height } = image as HTMLVideoElement;
-      return { source: image as HTMLVideoElement, width, height };
+      const { videoWidth, videoHeight: height, readyState } = image as HTMLVideoElement;
+      return { source: image as HTMLVideoElement, width: readyState < HAS_PICTURE ? 0 : videoWidth, height };
     }
     case 'VideoFrame': {
       const { displayWidth: width, displayHeight: height } = image as VideoFrame;
@@ -84,9 +94,12 @@ function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
   }
 }
 
-async function complete(image: HTMLImageElement): Promise<Drawn> {
-  if (!image.complete) await image.decode().catch(() => {}); // said below
-  return { source: image, width: image.naturalWidth, height: image.naturalHeight };
+function complete(image: HTMLImageElement): Promise<Drawn> | Drawn {
+  const drawn = () => ({ source: image, width: image.naturalWidth, height: image.naturalHeight });
+  if (image.complete) return drawn();
+  // A lazy one out of sight would never load.
+  if (image.loading === 'lazy') image.loading = 'eager';
+  return image.decode().then(drawn, drawn); // a failure shows in its size
 }
 
 async function fromDrawn(kind: string, drawn: Drawn): Promise<Blob> {
