@@ -195,3 +195,70 @@ test('what makes no sense as a property is told as an event, and changes nothing
   assert.deepEqual(said, { silent: [], codes: ['option'], unnamed: [], attributes: ['start'], models: [], strings: [] });
   await done();
 });
+
+test('texts that make no sense in a group, or fail, are told; what is given last counts, in copies', LIMIT, async () => {
+  const { page, done } = await openElement('<inf-llava-chat start="interaction"></inf-llava-chat>');
+  const said = await page.evaluate(async () => {
+    const chat = document.querySelector('inf-llava-chat');
+    const told = [];
+    chat.addEventListener('inf-llava-error', ({ detail }) => told.push(detail.message));
+    for (const strings of [{ starters: { any: 'x' } }, { starters: { any: [5] } }, { failure: { load: 5 } }, { advice: { network: {} } }]) chat.strings = strings;
+    const wrong = [told.length, Object.keys(chat.strings), chat.shadowRoot.querySelector('.widget') !== null];
+    const texts = chat.strings;
+    texts.you = 'Me:';
+    chat.strings = texts;
+    const given = chat.models;
+    given.push({ name: 'More', url: 'more/' });
+    chat.models = given;
+    const { shadowRoot } = chat;
+    const mutated = [chat.strings.you, chat.models.length, shadowRoot.querySelectorAll('.offered li').length];
+    const made = (name) => ({ ready: () => `Here, ${name}`, pictureName: () => { throw new Error('mine'); } });
+    chat.strings = made('A');
+    chat.strings = made('B');
+    const ready = new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true }));
+    chat.load();
+    await ready;
+    const status = chat.shadowRoot.querySelector('[role=status]').textContent;
+    await chat.setImage(new File([new Uint8Array(9)], 'own.png'));
+    return { wrong, mutated, status, name: chat.shadowRoot.getElementById('picture-name').textContent, failed: told.some((message) => message.includes('pictureName failed')) };
+  });
+  assert.deepEqual(said.wrong, [4, [], true]);
+  assert.deepEqual(said.mutated, ['Me:', 1, 2]);
+  assert.match(said.status, /Here, B/);
+  assert.deepEqual([said.name, said.failed], ['own.png', true]);
+  await done();
+});
+
+test('an element in another document, and within other languages, looks and speaks as its place', LIMIT, async () => {
+  const { page, done } = await openElement('<main></main>');
+  const said = await page.evaluate(async () => {
+    const frame = document.createElement('iframe');
+    const main = document.querySelector('main');
+    main.append(frame);
+    const chat = document.createElement('inf-llava-chat');
+    chat.setAttribute('start', 'interaction');
+    const styled = () => chat.shadowRoot.adoptedStyleSheets.length;
+    frame.contentDocument.body.append(chat);
+    const styles = [styled()];
+    main.append(chat);
+    styles.push(styled());
+    const spoken = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return chat.shadowRoot.querySelector('.talk-title').textContent;
+    };
+    const words = [await spoken()];
+    document.documentElement.lang = 'de';
+    const host = document.createElement('div');
+    host.attachShadow({ mode: 'open' }).append(chat);
+    main.append(host);
+    words.push(await spoken());
+    main.lang = 'ar';
+    chat.lang = '';
+    main.append(chat);
+    words.push(await spoken());
+    return { styles, words };
+  });
+  assert.deepEqual(said.styles, [1, 1]);
+  assert.equal(new Set(said.words).size, 3, said.words.join());
+  await done();
+});

@@ -136,7 +136,7 @@ export abstract class Attributes extends Base {
 
   /** What an attribute says; null where it says nothing. */
   protected said(name: Attribute): string | null {
-    return this.getAttribute(name) || this.getAttribute(joined(name)) || null;
+    return this.getAttribute(name)?.trim() || this.getAttribute(joined(name))?.trim() || null;
   }
 
   /** Whether a boolean attribute is there. Frameworks write `false` as text where they know no property. */
@@ -167,7 +167,7 @@ export abstract class Attributes extends Base {
     }
     if (joined(name) !== name) this.removeAttribute(joined(name));
     if (text === null) this.removeAttribute(name);
-    else if (this.getAttribute(name) !== text) this.setAttribute(name, text);
+    else if (this.getAttribute(name) !== text || name === 'src') this.setAttribute(name, text);
   }
 
   static {
@@ -191,10 +191,10 @@ const isUrl = (value: unknown): boolean => Object.prototype.toString.call(value)
 /** Each gives null where the attribute is to go, and undefined where the value makes no sense. */
 const textOf = (value: unknown) => (typeof value === 'string' ? value || null : undefined) as string | null;
 const addressOf = (value: unknown) => (isUrl(value) ? String(value) : value instanceof String ? String(value) : textOf(value));
-const flagOf = (value: unknown) => (value === '' || (value && value !== 'false') ? '' : null);
+const flagOf = (value: unknown) => (value === '' || (value && String(value).toLowerCase() !== 'false') ? '' : null);
 
 function numberOf(value: unknown): string | null {
-  if (value === '') return null;
+  if (typeof value === 'string' && !value.trim()) return null;
   const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;
   return (Number.isFinite(number) ? String(number) : undefined) as string | null;
 }

@@ -7,10 +7,8 @@ import { InfLlavaError } from '../api/errors.js';
 import { MOST_FILE_BYTES, fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { PictureInfo } from '../engine/protocol.js';
-import { fetchPicture } from './source.js';
 import type { Strings } from './strings/index.js';
 import type { ShownPicture } from './view/picture.js';
-import { previewOf } from './view/preview.js';
 
 export class Choice {
   /** The page's attribute named it. */
@@ -47,12 +45,14 @@ export class Choice {
     this.#settle.reject(error);
   }
 
-  /** Another one was chosen. */
-  drop(): void {
+  /** @param reason  why nobody wants it any more */
+  drop(reason = 'another picture was chosen'): void {
     this.#dropped.abort();
-    this.failed(new InfLlavaError('stopped', 'another picture was chosen'));
+    this.failed(new InfLlavaError('stopped', reason));
   }
 }
+
+const fetched = async (address: string, signal: AbortSignal) => (await import('./source.js')).fetchPicture(address, signal);
 
 /** Makes choices of what pages and visitors have. */
 export class Chooser {
@@ -78,7 +78,7 @@ export class Chooser {
   }
 
   source(src: string): Choice {
-    return new Choice(async (signal) => this.#shown(await fetchPicture(src, signal)), { of_source: true });
+    return new Choice(async (signal) => this.#shown(await fetched(src, signal)), { of_source: true });
   }
 
   /** What a script gave; an address is fetched as `src` is. */
@@ -86,13 +86,14 @@ export class Chooser {
     const text = typeof image === 'string' || image instanceof URL ? String(image) : null;
     if (text === null || /^data:/i.test(text)) return new Choice(async () => this.#shown(await fileOf(image as ImageInput, name)));
     return new Choice(async (signal) => {
-      const file = await fetchPicture(text, signal);
+      const file = await fetched(text, signal);
       return this.#shown(name ? new File([file], name, { type: file.type }) : file);
     });
   }
 
   async #shown(file: File, remarks: string[] = []): Promise<ShownPicture> {
     if (file.size > MOST_FILE_BYTES) throw new InfLlavaError('image-file-too-large', this.#strings.fileTooLarge(file.size, MOST_FILE_BYTES));
+    const { previewOf } = await import('./view/preview.js');
     return { file, name: this.#strings.pictureName(file.name), preview: await previewOf(file), remarks, questions: [] };
   }
 }

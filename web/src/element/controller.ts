@@ -94,7 +94,7 @@ export class Controller {
   end(): void {
     this.#reading?.abort.abort();
     this.#asking?.abort.abort();
-    this.#wanted?.drop();
+    this.#wanted?.drop('the element was taken off the page');
     this.#runner.end();
   }
 
@@ -102,14 +102,20 @@ export class Controller {
     this.#runner.stop();
   }
 
-  /** Ends what the engine is at, and a question that waits for it. */
-  stop(): void {
+  /** Ends what the engine is at, and a question that waits for it; whether there was anything. */
+  stop(): boolean {
     const asking = this.#asking;
-    if (!asking && !this.#reading && !this.#runner.loading) return;
+    if (!asking && !this.#reading && !this.#runner.loading) return false;
     this.#view.status.say(this.#strings.stopping);
     if (this.#runner.loading) this.#runner.stop();
     else if (!asking?.begun) this.#reading?.abort.abort();
     asking?.abort.abort();
+    return true;
+  }
+
+  /** Whether there is a picture, or is to be one. */
+  get chosen(): boolean {
+    return this.#wanted !== null;
   }
 
   choosePicture(files: Iterable<File>): void {
@@ -215,9 +221,10 @@ export class Controller {
   }
 
   /** Goes back by one step: out of a change, or out of what the engine is at. */
-  escape(): void {
-    if (this.#editing) this.cancelEdit();
-    else this.stop();
+  escape(): boolean {
+    if (!this.#editing) return this.stop();
+    this.cancelEdit();
+    return true;
   }
 
   newChat(): Promise<void> {
@@ -398,7 +405,7 @@ export class Controller {
     const code = codeOf(error);
     const message = messageOf(error);
     this.#view.status.say(this.#strings.pictureFailed);
-    this.#view.picture_notice.show({ title: this.#strings.failure.picture, message, code, advice: this.#strings.advice[code] ?? '' });
+    this.#view.picture_notice.show({ title: this.#strings.failure.picture, message, code, advice: this.#strings.advice[`picture-${code}`] ?? this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message });
   }
 

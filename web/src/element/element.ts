@@ -12,7 +12,7 @@ import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
 import type { Events } from './events.js';
 import { listen } from './gestures.js';
-import { checkedModels, checkedStrings, sameTexts } from './own.js';
+import { callable, checkedModels, checkedStrings, sameTexts } from './own.js';
 import { saveAs } from './save.js';
 import { en, needLanguage, stringsFor, type Strings } from './strings/index.js';
 import composer from './styles/composer.css';
@@ -21,7 +21,6 @@ import picture from './styles/picture.css';
 import stage from './styles/stage.css';
 import talk from './styles/talk.css';
 import theme from './styles/theme.css';
-import { hasCamera } from './view/camera.js';
 import type { OfferedModel } from './view/models.js';
 import { View } from './view/view.js';
 
@@ -34,7 +33,9 @@ const REFUSED = ['wasm-url', 'worker-url'];
 const OF_ENGINE: readonly Attribute[] = ['model', 'device', 'context', 'no-keep'];
 /** Of what is set beside the question, by the visitor too. */
 const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tokens', seed: 'seed' } as const;
-let sheet: CSSStyleSheet | null = null;
+/** An adopted sheet, for strict pages refuse inline styles; a document takes none but its own. */
+const sheets = new WeakMap<Document, CSSStyleSheet>();
+const hasCamera = (): boolean => typeof navigator.mediaDevices?.getUserMedia === 'function';
 
 /**
  * Image chat that runs on the visitor's device.
@@ -116,6 +117,7 @@ export class InfLlavaChat extends Attributes {
   #strings: Partial<Strings> = {};
   /** All texts, in the element's language. */
   #texts: Strings = en;
+  #spoken = '';
   #models: OfferedModel[] = [];
   #files: File[] | undefined;
   #engine: Pick<LoadOptions, 'wasmUrl' | 'workerUrl'> = {};
@@ -132,21 +134,21 @@ export class InfLlavaChat extends Attributes {
 
   /** Texts of your own, some or all; others than before begin the conversation anew. */
   get strings(): Partial<Strings> {
-    return this.#strings;
+    return checkedStrings(this.#strings).checked;
   }
 
   set strings(strings: Partial<Strings> | null | undefined) {
     const { checked, wrong } = checkedStrings(strings);
     for (const reason of wrong) this.misused(reason);
     // Frameworks give the same again with every change of something else.
-    if (sameTexts(checked, this.#strings)) return;
+    const same = sameTexts(checked, this.#strings);
     this.#strings = checked;
-    this.#rebuild();
+    if (!same) this.#rebuild();
   }
 
   /** Models to choose from, beside the package's own. */
   get models(): OfferedModel[] {
-    return this.#models;
+    return checkedModels(this.#models).checked;
   }
 
   set models(models: Iterable<OfferedModel> | null | undefined) {
@@ -198,7 +200,13 @@ export class InfLlavaChat extends Attributes {
     for (const name of ['models', 'strings']) {
       if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
     }
-    this.#build();
+    // It may be among another language's now.
+    if (this.#view && this.#language() !== this.#spoken) this.#rebuild();
+    else this.#build();
+  }
+
+  adoptedCallback(): void {
+    this.#adoptStyles();
   }
 
   disconnectedCallback(): void {
@@ -209,8 +217,10 @@ export class InfLlavaChat extends Attributes {
   }
 
   attributeChangedCallback(observed: string, before: string | null, value: string | null): void {
-    if (!this.#view || before === value) return; // read when it is built
     const name = attributeNamed(observed);
+    // The same address again is a picture again, where the one that it named was taken away.
+    const again = name === 'src' && this.#controller?.chosen === false;
+    if (!this.#view || (before === value && !again)) return; // read when it is built
     if (name === 'lang') this.#rebuild();
     else if (name === 'src') this.#showSource();
     else if (name === 'page-wide') this.#listen();
@@ -235,6 +245,7 @@ export class InfLlavaChat extends Attributes {
    */
   setImage(image: ImageInput | URL | null, options: { name?: string } | null = {}): Promise<void> {
     this.#begin();
+    if (Array.isArray(image) && image.length === 1) image = image[0] as ImageInput;
     const controller = this.#controller;
     let chosen: Promise<void>;
     if (this.#building) chosen = this.#setLater(this.#building, image, options?.name);
@@ -291,9 +302,32 @@ export class InfLlavaChat extends Attributes {
     else super.focus(options);
   }
 
+  /** The nearest that is said, beyond shadow trees; where it is empty nothing is said. */
+  #language(): string {
+    for (let at: Element | null = this; at; ) {
+      const said: Element | null = at.closest('[lang]:not([lang=""])');
+      if (said) return said.getAttribute('lang')!;
+      const root = at.getRootNode() as ShadowRoot;
+      at = root.nodeType === Node.DOCUMENT_FRAGMENT_NODE ? root.host : null;
+    }
+    return 'en';
+  }
+
+  #adoptStyles() {
+    const page = this.ownerDocument;
+    if (!this.shadowRoot || !page.defaultView) return; // that of a template shows nothing
+    let sheet = sheets.get(page);
+    if (!sheet) {
+      sheet = new page.defaultView.CSSStyleSheet();
+      sheet.replaceSync([theme, stage, picture, talk, composer, layout].join('\n'));
+      sheets.set(page, sheet);
+    }
+    this.shadowRoot.adoptedStyleSheets = [sheet];
+  }
+
   #build() {
     if (this.#view || this.#building) return;
-    const language = this.closest('[lang]')?.getAttribute('lang') || 'en';
+    const language = this.#language();
     const texts = needLanguage(language);
     if (texts) {
       this.#building = texts.then(() => {
@@ -302,15 +336,12 @@ export class InfLlavaChat extends Attributes {
       });
       return;
     }
-    const strings = stringsFor(language, this.#strings);
+    this.#spoken = language;
+    const own = callable(() => this.#strings, stringsFor(language), (message) => this.misused(message));
+    const strings = stringsFor(language, own);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
-    if (!sheet) {
-      // An adopted sheet: strict pages refuse inline styles.
-      sheet = new CSSStyleSheet();
-      sheet.replaceSync([theme, stage, picture, talk, composer, layout].join('\n'));
-    }
-    shadow.adoptedStyleSheets = [sheet];
+    this.#adoptStyles();
     const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {
       this.#begin();
       if (this.#controller) void run(this.#controller, ...args);
@@ -403,7 +434,9 @@ export class InfLlavaChat extends Attributes {
   #start() {
     if (this.#begun) return;
     this.#seen?.disconnect();
-    if (this.said('start') === 'interaction') {
+    const start = this.said('start')?.toLowerCase();
+    if (start && start !== 'visible' && start !== 'interaction') this.misused(`start: “${start}” is neither visible nor interaction`);
+    if (start === 'interaction') {
       this.#view!.status.say(this.#texts.start);
       return;
     }
@@ -433,7 +466,7 @@ export class InfLlavaChat extends Attributes {
     const options: LoadOptions = {
       ...(this.#files ? { files: this.#files } : url && { url }),
       ...(device && { device }),
-      ...(context && { context }),
+      ...(context !== null && { context }),
       keep: !this.isSaid('no-keep'),
       ...this.#engine,
     };
@@ -496,9 +529,9 @@ export class InfLlavaChat extends Attributes {
         this.#controller?.choosePicture(files);
       },
       on_target: (over: boolean) => this.#view?.picture.setTarget(over),
-      on_escape: () => this.#controller?.escape(),
+      on_escape: () => this.#controller?.escape() ?? false,
     };
-    listen(this.isSaid('page-wide') ? document : this, gestures, this.#listening.signal);
+    listen(this.isSaid('page-wide') ? this.ownerDocument : this, gestures, this.#listening.signal);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Files that are dropped or pasted, and Escape: over the element, or anywhere on the page. */
+/** Files that are dropped or pasted, and Escape: over the element, or anywhere on the page, unless the page has done with them. */
 
 import { composing } from './dom.js';
 
@@ -6,14 +6,15 @@ export interface Gestures {
   on_files: (files: FileList) => void;
   /** A file is being dragged over the place. */
   on_target: (over: boolean) => void;
-  on_escape: () => void;
+  /** Whether there was anything to go back from. */
+  on_escape: () => boolean;
 }
 
 /** Listens until `signal` says otherwise. @param place  the element, or the document */
 export function listen(place: HTMLElement | Document, { on_files, on_target, on_escape }: Gestures, signal: AbortSignal): void {
   const on = <Type extends keyof DocumentEventMap>(type: Type, run: (event: DocumentEventMap[Type]) => void) =>
     place.addEventListener(type, run as EventListener, { signal });
-  const has_files = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') === true;
+  const has_files = ({ dataTransfer, defaultPrevented }: DragEvent) => !defaultPrevented && dataTransfer?.types.includes('Files') === true;
   on('dragover', (event) => {
     if (!has_files(event)) return;
     event.preventDefault();
@@ -31,11 +32,17 @@ export function listen(place: HTMLElement | Document, { on_files, on_target, on_
     on_files(event.dataTransfer!.files);
   });
   on('paste', (event) => {
-    if (!event.clipboardData?.files.length) return; // text goes where the cursor is
+    const { clipboardData: data, defaultPrevented } = event;
+    if (defaultPrevented || !data?.files.length) return;
+    // Text goes where the cursor is; office programs add a picture of it.
+    if (data.types.includes('text/plain') && isEditable(event.composedPath()[0] as HTMLElement)) return;
     event.preventDefault();
-    on_files(event.clipboardData.files);
+    on_files(data.files);
   });
   on('keydown', (event) => {
-    if (event.key === 'Escape' && !composing(event)) on_escape();
+    // One layer for each press: what was closed here is not to close the page's dialog too.
+    if (event.key === 'Escape' && !event.defaultPrevented && !composing(event) && on_escape()) event.preventDefault();
   });
 }
+
+const isEditable = (target: HTMLElement) => target.isContentEditable || target.matches?.('input, textarea');

@@ -3,7 +3,6 @@
 import type { Model } from '../api/model.js';
 import type { Strings } from './strings/index.js';
 import type { ShownPicture } from './view/picture.js';
-import { previewOf } from './view/preview.js';
 import type { View } from './view/view.js';
 
 export class Offers {
@@ -20,6 +19,7 @@ export class Offers {
 
   /** The pictures that come with a model. @param is_current  whether it is still the one in use when they are there */
   async samplesOf(model: Model, is_current: () => boolean, on_choose: (picture: ShownPicture) => void): Promise<void> {
+    const { previewOf } = await import('./view/preview.js');
     const samples = await model.samples().catch(() => []);
     const offered: ShownPicture[] = [];
     for (const { bytes, alt, questions } of samples) {

@@ -10,22 +10,50 @@ interface Checked<T> {
   wrong: string[];
 }
 
-/** A text in a call's place, or the other way round, would fail where it is shown. */
+/** A text in a call's place, or the other way round, would fail where it is shown: groups are looked at text by text. What is checked is a copy. */
 export function checkedStrings(given: unknown): Checked<Partial<Strings>> {
   if (given === null || given === undefined) return { checked: {}, wrong: [] };
-  if (typeof given !== 'object' || Array.isArray(given)) return { checked: {}, wrong: [`strings: an object of texts is needed, and ${kindOf(given)} was given`] };
   const wrong: string[] = [];
-  const checked: Record<string, unknown> = {};
-  for (const [name, text] of Object.entries(given)) {
-    const expected: unknown = Object.hasOwn(en, name) ? en[name as keyof Strings] : undefined;
-    if (expected === undefined || text === undefined || text === null) continue; // another version's, or none of its own
-    if (typeof text !== typeof expected || Array.isArray(text) !== Array.isArray(expected)) wrong.push(`strings.${name}: ${nameOfType(expected)} is needed, and ${kindOf(text)} was given`);
-    else checked[name] = text;
-  }
-  return { checked, wrong };
+  const check = (place: string, text: unknown, expected: unknown): unknown => {
+    if (expected === undefined || text === undefined || text === null) return undefined; // another version's, or none of its own
+    if (typeof text !== typeof expected || Array.isArray(text) !== Array.isArray(expected)) {
+      wrong.push(`${place}: ${nameOfType(expected)} is needed, and ${kindOf(text)} was given`);
+      return undefined;
+    }
+    if (typeof text !== 'object') return text;
+    // Texts by code: there may be one for a code that has none yet.
+    const [first] = Object.values(expected as object);
+    const of = (name: string) => (Object.hasOwn(expected as object, name) ? (expected as Record<string, unknown>)[name] : place === 'strings' ? undefined : first);
+    const entries = Object.entries(text).map(([name, one]) => [name, check(`${place}.${name}`, one, of(name))] as const).filter(([, one]) => one !== undefined);
+    if (Array.isArray(text)) return entries.map(([, one]) => one);
+    return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+  };
+  return { checked: (check('strings', given, en) as Partial<Strings> | undefined) ?? {}, wrong };
 }
 
-const nameOfType = (expected: unknown) => (typeof expected === 'function' ? 'a function' : typeof expected === 'string' ? 'a text' : 'an object');
+const nameOfType = (expected: unknown) => (typeof expected === 'function' ? 'a function' : typeof expected === 'string' ? 'a text' : Array.isArray(expected) ? 'a list' : 'an object');
+
+/**
+ * The page's functions as calls of those that it gave last, for they may know other things than those before. Where one
+ * fails, or gives no text, the element's own text takes its place.
+ *
+ * @param current  what the page gives now
+ */
+export function callable(current: () => Partial<Strings>, texts: Strings, misused: (message: string) => void): Partial<Strings> {
+  type Call = (...args: unknown[]) => unknown;
+  const call = (name: keyof Strings): Call => (...args) => {
+    const own = (texts[name] as Call)(...args);
+    try {
+      const said = (current()[name] as Call | undefined)?.(...args);
+      if (typeof said === typeof own && Array.isArray(said) === Array.isArray(own)) return said;
+      misused(`strings.${name}: it gave ${kindOf(said)}`);
+    } catch (error) {
+      misused(`strings.${name} failed: ${String(error)}`);
+    }
+    return own;
+  };
+  return Object.fromEntries(Object.entries(current()).map(([name, text]) => [name, typeof text === 'function' ? call(name as keyof Strings) : text]));
+}
 
 /** Whether two of a page's own are alike; functions are where they are written alike, as a framework makes them anew. */
 export function sameTexts(one: unknown, other: unknown): boolean {

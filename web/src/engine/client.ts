@@ -25,6 +25,8 @@ export class EngineClient {
   readonly #ended = new AbortController();
   readonly #waiting = new Map<number, Waiting>();
   #crash: InfLlavaError | null = null;
+  /** A worker that never said anything was not started. */
+  #heard = false;
   #next_id = 1;
 
   /** @throws `worker` */
@@ -36,7 +38,7 @@ export class EngineClient {
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
       // A script that did not load says nothing.
-      this.#crashed('crashed', event.message ?? `the worker ended; is ${script.href} there, and may this page run it?`);
+      this.#crashed(this.#heard ? 'crashed' : 'worker', event.message ?? `the worker ended; is ${script.href} there, and may this page run it?`);
     });
   }
 
@@ -66,6 +68,7 @@ export class EngineClient {
   }
 
   #receive(message: Message) {
+    this.#heard = true;
     if (message.type === 'crashed') {
       this.#crashed(message.code ?? 'crashed', message.message);
       return;

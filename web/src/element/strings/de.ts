@@ -235,6 +235,7 @@ export const de: Strings = {
     storage: 'Was gespeichert ist, konnte nicht gelöscht werden; vielleicht verwendet es ein anderer Tab.',
   },
   advice: {
+    'picture-network': 'Prüfen Sie die Adresse des Bildes und die Verbindung. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
     network:
       'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
     quota: 'Bitte andere Modelle löschen (Einstellungen), Speicherplatz freigeben oder das Modell laden, ohne es zu speichern.',

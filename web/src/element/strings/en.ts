@@ -199,6 +199,7 @@ export const en: Strings = {
     'file-access': 'The browser could not read the file; it may have been moved or changed.',
   },
   advice: {
+    'picture-network': 'Check the picture’s address, and the connection. Another host must allow this page to read it (CORS).',
     network: 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',
     quota: 'Delete other models (Settings), free space on the disk, or load it without keeping it.',
     damaged: 'The files on the server are not those that the manifest describes. Ask whoever put them there, or try again later.',

@@ -3,8 +3,6 @@
 import { button, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
-export const hasCamera = (): boolean => typeof navigator.mediaDevices?.getUserMedia === 'function';
-
 export class Camera {
   readonly root: HTMLDialogElement;
   readonly #video = h('video', { muted: true, playsinline: true });

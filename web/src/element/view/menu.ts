@@ -7,6 +7,7 @@ export function closesByEscape(details: HTMLDetailsElement): void {
   details.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || !details.open || composing(event)) return;
     event.stopPropagation();
+    event.preventDefault(); // a dialog of the page's around it stays
     close(details);
   });
 }
@@ -28,6 +29,7 @@ export function closesLikeMenu(details: HTMLDetailsElement): void {
     const on_key = (event: KeyboardEvent) => {
       if (event.key !== 'Escape' || composing(event) || gone()) return;
       event.stopPropagation();
+      event.preventDefault();
       close(details);
     };
     const on_elsewhere = (event: Event) => {

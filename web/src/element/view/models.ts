@@ -1,6 +1,7 @@
 /** Which model: those that the page offers, a folder on disk, an address; and what the browser keeps. */
 
 import type { KeptEntry } from '../../keep/list.js';
+import { pageBase } from '../../api/address.js';
 import { button, composing, h, isolated } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
@@ -17,6 +18,9 @@ export interface ModelsHandlers {
   read_kept: () => Promise<KeptEntry[]>;
   on_remove: (id: string) => Promise<void>;
 }
+
+/** However it is written. */
+const folder = (url: string) => url && (URL.canParse(url, pageBase()) ? new URL(url, pageBase()).href : url).replace(/\/?$/, '/');
 
 export class Models {
   readonly root: HTMLElement;
@@ -56,7 +60,7 @@ export class Models {
   /** @param current  the address of the one in use */
   offer(models: OfferedModel[], current: string | null): void {
     const item = ({ name, url }: OfferedModel) => {
-      const used = url === current;
+      const used = current !== null && folder(url) === folder(current);
       const use = button(this.#strings.useModel, () => this.#handlers.on_choose(url), { 'aria-pressed': String(used), 'aria-label': `${this.#strings.useModel}: ${name}` });
       return h('li', {}, isolated(name), h('span', { class: 'in-use' }, used && this.#strings.inUse), use);
     };
