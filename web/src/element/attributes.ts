@@ -215,3 +215,17 @@ function isSettable(element: object, name: string): boolean {
   }
   return false;
 }
+
+/** Earlier attributes. Whoever may write markup into a page must not choose what runs there. */
+const REFUSED = ['wasm-url', 'worker-url'];
+
+/** Says in the console which attributes say nothing, and what to set instead. */
+export function warnOfIgnored(element: Element): void {
+  for (const name of REFUSED) {
+    if (element.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; set the property ${name.replace('-u', 'U')} from a script`);
+  }
+  // What a framework makes of a list while the element is not defined yet.
+  for (const name of ['models', 'strings']) {
+    if (element.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
+  }
+}

@@ -9,7 +9,6 @@ import { InfLlavaError } from '../api/errors.js';
 import type { LoadOptions, Model } from '../api/model.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { Reply } from '../api/reply.js';
-import { storage } from '../api/storage.js';
 import type { PictureInfo, Progress } from '../engine/protocol.js';
 import { Choice, Chooser } from './choice.js';
 import type { Emit } from './events.js';
@@ -18,7 +17,7 @@ import { Offers } from './offers.js';
 import { Runner } from './runner.js';
 import type { Strings } from './strings/index.js';
 import { ENDS, codeOf, messageOf, until, type Held, type Reading, type Task } from './task.js';
-import type { PictureFacts, ShownPicture } from './view/picture.js';
+import { factsOf, type PictureFacts, type ShownPicture } from './view/picture.js';
 import { needMarkdown, type TurnView } from './view/turn.js';
 import type { View } from './view/view.js';
 
@@ -251,16 +250,6 @@ export class Controller {
     status.say(this.#strings.chatCleared);
   }
 
-  async removeKept(id: string): Promise<void> {
-    try {
-      await storage.remove(id);
-      this.#view.status.say(this.#strings.removed);
-    } catch (error) {
-      this.#view.chat_notice.show({ title: messageOf(error) });
-      this.#emit('error', { code: codeOf(error), message: messageOf(error) });
-    }
-  }
-
   /** Shows what the model looked at, where somebody wants to see it. */
   look(): void {
     this.#looker.show(() => (this.#held && this.chat && !this.#asking && !this.#reading ? { chat: this.chat, about: this.#held.info } : null));
@@ -291,12 +280,7 @@ export class Controller {
 
   #showHeld() {
     this.#wanted = this.#held?.choice ?? null;
-    this.#show(this.#held?.picture ?? null, this.#held ? this.#factsOf(this.#held) : {});
-  }
-
-  #factsOf({ picture, info }: Held): PictureFacts {
-    const by_browser = info.by_browser ? [this.#strings.byBrowser] : [];
-    return { facts: this.#strings.pictureFacts(info), details: this.#strings.pictureDetails(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
+    this.#show(this.#held?.picture ?? null, this.#held ? factsOf(this.#strings, this.#held) : {});
   }
 
   /** Says in the log, too, what is to be known before an answer. */
@@ -376,7 +360,7 @@ export class Controller {
     }
     if (!newest()) return;
     view.setGeometry(info);
-    this.#show(picture, this.#factsOf(this.#held));
+    this.#show(picture, factsOf(this.#strings, this.#held));
     status.say(this.#strings.pictureReady(info));
     this.#emit('picture', info);
   }

@@ -7,35 +7,27 @@ import { fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { Transcript } from '../api/transcript.js';
 import { storage } from '../api/storage.js';
-import { Attributes, OBSERVED, attributeNamed, type Attribute } from './attributes.js';
+import { Attributes, OBSERVED, attributeNamed, warnOfIgnored, type Attribute } from './attributes.js';
 import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
 import type { Events } from './events.js';
 import { listen } from './gestures.js';
+import { languageOf } from './language.js';
 import { callable, checkedModels, checkedStrings, sameTexts } from './own.js';
-import { saveAs } from './save.js';
+import { removeKept } from './kept.js';
+import { saveConversation } from './save.js';
 import { en, needLanguage, stringsFor, type Strings } from './strings/index.js';
-import composer from './styles/composer.css';
-import layout from './styles/layout.css';
-import picture from './styles/picture.css';
-import stage from './styles/stage.css';
-import talk from './styles/talk.css';
-import theme from './styles/theme.css';
+import { adoptStyles } from './styles/adopt.js';
 import type { OfferedModel } from './view/models.js';
 import { View } from './view/view.js';
 
 /** The element's events; all bubble out of shadow trees. */
 export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
 
-/** Earlier attributes. Whoever may write markup into a page must not choose what runs there. */
-const REFUSED = ['wasm-url', 'worker-url'];
 /** Of what the engine runs with; another one is loaded when they change. */
 const OF_ENGINE: readonly Attribute[] = ['model', 'device', 'context', 'no-keep'];
 /** Of what is set beside the question, by the visitor too. */
 const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tokens', seed: 'seed' } as const;
-/** An adopted sheet, for strict pages refuse inline styles; a document takes none but its own. */
-const sheets = new WeakMap<Document, CSSStyleSheet>();
-const hasCamera = (): boolean => typeof navigator.mediaDevices?.getUserMedia === 'function';
 
 /**
  * Image chat that runs on the visitor's device.
@@ -193,20 +185,14 @@ export class InfLlavaChat extends Attributes {
   }
 
   connectedCallback(): void {
-    for (const name of REFUSED) {
-      if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; set the property ${name.replace('-u', 'U')} from a script`);
-    }
-    // What a framework makes of a list while the element is not defined yet.
-    for (const name of ['models', 'strings']) {
-      if (this.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
-    }
+    warnOfIgnored(this);
     // It may be among another language's now.
-    if (this.#view && this.#language() !== this.#spoken) this.#rebuild();
+    if (this.#view && languageOf(this) !== this.#spoken) this.#rebuild();
     else this.#build();
   }
 
   adoptedCallback(): void {
-    this.#adoptStyles();
+    if (this.shadowRoot) adoptStyles(this.shadowRoot);
   }
 
   disconnectedCallback(): void {
@@ -302,32 +288,9 @@ export class InfLlavaChat extends Attributes {
     else super.focus(options);
   }
 
-  /** The nearest that is said, beyond shadow trees; where it is empty nothing is said. */
-  #language(): string {
-    for (let at: Element | null = this; at; ) {
-      const said: Element | null = at.closest('[lang]:not([lang=""])');
-      if (said) return said.getAttribute('lang')!;
-      const root = at.getRootNode() as ShadowRoot;
-      at = root.nodeType === Node.DOCUMENT_FRAGMENT_NODE ? root.host : null;
-    }
-    return 'en';
-  }
-
-  #adoptStyles() {
-    const page = this.ownerDocument;
-    if (!this.shadowRoot || !page.defaultView) return; // that of a template shows nothing
-    let sheet = sheets.get(page);
-    if (!sheet) {
-      sheet = new page.defaultView.CSSStyleSheet();
-      sheet.replaceSync([theme, stage, picture, talk, composer, layout].join('\n'));
-      sheets.set(page, sheet);
-    }
-    this.shadowRoot.adoptedStyleSheets = [sheet];
-  }
-
   #build() {
     if (this.#view || this.#building) return;
-    const language = this.#language();
+    const language = languageOf(this);
     const texts = needLanguage(language);
     if (texts) {
       this.#building = texts.then(() => {
@@ -341,7 +304,7 @@ export class InfLlavaChat extends Attributes {
     const strings = stringsFor(language, own);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
-    this.#adoptStyles();
+    adoptStyles(shadow);
     const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {
       this.#begin();
       if (this.#controller) void run(this.#controller, ...args);
@@ -378,18 +341,18 @@ export class InfLlavaChat extends Attributes {
         on_choose: (url) => this.#choose(url),
         on_folder: (files) => this.#openFolder(files),
         read_kept: () => storage.list(),
-        on_remove: async (id) => this.#controller?.removeKept(id),
+        on_remove: (id) => removeKept(id, view, strings, this.#tell),
       },
       on_photo: begun((controller, photo: Promise<File | null>) => controller.choosePhoto(photo)),
       on_token: begun((controller) => controller.look()),
       on_pause: begun((controller) => controller.pause()),
       on_new_chat: begun((controller) => controller.newChat()),
-      on_export: (format) => this.#download(format),
+      on_export: (format) => this.chat && saveConversation(this.chat, format),
     });
     this.#view = view;
     this.#controller = new Controller(view, strings, (name, detail) => this.#tell(name, detail));
     shadow.replaceChildren(view.root);
-    view.picture.offerCamera(hasCamera());
+    view.picture.offerCamera(typeof navigator.mediaDevices?.getUserMedia === 'function');
     this.#setSampling(Object.keys(OF_SAMPLING) as (keyof typeof OF_SAMPLING)[]);
     this.#offerModels();
     this.#listen();
@@ -511,13 +474,6 @@ export class InfLlavaChat extends Attributes {
     const src = this.said('src');
     if (src) this.#begin();
     this.#controller?.chooseSource(src);
-  }
-
-  #download(format: 'markdown' | 'json') {
-    const content = format === 'markdown' ? this.export('markdown') : this.chat && JSON.stringify(this.export(), null, 1);
-    if (content === null) return;
-    if (format === 'markdown') saveAs('conversation.md', 'text/markdown', content);
-    else saveAs('conversation.json', 'application/json', content);
   }
 
   #listen() {

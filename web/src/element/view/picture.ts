@@ -3,9 +3,10 @@
  * along two sides. While it is read, crops that are done come to light. A map of what the model looks at can lie over it.
  */
 
+import type { PictureInfo } from '../../engine/protocol.js';
 import { h, isolated, list, more } from '../dom.js';
-import { icon } from './icons.js';
 import type { Strings } from '../strings/index.js';
+import { icon } from './icons.js';
 
 /** A picture as the element has it. */
 export interface ShownPicture {
@@ -209,6 +210,12 @@ export class PictureView {
     this.#mount.classList.toggle('ruled', wanted);
     this.#grid.hidden = !this.#has_picture || !(wanted || reading);
   }
+}
+
+/** What is to be said of a picture that was read. */
+export function factsOf(strings: Strings, { picture, info }: { picture: ShownPicture; info: PictureInfo }): PictureFacts {
+  const by_browser = info.by_browser ? [strings.byBrowser] : [];
+  return { facts: strings.pictureFacts(info), details: strings.pictureDetails(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
 }
 
 /** A button that shows a sign, and has a name for those who ask. */

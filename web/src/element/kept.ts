@@ -1,0 +1,17 @@
+/** Deleting what the browser keeps for this site, and saying what came of it. */
+
+import { storage } from '../api/storage.js';
+import type { Emit } from './events.js';
+import type { Strings } from './strings/index.js';
+import { codeOf, messageOf } from './task.js';
+import type { View } from './view/view.js';
+
+export async function removeKept(id: string, view: View, strings: Strings, emit: Emit): Promise<void> {
+  try {
+    await storage.remove(id);
+    view.status.say(strings.removed);
+  } catch (error) {
+    view.chat_notice.show({ title: messageOf(error) });
+    emit('error', { code: codeOf(error), message: messageOf(error) });
+  }
+}
