@@ -48,8 +48,19 @@ fn commands() -> Vec<&'static str> {
 pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
-    say_lines(String::from_utf8_lossy(&script).trim_end());
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if args.shell == Shell::Bash {
+        script = with_one_name(&script);
+    }
+    say_lines(script.trim_end());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The script for Bash, in which a name with a hyphen is put in two ways: the commands' arms would never be reached.
+fn with_one_name(script: &str) -> String {
+    let set = NAME.replace('-', "__");
+    let asked_for = NAME.replace('-', "__subcmd__");
+    script.replace(&asked_for, &set)
 }
 
 pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {

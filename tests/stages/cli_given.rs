@@ -541,18 +541,30 @@ fn bash_takes_the_completions() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("completions");
     std::fs::write(&script, stdout(&["completions", "bash"])).unwrap();
-    let ask = "source \"$0\"; COMP_WORDS=(inf-llava ch); COMP_CWORD=1; \
+    // The words up to the one that is completed, as bash hands them over.
+    let ask = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
                function=$(complete -p inf-llava | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
-               $function inf-llava ch inf-llava; echo \"${COMPREPLY[@]}\"";
-    let output = Command::new("bash")
-        .args(["--norc", "-c", ask])
-        .arg(&script)
-        .output()
-        .expect("bash");
-    assert_eq!(
-        text(&output.stdout).trim(),
-        "chat",
-        "{}",
-        text(&output.stderr)
-    );
+               $function inf-llava \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[@]}\"";
+    for (words, completed) in [
+        (&["ch"][..], "chat"),
+        (&["chat", "--temp"], "--temperature"),
+        (&["chat", "--device", "cp"], "cpu"),
+        (&["serve", "--allow-o"], "--allow-origin"),
+        (&["completions", "fi"], "fish"),
+    ] {
+        let output = Command::new("bash")
+            .args(["--norc", "-c", ask])
+            .arg(&script)
+            .arg("inf-llava")
+            .args(words)
+            .output()
+            .expect("bash");
+        let found = text(&output.stdout);
+        assert_eq!(
+            found.trim(),
+            completed,
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+    }
 }
