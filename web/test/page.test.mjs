@@ -473,12 +473,12 @@ test('a device that is not the one that was looked for says why', async () => {
   await says(p.status, 'Ready on portable (its kernels argmax are not used)');
 });
 
-test('a worker that is not there is a crash, not a silence', async () => {
+test('a worker that is not there is said, and with its address', async () => {
   const partial = await assembleWithMock();
   await rm(`${partial.folder}/inf-llava/worker.js`);
   const other = await serve(partial.folder);
   await open('', { url: other.url });
-  await says(p.page.getByRole('alert'), 'The engine crashed');
+  await says(p.page.getByRole('alert'), 'inf-llava/worker.js there');
   await other.close();
   await partial.remove();
 });
