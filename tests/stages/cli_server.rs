@@ -50,11 +50,13 @@ impl Answer {
         super::json(&String::from_utf8_lossy(&self.body))
     }
 
-    /// What the events of a stream hold.
+    /// What the events of a stream hold; comments, which say that it waits, are none.
     pub fn events(&self) -> Vec<String> {
         let text = String::from_utf8(self.body.clone()).unwrap();
         let data = |event: &str| event.strip_prefix("data: ").unwrap().to_string();
-        text.split_terminator("\n\n").map(data).collect()
+        let events = text.split_terminator("\n\n");
+        let events = events.filter(|event| !event.starts_with(':'));
+        events.map(data).collect()
     }
 }
 
