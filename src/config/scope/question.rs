@@ -32,6 +32,8 @@ pub const SHAPES: [[&str; 2]; 6] = [
 enum Gap {
     /// "a red circle"
     AFigure,
+    /// "red circles", for "a red circle"
+    SeveralFigures,
     /// "red circle"
     Figure,
     /// "red circle" or "circle"
@@ -123,8 +125,32 @@ const BEFORE: [&str; 16] = [
 /// What it may end with.
 const BEHIND: [&str; 5] = ["please", "thanks", "thank you", "for me", "now"];
 
-/// Shorter ways to ask, and for what. Words as [`SAME`] leaves them.
-const SHORTER: [(&str, &str); 1] = [("what the sign says", READ_ONLY_SIGN[0])];
+/// Other ways to ask for the same, and how the model has learnt it, with one gap or none. Words as [`SAME`] leaves them.
+const OTHERWISE: [(&str, &str, &[Gap]); 19] = [
+    ("what the sign says", READ_ONLY_SIGN[0], &[]),
+    ("what is on the sign", READ_ONLY_SIGN[1], &[]),
+    ("what text is on the sign", READ_ONLY_SIGN[3], &[]),
+    ("what is the text on the sign", READ_ONLY_SIGN[3], &[]),
+    ("read me the sign", READ_ONLY_SIGN[2], &[]),
+    ("read out the sign", READ_ONLY_SIGN[2], &[]),
+    ("what the {} sign says", READ_SIGN[0], &[Gap::Colour]),
+    ("what is on the {} sign", READ_SIGN[1], &[Gap::Colour]),
+    ("what text is on the {} sign", READ_SIGN[3], &[Gap::Colour]),
+    (
+        "what is the text on the {} sign",
+        READ_SIGN[3],
+        &[Gap::Colour],
+    ),
+    ("read me the {} sign", READ_SIGN[2], &[Gap::Colour]),
+    ("read out the {} sign", READ_SIGN[2], &[Gap::Colour]),
+    ("do you see {}", EXISTENCE[1], &[Gap::AFigure]),
+    ("is there {} there", EXISTENCE[0], &[Gap::AFigure]),
+    ("are there any {}", EXISTENCE[0], &[Gap::SeveralFigures]),
+    ("how many bars", COUNT_BARS[0], &[]),
+    ("how many bars are there", COUNT_BARS[0], &[]),
+    ("how many {}", COUNT[0], &[Gap::Counted]),
+    ("how many {} do you see", COUNT[1], &[Gap::Counted]),
+];
 
 /// Words that stand in no wording and make a question no harder to understand.
 const HARMLESS: [&str; 9] = [
@@ -153,7 +179,13 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
             gaps,
         })
     });
-    all.collect()
+    let otherwise = OTHERWISE.iter().map(|&(typed, wording, gaps)| Pattern {
+        wording,
+        pieces: pieces(typed),
+        gaps,
+    });
+    // What was learnt as it is goes first.
+    all.chain(otherwise).collect()
 });
 
 /// Every word of every wording and of what fills its gaps.
@@ -247,9 +279,6 @@ fn without_courtesy(mut words: &[String]) -> &[String] {
 
 /// The question that the model has learnt for these words.
 fn learnt(typed: &[String]) -> Option<String> {
-    if let Some((_, request)) = SHORTER.iter().find(|(short, _)| *short == typed.join(" ")) {
-        return Some((*request).to_string());
-    }
     PATTERNS.iter().find_map(|pattern| {
         let mut parts = fill(&pattern.pieces, pattern.gaps, without_place(typed))?.into_iter();
         let mut question = String::new();
@@ -308,11 +337,11 @@ impl Gap {
         let is_several = |word: &str| SHAPES.iter().any(|[_, several]| *several == word);
         let fits = match (self, words.as_slice()) {
             (Gap::AFigure, ["a", colour, shape]) if is_colour(colour) && is_shape(shape) => {
-                let article = match colour.starts_with('o') {
-                    true => "an",
-                    false => "a",
-                };
-                return Some(format!("{article} {colour} {shape}"));
+                return Some(a_figure(colour, shape));
+            }
+            (Gap::SeveralFigures, [colour, shapes]) if is_colour(colour) => {
+                let [shape, _] = SHAPES.iter().find(|[_, several]| several == shapes)?;
+                return Some(a_figure(colour, shape));
             }
             (Gap::Figure | Gap::AnyFigure, [colour, shape]) => is_colour(colour) && is_shape(shape),
             (Gap::Shape | Gap::AnyFigure, [shape]) => is_shape(shape),
@@ -331,6 +360,14 @@ impl Gap {
         };
         fits.then_some(joined)
     }
+}
+
+fn a_figure(colour: &str, shape: &str) -> String {
+    let article = match colour.starts_with('o') {
+        true => "an",
+        false => "a",
+    };
+    format!("{article} {colour} {shape}")
 }
 
 /// Whether a word names something that a picture shows.
