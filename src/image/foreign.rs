@@ -102,6 +102,13 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if head.get(4..8) == Some(b"ftyp") {
         return Some(boxed(head));
     }
+    // Icons and pointers say how many they are; a TGA picture begins alike.
+    if let [0, 0, 1 | 2, 0, 0, 0, ..] = head {
+        return match head[2] {
+            2 => Some("perhaps a TGA picture; convert it to PNG first"),
+            _ => None,
+        };
+    }
     if let Some((_, what)) = BEGINNINGS.iter().find(|(bytes, _)| head.starts_with(bytes)) {
         return Some(what);
     }

@@ -165,7 +165,7 @@ fn a_bmp_of_any_kind_equals_pillow() {
 /// Files that other programs take for pictures, or that were saved in their place.
 #[test]
 fn a_format_that_is_not_read_is_named_with_what_to_do() {
-    let cases: [(&[u8], &str, &str); 21] = [
+    let cases: [(&[u8], &str, &str); 23] = [
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF", "convert it"),
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "HEIC", "export it"),
         (
@@ -185,6 +185,8 @@ fn a_format_that_is_not_read_is_named_with_what_to_do() {
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL", "convert it"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", "convert it"),
         (b"\0\0\x01\0\x01\0", "ICO", "save it"),
+        (b"\0\0\x02\0\x01\0", "CUR", "save it"),
+        (b"\0\0\x02\0\0\0\0\0\0\0\0\0", "TGA", "convert it"),
         (b"qoif\0\0\0\x01", "QOI", "convert it"),
         (b"P6\n3 2\n255\n", "PPM", "convert it"),
         (b"DDS \x7c\0\0\0", "DDS", "convert it"),
