@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use crate::config::default_temperature;
 use crate::error::{Error, Result};
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::model::Model;
@@ -42,12 +43,14 @@ impl Default for Options {
 }
 
 /// What is known of a loaded model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The device, as it is shown to people.
     pub device: String,
     /// Tokens that a conversation may have.
     pub context_tokens: usize,
+    /// Of answers, where none is stated.
+    pub temperature: f32,
 }
 
 /// A handle to a model on its thread. Handles are cheap to clone and may go to other threads. One question is answered at
@@ -136,9 +139,11 @@ impl Engine {
 
     /// A conversation about no picture yet. There may be many; each keeps its own words, and they share the model.
     pub fn conversation(&self) -> Conversation {
+        let mut options = AskOptions::default();
+        options.sampling.temperature = self.0.loaded.temperature;
         Conversation {
             engine: self.clone(),
-            options: AskOptions::default(),
+            options,
             picture: None,
             exchanges: Vec::new(),
             stop: StopFlag::default(),
@@ -364,6 +369,7 @@ fn begin(
             let loaded = Loaded {
                 device: model.device.name.clone(),
                 context_tokens: model.context_tokens,
+                temperature: default_temperature(model.config.scope),
             };
             ready.send(Ok(loaded)).ok().map(|()| shared)
         }

@@ -15,9 +15,10 @@ use self::editor::{Lines, Typed};
 use self::lines::{HELP, Line};
 use self::transcript::Transcript;
 use super::input::{image_name, read_image, read_prompt, refuse_both, unreadable};
-use super::output::{say_json, say_piece};
+use super::output::{counted, say_json, say_piece};
 use super::terminal::{Interrupt, Muted, Progress};
 use super::{ModelArgs, at_least_one, paths, say, usage};
+use crate::config::{RemarkCode, default_temperature};
 use crate::error::Error;
 use crate::generate::Sampling;
 use crate::progress::{Event, Watch};
@@ -39,9 +40,10 @@ pub struct ChatArgs {
     /// Question; - reads it from stdin; without one a conversation begins
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// 0 takes the likeliest token always; higher is more varied
-    #[arg(long, default_value_t = 0.2)]
-    temperature: f32,
+    /// 0 takes the likeliest token always; higher is more varied [default: 0.2, and 0 for a model that knows one kind of
+    /// picture, as the demo model]
+    #[arg(long)]
+    temperature: Option<f32>,
     /// Choose among this many of the likeliest tokens; 0 is off
     #[arg(long, default_value_t = 0)]
     top_k: usize,
@@ -78,9 +80,9 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     if args.json && args.prompt.is_none() {
         return Err(usage("--json needs --prompt".into()));
     }
-    let options = AskOptions {
+    let mut options = AskOptions {
         sampling: Sampling {
-            temperature: args.temperature,
+            temperature: args.temperature.unwrap_or(Sampling::default().temperature),
             top_k: args.top_k,
             top_p: args.top_p,
             repetition_penalty: args.repetition_penalty,
@@ -103,6 +105,9 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     let (model, load_ms) = args.model.load(&interrupt.stop).await?;
     if !args.exact {
         model.device.allow_half().await?;
+    }
+    if args.temperature.is_none() {
+        options.sampling.temperature = default_temperature(model.config.scope);
     }
     let coverage = if args.dense {
         Coverage::Dense
@@ -198,7 +203,8 @@ impl Chat {
             say_json(&value);
         } else {
             say("");
-            say_remark(&answer);
+            say_remark(&answer, "--image FILE");
+            self.say_cut(&answer);
         }
         if self.verbose {
             eprintln!("{}", told(&answer, true));
@@ -245,9 +251,13 @@ impl Chat {
                     Line::Quit => return Ok(ExitCode::SUCCESS),
                     line => self.heed(line, model, on_terminal).await,
                 };
-                // A conversation outlives its errors, but not its model.
+                // A conversation with a person outlives its errors, but not its model.
                 if let Err(error) = done {
                     if error.downcast_ref().is_some_and(ends_the_model) {
+                        return Err(error);
+                    }
+                    // A script cannot see that a question was not meant for the picture that is still there.
+                    if !on_terminal {
                         return Err(error);
                     }
                     eprintln!("error: {error:#}");
@@ -274,11 +284,13 @@ impl Chat {
             Line::Save(path) => {
                 let turns = self.said.save(model, &path)?;
                 if on_terminal {
-                    eprintln!("{turns} answers: {}", path.display());
+                    eprintln!("{}: {}", counted(turns, "answer"), path.display());
                 }
             }
             Line::Again => {
-                let question = self.said.last_question().unwrap_or_default();
+                let Some(question) = self.said.last_question() else {
+                    return Err(usage("/again: nothing was asked yet".into()));
+                };
                 let answer = self.say(Ask::Again, on_terminal).await?;
                 self.said.add(&question, &answer, true);
             }
@@ -293,11 +305,27 @@ impl Chat {
     async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<Answer> {
         let answer = self.ask(ask, false).await?;
         say("");
-        say_remark(&answer);
+        say_remark(&answer, "/image FILE");
+        self.say_cut(&answer);
         if (on_terminal || self.verbose) && answer.answer_tokens > 0 {
             eprintln!("[{}]", told(&answer, self.verbose));
         }
         Ok(answer)
+    }
+
+    /// An answer that the model did not end looks as if it were whole.
+    fn say_cut(&self, answer: &Answer) {
+        match answer.stop_reason {
+            StopReason::Length => eprintln!(
+                "The answer was cut at {} (--max-new-tokens).",
+                counted(self.options.max_new_tokens, "token")
+            ),
+            StopReason::Context => eprintln!(
+                "The answer was cut: the conversation fills the context (--context) of {} tokens.",
+                self.session.model().context_tokens
+            ),
+            StopReason::Stop | StopReason::Stopped => {}
+        }
     }
 }
 
@@ -345,9 +373,14 @@ fn told(answer: &Answer, in_full: bool) -> String {
     told
 }
 
-/// What must be said beside an answer; in the place of one it has been said.
-fn say_remark(answer: &Answer) {
-    if let Some(remark) = answer.remark.as_ref().filter(|remark| remark.answered) {
+/// What must be said beside an answer; in the place of one it has been said, but for how a picture is given here.
+fn say_remark(answer: &Answer, takes_a_picture: &str) {
+    let Some(remark) = &answer.remark else {
+        return;
+    };
+    if remark.code == RemarkCode::NeedsPicture {
+        eprintln!("{takes_a_picture} gives it a picture.");
+    } else if remark.answered {
         eprintln!("{}", remark.text);
     }
 }

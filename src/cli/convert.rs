@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::say_json;
+use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
 use super::{hub, paths, say};
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
@@ -115,9 +115,10 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
         say_json(&json!({"bytes": bytes, "shards": shards, "tensors": manifest.tensors.len()}));
     } else {
         say(format_args!(
-            "{}: {:.1} MB in {shards} shards",
+            "{}: {:.1} MB in {}",
             destination.display(),
-            bytes as f64 / 1e6
+            bytes as f64 / 1e6,
+            counted(shards, "shard")
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::model::Files;
-use super::output::say_json;
+use super::output::{counted, say_json};
 use super::{ModelArgs, say};
 use crate::Error;
 use crate::config::Config;
@@ -110,11 +110,11 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         l.vocab_size
     ));
     say(format_args!(
-        "  weights      {} parameters, {:.1} MiB stored as {} in {} file(s)",
+        "  weights      {} parameters, {:.1} MiB stored as {} in {}",
         estimate.parameters,
         stored.bytes as f64 / MIB,
         stored.dtypes.join(", "),
-        stored.files.len()
+        counted(stored.files.len(), "file")
     ));
     say(format_args!(
         "  memory       {:.1} MiB: weights {:.1}, cache for {context_tokens} tokens {:.1}, intermediate results about {:.1}",

@@ -53,6 +53,12 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>> {
         file: image_name(path),
         reason,
     };
+    if is_address(path) {
+        return Err(failed(
+            "it is an address, and none is fetched; give the picture itself: curl -sL ADDRESS | inf-llava chat --image -"
+                .into(),
+        ));
+    }
     let mut bytes = Vec::new();
     let read = match from_stdin {
         true if stdin().is_terminal() => {
@@ -77,10 +83,24 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether `path` is an address on the web, or a picture's `data:` address. A file may be called so.
+fn is_address(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let begins = |scheme: &&str| {
+        let head = text.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    ["https://", "http://", "ftp://", "data:image/"]
+        .iter()
+        .any(|scheme| begins(&scheme))
+        && !path.exists()
+}
+
 /// What a message calls the picture.
 pub(super) fn image_name(path: &Path) -> String {
     match is_stdin(path) {
         true => "stdin".into(),
+        false if is_address(path) => path.to_string_lossy().chars().take(100).collect(),
         false => path.display().to_string(),
     }
 }

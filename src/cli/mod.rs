@@ -35,6 +35,7 @@ mod terminal;
 mod train;
 mod vocabulary;
 
+use std::num::IntErrorKind;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
@@ -204,9 +205,12 @@ fn device_names() -> PossibleValuesParser {
 
 /// Reads a number that must not be 0.
 fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
+    match text.parse::<usize>() {
         Ok(0) => Err("it must be at least 1".into()),
         Ok(number) => Ok(number),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(match error.kind() {
+            IntErrorKind::PosOverflow => "the number is too large".into(),
+            _ => "it must be a whole number of at least 1".into(),
+        }),
     }
 }

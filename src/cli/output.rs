@@ -79,6 +79,14 @@ pub(super) fn talk(text: fmt::Arguments<'_>) {
     let _ = stderr().write_all(printable(&text.to_string()).as_bytes());
 }
 
+/// "1 answer", "2 answers".
+pub(super) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 /// JSON of the same value, without characters that are not harmless; those are within its texts only.
 fn escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
@@ -93,7 +101,13 @@ fn escaped(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{counted, escaped};
+
+    #[test]
+    fn one_is_not_several() {
+        let told = [0, 1, 2].map(|count| counted(count, "picture"));
+        assert_eq!(told, ["0 pictures", "1 picture", "2 pictures"]);
+    }
 
     #[test]
     fn json_stays_what_it_is() {

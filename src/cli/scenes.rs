@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::counted;
 use super::{at_least_one, paths, say};
 use crate::error::Error;
 use crate::scenes::{SceneOptions, Split, write_folder};
@@ -61,9 +62,9 @@ pub fn run(args: ScenesArgs) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let written = written?;
     say(format_args!(
-        "{} pictures, {} questions: {}",
-        written.pictures,
-        written.questions,
+        "{}, {}: {}",
+        counted(written.pictures as usize, "picture"),
+        counted(written.questions as usize, "question"),
         written.list.display()
     ));
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 use crate::error::{Error, Result};
 use file::{RawConfig, RawGeneration, count, divides, parse, positive, size};
 
-pub use scope::{Remark, RemarkCode, Scope, question, wording};
+pub use scope::{Remark, RemarkCode, Scope, default_temperature, question, wording};
 
 /// File name of the model's configuration.
 pub const CONFIG_FILE: &str = "config.json";

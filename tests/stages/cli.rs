@@ -376,9 +376,17 @@ fn converse(input: &[u8]) -> (String, String) {
     ];
     let output = run_with_input(&args, input);
     let stderr = text(&output.stderr).to_string();
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    (text(&output.stdout).to_string(), stderr)
+    let errors = stderr.lines().filter(|line| line.starts_with("error"));
+    assert_eq!(output.status.code() == Some(0), errors.count() == 0);
+    let lines = stderr.lines().filter(|line| !line.contains(CUT));
+    (
+        text(&output.stdout).to_string(),
+        lines.collect::<Vec<_>>().join("\n"),
+    )
 }
+
+/// What is said of an answer that the model did not end.
+const CUT: &str = "was cut at 12 tokens (--max-new-tokens)";
 
 #[test]
 fn a_conversation_through_stdin() {
@@ -396,33 +404,60 @@ fn a_conversation_through_stdin() {
     assert_eq!(out, format!("{first}{first}{second_alone}"));
     assert_eq!(stderr, "");
 
-    // A picture that cannot be read, and /again: the conversation goes on where it was.
+    // What goes wrong ends it: what comes behind was not meant for the picture that is still there.
     let bad = crate::fixture("tiny").join("config.json");
     let missing = "/image no such file.png";
-    let input = format!(
-        "{q1}\n/image {}\n{missing}\n/again\n{q2}\n/quit\n{q1}\n",
-        bad.display()
-    );
-    let (out, stderr) = converse(input.as_bytes());
+    for (line, named) in [
+        (format!("/image {}", bad.display()), "config.json"),
+        (missing.to_string(), "no such file.png"),
+    ] {
+        let (out, stderr) = converse(format!("{q1}\n{line}\n{q2}\n").as_bytes());
+        assert_eq!(out, first, "{line}");
+        assert!(
+            stderr.lines().count() == 1 && stderr.contains(named),
+            "{stderr}"
+        );
+    }
+    let (out, _) = converse(format!("{q1}\n/again\n{q2}\n/quit\n{q1}\n").as_bytes());
     assert_eq!(
         out,
         format!("{first}{first}{second}"),
         "and nothing after /quit"
-    );
-    assert_eq!(stderr.lines().count(), 2, "{stderr}");
-    assert!(
-        stderr.contains("config.json") && stderr.contains("no such file.png"),
-        "{stderr}"
     );
 
     // Another picture is another conversation.
     let (out, _) = converse(format!("{q2}\n/image {}\n{q1}\n", image(1)).as_bytes());
     assert_eq!(out, format!("{second_alone}{first}"));
 
-    // Nothing to repeat is an error that ends nothing; a last line may lack its end.
-    let (out, stderr) = converse(format!("/again\n{q1}").as_bytes());
+    // A last line may lack its end.
+    let (out, _) = converse(format!("/new\n{q1}").as_bytes());
     assert_eq!(out, first);
-    assert!(stderr.contains("empty"), "{stderr}");
+    for before in ["", "How many?\n/new\n"] {
+        let (_, stderr) = converse(format!("{before}/again\n").as_bytes());
+        assert!(stderr.contains("nothing was asked yet"), "{stderr}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_is_told_but_not_in_json() {
+    let (model, image) = (tiny(), image(1));
+    let args = [
+        "chat",
+        "--device",
+        "cpu",
+        "--max-new-tokens",
+        "12",
+        "--temperature",
+        "0",
+        "--model",
+        &model,
+        "--image",
+        &image,
+        "--prompt",
+        "How many?",
+    ];
+    assert!(text(&run(&args).stderr).contains(CUT));
+    assert_eq!(text(&run(&[&args[..], &["--json"]].concat()).stderr), "");
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn a_model_is_converted_and_checked() {
     let path = to.display().to_string();
     let said = stdout(&["convert", &tiny(), &path, "--quant", "q8"]);
     assert!(
-        said.starts_with(&path) && said.contains("in 1 shards"),
+        said.starts_with(&path) && said.contains("in 1 shard"),
         "{said}"
     );
     assert_eq!(stdout(&["verify", &path]), format!("{path} is whole\n"));

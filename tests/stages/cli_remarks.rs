@@ -26,6 +26,8 @@ fn a_question_without_a_picture_is_answered_by_asking_for_one() {
     let said = stdout(&demo(&["--prompt", "Hello?"]));
     assert!(said.contains("choose a picture first"), "{said}");
     assert!(said.contains("How many shapes are there?"), "{said}");
+    let told = run(&demo(&["--prompt", "Hello?"]));
+    assert!(text(&told.stderr).contains("--image FILE"));
     let answer = json(&stdout(&demo(&["--prompt", "Hello?", "--json"])));
     assert_eq!(answer["remark"]["code"], "needs_picture");
     assert_eq!(answer["remark"]["answered"], false);
@@ -70,4 +72,16 @@ fn a_conversation_goes_on_behind_a_remark() {
     assert!(remark.contains("not learnt"), "{remark}");
     assert_eq!(again, remark);
     assert_eq!(answer, "QH9V");
+}
+
+#[test]
+fn without_a_temperature_a_model_of_narrow_scope_takes_the_likeliest() {
+    let args: Vec<&str> = demo(&PICTURE)
+        .into_iter()
+        .filter(|arg| !["--temperature", "0"].contains(arg))
+        .collect();
+    for seed in ["0", "1", "2", "3"] {
+        let more = ["--prompt", "Read the white sign.", "--seed", seed];
+        assert_eq!(stdout(&[&args[..], &more].concat()).trim(), "QH9V");
+    }
 }

@@ -214,7 +214,7 @@ fn a_dropped_file_is_looked_at() {
     terminal.press("How many?\r");
     terminal.see(" s]");
     terminal.press("/save all.json\r");
-    terminal.see("1 answers");
+    terminal.see("1 answer: ");
     terminal.press(CTRL_D);
     let (_, shown) = terminal.end();
     assert!(!shown.contains("error"), "{shown}");

@@ -81,7 +81,8 @@ test('what no JSON holds is refused in words as well, and what is undefined is n
   assert.deepEqual(refusal({ messages, max_tokens: 1n }), ['bad-value', 'max_tokens']);
   assert.deepEqual(refusal({ messages, tools: () => {} }), ['unsupported', 'tools']);
   assert.equal(refusal({ messages, tools: undefined, temprature: undefined, stop: undefined }), null);
-  assert.equal(readRequest({ messages, seed: -1 }).options.seed, 2 ** 53 - 1);
+  assert.equal(readRequest({ messages, seed: -2 }).options.seed, 2 ** 53 - 2);
+  assert.equal(readRequest({ messages, seed: -1 }).options.seed, undefined);
 });
 
 test('a picture in any of the shapes that are understood reaches the engine with its question', async () => {

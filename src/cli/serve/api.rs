@@ -164,6 +164,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     let job = Job {
         picture: ask.picture,
         request: ask.request,
+        states_temperature: ask.states_temperature,
         stop: ask.stop,
         saying,
         share,
@@ -212,7 +213,10 @@ impl SentAs {
     fn read(&self, held: Held) -> Result<(Ask, Share), Refusal> {
         let Held { bytes, share } = unpack(held, &self.packings, &self.budget, self.most_bytes)?;
         self.said_type.check(&bytes)?;
-        let ask = Ask::read(bytes).map_err(|refusal| self.said_type.explain(refusal))?;
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        let was_meant_as_json = matches!(first, Some(b'{' | b'[') | None);
+        let ask = Ask::read(bytes)
+            .map_err(|refusal| self.said_type.explain(refusal, was_meant_as_json))?;
         if let Some(picture) = &ask.picture {
             check_kind(&picture.bytes)?;
         }

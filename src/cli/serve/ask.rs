@@ -31,6 +31,8 @@ pub struct Ask {
     pub picture: Option<PictureFile>,
     /// The conversation, and how to answer.
     pub request: Request,
+    /// Whether it states a temperature.
+    pub states_temperature: bool,
     /// The answer ends in front of any of these.
     pub stop: Vec<String>,
     /// The answer is wanted piece by piece.
@@ -55,6 +57,10 @@ impl Ask {
         // Some programs write a mark in front of all UTF-8.
         let text = body.as_ref();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if text.trim_ascii().is_empty() {
+            let message = "the request is no JSON: it has no body";
+            return Err(Refusal::bad_request("bad-json", message));
+        }
         check_values(text)?;
         let parsed = serde_json::from_slice(text).map_err(|error| {
             let message = match std::str::from_utf8(text) {
@@ -67,6 +73,7 @@ impl Ask {
         drop(body);
         let mut fields = Fields::new("", parsed)?;
         let model = fields.need("model", "a model's id, as GET /v1/models lists it")?;
+        let states_temperature = fields.has("temperature");
         let options = read_options(&mut fields)?;
         let stop = read_stop(&mut fields)?;
         let stream = fields.take("stream", "true or false")?.unwrap_or(false);
@@ -100,6 +107,7 @@ impl Ask {
                 options,
             },
             picture,
+            states_temperature,
             stop,
             stream,
             include_usage: include_usage.unwrap_or(false),
@@ -190,11 +198,12 @@ fn read_options(fields: &mut Fields) -> Result<AskOptions, Refusal> {
     })
 }
 
-/// Whoever asks again without a seed wants another answer. A negative one stands for the same bits.
+/// Whoever asks again without a seed wants another answer, as does -1 in other programs. Another negative one stands for the
+/// same bits.
 fn read_seed(fields: &mut Fields) -> Result<u64, Refusal> {
     let wanted = "a whole number of 64 bits";
     match fields.take_whole("seed", wanted)? {
-        None => Ok(RandomState::new().hash_one(())),
+        None | Some(-1) => Ok(RandomState::new().hash_one(())),
         Some(seed) => i64::try_from(seed)
             .map(|seed| seed as u64)
             .or_else(|_| u64::try_from(seed))
@@ -251,7 +260,7 @@ mod tests {
     #[test]
     fn options_are_read_and_harmless_ones_passed_over() {
         let ask = read(json!({
-            "temperature": 0, "top_p": 0.5, "top_k": 3, "repetition_penalty": 1.5, "seed": -1,
+            "temperature": 0, "top_p": 0.5, "top_k": 3, "repetition_penalty": 1.5, "seed": -2,
             "max_tokens": 7, "max_completion_tokens": 5, "stop": ["a", "b"], "stream": true,
             "stream_options": {"include_usage": true}, "n": 1, "tools": [], "logprobs": false,
             "response_format": {"type": "text"}, "presence_penalty": 0.0, "user": "someone",
@@ -263,7 +272,7 @@ mod tests {
         assert_eq!((sampling.top_k, sampling.repetition_penalty), (3, 1.5));
         assert_eq!(
             (sampling.seed, ask.request.options.max_new_tokens),
-            (u64::MAX, 5)
+            (u64::MAX - 1, 5)
         );
         assert_eq!(
             (ask.stop, ask.stream, ask.include_usage),
@@ -277,6 +286,15 @@ mod tests {
         );
         assert_eq!(plain.request.options.sampling.temperature, 0.2);
         assert_eq!(plain.picture, None);
+    }
+
+    #[test]
+    fn a_seed_of_minus_one_and_no_temperature_are_none() {
+        let asked = |more: Value| read(more).expect("an ask");
+        let seed = || asked(json!({"seed": -1})).request.options.sampling.seed;
+        assert_ne!(seed(), seed());
+        assert!(!asked(json!({"temperature": null})).states_temperature);
+        assert!(asked(json!({"temperature": 0})).states_temperature);
     }
 
     #[test]

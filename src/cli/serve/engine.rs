@@ -18,7 +18,7 @@ use super::queue::Queue;
 use super::refusal::Refusal;
 use super::stop_texts::StopTexts;
 use crate::cli::ModelArgs;
-use crate::config::Remark;
+use crate::config::{Remark, default_temperature};
 use crate::error::Error;
 use crate::image::keep_until_decoded;
 use crate::progress::{Event, StopFlag, Watch};
@@ -36,6 +36,8 @@ pub struct Job {
     pub picture: Option<PictureFile>,
     /// The question.
     pub request: Request,
+    /// Whether the request states a temperature; else the model's default is taken.
+    pub states_temperature: bool,
     /// The answer ends in front of any of these.
     pub stop: Vec<String>,
     /// To [`Heard`].
@@ -231,7 +233,7 @@ async fn load(model: &ModelArgs, ending: &StopFlag) -> anyhow::Result<Shared> {
 }
 
 async fn answer(
-    job: Job,
+    mut job: Job,
     model: &ModelArgs,
     engine: &mut Option<Shared>,
     ending: &StopFlag,
@@ -245,6 +247,10 @@ async fn answer(
         Some(shared) => shared,
         None => engine.insert(load(model, ending).await?),
     };
+    if !job.states_temperature {
+        let scope = shared.model().config.scope;
+        job.request.options.sampling.temperature = default_temperature(scope);
+    }
     let Saying {
         said,
         unheard: stop,

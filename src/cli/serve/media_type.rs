@@ -55,10 +55,11 @@ impl SaidType {
     }
 
     /// A refusal of what is no JSON, which says what it was sent as.
-    pub fn explain(&self, refusal: Refusal) -> Refusal {
+    /// A body that was meant to be JSON is not to blame for its type, which right JSON may have.
+    pub fn explain(&self, refusal: Refusal, was_meant_as_json: bool) -> Refusal {
         let kind = self.0.split(';').next().unwrap_or_default().trim();
         let is_json = kind.ends_with("json") || kind.is_empty();
-        match refusal.code == "bad-json" && !is_json {
+        match refusal.code == "bad-json" && !is_json && !was_meant_as_json {
             true => Refusal {
                 message: format!(
                     "{}; it was sent as {kind:?}, and must be application/json",
@@ -112,13 +113,16 @@ mod tests {
     fn what_is_no_json_is_told_what_it_was_sent_as() {
         let explained = |value, code| {
             said(value)
-                .explain(Refusal::bad_request(code, "why"))
+                .explain(Refusal::bad_request(code, "why"), false)
                 .message
         };
         assert!(
             explained("multipart/form-data; boundary=x", "bad-json")
                 .contains("\"multipart/form-data\"")
         );
+        let meant = Refusal::bad_request("bad-json", "why");
+        let told = said("application/x-www-form-urlencoded").explain(meant, true);
+        assert_eq!(told.message, "why");
         for (value, code) in [
             ("application/json", "bad-json"),
             ("application/problem+json", "bad-json"),

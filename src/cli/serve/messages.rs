@@ -61,18 +61,21 @@ pub fn read(messages: Vec<Value>) -> Result<Conversation, Refusal> {
 /// Turns that begin with the user's -> exchanges and a question.
 fn pair(turns: Vec<Turn>) -> Result<Conversation, Refusal> {
     let mut conversation = Conversation::default();
-    let mut asked = None;
+    let mut asked: Option<String> = None;
     for turn in turns {
         if !turn.of_user {
             let Some(question) = asked.take() else {
                 let message = format!("{} answers nothing: the user begins", turn.place);
                 return Err(Refusal::bad_value(turn.place, message));
             };
-            conversation.before.push(Exchange {
-                question,
-                token_ids: None,
-                text: turn.text,
-            });
+            // A picture alone asks nothing that could be said again.
+            if !question.trim().is_empty() {
+                conversation.before.push(Exchange {
+                    question,
+                    token_ids: None,
+                    text: turn.text,
+                });
+            }
             continue;
         }
         match turn.pictures.as_slice() {
@@ -120,7 +123,7 @@ fn read_message(place: &str, message: Value) -> Result<Option<Turn>, Refusal> {
             false => Err(Refusal::unsupported(
                 place,
                 format!(
-                    "{place}: the model was made with one system prompt and takes no other; say it in the question"
+                    "{place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client"
                 ),
             )),
         };

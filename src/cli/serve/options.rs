@@ -23,8 +23,7 @@ const NO_LEAST: &str = "an answer ends where the model ends it, or at max_tokens
 const CUT: &str = "use temperature, top_p and top_k";
 const STOP: &str = "use stop";
 const ONE_TEMPLATE: &str = "the model was made with one template";
-const SAY_IT: &str =
-    "the model was made with one system prompt and takes no other; say it in the question";
+const SAY_IT: &str = "the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client";
 const NO_REASONING: &str = "this model does not reason before it answers";
 const MESSAGES: &str = "use messages";
 const IN_PARTS: &str = "pictures are parts of messages: {\"type\": \"image_url\", \"image_url\": {\"url\": \"data:image/png;base64,...\"}}";

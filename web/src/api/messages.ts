@@ -58,7 +58,8 @@ function paired(turns: Turn[]): Conversation {
   for (const { place, of_user, text, pictures } of turns) {
     if (!of_user) {
       if (asked === null) throw badValue(place, `${place} answers nothing: the user begins`);
-      before.push({ question: asked, text });
+      // A picture alone asks nothing that could be said again.
+      if (asked.trim()) before.push({ question: asked, text });
       asked = null;
       continue;
     }
@@ -83,7 +84,7 @@ function readMessage(place: string, given: unknown): Turn | null {
   refuseRest('message', place, message, ['role', 'content', 'tool_calls']);
   if (role === 'system' || role === 'developer') {
     if (!said.text.trim()) return null;
-    throw unsupported(place, `${place}: the model was made with one system prompt and takes no other; say it in the question`);
+    throw unsupported(place, `${place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client`);
   }
   return { place, of_user, ...said };
 }

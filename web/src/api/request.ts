@@ -54,11 +54,11 @@ function readOptions(request: Fields): Sampling {
   // The older name is still what many programs send.
   const limits = ['max_tokens', 'max_completion_tokens'].map((name) => whole(request, name, 'a whole number of at least 1; without it an answer may be as long as there is room for', 1));
   const stated = limits.filter((limit) => limit !== undefined);
-  const all = { max_new_tokens: stated.length > 0 ? Math.min(...stated, MOST_WHOLE) : undefined, temperature, top_p, top_k, seed: seed && seedOf(seed), repetition_penalty };
+  const all = { max_new_tokens: stated.length > 0 ? Math.min(...stated, MOST_WHOLE) : undefined, temperature, top_p, top_k, seed: seed === -1 ? undefined : seed && seedOf(seed), repetition_penalty };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Sampling;
 }
 
-/** Any whole number is a seed; what a number of JavaScript does not hold exactly is brought into range. */
+/** Any whole number is a seed, but for -1, which means none elsewhere; what a number of JavaScript does not hold exactly is brought into range. */
 const seedOf = (seed: number): number => (Number.isSafeInteger(seed) && seed >= 0 ? seed : Number(BigInt.asUintN(53, BigInt(seed))));
 
 function within(request: Fields, name: string, is_good: (number: number) => boolean, wanted: string): number | undefined {

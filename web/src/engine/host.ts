@@ -7,7 +7,7 @@
 
 import { InfLlavaError, stopped } from '../api/errors.js';
 import { EngineClient, type Running } from './client.js';
-import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest } from './protocol.js';
+import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest, Sampling } from './protocol.js';
 
 /** `lost`: nothing works until {@link Host.restart}. */
 export type HostState = 'loading' | 'ready' | 'recovering' | 'lost' | 'unloaded';
@@ -145,8 +145,13 @@ export class Host extends EventTarget {
       watcher.on_event?.(event);
     };
     return this.#recovered(watcher, (client, signal) =>
-      this.#withPicture(client, picture, { signal, on_event }, () => until(client.send('reply', { ...request, begun }, on_event), signal)),
+      this.#withPicture(client, picture, { signal, on_event }, () => until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, on_event), signal)),
     );
+  }
+
+  /** What a model of one kind of picture is asked has one right answer, which chance would only miss. */
+  #withTemperature(options: Sampling): Sampling {
+    return this.info?.scope ? { temperature: 0, ...options } : options;
   }
 
   /** The share of its attention that each visual token had when the last of `request.begun` was said. */
