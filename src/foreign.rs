@@ -13,6 +13,8 @@ pub const HEAD_BYTES: usize = 512;
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The first line of what Git leaves in place of a large file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// The first line of what Xet, the hub's other storage, leaves in place of one.
+const XET_POINTER: &[u8] = b"# xet version ";
 const PAGE: &str = "it is a web page (HTML), not this file: a server answers so for what it does not have, or wants a login; look at the address, and download it again";
 const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<script"];
 /// How files begin that have a mark of their own, what they are, and what to do.
@@ -54,6 +56,12 @@ pub fn told(head: &[u8], is_whole: bool) -> Option<String> {
         return Some(format!(
             "it is a pointer of Git LFS, not the file itself{of}; fetch that with git lfs pull, or download it"
         ));
+    }
+    if head.starts_with(XET_POINTER) {
+        return Some(
+            "it is a pointer of Xet, not the file itself; fetch that with git xet, or download it"
+                .into(),
+        );
     }
     if let Some((_, what, todo)) = MARKS.iter().find(|(mark, ..)| head.starts_with(mark)) {
         return Some(format!("it is {what}; {todo}"));
@@ -148,7 +156,51 @@ pub fn text(bytes: &[u8]) -> Result<&[u8], String> {
 /// What is wrong, where, and what to do.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let bytes = text(bytes)?;
-    serde_json::from_slice(bytes).map_err(|error| why(bytes, &error))
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let reason = why(bytes, error.inner());
+        // The way to an entry of the wrong kind; to one that does not parse, the line is the way.
+        match error.inner().is_data() && error.path().iter().len() > 0 {
+            true => format!("{}: {reason}", quoted(&error.path().to_string())),
+            false => reason,
+        }
+    })?;
+    reader.end().map_err(|error| why(bytes, &error))?;
+    Ok(value)
+}
+
+/// The beginning of `head`, quoted, if it is text: what a host says instead of a file, and what was saved as that.
+pub fn says(head: &[u8]) -> Option<String> {
+    let line = head.split(|&byte| byte == b'\n').next()?;
+    // A character may be cut in two at the end.
+    let whole = match str::from_utf8(line) {
+        Err(error) if error.error_len().is_none() => &line[..error.valid_up_to()],
+        _ => line,
+    };
+    let text = str::from_utf8(whole).ok()?.trim();
+    let is_text = text.len() > 1 && !text.chars().any(|c| c.is_control() && c != '\t');
+    is_text.then(|| quoted(text))
+}
+
+/// serde's error with Rust's kinds of values in the words of JSON.
+fn in_words(error: &str) -> String {
+    let Some((head, tail)) = error.split_once(", expected ") else {
+        return error.to_string();
+    };
+    let (kind, place) = tail
+        .find(" at line ")
+        .map_or((tail, ""), |at| tail.split_at(at));
+    let kind = match kind {
+        "f32" | "f64" => "a number",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        kind if kind.starts_with("struct ") => "an object",
+        kind => kind,
+    };
+    format!("{head}, expected {kind}{place}")
 }
 
 /// What `error` means for those who wrote the file.
@@ -164,7 +216,12 @@ pub fn why(bytes: &[u8], error: &serde_json::Error) -> String {
     let near = error.column().saturating_sub(2).min(line.len());
     let near = String::from_utf8_lossy(&line[near..line.len().min(near + 12)]);
     if !error.is_syntax() {
-        return error.to_string();
+        return in_words(&error.to_string());
+    }
+    if error.to_string().starts_with("trailing characters") {
+        return format!(
+            "{place}: the JSON has ended before, and something follows; a file must hold one object"
+        );
     }
     if near.contains("NaN") || near.contains("Infinity") {
         return format!(
@@ -238,6 +295,51 @@ mod tests {
             assert!(fails(text).contains("json.dump"), "{}", fails(text));
         }
         assert!(fails("{\"a\": 1").contains("breaks off"));
+        assert!(fails("{}\n{}").contains("something follows"));
         assert!(fails("Entry not found").contains("\"Entry not found\""));
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its kinds are looked at")]
+    struct Sizes {
+        rate: Option<f64>,
+        parts: Option<Vec<Sizes>>,
+        count: Option<usize>,
+        on: Option<bool>,
+    }
+
+    #[test]
+    fn an_entry_of_another_kind_is_named_and_in_words() {
+        for (text, entry, word) in [
+            ("{\"rate\": \"x\"}", "rate", "expected a number"),
+            (
+                "{\"parts\": [{}, {\"count\": -1}]}",
+                "parts[1].count",
+                "not negative",
+            ),
+            ("{\"parts\": {}}", "parts", "expected a list"),
+            ("{\"parts\": [[]]}", "parts[0]", "expected an object"),
+            ("{\"on\": 1}", "on", "true or false"),
+        ] {
+            let error = json::<Sizes>(text.as_bytes()).expect_err(text);
+            assert!(error.starts_with(&quoted(entry)), "{error}");
+            assert!(error.contains(word), "{error}");
+        }
+        let list = json::<Sizes>(b"[1]").expect_err("no object");
+        assert!(!list.contains("Sizes"), "{list}");
+    }
+
+    #[test]
+    fn a_pointer_of_xet_and_a_host_s_words_are_told() {
+        let xet = told(b"# xet version 0\nfilesize = 9\n", true);
+        assert!(xet.is_some_and(|reason| reason.contains("Xet")));
+        assert_eq!(says(b"Entry not found"), Some("\"Entry not found\"".into()));
+        assert_eq!(
+            says(b"{\"error\": 1}\nmore"),
+            Some("\"{\\\"error\\\": 1}\"".into())
+        );
+        for other in [&b""[..], b"\x10\0\0\0\0\0\0\0{}", b"\xFF\xFE"] {
+            assert_eq!(says(other), None, "{other:?}");
+        }
     }
 }
