@@ -134,14 +134,12 @@ struct Stored {
 }
 
 impl Stored {
-    /// Checks that every tensor is there.
+    /// Checks that every tensor is there, and none that would be missed.
     async fn of(source: Files, config: &Config, manifest: Option<Manifest>) -> Result<Self, Error> {
         let names = names::tensors(config);
         if let Some(manifest) = manifest {
             let converted = Converted::new(source, manifest)?;
-            names
-                .iter()
-                .try_for_each(|(name, shape)| converted.check(name, shape))?;
+            converted.check_all(&names)?;
             let manifest = converted.manifest();
             let dtypes: BTreeSet<&str> = manifest
                 .tensors
@@ -159,9 +157,7 @@ impl Stored {
             });
         }
         let checkpoint = Checkpoint::open(source).await?;
-        names
-            .iter()
-            .try_for_each(|(name, shape)| checkpoint.check(name, shape))?;
+        checkpoint.check_all(&names)?;
         Ok(Stored {
             bytes: checkpoint.stored_bytes(),
             dtypes: checkpoint.dtypes(),

@@ -318,11 +318,15 @@ fn read_checked(file: &Path, sha256: Option<&String>) -> Result<Weights> {
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if a tensor's numbers do not fill its shape.
-pub fn serialize(weights: &Weights, dtype: Dtype) -> Result<Vec<u8>> {
+pub fn serialize<'a>(
+    weights: impl IntoIterator<Item = (&'a String, &'a HostTensor)>,
+    dtype: Dtype,
+) -> Result<Vec<u8>> {
     let bad = |e: safetensors::SafeTensorError| Error::checkpoint(MODEL_FILE, e);
+    let weights: Vec<_> = weights.into_iter().collect();
     let bytes: Vec<Vec<u8>> = weights
-        .values()
-        .map(|tensor| {
+        .iter()
+        .map(|(_, tensor)| {
             let values = tensor.values.iter();
             match dtype {
                 Dtype::F16 => values

@@ -1,5 +1,7 @@
 //! The model's modules from weights on the host.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::Dtype;
 
@@ -11,6 +13,7 @@ use crate::nn::Linear;
 use crate::progress::Watch;
 use crate::weights::build::Builder;
 use crate::weights::checkpoint::Checkpoint;
+use crate::weights::names::tensors;
 use crate::weights::source::Memory;
 
 /// What `build` makes of the weights, on `device`.
@@ -23,7 +26,10 @@ pub fn build<M>(
     device: &Device,
     build: impl AsyncFnOnce(&mut Builder<'_, '_, Checkpoint<Memory>>) -> Result<M>,
 ) -> Result<M> {
-    let files = [(MODEL_FILE.to_string(), serialize(weights, Dtype::F32)?)];
+    // A stage's configuration may leave out modules that wait for their turn.
+    let names: BTreeSet<String> = tensors(config).into_iter().map(|(name, _)| name).collect();
+    let wanted = weights.iter().filter(|(name, _)| names.contains(*name));
+    let files = [(MODEL_FILE.to_string(), serialize(wanted, Dtype::F32)?)];
     pollster::block_on(async {
         let checkpoint = Checkpoint::open(Memory(files.into())).await?;
         let mut watch = Watch::nobody();

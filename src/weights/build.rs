@@ -64,12 +64,11 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         device: &'a Device,
         watch: &'a mut Watch<'w>,
     ) -> Result<Self> {
-        for (name, shape) in names::tensors(config) {
-            tensors.check(&name, &shape)?;
-        }
+        let names = names::tensors(config);
+        tensors.check_all(&names)?;
         // Embeddings whose rows are read when a token needs them are not read now.
         let mut total = 0;
-        for (name, shape) in names::tensors(config) {
+        for (name, shape) in names {
             if name != EMBEDDINGS || tensors.rows(&name, &shape)?.is_none() {
                 total += tensors.stored_bytes(&name, &shape);
             }

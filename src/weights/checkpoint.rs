@@ -8,13 +8,21 @@ use safetensors::Dtype;
 
 use crate::error::{Error, Result};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
-use crate::weights::names::EMBEDDINGS;
-use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, unwrapped};
+use crate::weights::names::{EMBEDDINGS, Names};
+use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, renamed, unwrapped};
 use crate::weights::source::Source;
+use crate::weights::unread::unread;
 use crate::weights::{Tensors, manifest};
 
-const INDEX_FILE: &str = "model.safetensors.index.json";
+pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 pub(super) const SINGLE_FILE: &str = "model.safetensors";
+/// What peft and LLaVA's training with LoRA write.
+const ADAPTER_FILES: [&str; 4] = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+    "non_lora_trainables.bin",
+];
 /// In front of the names of CLIP's own checkpoint, for those here.
 const TOWER: &str = "model.vision_tower.vision_tower.";
 
@@ -48,6 +56,7 @@ impl<S: Source> Checkpoint<S> {
             let header = header.map_err(|error| named_by(index.as_ref(), INDEX_FILE, error))?;
             headers.push((file, header));
         }
+        refuse_adapter(&source)?;
         Self::from_headers(source, index, INDEX_FILE, headers)
     }
 
@@ -180,6 +189,8 @@ impl<S: Source> Checkpoint<S> {
         let by = parts.find_map(|part| part.quantised(name.strip_prefix(part.prefix)?));
         let mut names = self.parts.iter().flat_map(|part| part.entries.keys());
         let adapter = names.find(|name| name.contains(".lora_A.") || name.contains(".base_layer."));
+        let mut all = self.parts.iter().flat_map(|part| part.entries.keys());
+        let renamed = all.find_map(|other| renamed(name, other));
         let hint = match self.nearest(name) {
             _ if by.is_some() => format!(
                 "; {} is there: the weights are quantised by another program; {UNQUANTISED}",
@@ -188,6 +199,7 @@ impl<S: Source> Checkpoint<S> {
             _ if adapter.is_some() => {
                 format!("; {} is there: {MERGE}", adapter.map_or("", String::as_str))
             }
+            _ if renamed.is_some() => renamed.unwrap_or_default(),
             _ if name.starts_with(TOWER) && !has_tower => {
                 "; if the vision tower lies beside the checkpoint, convert both: --vision-tower DIR"
                     .to_string()
@@ -278,6 +290,22 @@ impl<S: Source> Tensors for Checkpoint<S> {
         self.entry(name, shape).map(|_| ())
     }
 
+    fn check_all(&self, names: &Names) -> Result<()> {
+        for (name, shape) in names {
+            self.check(name, shape)?;
+        }
+        for part in &self.parts {
+            let here = |name: &String| format!("{}{name}", part.prefix);
+            let there: Vec<String> = part.entries.keys().map(here).collect();
+            if let Some((name, reason)) = unread(names, there.iter().map(String::as_str)) {
+                let entry = part.find(name).map(|(_, entry)| entry.file.as_str());
+                let file = part.source.describe(entry.unwrap_or_default());
+                return Err(Error::checkpoint(file, reason));
+            }
+        }
+        Ok(())
+    }
+
     fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64 {
         let entry = self.entry(name, shape).ok();
         let bytes = entry.and_then(|(_, entry)| bytes_of(entry.dtype, shape));
@@ -289,6 +317,21 @@ impl<S: Source> Tensors for Checkpoint<S> {
         self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
             .await
     }
+}
+
+/// A folder that was saved while an adapter was trained has both; without the adapter the model answers as before.
+fn refuse_adapter(source: &impl Source) -> Result<()> {
+    for file in ADAPTER_FILES {
+        if source.size_at_hand(file)?.is_some() {
+            return Err(Error::checkpoint(
+                source.describe(file),
+                format!(
+                    "an adapter lies beside the model, which answers as before its training without it; {MERGE}, or take it out of the folder"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A shard that is not there is missed because the index names it.

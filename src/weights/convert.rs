@@ -68,10 +68,10 @@ struct Journal {
 }
 
 impl<'a> Conversion<'a> {
-    /// Checks that every tensor of `names` is there, before anything is written.
+    /// Checks that every tensor of `names`, a whole model's, is there, before anything is written.
     ///
     /// # Errors
-    /// As [`Checkpoint::check`]; [`Error::Output`] if there is something at `destination`.
+    /// As [`Tensors::check_all`]; [`Error::Output`] if there is something at `destination`.
     pub fn new(
         checkpoint: &'a Checkpoint<Folder>,
         names: &Names,
@@ -81,9 +81,7 @@ impl<'a> Conversion<'a> {
         destination: &Path,
     ) -> Result<Self> {
         refuse_what_is_there(destination)?;
-        for (name, shape) in names {
-            checkpoint.check(name, shape)?;
-        }
+        checkpoint.check_all(names)?;
         Ok(Conversion {
             checkpoint,
             arrangement: arrange(names, precision, shard_bytes)?,

@@ -4,10 +4,12 @@ use bytes::Bytes;
 
 use super::Tensors;
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, Piece, Stored};
+use super::names::Names;
 use super::packed::Packed;
 use super::quantize::Quant;
 use super::source::{Source, read_file};
 use super::stored_rows::StoredRows;
+use super::unread::unread;
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 
@@ -96,6 +98,20 @@ impl<S: Source> Converted<S> {
 impl<S: Source> Tensors for Converted<S> {
     fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
         self.stored(name, shape).map(|_| ())
+    }
+
+    fn check_all(&self, names: &Names) -> Result<()> {
+        for (name, shape) in names {
+            self.check(name, shape)?;
+        }
+        let there = self.manifest.tensors.keys().map(String::as_str);
+        match unread(names, there) {
+            None => Ok(()),
+            Some((_, reason)) => Err(Error::Manifest {
+                file: self.source.describe(MANIFEST_FILE),
+                reason,
+            }),
+        }
     }
 
     fn stored_bytes(&self, name: &str, shape: &[usize]) -> u64 {

@@ -91,8 +91,14 @@ pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<
             "its {size} bytes are no safetensors file: {reason}"
         )));
     }
+    let no_file = |head: &[u8]| {
+        let text = foreign::says(head).map_or(String::new(), |text| {
+            format!(" but text that begins with {text}, as hosts answer for what they do not give; look at the address, and download it again")
+        });
+        format!("its {size} bytes are no safetensors file{text}")
+    };
     if size < 8 {
-        return Err(bad(format!("{size} bytes are no safetensors file")));
+        return Err(bad(no_file(&head)));
     }
     let length = source.read(file, 0..8).await?;
     let length = length
@@ -100,6 +106,9 @@ pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<
         .map(u64::from_le_bytes)
         .map_err(|_| bad("short read".into()))?;
     if length > HEADER_CAP || length > size - 8 {
+        if foreign::says(&head).is_some() {
+            return Err(bad(no_file(&head)));
+        }
         return Err(bad(format!(
             "its first 8 bytes say that the header has {length} bytes, the file has {size}; this is no safetensors file, or a broken download"
         )));

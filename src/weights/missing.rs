@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::SINGLE_FILE;
+use super::checkpoint::{INDEX_FILE, SINGLE_FILE};
 use super::manifest::MANIFEST_FILE;
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
@@ -154,11 +154,23 @@ pub(super) fn why(folder: &Path, file: &str) -> Option<String> {
             ));
         }
     }
+    // Before what is told of weights that are not whole: these are.
+    let is_adapter = |name: &String| (SIGNS[0].0)(name) || (SIGNS[1].0)(name);
+    let weights = [INDEX_FILE, SINGLE_FILE]
+        .into_iter()
+        .find(|name| there(name));
+    if file == CONFIG_FILE
+        && let Some(weights) = weights.filter(|_| !names.iter().any(is_adapter))
+    {
+        return Some(format!(
+            "the folder has the weights ({weights}) and no {file}, which says what they are of; copy or download it too"
+        ));
+    }
     let found = SIGNS.iter().find_map(|(shows, what)| {
         let name = names.iter().find(|name| shows(name))?;
         Some(format!("{} shows that it is {what}", quoted(name)))
     });
-    let adds = if there(CONFIG_FILE) {
+    let adds = if file == CONFIG_FILE || there(CONFIG_FILE) {
         ""
     } else {
         " and no config.json"

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use manifest::{Piece, Stored};
+use names::Names;
 use quantize::Quant;
 use stored_rows::StoredRows;
 
@@ -33,6 +34,7 @@ pub mod pytorch;
 pub mod quantize;
 pub mod source;
 pub mod stored_rows;
+pub mod unread;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod verify;
 
@@ -52,6 +54,16 @@ pub trait Tensors {
     /// # Errors
     /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorDtype`].
     fn check(&self, name: &str, shape: &[usize]) -> Result<()>;
+
+    /// Checks that all of `names`, which are a whole model's, are there, and nothing beside them that would change what
+    /// the model answers.
+    ///
+    /// # Errors
+    /// As [`Tensors::check`]; [`Error::Checkpoint`] or [`Error::Manifest`] for a tensor that would be left unread.
+    fn check_all(&self, names: &Names) -> Result<()> {
+        let mut names = names.iter();
+        names.try_for_each(|(name, shape)| self.check(name, shape))
+    }
 
     /// The tensor `name` as f32, row-major.
     ///

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use super::header::Entry;
 use super::names::EMBEDDINGS;
+use crate::text::quoted;
 
 /// What other programs put beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8, MLX, compressed-tensors.
-const QUANTISED: [&str; 11] = [
+const QUANTISED: [&str; 16] = [
     "SCB",
     "weight_format",
     "weight.absmax",
@@ -17,12 +18,19 @@ const QUANTISED: [&str; 11] = [
     "qweight",
     "weight_scale",
     "weight_scale_inv",
+    "weight_scale_2",
+    "weight_zero_point",
+    "input_scale",
+    "k_scale",
+    "v_scale",
     "weight_packed",
     "scales",
     "qzeros",
 ];
 /// What an adapter (LoRA) that is not merged puts beside a weight.
 const ADAPTED: [&str; 4] = ["lora_A", "lora_B", "lora_embedding_A", "base_layer"];
+/// What the tensors of adapters of other kinds have in their names.
+const ADAPTERS: [&str; 7] = ["lora_", "ia3_", "hada_", "lokr_", "oft_", "vera_", "boft_"];
 /// How to go on from such a checkpoint.
 pub(super) const MERGE: &str =
     "merge the adapter into the model first (peft: merge_and_unload, then save_pretrained)";
@@ -51,6 +59,22 @@ pub(super) fn adapted<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> O
     beside(entries, name, &ADAPTED)
 }
 
+/// Whether the tensor `name` is an adapter's, wherever it lies.
+pub(super) fn is_adapters(name: &str) -> bool {
+    name.split('.').any(|part| {
+        part == "base_layer" || ADAPTERS.iter().any(|adapter| part.starts_with(adapter))
+    })
+}
+
+/// Whether the tensor `name` shows that another program has quantised a weight.
+pub(super) fn is_quantised(name: &str) -> bool {
+    let signs = QUANTISED
+        .iter()
+        .filter_map(|sign| sign.split('.').next_back());
+    let mut signs = signs.filter(|sign| *sign != "weight");
+    signs.any(|sign| name.split('.').any(|part| part == sign))
+}
+
 fn beside<'a>(entries: &'a BTreeMap<String, Entry>, name: &str, signs: &[&str]) -> Option<&'a str> {
     let stem = name.strip_suffix("weight")?;
     let beside = entries.range(stem.to_string()..);
@@ -63,6 +87,27 @@ fn beside<'a>(entries: &'a BTreeMap<String, Entry>, name: &str, signs: &[&str]) 
             behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
         })
     })
+}
+
+/// What to do where `other` is the tensor `name` with something in front of its name, or without what stands there.
+pub(super) fn renamed(name: &str, other: &str) -> Option<String> {
+    if let Some(front) = other
+        .strip_suffix(name)
+        .filter(|front| front.ends_with('.'))
+    {
+        return Some(format!(
+            "; {} is there: its name begins with {}, which a model's own names do not; save the model itself, or take that off every name",
+            quoted(other),
+            quoted(front)
+        ));
+    }
+    let front = name
+        .strip_suffix(other)
+        .filter(|front| front.ends_with('.'))?;
+    Some(format!(
+        "; {} is there, without the {front} in front of it: a part of the model was saved; save the whole one",
+        quoted(other)
+    ))
 }
 
 /// The tensors under the names that the model has without what it was wrapped into when it was saved: DataParallel

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 mod hostile;
 #[path = "weights_kinds.rs"]
 mod kinds;
+#[path = "weights_unread.rs"]
+mod unread;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

@@ -383,3 +383,20 @@ proptest! {
         prop_assert!(crate::block_on(Checkpoint::open(source)).is_err());
     }
 }
+
+#[test]
+fn text_in_place_of_weights_is_quoted() {
+    for text in [
+        "Invalid username or password.",
+        "{\"error\":\"Repository not found\"}",
+        "no",
+    ] {
+        let dir = folder(&[(SINGLE, text.as_bytes())]);
+        let error = open(dir.path()).err().expect(text).to_string();
+        assert!(error.contains(&inf_llava::text::quoted(text)), "{error}");
+        assert!(error.contains("download it again"), "{error}");
+    }
+    let dir = folder(&[(SINGLE, b"# xet version 0\nfilesize = 12\nhash = 'ab'\n")]);
+    let error = open(dir.path()).err().expect("a pointer").to_string();
+    assert!(error.contains("pointer of Xet"), "{error}");
+}

@@ -133,6 +133,32 @@ fn a_folder_around_a_model_names_the_model() {
 }
 
 #[test]
+fn whole_weights_without_a_configuration_are_told_as_that() {
+    for files in [
+        &[
+            (INDEX, &b"{}"[..]),
+            ("model-00001-of-00002.safetensors", b"x"),
+        ][..],
+        &[(SINGLE, b"x")],
+    ] {
+        let dir = folder(files);
+        let source = Folder::new(dir.path());
+        let config = require_file(&source, "config.json", 9);
+        let error = crate::block_on(config).expect_err("no config").to_string();
+        assert_eq!(error.matches("config.json").count(), 1, "{error}");
+        assert!(error.contains(files[0].0), "{error}");
+        assert!(!error.contains("without their index"), "{error}");
+    }
+    // Of shards alone the index is told, and the configuration once.
+    let dir = folder(&[("model-00001-of-00002.safetensors", b"x")]);
+    let source = Folder::new(dir.path());
+    let error = crate::block_on(require_file(&source, "config.json", 9));
+    let error = error.expect_err("no config").to_string();
+    assert_eq!(error.matches("no config.json").count(), 1, "{error}");
+    assert!(error.contains("index"), "{error}");
+}
+
+#[test]
 fn a_file_of_a_model_means_its_folder() {
     let dir = folder(&[
         ("config.json", b"{}"),
