@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
-use crate::config::{CONFIG_FILE, Config, GENERATION_FILE, TOKENIZER_CONFIG_FILE};
+use crate::config::{
+    CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, check_processor,
+};
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
@@ -158,7 +160,7 @@ pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
 }
 
 /// Reads and checks the configuration of a model folder: that of the manifest of a converted model, which is given too,
-/// or where there is none its `config.json`.
+/// or where there is none its `config.json`, and of what stands beside it whether pictures are prepared as they are here.
 ///
 /// # Errors
 /// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
@@ -173,6 +175,9 @@ pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifes
     if let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? {
         let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
         let config = Config::from_json(&config, generation.as_deref()).map_err(named)?;
+        if let Some(json) = read_file(source, PREPROCESSOR_FILE, CONFIG_CAP).await? {
+            check_processor(&json).map_err(named)?;
+        }
         return Ok((config, None));
     }
     Err(source.missing(CONFIG_FILE))

@@ -102,6 +102,13 @@ fn quantised(config: &Map<String, Value>) -> Option<String> {
     let says = |entry: &str| inner.is_some_and(|inner| is_set(inner, entry));
     let is_yes = |entry: &str| inner.and_then(|inner| inner.get(entry)) == Some(&Value::Bool(true));
     let method = inner.map_or("none".into(), |inner| text(inner, "quant_method"));
+    // Some programs write the block for every model, with everything in it off.
+    let chooses = ["load_in_4bit", "load_in_8bit"].map(|entry| says(entry).then(|| is_yes(entry)));
+    let is_off = chooses.iter().any(Option::is_some) && !chooses.contains(&Some(true));
+    let is_theirs = matches!(method.as_str(), "none" | "\"bitsandbytes\"");
+    if inner.is_some_and(Map::is_empty) || (is_off && is_theirs) {
+        return None;
+    }
     let how = match () {
         () if is_yes("load_in_4bit") => "bitsandbytes, 4 bits".into(),
         () if is_yes("load_in_8bit") => "bitsandbytes, 8 bits".into(),

@@ -6,6 +6,7 @@
 mod ablation;
 mod file;
 mod kind;
+mod processor;
 mod rope;
 mod scope;
 
@@ -14,6 +15,7 @@ pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 use crate::error::{Error, Result};
 use file::{RawConfig, RawGeneration, count, divides, parse, positive, size};
 
+pub use processor::check_processor;
 pub use scope::{Remark, RemarkCode, Scope, default_temperature, question, wording};
 
 /// File name of the model's configuration.
@@ -222,31 +224,35 @@ impl Config {
             vision.hidden_size,
         )?;
 
-        let in_vocabulary = |name: &str, id: u32| {
+        let in_vocabulary = |file: &str, name: &str, id: u32| {
             if (id as usize) < language.vocab_size {
                 Ok(id)
             } else {
-                Err(bad(format!(
-                    "{name} is {id}, the vocabulary has {} entries",
-                    language.vocab_size
-                )))
+                Err(Error::config(
+                    file,
+                    format!(
+                        "{name} is {id}, the vocabulary has {} entries",
+                        language.vocab_size
+                    ),
+                ))
             }
         };
         let states_bos = raw.bos_token_id.is_some();
         let bos_token_id = match raw.bos_token_id {
-            Some(id) => in_vocabulary("bos_token_id", id)?,
+            Some(id) => in_vocabulary(CONFIG_FILE, "bos_token_id", id)?,
             None => BEGIN_OF_TEXT,
         };
         let mut eos_token_ids = match generation {
             Some(json) => parse::<RawGeneration>(GENERATION_FILE, json)?.eos_token_id,
             None => None,
         };
+        let mut eos_file = GENERATION_FILE;
         if eos_token_ids.as_ref().is_none_or(|ids| ids.0.is_empty()) {
-            eos_token_ids = raw.eos_token_id;
+            (eos_token_ids, eos_file) = (raw.eos_token_id, CONFIG_FILE);
         }
         let eos_token_ids = eos_token_ids.map_or_else(Vec::new, |ids| ids.0);
         for &id in &eos_token_ids {
-            in_vocabulary("eos_token_id", id)?;
+            in_vocabulary(eos_file, "eos_token_id", id)?;
         }
         Ok(Config {
             vision,

@@ -1,7 +1,7 @@
 //! Configurations as other people's tools write them: what is absent has its class's value, and what is no INF-LLaVA is
 //! told by what it is.
 
-use inf_llava::config::Config;
+use inf_llava::config::{Config, check_processor};
 use serde_json::{Value, json};
 
 use super::{read, refused, tiny, with};
@@ -275,6 +275,26 @@ fn quantised_weights_of_other_programs_are_named() {
         refused(with_block(name, block), &[name, word, "inf-llava convert"]);
     }
     assert!(with_block("quantization_config", Value::Null).is_ok());
+    for off in [
+        json!({}),
+        json!({"load_in_4bit": false, "load_in_8bit": false}),
+        json!({"load_in_4bit": false, "load_in_8bit": false, "quant_method": "bitsandbytes", "llm_int8_threshold": 6.0}),
+    ] {
+        assert!(
+            with_block("quantization_config", off.clone()).is_ok(),
+            "{off}"
+        );
+    }
+}
+
+#[test]
+fn an_end_beyond_the_vocabulary_names_the_file_that_says_it() {
+    let generation = read(&tiny(), Some("{\"eos_token_id\": 999999}"));
+    let error = generation.expect_err("no such token").to_string();
+    assert!(error.contains("generation_config.json"), "{error}");
+    let own = read(&with("/eos_token_id", json!(999999)), None);
+    let error = own.expect_err("no such token").to_string();
+    assert!(!error.contains("generation_config.json"), "{error}");
 }
 
 #[test]
@@ -327,4 +347,49 @@ fn what_is_no_json_is_named_and_a_byte_order_mark_is_none_of_it() {
             &["eos_token_id", "list"],
         );
     }
+}
+
+#[test]
+fn pictures_that_are_prepared_in_another_way_are_refused_by_entry() {
+    let check = |json: &Value| check_processor(json.to_string().as_bytes());
+    let known =
+        std::fs::read(crate::fixture("tiny").join("preprocessor_config.json")).expect("a file");
+    check_processor(&known).expect("the release's");
+    for same in [
+        json!({}),
+        json!({"image_processor_type": "CLIPImageProcessorFast", "crop_size": 336, "size": {"height": 9, "width": 9}}),
+        json!({"image_mean": [0.48145, 0.45783, 0.40821], "image_std": null}),
+        json!({"do_normalize": null, "resample": 3, "rescale_factor": 0.00392}),
+    ] {
+        check(&same).unwrap_or_else(|error| panic!("{same}: {error}"));
+    }
+    for (other, word) in [
+        (
+            json!({"image_mean": [0.5, 0.5, 0.5]}),
+            "image_mean is [0.5, 0.5, 0.5]",
+        ),
+        (json!({"image_std": [0.26862954]}), "image_std"),
+        (json!({"image_std": []}), "image_std"),
+        (json!({"do_normalize": false}), "do_normalize is false"),
+        (json!({"do_rescale": false}), "do_rescale"),
+        (json!({"rescale_factor": 1}), "rescale_factor is 1"),
+        (json!({"resample": 2}), "bicubic"),
+        (
+            json!({"image_processor_type": "SiglipImageProcessor"}),
+            "CLIPImageProcessor",
+        ),
+        (
+            json!({"feature_extractor_type": "ViTFeatureExtractor"}),
+            "feature_extractor_type",
+        ),
+        (json!({"image_mean": "CLIP"}), "\"image_mean\""),
+    ] {
+        let error = check(&other).expect_err(word).to_string();
+        assert!(
+            error.contains("preprocessor_config.json") && error.contains(word),
+            "{error}"
+        );
+    }
+    assert!(check_processor(b"<!doctype html>").is_err());
+    assert!(check_processor(b"version https://git-lfs.github.com/spec/v1\n").is_err());
 }

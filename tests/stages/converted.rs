@@ -247,3 +247,22 @@ fn a_scale_that_is_no_number_is_refused() {
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
 }
+
+#[test]
+fn a_checkpoint_s_processor_is_read_with_its_configuration() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for file in ["config.json", "preprocessor_config.json"] {
+        fs::copy(fixture("tiny").join(file), dir.path().join(file)).expect("copied");
+    }
+    let read = || block_on(read_config(&Folder::new(dir.path()))).map(|_| ());
+    assert!(read().is_ok());
+    let file = dir.path().join("preprocessor_config.json");
+    fs::write(&file, "{\"do_normalize\": false}").expect("written");
+    let error = read().expect_err("not normalised");
+    assert!(
+        error.to_string().contains(&file.display().to_string()),
+        "{error}"
+    );
+    fs::remove_file(file).expect("removed");
+    assert!(read().is_ok());
+}

@@ -1,0 +1,89 @@
+//! `preprocessor_config.json`: whether the checkpoint's pictures are prepared as they are here (image/preprocess.rs).
+//!
+//! Sizes are not looked at: the release multiplies them with N, and files of either kind are about (spec/model.md,
+//! section 1). An entry that is not there has the value that `CLIPImageProcessor` gives it.
+
+use serde::Deserialize;
+
+use super::PREPROCESSOR_FILE;
+use super::file::parse;
+use crate::error::{Error, Result};
+use crate::image::{MEAN, STD};
+use crate::text::quoted;
+
+/// Pillow's number of BICUBIC.
+const BICUBIC: u8 = 3;
+/// From bytes to 0..1.
+const RESCALE: f64 = 1.0 / 255.0;
+/// Values that are written with fewer digits are the same ones.
+const NEAR: f64 = 1e-3;
+
+#[derive(Deserialize)]
+struct RawProcessor {
+    image_processor_type: Option<String>,
+    feature_extractor_type: Option<String>,
+    image_mean: Option<Vec<f64>>,
+    image_std: Option<Vec<f64>>,
+    rescale_factor: Option<f64>,
+    resample: Option<u8>,
+    do_normalize: Option<bool>,
+    do_rescale: Option<bool>,
+}
+
+/// Refuses a checkpoint whose pictures are prepared in another way: it would answer worse, and nothing would tell why.
+///
+/// # Errors
+/// [`Error::Config`] naming the entry, what it says and what is supported.
+pub fn check_processor(json: &[u8]) -> Result<()> {
+    let raw: RawProcessor = parse(PREPROCESSOR_FILE, json)?;
+    let only = |name: &str, found: String, wanted: String| {
+        let reason = format!("{name} is {found}; supported: {wanted}");
+        Err(Error::config(PREPROCESSOR_FILE, reason))
+    };
+    let kinds = [
+        ("image_processor_type", &raw.image_processor_type),
+        ("feature_extractor_type", &raw.feature_extractor_type),
+    ];
+    for (name, kind) in kinds {
+        if let Some(kind) = kind
+            && !kind.starts_with("CLIP")
+        {
+            return only(name, quoted(kind), "CLIPImageProcessor".into());
+        }
+    }
+    for (name, on) in [
+        ("do_normalize", raw.do_normalize),
+        ("do_rescale", raw.do_rescale),
+    ] {
+        if on == Some(false) {
+            return only(name, "false".into(), "true".into());
+        }
+    }
+    for (name, found, wanted) in [
+        ("image_mean", &raw.image_mean, MEAN),
+        ("image_std", &raw.image_std, STD),
+    ] {
+        let near = |(a, b): (&f64, f32)| (a - f64::from(b)).abs() <= NEAR;
+        if let Some(found) = found
+            && (found.len() != wanted.len() || !found.iter().zip(wanted).all(near))
+        {
+            let shown = format!("{:?}", &found[..found.len().min(wanted.len() + 1)]);
+            return only(name, shown, format!("CLIP's {wanted:?}"));
+        }
+    }
+    if let Some(factor) = raw.rescale_factor
+        && (factor - RESCALE).abs() > NEAR * RESCALE
+    {
+        return only("rescale_factor", factor.to_string(), "1/255".into());
+    }
+    if let Some(filter) = raw.resample
+        && filter != BICUBIC
+    {
+        return only(
+            "resample",
+            filter.to_string(),
+            format!("{BICUBIC} (bicubic)"),
+        );
+    }
+    Ok(())
+}
