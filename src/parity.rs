@@ -1,11 +1,15 @@
 //! Parity with PyTorch: every stage of a model folder against its `expected.safetensors`, live and
 //! dense, on whatever device. Runs natively and in the browser alike.
 
+mod report;
+
+pub use report::{Report, Row};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::generate::Sampling;
@@ -61,82 +65,20 @@ struct TokenizerCase {
     ids: Vec<u32>,
 }
 
-/// One comparison.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// `live`, `dense`, `text`, or `live - dense`.
-    pub kind: &'static str,
-    /// The fixture's key.
-    pub name: String,
-    /// Largest absolute error; for ids and bytes, how many differ.
-    pub max_error: f32,
-    /// Mean absolute error.
-    pub mean_error: f32,
-    /// Largest error allowed.
-    pub limit: f32,
-}
-
-impl Row {
-    /// Whether the error is within the limit (NaN is not).
-    pub fn passed(&self) -> bool {
-        self.max_error <= self.limit
-    }
-
-    fn of_values(
-        kind: &'static str,
-        name: String,
-        found: &[f32],
-        expected: &[f32],
-        limit: f32,
-    ) -> Self {
-        if found.len() != expected.len() {
-            return Row {
-                kind,
-                name,
-                max_error: f32::INFINITY,
-                mean_error: f32::INFINITY,
-                limit,
-            };
-        }
-        let errors = || found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-        // `max` would drop a NaN.
-        let max_error = errors().fold(0.0f32, |max, e| if e.is_nan() || e > max { e } else { max });
-        let mean_error = (errors().map(f64::from).sum::<f64>() / found.len().max(1) as f64) as f32;
-        Row {
-            kind,
-            name,
-            max_error,
-            mean_error,
-            limit,
+/// Whether there is something to compare a model with: said before it is loaded, since that may take minutes.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if the files with PyTorch's answers are not beside it.
+pub async fn check_expected(source: &impl Source) -> Result<()> {
+    for file in [EXPECTED_JSON, EXPECTED_TENSORS] {
+        if source.size(file).await?.is_none() {
+            return Err(Error::checkpoint(
+                source.describe(file),
+                "it is missing: it holds what PyTorch computes with this model, and tests/reference/write_expected.py writes it",
+            ));
         }
     }
-
-    fn of_count(kind: &'static str, name: String, differing: usize, of: usize) -> Self {
-        let (max_error, mean_error) = (differing as f32, differing as f32 / of.max(1) as f32);
-        Row {
-            kind,
-            name,
-            max_error,
-            mean_error,
-            limit: 0.0,
-        }
-    }
-}
-
-/// The outcome.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Report {
-    /// Every comparison, in order.
-    pub rows: Vec<Row>,
-    /// Keys of `expected.safetensors` that nothing was compared with.
-    pub unused: Vec<String>,
-}
-
-impl Report {
-    /// Whether everything was compared and is within its limit.
-    pub fn passed(&self) -> bool {
-        self.unused.is_empty() && !self.rows.is_empty() && self.rows.iter().all(Row::passed)
-    }
+    Ok(())
 }
 
 /// Runs the comparison of a loaded model with the expectations of its folder. `on_row` sees each

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::say_json;
 use super::{ModelArgs, say};
-use crate::parity::{Row, run as run_parity};
+use crate::parity::{Row, check_expected, run as run_parity};
 use crate::progress::StopFlag;
 
 #[derive(Args)]
@@ -20,6 +20,7 @@ pub struct ParityArgs {
 
 pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
     let place = args.model.place()?;
+    check_expected(&place.source()).await?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     let device = model.device.name.clone();
     if !args.json {

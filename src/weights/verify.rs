@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest};
 use super::source::{Folder, require_file};
+use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::files::{self, is_missing};
 use crate::progress::{Phase, Watch};
@@ -27,11 +28,19 @@ pub struct Damage {
 /// damaged.
 ///
 /// # Errors
-/// [`Error::FileMissing`] and [`Error::Manifest`] for the manifest itself, [`Error::FileAccess`],
-/// [`Error::Stopped`].
+/// [`Error::FileMissing`] and [`Error::Manifest`] for the manifest itself, [`Error::Checkpoint`] for a model that is not
+/// converted, [`Error::FileAccess`], [`Error::Stopped`].
 pub async fn verify(folder: &Path, watch: &mut Watch<'_>) -> Result<(Manifest, Vec<Damage>)> {
-    let json = require_file(&Folder::new(folder), MANIFEST_FILE, MANIFEST_CAP).await?;
     let path = folder.join(MANIFEST_FILE);
+    if !path.exists() && folder.join(CONFIG_FILE).is_file() {
+        return Err(Error::checkpoint(
+            folder.display(),
+            format!(
+                "it is a checkpoint, without {MANIFEST_FILE}, which has the hashes; verify checks what inf-llava convert made"
+            ),
+        ));
+    }
+    let json = require_file(&Folder::new(folder), MANIFEST_FILE, MANIFEST_CAP).await?;
     let manifest = Manifest::from_json(&path.display().to_string(), &json)?;
     let files = || manifest.files.iter().chain(&manifest.shards);
     let total = files().map(|file| file.bytes).sum();

@@ -26,7 +26,13 @@ fn a_model_is_converted_and_checked() {
         &["q5", "q4, q8, f16 or f32"],
     );
     refused(&["convert", "nowhere", "new"], 3, &["nowhere"]);
-    refused(&["verify", &tiny()], 3, &["manifest.json"]);
+    refused(
+        &["verify", &tiny()],
+        3,
+        &["manifest.json", "it is a checkpoint", "inf-llava convert"],
+    );
+    let parity = ["parity", "--device", "cpu", "--model", &path];
+    refused(&parity, 3, &["expected.json", "PyTorch"]);
 
     let shard = to.join("shard-00001.bin");
     let mut bytes = std::fs::read(&shard).expect("the shard");

@@ -133,10 +133,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     // The model is loaded at the first question; what is typed wrong is said now.
     DeviceChoice::from_name(&args.device)?;
-    if args.context.is_some() {
-        let (config, _) = read_config(&Folder::new(&model)).await?;
-        config.context_tokens(args.context)?;
-    }
+    let broken = match read_config(&Folder::new(&model)).await {
+        Ok((config, _)) => config.context_tokens(args.context).map(|_| None)?,
+        Err(error) if args.context.is_some() => return Err(error.into()),
+        // Its files are served all the same: they may be mended while it runs.
+        Err(error) => Some(error),
+    };
     let allowed = Allowed::new(&args.allow_host, &args.allow_origin)?;
     let limits = Limits::new(&args.limits)?;
     let page = find_page(args.page)?;
@@ -173,6 +175,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             "serving {}, for OpenAI's clients at http://{address}/v1 (Ctrl-C stops)",
             model.display()
         );
+        if let Some(error) = &broken {
+            eprintln!("{error}; questions at /v1 are refused until that is mended");
+        }
         tokio::spawn(signals.run(limits.grace));
         anyhow::Ok(accept::serve(listeners, routes, limits, stop).await)
     })?;
