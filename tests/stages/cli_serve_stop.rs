@@ -212,6 +212,10 @@ fn a_picture_that_takes_long_keeps_nobody_waiting_once_its_reader_has_gone() {
     for _ in 0..3 {
         let next = send();
         std::thread::sleep(std::time::Duration::from_millis(100));
+        // The server has one thread for connections: what it answers now it has read after the question.
+        for _ in 0..3 {
+            assert_eq!(server.get("/v1/models", "").status, 200);
+        }
         assert!(decoders(&server) <= 1);
         drop(next);
         assert!(server.talk_until("a client went away"));
