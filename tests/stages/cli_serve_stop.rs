@@ -210,15 +210,15 @@ fn a_picture_that_takes_long_keeps_nobody_waiting_once_its_reader_has_gone() {
     assert!(server.talk_until("went away before its answer began"));
     assert_eq!(decoders(&server), 1, "it was heard only after the picture");
     for _ in 0..3 {
-        let next = send();
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        // The server has one thread for connections: what it answers now it has read after the question.
-        for _ in 0..3 {
-            assert_eq!(server.get("/v1/models", "").status, 200);
-        }
-        assert!(decoders(&server) <= 1);
-        drop(next);
-        assert!(server.talk_until("a client went away"));
+        // Who goes away before the question is read leaves no trace, and another one comes.
+        let is_told = (0..60).any(|_| {
+            let next = send();
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            assert!(decoders(&server) <= 1);
+            drop(next);
+            server.talks_of("a client went away", std::time::Duration::from_secs(2))
+        });
+        assert!(is_told);
     }
     // Who brings no picture waits for none.
     let answer = read(server.send_post(COMPLETIONS, "", ask(1, false).to_string().as_bytes()));

@@ -142,6 +142,14 @@ impl Server {
         true
     }
 
+    /// Whether a line on stderr has `word` before none comes for so long.
+    #[cfg(target_os = "linux")]
+    pub fn talks_of(&self, word: &str, patience: Duration) -> bool {
+        let talk = self.talk.lock().unwrap();
+        let lines = || talk.recv_timeout(patience).ok();
+        std::iter::from_fn(lines).any(|line| line.contains(word))
+    }
+
     /// What the process takes now.
     #[cfg(target_os = "linux")]
     pub fn usage(&self) -> Usage {
