@@ -376,3 +376,70 @@ test('how the page sets its own text changes nothing in it', async () => {
   const plain = await measured('');
   assert.deepEqual(await measured(TEXT), plain);
 });
+
+/** Where the widget is, between what stands before and after it. */
+const placed = (page) =>
+  page.evaluate(() => {
+    const chat = document.querySelector('inf-llava-chat');
+    const box = (node) => node.getBoundingClientRect().toJSON();
+    const part = (selector) => box(chat.shadowRoot.querySelector(selector));
+    return {
+      ...{ main: box(document.querySelector('main')), before: box(document.getElementById('before')), after: box(document.getElementById('after')) },
+      ...{ widget: part('.widget'), composer: part('.composer'), send: part('.composer .primary') },
+      color: getComputedStyle(chat.shadowRoot.querySelector('.talk-title')).color,
+    };
+  });
+
+const AROUND = '<main><p id="before">Before</p><inf-llava-chat model="models/drawn/"></inf-llava-chat><p id="after">After</p></main>';
+
+function assertPlaced({ main, before, after, widget, composer, send }, { height = 0.92 * 720, width = [900, 1280], beside = false } = {}) {
+  assert.ok(Math.abs(widget.height - height) <= 2, `${widget.height} px high, not ${height}`);
+  assert.ok(widget.width >= width[0] && widget.width <= width[1], `${widget.width} px wide, not ${width}`);
+  if (!beside) assert.ok(before.bottom <= widget.top + 1 && widget.bottom <= after.top + 1, 'what stands around it is not covered');
+  if (main.width) assert.ok(widget.right <= main.right + 1, `${widget.right - main.right} px beyond its place`);
+  for (const [name, part] of Object.entries({ composer, send })) assertWithin(part, widget, name);
+}
+
+for (const [style, expected] of [
+  ...['block', 'flow-root', 'flex', 'grid', 'inline-block', 'inline-flex', 'inline-grid', 'list-item', 'inline', 'contents'].flatMap((display) => [
+    [`inf-llava-chat { display: ${display} }`],
+    [`inf-llava-chat { display: ${display}; width: 640px; height: 480px }`, { width: [640, 640], height: 480 }],
+  ]),
+  ['* { all: unset }'],
+  ['inf-llava-chat { all: unset }'],
+  ['inf-llava-chat { all: initial; display: block }'],
+  ['inf-llava-chat { all: revert; display: inline-block; height: 500px }', { height: 500 }],
+  ['inf-llava-chat { position: static; contain: none }'],
+  ['main { display: flex; flex-direction: column; height: 700px } p { margin: 0; flex: none; height: 20px } inf-llava-chat { display: contents; flex: 1 }', { height: 660 }],
+  ['main { display: grid; grid-template-rows: 20px 1fr 20px; height: 700px } p { margin: 0 } inf-llava-chat { display: contents }', { height: 660 }],
+]) {
+  test(`however the page shows it, it has a box of its own: ${style}`, async () => {
+    const { page, context } = await openPlace(browser, server.url, { style, html: AROUND });
+    await says(page.locator('#status'), 'Ready on'); // it was seen
+    const found = await placed(page);
+    assertPlaced(found, expected);
+    assert.equal(found.color, 'rgb(29, 31, 30)');
+    await context.close();
+  });
+}
+
+test('a page that changes how it is shown is followed, and what it hides is hidden', async () => {
+  const { page, context } = await openPlace(browser, server.url, { style: '.away { display: none }', html: AROUND });
+  await says(page.locator('#status'), 'Ready on');
+  const show = (change) =>
+    page.evaluate(async (change) => {
+      const chat = document.querySelector('inf-llava-chat');
+      Object.assign(chat, { hidden: false, className: '' }, change);
+      chat.style.display = change.display ?? '';
+      for (let frames = 0; frames < 2; frames += 1) await new Promise(requestAnimationFrame);
+      return chat.shadowRoot.querySelector('.widget').checkVisibility();
+    }, change);
+  for (const display of ['contents', 'block', 'inline', 'contents', 'none', 'contents', 'none', 'inline', 'flex', 'none', 'grid', '']) {
+    assert.equal(await show({ display }), display !== 'none', display);
+    if (display !== 'none') assertPlaced(await placed(page));
+  }
+  assert.equal(await show({ className: 'away' }), false);
+  for (const display of ['', 'flex', 'contents', 'inline']) assert.equal(await show({ display, hidden: true }), false, `hidden, ${display}`);
+  assert.equal(await show({}), true);
+  await context.close();
+});

@@ -17,7 +17,7 @@ import { callable, checkedModels, checkedStrings, sameTexts } from './own.js';
 import { removeKept } from './kept.js';
 import { saveConversation } from './save.js';
 import { en, needLanguage, stringsFor, type Strings } from './strings/index.js';
-import { adoptStyles } from './styles/adopt.js';
+import { adoptStyles, dress } from './styles/adopt.js';
 import type { OfferedModel } from './view/models.js';
 import { View } from './view/view.js';
 
@@ -304,7 +304,6 @@ export class InfLlavaChat extends Attributes {
     const strings = stringsFor(language, own);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
-    adoptStyles(shadow);
     const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {
       this.#begin();
       if (this.#controller) void run(this.#controller, ...args);
@@ -351,7 +350,7 @@ export class InfLlavaChat extends Attributes {
     });
     this.#view = view;
     this.#controller = new Controller(view, strings, (name, detail) => this.#tell(name, detail));
-    shadow.replaceChildren(view.root);
+    dress(shadow, view.root);
     view.picture.offerCamera(typeof navigator.mediaDevices?.getUserMedia === 'function');
     this.#setSampling(Object.keys(OF_SAMPLING) as (keyof typeof OF_SAMPLING)[]);
     this.#offerModels();
@@ -406,7 +405,7 @@ export class InfLlavaChat extends Attributes {
     this.#seen = new IntersectionObserver((entries) => {
       if (entries.some(({ isIntersecting }) => isIntersecting)) this.#begin();
     });
-    this.#seen.observe(this);
+    this.#seen.observe(this.#view!.root); // its host may have no box
   }
 
   /** Goes over to what is said now: once, however much is set one after another. */

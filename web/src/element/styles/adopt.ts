@@ -9,6 +9,9 @@ import theme from './theme.css';
 
 /** A document takes no sheet but its own. */
 const sheets = new WeakMap<Document, CSSStyleSheet>();
+const watches = new WeakMap<ShadowRoot, ResizeObserver>();
+/** As a page may show the element with no box that its widget could be laid out in. */
+const BOXLESS = /^(contents|inline|none)$/;
 
 export function adoptStyles(shadow: ShadowRoot): void {
   const page = shadow.ownerDocument;
@@ -20,4 +23,17 @@ export function adoptStyles(shadow: ShadowRoot): void {
     sheets.set(page, sheet);
   }
   shadow.adoptedStyleSheets = [sheet];
+}
+
+/** Puts the widget in, in its styles; it stands for its host where that has no box, and follows a page that changes that. */
+export function dress(shadow: ShadowRoot, widget: HTMLElement): void {
+  adoptStyles(shadow);
+  shadow.replaceChildren(widget);
+  const fit = () => widget.classList.toggle('boxless', BOXLESS.test(getComputedStyle(shadow.host).display));
+  fit();
+  watches.get(shadow)?.disconnect();
+  // A host that gains or loses its box changes its size.
+  const watch = new ResizeObserver(fit);
+  watch.observe(shadow.host);
+  watches.set(shadow, watch);
 }
