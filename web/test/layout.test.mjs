@@ -345,6 +345,53 @@ for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en',
   }
 }
 
+/** The rows that what can be seen of `selectors` stands in. */
+const rowsOf = (page, ...selectors) =>
+  page.evaluate((selectors) => {
+    const seen = [...document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll(selectors)].filter((node) => node.checkVisibility() && node.getBoundingClientRect().width > 1);
+    const middles = seen.map((node) => node.getBoundingClientRect()).map(({ top, bottom }) => (top + bottom) / 2);
+    const rows = middles.sort((one, other) => one - other).filter((middle, at) => at === 0 || middle - middles[at - 1] > 8);
+    return { parts: seen.length, rows: rows.length };
+  }, selectors.join());
+
+for (const lang of ['en', 'de', 'ar']) {
+  for (const width of [296, 320, 360, 390]) {
+    test(`narrow: what belongs together stands in one row, and nothing of a text is cut or covered: ${width}, ${lang}`, async () => {
+      const { page, context } = await openPlace(browser, server.url, PLACES['a box of 600 px'], { attributes: { model: 'models/drawn/', lang }, viewport: { width, height: 640 } });
+      await page.locator('.sample').first().waitFor();
+      const covered = await page.evaluate(() => {
+        const { shadowRoot } = document.querySelector('inf-llava-chat');
+        const [hint, camera] = ['.drop-hint', '.without .button'].map((selector) => shadowRoot.querySelector(selector));
+        const text = document.createRange();
+        text.selectNodeContents(hint);
+        const there = camera.getBoundingClientRect();
+        return [...text.getClientRects()].some(({ left, right, top, bottom }) => right > there.left && left < there.right && bottom > there.top && top < there.bottom);
+      });
+      assert.equal(covered, false, 'the camera covers what is said of dropping');
+      const whole = () => page.locator('#message').evaluate((box) => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]);
+      const line = ['.settings summary', '#message', '.actions > .button'];
+      const assertLine = async (when) => {
+        assert.deepEqual(await rowsOf(page, ...line), { parts: 3, rows: 1 }, `to type in, ${when}`);
+        assert.ok((await whole()).every((px) => px <= 1), `${await whole()} px of what stands in the empty box are cut, ${when}`);
+      };
+      await assertLine('at first');
+      await page.locator('.sample').nth(1).click();
+      await page.locator('#picture-facts').filter({ hasText: '1200' }).or(page.locator('#picture-facts').filter({ hasText: '800' })).first().waitFor({ state: 'attached' });
+      assert.deepEqual(await rowsOf(page, '.caption .tools .tool'), { parts: 5, rows: 1 }, 'tools');
+      await page.evaluate(() => document.querySelector('inf-llava-chat').ask('say: RG'));
+      await page.locator('.turn[data-state="done"]').waitFor();
+      assert.deepEqual(await rowsOf(page, '.caption .tools .tool'), { parts: 5, rows: 1 }, 'tools beside the small picture');
+      assert.deepEqual(await rowsOf(page, '.talk-head .menu > summary', '.talk-head > .button'), { parts: 2, rows: 1 }, 'above the conversation');
+      assert.deepEqual(await rowsOf(page, '.turn footer .button'), { parts: 3, rows: 1 }, 'below an answer');
+      await assertLine('after an answer');
+      await page.evaluate(() => document.querySelector('inf-llava-chat').ask('slow'));
+      await page.locator('.stop:enabled').waitFor();
+      await assertLine('while it answers');
+      await context.close();
+    });
+  }
+}
+
 test('the strip of samples has the same space on both sides', async () => {
   const { page, context } = await placeWithPicture(PLACES['a grid app shell'], { colorScheme: 'dark' });
   const [before, after] = await page.evaluate(() => {

@@ -94,7 +94,7 @@ export const de: Strings = {
     'Dieses Modell hat zufällige Gewichte: Es zeigt, dass die Engine läuft, und seine Antworten sind Rauschen, bis ein trainiertes Modell an seine Stelle tritt.',
 
   message: 'Nachricht',
-  placeholder: 'Frage zum Bild eingeben',
+  placeholder: 'Frage zum Bild',
   keys: 'Enter sendet, Umschalt+Enter beginnt eine neue Zeile, Esc stoppt.',
   send: 'Senden',
   stop: 'Stoppen',

@@ -2,6 +2,7 @@
 
 import composer from './composer.css';
 import layout from './layout.css';
+import narrow from './narrow.css';
 import picture from './picture.css';
 import stage from './stage.css';
 import talk from './talk.css';
@@ -19,7 +20,7 @@ export function adoptStyles(shadow: ShadowRoot): void {
   let sheet = sheets.get(page);
   if (!sheet) {
     sheet = new page.defaultView.CSSStyleSheet();
-    sheet.replaceSync([theme, stage, picture, talk, composer, layout].join('\n'));
+    sheet.replaceSync([theme, stage, picture, talk, composer, layout, narrow].join('\n'));
     sheets.set(page, sheet);
   }
   shadow.adoptedStyleSheets = [sheet];
