@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { comes } from './hosts.mjs';
 import { closeHosts, gets, host, model, sha256 } from './models.mjs';
 import { browser, server } from './stand-in.mjs';
 
@@ -52,8 +53,9 @@ test('a tab goes on with its version while another fetches the next; then the ol
   await away.close();
   const offline = await tab(context);
   assert.equal(await offline.load(away.url), second.says);
-  // Whoever used the older one has gone: it goes when its place is met again.
+  // Whoever used the older one has gone: it goes when its place is met again. A tab is closed before its worker has ended.
   await one.page.close();
+  await comes(other.page, async (name) => !(await navigator.locks.query()).held.some((lock) => lock.name === name), `inf-llava model ${folderOf(first)}`);
   await offline.unload();
   assert.equal(await offline.load(away.url), second.says);
   assert.deepEqual(await ids(), [folderOf(second)]);
