@@ -225,7 +225,7 @@ test('a new conversation and a question at once: the question stays, and is the 
     // While an answer comes, which ends then.
     const stopped = next();
     chat.ask('slow please');
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    while (!chat.shadowRoot.querySelector('.turn[data-state="streaming"]')) await new Promise(requestAnimationFrame);
     chat.newChat();
     chat.ask('three');
     await stopped;

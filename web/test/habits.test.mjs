@@ -50,7 +50,7 @@ test('a key that belongs to an input method does nothing else: Enter does not se
     // What an answer that comes hears of it.
     const slow = answered();
     chat().ask('slow please');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (!inside('.turn[data-state="streaming"]')) await new Promise(requestAnimationFrame);
     composed(box, 'Escape');
     const stopping = inside('#status').textContent;
     chat().stop();
@@ -163,9 +163,9 @@ test('every element is told every state, whoever loads the engine that they shar
     failing.model = null;
     await ready(failing);
     const stopped = add('stopped', { model: 'models/slow/' });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (stopped.state !== 'loading') await new Promise(requestAnimationFrame);
     stopped.stop();
-    while (stopped.state !== 'idle') await new Promise((resolve) => setTimeout(resolve, 20));
+    while (stopped.state !== 'idle') await new Promise(requestAnimationFrame);
     return told;
   });
   const shared = ['loading', 'ready', 'recovering', 'ready'];
@@ -205,10 +205,13 @@ test('odd calls and odd attributes are events, and never errors that nobody caug
     for (const [name, value] of [['device', 'abacus'], ['context', 'many'], ['context', '-5'], ['context', '1.5'], ['model', 'http://[bad/'], ['model', 'javascript:alert(1)'], ['seed', 'x'], ['temperature', 'hot'], ['max-new-tokens', '…']]) {
       told.length = 0;
       chat().setAttribute(name, value);
+      // What the engine refuses comes when it has been asked; then there would be time for more.
+      while (told.length === 0) await new Promise(requestAnimationFrame);
       await new Promise((resolve) => setTimeout(resolve, 60));
       attributes[`${name}=${value}`] = told.join();
       chat().removeAttribute(name);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      do await new Promise(requestAnimationFrame);
+      while (chat().state !== 'ready');
     }
     return { asked, empty, formats, nothing, loose: [loose_codes, rejected, loose.export(), loose.state], attributes };
   });

@@ -242,11 +242,16 @@ test('an element in another document, and within other languages, looks and spea
     const styles = [styled()];
     main.append(chat);
     styles.push(styled());
+    const words = [];
+    /** Texts come when they are needed: until there are others than before. */
     const spoken = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      return chat.shadowRoot.querySelector('.talk-title').textContent;
+      for (;;) {
+        const title = chat.shadowRoot?.querySelector('.talk-title')?.textContent;
+        if (title && !words.includes(title)) return title;
+        await new Promise(requestAnimationFrame);
+      }
     };
-    const words = [await spoken()];
+    words.push(await spoken());
     document.documentElement.lang = 'de';
     const host = document.createElement('div');
     host.attachShadow({ mode: 'open' }).append(chat);
@@ -259,6 +264,6 @@ test('an element in another document, and within other languages, looks and spea
     return { styles, words };
   });
   assert.deepEqual(said.styles, [1, 1]);
-  assert.equal(new Set(said.words).size, 3, said.words.join());
+  assert.deepEqual(said.words, ['Conversation', 'Unterhaltung', 'المحادثة']);
   await done();
 });
