@@ -452,6 +452,9 @@ for (const [style, expected] of [
     [`inf-llava-chat { display: ${display} }`],
     [`inf-llava-chat { display: ${display}; width: 640px; height: 480px }`, { width: [640, 640], height: 480 }],
   ]),
+  ['inf-llava-chat { display: table }'],
+  ['main { display: table } inf-llava-chat { display: table-cell }', { beside: true }],
+  ['main { display: table; width: 100% } inf-llava-chat { display: table-cell; height: 480px }', { beside: true, height: 480 }],
   ['* { all: unset }'],
   ['inf-llava-chat { all: unset }'],
   ['inf-llava-chat { all: initial; display: block }'],
@@ -481,7 +484,7 @@ test('a page that changes how it is shown is followed, and what it hides is hidd
       for (let frames = 0; frames < 2; frames += 1) await new Promise(requestAnimationFrame);
       return chat.shadowRoot.querySelector('.widget').checkVisibility();
     }, change);
-  for (const display of ['contents', 'block', 'inline', 'contents', 'none', 'contents', 'none', 'inline', 'flex', 'none', 'grid', '']) {
+  for (const display of ['contents', 'block', 'inline', 'contents', 'none', 'contents', 'none', 'inline', 'flex', 'none', 'table', 'contents', 'table', 'grid', '']) {
     assert.equal(await show({ display }), display !== 'none', display);
     if (display !== 'none') assertPlaced(await placed(page));
   }

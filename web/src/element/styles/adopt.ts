@@ -11,8 +11,9 @@ import theme from './theme.css';
 /** A document takes no sheet but its own. */
 const sheets = new WeakMap<Document, CSSStyleSheet>();
 const watches = new WeakMap<ShadowRoot, ResizeObserver>();
-/** As a page may show the element with no box that its widget could be laid out in. */
+/** As a page may show the element with no box of its own, or with one that is as large as what stands in it. */
 const BOXLESS = /^(contents|inline|none)$/;
+const FLOWING = /^(contents|inline|none|(table|ruby).*)$/;
 
 export function adoptStyles(shadow: ShadowRoot): void {
   const page = shadow.ownerDocument;
@@ -30,7 +31,11 @@ export function adoptStyles(shadow: ShadowRoot): void {
 export function dress(shadow: ShadowRoot, widget: HTMLElement): void {
   adoptStyles(shadow);
   shadow.replaceChildren(widget);
-  const fit = () => widget.classList.toggle('boxless', BOXLESS.test(getComputedStyle(shadow.host).display));
+  const fit = () => {
+    const { display } = getComputedStyle(shadow.host);
+    widget.classList.toggle('boxless', BOXLESS.test(display));
+    widget.classList.toggle('flowing', FLOWING.test(display));
+  };
   fit();
   watches.get(shadow)?.disconnect();
   // A host that gains or loses its box changes its size.
