@@ -92,7 +92,7 @@ fn is_address(path: &Path) -> bool {
     };
     ["https://", "http://", "ftp://", "data:image/"]
         .iter()
-        .any(|scheme| begins(&scheme))
+        .any(begins)
         && !path.exists()
 }
 
