@@ -8,12 +8,12 @@ use std::rc::Rc;
 use inf_llava::bench::{Asked, median, time_stage};
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use inf_llava::model::Model;
+use inf_llava::platform::Timer;
 use inf_llava::progress::Watch;
+use inf_llava::recorder::Recorder;
 use inf_llava::session::Session;
-use inf_llava::stages::Recorder;
-use inf_llava::timer::Timer;
 use inf_llava::vision::plan::Coverage;
-use inf_llava::weights::source::Folder;
+use inf_llava::weights::folder::Folder;
 use plotters::prelude::*;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use inf_llava::model::read_config;
-use inf_llava::weights::quantize::{BLOCK, Quant};
-use inf_llava::weights::source::Folder;
+use inf_llava::quant::{BLOCK, Quant};
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::{names, pytorch};
 use pollster::block_on;
 

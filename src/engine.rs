@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::session::{Answer, AskOptions, Exchange, PictureInfo, Request, Shared};
 use crate::vision::plan::Coverage;
-use crate::weights::source::Folder;
+use crate::weights::folder::Folder;
 
 /// As the first thread of a program has it.
 const STACK_BYTES: usize = 8 << 20;

@@ -5,7 +5,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// What tells one file from another is among its first bytes.
 pub const HEAD_BYTES: usize = 512;

@@ -27,10 +27,11 @@ pub mod durable;
 pub mod error;
 pub mod files;
 pub mod foreign;
+pub mod platform;
+pub mod printable;
+pub mod quant;
 
 pub mod image;
-#[cfg(feature = "model")]
-pub mod timer;
 pub mod vision;
 
 pub mod text;
@@ -48,6 +49,8 @@ pub mod bench;
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub mod engine;
 #[cfg(feature = "model")]
+pub mod load;
+#[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "model")]
 pub mod parity;
@@ -63,7 +66,7 @@ pub mod session {
     pub use request::{AskOptions, Exchange, Request};
 }
 #[cfg(feature = "model")]
-pub mod stages;
+pub mod recorder;
 
 #[cfg(feature = "model")]
 pub mod nn;

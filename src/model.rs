@@ -5,33 +5,32 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use crate::config::{
-    CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, check_processor,
+    CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+    check_processor,
 };
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
 use crate::gpu::ops::Square;
+use crate::gpu::rope::Rope;
 use crate::image::{Limits, Picture, decode, square_u8, square_u8_watched};
 use crate::language::decoder::Decoder;
-use crate::language::rope::Rope;
+use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::splice::inputs_embeds;
+use crate::load::Builder;
+use crate::load::{HeldMatrix, ReadBack, read_back};
 use crate::progress::{StopFlag, Watch};
-use crate::session::PREFILL_CHUNK;
 use crate::text::{Tokenizer, stops};
 use crate::vision::clip::ClipTower;
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
 use crate::vision::perspectives::Perspectives;
-use crate::weights::Tensors;
-use crate::weights::build::Builder;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::{Converted, read_manifest};
 use crate::weights::manifest::{Manifest, as_floats};
 use crate::weights::names;
-use crate::weights::read_back::{HeldMatrix, ReadBack, read_back};
 use crate::weights::source::{AnySource, Source, read_file, require_file};
+use crate::weights::tensors::Tensors;
 
-/// File name of the tokenizer.
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Configurations are a few kB.
 pub const CONFIG_CAP: u64 = 1 << 20;
 /// Some list thousands of added tokens in this one.

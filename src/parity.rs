@@ -13,14 +13,15 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::generate::Sampling;
+use crate::image::Crop;
 use crate::image::pixel_values;
 use crate::model::Model;
 use crate::progress::Watch;
+use crate::recorder::{Recorder, Stage};
 use crate::session::{AskOptions, Session};
-use crate::stages::{Recorder, Stage};
 use crate::text::chat_template::prompt_text;
 use crate::vision::encoder::Encoded;
-use crate::vision::plan::{Coverage, Crop, Plan};
+use crate::vision::plan::{Coverage, Plan};
 use crate::weights::source::{Source, require_file};
 
 /// Largest absolute error of pixels, features and visual tokens; values are of order 1.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// A part of the work that takes long enough to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -114,8 +115,7 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn breathe(&mut self) -> Result<()> {
-        #[cfg(all(feature = "model", target_arch = "wasm32"))]
-        crate::web::next_task().await;
+        platform::next_task().await;
         self.stop.check()
     }
 }

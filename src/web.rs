@@ -14,7 +14,6 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::error::Error;
 use crate::gpu::device::{DeviceChoice, choose};
@@ -42,74 +41,6 @@ pub fn start() {
     // SAFETY: called once, before anything else of this module.
     unsafe { __wasm_call_ctors() };
     console_error_panic_hook::set_once();
-}
-
-#[wasm_bindgen(inline_js = "
-const channel = new MessageChannel();
-const waiting = [];
-channel.port1.onmessage = () => waiting.shift()();
-export function next_task() {
-    return new Promise((resolve) => { waiting.push(resolve); channel.port2.postMessage(0); });
-}
-export function now_ms() { return performance.now(); }
-export async function adapter_name() {
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
-    const { vendor, architecture, description } = adapter?.info ?? {};
-    return [vendor, architecture, description].filter(Boolean).join(' ') || 'unnamed adapter';
-}
-const kept = (key) => new Request('https://adapters.invalid/' + encodeURIComponent(key));
-const cache = () => caches.open('inf-llava-adapters');
-export function browser_version() { return navigator.userAgent; }
-export async function recall(key) {
-    try { return await (await (await cache()).match(kept(key)))?.text(); } catch { return undefined; }
-}
-export async function remember(key, text) {
-    try { await (await cache()).put(kept(key), new Response(text)); } catch { /* measured again next time */ }
-}
-")]
-extern "C" {
-    #[wasm_bindgen(js_name = next_task)]
-    fn js_next_task() -> js_sys::Promise;
-    #[wasm_bindgen(js_name = adapter_name)]
-    fn js_adapter_name() -> js_sys::Promise;
-    #[wasm_bindgen(js_name = browser_version)]
-    fn js_browser_version() -> String;
-    #[wasm_bindgen(js_name = recall)]
-    fn js_recall(key: &str) -> js_sys::Promise;
-    #[wasm_bindgen(js_name = remember)]
-    fn js_remember(key: &str, text: &str) -> js_sys::Promise;
-    /// Milliseconds since the worker started.
-    pub(crate) fn now_ms() -> f64;
-}
-
-/// Lets the worker's other messages in. A message channel, since timers wait 4 ms.
-pub(crate) async fn next_task() {
-    // The promise has no way to fail.
-    let _ = JsFuture::from(js_next_task()).await;
-}
-
-/// What the browser calls its adapter, which wgpu does not hand on.
-pub(crate) async fn adapter_name() -> String {
-    let name = JsFuture::from(js_adapter_name()).await;
-    name.ok()
-        .and_then(|name| name.as_string())
-        .unwrap_or_default()
-}
-
-/// Which browser, of which version.
-pub(crate) fn browser_version() -> String {
-    js_browser_version()
-}
-
-/// What was kept under `key` in the page's caches, if it may have any.
-pub(crate) async fn recall(key: &str) -> Option<String> {
-    JsFuture::from(js_recall(key)).await.ok()?.as_string()
-}
-
-/// Keeps `text` under `key`.
-pub(crate) async fn remember(key: &str, text: String) {
-    // The promise has no way to fail.
-    let _ = JsFuture::from(js_remember(key, &text)).await;
 }
 
 /// Stops a command, also while it is awaited.

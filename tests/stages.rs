@@ -24,6 +24,8 @@ mod generate;
 mod image;
 #[path = "stages/image_large.rs"]
 mod image_large;
+#[path = "stages/layers.rs"]
+mod layers;
 #[path = "stages/manifest.rs"]
 mod manifest;
 #[path = "stages/plan.rs"]
@@ -182,7 +184,7 @@ fn read_watched<const D: usize>(run: impl FnOnce() -> burn::tensor::Tensor<D>) -
         outside, missing, ..
     } = writes;
     assert_eq!((outside, missing), (0, 0), "words beside, words left out");
-    block_on(inf_llava::stages::read(tensor)).unwrap()
+    block_on(inf_llava::gpu::read::read(tensor)).unwrap()
 }
 
 /// The device called `name`. The software adapter is part of the tests' set-up, so its absence is a
@@ -193,7 +195,7 @@ fn device(name: &str) -> inf_llava::gpu::device::ChosenDevice {
     match block_on(choose(DeviceChoice::from_name(name).unwrap())) {
         Ok(device) => {
             // Launches are counted, whatever else the machine has to do.
-            inf_llava::gpu::pace::set_speeds(&device.device, pace::UNCUT);
+            inf_llava::gpu::submissions::set_speeds(&device.device, pace::UNCUT);
             device
         }
         Err(error) => panic!("{error}; `cargo xtask setup --test` installs a software adapter"),
@@ -209,7 +211,9 @@ fn load(name: &str, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
 /// The model in `folder`, loaded on the device called `device_name`.
 #[cfg(feature = "model")]
 fn load_folder(folder: &Path, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
-    use inf_llava::{model::Model, progress::Watch, weights::source::Folder};
+    use inf_llava::model::Model;
+    use inf_llava::progress::Watch;
+    use inf_llava::weights::folder::Folder;
     let source = Folder::new(folder);
     let device = device(device_name);
     std::rc::Rc::new(block_on(Model::load(source, &device, None, &mut Watch::nobody())).unwrap())

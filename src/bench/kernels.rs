@@ -11,12 +11,13 @@ use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::kernel::launches;
 use crate::gpu::ops::{Cut, DemShape, KERNELS as ALL, dem_attention};
-use crate::nn::{LayerNorm, Linear, QuantizedMatrix};
-use crate::stages::{read, settle};
-use crate::timer::Timer;
+use crate::gpu::quantized::QuantizedMatrix;
+use crate::gpu::read::{read, settle};
+use crate::nn::{LayerNorm, Linear};
+use crate::platform::Timer;
+use crate::quant::Quant;
 use crate::vision::clip::ClipLayer;
 use crate::vision::plan::{Coverage, Plan};
-use crate::weights::quantize::Quant;
 
 /// Names of what [`time_kernel`] times.
 pub const KERNELS: &[&str] = &[

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::stages::read;
-use crate::timer::Timer;
+use crate::gpu::read::read;
+use crate::platform::Timer;
 
 /// What an element-wise operation costs, as the mean of many.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

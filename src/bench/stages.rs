@@ -10,19 +10,21 @@ use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
 use crate::gpu::memory;
 use crate::gpu::ops::Square;
-use crate::gpu::pace::{self, Rule};
+use crate::gpu::read::{read, settle};
+use crate::gpu::rope::Rope;
+use crate::gpu::submissions::Rule;
+use crate::gpu::submissions::{self};
 use crate::image::{Picture, square_u8};
 use crate::language::decoder::Decoder;
+use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
-use crate::language::rope::Rope;
+use crate::load::Builder;
+use crate::platform::Timer;
 use crate::progress::Watch;
-use crate::session::PREFILL_CHUNK;
-use crate::stages::{Recorder, read, settle};
-use crate::timer::Timer;
+use crate::recorder::Recorder;
 use crate::vision::encoder::VisionEncoder;
 use crate::vision::perspectives::{Features, Perspectives, Prepared};
 use crate::vision::plan::{Coverage, Plan};
-use crate::weights::build::Builder;
 
 /// Names of what [`time_stage`] times.
 pub const STAGES: &[&str] = &[
@@ -73,7 +75,7 @@ pub struct Submissions {
     pub count: usize,
     /// The longest, in milliseconds.
     pub longest_ms: f64,
-    /// The longest without [`pace`]: whole launches, [`UNPACED_LAUNCHES`] of them at once.
+    /// The longest without [`crate::gpu::pace`]: whole launches, [`UNPACED_LAUNCHES`] of them at once.
     pub longest_unpaced_ms: f64,
 }
 
@@ -200,10 +202,10 @@ enum Stage {
 impl Stage {
     async fn submissions(&mut self) -> Result<Submissions> {
         let mut of_rule = async |rule| {
-            pace::trace(rule);
+            submissions::trace(rule);
             let (result, _) = self.run().await?;
             settle(&result).await?;
-            Ok(pace::traced())
+            Ok(submissions::traced())
         };
         let unpaced_ms: Vec<f64> = of_rule(Rule::Launches(UNPACED_LAUNCHES)).await?;
         let ms: Vec<f64> = of_rule(Rule::Measured).await?;

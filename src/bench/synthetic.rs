@@ -9,11 +9,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::{Ablation, Config, LanguageConfig, VisionConfig};
 use crate::error::{Error, Result};
-use crate::weights::Tensors;
+use crate::quant::Quant;
 use crate::weights::arrange::{Arrangement, Precision, arrange};
 use crate::weights::manifest::{Piece, SHARD_BYTES, Stored};
 use crate::weights::names;
-use crate::weights::quantize::Quant;
+use crate::weights::tensors::Tensors;
 
 /// Names of the shapes that stages can be timed in.
 pub const SHAPES: &[&str] = &["8b", "demo", "narrow"];

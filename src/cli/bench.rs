@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::say_json;
-use super::{at_least_one, device_names, say};
+use super::say;
 use crate::bench::{
     Asked, KERNELS, SHAPES, STAGES, StageTiming, Timing, median, time_kernel, time_stage,
 };
+use crate::cli::arguments::{at_least_one, device_names};
 use crate::gpu::adapter;
 use crate::gpu::device::{DeviceChoice, choose};
 

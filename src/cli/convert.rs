@@ -7,35 +7,25 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::hub::{self, BESIDE, CARD_FILE};
 use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
-use super::{hub, paths, say};
-use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
+use super::{paths, say};
+use crate::config::{CONFIG_FILE, GENERATION_FILE};
 use crate::error::Error;
 use crate::files;
 use crate::foreign;
 use crate::hub::{Download, repository};
-use crate::model::{CONFIG_CAP, TOKENIZER_FILE, read_config};
+use crate::model::{CONFIG_CAP, read_config};
 use crate::progress::{StopFlag, Watch};
 use crate::weights::arrange::Precision;
 use crate::weights::convert::{About, Conversion};
+use crate::weights::folder::Folder;
 use crate::weights::manifest::SHARD_BYTES;
 use crate::weights::missing::folder_of;
-use crate::weights::source::{Folder, Source as _, read_file, require_file};
+use crate::weights::source::{Source as _, read_file, require_file};
 use crate::weights::verify::verify;
 use crate::weights::{names, pytorch};
-
-/// Comes along where it is there.
-pub(super) const BESIDE: [&str; 7] = [
-    TOKENIZER_FILE,
-    TOKENIZER_CONFIG_FILE,
-    PREPROCESSOR_FILE,
-    "LICENSE",
-    "LICENSE.txt",
-    "USE_POLICY.md",
-    CARD_FILE,
-];
-const CARD_FILE: &str = "README.md";
 
 #[derive(Args)]
 pub struct ConvertArgs {

@@ -10,7 +10,8 @@ use super::model::Place;
 use crate::dataset::Records;
 use crate::error::{Error, Result};
 use crate::evaluate::run::{Answered, Candidate, Divergence, LeftOut, Sheet};
-use crate::gpu::device::{ChosenDevice, is_host};
+use crate::gpu::cpu::is_host;
+use crate::gpu::device::ChosenDevice;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
 

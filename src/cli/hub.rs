@@ -1,12 +1,24 @@
 //! A checkpoint from the Hugging Face hub, with a progress bar.
 
-use super::convert::BESIDE;
 use super::terminal::Progress;
-use crate::config::{CONFIG_FILE, GENERATION_FILE};
+use crate::config::{
+    CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+};
 use crate::error::Result;
 use crate::hub::{Download, Hub};
 use crate::progress::{StopFlag, Watch};
 
+/// Comes along where it is there.
+pub(super) const BESIDE: [&str; 7] = [
+    TOKENIZER_FILE,
+    TOKENIZER_CONFIG_FILE,
+    PREPROCESSOR_FILE,
+    "LICENSE",
+    "LICENSE.txt",
+    "USE_POLICY.md",
+    CARD_FILE,
+];
+pub(super) const CARD_FILE: &str = "README.md";
 /// What else a checkpoint has.
 const OWN: [&str; 4] = [
     CONFIG_FILE,

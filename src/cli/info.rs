@@ -16,7 +16,8 @@ use crate::vision::plan::{Coverage, Plan};
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::Converted;
 use crate::weights::manifest::Manifest;
-use crate::weights::{Tensors, names};
+use crate::weights::names;
+use crate::weights::tensors::Tensors;
 
 const MIB: f64 = (1 << 20) as f64;
 

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::output::say_lines;
-use super::{Cli, paths, say};
+use super::{paths, say};
 use crate::durable;
 use crate::error::Error;
 
@@ -40,14 +40,40 @@ pub(super) struct ManArgs {
     out: Option<PathBuf>,
 }
 
+/// The names of [`super::Command`], in its order.
+const COMMANDS: &[&str] = &[
+    "chat",
+    "stages",
+    "parity",
+    #[cfg(feature = "train")]
+    "train",
+    #[cfg(feature = "train")]
+    "ablate",
+    "eval",
+    "vocabulary",
+    "info",
+    "convert",
+    "verify",
+    "serve",
+    "bench",
+    "scenes",
+    "licenses",
+    "completions",
+    "man",
+];
+
 /// Asked for while the command line is being made, so it cannot ask that.
 fn commands() -> Vec<&'static str> {
-    super::COMMANDS.to_vec()
+    COMMANDS.to_vec()
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+/// `program` is what a shell completes.
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    mut program: Command,
+) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    clap_complete::generate(args.shell, &mut program, NAME, &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
     if args.shell == Shell::Bash {
         script = with_one_name(&script);
@@ -63,8 +89,9 @@ fn with_one_name(script: &str) -> String {
     script.replace(&asked_for, &set)
 }
 
-pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
-    let pages = pages();
+/// `program` is what the pages are about.
+pub(super) fn man(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> {
+    let pages = pages(program);
     if let Some(folder) = &args.out {
         durable::create_folder(folder)?;
         for (name, page) in &pages {
@@ -87,8 +114,8 @@ pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// (name, page) of the program and of each command.
-fn pages() -> Vec<(String, String)> {
-    let mut program = Cli::command().disable_help_subcommand(true);
+fn pages(program: Command) -> Vec<(String, String)> {
+    let mut program = program.disable_help_subcommand(true);
     program.build();
     let commands: Vec<Command> = program.get_subcommands().cloned().collect();
     let name = |command: &Command| match command.get_name() {
@@ -112,12 +139,12 @@ mod tests {
 
     #[test]
     fn the_list_of_commands_is_the_command_line() {
-        let program = super::Cli::command();
+        let program = super::super::Cli::command();
         let names: Vec<&str> = program
             .get_subcommands()
             .map(clap::Command::get_name)
             .collect();
-        assert_eq!(names, super::super::COMMANDS);
+        assert_eq!(names, super::COMMANDS);
         program.debug_assert();
     }
 }

@@ -11,6 +11,7 @@ macro_rules! eprintln {
 
 #[cfg(feature = "train")]
 mod ablate;
+mod arguments;
 mod bench;
 mod carried;
 mod chat;
@@ -35,15 +36,11 @@ mod terminal;
 mod train;
 mod vocabulary;
 
-use std::num::IntErrorKind;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
-use clap::builder::PossibleValuesParser;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::gpu::device::DeviceChoice;
-use crate::text::printable::one_line;
+use crate::printable::one_line;
 use crate::weights::maps::explain_cut_offs;
 use input::refuse_to_overwrite;
 use model::ModelArgs;
@@ -106,28 +103,6 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// The names of [`Command`].
-const COMMANDS: &[&str] = &[
-    "chat",
-    "stages",
-    "parity",
-    #[cfg(feature = "train")]
-    "train",
-    #[cfg(feature = "train")]
-    "ablate",
-    "eval",
-    "vocabulary",
-    "info",
-    "convert",
-    "verify",
-    "serve",
-    "bench",
-    "scenes",
-    "licenses",
-    "completions",
-    "man",
-];
-
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -158,8 +133,8 @@ pub fn main() -> ExitCode {
             Command::Bench(args) => bench::run(args).await,
             Command::Scenes(args) => scenes::run(args),
             Command::Licenses => licenses::run(),
-            Command::Completions(args) => manual::completions(&args),
-            Command::Man(args) => manual::man(&args),
+            Command::Completions(args) => manual::completions(&args, Cli::command()),
+            Command::Man(args) => manual::man(&args, Cli::command()),
         }
     });
     let code = done.unwrap_or_else(|error| {
@@ -190,27 +165,5 @@ fn silence_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: the program has started no thread yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/dev/null") };
-    }
-}
-
-/// What is wrong with the command line as a whole.
-fn usage(message: String) -> anyhow::Error {
-    anyhow!(message)
-}
-
-/// Reads the name of a device.
-fn device_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(DeviceChoice::NAMES)
-}
-
-/// Reads a number that must not be 0.
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(0) => Err("it must be at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(match error.kind() {
-            IntErrorKind::PosOverflow => "the number is too large".into(),
-            _ => "it must be a whole number of at least 1".into(),
-        }),
     }
 }

@@ -11,17 +11,19 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::carried::Carried;
+use super::paths;
 use super::terminal::Progress;
-use super::{device_names, paths};
+use crate::cli::arguments::device_names;
 use crate::error::{Error, Result};
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::gpu::ops::do_without;
 use crate::model::Model;
+use crate::platform::Timer;
 use crate::progress::{StopFlag, Watch};
-use crate::timer::Timer;
+use crate::weights::folder::Folder;
 use crate::weights::identity::identity;
 use crate::weights::missing::folder_of;
-use crate::weights::source::{Folder, Source};
+use crate::weights::source::Source;
 
 /// The variable of the environment that names the model.
 const VARIABLE: &str = "INF_LLAVA_MODEL";

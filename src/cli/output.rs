@@ -8,8 +8,7 @@ use std::process::exit;
 use serde::Serialize;
 
 use super::terminal::show_typing;
-use crate::text::printable;
-use crate::text::printable::{is_harmless, one_line};
+use crate::printable::{is_harmless, one_line, printable};
 
 /// The output cannot be written.
 const EXIT_OUTPUT: i32 = 7;
@@ -113,10 +112,7 @@ mod tests {
     fn json_stays_what_it_is() {
         let value = serde_json::json!({"a\u{9b}2J": ["\u{202e}b", "\x1b", "\u{7f}", "\n\"é\\"]});
         let json = escaped(&value.to_string());
-        assert!(
-            json.chars().all(crate::text::printable::is_harmless),
-            "{json:?}"
-        );
+        assert!(json.chars().all(crate::printable::is_harmless), "{json:?}");
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&json).expect("JSON"),
             value

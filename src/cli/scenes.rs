@@ -7,7 +7,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::counted;
-use super::{at_least_one, paths, say};
+use super::{paths, say};
+use crate::cli::arguments::at_least_one;
 use crate::error::Error;
 use crate::scenes::{SceneOptions, Split, write_folder};
 

@@ -13,10 +13,10 @@ use super::{ModelArgs, paths, refuse_to_overwrite};
 use crate::durable;
 use crate::error::Error;
 use crate::image::pixel_values;
+use crate::platform::Timer;
 use crate::progress::{StopFlag, Watch};
+use crate::recorder::{Recorder, Stage};
 use crate::session::Session;
-use crate::stages::{Recorder, Stage};
-use crate::timer::Timer;
 use crate::vision::plan::Coverage;
 
 /// Positions at the end of the prompt whose logits are written.

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{at_least_one, paths, say};
+use super::{paths, say};
+use crate::cli::arguments::at_least_one;
 use crate::dataset::vocabulary::train_tokenizer;
 use crate::durable;
 use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};

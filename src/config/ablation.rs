@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 
-use super::CONFIG_FILE;
 use super::file::RawInfLlava;
+use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 
 /// An enum of choices with the names that a file has for them; the first is the release's.

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
-use super::{CONFIG_FILE, VisionConfig};
+use super::file_names::CONFIG_FILE;
+use super::sizes::VisionConfig;
 use crate::error::{Error, Result};
 use crate::foreign;
 

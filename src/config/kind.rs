@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::CONFIG_FILE;
+use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// Entries of which a model's configuration has at least one.
 const SIZES: [&str; 5] = [

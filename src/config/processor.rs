@@ -5,11 +5,11 @@
 
 use serde::Deserialize;
 
-use super::PREPROCESSOR_FILE;
 use super::file::parse;
+use super::file_names::PREPROCESSOR_FILE;
 use crate::error::{Error, Result};
 use crate::image::{MEAN, STD};
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// Pillow's number of BICUBIC.
 const BICUBIC: u8 = 3;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::CONFIG_FILE;
 use super::file::RawConfig;
+use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// `LlamaConfig`'s, where a file states none.
 const DEFAULT_THETA: f64 = 10_000.0;

@@ -7,7 +7,7 @@ pub mod wording;
 use serde::{Deserialize, Serialize};
 
 use self::question::{Known, known};
-use super::CONFIG_FILE;
+use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::generate::Sampling;
 use crate::image::{Picture, looks_drawn};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::text::printable::is_harmless;
+use crate::printable::is_harmless;
 
 /// What is wrong with an entry. Its `Display` is one clause for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

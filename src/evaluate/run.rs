@@ -11,14 +11,14 @@ use crate::evaluate::{Descriptions, Tally};
 use crate::generate::Sampling;
 use crate::image::{Picture, open};
 use crate::model::Model;
+use crate::platform::Timer;
 use crate::progress::Watch;
+use crate::recorder::Recorder;
 use crate::scenes::{
     Family, REQUESTS, Scene, SceneOptions, Split, caption, judge, question_rng, questions, scene,
 };
 use crate::session::{AskOptions, Session};
-use crate::stages::Recorder;
 use crate::text::chat_template::{answer_ids, end_of_turn_id};
-use crate::timer::Timer;
 use crate::vision::plan::Coverage;
 
 /// Tokens that an answer may have before it is cut off.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::text::printable::one_line;
+use crate::printable::one_line;
 use crate::{Error, Result};
 
 /// The 97.5 % quantile of the normal distribution, which bounds the middle 95 %.

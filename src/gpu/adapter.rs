@@ -8,7 +8,6 @@ use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
 use serde::{Deserialize, Serialize};
 
-use super::kernel::Kernel;
 use super::pace::Pace;
 
 /// An adapter, as its device's operations see it.
@@ -109,9 +108,9 @@ pub fn variants(device: &Device) -> Variants {
     look(device, |adapter| adapter.variants)
 }
 
-/// Whether `kernel` may be launched on `device`.
-pub fn trusts(device: &Device, kernel: &Kernel) -> bool {
-    look(device, |adapter| !adapter.distrusted.contains(&kernel.name))
+/// Whether the kernel called `name` may be launched on `device`.
+pub fn trusts(device: &Device, name: &str) -> bool {
+    look(device, |adapter| !adapter.distrusted.contains(&name))
 }
 
 /// Lets no variant of the kernel called `name` be launched on `device` any more.
@@ -133,7 +132,7 @@ pub async fn look_after(device: &Device) {
     #[cfg(target_arch = "wasm32")]
     {
         let _ = device;
-        crate::web::next_task().await;
+        crate::platform::next_task().await;
     }
     #[cfg(not(target_arch = "wasm32"))]
     if let Some(handle) = look(device, |adapter| adapter.handle.clone()) {

@@ -3,21 +3,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::backend::Flex;
+use burn::tensor::Device;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::DeviceKind;
 #[cfg(not(target_arch = "wasm32"))]
 use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
-use burn::tensor::{Device, Tensor};
 
 use super::adapter::{self, Failure, FailureKind, Variants};
 use super::ops::kernels_hash;
-use super::pace::set_speeds;
 use super::remembered::{recall, remember};
 use super::self_test::{CASES, self_test, wrong_kernels};
 use super::tuning::measure;
 use crate::error::{Error, Result};
+use crate::gpu::submissions::set_speeds;
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +98,6 @@ impl ChosenDevice {
         };
         if_right(&self.device, half).await
     }
-}
-
-/// Whether tensors on `device` lie in the program's own memory.
-pub fn is_host(device: &Device) -> bool {
-    let probe = Tensor::<1>::empty([1], device);
-    probe.try_into_primitive::<Flex>().is_ok()
 }
 
 /// The wgpu device (natively with whether it is a software adapter) and the portable one, once made: burn registers them
@@ -222,7 +215,7 @@ async fn wgpu_device() -> Result<ChosenDevice, String> {
     }
     match Device::wgpu_options().init_with_setup_async().await {
         Ok((device, setup)) => {
-            let name = format!("WebGPU: {}", crate::web::adapter_name().await);
+            let name = format!("WebGPU: {}", crate::platform::adapter_name().await);
             let chosen = tested(with_limits(device, &setup, name), &setup).await;
             let chosen = chosen.map_err(|error| error.to_string())?;
             *WGPU.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen.clone());
@@ -386,7 +379,7 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
 /// What the measurements of an adapter depend on: itself, its driver, the browser, and this program's kernels.
 fn remembered_key(name: &str, info: &wgpu::AdapterInfo) -> String {
     #[cfg(target_arch = "wasm32")]
-    let runtime = crate::web::browser_version();
+    let runtime = crate::platform::browser_version();
     #[cfg(not(target_arch = "wasm32"))]
     let runtime = env!("CARGO_PKG_VERSION");
     let (driver, driver_info) = (&info.driver, &info.driver_info);

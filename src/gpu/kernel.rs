@@ -14,7 +14,8 @@ use burn::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn::cubecl::{self, CubeCount, CubeDim, MemoryScope};
 use burn::tensor::{DType, Device, Float, Int, Shape, Tensor};
 
-use super::pace::{self, Part, Work};
+use super::pace::{Part, Work};
+use super::submissions;
 use super::{adapter, memory, writes};
 
 /// Most workgroups along one dimension of a launch that WebGPU promises.
@@ -81,7 +82,7 @@ impl Kernel {
 
     /// Whether it may be launched on `device`: its operation else takes its reference body.
     pub fn is_trusted(&self, device: &Device) -> bool {
-        adapter::trusts(device, self)
+        adapter::trusts(device, self.name)
     }
 
     /// A constant of its file.
@@ -320,13 +321,13 @@ pub fn launch_in_parts(
     device: &Device,
     of_part: impl Fn(&Part) -> ([u32; 3], Vec<u32>),
 ) {
-    for part in pace::parts(device, cut.work, cut.multiply_adds, cut.groups) {
+    for part in submissions::parts(device, cut.work, cut.multiply_adds, cut.groups) {
         if part.submit_before {
             // What fails here fails again where its result is read.
             let _ = output.0.client.flush();
-            pace::end_submission(device);
+            submissions::end_submission(device);
         }
-        pace::note_launch(|| {
+        submissions::note_launch(|| {
             let client = output.0.client.clone();
             Box::new(move || drop(client.flush()))
         });

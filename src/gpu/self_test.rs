@@ -12,12 +12,12 @@ use super::ops::{
     self_attention,
 };
 use crate::error::{Error, Result};
-use crate::language::kv_cache::LayerCache;
-use crate::language::rope::Rope;
-use crate::nn::QuantizedMatrix;
-use crate::stages::read;
-use crate::vision::plan::Crop;
-use crate::weights::quantize::{BLOCK, Quant};
+use crate::gpu::layer_cache::LayerCache;
+use crate::gpu::quantized::QuantizedMatrix;
+use crate::gpu::read::read;
+use crate::gpu::rope::Rope;
+use crate::image::Crop;
+use crate::quant::{BLOCK, Quant};
 
 /// Largest error allowed, over the largest of what is right.
 const LIMIT: f32 = 1e-4;

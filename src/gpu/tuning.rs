@@ -9,10 +9,10 @@ use super::ops::{Matrix, With, product, self_attention};
 use super::pace::Speeds;
 use super::self_test::{is_close, limit_of};
 use crate::error::Result;
-use crate::nn::QuantizedMatrix;
-use crate::stages::{read, settle};
-use crate::timer::Timer;
-use crate::weights::quantize::Quant;
+use crate::gpu::quantized::QuantizedMatrix;
+use crate::gpu::read::{read, settle};
+use crate::platform::Timer;
+use crate::quant::Quant;
 
 /// Threads that may share a row of a quantised matrix.
 const LANES: [usize; 3] = [8, 16, 32];

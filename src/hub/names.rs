@@ -7,7 +7,7 @@ use ureq::http::HeaderMap;
 
 use super::content::Hash;
 use crate::error::{Error, Result};
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// The longest ETag and commit. A hub's are 40 or 64 characters.
 const NAME_CAP: usize = 128;

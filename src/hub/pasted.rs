@@ -4,7 +4,7 @@
 
 use super::{is_repository, secret};
 use crate::error::{Error, Result};
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// Hosts of the hub, as addresses have them.
 const HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];

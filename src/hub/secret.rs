@@ -2,7 +2,7 @@
 //! others.
 
 use crate::error::Error;
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// So much of the token's beginning is hidden too: a value may be cut short in the midst of it.
 const LEAST: usize = 8;

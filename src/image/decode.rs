@@ -16,6 +16,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
 use super::foreign::foreign;
 use super::gif;
 use super::jpeg::{Fault, Jpeg};
+use super::picture::Picture;
 use super::rgb::{from_palette, to_rgb8};
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
@@ -121,19 +122,6 @@ impl Default for Limits {
             Limits::NATIVE
         }
     }
-}
-
-/// A decoded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels, after the EXIF orientation is applied.
-    pub width: usize,
-    /// Pixels, after the EXIF orientation is applied.
-    pub height: usize,
-    /// `[height, width, 3]`: red, green, blue, rows from the top.
-    pub rgb: Vec<u8>,
-    /// What the user should be told, one sentence each; mostly empty.
-    pub notices: Vec<String>,
 }
 
 /// The picture in a file, within the default [`Limits`].

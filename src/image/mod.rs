@@ -5,11 +5,13 @@
 //! on a server and in the browser, so that both see the same pixels.
 
 mod bicubic;
+mod crop;
 mod decode;
 mod drawn;
 mod foreign;
 mod gif;
 mod jpeg;
+mod picture;
 mod preprocess;
 mod resample;
 mod rgb;
@@ -17,7 +19,9 @@ mod sniff;
 mod watched;
 
 pub use bicubic::bicubic;
-pub use decode::{Limits, Picture, decode, open};
+pub use crop::Crop;
+pub use decode::{Limits, decode, open};
 pub use drawn::looks_drawn;
+pub use picture::Picture;
 pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8, square_u8_watched};
 pub use watched::{decode_watched, keep_until_decoded};

@@ -6,11 +6,15 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::ops::{With, attention_map, causal_attention, rotary_cache};
+use crate::gpu::rope::Rope;
 use crate::language::embedding::Embedding;
-use crate::language::kv_cache::{KvCache, LayerCache};
-use crate::language::rope::Rope;
+use crate::language::kv_cache::KvCache;
 use crate::nn::{Linear, RmsNorm, Stacked};
+
+/// Tokens of a prompt that go through the decoder at once; Stop is heard between chunks.
+pub const PREFILL_CHUNK: usize = 256;
 
 /// One decoder layer.
 #[derive(Module, Debug)]

@@ -4,5 +4,4 @@
 pub mod decoder;
 pub mod embedding;
 pub mod kv_cache;
-pub mod rope;
 pub mod splice;

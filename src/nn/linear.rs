@@ -3,8 +3,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::{QuantizedMatrix, RmsNorm};
+use super::RmsNorm;
 use crate::gpu::ops::{Matrix, With, product};
+use crate::gpu::quantized::QuantizedMatrix;
 
 /// A linear layer over the last axis.
 #[derive(Module, Debug)]

@@ -6,10 +6,11 @@ use tiny_skia::{
 
 use super::Picture;
 use super::chart::{Chart, PANEL_MARGIN_PX};
-use super::layout::{Object, Scene, sin_cos};
+use super::layout::{Object, Scene};
 use super::letters;
 use super::palette::Shape;
 use super::sign::Sign;
+use crate::scenes::turned::sin_cos;
 
 /// How far a soft shadow falls to the right and down, px; less than the gap between things.
 const SHADOW_PX: [f32; 2] = [1.2, 2.0];

@@ -6,12 +6,13 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::layout::{Object, Scene, Split};
+use super::layout::{Object, Scene};
 use super::palette::{Colour, Shape, is_held_out};
 use super::question::{Family, Question};
 use super::wording::{self, named, say, with_article};
 use super::words::is_word;
 use super::{ALPHABET, dice};
+use crate::scenes::split::Split;
 
 /// "To the left of" needs this much between the middles, px.
 const SIDE_PX: f32 = 48.0;

@@ -7,6 +7,8 @@ use super::chart::{Chart, PANEL_HEIGHT_PX, PANEL_WIDTH_PX};
 use super::dice;
 use super::palette::{Colour, HELD_OUT_PAIRS, Shape, is_held_out};
 use super::sign::Sign;
+use super::split::Split;
+use super::turned::extent;
 
 /// The default side of a picture, px: three by three crops of 112.
 pub const SIDE_PX: u32 = 336;
@@ -30,33 +32,6 @@ const DENSE_SIGNS: usize = 3;
 const HELD_OUT_SHARE: f32 = 0.3;
 const CHART_SHARE: f32 = 0.45;
 const PURPOSE: [u64; 2] = [1, 2];
-
-/// Which pictures: to learn from, or to be scored on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// Never shows or names a held-out pair or word.
-    Train,
-    /// Shows a held-out pair in 3 of 10 pictures, and held-out words among others.
-    Test,
-}
-
-impl Split {
-    /// Both, in the order of [`Split::index`].
-    pub const ALL: [Split; 2] = [Split::Train, Split::Test];
-
-    /// Its place in [`Split::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// `train` or `test`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Test => "test",
-        }
-    }
-}
 
 /// What scenes are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,24 +133,6 @@ pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
         signs,
         chart,
     }
-}
-
-/// Half the sides of the upright box around a box with these half sides, turned by `angle`.
-pub(super) fn extent(half_width: f32, half_height: f32, angle: f32) -> [f32; 2] {
-    let [sin, cos] = sin_cos(angle.abs());
-    [
-        half_width * cos + half_height * sin,
-        half_width * sin + half_height * cos,
-    ]
-}
-
-/// Sine and cosine of a small angle (below 0.3 rad, to 1e-7), by their series: the system's own
-/// functions differ between systems, and a seed must not.
-pub(super) fn sin_cos(angle: f32) -> [f32; 2] {
-    let square = angle * angle;
-    let sin = angle * (1.0 - square / 6.0 * (1.0 - square / 20.0));
-    let cos = 1.0 - square / 2.0 * (1.0 - square / 12.0 * (1.0 - square / 30.0));
-    [sin, cos]
 }
 
 /// The middle and the half sides of something that is placed, px.

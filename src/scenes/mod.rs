@@ -12,6 +12,7 @@
 //! Held out: [`HELD_OUT_PAIRS`] of colour and shape and [`HELD_OUT_WORDS`] are never drawn and never
 //! asked about in [`Split::Train`], so that [`Split::Test`] tells reading from remembering.
 
+mod ask;
 mod background;
 mod caption;
 mod chart;
@@ -25,20 +26,24 @@ mod palette;
 mod question;
 mod samples;
 mod sign;
+mod split;
+mod turned;
 mod wording;
 mod words;
 mod write;
 
+pub use ask::{question_rng, questions};
 pub use background::{Background, Pattern};
 pub use caption::caption;
 pub use chart::{Bar, Chart};
 pub use description::{Description, Found, Verdict, judge};
-pub use layout::{Object, SIDE_PX, Scene, SceneOptions, Split, scene};
+pub use layout::{Object, SIDE_PX, Scene, SceneOptions, scene};
 pub use letters::FONTS;
 pub use palette::{Colour, HELD_OUT_PAIRS, Shape, is_held_out};
-pub use question::{Family, Question, question_rng, questions};
+pub use question::{Family, Question};
 pub use samples::{Sample, samples, write_samples};
 pub use sign::Sign;
+pub use split::Split;
 pub use wording::REQUESTS;
 pub use words::{ALPHABET, HELD_OUT_WORDS, WORDS};
 pub use write::{Written, write_folder};

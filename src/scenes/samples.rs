@@ -9,10 +9,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::caption::alt;
-use super::layout::{SceneOptions, Split, scene};
-use super::question::{question_rng, questions};
+use super::layout::{SceneOptions, scene};
 use super::write::{SMALL, failed, png};
 use super::{Picture, Question};
+use crate::scenes::ask::{question_rng, questions};
+use crate::scenes::split::Split;
 use crate::{Error, Result, durable};
 
 /// A scene, and which of its questions to offer.

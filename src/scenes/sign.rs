@@ -2,9 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::layout::{Split, extent};
 use super::palette::Colour;
 use super::{dice, letters, words};
+use crate::scenes::split::Split;
+use crate::scenes::turned::extent;
 
 /// Height of a capital letter, px: clear at full resolution, some three samples at stride 3.
 const CAP_PX: [f32; 2] = [8.5, 10.5];

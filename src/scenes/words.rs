@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::dice;
-use super::layout::Split;
+use crate::scenes::split::Split;
 
 /// The characters of signs: no I, O, 0 and 1, as on number plates, so that no two look alike.
 pub const ALPHABET: [u8; 32] = *b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";

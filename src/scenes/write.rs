@@ -9,8 +9,8 @@ use image::{
 use serde_json::{Value, json};
 
 use super::layout::{Scene, SceneOptions, scene};
-use super::question::{question_rng, questions};
 use super::{Picture, caption};
+use crate::scenes::ask::{question_rng, questions};
 use crate::{Error, Result, durable};
 
 /// Locked while the folder is written.

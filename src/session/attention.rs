@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::Session;
 use crate::error::{Error, Result};
 use crate::gpu::ops::Cut;
+use crate::gpu::read::read;
 use crate::language::splice::token_count;
 use crate::progress::Watch;
-use crate::stages::read;
 use crate::text::chat_template::IMAGE_TOKEN_INDEX;
 use crate::vision::plan::Plan;
 

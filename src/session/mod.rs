@@ -17,14 +17,16 @@ use crate::config::Remark;
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::gpu::ops::argmax;
+use crate::gpu::read::{read, read_int, settle};
+use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
 use crate::language::splice::token_count;
 use crate::model::Model;
+use crate::platform::Timer;
 use crate::progress::{Phase, Watch};
-use crate::stages::{Recorder, read, read_int, settle};
+use crate::recorder::Recorder;
 use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX, Place};
 use crate::text::{TextStream, Tokenizer};
-use crate::timer::Timer;
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 
@@ -32,9 +34,6 @@ pub use attention::EnhancementAttention;
 pub use report::{Answer, PictureInfo, StopReason, Timings};
 pub use request::{AskOptions, Exchange, Request};
 pub use shared::Shared;
-
-/// Tokens of the prompt that go through the decoder at once; Stop is heard between chunks.
-pub const PREFILL_CHUNK: usize = 256;
 
 /// Where the last answer began, so that it can be given again.
 struct LastTurn {

@@ -3,9 +3,9 @@
 use super::{PictureInfo, Session, Timings};
 use crate::error::Result;
 use crate::image::{Limits, Picture, decode_watched};
+use crate::platform::Timer;
 use crate::progress::Watch;
-use crate::stages::Recorder;
-use crate::timer::Timer;
+use crate::recorder::Recorder;
 use crate::vision::encoder::Encoded;
 
 impl Session {

@@ -8,9 +8,10 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{Answer, EnhancementAttention, PictureInfo, Request, Session, Timings};
 use crate::error::{Error, Result};
+use crate::gpu::read::read;
 use crate::model::Model;
 use crate::progress::Watch;
-use crate::stages::{Recorder, read};
+use crate::recorder::Recorder;
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 

@@ -13,8 +13,41 @@ use tokenizers::{
 use unicode_normalization_alignments::char::canonical_combining_class;
 use unicode_normalization_alignments::{IsNormalized, is_nfc_quick};
 
-use super::Tokenizer;
-use crate::Result;
+use super::tokenizer::Tokenizer;
+use crate::error::Result;
+use crate::progress::Watch;
+
+impl Tokenizer {
+    /// The ids of anybody's text: a typed `<|eot_id|>` is so many letters. The result never holds
+    /// the id of an added token, since the added vocabulary is not asked at all.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the file's rules fail on this text, where they make an added
+    /// token of plain letters, where the vocabulary has no token for a byte of it (other programs leave such a byte out
+    /// without a word), and where a token has no row in the model's embeddings.
+    pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
+        let mut encoder = self.encoder(text);
+        while encoder.step()? {}
+        encoder.finish()
+    }
+
+    /// As [`Tokenizer::encode_user`], for texts that may be long: Stop is heard between its stretches, in the browser too.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_user`]; [`Error::Stopped`].
+    pub async fn encode_watched(&self, text: &str, watch: &mut Watch<'_>) -> Result<Vec<u32>> {
+        let mut encoder = self.encoder(text);
+        while encoder.step()? {
+            watch.breathe().await?;
+        }
+        encoder.finish()
+    }
+
+    /// Anybody's text, to be encoded step by step.
+    pub fn encoder<'a>(&'a self, text: &'a str) -> Encoder<'a> {
+        Encoder::new(self, text)
+    }
+}
 
 /// A text on its way to ids.
 pub struct Encoder<'a> {
@@ -32,7 +65,7 @@ impl<'a> Encoder<'a> {
     /// What a step looks at, in bytes, unless one word is longer: some milliseconds of work.
     pub const STEP_BYTES: usize = 8 << 10;
 
-    pub(super) fn new(tokenizer: &'a Tokenizer, text: &'a str) -> Self {
+    fn new(tokenizer: &'a Tokenizer, text: &'a str) -> Self {
         Encoder {
             tokenizer,
             rest: text,

@@ -3,18 +3,17 @@
 //! In: `tokenizer.json` and what the user types. Out: ids for the language model, and text from its
 //! ids. Prompts are built as ids, never as one string, so that typed control tokens stay text.
 
+mod byte_level;
 pub mod chat_template;
 mod encoder;
 mod layout;
-pub mod printable;
 mod rules;
 pub mod stops;
 mod stream;
 mod tokenizer;
 
+pub(crate) use byte_level::char_of;
 pub use encoder::Encoder;
-pub use printable::{printable, quoted};
 pub(crate) use rules::LLAMA3_PIECES;
 pub use stream::TextStream;
 pub use tokenizer::Tokenizer;
-pub(crate) use tokenizer::char_of;

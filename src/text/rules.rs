@@ -8,15 +8,17 @@
 
 use tokenizers::models::bpe::{Merges, Vocab};
 
-use super::Tokenizer;
+use super::byte_level::stands_for;
 use super::layout::{Added, File, MAX_TOKENS, Part, Parts, Single};
-use super::tokenizer::stands_for;
 use crate::foreign;
 
 /// How LLaMA-3 cuts a text into pieces; merges never cross a cut.
 pub(crate) const LLAMA3_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// How Qwen2 does: each digit is a piece.
 pub(super) const QWEN2_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// No token of a vocabulary stands for more bytes of text; LLaMA-3's longest are half as long.
+pub const MAX_TOKEN_BYTES: usize = 256;
 
 const NORMALIZERS: &str = "none, or NFC as Qwen2 has, is taken";
 const PRE_TOKENIZERS: &str = "ByteLevel as GPT-2 has, Digits and ByteLevel as SmolLM has, or Split by the pattern of LLaMA-3 or Qwen2 and ByteLevel, is taken";
@@ -97,7 +99,7 @@ impl Rules {
 
     /// Tokens of bounded length, each with an id of its own, and merges of tokens into tokens.
     fn check_tokens(&self) -> Result<(), String> {
-        let most = Tokenizer::MAX_TOKEN_BYTES;
+        let most = MAX_TOKEN_BYTES;
         let mut taken = vec![false; MAX_TOKENS];
         for (token, &id) in &self.vocab {
             let bytes = stands_for(token);

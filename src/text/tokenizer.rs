@@ -15,11 +15,10 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, Model, SplitDelimiterBehavior};
 
-use super::encoder::Encoder;
+use super::byte_level::{byte_of, char_of};
 use super::layout::Added;
-use super::printable::quoted;
-use super::rules::{LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
-use crate::progress::Watch;
+use super::rules::{self, LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
+use crate::printable::quoted;
 use crate::{Error, Result};
 
 /// A loaded `tokenizer.json`.
@@ -41,7 +40,7 @@ impl Tokenizer {
     pub const MAX_BYTES: usize = 64 << 20;
 
     /// No token of a vocabulary stands for more bytes of text; LLaMA-3's longest are half as long.
-    pub const MAX_TOKEN_BYTES: usize = 256;
+    pub const MAX_TOKEN_BYTES: usize = rules::MAX_TOKEN_BYTES;
 
     /// Loads a `tokenizer.json`; `file` is its name for messages. What it may hold is listed and bounded
     /// (`rules.rs`): byte-level BPE as LLaMA-3, Qwen2 or SmolLM have it.
@@ -142,36 +141,6 @@ impl Tokenizer {
             .map_err(|e| self.failed(e))?;
         self.check_rows(encoding.get_ids())?;
         Ok(encoding.get_ids().to_vec())
-    }
-
-    /// The ids of anybody's text: a typed `<|eot_id|>` is so many letters. The result never holds
-    /// the id of an added token, since the added vocabulary is not asked at all.
-    ///
-    /// # Errors
-    /// [`Error::Tokenizer`] where the file's rules fail on this text, where they make an added
-    /// token of plain letters, where the vocabulary has no token for a byte of it (other programs leave such a byte out
-    /// without a word), and where a token has no row in the model's embeddings.
-    pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
-        let mut encoder = self.encoder(text);
-        while encoder.step()? {}
-        encoder.finish()
-    }
-
-    /// As [`Tokenizer::encode_user`], for texts that may be long: Stop is heard between its stretches, in the browser too.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode_user`]; [`Error::Stopped`].
-    pub async fn encode_watched(&self, text: &str, watch: &mut Watch<'_>) -> Result<Vec<u32>> {
-        let mut encoder = self.encoder(text);
-        while encoder.step()? {
-            watch.breathe().await?;
-        }
-        encoder.finish()
-    }
-
-    /// Anybody's text, to be encoded step by step.
-    pub fn encoder<'a>(&'a self, text: &'a str) -> Encoder<'a> {
-        Encoder::new(self, text)
     }
 
     /// The text of `ids`. Special tokens and unknown ids are skipped; bytes that are no UTF-8
@@ -282,37 +251,4 @@ fn made_of(rules: Rules) -> tokenizers::Result<tokenizers::Tokenizer> {
         }
     }
     Ok(inner)
-}
-
-/// How many bytes of text a token of a byte-level vocabulary stands for.
-pub(super) fn stands_for(token: &str) -> usize {
-    match token.chars().all(|char| byte_of(char).is_some()) {
-        true => token.chars().count(),
-        false => token.len(),
-    }
-}
-
-/// GPT-2's byte-level alphabet: printable Latin-1 stands for itself, the other 68 bytes, in order,
-/// for U+0100 and what follows.
-pub(crate) fn char_of(byte: u8) -> char {
-    char::from_u32(match byte {
-        0x00..=0x20 => 0x100 + u32::from(byte),
-        0x7F..=0xA0 => 0x121 + u32::from(byte - 0x7F),
-        0xAD => 0x143,
-        _ => u32::from(byte),
-    })
-    .unwrap_or(char::REPLACEMENT_CHARACTER)
-}
-
-/// The inverse of [`char_of`]; `None` for a character outside the alphabet.
-fn byte_of(char: char) -> Option<u8> {
-    let code = u32::from(char);
-    let byte = match code {
-        0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF => code,
-        0x100..=0x120 => code - 0x100,
-        0x121..=0x142 => code - 0x121 + 0x7F,
-        0x143 => 0xAD,
-        _ => return None,
-    };
-    u8::try_from(byte).ok()
 }

@@ -22,11 +22,11 @@ use super::init::{HostTensor, Weights};
 use super::optimizer::Moments;
 use super::parameters::{from_vec, replace, shapes, to_vec, values};
 use super::run::State;
+use crate::config::TOKENIZER_FILE;
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::durable::{self, beside, failed};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::TOKENIZER_FILE;
 use crate::weights::names::Names;
 
 /// File name of the weights.

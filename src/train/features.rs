@@ -19,10 +19,11 @@ use super::parameters::{to_vec, values};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
+use crate::image::Crop;
 use crate::image::{Picture, square_u8};
 use crate::vision::clip::ClipTower;
 use crate::vision::perspectives::Features;
-use crate::vision::plan::{Crop, Plan};
+use crate::vision::plan::Plan;
 
 /// The features of the crops that a plan keeps.
 pub struct FeatureCache {

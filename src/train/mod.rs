@@ -22,6 +22,7 @@ pub mod parameters;
 pub mod run;
 pub mod spelling;
 pub mod stage;
+pub mod task;
 pub mod tower;
 pub mod words;
 pub mod workers;

@@ -14,16 +14,16 @@ use rand_chacha::ChaCha8Rng;
 use super::file::Stage;
 use super::labels::{self, CHARACTERS, Labels, TOTALS, View, labels};
 use super::loss::{cross_entropy, is_right, select_rows};
-use super::run::{Loss, Measures, Task};
 use super::spelling::{CODE, COUNTED, PLACES, Text, spelling};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::ops::{CropShape, Square, crop_patchify};
+use crate::image::Crop;
 use crate::image::square_u8;
 use crate::nn::Linear;
 use crate::scenes::{Scene, SceneOptions, scene};
+use crate::train::task::{Loss, Measures, Task};
 use crate::vision::clip::ClipTower;
-use crate::vision::plan::Crop;
 use crate::weights::names::{self, Names};
 
 /// Name of the heads in a training checkpoint.

@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use rayon::ThreadPool;
 
 use super::parameters::{gradients, leaves};
-use super::run::{Measures, Task, add_measures};
 use crate::error::{Error, Result};
+use crate::train::task::{Measures, Task, add_measures};
 
 /// The threads.
 pub struct Workers(Vec<ThreadPool>);

@@ -6,12 +6,14 @@ use burn::tensor::{Device, Tensor};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::ops::{CropShape, Cut, Square, crop_patchify};
+use crate::gpu::read::settle;
+use crate::image::Crop;
 use crate::progress::{Phase, Watch};
-use crate::stages::{Recorder, settle};
+use crate::recorder::Recorder;
 use crate::vision::clip::ClipTower;
 use crate::vision::grid::pixels_from_patches;
 use crate::vision::perspectives::{Features, Perspectives, Prepared};
-use crate::vision::plan::{Coverage, Crop, Plan};
+use crate::vision::plan::{Coverage, Plan};
 
 /// Tokens that go through the tower at once; crops are batched up to this, at least one. The widest of what they become,
 /// 16 MiB in the released sizes, fits into a binding of every adapter.

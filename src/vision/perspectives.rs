@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
 use crate::gpu::ops::Cut;
-use crate::stages::Recorder;
+use crate::recorder::Recorder;
 use crate::vision::enhance::{Enhanced, Enhancement};
 use crate::vision::grid::map_from_weave;
 use crate::vision::plan::{Coverage, LowSource, Plan};

@@ -16,6 +16,7 @@
 //! those of some residues, which are neighbours.
 
 use crate::config::{Ablation, Dem, Fusion, Modules, Pooling};
+use crate::image::Crop;
 
 /// How much to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +25,6 @@ pub enum Coverage {
     Live,
     /// Everything, as the authors' code does.
     Dense,
-}
-
-/// One pass of the vision tower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Crop {
-    /// Tile `(row, column)` of the picture: continuous detail.
-    Local(usize, usize),
-    /// Every N-th pixel from offset `(row, column)`: the whole picture.
-    Global(usize, usize),
-    /// The picture interpolated down to one crop.
-    Low,
 }
 
 /// Where the low-resolution image's features come from.

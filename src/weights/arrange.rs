@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::quant::Quant;
 use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, Stored};
 use crate::weights::names::Names;
-use crate::weights::quantize::Quant;
 
 /// How much is kept of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

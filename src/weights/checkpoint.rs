@@ -8,11 +8,12 @@ use safetensors::Dtype;
 
 use crate::error::{Error, Result};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
+use crate::weights::manifest;
 use crate::weights::names::{EMBEDDINGS, Names};
 use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, renamed, unwrapped};
 use crate::weights::source::Source;
+use crate::weights::tensors::Tensors;
 use crate::weights::unread::unread;
-use crate::weights::{Tensors, manifest};
 
 pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 pub(super) const SINGLE_FILE: &str = "model.safetensors";

@@ -15,20 +15,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Tensors;
 use super::arrange::{Arrangement, Precision, arrange};
 use super::checkpoint::Checkpoint;
 use super::manifest::{
     Dtype, FORMAT, HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, SHARD_BYTES, Stored, VERSION,
 };
 use super::names::Names;
-use super::quantize::{BLOCK, Quant};
-use super::source::{Folder, Source as _};
+use super::source::Source as _;
 use super::verify::{damage, hex};
 use crate::durable::{self, beside, failed, is_temporary};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::{Phase, Watch};
+use crate::quant::{BLOCK, Quant};
+use crate::weights::folder::Folder;
+use crate::weights::tensors::Tensors;
 
 /// Tensors that a thread reads at once: 4 MiB in f32.
 const CHUNK: usize = 1 << 20;

@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
-use super::Tensors;
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, Piece, Stored};
 use super::names::Names;
-use super::packed::Packed;
-use super::quantize::Quant;
 use super::source::{Source, read_file};
 use super::stored_rows::StoredRows;
 use super::unread::unread;
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
+use crate::quant::Packed;
+use crate::quant::Quant;
+use crate::weights::tensors::Tensors;
 
 /// Reads a manifest; none if there is none.
 ///

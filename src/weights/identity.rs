@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::converted::find_manifest;
 use super::pytorch;
-use super::source::Folder;
 use super::verify::hex;
+use crate::config::TOKENIZER_FILE;
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Result;
-use crate::model::TOKENIZER_FILE;
+use crate::weights::folder::Folder;
 
 /// 64 hexadecimal digits. A converted model's are the SHA-256 of its manifest, which holds the hashes of all the rest:
 /// equal models are equal wherever they lie. A checkpoint has no hashes, and reading all of it would take as long as

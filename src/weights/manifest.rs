@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::names::EMBEDDINGS;
-use super::quantize::Quant;
 use crate::error::{Error, Result};
 use crate::foreign;
+use crate::quant::Quant;
 
 /// Its name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";

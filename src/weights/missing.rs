@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::{INDEX_FILE, SINGLE_FILE};
 use super::manifest::MANIFEST_FILE;
-use crate::config::CONFIG_FILE;
+use crate::config::{CONFIG_FILE, TOKENIZER_FILE};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::text::quoted;
+use crate::printable::quoted;
 
-const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Names that are looked at; a folder may hold millions.
 const NAMES_CAP: usize = 4096;
 /// Bytes of a commit, with room for a line's end.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::header::Entry;
 use super::names::EMBEDDINGS;
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// What other programs put beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8, MLX, compressed-tensors.
 const QUANTISED: [&str; 16] = [

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::text::quoted;
+use crate::printable::quoted;
 
 /// Most values: a state dict has a few dozen for each tensor.
 const VALUES_CAP: usize = 4 << 20;

@@ -10,9 +10,10 @@ use zip::{CompressionMethod, ZipArchive};
 use super::checkpoint::{Checkpoint, named_by};
 use super::header::{Entry, Index, bytes_of};
 use super::pickle::{Saved, state_dict};
-use super::source::{Folder, Source};
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::foreign;
+use crate::weights::folder::Folder;
 
 const INDEX_FILE: &str = "pytorch_model.bin.index.json";
 const SINGLE_FILE: &str = "pytorch_model.bin";

@@ -175,6 +175,3 @@ impl Source for Memory {
             })
     }
 }
-
-#[cfg(not(target_arch = "wasm32"))]
-pub use super::folder::Folder;

@@ -1,10 +1,10 @@
 //! Rows of a matrix that are read one by one, where they lie: the embeddings of a large vocabulary.
 
 use super::manifest::{Dtype, Piece, Stored};
-use super::packed::PackedRow;
-use super::quantize::BLOCK;
 use super::source::AnySource;
 use crate::error::{Error, Result};
+use crate::quant::BLOCK;
+use crate::quant::PackedRow;
 
 /// A matrix of a converted model: where its rows lie. Plain data; the source is named with each reading.
 #[derive(Debug, Clone)]

@@ -6,11 +6,12 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest};
-use super::source::{Folder, require_file};
+use super::source::require_file;
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::files::{self, is_missing};
 use crate::progress::{Phase, Watch};
+use crate::weights::folder::Folder;
 
 /// Read at once.
 const CHUNK: usize = 1 << 20;

@@ -9,16 +9,16 @@ use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::device::{ChosenDevice, with_handles};
 use inf_llava::gpu::kernel::{GpuTensor, Kernel, launch};
 use inf_llava::gpu::memory;
-use inf_llava::gpu::pace::set_speeds;
+use inf_llava::gpu::read::read;
 use inf_llava::gpu::self_test::{CASES, Case, wrong_kernels};
+use inf_llava::gpu::submissions::set_speeds;
 use inf_llava::gpu::tuning::measure;
 use inf_llava::gpu::writes::{Writes, watch_writes};
 use inf_llava::model::Model;
 use inf_llava::progress::Watch;
 use inf_llava::session::{AskOptions, Session};
-use inf_llava::stages::read;
 use inf_llava::vision::plan::Coverage;
-use inf_llava::weights::source::Folder;
+use inf_llava::weights::folder::Folder;
 
 /// A device that no other test has, with all that the adapter has; and wgpu's handle of it.
 pub fn own_device(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> (ChosenDevice, WgpuSetup) {

@@ -242,7 +242,7 @@ fn a_hostile_hub_writes_nothing_outside_the_cache() {
         let case = format!("{name} {words:?}: {says}");
         assert_eq!(output.status.code(), Some(3), "{case}");
         assert!(words.iter().all(|word| says.contains(word)), "{case}");
-        let harmless = inf_llava::text::printable::is_harmless;
+        let harmless = inf_llava::printable::is_harmless;
         assert!(
             says.chars().all(harmless) && !says.contains("panicked"),
             "{case}"

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use inf_llava::text::printable::is_harmless;
+use inf_llava::printable::is_harmless;
 use serde_json::{Value, json};
 
 use super::files::copy_of_tiny;

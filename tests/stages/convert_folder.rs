@@ -9,7 +9,7 @@ use inf_llava::progress::{Event, Phase, Watch};
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::convert::Conversion;
-use inf_llava::weights::source::Folder;
+use inf_llava::weights::folder::Folder;
 
 use crate::convert::{SHARD_BYTES, about, convert, open, stopped_after_a_shard};
 use crate::{block_on, fixture};

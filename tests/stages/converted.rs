@@ -5,17 +5,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use inf_llava::Error;
+use inf_llava::gpu::read::read;
 use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::{Model, read_config};
 use inf_llava::progress::Watch;
-use inf_llava::stages::{Recorder, read};
+use inf_llava::recorder::Recorder;
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::Manifest;
 use inf_llava::weights::names;
-use inf_llava::weights::source::Folder;
 use tempfile::TempDir;
 
 use crate::{block_on, fixture, load, load_folder};

@@ -4,8 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::Command;
 
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::maps::{CUT_OFF_EXIT_CODE, explain_cut_offs};
-use inf_llava::weights::source::{Folder, Source};
+use inf_llava::weights::source::Source;
 
 use crate::block_on;
 

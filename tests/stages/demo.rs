@@ -8,11 +8,11 @@ use inf_llava::config::{RemarkCode, Scope};
 use inf_llava::evaluate::run::{Asked, Candidate, Sheet, tally};
 use inf_llava::generate::Sampling;
 use inf_llava::model::Model;
+use inf_llava::platform::Timer;
 use inf_llava::progress::{Event, StopFlag, Watch};
+use inf_llava::recorder::Recorder;
 use inf_llava::scenes::samples;
 use inf_llava::session::{AskOptions, Exchange, Request, Session};
-use inf_llava::stages::Recorder;
-use inf_llava::timer::Timer;
 use inf_llava::vision::plan::Coverage;
 
 use crate::{block_on, load_folder};

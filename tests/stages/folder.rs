@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use inf_llava::Error;
-use inf_llava::weights::source::{Folder, Source, read_file};
+use inf_llava::weights::folder::Folder;
+use inf_llava::weights::source::{Source, read_file};
 
 use crate::block_on;
 

@@ -70,7 +70,7 @@ fn gradients_of_dem_attention() {
 
 #[test]
 fn gradients_of_norms_and_rope() {
-    use inf_llava::language::rope::Rope;
+    use inf_llava::gpu::rope::Rope;
     use inf_llava::nn::{LayerNorm, RmsNorm};
     let layer_norm = LayerNorm::new(random([8]), random([8]), 1e-5);
     let rms_norm = RmsNorm::new(random([8]), 1e-5);

@@ -175,7 +175,7 @@ fn hostile_hubs_are_refused() {
             assert!(says.contains(word), "{case}: {word} is not in {says}");
         }
         assert!(
-            says.chars().all(inf_llava::text::printable::is_harmless) && !says.contains('\n'),
+            says.chars().all(inf_llava::printable::is_harmless) && !says.contains('\n'),
             "{case}: {says:?}"
         );
         assert!(says.len() < 1000, "{case}: {} bytes", says.len());

@@ -12,9 +12,10 @@ use inf_llava::gpu::ops::{
     CropShape, Cut, DemShape, Square, argmax, attention_map, causal_attention, crop_patchify,
     dem_attention, layer_norm, rms_norm, self_attention,
 };
+use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
-use inf_llava::stages::read;
-use inf_llava::vision::plan::{Coverage, Crop, Plan};
+use inf_llava::image::Crop;
+use inf_llava::vision::plan::{Coverage, Plan};
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;

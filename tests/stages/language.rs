@@ -3,12 +3,13 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use inf_llava::config::LanguageConfig;
 use inf_llava::gpu::kernel::launches;
+use inf_llava::gpu::layer_cache::LayerCache;
 use inf_llava::gpu::ops::rotary_cache;
+use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
-use inf_llava::language::kv_cache::{KvCache, LayerCache};
-use inf_llava::language::rope::Rope;
+use inf_llava::gpu::rope::Rope;
+use inf_llava::language::kv_cache::KvCache;
 use inf_llava::language::splice::{Run, runs, token_count};
-use inf_llava::stages::read;
 
 fn ids(count: usize) -> Vec<i32> {
     (0..count).map(|i| (i * 37 % 400) as i32).collect()

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{Matrix, With, causal_attention, product, self_attention};
-use inf_llava::gpu::pace::{self, Rule, Speeds, set_speeds};
-use inf_llava::nn::QuantizedMatrix;
-use inf_llava::stages::read;
-use inf_llava::weights::quantize::Quant;
+use inf_llava::gpu::pace::Speeds;
+use inf_llava::gpu::quantized::QuantizedMatrix;
+use inf_llava::gpu::read::read;
+use inf_llava::gpu::submissions::{self, Rule, set_speeds};
+use inf_llava::quant::Quant;
 
 use crate::adapters::own_device;
 
@@ -121,12 +122,12 @@ fn a_slow_device_is_given_short_submissions() {
     let device = &chosen.device;
     let submissions = |speeds| {
         set_speeds(device, speeds);
-        pace::trace(Rule::Measured);
+        submissions::trace(Rule::Measured);
         let x = wave(0.5, [70, 96], device);
         let matrix = Matrix::Float(wave(0.11, [320, 96], device));
         let y = product(x, &matrix, With::default());
         crate::block_on(read(y)).unwrap();
-        pace::traced().len()
+        submissions::traced().len()
     };
     assert_eq!(submissions(UNCUT), 1);
     assert_eq!(submissions(CRAWL), 10);

@@ -2,7 +2,7 @@
 
 use inf_llava::gpu::kernel::launches;
 use inf_llava::parity::{Report, run};
-use inf_llava::weights::source::Folder;
+use inf_llava::weights::folder::Folder;
 
 fn report(fixture: &str, device: &str) -> Report {
     let model = crate::load(fixture, device);

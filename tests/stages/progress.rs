@@ -2,8 +2,8 @@
 
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::names;
-use inf_llava::weights::source::Folder;
 use std::path::Path;
 
 /// All reports of loading `folder`, and the model.

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use inf_llava::Error;
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::pickle::state_dict;
-use inf_llava::weights::source::Folder;
-use inf_llava::weights::{Tensors, pytorch};
+use inf_llava::weights::pytorch;
+use inf_llava::weights::tensors::Tensors;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use tempfile::TempDir;

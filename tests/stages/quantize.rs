@@ -1,6 +1,6 @@
 //! Weights in few bits: how far they are from what they were, and what is refused.
 
-use inf_llava::weights::quantize::{BLOCK, Quant, level_q4};
+use inf_llava::quant::{BLOCK, Quant, level_q4};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use inf_llava::error::Result;
-use inf_llava::gpu::device::is_host;
+use inf_llava::gpu::cpu::is_host;
 use inf_llava::gpu::kernel::{Kernel, launches};
 use inf_llava::gpu::ops::KERNELS;
 use inf_llava::gpu::self_test::{CASES, Case, self_test};

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use inf_llava::Error;
 use inf_llava::generate::Sampling;
 use inf_llava::gpu::device::ChosenDevice;
+use inf_llava::gpu::read::read;
 use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
+use inf_llava::recorder::Recorder;
 use inf_llava::session::{Answer, AskOptions, Request, Session, StopReason};
-use inf_llava::stages::{Recorder, read};
 use inf_llava::vision::plan::Coverage;
-use inf_llava::weights::source::Folder;
+use inf_llava::weights::folder::Folder;
 
 pub fn greedy(max_new_tokens: usize) -> AskOptions {
     AskOptions {

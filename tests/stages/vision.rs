@@ -2,11 +2,13 @@
 
 use burn::tensor::Tensor;
 use inf_llava::gpu::ops::Square;
+use inf_llava::gpu::read::read;
+use inf_llava::image::Crop;
 use inf_llava::model::Model;
 use inf_llava::progress::{Phase, StopFlag, Watch};
-use inf_llava::stages::{Recorder, read};
+use inf_llava::recorder::Recorder;
 use inf_llava::vision::perspectives::Features;
-use inf_llava::vision::plan::{Coverage, Crop, LowSource};
+use inf_llava::vision::plan::{Coverage, LowSource};
 use inf_llava::{Error, progress::Event};
 
 fn square(model: &Model, fixture: &str) -> Square {

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use inf_llava::Error;
 use inf_llava::config::Config;
-use inf_llava::weights::Tensors;
 use inf_llava::weights::checkpoint::Checkpoint;
+use inf_llava::weights::folder::Folder;
 use inf_llava::weights::names;
-use inf_llava::weights::source::{Folder, Source};
+use inf_llava::weights::source::Source;
+use inf_llava::weights::tensors::Tensors;
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
 use serde_json::json;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use inf_llava::Error;
-use inf_llava::weights::Tensors;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::source::Source;
+use inf_llava::weights::tensors::Tensors;
 use proptest::prelude::*;
 use safetensors::Dtype;
 use serde_json::json;
@@ -393,7 +393,10 @@ fn text_in_place_of_weights_is_quoted() {
     ] {
         let dir = folder(&[(SINGLE, text.as_bytes())]);
         let error = open(dir.path()).err().expect(text).to_string();
-        assert!(error.contains(&inf_llava::text::quoted(text)), "{error}");
+        assert!(
+            error.contains(&inf_llava::printable::quoted(text)),
+            "{error}"
+        );
         assert!(error.contains("download it again"), "{error}");
     }
     let dir = folder(&[(SINGLE, b"# xet version 0\nfilesize = 12\nhash = 'ab'\n")]);

@@ -15,7 +15,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
 use super::lines::COMMANDS;
-use crate::text::printable::{is_harmless, printable};
+use crate::printable::{is_harmless, printable};
 
 const PROMPT: &str = "> ";
 /// Lines that are kept.

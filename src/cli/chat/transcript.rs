@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::durable;
 use crate::error::Result;
+use crate::printable::printable;
 use crate::session::{Answer, StopReason};
-use crate::text::printable::printable;
 
 /// A question and its answer.
 struct Turn {

@@ -10,11 +10,9 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Share};
-use super::limits::Limits;
+use super::limits::{Limits, MOST_BYTES};
 use super::refusal::Refusal;
 
-/// A picture of 128 MB in base64, and room for the conversation around it.
-pub const MOST_BYTES: usize = 180_000_000;
 /// What a request brings beyond that is not taken in for nothing.
 pub const MOST_THROWN_AWAY: usize = 4 * MOST_BYTES;
 /// On the average a body must come as quickly, after a first time-out: who sends a byte now and then holds a place.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use clap::value_parser;
 
-use super::body::MOST_BYTES;
 use crate::error::{Error, Result};
 
+/// A picture of 128 MB in base64, and room for the conversation around it.
+pub const MOST_BYTES: usize = 180_000_000;
 /// Connections at once, where the system allows them.
 const MOST_CONNECTIONS: usize = 1024;
 /// The model's and the page's files that are open at once, where the system allows them.

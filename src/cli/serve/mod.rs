@@ -63,8 +63,8 @@ use super::{paths, say};
 use crate::config::CONFIG_FILE;
 use crate::gpu::device::DeviceChoice;
 use crate::model::read_config;
+use crate::weights::folder::Folder;
 use crate::weights::manifest::MANIFEST_FILE;
-use crate::weights::source::Folder;
 
 const DEFAULT_PAGE: &str = "dist";
 const BUILD_THE_PAGE: &str =

@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::open::{Opened, open};
+use crate::config::TOKENIZER_FILE;
 use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
 use crate::foreign;
-use crate::model::TOKENIZER_FILE;
 use crate::weights::manifest::{MANIFEST_CAP, MANIFEST_FILE, Manifest, is_plain_name};
 
 const INDEX_FILE: &str = "model.safetensors.index.json";

@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 #[cfg(not(target_arch = "wasm32"))]
 use rayon::prelude::*;
 
-use crate::nn::{Bits, QuantizedMatrix};
-use crate::weights::packed::{Packed, PackedRow};
-use crate::weights::quantize::BLOCK;
+use crate::gpu::quantized::{Bits, QuantizedMatrix};
+use crate::quant::BLOCK;
+use crate::quant::{Packed, PackedRow};
 
 /// Up to so many rows of x, products beat dequantising into memory.
 const FEW_ROWS: usize = 8;

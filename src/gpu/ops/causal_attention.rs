@@ -4,9 +4,9 @@
 use burn::tensor::Tensor;
 
 use super::attention::{Attention, MapParams, Rows};
-use super::by_eight;
 use crate::gpu::adapter;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
+use crate::gpu::ops::subgroup::by_eight;
 use crate::gpu::reference;
 
 pub(super) const DECODE: Kernel = kernel!("decode_attention");

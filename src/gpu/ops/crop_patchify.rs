@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
+use crate::image::Crop;
 use crate::image::{MEAN, STD};
-use crate::vision::plan::Crop;
 
 pub(super) const KERNEL: Kernel = kernel!("crop_patchify");
 /// Entries of the uniform's list of crops.

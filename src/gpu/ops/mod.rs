@@ -10,10 +10,11 @@ mod norm;
 mod product;
 mod rotary_cache;
 mod self_attention;
+mod subgroup;
 
 use burn::tensor::Device;
 
-use super::adapter::{self, Variants};
+use super::adapter;
 use super::kernel::{HALF, Kernel, SUBGROUPS};
 use crate::error::{Error, Result};
 pub use argmax::argmax;
@@ -25,6 +26,7 @@ pub use norm::{layer_norm, rms_norm};
 pub use product::{Matrix, With, product};
 pub use rotary_cache::rotary_cache;
 pub use self_attention::self_attention;
+use subgroup::EIGHT;
 
 /// The kernels, one for each file.
 pub mod kernels {
@@ -59,17 +61,6 @@ pub fn do_without(name: &str, device: &Device) -> Result<()> {
     };
     adapter::distrust(device, kernel.name);
     Ok(())
-}
-
-/// Threads of `norm` and `decode_attention` that find their sum or maximum through their subgroup.
-const EIGHT: u32 = Variants::LEAST_SUBGROUP as u32;
-
-/// The variant of `kernel` for `variants`, where eight threads each go together.
-fn by_eight(kernel: Kernel, variants: Variants) -> Kernel {
-    match variants.subgroups {
-        true => kernel.with("LANES", EIGHT).with(SUBGROUPS, 1),
-        false => kernel,
-    }
 }
 
 /// Every kernel in every variant, for checks that want them all.

@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::by_eight;
 use crate::gpu::adapter;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
+use crate::gpu::ops::subgroup::by_eight;
 use crate::gpu::reference;
 
 pub(super) const KERNEL: Kernel = kernel!("norm");

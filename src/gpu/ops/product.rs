@@ -10,9 +10,9 @@ use crate::gpu::kernel::{
     Cut, GpuTensor, HALF, Kernel, SUBGROUPS, in_rows, kernel, launch_in_parts, output,
 };
 use crate::gpu::pace::Work;
+use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::gpu::reference;
-use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
-use crate::weights::quantize::{BLOCK, Quant};
+use crate::quant::{BLOCK, Quant};
 
 pub(super) const MATVEC: Kernel = kernel!("matvec");
 pub(super) const MATMUL: Kernel = kernel!("matmul");

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
+use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::reference;
-use crate::language::kv_cache::LayerCache;
-use crate::language::rope::Rope;
+use crate::gpu::rope::Rope;
 
 pub(super) const KERNEL: Kernel = kernel!("rotary_cache");
 

@@ -3,8 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::gpu::ops::{CropShape, Square};
+use crate::image::Crop;
 use crate::image::{bicubic, pixel_values};
-use crate::vision::plan::Crop;
 
 /// See [`crate::gpu::ops::crop_patchify`].
 pub fn crop_patchify(shape: CropShape, square: &Square, crops: &[Crop]) -> Tensor<3> {

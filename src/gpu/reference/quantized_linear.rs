@@ -2,9 +2,9 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
-use crate::weights::packed::Packed;
-use crate::weights::quantize::{BLOCK, Quant};
+use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
+use crate::quant::Packed;
+use crate::quant::{BLOCK, Quant};
 
 /// `x W^T`: see [`crate::gpu::ops::product`].
 pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::language::kv_cache::LayerCache;
-use crate::language::rope::Rope;
+use crate::gpu::layer_cache::LayerCache;
+use crate::gpu::rope::Rope;
 
 /// See [`crate::gpu::ops::rotary_cache`].
 pub fn rotary_cache(

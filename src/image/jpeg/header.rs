@@ -3,8 +3,8 @@
 //! In: untrusted bytes. Out: [`Frame`], [`Tables`], [`Scan`]. It decodes no sample, and allocates nothing whose size the
 //! file states.
 
+use super::fault::{Fault, damaged, unread};
 use super::huffman::Huffman;
-use super::{Fault, damaged, unread};
 
 /// Where the coefficient with this number in the file's order stands in a block's rows.
 pub(super) const ZIGZAG: [usize; 64] = [

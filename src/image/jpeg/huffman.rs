@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a scan up to the next marker. Out: symbols and signed numbers. It must not know what they mean.
 
-use super::{Fault, damaged};
+use super::fault::{Fault, damaged};
 
 /// Codes up to this length are looked up at once.
 const QUICK: u32 = 9;

@@ -4,46 +4,24 @@
 //! with Huffman codes, in grey, RGB, YCbCr, CMYK or YCCK, with any sampling and any order of scans that libjpeg reads.
 //! The Rust decoders that were compared with libjpeg are silently wrong for many of these, ARCHITECTURE.md says which.
 
+mod colours;
+mod fault;
 mod header;
 mod huffman;
 mod idct;
 mod output;
 mod scan;
 
+use colours::{Colours, colours};
+pub(super) use fault::Fault;
+use fault::{damaged, unread};
 use header::{Frame, Tables, segment};
 use output::Output;
 use scan::{Coefficients, Reading};
 
-/// Why a JPEG is not read.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// It is of a kind that is not read here; which.
-    Kind(String),
-    /// It breaks off or contradicts itself; how.
-    Damaged(String),
-}
-
 /// The most blocks that all scans together may go over: about a second. At 64 megapixels in three channels these are 33 times
 /// the picture, where programs write 10.
 const MOST_VISITS: u64 = 100_000_000;
-
-fn unread(kind: &str) -> Fault {
-    Fault::Kind(kind.into())
-}
-
-fn damaged(how: &str) -> Fault {
-    Fault::Damaged(how.into())
-}
-
-/// What the channels are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Colours {
-    Grey,
-    Rgb,
-    YCbCr,
-    Cmyk,
-    Ycck,
-}
 
 /// A JPEG of which everything before the first scan is read.
 pub(super) struct Jpeg<'a> {
@@ -187,18 +165,5 @@ impl<'a> Jpeg<'a> {
                 _ => self.tables.read(marker, data)?,
             }
         }
-    }
-}
-
-/// As libjpeg guesses it: by JFIF's marker, by Adobe's, by the channels' names.
-fn colours(frame: &Frame, is_jfif: bool, transform: Option<u8>) -> Colours {
-    let names: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
-    match (names.as_slice(), transform) {
-        ([_], _) => Colours::Grey,
-        ([..], Some(0)) if names.len() == 3 && !is_jfif => Colours::Rgb,
-        (b"RGB", None) if !is_jfif => Colours::Rgb,
-        ([_, _, _], _) => Colours::YCbCr,
-        (_, None | Some(0)) => Colours::Cmyk,
-        _ => Colours::Ycck,
     }
 }

@@ -4,9 +4,10 @@
 //! In: coefficients, a row of units at a time. Out: RGB. Samples of three rows of units are held, since the
 //! enlargement looks across a row's border.
 
+use super::colours::Colours;
 use super::header::{Component, Frame};
+use super::idct;
 use super::scan::Coefficients;
-use super::{Colours, idct};
 
 /// Rows of units whose samples are held.
 const HELD: usize = 3;

@@ -2,9 +2,9 @@
 //!
 //! In: a scan's data. Out: [`Coefficients`]. It must not know what becomes of them.
 
+use super::fault::{Fault, damaged};
 use super::header::{Component, Frame, Scan, Tables, ZIGZAG};
 use super::huffman::{Bits, Huffman};
-use super::{Fault, damaged};
 
 /// Coefficients of one component's blocks, 64 a block in rows, for some rows of units.
 pub(super) struct Coefficients {

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Tensor;
 
-use crate::error::{Error, Result};
-use crate::gpu::adapter::{self, Failure, FailureKind};
-use crate::gpu::pace;
-use crate::vision::plan::Crop;
+use crate::error::Result;
+use crate::gpu::read::read;
+use crate::image::Crop;
 
 /// A recorded tensor: shape and f32 values on the host.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,68 +93,4 @@ impl Recorder {
         }
         Ok(stages)
     }
-}
-
-/// Reads a tensor's f32 values.
-///
-/// # Errors
-/// [`Error::DeviceLost`], [`Error::OutOfMemory`]; [`Error::Device`] if a kernel failed. Since what was read then is not to
-/// be relied on, a failure is told by every read of the device until [`adapter::take_failure`].
-pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let device = tensor.device();
-    pace::end_submission(&device);
-    let data = tensor.into_data_async().await;
-    // The bytes may still be on their way, and fail there.
-    let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
-    checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await
-}
-
-/// Reads a tensor's one integer.
-///
-/// # Errors
-/// As [`read`].
-pub async fn read_int(tensor: Tensor<1, Int>) -> Result<i32> {
-    let device = tensor.device();
-    pace::end_submission(&device);
-    let data = tensor.into_data_async().await;
-    let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
-    let values = checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await?;
-    values
-        .first()
-        .copied()
-        .ok_or_else(|| failed("nothing came back".into()))
-}
-
-/// What was read, unless the read or anything before it failed.
-async fn checked<T>(device: &Device, values: Result<Vec<T>, String>) -> Result<Vec<T>> {
-    if values.is_err() {
-        adapter::look_after(device).await;
-    }
-    pace::observe(device);
-    match (adapter::failure(device), values) {
-        (None, values) => values.map_err(failed),
-        (Some(Failure { kind, reason }), _) => Err(match kind {
-            FailureKind::Lost => Error::DeviceLost { reason },
-            FailureKind::OutOfMemory => Error::OutOfMemory { reason },
-            FailureKind::Other => failed(reason),
-        }),
-    }
-}
-
-fn failed(reason: String) -> Error {
-    Error::Device {
-        device: "reading a result".into(),
-        reason,
-    }
-}
-
-/// Waits until `tensor` has been computed, by reading one of its numbers.
-///
-/// # Errors
-/// As [`read`].
-pub async fn settle<const D: usize>(tensor: &Tensor<D>) -> Result<()> {
-    let count = tensor.dims().iter().product::<usize>();
-    read(tensor.clone().reshape([count]).narrow(0, 0, 1))
-        .await
-        .map(|_| ())
 }

@@ -1,6 +1,6 @@
 //! Rows of a quantised matrix where they lie: what the bytes mean, without a copy of them.
 
-use super::quantize::{BLOCK, Quant, level_q4};
+use super::levels::{BLOCK, Quant, level_q4};
 use crate::error::Result;
 
 /// The bytes of `rows` rows, as [`Quant::layout`] describes them.
@@ -79,6 +79,16 @@ impl<'a> Packed<'a> {
             row.dequantize(values);
         }
         values
+    }
+}
+
+impl Quant {
+    /// What `bytes` mean: `[rows, columns]`.
+    ///
+    /// # Errors
+    /// As [`Quant::checked_layout`].
+    pub fn dequantize(self, bytes: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>> {
+        Ok(Packed::new(self, bytes, rows, columns)?.dequantize())
     }
 }
 

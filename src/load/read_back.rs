@@ -4,10 +4,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::source::AnySource;
-use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
-use crate::nn::{Bits, QuantizedMatrix, QuantizedPiece};
+use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
+use crate::weights::source::AnySource;
+use crate::weights::stored_rows::StoredRows;
 
 /// A quantised matrix of a loaded model, which shares its buffers, and where it was read.
 #[derive(Debug)]

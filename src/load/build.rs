@@ -4,14 +4,17 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 
+use super::HeldMatrix;
 use crate::config::{Config, Fusion};
 use crate::error::{Error, Result};
-use crate::gpu::device::is_host;
+use crate::gpu::cpu::is_host;
+use crate::gpu::quantized::{Bits, QuantizedMatrix};
+use crate::gpu::read::settle;
 use crate::language::decoder::{Decoder, DecoderLayer};
 use crate::language::embedding::Embedding;
-use crate::nn::{Bits, LayerNorm, Linear, QuantizedMatrix, RmsNorm, Stacked};
+use crate::nn::{LayerNorm, Linear, RmsNorm, Stacked};
 use crate::progress::{Phase, Watch};
-use crate::stages::settle;
+use crate::quant::Stack;
 use crate::vision::clip::{ClipLayer, ClipTower};
 use crate::vision::enhance::{DemAttention, Enhancement};
 use crate::vision::fusion::{
@@ -19,10 +22,8 @@ use crate::vision::fusion::{
 };
 use crate::vision::perspectives::Perspectives;
 use crate::vision::projector::Projector;
-use crate::weights::Tensors;
 use crate::weights::names::{self, DEM, EMBEDDINGS, LANGUAGE, PROJECTOR, VISION};
-use crate::weights::quantize::Stack;
-use crate::weights::read_back::HeldMatrix;
+use crate::weights::tensors::Tensors;
 
 /// Reads tensors, uploads them, and tells how far it is.
 pub struct Builder<'a, 'w, T> {

@@ -16,7 +16,7 @@ impl Timer {
             #[cfg(not(target_arch = "wasm32"))]
             start: std::time::Instant::now(),
             #[cfg(target_arch = "wasm32")]
-            start: crate::web::now_ms(),
+            start: super::worker::now_ms(),
         }
     }
 
@@ -25,6 +25,6 @@ impl Timer {
         #[cfg(not(target_arch = "wasm32"))]
         return self.start.elapsed().as_secs_f64() * 1000.0;
         #[cfg(target_arch = "wasm32")]
-        return crate::web::now_ms() - self.start;
+        return super::worker::now_ms() - self.start;
     }
 }

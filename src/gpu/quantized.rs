@@ -4,8 +4,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::gpu::device::is_host;
-use crate::weights::quantize::{Layout, Quant};
+use crate::gpu::cpu::is_host;
+use crate::quant::{Layout, Quant};
 
 /// `[rows, columns]`, in pieces.
 #[derive(Debug, Clone)]

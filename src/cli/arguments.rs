@@ -1,0 +1,30 @@
+//! How single arguments are read, and refused.
+
+use std::num::IntErrorKind;
+
+use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
+
+use crate::gpu::device::DeviceChoice;
+
+/// What is wrong with the command line as a whole.
+pub(super) fn usage(message: String) -> anyhow::Error {
+    anyhow!(message)
+}
+
+/// Reads the name of a device.
+pub(super) fn device_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(DeviceChoice::NAMES)
+}
+
+/// Reads a number that must not be 0.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(match error.kind() {
+            IntErrorKind::PosOverflow => "the number is too large".into(),
+            _ => "it must be a whole number of at least 1".into(),
+        }),
+    }
+}

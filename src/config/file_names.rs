@@ -1,0 +1,13 @@
+//! The files of a model folder that say what it is.
+
+/// File name of the model's configuration.
+pub const CONFIG_FILE: &str = "config.json";
+/// File name of the picture processor's configuration.
+pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
+/// File name of the generation settings.
+pub const GENERATION_FILE: &str = "generation_config.json";
+/// File name of the tokenizer's settings, which may name the end of a text where no other file does.
+pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+
+/// File name of the tokenizer.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
