@@ -30,6 +30,7 @@ pub mod foreign;
 pub mod platform;
 pub mod printable;
 pub mod quant;
+pub mod sequence;
 
 pub mod image;
 pub mod vision;

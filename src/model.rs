@@ -16,10 +16,11 @@ use crate::gpu::rope::Rope;
 use crate::image::{Limits, Picture, decode, square_u8, square_u8_watched};
 use crate::language::decoder::Decoder;
 use crate::language::decoder::PREFILL_CHUNK;
-use crate::language::splice::inputs_embeds;
+use crate::language::splice::{Run, inputs_embeds};
 use crate::load::Builder;
 use crate::load::{HeldMatrix, ReadBack, read_back};
 use crate::progress::{StopFlag, Watch};
+use crate::sequence::{Chunk, Media, Sequence};
 use crate::text::{Tokenizer, stops};
 use crate::vision::clip::ClipTower;
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
@@ -326,25 +327,27 @@ impl Model {
         read_back(&self.held, self.source.as_ref(), count, seed).await
     }
 
-    /// Embeds `ids`, `[tokens, hidden]`, with `visual_tokens` `[image_tokens, hidden]` in the picture's
-    /// place.
+    /// Embeds `sequence`, `[tokens, hidden]`; `visual_tokens` gives those of each of its pictures, `[tokens, hidden]`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] for an id that has no row; what reading embeddings fails with, where they are read when they
-    /// are needed.
-    pub async fn embed(&self, ids: &[i32], visual_tokens: Option<&Tensor<2>>) -> Result<Tensor<2>> {
-        // Those of a restored answer come from whoever kept it; the picture's mark is below zero.
-        let rows: Vec<u32> = ids
-            .iter()
-            .filter_map(|&id| u32::try_from(id).ok())
-            .collect();
-        self.tokenizer.check_rows(&rows)?;
+    /// [`Error::Tokenizer`] for an id that has no row; what `visual_tokens` fails with, and what reading embeddings fails
+    /// with, where they are read when they are needed.
+    pub async fn embed(
+        &self,
+        sequence: &Sequence,
+        visual_tokens: impl Fn(Media) -> Result<Tensor<2>>,
+    ) -> Result<Tensor<2>> {
+        // Those of a restored answer come from whoever kept it.
+        let ids: Vec<u32> = sequence.text_ids().collect();
+        self.tokenizer.check_rows(&ids)?;
         let embedding = &self.decoder.embed_tokens;
         let device = &self.device.device;
-        let rows = embedding
-            .rows_for(ids, self.source.as_ref(), device)
-            .await?;
-        let (embed_tokens, ids) = rows;
-        Ok(inputs_embeds(embed_tokens, &ids, visual_tokens))
+        let table = embedding.rows_for(ids.into_iter(), self.source.as_ref(), device);
+        let (embed_tokens, rows) = table.await?;
+        let runs = sequence.chunks().iter().map(|chunk| match chunk {
+            Chunk::Text(ids) => Ok(Run::Rows(rows.of(ids))),
+            Chunk::Media(media) => visual_tokens(*media).map(Run::Visual),
+        });
+        Ok(inputs_embeds(&embed_tokens, runs.collect::<Result<_>>()?))
     }
 }

@@ -311,8 +311,10 @@ impl Parity<'_> {
         let (prompt_logits, step_logits) = forced
             .forced_logits(&question, &case.greedy_ids, PROMPT_POSITIONS, &mut recorder)
             .await?;
-        let prompt_len = forced.ids().len() - (case.greedy_ids.len() - 1);
-        let differing = usize::from(forced.ids()[..prompt_len] != case.input_ids);
+        let read = forced.sequence();
+        let prompt_len = read.len() - (case.greedy_ids.len() - 1);
+        let prompt = read.part(0..prompt_len).to_numbers();
+        let differing = usize::from(prompt != case.input_ids);
         self.push(Row::of_count("text", name("input_ids"), differing, 1));
         if let Some(found) = recorder.into_stages().await?.remove("inputs_embeds") {
             let differing = found.shape[0].abs_diff(case.sequence_length);

@@ -34,6 +34,8 @@ mod plan;
 mod promises;
 #[path = "stages/quantize.rs"]
 mod quantize;
+#[path = "stages/sequence.rs"]
+mod sequence;
 #[path = "stages/stops.rs"]
 mod stops;
 #[path = "stages/text.rs"]

@@ -13,7 +13,6 @@ use super::{ModelArgs, paths, refuse_to_overwrite};
 use crate::durable;
 use crate::error::Error;
 use crate::image::pixel_values;
-use crate::platform::Timer;
 use crate::progress::{StopFlag, Watch};
 use crate::recorder::{Recorder, Stage};
 use crate::session::Session;
@@ -74,12 +73,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
 
     let picture = model.decode_picture(&image_name(&args.image), &bytes)?;
     session
-        .set_picture(
-            &picture,
-            Timer::start(),
-            &mut Watch::nobody(),
-            &mut recorder,
-        )
+        .set_picture(&picture, &mut Watch::nobody(), &mut recorder)
         .await?;
     let (prompt_logits, step_logits) = session
         .forced_logits(&prompt, &args.force_ids, PROMPT_POSITIONS, &mut recorder)

@@ -3,10 +3,9 @@
 //! In: turns. Out: [`Example`]. The ids of [`Template::Llama3`] come from the very functions that
 //! build a prompt for inference, so a model is asked what it was taught.
 
+use crate::sequence::{Chunk, Media, Sequence};
 use crate::text::Tokenizer;
-use crate::text::chat_template::{
-    IMAGE_TOKEN_INDEX, answer_ids, end_of_turn_id, first_turn, next_turn,
-};
+use crate::text::chat_template::{answer_ids, end_of_turn_id, first_turn, next_turn};
 use crate::{Error, Result};
 
 /// The label of a position that is not learnt.
@@ -36,34 +35,49 @@ pub enum Template {
 }
 
 /// A sequence to learn from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
-    /// `[IMAGE_TOKEN_INDEX]` stands once for all of the picture's tokens.
-    pub ids: Vec<i32>,
-    /// As long as `ids`: where a position is learnt its own id (which the logits *before* it must
+    /// What is read.
+    pub sequence: Sequence,
+    /// For each of its tokens: where it is learnt its own id (which the logits *before* it must
     /// predict; nothing is shifted here), elsewhere [`IGNORE`].
     pub labels: Vec<i32>,
 }
 
 impl Example {
-    /// Length in the context, a picture counted as `image_tokens`.
-    pub fn token_count(&self, image_tokens: usize) -> usize {
-        let pictures = self.ids.iter().filter(|&&id| id == IMAGE_TOKEN_INDEX);
-        let pictures = pictures.count();
-        self.ids.len() - pictures + pictures * image_tokens
+    fn append(&mut self, ids: Vec<u32>, learnt: bool) {
+        let label = |&id: &u32| match learnt {
+            // No vocabulary comes near 2^31.
+            true => i32::try_from(id).unwrap_or(i32::MAX),
+            false => IGNORE,
+        };
+        self.labels.extend(ids.iter().map(label));
+        self.sequence.extend(ids);
     }
 
-    /// How many positions are learnt.
+    /// Appends what is not learnt.
+    fn append_read(&mut self, sequence: Sequence) {
+        self.sequence.append(sequence);
+        self.labels.resize(self.sequence.len(), IGNORE);
+    }
+
+    /// How many tokens are learnt.
     pub fn learnt(&self) -> usize {
         self.labels.iter().filter(|&&label| label != IGNORE).count()
     }
 
-    fn append(&mut self, ids: Vec<i32>, learnt: bool) {
-        match learnt {
-            true => self.labels.extend(&ids),
-            false => self.labels.extend(ids.iter().map(|_| IGNORE)),
-        }
-        self.ids.extend(ids);
+    /// Ids and labels as the release writes them, with -200 for all of a picture's tokens.
+    pub fn to_numbers(&self) -> (Vec<i32>, Vec<i32>) {
+        let mut place = 0;
+        let labels = self.sequence.chunks().iter().flat_map(|chunk| {
+            let labels = match chunk {
+                Chunk::Text(ids) => self.labels[place..place + ids.len()].to_vec(),
+                Chunk::Media(_) => vec![IGNORE],
+            };
+            place += chunk.tokens();
+            labels
+        });
+        (self.sequence.to_numbers(), labels.collect())
     }
 }
 
@@ -81,31 +95,41 @@ pub fn example(
     bos: u32,
     template: Template,
     turns: &[Turn],
-    with_image: bool,
+    picture: Option<Media>,
 ) -> Result<Example> {
     match template {
-        Template::Plain => plain(tokenizer, bos, turns, with_image),
-        Template::Llama3 => llama3(tokenizer, bos, turns, with_image),
-        Template::Facts => facts(tokenizer, bos, turns, with_image),
+        Template::Plain => plain(tokenizer, bos, turns, picture),
+        Template::Llama3 => llama3(tokenizer, bos, turns, picture),
+        Template::Facts => facts(tokenizer, bos, turns, picture),
     }
 }
 
-fn plain(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> Result<Example> {
-    let ([turn], true) = (turns, with_image) else {
+fn plain(
+    tokenizer: &Tokenizer,
+    bos: u32,
+    turns: &[Turn],
+    picture: Option<Media>,
+) -> Result<Example> {
+    let ([turn], Some(picture)) = (turns, picture) else {
         let reason = "the plain template takes one caption of one picture";
         return Err(Error::Example {
             reason: reason.into(),
         });
     };
-    let mut example = bare(bos, true);
+    let mut example = bare(bos, Some(picture));
     // The release encodes the caption and its newline as one text.
     let caption = answer_ids(tokenizer, &format!("{}\n", turn.answer))?;
     example.append(caption, true);
     Ok(example)
 }
 
-fn facts(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> Result<Example> {
-    let mut example = bare(bos, with_image);
+fn facts(
+    tokenizer: &Tokenizer,
+    bos: u32,
+    turns: &[Turn],
+    picture: Option<Media>,
+) -> Result<Example> {
+    let mut example = bare(bos, picture);
     for turn in turns {
         example.append(answer_ids(tokenizer, &turn.question)?, false);
         example.append(answer_ids(tokenizer, &format!(" {}\n", turn.answer))?, true);
@@ -117,14 +141,13 @@ fn facts(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> R
 }
 
 /// Bos and, if there is one, the picture.
-fn bare(bos: u32, with_image: bool) -> Example {
-    // No vocabulary comes near 2^31; see the chat template's ids.
-    let mut ids = vec![i32::try_from(bos).unwrap_or(i32::MAX)];
-    ids.extend(with_image.then_some(IMAGE_TOKEN_INDEX));
-    Example {
-        labels: vec![IGNORE; ids.len()],
-        ids,
+fn bare(bos: u32, picture: Option<Media>) -> Example {
+    let mut example = Example::default();
+    example.append(vec![bos], false);
+    if let Some(picture) = picture {
+        example.append_read(Sequence::of_media(picture));
     }
+    example
 }
 
 fn no_turns() -> Error {
@@ -133,21 +156,23 @@ fn no_turns() -> Error {
     }
 }
 
-fn llama3(tokenizer: &Tokenizer, bos: u32, turns: &[Turn], with_image: bool) -> Result<Example> {
-    let mut example = Example {
-        ids: Vec::new(),
-        labels: Vec::new(),
-    };
+fn llama3(
+    tokenizer: &Tokenizer,
+    bos: u32,
+    turns: &[Turn],
+    picture: Option<Media>,
+) -> Result<Example> {
+    let mut example = Example::default();
     for turn in turns {
-        let prompt = match example.ids.last() {
-            None => first_turn(tokenizer, bos, &turn.question, with_image)?,
-            Some(&last) => next_turn(tokenizer, last, &turn.question)?,
+        let prompt = match example.sequence.last_id() {
+            None => first_turn(tokenizer, bos, &turn.question, picture)?,
+            Some(last) => next_turn(tokenizer, last, &turn.question)?,
         };
-        example.append(prompt, false);
+        example.append_read(prompt);
         example.append(answer_ids(tokenizer, &turn.answer)?, true);
         example.append(vec![end_of_turn_id(tokenizer)?], true);
     }
-    match example.ids.is_empty() {
+    match example.sequence.is_empty() {
         true => Err(no_turns()),
         false => Ok(example),
     }

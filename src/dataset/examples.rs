@@ -2,6 +2,7 @@
 
 use super::conversation::{Example, Template, example};
 use super::{OnBadRecord, Reason, Record, Records};
+use crate::sequence::Media;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
@@ -12,8 +13,8 @@ pub struct Limits {
     pub answer_tokens: usize,
     /// Tokens of the whole sequence, the picture's included.
     pub conversation_tokens: usize,
-    /// Tokens that a picture takes.
-    pub image_tokens: usize,
+    /// A picture's place in a sequence.
+    pub picture: Media,
 }
 
 impl Records {
@@ -73,13 +74,13 @@ fn encode(
         bos,
         template,
         &record.turns,
-        record.image.is_some(),
+        record.image.is_some().then_some(limits.picture),
     ) {
         Ok(example) => example,
         Err(Error::Example { reason }) => return Ok(Err(Reason::Template(reason))),
         Err(error) => return Err(error),
     };
-    let tokens = example.token_count(limits.image_tokens);
+    let tokens = example.sequence.len();
     match tokens > limit {
         true => Ok(Err(Reason::ConversationTooLong { tokens, limit })),
         false => Ok(Ok(example)),

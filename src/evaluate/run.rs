@@ -11,7 +11,6 @@ use crate::evaluate::{Descriptions, Tally};
 use crate::generate::Sampling;
 use crate::image::{Picture, open};
 use crate::model::Model;
-use crate::platform::Timer;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
 use crate::scenes::{
@@ -212,10 +211,8 @@ impl Candidate {
     async fn look(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<()> {
         match sheet.picture.as_ref().filter(|_| self.sees) {
             Some(picture) => {
-                let (start, mut off) = (Timer::start(), Recorder::off());
-                self.session
-                    .set_picture(picture, start, watch, &mut off)
-                    .await?;
+                let off = &mut Recorder::off();
+                self.session.set_picture(picture, watch, off).await?;
             }
             None => self.session.clear_image(),
         }
@@ -240,7 +237,6 @@ impl Candidate {
             let tokenizer = &self.session.model().tokenizer;
             let mut answer = answer_ids(tokenizer, &asked.expected)?;
             answer.push(end_of_turn_id(tokenizer)?);
-            let answer: Vec<u32> = answer.into_iter().map(|id| id as u32).collect();
             let mut off = Recorder::off();
             let forced = self
                 .session

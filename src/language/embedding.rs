@@ -6,7 +6,6 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
-use crate::text::chat_template::IMAGE_TOKEN_INDEX;
 use crate::weights::source::AnySource;
 use crate::weights::stored_rows::StoredRows;
 
@@ -52,36 +51,53 @@ impl Embedding {
         }
     }
 
-    /// A table in which every id of `ids` has a row, and the ids with that table's rows for them.
+    /// A table in which every id of `ids` has a row, and what tells the row of each of them.
     ///
     /// # Errors
     /// What `source` fails with.
     pub async fn rows_for(
         &self,
-        ids: &[i32],
+        ids: impl Iterator<Item = u32>,
         source: &dyn AnySource,
         device: &Device,
-    ) -> Result<(Tensor<2>, Vec<i32>)> {
+    ) -> Result<(Tensor<2>, Rows)> {
         let rows = match self {
-            Embedding::Table(table) => return Ok((table.val(), ids.to_vec())),
+            Embedding::Table(table) => return Ok((table.val(), Rows::OfIds)),
             Embedding::Stored(stored) => &stored.rows,
         };
-        let mut distinct: BTreeSet<i32> = ids.iter().copied().filter(|&id| id >= 0).collect();
+        let mut distinct: BTreeSet<u32> = ids.collect();
         if distinct.is_empty() {
             // Nothing but a picture; a device may refuse a table without rows.
             distinct.insert(0);
         }
-        let distinct: Vec<i32> = distinct.into_iter().collect();
+        let distinct: Vec<u32> = distinct.into_iter().collect();
         let mut values = Vec::with_capacity(distinct.len() * rows.columns());
         for &id in &distinct {
             values.extend(rows.read(source, id as usize).await?);
         }
         let dims = [distinct.len(), rows.columns()];
         let table = Tensor::from_data(TensorData::new(values, dims), device);
-        let place = |&id: &i32| match distinct.binary_search(&id) {
-            Ok(row) => row as i32,
-            Err(_) => IMAGE_TOKEN_INDEX,
-        };
-        Ok((table, ids.iter().map(place).collect()))
+        Ok((table, Rows::Distinct(distinct)))
+    }
+}
+
+/// Which row of a table is an id's.
+pub enum Rows {
+    /// The one with its number.
+    OfIds,
+    /// Its place among these, which ascend.
+    Distinct(Vec<u32>),
+}
+
+impl Rows {
+    /// The rows of `ids`, which are those that the table was made for.
+    pub fn of(&self, ids: &[u32]) -> Vec<u32> {
+        match self {
+            Rows::OfIds => ids.to_vec(),
+            Rows::Distinct(distinct) => {
+                let place = |id: &u32| distinct.partition_point(|other| other < id) as u32;
+                ids.iter().map(place).collect()
+            }
+        }
     }
 }

@@ -6,9 +6,7 @@ use super::Session;
 use crate::error::{Error, Result};
 use crate::gpu::ops::Cut;
 use crate::gpu::read::read;
-use crate::language::splice::token_count;
 use crate::progress::Watch;
-use crate::text::chat_template::IMAGE_TOKEN_INDEX;
 use crate::vision::plan::Plan;
 
 /// Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
@@ -51,39 +49,37 @@ impl Session {
         Ok(looked)
     }
 
-    /// What the model looked at in the picture when it said the id at `index` of [`Session::ids`]: the share of its
-    /// attention that each visual token had, `[image_tokens]`, as the mean over layers and heads. The conversation stays
-    /// as it is.
+    /// What the model looked at in the picture before it when it said token number `index` of [`Session::sequence`]: the
+    /// share of its attention that each visual token had, `[image_tokens]`, as the mean over layers and heads. The
+    /// conversation stays as it is.
     ///
     /// # Errors
-    /// [`Error::Option`] where there is no picture before that id; [`Error::Device`].
+    /// [`Error::Option`] where there is no picture before that token; [`Error::Device`].
     pub async fn attention(&mut self, index: usize) -> Result<Vec<f32>> {
         let refused = |reason: &str| Error::Option {
             option: "token".into(),
             reason: format!("number {index} {reason}"),
         };
-        if index >= self.ids.len() {
+        if index >= self.sequence.len() {
             return Err(refused("has not been said"));
         }
         // The token before it is the one that looked.
-        let before = &self.ids[..index];
-        let looking = match before.split_last() {
-            Some((&last, _)) if last != IMAGE_TOKEN_INDEX => index - 1,
+        let before = self.sequence.part(0..index);
+        let looking = match before.last_id() {
+            Some(_) if before.len() == index => index - 1,
             _ => return Err(refused("follows no token that could have looked")),
         };
-        let Some(picture) = before.iter().position(|&id| id == IMAGE_TOKEN_INDEX) else {
+        let Some((_, window)) = before.media().last() else {
             return Err(refused("has no picture before it"));
         };
-        if self.cached_ids <= looking {
+        if self.cached.in_common(&self.sequence) < index {
             self.prefill(1, &mut Watch::nobody()).await?;
         }
         let embeds = self.embed(looking..index).await?;
-        let start = token_count(&self.ids[..looking], self.image_tokens());
-        let window = picture..picture + self.image_tokens();
         let (model, cache) = (self.model.clone(), &mut self.cache);
         let map = model
             .decoder
-            .attention_map(embeds, &model.rope, start, cache, window);
+            .attention_map(embeds, &model.rope, looking, cache, window);
         read(map).await
     }
 }

@@ -3,6 +3,7 @@
 
 mod attention;
 mod picture;
+mod pictures;
 mod remark;
 mod report;
 mod request;
@@ -20,15 +21,16 @@ use crate::gpu::ops::argmax;
 use crate::gpu::read::{read, read_int, settle};
 use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
-use crate::language::splice::token_count;
 use crate::model::Model;
 use crate::platform::Timer;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
-use crate::text::chat_template::{self, IMAGE_TOKEN_INDEX, Place};
+use crate::sequence::{Media, Sequence};
+use crate::text::chat_template::{self, Place};
 use crate::text::{TextStream, Tokenizer};
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
+use pictures::{Held, Pictures};
 
 pub use attention::EnhancementAttention;
 pub use report::{Answer, PictureInfo, StopReason, Timings};
@@ -37,10 +39,8 @@ pub use shared::Shared;
 
 /// Where the last answer began, so that it can be given again.
 struct LastTurn {
-    /// Length of `ids` with the question, without the answer.
+    /// Tokens of the sequence with the question, without the answer.
     prompt_len: usize,
-    /// Tokens of the context before the question.
-    new_from: usize,
     /// What must be said beside the answer.
     remark: Option<Remark>,
 }
@@ -49,18 +49,17 @@ struct LastTurn {
 pub struct Session {
     model: Rc<Model>,
     coverage: Coverage,
-    picture: Option<Encoded>,
+    pictures: Pictures,
+    /// The picture that a new conversation is about.
+    picture: Option<Media>,
+    /// Prompts and answers.
+    sequence: Sequence,
     cache: KvCache,
-    /// The whole sequence: prompts and answers. The cache holds a beginning of it.
-    ids: Vec<i32>,
-    /// How many of `ids` the cache holds.
-    cached_ids: usize,
+    /// What the cache holds. What this has in common with the sequence is not computed again.
+    cached: Sequence,
     last: Option<LastTurn>,
     /// What was said in the place of the last answer.
     withheld: Option<Remark>,
-    /// Passes and times of the picture, until a turn has reported them.
-    unreported_passes: usize,
-    unreported: Timings,
 }
 
 impl Session {
@@ -74,14 +73,13 @@ impl Session {
         Session {
             model,
             coverage,
+            pictures: Pictures::default(),
             picture: None,
+            sequence: Sequence::default(),
             cache,
-            ids: Vec::new(),
-            cached_ids: 0,
+            cached: Sequence::default(),
             last: None,
             withheld: None,
-            unreported_passes: 0,
-            unreported: Timings::default(),
         }
     }
 
@@ -90,30 +88,38 @@ impl Session {
         &self.model
     }
 
-    /// The sequence so far: prompts and answers, -200 for the picture.
-    pub fn ids(&self) -> &[i32] {
-        &self.ids
+    /// The sequence so far: prompts, their pictures, and answers.
+    pub fn sequence(&self) -> &Sequence {
+        &self.sequence
     }
 
     /// Starts a new conversation about a picture that has been encoded before, or about none.
     pub fn set_encoded(&mut self, picture: Option<Encoded>) {
-        self.clear_image();
-        self.picture = picture;
+        self.begin_about(picture.map(|encoded| Held {
+            encoded,
+            info: None,
+            untold: None,
+        }));
     }
 
     /// Forgets the picture and the conversation.
     pub fn clear_image(&mut self) {
+        self.begin_about(None);
+    }
+
+    /// Starts a new conversation about a picture, and forgets the one before.
+    fn begin_about(&mut self, picture: Option<Held>) {
         self.new_chat();
-        self.picture = None;
-        self.unreported_passes = 0;
-        self.unreported = Timings::default();
+        self.picture = picture.as_ref().map(|held| held.encoded.media);
+        self.pictures.clear();
+        picture
+            .into_iter()
+            .for_each(|held| self.pictures.hold(held));
     }
 
     /// Forgets the conversation; the picture and its features stay.
     pub fn new_chat(&mut self) {
-        self.cache.truncate(0);
-        self.ids.clear();
-        self.cached_ids = 0;
+        self.sequence = Sequence::default();
         self.last = None;
         self.withheld = None;
     }
@@ -127,11 +133,11 @@ impl Session {
             return Ok(()); // the model heard nothing of it
         }
         let tokenizer = &self.model.tokenizer;
-        let place = self.place_after(&self.ids);
-        let mut ids = chat_template::turn_ids(tokenizer, place, &self.as_learnt(question))?;
-        ids.extend(chat_template::answer_ids(tokenizer, answer)?);
-        self.check_fits(self.ids.len(), &ids)?;
-        self.ids.extend(ids);
+        let place = self.place_after(&self.sequence);
+        let mut turn = chat_template::turn(tokenizer, place, &self.as_learnt(question))?;
+        turn.extend(chat_template::answer_ids(tokenizer, answer)?);
+        self.check_fits(self.sequence.len() + turn.len())?;
+        self.sequence.append(turn);
         self.last = None;
         Ok(())
     }
@@ -163,13 +169,12 @@ impl Session {
         if let Some(withheld) = self.withheld.clone() {
             return Ok(self.said_instead(withheld, watch));
         }
-        let prompt = self.prompt_after(&self.ids, question, watch).await?;
-        let before = self.ids.len();
-        self.check_fits(before, &prompt)?;
-        self.ids.extend(prompt);
+        let prompt = self.prompt_after(&self.sequence, question, watch).await?;
+        let before = self.sequence.len();
+        self.check_fits(before + prompt.len())?;
+        self.sequence.append(prompt);
         let turn = LastTurn {
-            prompt_len: self.ids.len(),
-            new_from: self.cached_ids,
+            prompt_len: self.sequence.len(),
             remark,
         };
         match self.answer(&turn, sampler, options, watch).await {
@@ -178,7 +183,7 @@ impl Session {
                 Ok(answer)
             }
             Err(error) => {
-                self.rewind(before);
+                self.sequence.truncate(before);
                 Err(error)
             }
         }
@@ -203,18 +208,12 @@ impl Session {
         let Some(turn) = self.last.take() else {
             return Err(Error::EmptyQuestion);
         };
-        let answered = self.ids.split_off(turn.prompt_len);
-        self.rewind(turn.prompt_len);
-        // The last token of the prompt is computed again, for its logits.
-        self.rewind_cache(turn.prompt_len - 1);
-        let turn = LastTurn {
-            new_from: self.cached_ids,
-            ..turn
-        };
+        let answered = self.sequence.part(turn.prompt_len..self.sequence.len());
+        self.sequence.truncate(turn.prompt_len);
         let result = self.answer(&turn, sampler, options, watch).await;
         if result.is_err() {
-            self.rewind(turn.prompt_len);
-            self.ids.extend(answered);
+            self.sequence.truncate(turn.prompt_len);
+            self.sequence.append(answered);
         }
         self.last = Some(turn);
         result
@@ -235,18 +234,18 @@ impl Session {
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         self.model.unchanged()?;
         let watch = &mut Watch::nobody();
-        let prompt = self.prompt_after(&self.ids, question, watch).await?;
-        let needed = [prompt.as_slice(), &vec![0; forced.len()]].concat();
-        self.check_fits(self.ids.len(), &needed)?;
-        self.ids.extend(prompt);
+        let prompt = self.prompt_after(&self.sequence, question, watch).await?;
+        self.check_fits(self.sequence.len() + prompt.len() + forced.len())?;
+        self.sequence.append(prompt);
         if recorder.is_on() {
-            recorder.keep("inputs_embeds", &self.embed(0..self.ids.len()).await?);
+            let embeds = self.embed(0..self.sequence.len()).await?;
+            recorder.keep("inputs_embeds", &embeds);
         }
         let prompt_logits = self.logits(wanted, watch).await?;
         let vocabulary = self.model.config.language.vocab_size;
         let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
         for &id in forced.iter().take(forced.len().saturating_sub(1)) {
-            self.ids.push(id as i32);
+            self.sequence.push(id);
             steps.extend(self.logits(1, watch).await?);
         }
         if forced.is_empty() {
@@ -255,15 +254,15 @@ impl Session {
         Ok((prompt_logits, steps))
     }
 
-    /// The ids that a question appends to a sequence. Stop is heard while a long one is encoded.
+    /// What a question appends to a sequence. Stop is heard while a long one is encoded.
     async fn prompt_after(
         &self,
-        ids: &[i32],
+        sequence: &Sequence,
         question: &str,
         watch: &mut Watch<'_>,
-    ) -> Result<Vec<i32>> {
+    ) -> Result<Sequence> {
         self.check_length(question)?;
-        let (tokenizer, place) = (&self.model.tokenizer, self.place_after(ids));
+        let (tokenizer, place) = (&self.model.tokenizer, self.place_after(sequence));
         chat_template::watched_turn(tokenizer, place, &self.as_learnt(question), watch).await
     }
 
@@ -281,24 +280,19 @@ impl Session {
     }
 
     /// Where a question behind a sequence stands.
-    fn place_after(&self, ids: &[i32]) -> Place {
-        match ids.last() {
-            Some(&last_id) => Place::After { last_id },
+    fn place_after(&self, sequence: &Sequence) -> Place {
+        match sequence.last_id() {
+            Some(last_id) => Place::After { last_id },
             None => Place::First {
                 bos: self.model.config.bos_token_id,
-                with_image: self.picture.is_some(),
+                picture: self.picture,
             },
         }
     }
 
-    fn image_tokens(&self) -> usize {
-        self.model.config.image_tokens()
-    }
-
-    /// Whether `new` fits behind the first `kept` ids, with one token for the answer.
-    fn check_fits(&self, kept: usize, new: &[i32]) -> Result<()> {
-        let count = |ids: &[i32]| token_count(ids, self.image_tokens());
-        let needed_tokens = count(&self.ids[..kept]) + count(new) + 1;
+    /// Whether so many tokens fit, with one more for the answer.
+    fn check_fits(&self, tokens: usize) -> Result<()> {
+        let needed_tokens = tokens + 1;
         let context_tokens = self.cache.capacity();
         match needed_tokens > context_tokens {
             true => Err(Error::ContextExceeded {
@@ -309,24 +303,28 @@ impl Session {
         }
     }
 
-    /// Forgets the ids from `len` on.
-    fn rewind(&mut self, len: usize) {
-        self.ids.truncate(len);
-        self.rewind_cache(len);
+    /// Lets the cache hold what it has in common with the sequence, but for the last `wanted` tokens, whose logits are
+    /// asked for. Gives how many tokens that is.
+    fn keep_common(&mut self, wanted: usize) -> usize {
+        let most = self.sequence.len().saturating_sub(wanted);
+        let common = self.cached.in_common(&self.sequence).min(most);
+        self.cached.truncate(common);
+        let held = self.cached.len();
+        self.cache.truncate(held);
+        held
     }
 
-    /// Lets the cache hold at most the first `len` ids.
-    fn rewind_cache(&mut self, len: usize) {
-        self.cached_ids = self.cached_ids.min(len);
-        self.cache.truncate(token_count(
-            &self.ids[..self.cached_ids],
-            self.image_tokens(),
-        ));
-    }
-
+    /// The embeddings of the sequence's tokens of `range`, `[tokens, hidden]`.
     async fn embed(&self, range: std::ops::Range<usize>) -> Result<Tensor<2>> {
-        let visual_tokens = self.picture.as_ref().map(|picture| &picture.visual_tokens);
-        self.model.embed(&self.ids[range], visual_tokens).await
+        let visual_tokens = |media: Media| {
+            let held = self.pictures.visual_tokens(media.id);
+            held.ok_or_else(|| Error::PictureNotHeld {
+                key: format!("{:?}", media.id),
+            })
+        };
+        self.model
+            .embed(&self.sequence.part(range), visual_tokens)
+            .await
     }
 
     /// The logits of the last `wanted` positions, `[wanted, vocabulary]`, as numbers.
@@ -345,14 +343,15 @@ impl Session {
             return u32::try_from(read_int(place).await?).map_err(not_finite);
         }
         let mut logits = read(logits).await?;
-        let seen = self.seen();
+        let seen: Vec<u32> = self.sequence.text_ids().collect();
         sampler.pick(&mut logits, &seen)
     }
 
-    /// Computes the ids that the cache does not hold yet, in chunks, and gives the logits of the
+    /// Computes the tokens that the cache does not hold yet, in chunks, and gives the logits of the
     /// last `wanted` positions, `[wanted, vocabulary]`.
     async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Tensor<2>> {
-        let embeds = self.embed(self.cached_ids..self.ids.len()).await?;
+        let held = self.keep_common(wanted);
+        let embeds = self.embed(held..self.sequence.len()).await?;
         let [total, _] = embeds.dims();
         let model = self.model.clone();
         let mut done = 0;
@@ -367,8 +366,8 @@ impl Session {
             let chunk = embeds.clone().narrow(0, done, count);
             let hidden = model.decoder.forward(chunk, &model.rope, &mut self.cache);
             done += count;
+            self.cached = self.sequence.part(0..self.cache.len());
             if done == total {
-                self.cached_ids = self.ids.len();
                 let logits = model.decoder.logits(hidden, wanted);
                 if total > 1 {
                     settle(&logits).await?;
@@ -390,12 +389,14 @@ impl Session {
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
         let model = self.model.clone();
-        let count = |ids: &[i32]| token_count(ids, model.config.image_tokens());
-        let prompt_tokens = count(&self.ids[..turn.prompt_len]);
-        let new_prompt_tokens = prompt_tokens - count(&self.ids[..turn.new_from]);
+        let prompt = self.sequence.part(0..turn.prompt_len);
+        let prompt_tokens = prompt.len();
+        let new_prompt_tokens = prompt_tokens - self.keep_common(1).min(prompt_tokens);
+        let image_tokens = prompt.media().map(|(media, _)| media.tokens).sum();
         // An answer that goes on says nothing twice.
         let mut stream = TextStream::new();
-        let mut token_ids: Vec<u32> = ids_of(&self.ids[turn.prompt_len..]);
+        let begun = self.sequence.part(prompt_tokens..self.sequence.len());
+        let mut token_ids: Vec<u32> = begun.text_ids().collect();
         let begun = token_ids.len();
         let mut text: String = token_ids
             .iter()
@@ -418,7 +419,7 @@ impl Session {
                 break StopReason::Length;
             }
             token_ids.push(id);
-            self.ids.push(id as i32);
+            self.sequence.push(id);
             if model.config.eos_token_ids.contains(&id) {
                 break StopReason::Stop;
             }
@@ -440,42 +441,28 @@ impl Session {
         watch.piece(rest, None);
         let decode_ms = timer.elapsed_ms();
 
-        let timings_ms = Timings {
-            prefill: prefill_ms,
-            decode: decode_ms,
-            ..self.unreported
-        };
-        self.unreported = Timings::default();
+        let cost = self.picture.and_then(|media| self.pictures.tell(media.id));
+        let cost = cost.unwrap_or_default();
         Ok(Answer {
             text,
-            input_ids: self.ids[..turn.prompt_len].to_vec(),
+            input_ids: prompt.to_numbers(),
             stop_reason,
             prompt_tokens,
             new_prompt_tokens,
-            image_tokens: match self.ids.contains(&IMAGE_TOKEN_INDEX) {
-                true => self.image_tokens(),
-                false => 0,
-            },
+            image_tokens,
             answer_tokens: token_ids.len(),
-            vision_passes: std::mem::take(&mut self.unreported_passes),
+            vision_passes: cost.passes,
             tokens_per_second: (token_ids.len() - begun) as f64 * 1000.0
                 / decode_ms.max(f64::MIN_POSITIVE),
-            timings_ms,
+            timings_ms: Timings {
+                image: cost.image_ms,
+                vision: cost.vision_ms,
+                prefill: prefill_ms,
+                decode: decode_ms,
+            },
             device: model.device.name.clone(),
             remark: turn.remark.clone(),
             token_ids,
         })
     }
-
-    /// The token ids of the conversation, for the repetition penalty.
-    fn seen(&self) -> Vec<u32> {
-        ids_of(&self.ids)
-    }
-}
-
-/// The ids that stand for themselves.
-fn ids_of(ids: &[i32]) -> Vec<u32> {
-    ids.iter()
-        .filter_map(|&id| u32::try_from(id).ok())
-        .collect()
 }

@@ -1,12 +1,12 @@
 //! A picture's way into a conversation.
 
-use super::{PictureInfo, Session, Timings};
+use super::pictures::{Cost, Held};
+use super::{PictureInfo, Session};
 use crate::error::Result;
 use crate::image::{Limits, Picture, decode_watched};
 use crate::platform::Timer;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
-use crate::vision::encoder::Encoded;
 
 impl Session {
     /// Reads and encodes a picture, and starts a new conversation about it. If this fails or is
@@ -21,28 +21,23 @@ impl Session {
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
-        let timer = Timer::start();
-        let picture = decode_watched(file, bytes, &Limits::default(), &watch.stop)?;
-        self.set_picture(&picture, timer, watch, &mut Recorder::off())
-            .await
+        let (held, info) = self.encode(file, bytes, watch).await?;
+        self.begin_about(Some(held));
+        Ok(info)
     }
 
-    /// As [`Session::set_image`], from pixels; `timer` has run since the picture's decoding began.
+    /// As [`Session::set_image`], from pixels.
     ///
     /// # Errors
     /// As [`Session::set_image`].
     pub async fn set_picture(
         &mut self,
         picture: &Picture,
-        timer: Timer,
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
     ) -> Result<PictureInfo> {
-        let (encoded, info, timings) = self.encode_picture(picture, timer, watch, recorder).await?;
-        self.new_chat();
-        self.unreported_passes = encoded.vision_passes;
-        self.unreported = timings;
-        self.picture = Some(encoded);
+        let (held, info) = self.encode_picture(picture, 0.0, watch, recorder).await?;
+        self.begin_about(Some(held));
         Ok(info)
     }
 
@@ -52,23 +47,25 @@ impl Session {
         file: &str,
         bytes: &[u8],
         watch: &mut Watch<'_>,
-        recorder: &mut Recorder,
-    ) -> Result<(Encoded, PictureInfo, Timings)> {
+    ) -> Result<(Held, PictureInfo)> {
         let timer = Timer::start();
         let picture = decode_watched(file, bytes, &Limits::default(), &watch.stop)?;
-        self.encode_picture(&picture, timer, watch, recorder).await
+        let decoding_ms = timer.elapsed_ms();
+        let off = &mut Recorder::off();
+        self.encode_picture(&picture, decoding_ms, watch, off).await
     }
 
     async fn encode_picture(
         &self,
         picture: &Picture,
-        timer: Timer,
+        decoding_ms: f64,
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
-    ) -> Result<(Encoded, PictureInfo, Timings)> {
+    ) -> Result<(Held, PictureInfo)> {
         self.model.unchanged()?;
+        let timer = Timer::start();
         let square = self.model.square_watched(picture, &watch.stop)?;
-        let image_ms = timer.elapsed_ms();
+        let image_ms = decoding_ms + timer.elapsed_ms();
         let timer = Timer::start();
         let encoded = self
             .model
@@ -76,6 +73,7 @@ impl Session {
             .encode(&square, self.coverage, watch, recorder)
             .await?;
         let vision_ms = timer.elapsed_ms();
+        let passes = encoded.vision_passes;
         let info = PictureInfo {
             width: picture.width,
             height: picture.height,
@@ -87,14 +85,18 @@ impl Session {
                 .is_some_and(|scope| !scope.covers(picture)),
             image_px: square.side_px,
             crops_per_side: self.model.config.crops_per_side,
-            vision_passes: encoded.vision_passes,
+            vision_passes: passes,
             vision_ms,
         };
-        let timings = Timings {
-            image: image_ms,
-            vision: vision_ms,
-            ..Timings::default()
+        let held = Held {
+            encoded,
+            info: Some(info.clone()),
+            untold: Some(Cost {
+                passes,
+                image_ms,
+                vision_ms,
+            }),
         };
-        Ok((encoded, info, timings))
+        Ok((held, info))
     }
 }

@@ -6,33 +6,24 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Answer, EnhancementAttention, PictureInfo, Request, Session, Timings};
+use super::pictures::Held;
+use super::{Answer, EnhancementAttention, PictureInfo, Request, Session};
 use crate::error::{Error, Result};
 use crate::gpu::read::read;
 use crate::model::Model;
 use crate::progress::Watch;
-use crate::recorder::Recorder;
+use crate::sequence::{Media, MediaId};
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
-
-/// Pictures whose features stay on the device: 9.4 MB each in the released sizes.
-const MOST_PICTURES: usize = 8;
-
-struct Held {
-    key: String,
-    encoded: Encoded,
-    info: PictureInfo,
-    /// What reading it took, until an answer has told it.
-    unreported: Option<Timings>,
-}
 
 /// A session that its users share.
 pub struct Shared {
     session: Session,
-    /// The one used last stands last.
-    pictures: Vec<Held>,
-    /// The picture that the session has.
-    current: Option<String>,
+}
+
+/// Equal keys are equal pictures of one model, and a session treats all alike.
+fn id_of(key: &str) -> MediaId {
+    MediaId::of(&[key.as_bytes()])
 }
 
 impl Shared {
@@ -40,8 +31,6 @@ impl Shared {
     pub fn new(model: Rc<Model>, coverage: Coverage) -> Self {
         Shared {
             session: Session::new(model, coverage),
-            pictures: Vec::new(),
-            current: None,
         }
     }
 
@@ -52,10 +41,7 @@ impl Shared {
 
     /// What is known of a picture whose features are held.
     pub fn picture(&self, key: &str) -> Option<&PictureInfo> {
-        self.pictures
-            .iter()
-            .find(|held| held.key == key)
-            .map(|held| &held.info)
+        self.session.pictures.get(id_of(key))?.info.as_ref()
     }
 
     /// Reads and encodes a picture, unless its features are held. No conversation changes.
@@ -69,21 +55,14 @@ impl Shared {
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
-        if let Some(held) = self.take(key) {
-            let info = held.info.clone();
-            self.hold(held);
-            return Ok(info);
+        if self.session.pictures.touch(id_of(key))
+            && let Some(info) = self.picture(key)
+        {
+            return Ok(info.clone());
         }
-        let (encoded, info, timings) = self
-            .session
-            .encode(file, bytes, watch, &mut Recorder::off())
-            .await?;
-        self.hold(Held {
-            key: key.to_string(),
-            encoded,
-            info: info.clone(),
-            unreported: Some(timings),
-        });
+        let (mut held, info) = self.session.encode(file, bytes, watch).await?;
+        held.encoded.media.id = id_of(key);
+        self.session.pictures.hold(held);
         Ok(info)
     }
 
@@ -92,9 +71,8 @@ impl Shared {
     /// # Errors
     /// [`Error::PictureNotHeld`]; [`Error::Device`].
     pub async fn features(&self, key: &str) -> Result<Vec<f32>> {
-        let held = self.pictures.iter().find(|held| held.key == key);
-        let held = held.ok_or_else(|| not_held(key))?;
-        read(held.encoded.visual_tokens.clone()).await
+        let visual_tokens = self.session.pictures.visual_tokens(id_of(key));
+        read(visual_tokens.ok_or_else(|| not_held(key))?).await
     }
 
     /// Takes up features that were kept: no pass of the vision tower.
@@ -123,19 +101,21 @@ impl Shared {
         }
         let device = &self.model().device.device;
         let visual_tokens = Tensor::from_data(TensorData::new(features, shape), device);
-        self.take(key);
-        self.hold(Held {
-            key: key.to_string(),
+        self.session.pictures.hold(Held {
             encoded: Encoded {
+                media: Media {
+                    id: id_of(key),
+                    tokens: shape[0],
+                },
                 visual_tokens,
                 vision_passes: 0,
             },
-            info: PictureInfo {
+            info: Some(PictureInfo {
                 vision_passes: 0,
                 vision_ms: 0.0,
                 ..info
-            },
-            unreported: None,
+            }),
+            untold: None,
         });
         Ok(())
     }
@@ -172,41 +152,16 @@ impl Shared {
         self.session.enhancement_attention(file, bytes, watch).await
     }
 
-    /// Gives the session the picture, unless it has it.
+    /// Gives the session the picture of the conversation to come.
     fn turn_to(&mut self, picture: Option<&str>) -> Result<()> {
-        if self.current.as_deref() == picture {
-            // It stays among those used last.
-            if let Some(held) = picture.and_then(|key| self.take(key)) {
-                self.hold(held);
-            }
-            return Ok(());
-        }
-        let Some(key) = picture else {
-            self.session.set_encoded(None);
-            self.current = None;
-            return Ok(());
+        let pictures = &mut self.session.pictures;
+        let media = |key: &str| {
+            pictures.touch(id_of(key));
+            let held = pictures.get(id_of(key)).ok_or_else(|| not_held(key))?;
+            Ok(held.encoded.media)
         };
-        let mut held = self.take(key).ok_or_else(|| not_held(key))?;
-        self.session.set_encoded(Some(held.encoded.clone()));
-        if let Some(timings) = held.unreported.take() {
-            self.session.unreported = timings;
-            self.session.unreported_passes = held.encoded.vision_passes;
-        }
-        self.current = Some(key.to_string());
-        self.hold(held);
+        self.session.picture = picture.map(media).transpose()?;
         Ok(())
-    }
-
-    fn take(&mut self, key: &str) -> Option<Held> {
-        let place = self.pictures.iter().position(|held| held.key == key)?;
-        Some(self.pictures.remove(place))
-    }
-
-    fn hold(&mut self, held: Held) {
-        self.pictures.push(held);
-        if self.pictures.len() > MOST_PICTURES {
-            self.pictures.remove(0);
-        }
     }
 }
 

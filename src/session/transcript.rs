@@ -4,6 +4,7 @@ use super::{Answer, Exchange, LastTurn, Request, Session};
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::progress::Watch;
+use crate::sequence::Sequence;
 use crate::text::chat_template;
 
 impl Session {
@@ -23,41 +24,38 @@ impl Session {
         if let Some(withheld) = self.withheld.clone() {
             return Ok(self.said_instead(withheld, watch));
         }
-        let (ids, prompt_len) = self.sequence(request, watch).await?;
-        self.check_fits(0, &ids)?;
-        let new_from = self.follow(ids).min(prompt_len);
-        let turn = LastTurn {
-            prompt_len,
-            new_from,
-            remark,
-        };
+        let (sequence, prompt_len) = self.requested(request, watch).await?;
+        self.check_fits(sequence.len())?;
+        let turn = LastTurn { prompt_len, remark };
+        let before = std::mem::replace(&mut self.sequence, sequence);
         let result = self.answer(&turn, sampler, &request.options, watch).await;
         match result.is_ok() {
             true => self.last = Some(turn),
-            false => self.rewind(self.cached_ids),
+            false => self.sequence = before,
         }
         result
     }
 
-    /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last id.
+    /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last
+    /// token.
     pub(super) async fn turn_to(&mut self, request: &Request) -> Result<usize> {
         self.model.unchanged()?;
-        let (ids, _) = self.sequence(request, &mut Watch::nobody()).await?;
-        self.check_fits(0, &ids)?;
-        let last = ids.len().saturating_sub(1);
-        self.follow(ids);
-        Ok(last)
+        let (sequence, _) = self.requested(request, &mut Watch::nobody()).await?;
+        self.check_fits(sequence.len())?;
+        self.sequence = sequence;
+        self.last = None;
+        Ok(self.sequence.len().saturating_sub(1))
     }
 
     /// The whole sequence of a request, and how much of it is its prompt. As soon as it cannot fit any more the rest is
     /// not looked at: there may be a million exchanges.
-    async fn sequence(
+    async fn requested(
         &self,
         request: &Request,
         watch: &mut Watch<'_>,
-    ) -> Result<(Vec<i32>, usize)> {
+    ) -> Result<(Sequence, usize)> {
         let (model, vocabulary) = (&self.model, self.model.config.language.vocab_size);
-        let mut ids = Vec::new();
+        let mut sequence = Sequence::default();
         for Exchange {
             question,
             token_ids,
@@ -67,49 +65,35 @@ impl Session {
             if !request.options.anyway && self.is_withheld(question) {
                 continue; // the model heard nothing of it
             }
-            ids.extend(self.prompt_after(&ids, question, watch).await?);
+            sequence.append(self.prompt_after(&sequence, question, watch).await?);
             let tokenizer = &model.tokenizer;
-            ids.extend(match token_ids {
+            sequence.extend(match token_ids {
                 Some(token_ids) => checked_ids("token_ids", token_ids, vocabulary)?,
                 None => {
                     self.check_length(text)?;
                     chat_template::watched_answer_ids(tokenizer, text, watch).await?
                 }
             });
-            self.check_fits(0, &ids)?;
+            self.check_fits(sequence.len())?;
         }
-        ids.extend(self.prompt_after(&ids, &request.question, watch).await?);
-        let prompt_len = ids.len();
-        ids.extend(checked_ids("begun", &request.begun, vocabulary)?);
-        Ok((ids, prompt_len))
-    }
-
-    /// Makes `ids` the sequence. The cache keeps the beginning that it has in common with it, but for the last id, whose
-    /// logits are wanted. Gives the length of that.
-    fn follow(&mut self, ids: Vec<i32>) -> usize {
-        let same = self.ids[..self.cached_ids]
-            .iter()
-            .zip(&ids)
-            .take_while(|(held, wanted)| held == wanted)
-            .count();
-        self.rewind_cache(same.min(ids.len().saturating_sub(1)));
-        self.ids = ids;
-        self.last = None;
-        self.cached_ids
+        let question = &request.question;
+        sequence.append(self.prompt_after(&sequence, question, watch).await?);
+        let prompt_len = sequence.len();
+        sequence.extend(checked_ids("begun", &request.begun, vocabulary)?);
+        Ok((sequence, prompt_len))
     }
 }
 
-/// Ids that come from outside as the sequence has them.
+/// Ids that come from outside.
 ///
 /// # Errors
 /// [`Error::Option`] for one that is not in the vocabulary.
-fn checked_ids(option: &str, ids: &[u32], vocabulary: usize) -> Result<Vec<i32>> {
-    let known = |&id: &u32| match i32::try_from(id) {
-        Ok(id) if (id as usize) < vocabulary => Ok(id),
-        _ => Err(Error::Option {
+fn checked_ids(option: &str, ids: &[u32], vocabulary: usize) -> Result<Vec<u32>> {
+    match ids.iter().find(|&&id| id as usize >= vocabulary) {
+        None => Ok(ids.to_vec()),
+        Some(id) => Err(Error::Option {
             option: option.into(),
             reason: format!("{id} is not in the vocabulary of {vocabulary}"),
         }),
-    };
-    ids.iter().map(known).collect()
+    }
 }

@@ -1,16 +1,14 @@
 //! The `llama3` conversation of the release (`conv_llama3`), built as ids.
 //!
-//! In: questions and answers. Out: ids, with [`IMAGE_TOKEN_INDEX`] where the picture goes. It must
+//! In: questions and answers. Out: ids, and the picture where it goes. It must
 //! not know how ids become vectors. A question is encoded apart from the template, with control
 //! tokens off, but together with the newlines in front of it, since the tokenizer splits text where
 //! the release would only if it sees what the release shows it.
 
-use super::Tokenizer;
+use super::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
 use crate::progress::Watch;
-use crate::{Error, Result};
-
-/// Stands for the picture among the ids; the visual tokens take its place.
-pub const IMAGE_TOKEN_INDEX: i32 = -200;
+use crate::sequence::{Media, Sequence};
 
 /// What the model is told before the first question.
 pub const SYSTEM_PROMPT: &str = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions.";
@@ -37,28 +35,28 @@ pub enum Place {
     First {
         /// `config.json`'s `bos_token_id`.
         bos: u32,
-        /// Whether it is about a picture.
-        with_image: bool,
+        /// The picture that it is about.
+        picture: Option<Media>,
     },
     /// Behind a sequence: [`next_turn`].
     After {
         /// The sequence's last id.
-        last_id: i32,
+        last_id: u32,
     },
 }
 
 /// A question's turn, whose text is not encoded yet.
 struct Turn {
-    before: Vec<i32>,
+    before: Sequence,
     text: String,
-    after: Vec<i32>,
+    after: Vec<u32>,
 }
 
 /// The ids of a conversation's beginning, up to where the first answer starts.
 ///
 /// `bos` is `config.json`'s `bos_token_id`. The release's tokenizer puts it in front of a template
 /// that begins with its text already, so a prompt starts with two; that is kept, with a picture
-/// and without. With one, `[IMAGE_TOKEN_INDEX]` and a newline stand before the question.
+/// and without. With one, it and a newline stand before the question.
 ///
 /// # Errors
 /// [`Error::EmptyQuestion`]; [`Error::Tokenizer`] where the tokenizer lacks LLaMA-3's controls.
@@ -66,9 +64,9 @@ pub fn first_turn(
     tokenizer: &Tokenizer,
     bos: u32,
     question: &str,
-    with_image: bool,
-) -> Result<Vec<i32>> {
-    turn_ids(tokenizer, Place::First { bos, with_image }, question)
+    picture: Option<Media>,
+) -> Result<Sequence> {
+    turn(tokenizer, Place::First { bos, picture }, question)
 }
 
 /// The ids that a further question appends to the sequence so far, whose last id is `last_id`: the
@@ -76,21 +74,21 @@ pub fn first_turn(
 ///
 /// # Errors
 /// As [`first_turn`].
-pub fn next_turn(tokenizer: &Tokenizer, last_id: i32, question: &str) -> Result<Vec<i32>> {
-    turn_ids(tokenizer, Place::After { last_id }, question)
+pub fn next_turn(tokenizer: &Tokenizer, last_id: u32, question: &str) -> Result<Sequence> {
+    turn(tokenizer, Place::After { last_id }, question)
 }
 
 /// [`first_turn`] or [`next_turn`].
 ///
 /// # Errors
 /// As [`first_turn`].
-pub fn turn_ids(tokenizer: &Tokenizer, place: Place, question: &str) -> Result<Vec<i32>> {
+pub fn turn(tokenizer: &Tokenizer, place: Place, question: &str) -> Result<Sequence> {
     let turn = Turn::new(tokenizer, place, question)?;
     let ids = tokenizer.encode_user(&turn.text)?;
     Ok(turn.around(ids))
 }
 
-/// As [`turn_ids`]; Stop is heard while a long question is encoded.
+/// As [`turn`]; Stop is heard while a long question is encoded.
 ///
 /// # Errors
 /// As [`first_turn`]; [`Error::Stopped`].
@@ -99,7 +97,7 @@ pub async fn watched_turn(
     place: Place,
     question: &str,
     watch: &mut Watch<'_>,
-) -> Result<Vec<i32>> {
+) -> Result<Sequence> {
     let turn = Turn::new(tokenizer, place, question)?;
     let ids = tokenizer.encode_watched(&turn.text, watch).await?;
     Ok(turn.around(ids))
@@ -108,19 +106,18 @@ pub async fn watched_turn(
 impl Turn {
     fn new(tokenizer: &Tokenizer, place: Place, question: &str) -> Result<Self> {
         check(tokenizer, question)?;
-        let mut before = Vec::new();
+        let mut before = Sequence::default();
         let text = match place {
-            Place::First { bos, with_image } => {
-                before.push(signed(bos));
+            Place::First { bos, picture } => {
+                before.push(bos);
                 let opening = format!("{BEGIN}{SYSTEM}\n\n{SYSTEM_PROMPT}{END_OF_TURN}{USER}");
-                if with_image {
+                if let Some(picture) = picture {
                     // The release splits its prompt at `<image>`, so the newlines on its two sides never meet.
-                    let opening = format!("{opening}\n\n");
-                    append(&mut before, tokenizer.encode_template(&opening)?);
-                    before.push(IMAGE_TOKEN_INDEX);
+                    before.extend(tokenizer.encode_template(&format!("{opening}\n\n"))?);
+                    before.push_media(picture);
                     format!("\n{question}")
                 } else {
-                    append(&mut before, tokenizer.encode_template(&opening)?);
+                    before.extend(tokenizer.encode_template(&opening)?);
                     format!("\n\n{question}")
                 }
             }
@@ -129,13 +126,11 @@ impl Turn {
                 if last_id != end {
                     before.push(end);
                 }
-                append(&mut before, tokenizer.encode_template(USER)?);
+                before.extend(tokenizer.encode_template(USER)?);
                 format!("\n\n{question}")
             }
         };
-        let mut after = Vec::new();
-        let answer = format!("{END_OF_TURN}{ASSISTANT}\n\n");
-        append(&mut after, tokenizer.encode_template(&answer)?);
+        let after = tokenizer.encode_template(&format!("{END_OF_TURN}{ASSISTANT}\n\n"))?;
         Ok(Turn {
             before,
             text,
@@ -143,11 +138,11 @@ impl Turn {
         })
     }
 
-    fn around(self, text: Vec<u32>) -> Vec<i32> {
-        let mut ids = self.before;
-        append(&mut ids, text);
-        ids.extend(self.after);
-        ids
+    fn around(self, text: Vec<u32>) -> Sequence {
+        let mut sequence = self.before;
+        sequence.extend(text);
+        sequence.extend(self.after);
+        sequence
     }
 }
 
@@ -155,10 +150,8 @@ impl Turn {
 ///
 /// # Errors
 /// As [`Tokenizer::encode_user`]: an answer is not trusted more than a question.
-pub fn answer_ids(tokenizer: &Tokenizer, answer: &str) -> Result<Vec<i32>> {
-    let mut ids = Vec::new();
-    append(&mut ids, tokenizer.encode_user(answer)?);
-    Ok(ids)
+pub fn answer_ids(tokenizer: &Tokenizer, answer: &str) -> Result<Vec<u32>> {
+    tokenizer.encode_user(answer)
 }
 
 /// As [`answer_ids`]; Stop is heard while a long answer is encoded.
@@ -169,18 +162,16 @@ pub async fn watched_answer_ids(
     tokenizer: &Tokenizer,
     answer: &str,
     watch: &mut Watch<'_>,
-) -> Result<Vec<i32>> {
-    let mut ids = Vec::new();
-    append(&mut ids, tokenizer.encode_watched(answer, watch).await?);
-    Ok(ids)
+) -> Result<Vec<u32>> {
+    tokenizer.encode_watched(answer, watch).await
 }
 
 /// The id of `<|eot_id|>`, which ends every question and every answer.
 ///
 /// # Errors
 /// [`Error::Tokenizer`] where the tokenizer lacks it.
-pub fn end_of_turn_id(tokenizer: &Tokenizer) -> Result<i32> {
-    tokenizer.control_id(END_OF_TURN).map(signed)
+pub fn end_of_turn_id(tokenizer: &Tokenizer) -> Result<u32> {
+    tokenizer.control_id(END_OF_TURN)
 }
 
 /// The release's prompt as one string, for documentation and parity. `turns` are questions with
@@ -209,14 +200,4 @@ fn check(tokenizer: &Tokenizer, question: &str) -> Result<()> {
     CONTROLS
         .iter()
         .try_for_each(|token| tokenizer.control_id(token).map(|_| ()))
-}
-
-fn append(ids: &mut Vec<i32>, more: Vec<u32>) {
-    ids.extend(more.into_iter().map(signed));
-}
-
-/// Ids are signed here because the picture's mark is negative. No vocabulary comes near 2^31; an
-/// id that did would become `i32::MAX`, which the embedding refuses, and never the mark.
-fn signed(id: u32) -> i32 {
-    i32::try_from(id).unwrap_or(i32::MAX)
 }

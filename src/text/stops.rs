@@ -32,7 +32,7 @@ pub fn complete(config: &mut Config, tokenizer: &Tokenizer, named: Option<&str>)
         let known = listed.filter_map(|token| tokenizer.id_of(token));
         config.eos_token_ids.extend(known.filter(in_rows).take(1));
     }
-    let end = end_of_turn_id(tokenizer)?.unsigned_abs();
+    let end = end_of_turn_id(tokenizer)?;
     if !config.eos_token_ids.contains(&end) {
         config.eos_token_ids.push(end);
     }

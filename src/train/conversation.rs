@@ -21,9 +21,9 @@ use crate::error::{Error, Result};
 use crate::gpu::rope::Rope;
 use crate::language::decoder::Decoder;
 use crate::language::kv_cache::KvCache;
-use crate::language::splice::inputs_embeds;
+use crate::language::splice::{Run, inputs_embeds};
+use crate::sequence::{Chunk, Media};
 use crate::text::Tokenizer;
-use crate::text::chat_template::IMAGE_TOKEN_INDEX;
 use crate::train::task::{Loss, Measures, Task};
 use crate::vision::perspectives::{Perspectives, Prepared};
 use crate::weights::names::{self, Names};
@@ -222,20 +222,22 @@ impl Task for ConversationTask {
             self.template(number),
             &self.tokenizer,
             self.config.bos_token_id,
-            !matches!(self.sight, Sight::Blind),
+            visual.as_ref().map(|visual| Media::only(visual.dims()[0])),
         )?;
-        // A slot without a picture takes no rows.
-        let slot = visual.as_ref().map_or(0, |visual| visual.dims()[0]);
         let Targets {
             rows,
             targets,
             turns,
-        } = Targets::new(&example, slot, self.every_token);
-        let embeds = inputs_embeds(
-            decoder.embed_tokens.trainable()?,
-            &example.ids,
-            visual.as_ref(),
-        );
+        } = Targets::new(&example, visual.is_some(), self.every_token);
+        let runs = example
+            .sequence
+            .chunks()
+            .iter()
+            .filter_map(|chunk| match chunk {
+                Chunk::Text(ids) => Some(Run::Rows(ids.clone())),
+                Chunk::Media(_) => visual.clone().map(Run::Visual),
+            });
+        let embeds = inputs_embeds(&decoder.embed_tokens.trainable()?, runs.collect());
         let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);
         let learnt = decoder.norm.forward(select_rows(hidden, &rows));
@@ -287,21 +289,31 @@ struct Targets {
 }
 
 impl Targets {
-    /// The picture's slot takes `image_tokens` rows.
-    fn new(example: &Example, image_tokens: usize, every_token: bool) -> Self {
+    /// A picture's tokens are rows too, of which none is learnt; one that is not shown has none.
+    fn new(example: &Example, shows_picture: bool, every_token: bool) -> Self {
         let mut found = Targets::default();
-        let (mut row, mut turn, mut was_learnt) = (0, 0, false);
-        for (&id, &label) in example.ids.iter().zip(&example.labels) {
-            let is_picture = id == IMAGE_TOKEN_INDEX;
-            let is_learnt = label != IGNORE;
-            turn += usize::from(was_learnt && !is_learnt);
-            was_learnt = is_learnt;
-            if (is_learnt || every_token && !is_picture) && row > 0 {
-                found.rows.push(row - 1);
-                found.targets.push(id as usize);
-                found.turns.push(is_learnt.then_some(turn));
+        let (mut place, mut row, mut turn, mut was_learnt) = (0, 0, 0, false);
+        for chunk in example.sequence.chunks() {
+            let ids = match chunk {
+                Chunk::Text(ids) => ids.as_slice(),
+                Chunk::Media(media) => {
+                    row += if shows_picture { media.tokens } else { 0 };
+                    turn += usize::from(std::mem::take(&mut was_learnt));
+                    &[]
+                }
+            };
+            for (&id, &label) in ids.iter().zip(&example.labels[place..]) {
+                let is_learnt = label != IGNORE;
+                turn += usize::from(was_learnt && !is_learnt);
+                was_learnt = is_learnt;
+                if (is_learnt || every_token) && row > 0 {
+                    found.rows.push(row - 1);
+                    found.targets.push(id as usize);
+                    found.turns.push(is_learnt.then_some(turn));
+                }
+                row += 1;
             }
-            row += if is_picture { image_tokens } else { 1 };
+            place += chunk.tokens();
         }
         found
     }

@@ -12,6 +12,7 @@ use crate::image::{Picture, open};
 use crate::scenes::{
     Chart, Family, Question, REQUESTS, Scene, SceneOptions, caption, question_rng, questions, scene,
 };
+use crate::sequence::Media;
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
@@ -183,7 +184,7 @@ impl Data {
         template: Template,
         tokenizer: &Tokenizer,
         bos: u32,
-        with_image: bool,
+        picture: Option<Media>,
     ) -> Result<Lesson> {
         let (seed, options, count, families, often, leave_out, descriptions) = match self {
             Data::Records(records) => {
@@ -279,7 +280,7 @@ impl Data {
             .into_iter()
             .map(|(_, question, answer)| Turn { question, answer })
             .collect();
-        let example = example(tokenizer, bos, template, &turns, with_image)?;
+        let example = example(tokenizer, bos, template, &turns, picture)?;
         Ok(Lesson { example, topics })
     }
 }

@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::foreign;
 use crate::gpu::rope::Rope;
 use crate::progress::StopFlag;
+use crate::sequence::Media;
 use crate::text::{Tokenizer, stops};
 use crate::train::task::Task;
 use crate::vision::perspectives::Prepared;
@@ -265,7 +266,7 @@ impl Project {
         let limits = Limits {
             answer_tokens: tokens,
             conversation_tokens: tokens,
-            image_tokens: config.image_tokens(),
+            picture: Media::only(config.image_tokens()),
         };
         let source = Source {
             seed: self.seed,

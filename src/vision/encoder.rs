@@ -10,6 +10,7 @@ use crate::gpu::read::settle;
 use crate::image::Crop;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
+use crate::sequence::{Media, MediaId};
 use crate::vision::clip::ClipTower;
 use crate::vision::grid::pixels_from_patches;
 use crate::vision::perspectives::{Features, Perspectives, Prepared};
@@ -31,6 +32,8 @@ pub struct VisionEncoder {
 /// A picture as the decoder sees it.
 #[derive(Clone)]
 pub struct Encoded {
+    /// Its place in a sequence.
+    pub media: Media,
     /// `[h * h, hidden]`.
     pub visual_tokens: Tensor<2>,
     /// Passes of the vision tower that this took.
@@ -85,7 +88,14 @@ impl VisionEncoder {
         let visual_tokens = self.visual_tokens(&features, coverage, recorder);
         settle(&visual_tokens).await?;
         watch.stop.check()?;
+        // A sequence belongs to one loaded model, so its weights are no part of this.
+        let treatment = format!("{:?}", self.prepared(coverage).plan);
+        let media = Media {
+            id: MediaId::of(&[&square.bytes, treatment.as_bytes()]),
+            tokens: visual_tokens.dims()[0],
+        };
         Ok(Encoded {
+            media,
             visual_tokens,
             vision_passes,
         })

@@ -6,12 +6,17 @@ use std::sync::LazyLock;
 use inf_llava::Error;
 use inf_llava::dataset::conversation::example;
 use inf_llava::dataset::{IGNORE, Template, Turn};
+use inf_llava::sequence::Media;
 use inf_llava::text::Tokenizer;
-use inf_llava::text::chat_template::{IMAGE_TOKEN_INDEX, answer_ids, first_turn, next_turn};
+use inf_llava::text::chat_template::{answer_ids, first_turn, next_turn};
 
 /// `bos_token_id` and `<|eot_id|>` of the fixture `tiny`.
 pub const BOS: u32 = 501;
 const END: i32 = 505;
+/// As the release writes a picture.
+const IMAGE: i32 = -200;
+/// The picture of an example.
+pub const PICTURE: Media = Media::only(144);
 
 pub static TINY: LazyLock<Tokenizer> = LazyLock::new(|| {
     let json = fs::read(super::fixture("tiny").join("tokenizer.json")).expect("fixture");
@@ -27,22 +32,43 @@ pub fn turns(pairs: &[(&str, &str)]) -> Vec<Turn> {
 }
 
 pub fn ids_of(text: &str) -> Vec<i32> {
-    answer_ids(&TINY, text).expect("encode")
+    let ids = answer_ids(&TINY, text).expect("encode");
+    ids.into_iter().map(|id| id as i32).collect()
+}
+
+/// Ids and labels of an example, as the release writes them.
+struct Numbers {
+    ids: Vec<i32>,
+    labels: Vec<i32>,
+    tokens: usize,
+    learnt: usize,
+}
+
+fn numbers(template: Template, asked: &[Turn], with_image: bool) -> Numbers {
+    let picture = with_image.then_some(PICTURE);
+    let found = example(&TINY, BOS, template, asked, picture).expect("example");
+    let (ids, labels) = found.to_numbers();
+    Numbers {
+        ids,
+        labels,
+        tokens: found.sequence.len(),
+        learnt: found.learnt(),
+    }
 }
 
 #[test]
 fn ids_are_those_of_inference() {
     let asked = turns(&[("What is it?", "A red cat."), ("Why?", "yes")]);
     for with_image in [true, false] {
-        let found = example(&TINY, BOS, Template::Llama3, &asked, with_image).expect("example");
+        let found = numbers(Template::Llama3, &asked, with_image);
         let mut ids = Vec::new();
         let mut labels = Vec::new();
         for (index, turn) in asked.iter().enumerate() {
             let prompt = match index {
-                0 => first_turn(&TINY, BOS, &turn.question, with_image),
-                _ => next_turn(&TINY, END, &turn.question),
+                0 => first_turn(&TINY, BOS, &turn.question, with_image.then_some(PICTURE)),
+                _ => next_turn(&TINY, END as u32, &turn.question),
             };
-            let prompt = prompt.expect("prompt");
+            let prompt = prompt.expect("prompt").to_numbers();
             let answer = [ids_of(&turn.answer), vec![END]].concat();
             labels.extend(vec![IGNORE; prompt.len()]);
             labels.extend(&answer);
@@ -52,9 +78,9 @@ fn ids_are_those_of_inference() {
         assert_eq!(found.ids, ids);
         assert_eq!(found.labels, labels);
         let learnt = ids_of("A red cat.").len() + 1 + ids_of("yes").len() + 1;
-        assert_eq!(found.learnt(), learnt);
+        assert_eq!(found.learnt, learnt);
         let pictures = usize::from(with_image);
-        assert_eq!(found.token_count(144), ids.len() + pictures * 143);
+        assert_eq!(found.tokens, ids.len() + pictures * 143);
     }
 }
 
@@ -62,16 +88,15 @@ fn ids_are_those_of_inference() {
 /// prompts would show here too.
 #[test]
 fn labels_are_the_answer_and_its_end() {
-    let found = example(&TINY, BOS, Template::Llama3, &turns(&[("Hi", "Ho")]), true);
-    let found = found.expect("example");
+    let found = numbers(Template::Llama3, &turns(&[("Hi", "Ho")]), true);
     let byte = |letter: &str| TINY.id_of(letter).expect("a byte's token") as i32;
     let [h, i, o, newline] = ["H", "i", "o", "\u{10A}"].map(byte);
     let (start, end_header) = (503, 504);
-    let at = found.ids.iter().position(|&id| id == IMAGE_TOKEN_INDEX);
+    let at = found.ids.iter().position(|&id| id == IMAGE);
     let tail = &found.ids[at.expect("a picture")..];
     let assistant = ids_of("assistant");
     let expected = [
-        vec![IMAGE_TOKEN_INDEX, newline, h, i, END, start],
+        vec![IMAGE, newline, h, i, END, start],
         assistant.clone(),
         vec![end_header, newline, newline, h, o, END],
     ];
@@ -86,9 +111,9 @@ fn labels_are_the_answer_and_its_end() {
 #[test]
 fn facts_are_lines_of_which_the_answers_are_learnt() {
     let asked = turns(&[("colour of the star", "red"), ("number of rings", "2")]);
-    let found = example(&TINY, BOS, Template::Facts, &asked, true).expect("example");
+    let found = numbers(Template::Facts, &asked, true);
     let lines = ["colour of the star", " red\n", "number of rings", " 2\n"].map(ids_of);
-    let mut expected = vec![501, IMAGE_TOKEN_INDEX];
+    let mut expected = vec![501, IMAGE];
     expected.extend(lines.concat());
     assert_eq!(found.ids, expected);
     let learnt: Vec<i32> = found
@@ -98,16 +123,16 @@ fn facts_are_lines_of_which_the_answers_are_learnt() {
         .filter(|&l| l != IGNORE)
         .collect();
     assert_eq!(learnt, [lines[1].clone(), lines[3].clone()].concat());
-    let result = example(&TINY, BOS, Template::Facts, &[], true);
+    let result = example(&TINY, BOS, Template::Facts, &[], Some(PICTURE));
     assert!(matches!(result, Err(Error::Example { .. })), "{result:?}");
 }
 
 #[test]
 fn the_plain_template_is_picture_caption_newline() {
     let asked = turns(&[("Describe it.", "Ho Ho")]);
-    let found = example(&TINY, BOS, Template::Plain, &asked, true).expect("example");
+    let found = numbers(Template::Plain, &asked, true);
     let caption = ids_of("Ho Ho\n");
-    assert_eq!(found.ids[..2], [501, IMAGE_TOKEN_INDEX]);
+    assert_eq!(found.ids[..2], [501, IMAGE]);
     assert_eq!(found.ids[2..], caption);
     assert_eq!(found.labels[..2], [IGNORE; 2]);
     assert_eq!(found.labels[2..], caption);
@@ -116,18 +141,24 @@ fn the_plain_template_is_picture_caption_newline() {
         (turns(&[("a", "b")]), false),
         (turns(&[]), true),
     ] {
-        let result = example(&TINY, BOS, Template::Plain, &asked, with_image);
+        let result = example(
+            &TINY,
+            BOS,
+            Template::Plain,
+            &asked,
+            with_image.then_some(PICTURE),
+        );
         assert!(matches!(result, Err(Error::Example { .. })), "{result:?}");
     }
-    let result = example(&TINY, BOS, Template::Llama3, &[], true);
+    let result = example(&TINY, BOS, Template::Llama3, &[], Some(PICTURE));
     assert!(matches!(result, Err(Error::Example { .. })), "{result:?}");
 }
 
 #[test]
 fn typed_control_tokens_are_learnt_as_letters() {
     let asked = turns(&[("<|eot_id|>", "<|eot_id|><image>")]);
-    let found = example(&TINY, BOS, Template::Llama3, &asked, true).expect("example");
+    let found = numbers(Template::Llama3, &asked, true);
     let count = |id| found.ids.iter().filter(|&&other| other == id).count();
     // System, question and answer end once each.
-    assert_eq!((count(END), count(IMAGE_TOKEN_INDEX)), (3, 1));
+    assert_eq!((count(END), count(IMAGE)), (3, 1));
 }

@@ -10,6 +10,7 @@ use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::{Model, read_config};
 use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
+use inf_llava::sequence::{Media, Sequence};
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
@@ -65,8 +66,9 @@ fn outputs(model: &Rc<Model>) -> (Vec<f32>, Vec<f32>) {
         .vision
         .encode(&square, Coverage::Live, &mut watch, &mut off);
     let visual_tokens = block_on(encoded).unwrap().visual_tokens;
-    let ids = [7, 300, -200, 12, 7, 5];
-    let embeds = block_on(model.embed(&ids, Some(&visual_tokens))).unwrap();
+    let picture = Media::only(visual_tokens.dims()[0]);
+    let read = Sequence::from_numbers(&[7, 300, -200, 12, 7, 5], picture).unwrap();
+    let embeds = block_on(model.embed(&read, |_| Ok(visual_tokens.clone()))).unwrap();
     let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
     let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
     let logits = block_on(read(model.decoder.logits(hidden, 3))).unwrap();

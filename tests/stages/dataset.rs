@@ -11,7 +11,7 @@ use inf_llava::dataset::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::conversation::{BOS, TINY, ids_of, turns};
+use crate::conversation::{BOS, PICTURE, TINY, ids_of, turns};
 
 /// A folder with `images/x.png` and the data set `set.json`.
 fn folder(set: &str) -> TempDir {
@@ -274,7 +274,7 @@ fn limits(answer_tokens: usize, conversation_tokens: usize) -> Limits {
     Limits {
         answer_tokens,
         conversation_tokens,
-        image_tokens: 144,
+        picture: PICTURE,
     }
 }
 
@@ -313,7 +313,7 @@ fn an_entry_with_an_over_long_answer() {
         .collect();
     assert_eq!(ids, ["a", "b"]);
     let (record, found_example) = &examples[0];
-    let expected = example(&TINY, BOS, Template::Llama3, &record.turns, true);
+    let expected = example(&TINY, BOS, Template::Llama3, &record.turns, Some(PICTURE));
     assert_eq!(found_example, &expected.expect("example"));
     let at_least = book.len() / 256;
     assert_eq!(
@@ -343,8 +343,8 @@ fn an_entry_with_an_over_long_answer() {
 }
 
 fn expected_length(turns: &[Turn]) -> usize {
-    let found = example(&TINY, BOS, Template::Llama3, turns, true).expect("example");
-    found.ids.len() - 1 + 144
+    let found = example(&TINY, BOS, Template::Llama3, turns, Some(PICTURE)).expect("example");
+    found.sequence.len()
 }
 
 #[test]

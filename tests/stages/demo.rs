@@ -8,7 +8,6 @@ use inf_llava::config::{RemarkCode, Scope};
 use inf_llava::evaluate::run::{Asked, Candidate, Sheet, tally};
 use inf_llava::generate::Sampling;
 use inf_llava::model::Model;
-use inf_llava::platform::Timer;
 use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
 use inf_llava::scenes::samples;
@@ -54,7 +53,7 @@ fn the_samples_questions_are_answered_right() {
         };
         for sample in samples().unwrap() {
             let (mut nobody, mut off) = (Watch::nobody(), Recorder::off());
-            let set = session.set_picture(&sample.picture, Timer::start(), &mut nobody, &mut off);
+            let set = session.set_picture(&sample.picture, &mut nobody, &mut off);
             block_on(set).unwrap();
             for question in sample.questions {
                 session.new_chat();
@@ -109,7 +108,7 @@ fn about_a_sample() -> (Session, String, String) {
     let mut session = Session::new(demo("cpu"), Coverage::Live);
     let sample = samples().unwrap().remove(0);
     let (mut nobody, mut off) = (Watch::nobody(), Recorder::off());
-    let set = session.set_picture(&sample.picture, Timer::start(), &mut nobody, &mut off);
+    let set = session.set_picture(&sample.picture, &mut nobody, &mut off);
     block_on(set).unwrap();
     let question = &sample.questions[0];
     (session, question.text.clone(), question.answer.clone())
@@ -135,7 +134,7 @@ fn asked_without_a_picture_it_asks_for_one() {
         assert_eq!(answer.text, remark.text);
         assert_eq!(pieces, answer.text);
         assert_eq!((answer.token_ids.len(), answer.answer_tokens), (0, 0));
-        assert!(session.ids().is_empty());
+        assert!(session.sequence().is_empty());
         let again = block_on(session.regenerate(&greedy(), &mut Watch::nobody())).unwrap();
         assert_eq!(again, answer);
     }

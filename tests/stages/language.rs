@@ -9,10 +9,17 @@ use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
 use inf_llava::gpu::rope::Rope;
 use inf_llava::language::kv_cache::KvCache;
-use inf_llava::language::splice::{Run, runs, token_count};
+use inf_llava::model::Model;
+use inf_llava::sequence::Sequence;
 
-fn ids(count: usize) -> Vec<i32> {
-    (0..count).map(|i| (i * 37 % 400) as i32).collect()
+fn ids(count: usize) -> Vec<u32> {
+    (0..count).map(|i| (i * 37 % 400) as u32).collect()
+}
+
+/// A text without pictures.
+fn embed(model: &Model, ids: Vec<u32>) -> Tensor<2> {
+    let text = Sequence::of_text(ids);
+    crate::block_on(model.embed(&text, |_| unreachable!("no picture"))).unwrap()
 }
 
 /// One token at a time, in uneven chunks, and at once: the same logits.
@@ -20,7 +27,7 @@ fn ids(count: usize) -> Vec<i32> {
 fn chunks_do_not_matter() {
     for device in ["cpu", "wgpu"] {
         let model = crate::load("tiny", device);
-        let embeds = crate::block_on(model.embed(&ids(23), None)).unwrap();
+        let embeds = embed(&model, ids(23));
         let run = |chunks: &[usize]| {
             let mut cache = KvCache::new(&model.config.language, 32, &model.device.device);
             let mut start = 0;
@@ -47,8 +54,8 @@ fn chunks_do_not_matter() {
 fn truncation_forgets() {
     let model = crate::load("tiny", "cpu");
     let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
-    let run = |cache: &mut KvCache, ids: &[i32]| {
-        let embeds = crate::block_on(model.embed(ids, None)).unwrap();
+    let run = |cache: &mut KvCache, ids: &[u32]| {
+        let embeds = embed(&model, ids.to_vec());
         let hidden = model.decoder.forward(embeds, &model.rope, cache);
         crate::block_on(read(model.decoder.logits(hidden, 1))).unwrap()
     };
@@ -67,7 +74,7 @@ fn the_cache_is_written_in_place() {
         let model = crate::load("tiny", device);
         let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
         for step in 0..4 {
-            let embeds = crate::block_on(model.embed(&ids(3), None)).unwrap();
+            let embeds = embed(&model, ids(3));
             let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
             crate::block_on(read(hidden)).unwrap();
             assert!(cache.is_exclusive(), "step {step} on {device}");
@@ -83,7 +90,7 @@ fn launches_of_a_decoded_token() {
     let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
     // The attention of many tokens has no splits, but their norms are launches of their own.
     for (tokens, a_layer) in [(20, 8), (1, 7), (1, 7)] {
-        let embeds = crate::block_on(model.embed(&ids(tokens), None)).unwrap();
+        let embeds = embed(&model, ids(tokens));
         let before = launches();
         let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
         let logits = model.decoder.logits(hidden, 1);
@@ -140,14 +147,4 @@ fn rotary_cache_equals_its_reference() {
             }
         }
     }
-}
-
-#[test]
-fn the_picture_takes_its_place() {
-    let ids = [5, 6, -200, 7];
-    assert_eq!(
-        runs(&ids),
-        [Run::Text(vec![5, 6]), Run::Image, Run::Text(vec![7])]
-    );
-    assert_eq!(token_count(&ids, 16), 19);
 }

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "foreign",
             "platform",
             "progress",
+            "sequence",
         ],
     ),
     (

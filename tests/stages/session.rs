@@ -10,6 +10,7 @@ use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
+use inf_llava::sequence::Sequence;
 use inf_llava::session::{Answer, AskOptions, Request, Session, StopReason};
 use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::folder::Folder;
@@ -96,7 +97,9 @@ fn a_second_turn_equals_a_fresh_run() {
             .await?;
         let answer = second.token_ids.iter().map(|&id| id as i32);
         let ids: Vec<i32> = second.input_ids.iter().copied().chain(answer).collect();
-        let embeds = crate::block_on(model.embed(&ids, Some(&encoded.visual_tokens))).unwrap();
+        let ids = Sequence::from_numbers(&ids, encoded.media).unwrap();
+        let visual_tokens = |_| Ok(encoded.visual_tokens.clone());
+        let embeds = crate::block_on(model.embed(&ids, visual_tokens)).unwrap();
         let mut cache = KvCache::new(&model.config.language, 512, &model.device.device);
         let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
         read(model.decoder.logits(hidden, second.token_ids.len() + 1)).await
@@ -107,6 +110,27 @@ fn a_second_turn_equals_a_fresh_run() {
         let best = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(best - row[id as usize] < 1e-3, "step {step}");
     }
+}
+
+/// Of the first picture's conversation only what stands before the picture is used again.
+#[test]
+fn another_picture_never_answers_from_the_first_ones_keys() {
+    let model = crate::load("tiny", "cpu");
+    let mut session = session(&model);
+    ask(&mut session, "How many?", &greedy(8));
+    let (second, watch) = (image("0.png"), &mut Watch::nobody());
+    crate::block_on(session.set_image("0.png", &second, watch)).unwrap();
+    let answer = ask(&mut session, "How many?", &greedy(8));
+
+    let mut fresh = Session::new(model.clone(), Coverage::Live);
+    crate::block_on(fresh.set_image("0.png", &second, watch)).unwrap();
+    let expected = ask(&mut fresh, "How many?", &greedy(8));
+    assert_eq!(answer.token_ids, expected.token_ids);
+    assert_eq!(expected.new_prompt_tokens, expected.prompt_tokens);
+    let (_, picture) = session.sequence().media().next().unwrap();
+    let before = answer.prompt_tokens - answer.new_prompt_tokens;
+    assert_eq!(before, picture.start);
+    assert!(before > 10, "the system prompt is computed once");
 }
 
 #[test]
@@ -151,20 +175,20 @@ fn a_stop_before_the_answer_leaves_the_conversation() {
     let model = crate::load("tiny", "cpu");
     let mut session = session(&model);
     ask(&mut session, "How many?", &greedy(6));
-    let before = session.ids().to_vec();
+    let before = session.sequence().clone();
     let stop = StopFlag::default();
     stop.stop();
     let long = "word ".repeat(400);
     let result =
         crate::block_on(session.ask(&long, &greedy(6), &mut Watch::new(stop.clone(), |_| {})));
     assert_eq!(result, Err(Error::Stopped));
-    assert_eq!(session.ids(), before);
+    assert_eq!(*session.sequence(), before);
 
     let result =
         crate::block_on(session.set_image("0.png", &image("0.png"), &mut Watch::new(stop, |_| {})));
     assert_eq!(result.err(), Some(Error::Stopped));
     assert_eq!(
-        session.ids(),
+        *session.sequence(),
         before,
         "a picture that was stopped must leave the conversation"
     );
@@ -176,7 +200,7 @@ fn bad_pictures_and_questions_leave_the_conversation() {
     let model = crate::load("tiny", "cpu");
     let mut session = session(&model);
     ask(&mut session, "How many?", &greedy(6));
-    let before = session.ids().to_vec();
+    let before = session.sequence().clone();
     let bad = crate::block_on(session.set_image("x.png", b"no picture", &mut Watch::nobody()));
     assert!(
         matches!(bad, Err(Error::ImageFormat { ref file, .. }) if file == "x.png"),
@@ -190,7 +214,7 @@ fn bad_pictures_and_questions_leave_the_conversation() {
         matches!(long, Err(Error::ContextExceeded { needed_tokens, context_tokens: 4096 }) if needed_tokens > 5000),
         "{long:?}"
     );
-    assert_eq!(session.ids(), before);
+    assert_eq!(*session.sequence(), before);
 }
 
 /// A text that takes long to encode, and in the end would not fit.
@@ -199,14 +223,14 @@ fn a_stop_is_heard_while_a_question_is_encoded() {
     let model = crate::load("tiny", "cpu");
     let mut session = session(&model);
     ask(&mut session, "How many?", &greedy(6));
-    let before = session.ids().to_vec();
+    let before = session.sequence().clone();
     let stop = StopFlag::default();
     stop.stop();
     let long = "word ".repeat(100_000);
     let mut watch = Watch::new(stop, |_| {});
     let result = crate::block_on(session.ask(&long, &greedy(6), &mut watch));
     assert_eq!(result, Err(Error::Stopped));
-    assert_eq!(session.ids(), before);
+    assert_eq!(*session.sequence(), before);
 }
 
 /// A text of many megabytes is refused at once, not after seconds in the tokenizer.
@@ -321,7 +345,7 @@ fn what_the_model_looked_at() {
         for session in [&mut looked_into, &mut left_alone] {
             ask(session, "What is in the picture?", &greedy(6));
         }
-        let said = looked_into.ids().len();
+        let said = looked_into.sequence().len();
         let image_tokens = model.config.image_tokens();
         for index in [said - 6, said - 1] {
             let map = crate::block_on(looked_into.attention(index)).unwrap();
@@ -340,8 +364,8 @@ fn what_the_model_looked_at() {
         });
         assert_eq!(answers[0], answers[1]);
         // Before the picture, at the picture, behind what was said.
-        let picture = looked_into.ids().iter().position(|&id| id < 0).unwrap();
-        for index in [0, picture, picture + 1, looked_into.ids().len()] {
+        let (_, picture) = looked_into.sequence().media().next().unwrap();
+        for index in [0, picture.start, picture.end, looked_into.sequence().len()] {
             let error = crate::block_on(looked_into.attention(index)).unwrap_err();
             assert_eq!(error.code(), "option", "{index}");
         }

@@ -239,7 +239,7 @@ fn what_was_looked_at_is_told_of_any_conversation() {
     crate::block_on(session.set_image("1.png", &image("1.png"), watch)).unwrap();
     let options: AskOptions = greedy(12);
     crate::block_on(session.ask("How many?", &options, watch)).unwrap();
-    let index = answer.input_ids.len() + 2;
+    let index = answer.prompt_tokens + 2;
     let expected = crate::block_on(session.attention(index)).unwrap();
     assert_eq!(shares.len(), 16);
     for (found, wanted) in shares.iter().zip(&expected) {

@@ -3,9 +3,8 @@
 use std::sync::LazyLock;
 
 use inf_llava::Error;
-use inf_llava::text::chat_template::{
-    IMAGE_TOKEN_INDEX, answer_ids, first_turn, next_turn, prompt_text,
-};
+use inf_llava::sequence::{Media, Sequence};
+use inf_llava::text::chat_template::{answer_ids, first_turn, next_turn, prompt_text};
 use inf_llava::text::{TextStream, Tokenizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,6 +12,8 @@ use serde_json::{Value, json};
 const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
 /// `bos_token_id` of the fixture `tiny`; its added tokens are 501..=505.
 const BOS: u32 = 501;
+/// The picture that a prompt is about.
+const PICTURE: Media = Media::only(144);
 
 fn file(fixture: &str, name: &str) -> Vec<u8> {
     std::fs::read(super::fixture(fixture).join(name)).expect("fixture")
@@ -87,17 +88,19 @@ fn every_prompt_equals_the_release() {
                 })
                 .collect();
 
-            let mut found = Vec::new();
+            let mut found = Sequence::default();
             for (index, (question, answer)) in turns.iter().enumerate() {
                 if index == 0 {
-                    found = first_turn(&tokenizer, bos, question, with_image).expect("prompt");
+                    found = first_turn(&tokenizer, bos, question, with_image.then_some(PICTURE))
+                        .expect("prompt");
                 } else {
-                    let last = *found.last().expect("ids");
-                    found.extend(next_turn(&tokenizer, last, question).expect("prompt"));
+                    let last = found.last_id().expect("ids");
+                    found.append(next_turn(&tokenizer, last, question).expect("prompt"));
                 }
                 found.extend(answer_ids(&tokenizer, answer.unwrap_or("")).expect("answer"));
             }
             let name = case["name"].as_str().expect("name");
+            let found = found.to_numbers();
             assert_eq!(found, ids::<i32>(&case["input_ids"]), "{fixture} {name}");
             assert_eq!(
                 prompt_text(&turns, with_image),
@@ -114,9 +117,12 @@ fn every_prompt_equals_the_release() {
 
 #[test]
 fn a_further_question_ends_the_answer_once() {
-    let end = TINY.id_of("<|eot_id|>").expect("eot") as i32;
-    let after_stop = next_turn(&TINY, end, "Why?").expect("turn");
-    let after_cut = next_turn(&TINY, 17, "Why?").expect("turn");
+    let end = TINY.id_of("<|eot_id|>").expect("eot");
+    let after = |id| {
+        let turn = next_turn(&TINY, id, "Why?").expect("turn");
+        turn.text_ids().collect::<Vec<u32>>()
+    };
+    let (after_stop, after_cut) = (after(end), after(17));
     assert_eq!(after_cut[0], end);
     assert_eq!(after_cut[1..], after_stop);
     assert_ne!(after_stop[0], end);
@@ -199,7 +205,7 @@ fn typed_control_tokens_stay_text() {
         );
     }
     assert_eq!(
-        first_turn(&TINY, BOS, " \n", true),
+        first_turn(&TINY, BOS, " \n", Some(PICTURE)),
         Err(Error::EmptyQuestion)
     );
     assert_eq!(next_turn(&TINY, 0, ""), Err(Error::EmptyQuestion));
@@ -240,15 +246,15 @@ proptest! {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let prompt = first_turn(&TINY, BOS, &text, true).expect("prompt");
-        prop_assert_eq!(prompt.iter().filter(|&&id| id == IMAGE_TOKEN_INDEX).count(), 1);
+        let prompt = first_turn(&TINY, BOS, &text, Some(PICTURE)).expect("prompt");
+        prop_assert_eq!(prompt.media().count(), 1);
         // The template has three headers and two ends, whatever is asked.
-        let count = |ids: &[i32], id| ids.iter().filter(|&&other| other == id).count();
+        let count = |ids: &Sequence, id| ids.text_ids().filter(|&other| other == id).count();
         prop_assert_eq!(count(&prompt, 503), 3);
         prop_assert_eq!(count(&prompt, 505), 2);
         let further = next_turn(&TINY, 505, &text).expect("prompt");
         prop_assert_eq!((count(&further, 503), count(&further, 505)), (2, 1));
-        prop_assert_eq!(count(&further, IMAGE_TOKEN_INDEX), 0);
+        prop_assert_eq!(further.media().count(), 0);
     }
 
     #[test]
@@ -289,7 +295,7 @@ fn other_kinds_of_tokenizer_are_refused_with_a_reason() {
     assert!(reason(Tokenizer::from_bytes("t.json", &huge)).contains("64 MiB"));
     // Loads, but is of another model.
     let foreign = altered("<|start_header_id|>", "<|im_start|>").expect("it loads");
-    let result = first_turn(&foreign, BOS, "Hello", false);
+    let result = first_turn(&foreign, BOS, "Hello", None);
     assert!(matches!(result, Err(Error::Tokenizer { reason, .. }) if reason.contains("LLaMA-3")));
 }
 
@@ -324,13 +330,15 @@ fn newlines_of_the_template_and_of_the_question_meet() {
     let one = tokenizer.id_of("\u{10A}").expect("a newline") as i32;
     let has = |ids: &[i32], part: &[i32]| ids.windows(part.len()).any(|window| window == part);
 
-    let prompt = first_turn(&tokenizer, BOS, "\nHi", true).expect("prompt");
-    assert!(has(&prompt, &[two, IMAGE_TOKEN_INDEX, two]), "{prompt:?}");
+    let prompt = first_turn(&tokenizer, BOS, "\nHi", Some(PICTURE)).expect("prompt");
+    let prompt = prompt.to_numbers();
+    assert!(has(&prompt, &[two, -200, two]), "{prompt:?}");
     let end_of_header = 504;
     for ids in [
-        first_turn(&tokenizer, BOS, "\nHi", false).expect("prompt"),
+        first_turn(&tokenizer, BOS, "\nHi", None).expect("prompt"),
         next_turn(&tokenizer, 505, "\nHi").expect("prompt"),
     ] {
+        let ids = ids.to_numbers();
         assert!(has(&ids, &[end_of_header, two, one]), "{ids:?}");
     }
 }

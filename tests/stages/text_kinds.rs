@@ -2,6 +2,7 @@
 //! that needs what is not there is refused, and never shortened.
 
 use inf_llava::Error;
+use inf_llava::sequence::Media;
 use inf_llava::text::Tokenizer;
 use inf_llava::text::chat_template::{first_turn, next_turn};
 use serde_json::{Value, json};
@@ -140,8 +141,8 @@ fn a_token_without_a_row_is_refused_when_it_occurs() {
     assert_eq!(padded.vocab_size(), rows + 1);
     for question in ["What is this?", "[PAD]", "<|eot_id|>"] {
         assert_eq!(
-            first_turn(&padded, 501, question, true),
-            first_turn(&plain, 501, question, true)
+            first_turn(&padded, 501, question, Some(Media::only(9))),
+            first_turn(&plain, 501, question, Some(Media::only(9)))
         );
         assert_eq!(
             next_turn(&padded, 7, question),
@@ -169,7 +170,7 @@ fn a_token_without_a_row_is_refused_when_it_occurs() {
     // Another model's tokenizer: its control tokens have no rows.
     let other = load(&file).with_rows(400);
     says(
-        first_turn(&other, 1, "Hi", false).expect_err("no row"),
+        first_turn(&other, 1, "Hi", None).expect_err("no row"),
         &["<|begin_of_text|>", "501", "400 rows"],
     );
     // A word's token may be beyond as well.

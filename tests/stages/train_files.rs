@@ -31,9 +31,8 @@ fn what_is_left_out_is_not_asked() {
         };
         (0..20)
             .map(|index| {
-                let lesson = data.lesson(index, 0, Template::Facts, &tokenizer, 501, false);
-                let ids = lesson.unwrap().example.ids;
-                let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+                let lesson = data.lesson(index, 0, Template::Facts, &tokenizer, 501, None);
+                let ids: Vec<u32> = lesson.unwrap().example.sequence.text_ids().collect();
                 tokenizer.decode(&ids).unwrap()
             })
             .collect()

@@ -1,0 +1,238 @@
+//! A conversation as the decoder reads it: runs of token ids, and pictures among them.
+//!
+//! In: ids, and what is known of a picture before it is encoded. Out: what of two sequences is the same, and so need not be
+//! computed again. It must not know what made the ids, nor how a picture becomes vectors.
+
+use std::fmt;
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+/// Stands for a picture where a sequence is written as numbers alone: in fixtures and in answers, as in the release.
+const IMAGE_TOKEN_INDEX: i32 = -200;
+
+/// Which picture: equal where content, treatment and model are equal, so that what is kept of one is never taken for
+/// another's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MediaId([u8; 32]);
+
+impl MediaId {
+    /// Of all `parts` together, in their order: SHA-256, with each part's length before it.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        MediaId(hash.finalize().into())
+    }
+}
+
+impl fmt::Debug for MediaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..6]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A picture's place in a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Media {
+    /// Which one.
+    pub id: MediaId,
+    /// How many tokens it takes, one at least; it differs from picture to picture.
+    pub tokens: usize,
+}
+
+impl Media {
+    /// The picture of an example or a measurement, which has no other and shares nothing with others.
+    pub const fn only(tokens: usize) -> Self {
+        Media {
+            id: MediaId([0; 32]),
+            tokens,
+        }
+    }
+}
+
+/// A run of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chunk {
+    /// Token ids, one at least.
+    Text(Vec<u32>),
+    /// A picture, whole.
+    Media(Media),
+}
+
+impl Chunk {
+    /// Tokens of the context that it takes.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Chunk::Text(ids) => ids.len(),
+            Chunk::Media(media) => media.tokens,
+        }
+    }
+}
+
+/// Chunks, one behind the other; of two neighbours at most one is text. Lengths and places are in tokens of the context.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sequence(Vec<Chunk>);
+
+impl Sequence {
+    /// Of text alone.
+    pub fn of_text(ids: Vec<u32>) -> Self {
+        let mut sequence = Sequence::default();
+        sequence.extend(ids);
+        sequence
+    }
+
+    /// Of a picture alone.
+    pub fn of_media(media: Media) -> Self {
+        Sequence(vec![Chunk::Media(media)])
+    }
+
+    /// From numbers as [`Sequence::to_numbers`] gives them, each mark being `media`; `None` for other negative numbers.
+    pub fn from_numbers(numbers: &[i32], media: Media) -> Option<Self> {
+        let mut sequence = Sequence::default();
+        for &number in numbers {
+            match u32::try_from(number) {
+                Ok(id) => sequence.push(id),
+                Err(_) if number == IMAGE_TOKEN_INDEX => sequence.push_media(media),
+                Err(_) => return None,
+            }
+        }
+        Some(sequence)
+    }
+
+    /// The ids, with -200 for each picture: the release's way to write a prompt. No vocabulary comes near 2^31; an id that
+    /// did would be `i32::MAX`.
+    pub fn to_numbers(&self) -> Vec<i32> {
+        let numbers = self.0.iter().flat_map(|chunk| match chunk {
+            Chunk::Text(ids) => ids
+                .iter()
+                .map(|&id| i32::try_from(id).unwrap_or(i32::MAX))
+                .collect(),
+            Chunk::Media(_) => vec![IMAGE_TOKEN_INDEX],
+        });
+        numbers.collect()
+    }
+
+    /// Its chunks.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.0
+    }
+
+    /// Its tokens.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Chunk::tokens).sum()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its last id; none where it ends with a picture.
+    pub fn last_id(&self) -> Option<u32> {
+        match self.0.last() {
+            Some(Chunk::Text(ids)) => ids.last().copied(),
+            _ => None,
+        }
+    }
+
+    /// The ids of all its text.
+    pub fn text_ids(&self) -> impl Iterator<Item = u32> {
+        let ids = self.0.iter().filter_map(|chunk| match chunk {
+            Chunk::Text(ids) => Some(ids),
+            Chunk::Media(_) => None,
+        });
+        ids.flatten().copied()
+    }
+
+    /// Its pictures, and the tokens that each has.
+    pub fn media(&self) -> impl Iterator<Item = (Media, Range<usize>)> {
+        let mut end = 0;
+        self.0.iter().filter_map(move |chunk| {
+            end += chunk.tokens();
+            match chunk {
+                Chunk::Media(media) => Some((*media, end - media.tokens..end)),
+                Chunk::Text(_) => None,
+            }
+        })
+    }
+
+    /// Appends an id.
+    pub fn push(&mut self, id: u32) {
+        match self.0.last_mut() {
+            Some(Chunk::Text(ids)) => ids.push(id),
+            _ => self.0.push(Chunk::Text(vec![id])),
+        }
+    }
+
+    /// Appends a picture.
+    pub fn push_media(&mut self, media: Media) {
+        self.0.push(Chunk::Media(media));
+    }
+
+    /// Appends ids.
+    pub fn extend(&mut self, ids: Vec<u32>) {
+        match self.0.last_mut() {
+            Some(Chunk::Text(held)) => held.extend(ids),
+            _ if ids.is_empty() => {}
+            _ => self.0.push(Chunk::Text(ids)),
+        }
+    }
+
+    /// Appends another sequence.
+    pub fn append(&mut self, other: Sequence) {
+        for chunk in other.0 {
+            match chunk {
+                Chunk::Text(ids) => self.extend(ids),
+                Chunk::Media(media) => self.push_media(media),
+            }
+        }
+    }
+
+    /// Its tokens of `range`. A picture that is not whole in it is left out: there are no parts of one.
+    pub fn part(&self, range: Range<usize>) -> Sequence {
+        let (mut part, mut start) = (Sequence::default(), 0);
+        for chunk in &self.0 {
+            let end = start + chunk.tokens();
+            let (from, to) = (range.start.clamp(start, end), range.end.clamp(start, end));
+            match chunk {
+                Chunk::Text(ids) if from < to => {
+                    part.extend(ids[from - start..to - start].to_vec())
+                }
+                Chunk::Media(media) if (from, to) == (start, end) => part.push_media(*media),
+                _ => {}
+            }
+            start = end;
+        }
+        part
+    }
+
+    /// Forgets the tokens from `len` on, and a picture that would not stay whole.
+    pub fn truncate(&mut self, len: usize) {
+        *self = self.part(0..len);
+    }
+
+    /// How many tokens it and `other` have in common at their beginning. A picture counts whole, and only where both have
+    /// the same one.
+    pub fn in_common(&self, other: &Sequence) -> usize {
+        let mut count = 0;
+        for chunks in self.0.iter().zip(&other.0) {
+            let (same, is_whole) = match chunks {
+                (Chunk::Text(a), Chunk::Text(b)) => {
+                    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+                    (same, same == a.len() && same == b.len())
+                }
+                (a, b) => (if a == b { a.tokens() } else { 0 }, a == b),
+            };
+            count += same;
+            if !is_whole {
+                break;
+            }
+        }
+        count
+    }
+}
