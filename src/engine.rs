@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use crate::config::default_temperature;
 use crate::error::{Error, Result};
+use crate::generate::default_temperature;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::model::Model;
 use crate::progress::{Event, StopFlag, Watch};

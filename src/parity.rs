@@ -353,6 +353,7 @@ impl Parity<'_> {
             sampling: Sampling::greedy(),
             max_new_tokens: case.greedy_ids.len(),
             anyway: true,
+            ..AskOptions::default()
         };
         let answer = free.ask(&question, &options, &mut Watch::nobody()).await?;
         let until = case

@@ -20,6 +20,8 @@ mod evaluate;
 mod folder;
 #[path = "stages/generate.rs"]
 mod generate;
+#[path = "stages/generation.rs"]
+mod generation;
 #[path = "stages/image.rs"]
 mod image;
 #[path = "stages/image_large.rs"]

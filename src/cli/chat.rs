@@ -19,9 +19,9 @@ use super::output::{counted, say_json, say_piece};
 use super::terminal::{Interrupt, Muted, Progress};
 use super::{ModelArgs, paths, say};
 use crate::cli::arguments::{at_least_one, usage};
-use crate::config::{RemarkCode, default_temperature};
+use crate::config::RemarkCode;
 use crate::error::Error;
-use crate::generate::Sampling;
+use crate::generate::{Sampling, default_temperature};
 use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
 use crate::vision::plan::Coverage;
@@ -90,6 +90,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
             seed: args.seed,
         },
         max_new_tokens: args.max_new_tokens,
+        stop: Vec::new(),
         anyway: args.anyway,
     };
     options.validate()?;

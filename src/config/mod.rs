@@ -21,7 +21,7 @@ pub use file_names::{
     CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
 };
 pub use processor::check_processor;
-pub use scope::{Remark, RemarkCode, Scope, default_temperature, question, wording};
+pub use scope::{Remark, RemarkCode, Scope, question, wording};
 pub use sizes::{LanguageConfig, VisionConfig};
 
 /// LLaMA-3's `<|begin_of_text|>`.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use self::question::{Known, known};
 use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
-use crate::generate::Sampling;
 use crate::image::{Picture, looks_drawn};
 
 /// `inf_llava.scope` in config.json: the one kind of picture that a small model has learnt.
@@ -18,15 +17,6 @@ use crate::image::{Picture, looks_drawn};
 pub enum Scope {
     /// Drawings of the kind that `inf-llava scenes` makes: figures, signs, bar charts.
     DrawnScenes,
-}
-
-/// The temperature of answers where none is stated. What a model of one kind of picture is asked has one right answer, which
-/// chance would only miss.
-pub fn default_temperature(scope: Option<Scope>) -> f32 {
-    match scope {
-        Some(_) => 0.0,
-        None => Sampling::default().temperature,
-    }
 }
 
 impl Scope {

@@ -260,6 +260,7 @@ impl Candidate {
             sampling: Sampling::greedy(),
             max_new_tokens: sheet.answer_tokens,
             anyway: true,
+            ..AskOptions::default()
         };
         let mut answered = Answered::default();
         for mut asked in sheet.questions {

@@ -3,6 +3,31 @@
 //! In and out: `[vocab]` f32 logits; a removed id has -inf. The order is that of `transformers`:
 //! repetition penalty, temperature, top-k, top-p. Logits must hold no NaN; the sampler sees to it.
 
+/// One of them, with its setting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Filter {
+    /// [`repetition_penalty`].
+    RepetitionPenalty(f32),
+    /// [`temperature`].
+    Temperature(f32),
+    /// [`top_k`].
+    TopK(usize),
+    /// [`top_p`].
+    TopP(f32),
+}
+
+impl Filter {
+    /// Changes `logits` in place; `seen` are the ids of prompt and answer.
+    pub fn apply(self, logits: &mut [f32], seen: &[u32]) {
+        match self {
+            Filter::RepetitionPenalty(penalty) => repetition_penalty(logits, seen, penalty),
+            Filter::Temperature(heat) => temperature(logits, heat),
+            Filter::TopK(k) => top_k(logits, k),
+            Filter::TopP(share) => top_p(logits, share),
+        }
+    }
+}
+
 /// `RepetitionPenaltyLogitsProcessor`: each id in `seen` once, however often it was seen: a
 /// positive logit is divided by `penalty`, a negative one multiplied. Ids past the end are ignored.
 pub fn repetition_penalty(logits: &mut [f32], seen: &[u32], penalty: f32) {

@@ -5,13 +5,16 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Sampling, filter};
-use crate::{Error, Result};
+use super::filter::{self, Filter};
+use super::sampling::Sampling;
+use crate::error::{Error, Result};
 
 /// Chooses ids by one [`Sampling`].
 #[derive(Debug, Clone)]
 pub struct Sampler {
-    sampling: Sampling,
+    filters: Vec<Filter>,
+    /// Whether an id is drawn, and not the first of the likeliest taken.
+    is_random: bool,
     /// ChaCha is defined by its specification, so a seed means the same everywhere and always.
     random: ChaCha8Rng,
 }
@@ -25,14 +28,15 @@ impl Sampler {
         sampling.validate()?;
         let random = ChaCha8Rng::seed_from_u64(sampling.seed);
         Ok(Sampler {
-            sampling: sampling.clone(),
+            filters: sampling.filters(),
+            is_random: sampling.temperature != 0.0,
             random,
         })
     }
 
     /// Goes on as if `count` ids had been picked already.
     pub fn skip(&mut self, count: usize) {
-        if self.sampling.temperature != 0.0 {
+        if self.is_random {
             for _ in 0..count {
                 self.random.next_u64();
             }
@@ -41,7 +45,7 @@ impl Sampler {
 
     /// Whether the first of the largest logits is all that it ever takes.
     pub fn is_greedy(&self) -> bool {
-        self.sampling.temperature == 0.0 && self.sampling.repetition_penalty == 1.0
+        !self.is_random && self.filters.is_empty()
     }
 
     /// The next id. `logits`: `[vocab]`, filtered in place; `seen`: the prompt's and the answer's
@@ -51,14 +55,14 @@ impl Sampler {
     /// # Errors
     /// [`Error::NotFinite`] if there is a NaN, a +inf, or nothing but -inf.
     pub fn pick(&mut self, logits: &mut [f32], seen: &[u32]) -> Result<u32> {
-        filter::repetition_penalty(logits, seen, self.sampling.repetition_penalty);
+        first_largest(logits)?; // the filters take no NaN
+        for filter in &self.filters {
+            filter.apply(logits, seen);
+        }
         let best = first_largest(logits)?;
-        if self.sampling.temperature == 0.0 {
+        if !self.is_random {
             return Ok(best);
         }
-        filter::temperature(logits, self.sampling.temperature);
-        filter::top_k(logits, self.sampling.top_k);
-        filter::top_p(logits, self.sampling.top_p);
         let weights = filter::weights(logits);
 
         // 53 random bits are a number in 0..1; its place in the summed weights is the id.

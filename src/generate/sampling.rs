@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use super::filter::Filter;
+use crate::config::Scope;
+use crate::error::{Error, Result};
 
 /// The settings of a [`Sampler`](super::Sampler). Fields that a JSON object lacks get the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,15 @@ impl Default for Sampling {
     }
 }
 
+/// The temperature of answers where none is stated. What a model of one kind of picture is asked has one right answer, which
+/// chance would only miss.
+pub fn default_temperature(scope: Option<Scope>) -> f32 {
+    match scope {
+        Some(_) => 0.0,
+        None => Sampling::default().temperature,
+    }
+}
+
 impl Sampling {
     /// The likeliest id always.
     pub fn greedy() -> Self {
@@ -42,6 +53,22 @@ impl Sampling {
             temperature: 0.0,
             ..Sampling::default()
         }
+    }
+
+    /// What is done to logits before an id is drawn from them, in `transformers`' order; what is off is left out.
+    pub fn filters(&self) -> Vec<Filter> {
+        let is_random = self.temperature != 0.0;
+        let all = [
+            (
+                self.repetition_penalty != 1.0,
+                Filter::RepetitionPenalty(self.repetition_penalty),
+            ),
+            (is_random, Filter::Temperature(self.temperature)),
+            (is_random && self.top_k != 0, Filter::TopK(self.top_k)),
+            (is_random && self.top_p < 1.0, Filter::TopP(self.top_p)),
+        ];
+        let on = all.into_iter().filter(|(is_on, _)| *is_on);
+        on.map(|(_, filter)| filter).collect()
     }
 
     /// Refuses settings that make no sense, as [`Error::Option`] with the option's name.

@@ -3,14 +3,14 @@
 
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 mod native;
-#[cfg(feature = "model")]
+#[cfg(any(feature = "model", not(target_arch = "wasm32")))]
 mod timer;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 mod worker;
 
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub(crate) use native::{recall, remember};
-#[cfg(feature = "model")]
+#[cfg(any(feature = "model", not(target_arch = "wasm32")))]
 pub use timer::Timer;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub(crate) use worker::{adapter_name, browser_version, recall, remember};

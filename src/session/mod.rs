@@ -17,23 +17,24 @@ use burn::tensor::Tensor;
 use crate::config::Remark;
 use crate::error::{Error, Result};
 use crate::generate::Sampler;
+use crate::generate::generation::{Generation, Next, Predictor};
 use crate::gpu::ops::argmax;
 use crate::gpu::read::{read, read_int, settle};
 use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
 use crate::model::Model;
-use crate::platform::Timer;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
 use crate::sequence::{Media, Sequence};
+use crate::text::Tokenizer;
 use crate::text::chat_template::{self, Place};
-use crate::text::{TextStream, Tokenizer};
 use crate::vision::encoder::Encoded;
 use crate::vision::plan::Coverage;
 use pictures::{Held, Pictures};
 
+pub use crate::generate::generation::StopReason;
 pub use attention::EnhancementAttention;
-pub use report::{Answer, PictureInfo, StopReason, Timings};
+pub use report::{Answer, PictureInfo, Timings};
 pub use request::{AskOptions, Exchange, Request};
 pub use shared::Shared;
 
@@ -332,21 +333,6 @@ impl Session {
         read(self.prefill(wanted, watch).await?).await
     }
 
-    /// What comes next. Where the largest logit is all that is asked for, the device finds it: a token is read back,
-    /// not a vocabulary.
-    async fn next_id(&mut self, sampler: &mut Sampler, watch: &mut Watch<'_>) -> Result<u32> {
-        let logits = self.prefill(1, watch).await?;
-        if let Some(place) = sampler.is_greedy().then(|| argmax(&logits)).flatten() {
-            let not_finite = |_| Error::NotFinite {
-                stage: "logits".into(),
-            };
-            return u32::try_from(read_int(place).await?).map_err(not_finite);
-        }
-        let mut logits = read(logits).await?;
-        let seen: Vec<u32> = self.sequence.text_ids().collect();
-        sampler.pick(&mut logits, &seen)
-    }
-
     /// Computes the tokens that the cache does not hold yet, in chunks, and gives the logits of the
     /// last `wanted` positions, `[wanted, vocabulary]`.
     async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Tensor<2>> {
@@ -384,7 +370,7 @@ impl Session {
     async fn answer(
         &mut self,
         turn: &LastTurn,
-        mut sampler: Sampler,
+        sampler: Sampler,
         options: &AskOptions,
         watch: &mut Watch<'_>,
     ) -> Result<Answer> {
@@ -392,77 +378,69 @@ impl Session {
         let prompt = self.sequence.part(0..turn.prompt_len);
         let prompt_tokens = prompt.len();
         let new_prompt_tokens = prompt_tokens - self.keep_common(1).min(prompt_tokens);
-        let image_tokens = prompt.media().map(|(media, _)| media.tokens).sum();
-        // An answer that goes on says nothing twice.
-        let mut stream = TextStream::new();
         let begun = self.sequence.part(prompt_tokens..self.sequence.len());
-        let mut token_ids: Vec<u32> = begun.text_ids().collect();
-        let begun = token_ids.len();
-        let mut text: String = token_ids
-            .iter()
-            .map(|&id| stream.push(&model.tokenizer, id))
-            .collect();
-
-        let timer = Timer::start();
-        let mut id = self.next_id(&mut sampler, watch).await?;
-        let prefill_ms = timer.elapsed_ms();
-
-        let timer = Timer::start();
-        let stop_reason = loop {
-            if token_ids
-                .last()
-                .is_some_and(|last| model.config.eos_token_ids.contains(last))
-            {
-                break StopReason::Stop; // all but the report had been said
-            }
-            if token_ids.len() >= options.max_new_tokens {
-                break StopReason::Length;
-            }
-            token_ids.push(id);
-            self.sequence.push(id);
-            if model.config.eos_token_ids.contains(&id) {
-                break StopReason::Stop;
-            }
-            let piece = stream.push(&model.tokenizer, id);
-            text += &piece;
-            watch.piece(piece, Some(id));
-            if self.cache.len() >= self.cache.capacity() {
-                break StopReason::Context;
-            }
-            if watch.breathe().await.is_err() {
-                break StopReason::Stopped;
-            }
-            if token_ids.len() < options.max_new_tokens {
-                id = self.next_id(&mut sampler, watch).await?;
-            }
+        let begun: Vec<u32> = begun.text_ids().collect();
+        let begun_tokens = begun.len();
+        let generation = Generation {
+            tokenizer: &model.tokenizer,
+            sampler,
+            constraint: None,
+            stop_ids: &model.config.eos_token_ids,
+            stop_texts: options.stop.clone(),
+            max_new_tokens: options.max_new_tokens,
         };
-        let rest = stream.finish();
-        text += &rest;
-        watch.piece(rest, None);
-        let decode_ms = timer.elapsed_ms();
-
+        let answer = generation.run(begun, self, watch).await?;
         let cost = self.picture.and_then(|media| self.pictures.tell(media.id));
         let cost = cost.unwrap_or_default();
+        let answer_tokens = answer.token_ids.len();
         Ok(Answer {
-            text,
+            text: answer.text,
             input_ids: prompt.to_numbers(),
-            stop_reason,
+            stop_reason: answer.stop_reason,
             prompt_tokens,
             new_prompt_tokens,
-            image_tokens,
-            answer_tokens: token_ids.len(),
+            image_tokens: prompt.media().map(|(media, _)| media.tokens).sum(),
+            answer_tokens,
             vision_passes: cost.passes,
-            tokens_per_second: (token_ids.len() - begun) as f64 * 1000.0
-                / decode_ms.max(f64::MIN_POSITIVE),
+            tokens_per_second: (answer_tokens - begun_tokens) as f64 * 1000.0
+                / answer.others_ms.max(f64::MIN_POSITIVE),
             timings_ms: Timings {
                 image: cost.image_ms,
                 vision: cost.vision_ms,
-                prefill: prefill_ms,
-                decode: decode_ms,
+                prefill: answer.first_ms,
+                decode: answer.others_ms,
             },
             device: model.device.name.clone(),
             remark: turn.remark.clone(),
-            token_ids,
+            token_ids: answer.token_ids,
         })
+    }
+}
+
+impl Predictor for Session {
+    /// Where the largest logit is all that is asked for, the device finds it: a token is read back, not a vocabulary.
+    async fn next(&mut self, only_largest: bool, watch: &mut Watch<'_>) -> Result<Next> {
+        let logits = self.prefill(1, watch).await?;
+        if let Some(place) = only_largest.then(|| argmax(&logits)).flatten() {
+            let not_finite = |_| Error::NotFinite {
+                stage: "logits".into(),
+            };
+            let id = u32::try_from(read_int(place).await?).map_err(not_finite)?;
+            return Ok(Next::Largest(id));
+        }
+        read(logits).await.map(Next::Logits)
+    }
+
+    fn seen(&self) -> Vec<u32> {
+        self.sequence.text_ids().collect()
+    }
+
+    fn push(&mut self, id: u32) {
+        self.sequence.push(id);
+    }
+
+    /// The last id need not be in the cache: nothing is computed behind it.
+    fn is_full(&self) -> bool {
+        self.cache.len() >= self.cache.capacity()
     }
 }

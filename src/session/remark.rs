@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, AskOptions, Session, StopReason, Timings};
+use super::{Answer, AskOptions, Session, Timings};
 use crate::config::Remark;
+use crate::generate::generation::StopReason;
 use crate::progress::Watch;
 
 impl Session {

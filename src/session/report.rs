@@ -3,20 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Remark;
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StopReason {
-    /// The model ended it.
-    Stop,
-    /// `max_new_tokens` were given.
-    Length,
-    /// The context is full.
-    Context,
-    /// The user stopped it.
-    Stopped,
-}
+use crate::generate::generation::StopReason;
 
 /// Milliseconds of the parts of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]

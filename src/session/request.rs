@@ -16,6 +16,8 @@ pub struct AskOptions {
     pub sampling: Sampling,
     /// Most tokens of an answer.
     pub max_new_tokens: usize,
+    /// Texts in front of which an answer ends. None may be empty.
+    pub stop: Vec<String>,
     /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
     /// what it says then. See [`Answer::remark`](super::Answer::remark).
     pub anyway: bool,
@@ -23,16 +25,22 @@ pub struct AskOptions {
 
 impl AskOptions {
     /// # Errors
-    /// [`Error::Option`] for what makes no sense, with the option's name: as [`Sampling::validate`], and answers of no
-    /// token, which would look like a model that has nothing to say.
+    /// [`Error::Option`] for what makes no sense, with the option's name: as [`Sampling::validate`], answers of no
+    /// token, which would look like a model that has nothing to say, and empty stop texts.
     pub fn validate(&self) -> Result<()> {
         self.sampling.validate()?;
-        match self.max_new_tokens {
-            0 => Err(Error::Option {
-                option: "max_new_tokens".into(),
-                reason: "it is 0 and must be at least 1".into(),
-            }),
-            _ => Ok(()),
+        let refused = |option: &str, reason: &str| {
+            Err(Error::Option {
+                option: option.into(),
+                reason: reason.into(),
+            })
+        };
+        if self.max_new_tokens == 0 {
+            return refused("max_new_tokens", "it is 0 and must be at least 1");
+        }
+        match self.stop.iter().any(String::is_empty) {
+            true => refused("stop", "an empty text would end every answer at once"),
+            false => Ok(()),
         }
     }
 }
@@ -42,6 +50,7 @@ impl Default for AskOptions {
         AskOptions {
             sampling: Sampling::default(),
             max_new_tokens: 512,
+            stop: Vec::new(),
             anyway: false,
         }
     }

@@ -17,8 +17,7 @@ impl Session {
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
         self.model.unchanged()?;
         request.options.validate()?;
-        let mut sampler = Sampler::new(&request.options.sampling)?;
-        sampler.skip(request.begun.len());
+        let sampler = Sampler::new(&request.options.sampling)?;
         let remark = self.remark_on(&request.question, &request.options);
         self.withheld = remark.clone().filter(|remark| !remark.answered);
         if let Some(withheld) = self.withheld.clone() {

@@ -67,8 +67,8 @@ fn outputs(model: &Rc<Model>) -> (Vec<f32>, Vec<f32>) {
         .encode(&square, Coverage::Live, &mut watch, &mut off);
     let visual_tokens = block_on(encoded).unwrap().visual_tokens;
     let picture = Media::only(visual_tokens.dims()[0]);
-    let read = Sequence::from_numbers(&[7, 300, -200, 12, 7, 5], picture).unwrap();
-    let embeds = block_on(model.embed(&read, |_| Ok(visual_tokens.clone()))).unwrap();
+    let sequence = Sequence::from_numbers(&[7, 300, -200, 12, 7, 5], picture).unwrap();
+    let embeds = block_on(model.embed(&sequence, |_| Ok(visual_tokens.clone()))).unwrap();
     let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
     let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
     let logits = block_on(read(model.decoder.logits(hidden, 3))).unwrap();

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "files and texts, without tensors",
         &[
-            "quant", "image", "generate", "config", "text", "weights", "hub", "scenes", "dataset",
+            "quant", "image", "config", "text", "generate", "weights", "hub", "scenes", "dataset",
         ],
     ),
     ("operations on tensors", &["gpu", "recorder"]),

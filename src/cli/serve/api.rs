@@ -165,7 +165,6 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
         picture: ask.picture,
         request: ask.request,
         states_temperature: ask.states_temperature,
-        stop: ask.stop,
         saying,
         share,
     };

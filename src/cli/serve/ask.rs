@@ -33,8 +33,6 @@ pub struct Ask {
     pub request: Request,
     /// Whether it states a temperature.
     pub states_temperature: bool,
-    /// The answer ends in front of any of these.
-    pub stop: Vec<String>,
     /// The answer is wanted piece by piece.
     pub stream: bool,
     /// With the pieces, what the answer took is wanted.
@@ -74,8 +72,8 @@ impl Ask {
         let mut fields = Fields::new("", parsed)?;
         let model = fields.need("model", "a model's id, as GET /v1/models lists it")?;
         let states_temperature = fields.has("temperature");
-        let options = read_options(&mut fields)?;
-        let stop = read_stop(&mut fields)?;
+        let mut options = read_options(&mut fields)?;
+        options.stop = read_stop(&mut fields)?;
         let stream = fields.take("stream", "true or false")?.unwrap_or(false);
         let include_usage = match fields.take("stream_options", "an object")? {
             None => None,
@@ -108,7 +106,6 @@ impl Ask {
             },
             picture,
             states_temperature,
-            stop,
             stream,
             include_usage: include_usage.unwrap_or(false),
         })
@@ -275,13 +272,17 @@ mod tests {
             (u64::MAX - 1, 5)
         );
         assert_eq!(
-            (ask.stop, ask.stream, ask.include_usage),
+            (ask.request.options.stop, ask.stream, ask.include_usage),
             (vec!["a".into(), "b".into()], true, true)
         );
 
         let plain = read(json!({"stop": "a", "stream": null})).expect("an ask");
         assert_eq!(
-            (plain.stop, plain.stream, plain.include_usage),
+            (
+                plain.request.options.stop,
+                plain.stream,
+                plain.include_usage
+            ),
             (vec!["a".into()], false, false)
         );
         assert_eq!(plain.request.options.sampling.temperature, 0.2);
@@ -412,7 +413,7 @@ mod tests {
         let all = json!({
             "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
             "repetition_penalty": sampling.repetition_penalty, "seed": sampling.seed,
-            "max_new_tokens": limit, "stop": ask.stop, "stream": ask.stream,
+            "max_new_tokens": limit, "stop": ask.request.options.stop, "stream": ask.stream,
             "include_usage": ask.include_usage,
         });
         let mut found = json!({"question": ask.request.question});

@@ -16,10 +16,10 @@ use super::ask::PictureFile;
 use super::budget::Share;
 use super::queue::Queue;
 use super::refusal::Refusal;
-use super::stop_texts::StopTexts;
 use crate::cli::ModelArgs;
-use crate::config::{Remark, default_temperature};
+use crate::config::Remark;
 use crate::error::Error;
+use crate::generate::default_temperature;
 use crate::image::keep_until_decoded;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::session::{Answer, Request, Shared, StopReason};
@@ -38,8 +38,6 @@ pub struct Job {
     pub request: Request,
     /// Whether the request states a temperature; else the model's default is taken.
     pub states_temperature: bool,
-    /// The answer ends in front of any of these.
-    pub stop: Vec<String>,
     /// To [`Heard`].
     pub saying: Saying,
     /// What the request holds of the memory for requests, as long as its picture's file is there.
@@ -255,16 +253,14 @@ async fn answer(
         said,
         unheard: stop,
     } = job.saying;
-    let mut texts = StopTexts::new(job.stop);
     let mut watch = Watch::new(stop.clone(), |event| {
-        if let Event::Piece { text, .. } = event {
-            let text = texts.push(&text);
-            if !text.is_empty() {
-                // Whoever has gone has set the flag.
-                let _ = said.send(Said::Piece(text));
-            }
+        if let Event::Piece { text, .. } = event
+            && !text.is_empty()
+        {
+            // Whoever has gone has set the flag.
+            let _ = said.send(Said::Piece(text));
         }
-        if texts.found() || ending.is_set() {
+        if ending.is_set() {
             stop.stop();
         }
     });
@@ -290,21 +286,17 @@ async fn answer(
     drop(job.share);
     let answer = shared.reply(&job.request, &mut watch).await?;
     drop(watch);
-    let rest = texts.finish();
-    if !rest.is_empty() {
-        let _ = said.send(Said::Piece(rest));
-    }
-    if answer.stop_reason == StopReason::Stopped && !texts.found() {
+    if answer.stop_reason == StopReason::Stopped {
         let tokens = answer.answer_tokens;
         eprintln!("a client went away; its answer was stopped after {tokens} tokens");
     }
-    Ok(finish(&answer, texts.found(), notices))
+    Ok(finish(&answer, notices))
 }
 
-fn finish(answer: &Answer, cut: bool, notices: Vec<String>) -> Finish {
+fn finish(answer: &Answer, notices: Vec<String>) -> Finish {
     Finish {
         reason: match answer.stop_reason {
-            StopReason::Length | StopReason::Context if !cut => "length",
+            StopReason::Length | StopReason::Context => "length",
             _ => "stop",
         },
         prompt_tokens: answer.prompt_tokens,

@@ -29,7 +29,6 @@ mod queue;
 mod range;
 mod refusal;
 mod stop;
-mod stop_texts;
 mod stream;
 
 use std::path::PathBuf;

@@ -1,0 +1,183 @@
+//! The loop: one id after another, until something ends the answer.
+//!
+//! In: logits, from whatever computes them. Out: ids, and their text as it comes. It must not know the model, so it is tested
+//! without one.
+
+use serde::Serialize;
+
+use super::constraint::Constraint;
+use super::sampler::Sampler;
+use super::stop_texts::StopTexts;
+use crate::error::Result;
+use crate::platform::Timer;
+use crate::progress::Watch;
+use crate::text::{TextStream, Tokenizer};
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// The model ended it, or one of the texts came that end it.
+    Stop,
+    /// `max_new_tokens` were given.
+    Length,
+    /// The context is full.
+    Context,
+    /// The user stopped it.
+    Stopped,
+}
+
+/// What comes next, by whoever computes it.
+pub enum Next {
+    /// The id of the largest logit, found where the logits are.
+    Largest(u32),
+    /// The logits, `[vocab]`.
+    Logits(Vec<f32>),
+}
+
+/// Computes what comes behind the ids so far.
+#[allow(
+    async_fn_in_trait,
+    reason = "used by generic callers of this crate only; no Send bound is wanted on wasm"
+)]
+pub trait Predictor {
+    /// What comes next; [`Next::Largest`] only where that is all that is asked for.
+    ///
+    /// # Errors
+    /// What computing it fails with.
+    async fn next(&mut self, only_largest: bool, watch: &mut Watch<'_>) -> Result<Next>;
+
+    /// The ids so far, of prompt and answer.
+    fn seen(&self) -> Vec<u32>;
+
+    /// `id` has been said, and stands behind the others.
+    fn push(&mut self, id: u32);
+
+    /// Whether nothing more can be computed behind what is there.
+    fn is_full(&self) -> bool;
+}
+
+/// How an answer is made, and what ends it.
+pub struct Generation<'a> {
+    /// Ids to text.
+    pub tokenizer: &'a Tokenizer,
+    /// Chooses ids.
+    pub sampler: Sampler,
+    /// What the answer may be; nothing narrows it where there is none.
+    pub constraint: Option<Box<dyn Constraint>>,
+    /// Ids that end the answer.
+    pub stop_ids: &'a [u32],
+    /// Texts in front of which the answer ends; none is empty.
+    pub stop_texts: Vec<String>,
+    /// Most ids of the answer.
+    pub max_new_tokens: usize,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generated {
+    /// All of its text.
+    pub text: String,
+    /// All of its ids, a stop id included.
+    pub token_ids: Vec<u32>,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Milliseconds until the first id was there, which reads the prompt.
+    pub first_ms: f64,
+    /// Milliseconds for the others.
+    pub others_ms: f64,
+}
+
+impl Generation<'_> {
+    /// Goes on behind `begun`, ids of this answer that `predictor` has behind its prompt already: they are said again, but
+    /// not to `watch`, and drawn as if for the first time.
+    ///
+    /// # Errors
+    /// What `predictor` and the constraint fail with, before the first id; [`crate::Error::NotFinite`].
+    pub async fn run(
+        mut self,
+        begun: Vec<u32>,
+        predictor: &mut impl Predictor,
+        watch: &mut Watch<'_>,
+    ) -> Result<Generated> {
+        let mut stream = TextStream::new();
+        let mut stop_texts = StopTexts::new(std::mem::take(&mut self.stop_texts));
+        let mut text = String::new();
+        for &id in &begun {
+            self.accept(id)?;
+            text += &stop_texts.push(&stream.push(self.tokenizer, id));
+        }
+        self.sampler.skip(begun.len());
+        let mut token_ids = begun;
+
+        let timer = Timer::start();
+        let mut id = self.choose(predictor, watch).await?;
+        let first_ms = timer.elapsed_ms();
+
+        let timer = Timer::start();
+        let stop_reason = loop {
+            let is_said = |ids: &[u32]| ids.last().is_some_and(|last| self.stop_ids.contains(last));
+            if is_said(&token_ids) || stop_texts.found() {
+                break StopReason::Stop; // all but the report had been said
+            }
+            if token_ids.len() >= self.max_new_tokens {
+                break StopReason::Length;
+            }
+            token_ids.push(id);
+            predictor.push(id);
+            if is_said(&token_ids) {
+                break StopReason::Stop;
+            }
+            self.accept(id)?;
+            let piece = stop_texts.push(&stream.push(self.tokenizer, id));
+            text += &piece;
+            watch.piece(piece, Some(id));
+            if stop_texts.found() {
+                break StopReason::Stop;
+            }
+            if predictor.is_full() {
+                break StopReason::Context;
+            }
+            if watch.breathe().await.is_err() {
+                break StopReason::Stopped;
+            }
+            if token_ids.len() < self.max_new_tokens {
+                id = self.choose(predictor, watch).await?;
+            }
+        };
+        let rest = stop_texts.push(&stream.finish()) + &stop_texts.finish();
+        text += &rest;
+        watch.piece(rest, None);
+        Ok(Generated {
+            text,
+            token_ids,
+            stop_reason,
+            first_ms,
+            others_ms: timer.elapsed_ms(),
+        })
+    }
+
+    fn accept(&mut self, id: u32) -> Result<()> {
+        match &mut self.constraint {
+            Some(constraint) => constraint.accept(id),
+            None => Ok(()),
+        }
+    }
+
+    async fn choose(
+        &mut self,
+        predictor: &mut impl Predictor,
+        watch: &mut Watch<'_>,
+    ) -> Result<u32> {
+        let only_largest = self.sampler.is_greedy() && self.constraint.is_none();
+        match predictor.next(only_largest, watch).await? {
+            Next::Largest(id) => Ok(id),
+            Next::Logits(mut logits) => {
+                if let Some(constraint) = &self.constraint {
+                    constraint.restrict(&mut logits);
+                }
+                self.sampler.pick(&mut logits, &predictor.seen())
+            }
+        }
+    }
+}
