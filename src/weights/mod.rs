@@ -1,6 +1,6 @@
-//! Weights: from files or a server to tensors on a device.
-//! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> build (modules);
-//! checkpoint -> arrange, quantize, convert -> a converted model; manifest, packed, converted -> build.
+//! Weights: from files or a server to named tensors, which `load` builds modules from.
+//! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> tensors;
+//! checkpoint -> arrange, convert -> a converted model; manifest, converted -> tensors.
 
 pub mod arrange;
 pub mod checkpoint;
