@@ -337,6 +337,10 @@ pub fn launch_in_parts(
 }
 
 /// Reads a `const NAME: u32 = 64u;` from a WGSL source, so that the number is written once.
+#[expect(
+    clippy::panic,
+    reason = "runs in the compiler: a shader without its constant must not build"
+)]
 pub const fn wgsl_const(source: &str, name: &str) -> u32 {
     let (source, name) = (source.as_bytes(), name.as_bytes());
     let prefix = b"const ";

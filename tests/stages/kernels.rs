@@ -54,8 +54,6 @@ fn on<const D: usize>(device: &Device, values: &[f32], dims: [usize; D]) -> Tens
     Tensor::from_data(TensorData::new(values.to_vec(), dims), device)
 }
 
-/// Shapes of real plans: N that divides h and N that does not, N > h, live and dense, one head and
-/// several, head widths below, at and beyond a workgroup, up to the widest the kernel takes.
 /// With one head and one set, the mean of what the queries get is the values by their shares.
 #[test]
 fn the_map_of_dem_attention_weighs_the_values_alike() {
@@ -84,6 +82,8 @@ fn the_map_of_dem_attention_weighs_the_values_alike() {
     compare("the map of DEM attention", &found, &expected, ATTENTION);
 }
 
+/// Shapes of real plans: N that divides h and N that does not, N > h, live and dense, one head and
+/// several, head widths below, at and beyond a workgroup, up to the widest the kernel takes.
 #[test]
 fn dem_attention_equals_its_reference() {
     let gpu = crate::device("wgpu").device;

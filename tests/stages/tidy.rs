@@ -100,37 +100,6 @@ fn the_stripper_strips_tests_only() {
     );
 }
 
-/// Errors are typed; a page or a program that panics tells its user nothing.
-#[test]
-fn nothing_panics_on_purpose() {
-    // (file, line, why it may)
-    let allowed = [(
-        "src/gpu/kernel.rs",
-        r#"panic!("the shader has no such constant")"#,
-        "runs in the compiler: a shader without its constant must not build",
-    )];
-    let words = [
-        ".unwrap()",
-        ".expect(",
-        ".unwrap_err()",
-        "todo!(",
-        "unimplemented!(",
-        "unreachable!(",
-        "panic!(",
-    ];
-    let files: Vec<_> = rust("src", 30)
-        .into_iter()
-        .map(|(path, text)| (path, program_only(&text)))
-        .collect();
-    let wrong = wrong_lines(&files, |path, line| {
-        // parity.rs has a method `expect` of its own, which looks something up.
-        let line = line.replace("self.expect(", "");
-        let may = |&(file, text, _): &(&str, &str, &str)| file == path && line.trim() == text;
-        words.iter().any(|word| line.contains(word)) && !allowed.iter().any(may)
-    });
-    assert_none(wrong, "give an inf_llava::Error instead");
-}
-
 /// What is written elsewhere is not whole after a power failure; what is opened elsewhere may be a pipe.
 #[test]
 fn files_are_written_and_opened_in_one_place() {
