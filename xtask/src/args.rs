@@ -47,6 +47,9 @@ Usage: cargo xtask COMMAND
 Environment:
   CARGO_TARGET_DIR           Where to build. Logs of installations are in its folder xtask/.
   CHROMIUM, FIREFOX          The browsers to test with, instead of the first on PATH.
+  INF_LLAVA_PREBUILT         trunk, wasm-bindgen and cargo-deny are downloaded from their publishers' releases on
+                             GitHub, in fixed versions, and compiled where that fails. `no` compiles them at once;
+                             an address (https) is that of a mirror with the same paths as GitHub.
   INF_LLAVA_WASM_TOOLCHAIN   `rustup` or `debian`: which compiler builds the page. Without it rustup's, or
                              Debian's packages where rustup cannot download.
   CI                         When set, cargo is run with --locked.

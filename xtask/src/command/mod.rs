@@ -34,6 +34,14 @@ impl Command {
         }
     }
 
+    /// A program by its path, whatever that holds.
+    pub fn program(path: &Path) -> Self {
+        Self {
+            program: path.display().to_string(),
+            ..Self::line("")
+        }
+    }
+
     /// One more argument, as it is.
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
@@ -139,7 +147,8 @@ impl Command {
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    fn build(&self) -> std::process::Command {
+    /// The same as the standard library runs it.
+    pub fn build(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args);
         // `cargo run` describes xtask's own package to its child; another crate's build must not see that.

@@ -1,8 +1,11 @@
-//! Programs that cargo compiles. Trunk would download wasm-bindgen and wasm-opt itself if PATH did not hold them.
+//! Programs of Rust's world: their publishers' builds where they can be had, else compiled by cargo.
+//! Trunk would download wasm-bindgen and wasm-opt itself if PATH did not hold them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Tools;
+use super::prebuilt::{self, Source, Tool};
 use crate::command::Command;
 use crate::error::Error;
 use crate::project::Project;
@@ -15,55 +18,61 @@ const CARGO_DENY: &str = "0.20.2";
 /// Compiling one takes three minutes on two idle cores.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// A program that `cargo install` brings.
-struct CargoTool<'a> {
-    program: &'a str,
-    package: &'a str,
-    version: &'a str,
+pub const TRUNK_TOOL: Tool = Tool {
+    program: "trunk",
+    package: "trunk",
+    version: TRUNK,
+};
+pub const CARGO_DENY_TOOL: Tool = Tool {
+    program: "cargo-deny",
+    package: "cargo-deny",
+    version: CARGO_DENY,
+};
+
+pub fn ensure_trunk(project: &Project, tools: &mut Tools) -> Result<String, Error> {
+    ensure(project, tools, TRUNK_TOOL)
 }
 
-pub fn ensure_trunk(project: &Project, tools: &Tools) -> Result<String, Error> {
-    let tool = CargoTool {
-        program: "trunk",
-        package: "trunk",
-        version: TRUNK,
-    };
-    ensure(project, tools, &tool)
-}
-
-pub fn ensure_cargo_deny(project: &Project, tools: &Tools) -> Result<String, Error> {
-    let tool = CargoTool {
-        program: "cargo-deny",
-        package: "cargo-deny",
-        version: CARGO_DENY,
-    };
-    ensure(project, tools, &tool)
+pub fn ensure_cargo_deny(project: &Project, tools: &mut Tools) -> Result<String, Error> {
+    ensure(project, tools, CARGO_DENY_TOOL)
 }
 
 /// The program must be of exactly the version that the library was compiled with.
-pub fn ensure_wasm_bindgen(project: &Project, tools: &Tools) -> Result<String, Error> {
-    let version = project.locked_version("wasm-bindgen")?;
-    let tool = CargoTool {
+pub fn wasm_bindgen_tool(version: &str) -> Tool<'_> {
+    Tool {
         program: "wasm-bindgen",
         package: "wasm-bindgen-cli",
-        version: &version,
-    };
-    ensure(project, tools, &tool)
+        version,
+    }
 }
 
-fn ensure(project: &Project, tools: &Tools, tool: &CargoTool) -> Result<String, Error> {
-    let CargoTool {
-        program, version, ..
-    } = tool;
-    let is_there = || {
-        let said = tools.command(project, program).arg("--version").output();
-        said.filter(|said| is_version(said, version))
-    };
-    if let Some(said) = is_there() {
+pub fn ensure_wasm_bindgen(project: &Project, tools: &mut Tools) -> Result<String, Error> {
+    let version = project.locked_version("wasm-bindgen")?;
+    ensure(project, tools, wasm_bindgen_tool(&version))
+}
+
+/// The folders of tools that were downloaded earlier.
+pub fn prebuilt_dirs(project: &Project) -> Vec<PathBuf> {
+    let wasm_bindgen = project.locked_version("wasm-bindgen").unwrap_or_default();
+    let tools = [
+        TRUNK_TOOL,
+        wasm_bindgen_tool(&wasm_bindgen),
+        CARGO_DENY_TOOL,
+    ];
+    let folders = tools.map(|tool| prebuilt::folder(project, tool));
+    folders
+        .into_iter()
+        .filter(|folder| folder.is_dir())
+        .collect()
+}
+
+fn ensure(project: &Project, tools: &mut Tools, tool: Tool) -> Result<String, Error> {
+    if let Some(said) = said_version(project, tools, tool) {
         return Ok(format!("there: {said}"));
     }
-    install(project, tools, tool)?;
-    is_there().map(|said| format!("installed: {said}")).ok_or_else(|| {
+    let how = get(project, tools, tool, &Source::chosen()?, compile)?;
+    said_version(project, tools, tool).map(|said| format!("installed: {said} ({how})")).ok_or_else(|| {
+        let Tool { program, version, .. } = tool;
         Error::Failed(format!(
             "{program} was installed, but `{program} --version` does not say {version}: another one comes first on \
              PATH. Remove it, or put cargo's bin folder before it."
@@ -71,15 +80,47 @@ fn ensure(project: &Project, tools: &Tools, tool: &CargoTool) -> Result<String, 
     })
 }
 
+/// What the program that comes first says, if it is of the version.
+fn said_version(project: &Project, tools: &Tools, tool: Tool) -> Option<String> {
+    let said = tools
+        .command(project, tool.program)
+        .arg("--version")
+        .output();
+    said.filter(|said| is_version(said, tool.version))
+}
+
+/// Its publisher's build, else `compile`. Says which it was.
+fn get(
+    project: &Project,
+    tools: &mut Tools,
+    tool: Tool,
+    source: &Source,
+    compile: impl FnOnce(&Project, &Tools, Tool) -> Result<(), Error>,
+) -> Result<String, Error> {
+    match prebuilt::install(project, tools, tool, source) {
+        Ok(how) => {
+            tools.path_first.insert(0, prebuilt::folder(project, tool));
+            Ok(how)
+        }
+        Err(why) => {
+            println!(
+                "    {} {} is compiled, since there is no built one to be had: {why}",
+                tool.package, tool.version
+            );
+            println!("    this takes some minutes on two cores, once");
+            compile(project, tools, tool)?;
+            Ok("compiled".to_owned())
+        }
+    }
+}
+
 /// Compiles a tool into cargo's bin folder.
-fn install(project: &Project, tools: &Tools, tool: &CargoTool) -> Result<(), Error> {
-    let CargoTool {
-        program,
-        package,
-        version,
-    } = tool;
-    println!("    compiling {package} {version}: some minutes on two cores, once");
-    let log = |name: &str| project.work_dir().join(format!("{program}{name}.log"));
+fn compile(project: &Project, tools: &Tools, tool: Tool) -> Result<(), Error> {
+    let log = |name: &str| {
+        project
+            .work_dir()
+            .join(format!("{}{name}.log", tool.program))
+    };
     let locked = install_command(project, tools, tool).arg("--locked");
     if locked.run_condensed(&log("-locked"), LIMIT).is_ok() {
         return Ok(());
@@ -92,7 +133,7 @@ fn install(project: &Project, tools: &Tools, tool: &CargoTool) -> Result<(), Err
     install_command(project, tools, tool).run_condensed(&log(""), LIMIT)
 }
 
-fn install_command(project: &Project, tools: &Tools, tool: &CargoTool) -> Command {
+fn install_command(project: &Project, tools: &Tools, tool: Tool) -> Command {
     let folder = project.work_dir().join("tools").display().to_string();
     tools
         .command(project, "cargo install")
@@ -106,7 +147,7 @@ fn install_command(project: &Project, tools: &Tools, tool: &CargoTool) -> Comman
         .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback")
 }
 
-fn is_version(said: &str, version: &str) -> bool {
+pub fn is_version(said: &str, version: &str) -> bool {
     Version::find(said).is_some_and(|found| Version::find(version) == Some(found))
 }
 
@@ -120,5 +161,32 @@ mod tests {
         assert!(!is_version("wasm-bindgen 0.2.13", "0.2.130"));
         assert!(!is_version("trunk 0.22.1", TRUNK));
         assert!(!is_version("", TRUNK));
+    }
+
+    #[test]
+    fn where_there_is_no_built_one_it_is_compiled() {
+        let project = Project {
+            root: std::env::temp_dir(),
+            target: std::env::temp_dir().join(format!("xtask-get-{}", std::process::id())),
+        };
+        // Nobody listens there.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let source = Source::stand_in(
+            format!("http://{}", gone.expect("a free port")),
+            super::super::download::Limits::CHECKSUM,
+        );
+        let mut compiled = false;
+        let how = get(
+            &project,
+            &mut Tools::default(),
+            TRUNK_TOOL,
+            &source,
+            |_, _, _| {
+                compiled = true;
+                Ok(())
+            },
+        );
+        assert_eq!(how.ok().as_deref(), Some("compiled"));
+        assert!(compiled && !project.target.exists());
     }
 }

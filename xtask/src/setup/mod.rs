@@ -3,8 +3,11 @@
 //! In: a list of needs. Out: [`Tools`], which every later command is given. Each step is idempotent.
 
 mod apt;
+mod archive;
 mod browser;
 mod cargo_tools;
+mod download;
+mod prebuilt;
 pub mod wasm;
 mod wasm_opt;
 
@@ -101,12 +104,26 @@ pub struct Tools {
 impl Tools {
     /// Those that are found without installing anything.
     pub fn found(project: &Project) -> Self {
-        let mut tools = Self::default();
+        let mut tools = Self {
+            path_first: cargo_tools::prebuilt_dirs(project),
+            ..Self::default()
+        };
         tools
             .path_first
             .extend(project::cargo_bin_dir().filter(|dir| comes_late(dir)));
         tools.path_first.extend(browser::npm_node_bin_dir(project));
         tools
+    }
+
+    /// The target triple that the compiler builds for when it is told none.
+    pub fn host(&self, project: &Project) -> Result<String, Error> {
+        let about = self.command(project, "rustc -vV").output();
+        let host = about.as_deref().and_then(|about| {
+            let mut lines = about.lines();
+            lines.find_map(|line| line.strip_prefix("host: "))
+        });
+        host.map(str::to_owned)
+            .ok_or_else(|| Error::Failed("`rustc -vV` names no host".to_owned()))
     }
 
     /// A command that finds the tools.
@@ -161,11 +178,11 @@ pub fn run(project: &Project, web: bool, test: bool) -> Result<(), Error> {
     }
     let tools = ensure(project, &needs)?;
     println!("Set-up is complete.");
-    if tools
+    let wasm_needs_it = tools
         .wasm
         .as_ref()
-        .is_some_and(|route| !route.envs().is_empty())
-    {
+        .is_some_and(|route| !route.envs().is_empty());
+    if wasm_needs_it || !cargo_tools::prebuilt_dirs(project).is_empty() {
         println!("For plain `trunk serve`, in a shell of its own: eval \"$(cargo xtask env)\"");
     }
     Ok(())
@@ -191,8 +208,8 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
         let started = Instant::now();
         let result = match need {
             Need::WasmTarget => wasm::ensure(project, &mut tools),
-            Need::Trunk => cargo_tools::ensure_trunk(project, &tools),
-            Need::WasmBindgen => cargo_tools::ensure_wasm_bindgen(project, &tools),
+            Need::Trunk => cargo_tools::ensure_trunk(project, &mut tools),
+            Need::WasmBindgen => cargo_tools::ensure_wasm_bindgen(project, &mut tools),
             Need::WasmOpt => wasm_opt::ensure(project, &tools),
             Need::Vulkan => browser::ensure_vulkan(),
             Need::Strace => browser::ensure_strace(),
@@ -200,7 +217,7 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
             Need::Firefox => browser::ensure_firefox(&mut tools),
             Need::Node => browser::ensure_node(project, &mut tools),
             Need::NodePackages => browser::ensure_packages(project, &tools),
-            Need::CargoDeny => cargo_tools::ensure_cargo_deny(project, &tools),
+            Need::CargoDeny => cargo_tools::ensure_cargo_deny(project, &mut tools),
         }?;
         println!("    {result} ({:.1} s)", started.elapsed().as_secs_f32());
     }

@@ -86,14 +86,14 @@ pub fn prepare(project: &Project, length: Length) -> Result<(), Error> {
 
 /// A program for each of fuzz/targets. An input that one fails on is written below the target folder.
 pub fn commands(project: &Project, tools: &Tools, length: Length) -> Result<Vec<Command>, Error> {
-    let about = tools.command(project, "rustc -vV").run_for_text()?;
-    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.ok_or_else(|| Error::Failed("`rustc -vV` names no host".to_owned()))?;
+    let host = tools.host(project)?;
     let target = project.target.join("fuzz");
     let command = |name: &str| {
         // A target of its own folder and flags: cargo would else build everything else again.
         let run = "cargo run --release --quiet --manifest-path fuzz/Cargo.toml --target";
-        let command = tools.command(project, run).args([host, "--bin", name]);
+        let command = tools
+            .command(project, run)
+            .args([host.as_str(), "--bin", name]);
         let command = command
             .args(project::locked_flag())
             .env("CARGO_TARGET_DIR", target.display().to_string())
