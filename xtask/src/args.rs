@@ -16,9 +16,10 @@ Usage: cargo xtask COMMAND
                              `inf-llava serve DIR`.
   test [NAME...] [--all] [--minutes N]
                              Run the tests, the quickest first, up to the first failure.
-                             NAME picks steps: a step (fmt, deny, notices, light, fuzz, clippy, clippy-web, docs, native,
-                             page, package, browser) or a group (lint, native, web, docs). `cargo xtask test browser`
-                             needs the page built before (step page). --all makes property tests long, fuzzes with
+                             NAME picks steps: a step (fmt, workflows, deny, notices, light, fuzz, clippy, clippy-web, docs,
+                             native, cpu, page, package, browser) or a group (lint, native, web, docs). Step cpu, which
+                             is run by its name only, needs no GPU driver. `cargo xtask test browser` needs the page
+                             built before (step page). --all makes property tests long, fuzzes with
                              each program for two minutes instead of seconds, loads gigabytes of weights in the
                              browser, and builds the examples of examples/web. --minutes N fuzzes N minutes each
                              (1 to 1440), going on from what earlier runs found: `cargo xtask test fuzz --minutes 30`.

@@ -157,7 +157,12 @@ mod tests {
     fn a_command_that_hangs_is_ended() {
         let log = std::env::temp_dir().join(format!("xtask-test-{}.log", std::process::id()));
         let started = Instant::now();
-        let result = Command::line("sleep 60").run_condensed(&log, Duration::from_millis(300));
+        let sleep = if cfg!(windows) {
+            "ping -n 60 127.0.0.1"
+        } else {
+            "sleep 60"
+        };
+        let result = Command::line(sleep).run_condensed(&log, Duration::from_millis(300));
         assert!(result.is_err_and(|e| e.to_string().contains("gave no result")));
         assert!(started.elapsed() < Duration::from_secs(10));
         let _ = std::fs::remove_file(log);

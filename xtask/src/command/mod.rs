@@ -149,7 +149,12 @@ impl Command {
 
     /// The same as the standard library runs it.
     pub fn build(&self) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.program);
+        // On Windows npm is a script, which is found under its whole name only.
+        let program = match self.program.as_str() {
+            "npm" if cfg!(windows) => "npm.cmd",
+            other => other,
+        };
+        let mut command = std::process::Command::new(program);
         command.args(&self.args);
         // `cargo run` describes xtask's own package to its child; another crate's build must not see that.
         for (name, _) in std::env::vars_os() {
@@ -264,8 +269,8 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command() {
-        let result = Command::line("false").run();
-        assert!(result.is_err_and(|e| e.to_string() == "`false` exited with 1"));
+        let result = Command::line("rustc --no-such-flag").run();
+        assert!(result.is_err_and(|e| e.to_string() == "`rustc --no-such-flag` exited with 1"));
         let result = Command::line("no-such-program-here x").run();
         assert!(result.is_err_and(|e| e.to_string().contains("no-such-program-here")));
     }

