@@ -30,6 +30,13 @@ Usage: cargo xtask COMMAND
                              built before.
   build-web                  Build the page into dist/, for any static web server.
   npm                        Build the package inf-llava for npm, check it and its size, and pack it.
+  release PART               One part of a release; nothing is published without --publish. PART is one of:
+                             check [TAG]: whether all say one version, that of the tag, with words in CHANGELOG.md
+                             notes: print those words
+                             archive [--target TRIPLE]: build the program, and pack it into release-files/ of the target folder
+                             checksums DIR: write SHA256SUMS of the archives of all five machines in DIR
+                             npm [--publish DIR]: pack the npm package, or publish the one packed in DIR, with provenance
+                             crates [--verify|--publish]: try to publish the crates in their order; build what was packed; or publish
   notices [--check]          Write whose software goes into the program and the page, with the licences:
                              THIRD-PARTY.txt and web/THIRD-PARTY.txt. --check only looks whether they are right.
   sbom                       Write the same for programs, as CycloneDX 1.6: sbom/*.cdx.json in the target folder.
@@ -70,11 +77,42 @@ pub enum Request {
     Bench { browser: bool, args: Vec<String> },
     BuildWeb,
     Npm,
+    Release(Release),
     Notices { check: bool },
     Sbom,
     Checkpoint { folder: PathBuf, layers: usize },
     Test(TestOptions),
     Env,
+}
+
+/// A part of a release.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Release {
+    Check {
+        tag: Option<String>,
+    },
+    Notes,
+    Archive {
+        target: Option<String>,
+    },
+    Checksums {
+        folder: PathBuf,
+    },
+    /// With the folder of a packed package, it is published.
+    Npm {
+        publish: Option<PathBuf>,
+    },
+    Crates(Crates),
+}
+
+/// How far publishing the crates goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crates {
+    /// They are packed, and the order is found.
+    Try,
+    /// What was packed is built, too.
+    Verify,
+    Publish,
 }
 
 /// Which tests.
@@ -119,6 +157,7 @@ impl Request {
             "notices" => flags(&rest, &["--check"]).map(|on| Self::Notices { check: on[0] }),
             "sbom" => flags(&rest, &[]).map(|_| Self::Sbom),
             "npm" => flags(&rest, &[]).map(|_| Self::Npm),
+            "release" => parse_release(&rest).map(Self::Release),
             "env" => flags(&rest, &[]).map(|_| Self::Env),
             "test" => parse_test(rest).map(Self::Test),
             other => Err(Error::Usage(format!("there is no command `{other}`"))),
@@ -152,6 +191,37 @@ fn parse_checkpoint(args: &[String]) -> Result<Request, Error> {
             "--layers wants a number from 1 to 32, not `{layers}`"
         ))),
     }
+}
+
+fn parse_release(args: &[String]) -> Result<Release, Error> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    Ok(match words.as_slice() {
+        ["check"] => Release::Check { tag: None },
+        ["check", tag] if !tag.starts_with('-') => Release::Check {
+            tag: Some((*tag).to_owned()),
+        },
+        ["notes"] => Release::Notes,
+        ["archive"] => Release::Archive { target: None },
+        ["archive", "--target", target] => Release::Archive {
+            target: Some((*target).to_owned()),
+        },
+        ["checksums", folder] => Release::Checksums {
+            folder: PathBuf::from(folder),
+        },
+        ["npm"] => Release::Npm { publish: None },
+        ["npm", "--publish", folder] => Release::Npm {
+            publish: Some(PathBuf::from(folder)),
+        },
+        ["crates"] => Release::Crates(Crates::Try),
+        ["crates", "--verify"] => Release::Crates(Crates::Verify),
+        ["crates", "--publish"] => Release::Crates(Crates::Publish),
+        _ => {
+            return Err(Error::Usage(format!(
+                "there is no `release {}`",
+                words.join(" ")
+            )));
+        }
+    })
 }
 
 fn parse_test(args: Vec<String>) -> Result<TestOptions, Error> {
@@ -288,6 +358,14 @@ mod tests {
         }
         assert_eq!(parse("test --help").ok(), Some(Request::Help));
         assert_eq!(parse("npm").ok(), Some(Request::Npm));
+        let publish = Release::Crates(Crates::Publish);
+        assert_eq!(
+            parse("release crates --publish").ok(),
+            Some(Request::Release(publish))
+        );
+        let tag = Some("v1.2.3".to_owned());
+        let check = Request::Release(Release::Check { tag });
+        assert_eq!(parse("release check v1.2.3").ok(), Some(check));
         let check = Request::Notices { check: true };
         assert_eq!(parse("notices --check").ok(), Some(check));
     }
@@ -310,6 +388,10 @@ mod tests {
             "test fuzz --minutes soon",
             "env x",
             "npm publish",
+            "release",
+            "release crates --publsh",
+            "release npm --publish",
+            "release archive x86_64-unknown-linux-gnu",
         ] {
             assert!(parse(line).is_err_and(|e| e.exit_code() == 2), "{line}");
         }

@@ -14,6 +14,7 @@ mod error;
 mod npm;
 mod page;
 mod project;
+mod release;
 mod setup;
 mod supply;
 mod test;
@@ -51,6 +52,7 @@ fn run() -> Result<(), Error> {
         Request::Notices { check } => supply::run_notices(&project, check),
         Request::Sbom => supply::run_sbom(&project),
         Request::Npm => npm::run(&project),
+        Request::Release(part) => release::run(&project, &part),
         Request::Test(options) => test::run(&project, &options),
         Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),
         Request::Env => page::print_env(&project),

@@ -3,7 +3,7 @@
 //! In: a list of needs. Out: [`Tools`], which every later command is given. Each step is idempotent.
 
 mod apt;
-mod archive;
+pub mod archive;
 mod browser;
 mod cargo_tools;
 mod download;

@@ -1,0 +1,153 @@
+//! `cargo xtask release`: what a release is made of. Nothing is published without `--publish`.
+
+mod archive;
+mod version;
+
+use std::path::Path;
+
+use crate::args::{Crates, Release};
+use crate::command::Command;
+use crate::error::Error;
+use crate::npm;
+use crate::page;
+use crate::project::Project;
+use crate::setup::{self, Tools};
+
+/// Does one part of a release.
+pub fn run(project: &Project, release: &Release) -> Result<(), Error> {
+    let tools = Tools::found(project);
+    match release {
+        Release::Check { tag } => version::check(project, &tools, tag.as_deref()),
+        Release::Notes => version::print_notes(project, &tools),
+        Release::Archive { target } => archive::build(project, &tools, target.as_deref()),
+        Release::Checksums { folder } => archive::checksums(project, &tools, folder),
+        Release::Npm { publish: None } => pack(project),
+        Release::Npm {
+            publish: Some(folder),
+        } => publish_package(project, &tools, folder),
+        Release::Crates(how) => crates(project, &tools, *how).run(),
+    }
+}
+
+/// Builds and checks the npm package, and tries to publish it without doing so.
+fn pack(project: &Project) -> Result<(), Error> {
+    let tools = setup::ensure(project, setup::WEB)?;
+    say_repository(project, &tools)?;
+    page::fetch_command(project, &tools).run()?;
+    page::build_command(project, &tools).run()?;
+    for command in npm::commands(project, &tools) {
+        command.run()?;
+    }
+    let tarball = the_tarball(&project.target.join("npm"))?;
+    let version = version::of_crates(project, &tools)?;
+    let publish = npm_publish(project, &tools, &version).arg("--dry-run");
+    publish.arg(tarball).run()
+}
+
+/// Provenance wants the package to name the repository that it is built in. Where that is, its forge knows.
+fn say_repository(project: &Project, tools: &Tools) -> Result<(), Error> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(server), Some(name)) = (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"))
+    else {
+        return Ok(());
+    };
+    tools
+        .command(project, "npm pkg set repository.type=git")
+        .arg(format!("repository.url=git+{server}/{name}.git"))
+        .arg("repository.directory=web")
+        .dir(&project.root.join("web"))
+        .run()
+}
+
+/// Publishes what was packed before, with npm's statement of where it was built.
+fn publish_package(project: &Project, tools: &Tools, folder: &Path) -> Result<(), Error> {
+    let tarball = the_tarball(folder)?;
+    let version = version::of_crates(project, tools)?;
+    let publish = npm_publish(project, tools, &version).arg("--provenance");
+    publish.arg(tarball).run()
+}
+
+/// What comes before a version is not what everybody gets who asks for none.
+fn npm_publish(project: &Project, tools: &Tools, version: &str) -> Command {
+    let tag = if version.contains('-') {
+        "next"
+    } else {
+        "latest"
+    };
+    let command = tools.command(project, "npm publish --access public --tag");
+    command.arg(tag)
+}
+
+fn the_tarball(folder: &Path) -> Result<String, Error> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "tgz"))
+        .collect();
+    match (found.pop(), found.pop()) {
+        (Some(one), None) => {
+            let path = std::path::absolute(&one).unwrap_or(one);
+            Ok(path.display().to_string())
+        }
+        (None, _) => Err(Error::Failed(format!(
+            "{} holds no .tgz. Make one first: cargo xtask release npm",
+            folder.display()
+        ))),
+        _ => Err(Error::Failed(format!(
+            "{} holds more than one .tgz. Remove those of earlier versions",
+            folder.display()
+        ))),
+    }
+}
+
+/// All crates that are not private, in the order of what needs what, which cargo finds.
+fn crates(project: &Project, tools: &Tools, how: Crates) -> Command {
+    let command = tools.command(project, "cargo publish --workspace --locked");
+    match how {
+        Crates::Try => command.args(["--dry-run", "--no-verify"]),
+        Crates::Verify => command.arg("--dry-run"),
+        // Built before, without the registry's token, which may not live as long as burn takes to compile.
+        Crates::Publish => command.arg("--no-verify"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_publishing_publishes_crates() {
+        let project = Project {
+            root: "/checkout".into(),
+            target: "/checkout/target".into(),
+        };
+        let line = |how| crates(&project, &Tools::default(), how).to_string();
+        assert!(line(Crates::Try).contains("--dry-run"));
+        assert!(line(Crates::Verify).ends_with("--dry-run"));
+        assert!(!line(Crates::Publish).contains("--dry-run"));
+    }
+
+    #[test]
+    fn a_version_before_a_version_is_not_the_latest() {
+        let project = Project {
+            root: "/checkout".into(),
+            target: "/checkout/target".into(),
+        };
+        let line = |version| npm_publish(&project, &Tools::default(), version).to_string();
+        assert!(line("1.2.0-rc.1").ends_with("--tag next"));
+        assert!(line("1.2.0").ends_with("--tag latest"));
+    }
+
+    #[test]
+    fn one_tarball_is_published_and_never_a_guess() {
+        let folder = std::env::temp_dir().join(format!("xtask-tarball-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        assert!(the_tarball(&folder).is_err_and(|e| e.to_string().contains("holds no .tgz")));
+        std::fs::write(folder.join("inf-llava-1.0.0.tgz"), "").expect("a file");
+        std::fs::write(folder.join("other.txt"), "").expect("a file");
+        assert!(the_tarball(&folder).is_ok_and(|path| path.ends_with("inf-llava-1.0.0.tgz")));
+        std::fs::write(folder.join("inf-llava-0.9.0.tgz"), "").expect("a file");
+        assert!(the_tarball(&folder).is_err_and(|e| e.to_string().contains("more than one")));
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}
