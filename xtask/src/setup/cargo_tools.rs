@@ -89,33 +89,30 @@ fn said_version(project: &Project, tools: &Tools, tool: Tool) -> Option<String> 
     said.filter(|said| is_version(said, tool.version))
 }
 
-/// Its publisher's build, else `compile`. Says which it was.
+/// Its publisher's build, else `compile`, which is told why. Says which it was.
 fn get(
     project: &Project,
     tools: &mut Tools,
     tool: Tool,
     source: &Source,
-    compile: impl FnOnce(&Project, &Tools, Tool) -> Result<(), Error>,
+    compile: impl FnOnce(&Project, &Tools, Tool, &str) -> Result<(), Error>,
 ) -> Result<String, Error> {
     match prebuilt::install(project, tools, tool, source) {
         Ok(how) => {
             tools.path_first.insert(0, prebuilt::folder(project, tool));
             Ok(how)
         }
-        Err(why) => {
-            println!(
-                "    {} {} is compiled, since there is no built one to be had: {why}",
-                tool.package, tool.version
-            );
-            println!("    this takes some minutes on two cores, once");
-            compile(project, tools, tool)?;
-            Ok("compiled".to_owned())
-        }
+        Err(why) => compile(project, tools, tool, &why).map(|()| "compiled".to_owned()),
     }
 }
 
 /// Compiles a tool into cargo's bin folder.
-fn compile(project: &Project, tools: &Tools, tool: Tool) -> Result<(), Error> {
+fn compile(project: &Project, tools: &Tools, tool: Tool, why: &str) -> Result<(), Error> {
+    let Tool {
+        package, version, ..
+    } = tool;
+    println!("    {package} {version} is compiled, since it cannot be had ready to run: {why}");
+    println!("    this takes some minutes on two cores, once");
     let log = |name: &str| {
         project
             .work_dir()
@@ -154,6 +151,7 @@ pub fn is_version(said: &str, version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::prebuilt::tests::Answer;
 
     #[test]
     fn a_tool_is_taken_only_in_its_exact_version() {
@@ -163,30 +161,37 @@ mod tests {
         assert!(!is_version("", TRUNK));
     }
 
-    #[test]
-    fn where_there_is_no_built_one_it_is_compiled() {
+    /// What the compiler's caller is told, with a host that answers so.
+    fn compiled_since(answer: Answer) -> String {
+        let word = format!("{:?}", std::thread::current().id());
+        let folder = std::env::temp_dir().join(format!("xtask-get-{}-{word}", std::process::id()));
         let project = Project {
             root: std::env::temp_dir(),
-            target: std::env::temp_dir().join(format!("xtask-get-{}", std::process::id())),
+            target: folder.clone(),
         };
-        // Nobody listens there.
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let source = Source::stand_in(
-            format!("http://{}", gone.expect("a free port")),
-            super::super::download::Limits::CHECKSUM,
-        );
-        let mut compiled = false;
-        let how = get(
-            &project,
-            &mut Tools::default(),
-            TRUNK_TOOL,
-            &source,
-            |_, _, _| {
-                compiled = true;
-                Ok(())
-            },
-        );
+        let source = Source::stand_in(prebuilt::tests::stand_in(answer), prebuilt::tests::LIMITS);
+        let mut told = String::new();
+        let mut tools = Tools::default();
+        let how = get(&project, &mut tools, TRUNK_TOOL, &source, |_, _, _, why| {
+            why.clone_into(&mut told);
+            Ok(())
+        });
         assert_eq!(how.ok().as_deref(), Some("compiled"));
-        assert!(compiled && !project.target.exists());
+        assert!(tools.path_first.is_empty() && !folder.exists(), "{told}");
+        told
+    }
+
+    #[test]
+    fn what_cannot_be_had_ready_to_run_is_compiled_and_the_reason_is_told() {
+        // Its hash is not the pinned one of trunk, and a program that is not trunk's never has it.
+        let other = prebuilt::tests::release("0.21.14");
+        let told = compiled_since(Answer::Files(other.clone(), String::new()));
+        assert!(told.contains("has the SHA-256"), "{told}");
+        let told = compiled_since(Answer::Truncated(other));
+        assert!(told.contains("cannot be fetched"), "{told}");
+        let told = compiled_since(Answer::NotFound);
+        assert!(told.contains("404"), "{told}");
+        let told = compiled_since(Answer::Silent);
+        assert!(told.contains("cannot be fetched"), "{told}");
     }
 }

@@ -306,4 +306,4 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 #[path = "prebuilt_tests.rs"]
-mod tests;
+pub mod tests;

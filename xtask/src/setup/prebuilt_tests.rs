@@ -14,7 +14,7 @@ const TOOL: Tool = Tool {
     version: "0.21.14",
 };
 /// Seconds, so that a host which says nothing is given up soon.
-const LIMITS: Limits = Limits {
+pub const LIMITS: Limits = Limits {
     connect: Duration::from_secs(2),
     stall: Duration::from_secs(1),
     total: Duration::from_secs(4),
@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits {
 
 /// How the stand-in answers every request.
 #[derive(Clone)]
-enum Answer {
+pub enum Answer {
     /// The archive, and for `.sha256` the text.
     Files(Vec<u8>, String),
     /// Fewer bytes than were announced.
@@ -35,7 +35,7 @@ enum Answer {
     Silent,
 }
 
-fn stand_in(answer: Answer) -> String {
+pub fn stand_in(answer: Answer) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its address").port();
     // Ends with the test's process; each test asks a few times only.
@@ -92,7 +92,7 @@ fn respond(mut stream: TcpStream, answer: &Answer) {
 }
 
 /// A release as trunk's: a program that says its version.
-fn release(version: &str) -> Vec<u8> {
+pub fn release(version: &str) -> Vec<u8> {
     let program = format!("#!/bin/sh\necho trunk {version}\n");
     tar_gz(&[("README.md", b"words"), ("trunk", program.as_bytes())])
 }
