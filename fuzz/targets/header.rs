@@ -1,7 +1,7 @@
 //! A safetensors file: its header, and every tensor that it promises.
 #![no_main]
 
-use inf_llava::weights::Tensors;
+use inf_llava::weights::tensors::Tensors;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::source::Memory;
 use libfuzzer_sys::fuzz_target;

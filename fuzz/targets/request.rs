@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(ask.request.options.sampling.validate().is_ok());
             assert!(ask.request.options.max_new_tokens > 0);
             assert!(ask.request.begun.is_empty());
-            assert!(ask.stop.iter().all(|text| !text.is_empty()));
+            assert!(ask.request.options.stop.iter().all(|text| !text.is_empty()));
             assert_eq!(ask.picture.map(|picture| picture.key), ask.request.picture);
         }
         Err(refusal) => {
