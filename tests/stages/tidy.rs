@@ -198,6 +198,7 @@ fn rooms_do_not_know_what_they_must_not() {
                 "src/generate",
                 "src/dataset",
                 "src/scenes",
+                "src/quant",
             ],
             &["wgpu", "cubecl", "wasm_bindgen", "burn"],
         ),
@@ -240,6 +241,33 @@ fn one_file_writes_to_the_terminal() {
         path != "src/cli/output.rs" && words.iter().any(|word| line.contains(word))
     });
     assert_none(wrong, "say it through src/cli/output.rs");
+}
+
+/// Links within the repository; those of the package's README are looked at by `web/check.mjs`.
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let mut wrong = Vec::new();
+    let mut found = 0;
+    for (path, text) in texts("", 100) {
+        if !path.ends_with(".md") || path == "web/README.md" {
+            continue;
+        }
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let file = target.split('#').next().unwrap_or_default();
+            let beside = root().join(&path);
+            let beside = beside.parent().expect("a folder").join(file);
+            found += 1;
+            if !file.is_empty() && !beside.exists() {
+                wrong.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    assert!(found > 40, "{found} links");
+    assert_none(wrong, "links that lead nowhere");
 }
 
 #[test]

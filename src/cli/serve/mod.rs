@@ -82,7 +82,7 @@ On http://127.0.0.1:PORT and http://[::1]:PORT:
 
 Who is late is told so (408), who sends too much (413), and who asks too much at once (503 with Retry-After).
 SIGTERM and Ctrl-C end it with the exit code 0, answers first; a second one breaks them off at once.
-docs/SERVING.md: as a service of systemd, in a container, behind a proxy")]
+docs/SERVER.md: as a service of systemd, in a container, behind a proxy")]
 pub struct ServeArgs {
     /// Model folder, converted or as a checkpoint [default: as for the other commands; the model in the program is
     /// written to the user's cache folder]
