@@ -84,7 +84,7 @@ impl Recorder {
     /// Reads everything back.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device cannot give the values.
+    /// [`crate::Error::Device`] if the device cannot give the values.
     pub async fn into_stages(self) -> Result<BTreeMap<String, Stage>> {
         let mut stages = BTreeMap::new();
         for (name, (shape, tensor)) in self.kept {

@@ -311,7 +311,7 @@ pub struct Cut {
     pub multiply_adds: f64,
 }
 
-/// As [`launch_into`], in parts where the whole would keep the device too long: see [`pace`]. `of_part` makes the
+/// As [`launch_into`], in parts where the whole would keep the device too long: see [`super::pace`]. `of_part` makes the
 /// workgroups and the uniform of one.
 pub fn launch_in_parts(
     kernel: Kernel,

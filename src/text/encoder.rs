@@ -22,7 +22,7 @@ impl Tokenizer {
     /// the id of an added token, since the added vocabulary is not asked at all.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where the file's rules fail on this text, where they make an added
+    /// [`crate::Error::Tokenizer`] where the file's rules fail on this text, where they make an added
     /// token of plain letters, where the vocabulary has no token for a byte of it (other programs leave such a byte out
     /// without a word), and where a token has no row in the model's embeddings.
     pub fn encode_user(&self, text: &str) -> Result<Vec<u32>> {
@@ -34,7 +34,7 @@ impl Tokenizer {
     /// As [`Tokenizer::encode_user`], for texts that may be long: Stop is heard between its stretches, in the browser too.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode_user`]; [`Error::Stopped`].
+    /// As [`Tokenizer::encode_user`]; [`crate::Error::Stopped`].
     pub async fn encode_watched(&self, text: &str, watch: &mut Watch<'_>) -> Result<Vec<u32>> {
         let mut encoder = self.encoder(text);
         while encoder.step()? {
