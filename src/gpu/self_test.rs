@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::adapter::{self, Variants};
 use super::kernel::Kernel;
 use super::ops::{
-    CropShape, Cut, DemShape, Matrix, Square, With, argmax, attention_map, causal_attention,
+    CropShape, Cut, DemShape, Fused, Matrix, Square, argmax, attention_map, causal_attention,
     crop_patchify, dem_attention, kernels, layer_norm, product, rms_norm, rotary_cache,
     self_attention,
 };
@@ -165,23 +165,23 @@ fn norm(device: &Device) -> Result<Tensor<1>> {
 fn everything(x: Tensor<2>, matrix: &Matrix<'_>) -> Tensor<1> {
     let [rows, columns] = x.dims();
     let device = x.device();
-    let gated = With {
+    let gated = Fused {
         // Of many rows the norm is another kernel's.
         norm: (rows == 1).then(|| (wave(0.4, [columns], &device), 1e-5)),
         gated: true,
-        ..With::default()
+        ..Fused::default()
     };
-    let plain = product(x.clone(), matrix, With::default());
+    let plain = product(x.clone(), matrix, Fused::default());
     let outputs = plain.dims()[1];
-    let with = With {
+    let fused = Fused {
         bias: Some(wave(0.9, [outputs], &device)),
         quick_gelu: true,
         residual: Some(wave(0.6, [rows, outputs], &device)),
-        ..With::default()
+        ..Fused::default()
     };
     let all = [
         plain,
-        product(x.clone(), matrix, with),
+        product(x.clone(), matrix, fused),
         product(x, matrix, gated),
     ];
     Tensor::cat(all.map(|y| y.flatten::<1>(0, 1)).to_vec(), 0)
@@ -212,7 +212,7 @@ fn all_lanes(device: &Device) -> Result<Tensor<1>> {
     let bytes = Quant::Q4.quantize(&values, columns)?;
     weight.push(Quant::Q4, rows, Bytes::from(bytes), device)?;
     let x = wave(0.5, [1, columns], device);
-    Ok(product(x, &Matrix::Quantized(&weight), With::default()).flatten(0, 1))
+    Ok(product(x, &Matrix::Quantized(&weight), Fused::default()).flatten(0, 1))
 }
 
 /// Of new tokens to a cache of more than one split, four heads to two.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::{self, Adapter, Variants};
-use super::ops::{Matrix, With, product, self_attention};
+use super::ops::{Fused, Matrix, product, self_attention};
 use super::pace::Speeds;
 use super::self_test::{is_close, limit_of};
 use crate::error::Result;
@@ -89,7 +89,7 @@ async fn speeds(device: &Device) -> Result<Speeds> {
             true => Matrix::Quantized(&bits),
             false => Matrix::Float(floats),
         };
-        let run = || product(x.clone(), &matrix, With::default());
+        let run = || product(x.clone(), &matrix, Fused::default());
         let multiply_adds = (rows * outputs * columns) as f64;
         speed(multiply_adds, &run).await
     };
@@ -171,7 +171,7 @@ async fn quickest(
     candidates: &[Variants],
 ) -> Result<Vec<(Variants, f64)>> {
     let x = wave([rows, matrix.columns], device);
-    let run = || product(x.clone(), &Matrix::Quantized(matrix), With::default());
+    let run = || product(x.clone(), &Matrix::Quantized(matrix), Fused::default());
 
     let mut right: Vec<(Variants, f64)> = Vec::new();
     let mut expected = Vec::new();

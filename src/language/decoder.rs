@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::gpu::layer_cache::LayerCache;
-use crate::gpu::ops::{With, attention_map, causal_attention, rotary_cache};
+use crate::gpu::ops::{Fused, attention_map, causal_attention, rotary_cache};
 use crate::gpu::rope::Rope;
 use crate::language::embedding::Embedding;
 use crate::language::kv_cache::KvCache;
@@ -127,6 +127,6 @@ impl Decoder {
         let [tokens, _] = hidden.dims();
         let hidden = hidden.narrow(0, tokens - wanted, wanted);
         self.lm_head
-            .forward_with(hidden, self.norm.before(With::default()))
+            .forward_fused(hidden, self.norm.before(Fused::default()))
     }
 }

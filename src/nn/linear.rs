@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::RmsNorm;
-use crate::gpu::ops::{Matrix, With, product};
+use crate::gpu::ops::{Fused, Matrix, product};
 use crate::gpu::quantized::QuantizedMatrix;
 
 /// A linear layer over the last axis.
@@ -58,31 +58,31 @@ impl Linear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
         let rows = dims[..D - 1].iter().product::<usize>();
-        let y = self.forward_with(x.reshape([rows, dims[D - 1]]), With::default());
+        let y = self.forward_fused(x.reshape([rows, dims[D - 1]]), Fused::default());
         dims[D - 1] = y.dims()[1];
         y.reshape(dims)
     }
 
-    /// `[rows, inputs]` -> `[rows, outputs]`, with this layer's bias and what else goes `with` it.
-    pub fn forward_with(&self, x: Tensor<2>, with: With) -> Tensor<2> {
-        let with = With {
+    /// `[rows, inputs]` -> `[rows, outputs]`, with this layer's bias and what else is `fused` into it.
+    pub fn forward_fused(&self, x: Tensor<2>, fused: Fused) -> Tensor<2> {
+        let fused = Fused {
             bias: self.bias.as_ref().map(Param::val),
-            ..with
+            ..fused
         };
         match &self.weight {
-            Weight::Float(weight) => product(x, &Matrix::Float(weight.val()), with),
-            Weight::Quantized(weight) => product(x, &Matrix::Quantized(&weight.matrix), with),
+            Weight::Float(weight) => product(x, &Matrix::Float(weight.val()), fused),
+            Weight::Quantized(weight) => product(x, &Matrix::Quantized(&weight.matrix), fused),
         }
     }
 
     /// `residual + forward(x)`, all `[rows, ..]`.
     pub fn add_to(&self, residual: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
         let residual = Some(residual);
-        self.forward_with(
+        self.forward_fused(
             x,
-            With {
+            Fused {
                 residual,
-                ..With::default()
+                ..Fused::default()
             },
         )
     }
@@ -102,7 +102,7 @@ impl Stacked {
     /// All their outputs of the normed `x` `[rows, inputs]`, one behind the other.
     pub fn forward(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
         match self {
-            Stacked::Joined(linear) => linear.forward_with(x, norm.before(With::default())),
+            Stacked::Joined(linear) => linear.forward_fused(x, norm.before(Fused::default())),
             Stacked::Apart(linears) => {
                 let x = norm.forward(x);
                 let each = linears.iter().map(|linear| linear.forward(x.clone()));
@@ -113,12 +113,12 @@ impl Stacked {
 
     /// Of a gate and what it gates: `silu(gate) * up` of the normed `x` `[rows, inputs]`.
     pub fn gated(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
-        let with = With {
+        let fused = Fused {
             gated: true,
-            ..With::default()
+            ..Fused::default()
         };
         match self {
-            Stacked::Joined(linear) => linear.forward_with(x, norm.before(with)),
+            Stacked::Joined(linear) => linear.forward_fused(x, norm.before(fused)),
             Stacked::Apart(_) => crate::gpu::reference::gated(self.forward(x, norm)),
         }
     }

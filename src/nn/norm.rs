@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::gpu::ops::{With, layer_norm, rms_norm};
+use crate::gpu::ops::{Fused, layer_norm, rms_norm};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`, biased variance.
 #[derive(Module, Debug)]
@@ -53,11 +53,11 @@ impl RmsNorm {
         rms_norm(rows(x), self.weight.val(), self.eps).reshape(dims)
     }
 
-    /// What goes `with` a product, and this norm before it.
-    pub fn before(&self, with: With) -> With {
-        With {
+    /// What is `fused` into a product, and this norm before it.
+    pub fn before(&self, fused: Fused) -> Fused {
+        Fused {
             norm: Some((self.weight.val(), self.eps)),
-            ..with
+            ..fused
         }
     }
 }

@@ -4,7 +4,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::gpu::ops::{With, self_attention};
+use crate::gpu::ops::{Fused, self_attention};
 use crate::nn::{LayerNorm, Linear};
 
 /// One pre-norm transformer layer.
@@ -44,12 +44,12 @@ impl ClipLayer {
         let mixed = self_attention(self.heads, q, k, v).reshape([crops * tokens, channels]);
         let x = self.out_proj.add_to(x, mixed);
 
-        let quick_gelu = With {
+        let quick_gelu = Fused {
             quick_gelu: true,
-            ..With::default()
+            ..Fused::default()
         };
         let normed = self.layer_norm2.forward(x.clone());
-        let inner = self.fc1.forward_with(normed, quick_gelu);
+        let inner = self.fc1.forward_fused(normed, quick_gelu);
         by_crop(self.fc2.add_to(x, inner))
     }
 }

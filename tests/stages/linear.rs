@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 use inf_llava::gpu::kernel::launches;
-use inf_llava::gpu::ops::{Matrix, With, product};
+use inf_llava::gpu::ops::{Fused, Matrix, product};
 use inf_llava::gpu::quantized::QuantizedMatrix;
 use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
@@ -88,7 +88,7 @@ fn every_body_equals_the_definition() {
                     let before = launches();
                     let y = crate::read_watched(|| {
                         let matrix = Matrix::Quantized(&matrix);
-                        let y = product(x.clone(), &matrix, With::default());
+                        let y = product(x.clone(), &matrix, Fused::default());
                         assert_eq!(y.dims(), [rows, pieces.iter().sum()], "{what}");
                         y
                     });
@@ -116,7 +116,7 @@ fn many_outputs() {
         let device = crate::device(name).device;
         let matrix = on(&device, Quant::Q8, 32, &bytes);
         let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [1, 32]), &device);
-        let y = product(x, &Matrix::Quantized(&matrix), With::default());
+        let y = product(x, &Matrix::Quantized(&matrix), Fused::default());
         let y = crate::block_on(read(y)).unwrap();
         compare(name, &y, &expected);
     }
@@ -139,8 +139,8 @@ fn matrices_of_floats() {
                 };
                 let before = launches();
                 let weights = Matrix::Float(tensor(&weights, outputs));
-                let y = crate::read_watched(|| {
-                    let y = product(tensor(&x, rows), &weights, With::default());
+                let (y, ..) = crate::read_checked(|| {
+                    let y = product(tensor(&x, rows), &weights, Fused::default());
                     assert_eq!(y.dims(), [rows, outputs]);
                     y
                 });
@@ -165,13 +165,13 @@ struct Around {
 const EPS: f64 = 1e-5;
 
 impl Around {
-    fn on(&self, device: &Device, rows: usize) -> With {
+    fn on(&self, device: &Device, rows: usize) -> Fused {
         let vector = |values: &Vec<f32>| {
             let data = TensorData::new(values.clone(), [values.len()]);
             Tensor::<1>::from_data(data, device)
         };
         let matrix = |values: &Vec<f32>| vector(values).reshape([rows, values.len() / rows]);
-        With {
+        Fused {
             norm: self.norm.as_ref().map(|weight| (vector(weight), EPS)),
             gated: self.gated,
             bias: self.bias.as_ref().map(vector),
@@ -211,10 +211,10 @@ impl Around {
     }
 }
 
-/// Each thing that goes with a product, by itself and all together; matrices of floats and quantised ones, few rows and
+/// Each thing that is fused into a product, by itself and all together; matrices of floats and quantised ones, few rows and
 /// many, on either side of a tile's edge. A matrix in several pieces is never gated in one launch.
 #[test]
-fn what_goes_with_a_product() {
+fn what_is_fused_into_a_product() {
     let (cpu, gpu) = (crate::device("cpu").device, crate::device("wgpu").device);
     for (columns, pieces) in [
         (32, vec![2]),
@@ -250,7 +250,7 @@ fn what_goes_with_a_product() {
                             None => Matrix::Float(tensor(&weights, weights.len() / columns)),
                         };
                         let before = launches();
-                        let y = crate::read_watched(|| {
+                        let (y, ..) = crate::read_checked(|| {
                             product(tensor(&x, rows), &matrix, around.on(device, rows))
                         });
                         let launched = launches() - before;
@@ -286,7 +286,7 @@ fn matrices_are_stacked() {
             let x = values(9, rows * 128);
             let expected = exact(&x, &weights, 128);
             let x = Tensor::<2>::from_data(TensorData::new(x, [rows, 128]), &gpu);
-            let y = product(x, &Matrix::Quantized(&stacked), With::default());
+            let y = product(x, &Matrix::Quantized(&stacked), Fused::default());
             compare("stacked", &crate::block_on(read(y)).unwrap(), &expected);
         }
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::kernel::launches;
-use inf_llava::gpu::ops::{Matrix, With, causal_attention, product, self_attention};
+use inf_llava::gpu::ops::{Fused, Matrix, causal_attention, product, self_attention};
 use inf_llava::gpu::pace::Speeds;
 use inf_llava::gpu::quantized::QuantizedMatrix;
 use inf_llava::gpu::read::read;
@@ -54,12 +54,12 @@ fn quantized(quant: Quant, pieces: &[usize], columns: usize, device: &Device) ->
 
 /// Each operation that is cut, with all that goes with it.
 fn operations(device: &Device) -> Vec<(&'static str, Vec<f32>, u64)> {
-    let with = |rows: usize, outputs: usize, gated: bool| With {
+    let fused = |rows: usize, outputs: usize, gated: bool| Fused {
         gated,
         bias: (!gated).then(|| wave(0.9, [outputs], device)),
         quick_gelu: !gated,
         residual: (!gated).then(|| wave(0.6, [rows, outputs], device)),
-        ..With::default()
+        ..Fused::default()
     };
     let bits = [Quant::Q4, Quant::Q8].map(|quant| quantized(quant, &[100, 300], 96, device));
     let gate = quantized(Quant::Q4, &[300], 96, device);
@@ -74,20 +74,20 @@ fn operations(device: &Device) -> Vec<(&'static str, Vec<f32>, u64)> {
     };
     for rows in [1, 70] {
         run("floats", &|| {
-            product(x(rows), &floats(), with(rows, 300, false))
+            product(x(rows), &floats(), fused(rows, 300, false))
         });
         run("floats, gated", &|| {
-            product(x(rows), &floats(), with(rows, 300, true))
+            product(x(rows), &floats(), fused(rows, 300, true))
         });
         for bits in &bits {
             let matrix = Matrix::Quantized(bits);
             run("bits", &|| {
-                product(x(rows), &matrix, with(rows, 400, false))
+                product(x(rows), &matrix, fused(rows, 400, false))
             });
         }
         let matrix = Matrix::Quantized(&gate);
         run("bits, gated", &|| {
-            product(x(rows), &matrix, with(rows, 300, true))
+            product(x(rows), &matrix, fused(rows, 300, true))
         });
     }
     run("between crops", &|| {
@@ -125,7 +125,7 @@ fn a_slow_device_is_given_short_submissions() {
         submissions::trace(Rule::Measured);
         let x = wave(0.5, [70, 96], device);
         let matrix = Matrix::Float(wave(0.11, [320, 96], device));
-        let y = product(x, &matrix, With::default());
+        let y = product(x, &matrix, Fused::default());
         crate::block_on(read(y)).unwrap();
         submissions::traced().len()
     };
@@ -160,8 +160,8 @@ fn outlier_channels_in_f16() {
         };
         adapter::set_variants(device, variants);
         let results = [
-            product(x.clone(), &floats, With::default()).reshape([70 * 96]),
-            product(x.clone(), &Matrix::Quantized(&matrix), With::default()).reshape([70 * 96]),
+            product(x.clone(), &floats, Fused::default()).reshape([70 * 96]),
+            product(x.clone(), &Matrix::Quantized(&matrix), Fused::default()).reshape([70 * 96]),
             attend(x).reshape([70 * columns]),
         ];
         results.map(|result: Tensor<1>| crate::block_on(read(result)).unwrap())

@@ -23,7 +23,7 @@ pub use causal_attention::causal_attention;
 pub use crop_patchify::{CropShape, Square, crop_patchify};
 pub use dem_attention::{Cut, DemShape, dem_attention};
 pub use norm::{layer_norm, rms_norm};
-pub use product::{Matrix, With, product};
+pub use product::{Fused, Matrix, product};
 pub use rotary_cache::rotary_cache;
 pub use self_attention::self_attention;
 use subgroup::EIGHT;

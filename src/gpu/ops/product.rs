@@ -37,9 +37,9 @@ pub enum Matrix<'a> {
     Quantized(&'a QuantizedMatrix),
 }
 
-/// What goes with a product, in this order; nothing by default.
+/// What is fused into a matrix product, in this order; nothing by default.
 #[derive(Debug, Clone, Default)]
-pub struct With {
+pub struct Fused {
     /// The rows of x are first divided by the root of their mean square (plus this much) and multiplied with a
     /// weight `[columns]`: RMSNorm.
     pub norm: Option<(Tensor<1>, f64)>,
@@ -53,12 +53,12 @@ pub struct With {
     pub residual: Option<Tensor<2>>,
 }
 
-/// `x W^T` with what goes `with` it: `x` `[rows, columns]` -> `[rows, outputs]`. f32.
-pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, with: With) -> Tensor<2> {
-    if let Some(y) = on_gpu(&x, matrix, &with) {
+/// `x W^T` with what is `fused` into it: `x` `[rows, columns]` -> `[rows, outputs]`. f32.
+pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, fused: Fused) -> Tensor<2> {
+    if let Some(y) = on_gpu(&x, matrix, &fused) {
         return y;
     }
-    reference::product(x, with, |x| match matrix {
+    reference::product(x, fused, |x| match matrix {
         Matrix::Float(weight) => reference::linear(x, weight.clone()),
         Matrix::Quantized(matrix) => match matrix.pieces.first().map(|piece| &piece.bits) {
             Some(Bits::Host(_)) => cpu::quantized_linear(matrix, x),
@@ -104,21 +104,29 @@ fn pieces(matrix: &Matrix<'_>) -> Option<Vec<Piece>> {
 }
 
 /// None where the tensors are not on wgpu, or the kernels do not take them.
-fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> {
+fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, fused: &Fused) -> Option<Tensor<2>> {
     let [rows, columns] = x.dims();
     // The kernels read four columns at once.
     if !columns.is_multiple_of(4) || rows == 0 {
         return None;
     }
     let pieces = pieces(matrix)?;
-    if with.gated && pieces.len() != 1 {
+    if fused.gated && pieces.len() != 1 {
         return None;
     }
     let is_few = rows <= FEW_ROWS;
-    let norm = with.norm.as_ref().filter(|_| is_few);
+    let norm = fused.norm.as_ref().filter(|_| is_few);
     let device = x.device();
     let variants = adapter::variants(&device);
-    let of = |piece| launch_of(piece, [rows, columns], norm.is_some(), with.gated, variants);
+    let of = |piece| {
+        launch_of(
+            piece,
+            [rows, columns],
+            norm.is_some(),
+            fused.gated,
+            variants,
+        )
+    };
     let launches: Vec<(Kernel, usize)> = pieces.iter().map(of).collect();
     if !launches
         .iter()
@@ -126,16 +134,16 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
     {
         return None;
     }
-    let x = match &with.norm {
+    let x = match &fused.norm {
         Some((weight, eps)) if !is_few => rms_norm(x.clone(), weight.clone(), *eps),
         _ => x.clone(),
     };
     let x = GpuTensor::from_float(&x)?;
     let norm_weight = x.or_absent(norm.map(|(weight, _)| weight), 0)?;
-    let bias = x.or_absent(with.bias.as_ref(), 1)?;
-    let residual = x.or_absent(with.residual.as_ref(), 2)?;
+    let bias = x.or_absent(fused.bias.as_ref(), 1)?;
+    let residual = x.or_absent(fused.residual.as_ref(), 2)?;
     let outputs: usize = pieces.iter().map(|piece| piece.rows).sum();
-    let outputs = outputs >> usize::from(with.gated);
+    let outputs = outputs >> usize::from(fused.gated);
     let y = output(&x, [rows, outputs]);
 
     let mut first_output = 0;
@@ -169,20 +177,20 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, with: &With) -> Option<Tensor<2>> 
                 false => [count, x_count, 1],
             };
             let mut params = sizes.map(|size| size as u32).to_vec();
-            params.extend([groups[0], flags(with), eps.to_bits()]);
+            params.extend([groups[0], flags(fused), eps.to_bits()]);
             params.extend([codes as u32, first, first_x, 0]);
             (groups, params)
         });
-        first_output += piece.rows >> usize::from(with.gated);
+        first_output += piece.rows >> usize::from(fused.gated);
     }
     Some(y.into_float())
 }
 
 /// As the shaders' constants of these names.
-fn flags(with: &With) -> u32 {
-    u32::from(with.bias.is_some())
-        | u32::from(with.residual.is_some()) << 1
-        | u32::from(with.quick_gelu) << 2
+fn flags(fused: &Fused) -> u32 {
+    u32::from(fused.bias.is_some())
+        | u32::from(fused.residual.is_some()) << 1
+        | u32::from(fused.quick_gelu) << 2
 }
 
 fn work_of(quant: Option<Quant>, is_few: bool) -> Work {

@@ -1,28 +1,28 @@
-//! What goes with a product, on burn tensors.
+//! What is fused into a matrix product, on burn tensors.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, silu};
 
 use super::rms_norm;
-use crate::gpu::ops::With;
+use crate::gpu::ops::Fused;
 
 /// See [`crate::gpu::ops::product`]; `bare` is the product by itself.
-pub fn product(x: Tensor<2>, with: With, bare: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
-    let x = match with.norm {
+pub fn product(x: Tensor<2>, fused: Fused, bare: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
+    let x = match fused.norm {
         Some((weight, eps)) => rms_norm(x, weight, eps),
         None => x,
     };
     let mut y = bare(x);
-    if with.gated {
+    if fused.gated {
         y = gated(y);
     }
-    if let Some(bias) = with.bias {
+    if let Some(bias) = fused.bias {
         y = y + bias.unsqueeze();
     }
-    if with.quick_gelu {
+    if fused.quick_gelu {
         y = y.clone() * sigmoid(y.mul_scalar(1.702));
     }
-    match with.residual {
+    match fused.residual {
         Some(residual) => y + residual,
         None => y,
     }
