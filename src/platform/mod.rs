@@ -3,14 +3,12 @@
 
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 mod native;
-#[cfg(any(feature = "model", not(target_arch = "wasm32")))]
 mod timer;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 mod worker;
 
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub(crate) use native::{recall, remember};
-#[cfg(any(feature = "model", not(target_arch = "wasm32")))]
 pub use timer::Timer;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub(crate) use worker::{adapter_name, browser_version, recall, remember};

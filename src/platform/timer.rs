@@ -1,30 +1,19 @@
 //! A clock that also runs in the browser, where `std::time::Instant` panics.
 
+use web_time::Instant;
+
 /// Started once, read as often as wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct Timer {
-    #[cfg(not(target_arch = "wasm32"))]
-    start: std::time::Instant,
-    #[cfg(target_arch = "wasm32")]
-    start: f64,
-}
+pub struct Timer(Instant);
 
 impl Timer {
     /// Starts now.
     pub fn start() -> Self {
-        Timer {
-            #[cfg(not(target_arch = "wasm32"))]
-            start: std::time::Instant::now(),
-            #[cfg(target_arch = "wasm32")]
-            start: super::worker::now_ms(),
-        }
+        Timer(Instant::now())
     }
 
     /// Milliseconds since the start.
     pub fn elapsed_ms(&self) -> f64 {
-        #[cfg(not(target_arch = "wasm32"))]
-        return self.start.elapsed().as_secs_f64() * 1000.0;
-        #[cfg(target_arch = "wasm32")]
-        return super::worker::now_ms() - self.start;
+        self.0.elapsed().as_secs_f64() * 1000.0
     }
 }

@@ -10,7 +10,6 @@ channel.port1.onmessage = () => waiting.shift()();
 export function next_task() {
     return new Promise((resolve) => { waiting.push(resolve); channel.port2.postMessage(0); });
 }
-export function now_ms() { return performance.now(); }
 export async function adapter_name() {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
     const { vendor, architecture, description } = adapter?.info ?? {};
@@ -37,8 +36,6 @@ extern "C" {
     fn js_recall(key: &str) -> js_sys::Promise;
     #[wasm_bindgen(js_name = remember)]
     fn js_remember(key: &str, text: &str) -> js_sys::Promise;
-    /// Milliseconds since the worker started.
-    pub(crate) fn now_ms() -> f64;
 }
 
 /// Lets the worker's other messages in. A message channel, since timers wait 4 ms.
