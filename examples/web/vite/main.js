@@ -16,7 +16,8 @@ try {
   for (const { bytes, alt, questions } of await model.samples()) {
     const button = document.createElement('button');
     button.type = 'button';
-    button.textContent = alt;
+    button.textContent = `Sample ${samples.childElementCount + 1}`;
+    button.title = alt;
     button.addEventListener('click', () => {
       show(bytes);
       question.value = questions[0];
