@@ -143,9 +143,11 @@ async fn model_by_id(
 }
 
 async fn completions(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Refusal> {
+    // The end comes first: the engine may get to a question that waits before it hears of it.
     tokio::select! {
-        answer = complete(&api, request) => answer,
+        biased;
         () = api.stop.reached(Stage::BreakingOff) => Err(Refusal::stopping()),
+        answer = complete(&api, request) => answer,
     }
 }
 
