@@ -93,7 +93,7 @@ impl Generation<'_> {
     /// not to `watch`, and drawn as if for the first time.
     ///
     /// # Errors
-    /// What `predictor` and the constraint fail with, before the first id; [`crate::Error::NotFinite`].
+    /// What `predictor` and the constraint fail with; [`crate::Error::NotFinite`].
     pub async fn run(
         mut self,
         begun: Vec<u32>,
@@ -104,6 +104,9 @@ impl Generation<'_> {
         let mut stop_texts = StopTexts::new(std::mem::take(&mut self.stop_texts));
         let mut text = String::new();
         for &id in &begun {
+            if self.stop_ids.contains(&id) {
+                break;
+            }
             self.accept(id)?;
             text += &stop_texts.push(&stream.push(self.tokenizer, id));
         }
@@ -111,21 +114,22 @@ impl Generation<'_> {
         let mut token_ids = begun;
 
         let timer = Timer::start();
-        let mut id = self.choose(predictor, watch).await?;
-        let first_ms = timer.elapsed_ms();
-
-        let timer = Timer::start();
+        let mut first_ms = None;
         let stop_reason = loop {
-            let is_said = |ids: &[u32]| ids.last().is_some_and(|last| self.stop_ids.contains(last));
-            if is_said(&token_ids) || stop_texts.found() {
-                break StopReason::Stop; // all but the report had been said
+            let is_ended = token_ids
+                .last()
+                .is_some_and(|id| self.stop_ids.contains(id));
+            if is_ended || stop_texts.found() {
+                break StopReason::Stop;
             }
             if token_ids.len() >= self.max_new_tokens {
                 break StopReason::Length;
             }
+            let id = self.choose(predictor, watch).await?;
+            first_ms.get_or_insert_with(|| timer.elapsed_ms());
             token_ids.push(id);
             predictor.push(id);
-            if is_said(&token_ids) {
+            if self.stop_ids.contains(&id) {
                 break StopReason::Stop;
             }
             self.accept(id)?;
@@ -141,19 +145,18 @@ impl Generation<'_> {
             if watch.breathe().await.is_err() {
                 break StopReason::Stopped;
             }
-            if token_ids.len() < self.max_new_tokens {
-                id = self.choose(predictor, watch).await?;
-            }
         };
         let rest = stop_texts.push(&stream.finish()) + &stop_texts.finish();
         text += &rest;
         watch.piece(rest, None);
+        let all_ms = timer.elapsed_ms();
+        let first_ms = first_ms.unwrap_or(all_ms);
         Ok(Generated {
             text,
             token_ids,
             stop_reason,
             first_ms,
-            others_ms: timer.elapsed_ms(),
+            others_ms: all_ms - first_ms,
         })
     }
 

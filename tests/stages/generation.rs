@@ -222,6 +222,11 @@ fn a_constraint_is_heeded_and_told_what_was_said_before() {
         let (answer, ..) = run(constrained(), &whole[..begun], &mut script);
         assert_eq!(answer.expect("an answer").token_ids, whole);
     }
+    // All of it had been said, its end too, which is no part of what the constraint hears.
+    script.read = 0;
+    let (answer, ..) = run(constrained(), &whole, &mut script);
+    assert_eq!(answer.expect("an answer").token_ids, whole);
+    assert_eq!(script.read, 0, "nothing more was computed");
     let (answer, ..) = run(constrained(), &[a, a], &mut script);
     assert!(matches!(answer, Err(Error::Option { .. })), "{answer:?}");
 }
