@@ -352,7 +352,8 @@ impl Session {
             let chunk = embeds.clone().narrow(0, done, count);
             let hidden = model.decoder.forward(chunk, &model.rope, &mut self.cache);
             done += count;
-            self.cached = self.sequence.part(0..self.cache.len());
+            let computed = self.sequence.part(self.cached.len()..self.cache.len());
+            self.cached.append(computed);
             if done == total {
                 let logits = model.decoder.logits(hidden, wanted);
                 if total > 1 {
