@@ -5,24 +5,7 @@ import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { assembleWithMock } from './harness.mjs';
 import { serve } from './server.mjs';
-import { open, p, ready, says } from './stand-in.mjs';
-
-/** A picture of 2 x 2 pixels, all rgb(200 60 40). */
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR42mM4YaMBRAwQCgAjXgSxhgLRkwAAAABJRU5ErkJggg==',
-  'base64',
-);
-/** Pictures of other names are other pictures: what stands behind the end of a PNG is not looked at, but counts. */
-const file = (name, buffer = Buffer.concat([PNG, Buffer.from(name)])) => ({ name, mimeType: 'image/png', buffer });
-
-async function choose(name, buffer) {
-  await p.image.setInputFiles(file(name, buffer));
-}
-
-async function ask(text) {
-  await p.message.fill(text);
-  await p.message.press('Enter');
-}
+import { ask, choose, file, open, p, PNG, ready, says } from './stand-in.mjs';
 
 test('a picture that cannot be used leaves the earlier one and its conversation', async () => {
   await ready();

@@ -6,24 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
-import { browser, clean, open, p, ready, says, site } from './stand-in.mjs';
-
-/** A picture of 2 x 2 pixels, all rgb(200 60 40). */
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR42mM4YaMBRAwQCgAjXgSxhgLRkwAAAABJRU5ErkJggg==',
-  'base64',
-);
-/** Pictures of other names are other pictures: what stands behind the end of a PNG is not looked at, but counts. */
-const file = (name, buffer = Buffer.concat([PNG, Buffer.from(name)])) => ({ name, mimeType: 'image/png', buffer });
-
-async function choose(name, buffer) {
-  await p.image.setInputFiles(file(name, buffer));
-}
-
-async function ask(text) {
-  await p.message.fill(text);
-  await p.message.press('Enter');
-}
+import { ask, browser, choose, clean, file, open, p, PNG, ready, says, site } from './stand-in.mjs';
 
 const pixelAt = (x, y) =>
   p.page.locator('#preview').evaluate((canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data], [x, y]);

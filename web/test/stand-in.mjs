@@ -75,3 +75,20 @@ export async function openElement(html, { before = () => {}, launched = browser,
   };
   return { context, page, done };
 }
+
+/** A picture of 2 x 2 pixels, all rgb(200 60 40). */
+export const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR42mM4YaMBRAwQCgAjXgSxhgLRkwAAAABJRU5ErkJggg==',
+  'base64',
+);
+/** Pictures of other names are other pictures: what stands behind the end of a PNG is not looked at, but counts. */
+export const file = (name, buffer = Buffer.concat([PNG, Buffer.from(name)])) => ({ name, mimeType: 'image/png', buffer });
+
+export async function choose(name, buffer) {
+  await p.image.setInputFiles(file(name, buffer));
+}
+
+export async function ask(text) {
+  await p.message.fill(text);
+  await p.message.press('Enter');
+}
