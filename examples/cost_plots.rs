@@ -12,7 +12,7 @@ use inf_llava::platform::Timer;
 use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
 use inf_llava::session::Session;
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 use inf_llava::weights::folder::Folder;
 use plotters::prelude::*;
 
@@ -121,8 +121,8 @@ fn passes(device: &ChosenDevice) -> Result<()> {
 }
 
 fn passes_of(crops: usize, coverage: Coverage) -> usize {
-    let ablation = inf_llava::config::Ablation::default();
-    let plan = inf_llava::vision::plan::Plan::new(crops, 8, ablation, coverage);
+    let ablation = inf_llava::spec::Ablation::default();
+    let plan = inf_llava::spec::plan::Plan::new(crops, 8, ablation, coverage);
     plan.passes().len()
 }
 

@@ -3,13 +3,14 @@
 //!
 //!   cargo run --release --example quantization_error -- path/to/checkpoint
 
+use inf_llava::spec::Weight;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use inf_llava::model::read_config;
 use inf_llava::quant::{BLOCK, Quant};
 use inf_llava::weights::folder::Folder;
-use inf_llava::weights::{names, pytorch};
+use inf_llava::weights::pytorch;
 use pollster::block_on;
 
 /// Rows of a matrix that are looked at, spread over it.
@@ -32,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let (config, _) = block_on(read_config(&Folder::new(&folder)))?;
     let checkpoint = block_on(pytorch::open(Folder::new(&folder)))?;
     let mut kinds: BTreeMap<String, Sums> = BTreeMap::new();
-    for (name, shape) in names::tensors(&config) {
+    for Weight { name, shape, .. } in config.weights() {
         let &[rows, columns] = shape.as_slice() else {
             continue;
         };

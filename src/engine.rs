@@ -15,7 +15,7 @@ use crate::gpu::device::{DeviceChoice, choose};
 use crate::model::Model;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::session::{Answer, AskOptions, Exchange, PictureInfo, Request, Shared};
-use crate::vision::plan::Coverage;
+use crate::spec::plan::Coverage;
 use crate::weights::folder::Folder;
 
 /// As the first thread of a program has it.

@@ -31,8 +31,10 @@ pub mod platform;
 pub mod printable;
 pub mod quant;
 pub mod sequence;
+pub mod spec;
 
 pub mod image;
+#[cfg(feature = "model")]
 pub mod vision;
 
 pub mod text;

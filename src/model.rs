@@ -11,24 +11,22 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
-use crate::gpu::ops::Square;
 use crate::gpu::rope::Rope;
-use crate::image::{Limits, Picture, decode, square_u8, square_u8_watched};
+use crate::image::{Limits, Picture, decode};
 use crate::language::decoder::Decoder;
 use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::splice::{Run, inputs_embeds};
 use crate::load::Builder;
 use crate::load::{HeldMatrix, ReadBack, read_back};
-use crate::progress::{StopFlag, Watch};
+use crate::progress::Watch;
 use crate::sequence::{Chunk, Media, Sequence};
+use crate::spec::parameters;
+use crate::spec::plan::Coverage;
 use crate::text::{Tokenizer, stops};
-use crate::vision::clip::ClipTower;
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
-use crate::vision::perspectives::Perspectives;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::{Converted, read_manifest};
 use crate::weights::manifest::{Manifest, as_floats};
-use crate::weights::names;
 use crate::weights::source::{AnySource, Source, read_file, require_file};
 use crate::weights::tensors::Tensors;
 
@@ -44,7 +42,7 @@ pub struct Model {
     pub config: Config,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    /// Square -> visual tokens.
+    /// Pictures -> visual tokens.
     pub vision: VisionEncoder,
     /// Embeddings -> logits.
     pub decoder: Decoder,
@@ -82,18 +80,18 @@ pub struct Estimate {
 impl Estimate {
     /// For `config`, converted as `manifest` says if there is one, with room for `context_tokens`.
     pub fn new(config: &Config, manifest: Option<&Manifest>, context_tokens: usize) -> Self {
-        let parameters = names::parameters(config);
-        let sizes: Vec<(u64, u64)> = names::tensors(config)
+        let weights = config.weights();
+        let sizes: Vec<(u64, u64)> = weights
             .iter()
-            .map(|(name, shape)| match manifest {
-                Some(manifest) => manifest.resident_bytes(name, shape),
-                None => as_floats(shape),
+            .map(|weight| match manifest {
+                Some(manifest) => manifest.resident_bytes(&weight.name, &weight.shape),
+                None => as_floats(&weight.shape),
             })
             .collect();
         Estimate {
-            parameters,
+            parameters: parameters(&weights),
             weights_bytes: sizes.iter().map(|(bytes, _)| bytes).sum(),
-            cache_bytes: config.cache_bytes_per_token() * context_tokens as u64,
+            cache_bytes: config.decoder.cache_bytes_per_token() * context_tokens as u64,
             largest_tensor_bytes: sizes.iter().map(|&(_, largest)| largest).max().unwrap_or(0),
             activation_bytes: activation_bytes(config, context_tokens),
         }
@@ -133,30 +131,33 @@ impl Estimate {
 }
 
 /// Bytes of the intermediate results at their largest, an upper bound: the larger of what the vision side and what the
-/// decoder hold at once. With T = h² + 1 tokens of a crop, R = max(T, 1024) rows of a batch or all crops' if they are fewer, C channels, M of the MLP, S the
-/// square's side, N² crops of either map:
+/// decoder hold at once. With T tokens of a view inside the tower, R = max(T, 1024) rows of a batch or all views' if they
+/// are fewer, C channels, M of the MLP, H x W of the resized picture, N² crops of either map:
 ///
-/// - tower: `R (6 C + M + 3 patch²)`, the square's bytes `3 S²`, and the features of all crops, twice: `2 (2 N² + 1) T C`
+/// - tower: `R (6 C + M + 3 patch²)`, the picture's bytes `3 H W`, and the features of all views, twice: `2 views T C`
 /// - enhancement: the features of both maps, their keys and values and what is made of them: `12 N² T C`
-/// - decoder: embeddings of the whole prompt, at most `context H`, and for a chunk of P tokens
-///   `P (8 H + 2 M)`, with H and M of the decoder; the logits, a row of the vocabulary.
+/// - decoder: embeddings of the whole prompt, at most `context D`, and for a chunk of P tokens
+///   `P (8 D + 2 M)`, with D and M of the decoder; the logits, a row of the vocabulary.
 ///
 /// A prompt's length counts with its embeddings alone; the passes go through the tower in batches, however many they are.
 pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
-    let (vision, language) = (&config.vision, &config.language);
-    let [tokens, channels] = [config.image_tokens() + 1, vision.hidden_size];
-    let crops = config.crops_per_side.pow(2);
-    let rows = tokens.max(TOKENS_PER_BATCH).min((2 * crops + 1) * tokens);
-    let tower = rows * (6 * channels + vision.intermediate_size + 3 * vision.patch_px.pow(2))
-        + 3 * config.square_px().pow(2)
-        + 2 * (2 * crops + 1) * tokens * channels;
+    let (tower, decoder) = (&config.tower, &config.decoder);
+    let (tokens, channels) = (tower.tokens_inside(), tower.hidden_size);
+    let layout = config.largest_layout(Coverage::Dense);
+    let [height, width] = layout.canvas_px;
+    let views = layout.views.len();
+    let rows = tokens.max(TOKENS_PER_BATCH).min(views * tokens);
+    let vision = rows * (6 * channels + tower.intermediate_size + tower.patch_len())
+        + 3 * height * width
+        + 2 * views * tokens * channels;
+    let crops = config.crops_per_side().pow(2);
     let enhancement = 12 * crops * tokens * channels;
-    let hidden = language.hidden_size;
+    let hidden = decoder.hidden_size;
     let chunk = (2 * PREFILL_CHUNK).min(context_tokens);
-    let decoder = context_tokens * hidden
-        + chunk * (8 * hidden + 2 * language.intermediate_size)
-        + language.vocab_size;
-    (tower.max(enhancement).max(decoder) * size_of::<f32>()) as u64
+    let answering = context_tokens * hidden
+        + chunk * (8 * hidden + 2 * decoder.intermediate_size)
+        + decoder.vocab_size;
+    (vision.max(enhancement).max(answering) * size_of::<f32>()) as u64
 }
 
 /// Reads and checks the configuration of a model folder: that of the manifest of a converted model, which is given too,
@@ -186,7 +187,7 @@ pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifes
 async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<Tokenizer> {
     let json = require_file(source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
     let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
-    Ok(tokenizer.with_rows(config.language.vocab_size))
+    Ok(tokenizer.with_rows(config.decoder.vocab_size))
 }
 
 /// What tokenizer_config.json names as the end of a text, if there is such a file.
@@ -213,12 +214,11 @@ async fn modules(
     config: &Config,
     device: &ChosenDevice,
     watch: &mut Watch<'_>,
-) -> Result<(ClipTower, Perspectives, Decoder, Vec<HeldMatrix>)> {
-    let mut builder = Builder::new(tensors, config, &device.device, watch)?;
-    let tower = builder.clip_tower().await?;
-    let perspectives = builder.perspectives().await?;
-    let decoder = builder.decoder().await?;
-    Ok((tower, perspectives, decoder, builder.into_held()))
+) -> Result<(VisionEncoder, Decoder, Vec<HeldMatrix>)> {
+    let mut builder = Builder::new(tensors, &config.weights(), &device.device, watch)?;
+    let vision = VisionEncoder::load(config, &device.device, &mut builder).await?;
+    let decoder = Decoder::load(&config.decoder, &mut builder).await?;
+    Ok((vision, decoder, builder.into_held()))
 }
 
 impl Model {
@@ -261,9 +261,8 @@ impl Model {
         };
         // What was read first may be of another model than what was read last.
         source.unchanged()?;
-        let (tower, perspectives, decoder, held) = modules;
-        let vision = VisionEncoder::new(&config, tower, perspectives, &device.device);
-        let language = &config.language;
+        let (vision, decoder, held) = modules;
+        let language = &config.decoder;
         let rope = Rope::new(
             context_tokens,
             language.head_dim(),
@@ -292,22 +291,6 @@ impl Model {
     /// [`Error::ModelChanged`], which names the file; [`Error::FileAccess`]. The model must be loaded again.
     pub fn unchanged(&self) -> Result<()> {
         self.source.is_unchanged()
-    }
-
-    /// A decoded picture -> the square that the vision side reads, on the device.
-    pub fn square(&self, picture: &Picture) -> Square {
-        let side_px = self.config.square_px();
-        Square::new(square_u8(picture, side_px), side_px, &self.device.device)
-    }
-
-    /// As [`Model::square`], until `stop` is set.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`].
-    pub fn square_watched(&self, picture: &Picture, stop: &StopFlag) -> Result<Square> {
-        let side_px = self.config.square_px();
-        let square = square_u8_watched(picture, side_px, stop)?;
-        Ok(Square::new(square, side_px, &self.device.device))
     }
 
     /// The bytes of a picture file -> its pixels.

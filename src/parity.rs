@@ -13,15 +13,15 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::generate::Sampling;
-use crate::image::Crop;
 use crate::image::pixel_values;
 use crate::model::Model;
-use crate::progress::Watch;
+use crate::progress::{StopFlag, Watch};
 use crate::recorder::{Recorder, Stage};
 use crate::session::{AskOptions, Session};
+use crate::spec::Crop;
+use crate::spec::plan::{Coverage, Plan};
 use crate::text::chat_template::prompt_text;
 use crate::vision::encoder::Encoded;
-use crate::vision::plan::{Coverage, Plan};
 use crate::weights::source::{Source, require_file};
 
 /// Largest absolute error of pixels, features and visual tokens; values are of order 1.
@@ -191,19 +191,20 @@ impl Parity<'_> {
     async fn image(&mut self, index: usize, file: &str, bytes: &[u8]) -> Result<Encoded> {
         let model = self.model.clone();
         let picture = model.decode_picture(file, bytes)?;
-        let square = model.square(&picture);
+        let stop = StopFlag::default();
+        let canvas = model.vision.views(&picture, Coverage::Live, &stop)?.canvas;
         if let Some(expected) = self.expect(&format!("{index}.square_u8")) {
-            let pairs = square.bytes.iter().zip(&expected.values);
+            let pairs = canvas.bytes.iter().zip(&expected.values);
             let differing = pairs.filter(|(a, b)| f32::from(**a) != **b).count()
-                + square.bytes.len().abs_diff(expected.values.len());
+                + canvas.bytes.len().abs_diff(expected.values.len());
             self.push(Row::of_count(
                 "text",
                 format!("{index}.square_u8"),
                 differing,
-                square.bytes.len(),
+                canvas.bytes.len(),
             ));
         }
-        let values = pixel_values(&square.bytes, square.side_px);
+        let values = pixel_values(&canvas.bytes, model.config.normalise);
         self.compare(
             "text",
             format!("{index}.pixel_values"),
@@ -215,10 +216,9 @@ impl Parity<'_> {
         let mut live = None;
         for (kind, coverage) in [("live", Coverage::Live), ("dense", Coverage::Dense)] {
             let mut recorder = Recorder::on();
-            let encoded = model
-                .vision
-                .encode(&square, coverage, &mut Watch::nobody(), &mut recorder)
-                .await?;
+            let views = model.vision.views(&picture, coverage, &stop)?;
+            let watch = &mut Watch::nobody();
+            let encoded = model.vision.encode(&views, watch, &mut recorder).await?;
             let passes = model.vision.plan(coverage).passes().len();
             self.push(Row::of_count(
                 kind,
@@ -333,7 +333,7 @@ impl Parity<'_> {
             LOGIT_LIMIT,
         );
         self.compare("live", name("step_logits"), &step_logits, LOGIT_LIMIT);
-        let vocabulary = model.config.language.vocab_size;
+        let vocabulary = model.config.decoder.vocab_size;
         let wrong = step_logits
             .chunks(vocabulary)
             .zip(&case.greedy_ids)

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use crate::error::Result;
 use crate::gpu::read::read;
-use crate::image::Crop;
+use crate::spec::Crop;
 
 /// A recorded tensor: shape and f32 values on the host.
 #[derive(Debug, Clone, PartialEq)]

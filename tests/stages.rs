@@ -236,6 +236,17 @@ fn load(name: &str, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {
     load_folder(&fixture(name), device_name)
 }
 
+/// A picture, resized and cut for `model`.
+#[cfg(feature = "model")]
+fn views(
+    model: &inf_llava::model::Model,
+    picture: &inf_llava::image::Picture,
+    coverage: inf_llava::spec::plan::Coverage,
+) -> inf_llava::vision::encoder::Views {
+    let stop = inf_llava::progress::StopFlag::default();
+    model.vision.views(picture, coverage, &stop).unwrap()
+}
+
 /// The model in `folder`, loaded on the device called `device_name`.
 #[cfg(feature = "model")]
 fn load_folder(folder: &Path, device_name: &str) -> std::rc::Rc<inf_llava::model::Model> {

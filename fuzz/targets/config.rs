@@ -2,7 +2,8 @@
 #![no_main]
 
 use inf_llava::config::Config;
-use inf_llava::weights::names;
+use inf_llava::spec::parameters;
+use inf_llava::spec::plan::Coverage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -11,16 +12,12 @@ fuzz_target!(|data: &[u8]| {
         None => (data, None),
     };
     if let Ok(config) = Config::from_json(config, generation) {
-        let parameters = names::parameters(&config);
-        let sum: u64 = names::tensors(&config)
-            .iter()
-            .map(|(_, shape)| shape.iter().map(|&d| d as u64).product::<u64>())
-            .sum();
+        let parameters = parameters(&config.weights());
+        let sum: u64 = config.weights().iter().map(|weight| weight.numbers()).sum();
         assert_eq!(parameters, sum);
         let _ = (
-            config.square_px(),
-            config.image_tokens(),
-            config.cache_bytes_per_token(),
+            config.largest_layout(Coverage::Live),
+            config.decoder.cache_bytes_per_token(),
         );
     }
 });

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::compare::{check, random, uniform};
-use crate::config::Ablation;
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::kernel::launches;
@@ -16,8 +15,9 @@ use crate::gpu::read::{read, settle};
 use crate::nn::{LayerNorm, Linear};
 use crate::platform::Timer;
 use crate::quant::Quant;
-use crate::vision::clip::ClipLayer;
-use crate::vision::plan::{Coverage, Plan};
+use crate::spec::Ablation;
+use crate::spec::plan::{Coverage, Plan};
+use crate::vision::tower::TowerLayer;
 
 /// Names of what [`time_kernel`] times.
 pub const KERNELS: &[&str] = &[
@@ -232,7 +232,7 @@ fn clip_layer(tokens: usize, device: &Device) -> Case {
         let weight = random(seed, [c], 1.0, device);
         LayerNorm::new(weight, random(seed + 1, [c], 0.1, device), 1e-5)
     };
-    let layer = ClipLayer {
+    let layer = TowerLayer {
         layer_norm1: norm(20),
         q_proj: linear(1, c, c),
         k_proj: linear(2, c, c),

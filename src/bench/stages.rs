@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
 use crate::gpu::memory;
-use crate::gpu::ops::Square;
 use crate::gpu::read::{read, settle};
 use crate::gpu::rope::Rope;
 use crate::gpu::submissions::Rule;
@@ -20,11 +19,13 @@ use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
 use crate::load::Builder;
 use crate::platform::Timer;
+use crate::progress::StopFlag;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
-use crate::vision::encoder::VisionEncoder;
-use crate::vision::perspectives::{Features, Perspectives, Prepared};
-use crate::vision::plan::{Coverage, Plan};
+use crate::spec::Tiling;
+use crate::spec::plan::{Coverage, Plan};
+use crate::vision::dem::{DemConnector, Features, Prepared};
+use crate::vision::encoder::{Views, VisionEncoder};
 
 /// Names of what [`time_stage`] times.
 pub const STAGES: &[&str] = &[
@@ -119,7 +120,9 @@ impl<'a> Asked<'a> {
 /// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
 pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
     let mut config = config_of(asked.shape, asked.layers)?;
-    config.crops_per_side = asked.crops.unwrap_or(config.crops_per_side);
+    if let Some(crops_per_side) = asked.crops {
+        config.tiling = Tiling::Dual { crops_per_side };
+    }
     let expected = {
         let mut stage = Stage::new(asked, &config, &Device::flex()).await?;
         read(stage.run().await?.0).await?
@@ -168,16 +171,15 @@ enum Stage {
     },
     Vision {
         encoder: Box<VisionEncoder>,
-        square: Square,
-        coverage: Coverage,
+        views: Views,
     },
     Enhance {
-        perspectives: Box<Perspectives>,
+        connector: Box<DemConnector>,
         prepared: Box<Prepared>,
         features: Features,
     },
     Projector {
-        perspectives: Box<Perspectives>,
+        connector: Box<DemConnector>,
         tokens: Tensor<2>,
     },
     Decoder {
@@ -191,7 +193,6 @@ enum Stage {
     FirstToken {
         encoder: Box<VisionEncoder>,
         picture: Picture,
-        side_px: usize,
         decoder: Box<Decoder>,
         rope: Rope,
         cache: KvCache,
@@ -220,7 +221,7 @@ impl Stage {
     async fn new(asked: &Asked<'_>, config: &Config, device: &Device) -> Result<Self> {
         let weights = Synthetic::new(config)?;
         let mut watch = Watch::nobody();
-        let mut builder = Builder::new(&weights, config, device, &mut watch)?;
+        let mut builder = Builder::new(&weights, &config.weights(), device, &mut watch)?;
         let [width, height] = PICTURE;
         let rgb = (0..width * height * 3).map(|i| (i * 31 % 251) as u8);
         let picture = Picture {
@@ -229,12 +230,13 @@ impl Stage {
             rgb: rgb.collect(),
             notices: Vec::new(),
         };
-        let side_px = config.square_px();
-        let (tokens, channels) = (config.image_tokens(), config.vision.hidden_size);
         let coverage = match asked.stage.ends_with("_dense") {
             true => Coverage::Dense,
             false => Coverage::Live,
         };
+        let layout = config.layout([height, width], coverage);
+        let side_px = layout.canvas_px[0];
+        let (tokens, channels) = (layout.tokens, config.tower.hidden_size);
         Ok(match asked.stage.trim_end_matches("_dense") {
             "resize" => Stage::Resize {
                 picture,
@@ -242,12 +244,11 @@ impl Stage {
                 device: device.clone(),
             },
             "vision" => {
-                let tower = builder.clip_tower().await?;
-                let perspectives = builder.perspectives().await?;
+                let encoder = VisionEncoder::load(config, device, &mut builder).await?;
+                let views = encoder.views(&picture, coverage, &StopFlag::default())?;
                 Stage::Vision {
-                    encoder: Box::new(VisionEncoder::new(config, tower, perspectives, device)),
-                    square: Square::new(square_u8(&picture, side_px), side_px, device),
-                    coverage,
+                    encoder: Box::new(encoder),
+                    views,
                 }
             }
             "enhance" => {
@@ -255,18 +256,18 @@ impl Stage {
                 let passes = prepared.plan.passes().len();
                 let features = random(2, [passes, tokens, channels], 1.0, device);
                 Stage::Enhance {
-                    perspectives: Box::new(builder.perspectives().await?),
+                    connector: Box::new(DemConnector::load(config.dem(), &mut builder).await?),
                     features: Features::from_passes(&prepared.plan, features),
                     prepared,
                 }
             }
             "projector" => Stage::Projector {
-                perspectives: Box::new(builder.perspectives().await?),
+                connector: Box::new(DemConnector::load(config.dem(), &mut builder).await?),
                 tokens: random(2, [tokens, channels], 1.0, device),
             },
             "prefill" | "decode" => {
-                let decoder = Box::new(builder.decoder().await?);
-                let language = &config.language;
+                let decoder = Box::new(Decoder::load(&config.decoder, &mut builder).await?);
+                let language = &config.decoder;
                 let prompt = tokens + QUESTION;
                 let is_decode = asked.stage == "decode";
                 let context = if is_decode {
@@ -289,15 +290,13 @@ impl Stage {
                 }
             }
             "first_token" => {
-                let tower = builder.clip_tower().await?;
-                let perspectives = builder.perspectives().await?;
-                let language = &config.language;
+                let encoder = VisionEncoder::load(config, device, &mut builder).await?;
+                let language = &config.decoder;
                 let capacity = tokens + QUESTION;
                 Stage::FirstToken {
-                    encoder: Box::new(VisionEncoder::new(config, tower, perspectives, device)),
+                    encoder: Box::new(encoder),
                     picture,
-                    side_px,
-                    decoder: Box::new(builder.decoder().await?),
+                    decoder: Box::new(Decoder::load(&config.decoder, &mut builder).await?),
                     rope: Rope::new(capacity, language.head_dim(), language.rope_theta, device),
                     cache: KvCache::new(language, capacity, device),
                     question: random(3, [QUESTION, language.hidden_size], 1.0, device),
@@ -330,32 +329,28 @@ impl Stage {
                 let count = some.len();
                 Tensor::from_data(TensorData::new(some, [count]), &*device)
             }
-            Stage::Vision {
-                encoder,
-                square,
-                coverage,
-            } => {
-                let (features, _) = encoder.features(square, *coverage, watch, recorder).await?;
+            Stage::Vision { encoder, views } => {
+                let features = encoder.features(views, watch, recorder).await?;
+                let features = Features::from_passes(encoder.plan(views.coverage), features);
                 let all = [features.local, features.global].into_iter().flatten();
                 let firsts = all.map(|map| map.narrow(0, 0, 1).flatten::<1>(0, 2));
                 Tensor::cat(firsts.collect(), 0)
             }
             Stage::Enhance {
-                perspectives,
+                connector,
                 prepared,
                 features,
             } => {
-                let enhanced = perspectives.high_resolution(prepared, features);
+                let enhanced = connector.high_resolution(prepared, features);
                 let output = enhanced.map(|enhanced| enhanced.output.flatten(0, 1));
                 output.ok_or_else(|| Error::Option {
                     option: "benchmark".into(),
                     reason: "these sizes have no enhancement".into(),
                 })?
             }
-            Stage::Projector {
-                perspectives,
-                tokens,
-            } => perspectives.projector.forward(tokens.clone()).flatten(0, 1),
+            Stage::Projector { connector, tokens } => {
+                connector.projector.forward(tokens.clone()).flatten(0, 1)
+            }
             Stage::Decoder {
                 decoder,
                 rope,
@@ -370,15 +365,13 @@ impl Stage {
             Stage::FirstToken {
                 encoder,
                 picture,
-                side_px,
                 decoder,
                 rope,
                 cache,
                 question,
             } => {
-                let square = square_u8(picture, *side_px);
-                let square = Square::new(square, *side_px, &question.device());
-                let encoded = encoder.encode(&square, Coverage::Live, watch, recorder);
+                let views = encoder.views(picture, Coverage::Live, &watch.stop)?;
+                let encoded = encoder.encode(&views, watch, recorder);
                 let visual_tokens = encoded.await?.visual_tokens;
                 let prompt = Tensor::cat(vec![visual_tokens, question.clone()], 0);
                 cache.truncate(0);
@@ -400,9 +393,7 @@ impl Stage {
             Stage::Resize { side_px, .. } => {
                 format!("{} x {} to {side_px} x {side_px}", PICTURE[0], PICTURE[1])
             }
-            Stage::Vision {
-                encoder, coverage, ..
-            } => passes(encoder.plan(*coverage)),
+            Stage::Vision { encoder, views } => passes(encoder.plan(views.coverage)),
             Stage::Enhance { prepared, .. } => passes(&prepared.plan),
             Stage::FirstToken { encoder, cache, .. } => format!(
                 "{}, {} tokens",

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::{Ablation, Config, LanguageConfig, VisionConfig};
+use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::image::Normalise;
 use crate::quant::Quant;
+use crate::spec::{Ablation, Connector, DecoderSpec, DemSpec, EMBEDDINGS, Tiling, TowerSpec};
 use crate::weights::arrange::{Arrangement, Precision, arrange};
 use crate::weights::manifest::{Piece, SHARD_BYTES, Stored};
-use crate::weights::names;
 use crate::weights::tensors::Tensors;
 
 /// Names of the shapes that stages can be timed in.
@@ -27,19 +28,25 @@ const DEMO_CONFIG: &[u8] = include_bytes!("../../models/demo/config.json");
 /// # Errors
 /// [`Error::Option`] for another name.
 pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
-    let released = |vision: VisionConfig, language: LanguageConfig| Config {
-        vision,
-        language,
-        crops_per_side: 3,
-        dem_heads: 8,
-        ablation: Ablation::default(),
+    let released = |tower: TowerSpec, decoder: DecoderSpec| Config {
+        tiling: Tiling::Dual { crops_per_side: 3 },
+        normalise: Normalise::CLIP,
+        connector: Connector::Dem(DemSpec {
+            inputs: tower.hidden_size,
+            outputs: decoder.hidden_size,
+            layer_norm_eps: tower.layer_norm_eps,
+            heads: 8,
+            ablation: Ablation::default(),
+        }),
+        tower,
+        decoder,
         bos_token_id: 1,
         states_bos: true,
         eos_token_ids: vec![2],
         random_weights: true,
         scope: None,
     };
-    let language = LanguageConfig {
+    let language = DecoderSpec {
         hidden_size: 4096,
         intermediate_size: 14_336,
         num_hidden_layers: layers,
@@ -51,23 +58,23 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
         max_position_embeddings: 8192,
     };
     // The tower's last layer is never run.
-    let vision = VisionConfig {
+    let vision = TowerSpec {
         num_hidden_layers: layers + 1,
-        ..VisionConfig::clip_vit_l_14_336()
+        ..TowerSpec::clip_vit_l_14_336()
     };
     match shape {
         "8b" => Ok(released(vision, language)),
         "demo" => Config::from_json(DEMO_CONFIG, None),
         "narrow" => Ok(released(
-            VisionConfig {
+            TowerSpec {
                 hidden_size: 64,
                 intermediate_size: 128,
                 num_hidden_layers: 2,
                 num_attention_heads: 4,
-                crop_px: 28,
+                view_px: 28,
                 ..vision
             },
-            LanguageConfig {
+            DecoderSpec {
                 hidden_size: 256,
                 intermediate_size: 512,
                 num_hidden_layers: 32,
@@ -95,8 +102,7 @@ impl Synthetic {
     /// # Errors
     /// As [`arrange`].
     pub fn new(config: &Config) -> Result<Self> {
-        let Arrangement { tensors, .. } =
-            arrange(&names::tensors(config), Precision::Q4, SHARD_BYTES)?;
+        let Arrangement { tensors, .. } = arrange(&config.weights(), Precision::Q4, SHARD_BYTES)?;
         Ok(Synthetic {
             stored: tensors,
             random: RefCell::new(ChaCha8Rng::seed_from_u64(1)),
@@ -139,7 +145,7 @@ impl Tensors for Synthetic {
     fn quantized(&self, name: &str) -> Option<(Quant, &Stored)> {
         let stored = self.stored.get(name)?;
         // Rows of a file there is none of.
-        let is_table = name == names::EMBEDDINGS;
+        let is_table = name == EMBEDDINGS;
         Some((stored.dtype.quant().filter(|_| !is_table)?, stored))
     }
 

@@ -19,13 +19,13 @@ use crate::evaluate::run::tally;
 use crate::files;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::progress::StopFlag;
+use crate::spec::plan::Coverage;
 use crate::train::ablation::{AblationFile, Outcome, Row};
 use crate::train::checkpoint::read_companions;
 use crate::train::file::configure;
 use crate::train::run::Report;
 use crate::train::stage::{Ended, Project, lock_out};
 use crate::train::workers::Workers;
-use crate::vision::plan::{Coverage, Plan};
 
 /// An outcome has a few hundred bytes.
 const OUTCOME_CAP: u64 = 1 << 20;
@@ -159,18 +159,12 @@ impl Ablation<'_> {
         let asked = ask_all(&examinee, &exam, workers(&self.device), &self.stop)?;
         let tally = tally(&asked.asked);
         let scores = tally.families.iter();
-        let plan = Plan::new(
-            config.crops_per_side,
-            config.vision.tokens_per_side(),
-            config.ablation,
-            Coverage::Live,
-        );
         Ok(Outcome {
             overall: tally.overall.exact_match(),
             families: scores
                 .map(|(name, score)| (name.clone(), score.exact_match()))
                 .collect(),
-            vision_passes: plan.passes().len(),
+            vision_passes: config.largest_layout(Coverage::Live).views.len(),
         })
     }
 }

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::generate::{Sampling, default_temperature};
 use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
-use crate::vision::plan::Coverage;
+use crate::spec::plan::Coverage;
 
 /// With fewer tokens their speed says nothing.
 const FEWEST_TIMED_TOKENS: usize = 16;

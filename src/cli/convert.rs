@@ -23,9 +23,9 @@ use crate::weights::convert::{About, Conversion};
 use crate::weights::folder::Folder;
 use crate::weights::manifest::SHARD_BYTES;
 use crate::weights::missing::folder_of;
+use crate::weights::pytorch;
 use crate::weights::source::{Source as _, read_file, require_file};
 use crate::weights::verify::verify;
-use crate::weights::{names, pytorch};
 
 #[derive(Args)]
 pub struct ConvertArgs {
@@ -81,11 +81,11 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
         let tower = Folder::new(Source::find(tower, &interrupt.stop)?.folder);
         checkpoint = checkpoint.with_tower(pytorch::open(tower).await?);
     }
-    let names = names::tensors(&config);
+    let weights = config.weights();
     let destination = &args.destination;
     let conversion = Conversion::new(
         &checkpoint,
-        &names,
+        &weights,
         precision,
         SHARD_BYTES,
         about,

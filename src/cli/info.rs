@@ -12,11 +12,10 @@ use super::{ModelArgs, say};
 use crate::Error;
 use crate::config::Config;
 use crate::model::{Estimate, read_config};
-use crate::vision::plan::{Coverage, Plan};
+use crate::spec::plan::Coverage;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::Converted;
 use crate::weights::manifest::Manifest;
-use crate::weights::names;
 use crate::weights::tensors::Tensors;
 
 const MIB: f64 = (1 << 20) as f64;
@@ -38,13 +37,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
     let identity = place.identity().await?;
     let stored = Stored::of(source, &config, manifest).await?;
-    let h = config.vision.tokens_per_side();
-    let passes = |coverage| {
-        Plan::new(config.crops_per_side, h, config.ablation, coverage)
-            .passes()
-            .len()
-    };
-    let (live, dense) = (passes(Coverage::Live), passes(Coverage::Dense));
+    let layout = config.largest_layout(Coverage::Live);
+    let live = layout.views.len();
+    let dense = config.largest_layout(Coverage::Dense).views.len();
 
     if args.json {
         let value = json!({
@@ -54,15 +49,15 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             "stored_bytes": stored.bytes,
             "stored_as": stored.dtypes,
             "files": stored.files,
-            "crops_per_side": config.crops_per_side,
-            "crop_px": config.vision.crop_px,
-            "image_px": config.square_px(),
-            "image_tokens": config.image_tokens(),
-            "configuration": config.ablation,
+            "crops_per_side": config.crops_per_side(),
+            "crop_px": config.tower.view_px,
+            "image_px": layout.canvas_px[0],
+            "image_tokens": layout.tokens,
+            "configuration": config.dem().ablation,
             "vision_passes": { "live": live, "dense": dense },
-            "vision_layers_run": config.vision.layers_run(),
-            "language_layers": config.language.num_hidden_layers,
-            "vocabulary": config.language.vocab_size,
+            "vision_layers_run": config.tower.layers_run(),
+            "language_layers": config.decoder.num_hidden_layers,
+            "vocabulary": config.decoder.vocab_size,
             "context_tokens": context_tokens,
             "memory_bytes": {
                 "weights": estimate.weights_bytes,
@@ -76,7 +71,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         say_json(&value);
         return Ok(ExitCode::SUCCESS);
     }
-    let (v, l) = (&config.vision, &config.language);
+    let (v, l) = (&config.tower, &config.decoder);
     say(format_args!("{place}"));
     say(format_args!("  identity     {identity}"));
     if config.random_weights {
@@ -87,12 +82,12 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     }
     say(format_args!(
         "  picture      {0} x {0} pixels as {1} x {1} crops of {2}; {3} tokens; {live} vision passes ({dense} dense)",
-        config.square_px(),
-        config.crops_per_side,
-        v.crop_px,
-        config.image_tokens()
+        layout.canvas_px[0],
+        config.crops_per_side(),
+        v.view_px,
+        layout.tokens
     ));
-    if let Some(departures) = config.ablation.departures() {
+    if let Some(departures) = config.dem().ablation.departures() {
         say(format_args!("  not the release's: {departures}"));
     }
     say(format_args!(
@@ -137,10 +132,10 @@ struct Stored {
 impl Stored {
     /// Checks that every tensor is there, and none that would be missed.
     async fn of(source: Files, config: &Config, manifest: Option<Manifest>) -> Result<Self, Error> {
-        let names = names::tensors(config);
+        let weights = config.weights();
         if let Some(manifest) = manifest {
             let converted = Converted::new(source, manifest)?;
-            converted.check_all(&names)?;
+            converted.check_all(&weights)?;
             let manifest = converted.manifest();
             let dtypes: BTreeSet<&str> = manifest
                 .tensors
@@ -158,7 +153,7 @@ impl Stored {
             });
         }
         let checkpoint = Checkpoint::open(source).await?;
-        checkpoint.check_all(&names)?;
+        checkpoint.check_all(&weights)?;
         Ok(Stored {
             bytes: checkpoint.stored_bytes(),
             dtypes: checkpoint.dtypes(),

@@ -12,11 +12,12 @@ use super::input::{image_name, read_image, read_prompt, refuse_both};
 use super::{ModelArgs, paths, refuse_to_overwrite};
 use crate::durable;
 use crate::error::Error;
+use crate::gpu::ops::Canvas;
 use crate::image::pixel_values;
 use crate::progress::{StopFlag, Watch};
 use crate::recorder::{Recorder, Stage};
 use crate::session::Session;
-use crate::vision::plan::Coverage;
+use crate::spec::plan::Coverage;
 
 /// Positions at the end of the prompt whose logits are written.
 const PROMPT_POSITIONS: usize = 8;
@@ -51,11 +52,11 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     if let Some(id) = args
         .force_ids
         .iter()
-        .find(|&&id| id as usize >= model.config.language.vocab_size)
+        .find(|&&id| id as usize >= model.config.decoder.vocab_size)
     {
         let reason = format!(
             "{id} is not among the {} ids of the model",
-            model.config.language.vocab_size
+            model.config.decoder.vocab_size
         );
         return Err(Error::Option {
             option: "force-ids".into(),
@@ -80,16 +81,18 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
         .await?;
 
     let mut stages = recorder.into_stages().await?;
-    let square = model.square(&picture);
-    let side = square.side_px;
-    let vocabulary = model.config.language.vocab_size;
+    let views = model
+        .vision
+        .views(&picture, Coverage::Live, &StopFlag::default())?;
+    let (canvas, normalise) = (views.canvas, model.config.normalise);
+    let vocabulary = model.config.decoder.vocab_size;
     let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
         stages.insert(name.to_string(), Stage { shape, values });
     };
     add(
         "pixel_values",
-        vec![3, side, side],
-        pixel_values(&square.bytes, side),
+        vec![3, canvas.size_px[0], canvas.size_px[1]],
+        pixel_values(&canvas.bytes, normalise),
     );
     add(
         "prompt_logits_last8",
@@ -103,7 +106,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
             step_logits,
         );
     }
-    write(&args.out, &stages, &square.bytes, side)?;
+    write(&args.out, &stages, &canvas)?;
     eprintln!(
         "{} tensors written to {}",
         stages.len() + 1,
@@ -112,12 +115,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(
-    out: &Path,
-    stages: &BTreeMap<String, Stage>,
-    square: &[u8],
-    side: usize,
-) -> anyhow::Result<()> {
+fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvas: &Canvas) -> anyhow::Result<()> {
     let failed = |e: SafeTensorError| durable::failed(out, e);
     let bytes: BTreeMap<&str, Vec<u8>> = stages
         .iter()
@@ -133,7 +131,8 @@ fn write(
         let view = TensorView::new(Dtype::F32, stage.shape.clone(), &bytes[name.as_str()]);
         views.push((name.as_str(), view.map_err(failed)?));
     }
-    let view = TensorView::new(Dtype::U8, vec![side, side, 3], square).map_err(failed)?;
+    let [height, width] = canvas.size_px;
+    let view = TensorView::new(Dtype::U8, vec![height, width, 3], &canvas.bytes).map_err(failed)?;
     views.push(("square_u8", view));
     let bytes = safetensors::serialize(views, None).map_err(failed)?;
     Ok(durable::write_file(out, &bytes)?)

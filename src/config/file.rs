@@ -1,14 +1,14 @@
 //! The files as they are written: what serde reads, and the checks of each entry. An entry that is not there has the
-//! value that its class in transformers gives it (`LlamaConfig`, `CLIPVisionConfig`): files are saved without what equals it.
+//! value that its class in transformers gives it (`LlamaConfig`, `CLIPTowerSpec`): files are saved without what equals it.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
 use super::file_names::CONFIG_FILE;
-use super::sizes::VisionConfig;
 use crate::error::{Error, Result};
 use crate::foreign;
+use crate::spec::TowerSpec;
 
 /// No size in a configuration may be above this; the released model's largest is 128257.
 const SIZE_CAP: usize = 1 << 20;
@@ -168,7 +168,7 @@ impl RawConfig {
 }
 
 impl RawVision {
-    pub(super) fn into_config(self) -> Result<VisionConfig> {
+    pub(super) fn into_spec(self) -> Result<TowerSpec> {
         let named = |name: &str| format!("vision_config.{name}");
         if let Some(kind) = self.model_type.filter(|kind| kind != "clip_vision_model") {
             return Err(Error::config(
@@ -185,7 +185,7 @@ impl RawVision {
         let or = |name: &str, value: Option<usize>, default| {
             size(&named(name), value.unwrap_or(default))
         };
-        let vision = VisionConfig {
+        let tower = TowerSpec {
             hidden_size: or("hidden_size", self.hidden_size, 768)?,
             intermediate_size: or("intermediate_size", self.intermediate_size, 3072)?,
             num_hidden_layers: count(
@@ -196,7 +196,7 @@ impl RawVision {
                 &named("num_attention_heads"),
                 self.num_attention_heads.unwrap_or(12),
             )?,
-            crop_px: or("image_size", self.image_size, 224)?,
+            view_px: or("image_size", self.image_size, 224)?,
             patch_px: or("patch_size", self.patch_size, 32)?,
             layer_norm_eps: positive(
                 &named("layer_norm_eps"),
@@ -213,34 +213,34 @@ impl RawVision {
                 "vision_config.hidden_act must be quick_gelu",
             ));
         }
-        if vision.num_hidden_layers < 2 {
+        if tower.num_hidden_layers < 2 {
             return Err(Error::config(
                 CONFIG_FILE,
                 "vision_config.num_hidden_layers must be at least 2: the features are the last but one layer's",
             ));
         }
-        if vision.crop_px > 2048 {
+        if tower.view_px > 2048 {
             return Err(Error::config(
                 CONFIG_FILE,
                 format!(
                     "vision_config.image_size is {}, at most 2048 is supported",
-                    vision.crop_px
+                    tower.view_px
                 ),
             ));
         }
         divides(
             "vision_config.patch_size",
-            vision.patch_px,
+            tower.patch_px,
             "vision_config.image_size",
-            vision.crop_px,
+            tower.view_px,
         )?;
         divides(
             "vision_config.num_attention_heads",
-            vision.num_attention_heads,
+            tower.num_attention_heads,
             "vision_config.hidden_size",
-            vision.hidden_size,
+            tower.hidden_size,
         )?;
-        Ok(vision)
+        Ok(tower)
     }
 }
 

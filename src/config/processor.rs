@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::file::parse;
 use super::file_names::PREPROCESSOR_FILE;
 use crate::error::{Error, Result};
-use crate::image::{MEAN, STD};
+use crate::image::Normalise;
 use crate::printable::quoted;
 
 /// Pillow's number of BICUBIC.
@@ -60,8 +60,8 @@ pub fn check_processor(json: &[u8]) -> Result<()> {
         }
     }
     for (name, found, wanted) in [
-        ("image_mean", &raw.image_mean, MEAN),
-        ("image_std", &raw.image_std, STD),
+        ("image_mean", &raw.image_mean, Normalise::CLIP.mean),
+        ("image_std", &raw.image_std, Normalise::CLIP.std),
     ] {
         let near = |(a, b): (&f64, f32)| (a - f64::from(b)).abs() <= NEAR;
         if let Some(found) = found

@@ -17,8 +17,8 @@ use crate::scenes::{
     Family, REQUESTS, Scene, SceneOptions, Split, caption, judge, question_rng, questions, scene,
 };
 use crate::session::{AskOptions, Session};
+use crate::spec::plan::Coverage;
 use crate::text::chat_template::{answer_ids, end_of_turn_id};
-use crate::vision::plan::Coverage;
 
 /// Tokens that an answer may have before it is cut off.
 const ANSWER_TOKENS: usize = 64;
@@ -205,7 +205,7 @@ impl Candidate {
 
     /// Entries of its vocabulary.
     pub fn vocabulary(&self) -> usize {
-        self.session.model().config.language.vocab_size
+        self.session.model().config.decoder.vocab_size
     }
 
     async fn look(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<()> {

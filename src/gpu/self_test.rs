@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::adapter::{self, Variants};
 use super::kernel::Kernel;
 use super::ops::{
-    CropShape, Cut, DemShape, Fused, Matrix, Square, argmax, attention_map, causal_attention,
+    Canvas, Cut, DemShape, Fused, Matrix, ViewShape, argmax, attention_map, causal_attention,
     crop_patchify, dem_attention, kernels, layer_norm, product, rms_norm, rotary_cache,
     self_attention,
 };
@@ -16,8 +16,9 @@ use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::quantized::QuantizedMatrix;
 use crate::gpu::read::read;
 use crate::gpu::rope::Rope;
-use crate::image::Crop;
+use crate::image::Normalise;
 use crate::quant::{BLOCK, Quant};
+use crate::spec::Crop;
 
 /// Largest error allowed, over the largest of what is right.
 const LIMIT: f32 = 1e-4;
@@ -143,14 +144,15 @@ fn wave<const D: usize>(step: f32, dims: [usize; D], device: &Device) -> Tensor<
 }
 
 fn crop(device: &Device) -> Result<Tensor<1>> {
-    let shape = CropShape {
-        crops_per_side: 2,
-        crop_px: 14,
+    let shape = ViewShape {
+        view_px: 14,
         patch_px: 7,
+        normalise: Normalise::CLIP,
     };
     let bytes = (0..28 * 28 * 3).map(|i| (i * 37 % 251) as u8).collect();
     let crops = [Crop::Local(0, 1), Crop::Global(1, 0), Crop::Low];
-    Ok(crop_patchify(shape, &Square::new(bytes, 28, device), &crops).flatten(0, 2))
+    let views = crops.map(|crop| crop.view(2, 14));
+    Ok(crop_patchify(shape, &Canvas::new(bytes, [28; 2], device), &views).flatten(0, 2))
 }
 
 fn norm(device: &Device) -> Result<Tensor<1>> {

@@ -5,7 +5,6 @@
 //! on a server and in the browser, so that both see the same pixels.
 
 mod bicubic;
-mod crop;
 mod decode;
 mod drawn;
 mod foreign;
@@ -19,9 +18,8 @@ mod sniff;
 mod watched;
 
 pub use bicubic::bicubic;
-pub use crop::Crop;
 pub use decode::{Limits, decode, open};
 pub use drawn::looks_drawn;
 pub use picture::Picture;
-pub use preprocess::{MEAN, PAD_COLOUR, STD, pixel_values, square_u8, square_u8_watched};
+pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_watched};
 pub use watched::{decode_watched, keep_until_decoded};

@@ -8,14 +8,27 @@ use super::resample::{HALF, Window, clip8, windows};
 use crate::error::Result;
 use crate::progress::StopFlag;
 
-/// CLIP's mean per channel (red, green, blue), of values in 0..1.
-pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-/// CLIP's standard deviation per channel, of values in 0..1.
-#[expect(
-    clippy::excessive_precision,
-    reason = "the digits of preprocessor_config.json"
-)]
-pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+/// How bytes become the numbers that a tower sees: `(byte / 255 - mean) / std`, by channel (red, green, blue).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalise {
+    /// Of values in 0..1.
+    pub mean: [f32; 3],
+    /// Standard deviation of values in 0..1.
+    pub std: [f32; 3],
+}
+
+impl Normalise {
+    /// CLIP's.
+    #[expect(
+        clippy::excessive_precision,
+        reason = "the digits of preprocessor_config.json"
+    )]
+    pub const CLIP: Normalise = Normalise {
+        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+        std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+    };
+}
+
 /// What surrounds a picture that is not square: `int(255 * mean)`.
 pub const PAD_COLOUR: [u8; 3] = [122, 116, 104];
 
@@ -137,19 +150,17 @@ fn resample_row(row: &[u8], windows: &[(Window, i32)], out: &mut [u8]) {
     }
 }
 
-/// Normalises a square: `(byte / 255 - mean) / std`, and moves channels to the front.
-///
-/// `square`: `[side_px, side_px, 3]`. Returns `[3, side_px, side_px]`, about -1.8..2.2. As Hugging
-/// Face's CLIP processor computes it: the scaling in f64 rounded to f32, the rest in f32.
-pub fn pixel_values(square: &[u8], side_px: usize) -> Vec<f32> {
+/// Normalises a picture and moves channels to the front: `pixels` `[height, width, 3]` -> `[3, height, width]`, about
+/// -1.8..2.2. As Hugging Face's CLIP processor computes it: the scaling in f64 rounded to f32, the rest in f32.
+pub fn pixel_values(pixels: &[u8], normalise: Normalise) -> Vec<f32> {
     const RESCALE: f64 = 0.003_921_568_627_450_98; // preprocessor_config.json's rescale_factor
-    let plane = side_px * side_px;
-    let mut values = Vec::with_capacity(3 * plane);
+    let Normalise { mean, std } = normalise;
+    let mut values = Vec::with_capacity(pixels.len());
     for channel in 0..3 {
         let table: [f32; 256] = std::array::from_fn(|byte| {
-            ((byte as f64 * RESCALE) as f32 - MEAN[channel]) / STD[channel]
+            ((byte as f64 * RESCALE) as f32 - mean[channel]) / std[channel]
         });
-        let bytes = square.iter().skip(channel).step_by(3).take(plane);
+        let bytes = pixels.iter().skip(channel).step_by(3);
         values.extend(bytes.map(|&byte| table[usize::from(byte)]));
     }
     values

@@ -1,4 +1,4 @@
-//! The LLaMA decoder (spec/model.md, section 7): RMSNorm, rotary embedding, grouped-query attention
+//! The LLaMA decoder: RMSNorm, rotary embedding, grouped-query attention
 //! over the key/value cache, SwiGLU, an `lm_head` of its own.
 
 use std::ops::Range;
@@ -6,12 +6,15 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::error::Result;
 use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::ops::{Fused, attention_map, causal_attention, rotary_cache};
 use crate::gpu::rope::Rope;
-use crate::language::embedding::Embedding;
 use crate::language::kv_cache::KvCache;
-use crate::nn::{Linear, RmsNorm, Stacked};
+use crate::load::Builder;
+use crate::nn::{Embedding, Linear, RmsNorm, Stacked};
+use crate::spec::DecoderSpec;
+use crate::weights::tensors::Tensors;
 
 /// Tokens of a prompt that go through the decoder at once; Stop is heard between chunks.
 pub const PREFILL_CHUNK: usize = 256;
@@ -36,6 +39,21 @@ pub struct DecoderLayer {
 }
 
 impl DecoderLayer {
+    async fn load<T: Tensors>(
+        spec: &DecoderSpec,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        Ok(DecoderLayer {
+            input_layernorm: builder.rms_norm(spec.rms_norm_eps).await?,
+            qkv_proj: builder.stacked(3).await?,
+            o_proj: builder.linear().await?,
+            post_attention_layernorm: builder.rms_norm(spec.rms_norm_eps).await?,
+            gate_up_proj: builder.stacked(2).await?,
+            down_proj: builder.linear().await?,
+            heads: spec.num_attention_heads,
+        })
+    }
+
     /// Seven launches for one token on a GPU.
     fn forward(
         &self,
@@ -71,7 +89,7 @@ impl DecoderLayer {
     }
 }
 
-/// The decoder.
+/// The decoder. The fields are in the order of [`DecoderSpec::weights`].
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// `[vocabulary, hidden]`.
@@ -85,6 +103,30 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn load<T: Tensors>(
+        spec: &DecoderSpec,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        let read = async |builder: &mut Builder<'_, '_, T>| {
+            let embed_tokens = builder.embedding().await?;
+            let mut layers = Vec::with_capacity(spec.num_hidden_layers);
+            for _ in 0..spec.num_hidden_layers {
+                layers.push(DecoderLayer::load(spec, builder).await?);
+            }
+            Ok(Decoder {
+                embed_tokens,
+                layers,
+                norm: builder.rms_norm(spec.rms_norm_eps).await?,
+                lm_head: builder.linear().await?,
+            })
+        };
+        builder.part(spec.weights(), read).await
+    }
+
     /// Runs `inputs_embeds` `[tokens, hidden]` behind what `cache` holds; gives the last layer's
     /// output, `[tokens, hidden]`. The caller has checked that they fit.
     pub fn forward(&self, inputs_embeds: Tensor<2>, rope: &Rope, cache: &mut KvCache) -> Tensor<2> {

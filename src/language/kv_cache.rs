@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 
-use crate::config::LanguageConfig;
 use crate::gpu::layer_cache::LayerCache;
+use crate::spec::DecoderSpec;
 
 /// The cache of a conversation.
 pub struct KvCache {
@@ -14,7 +14,7 @@ pub struct KvCache {
 
 impl KvCache {
     /// Room for `capacity` tokens.
-    pub fn new(config: &LanguageConfig, capacity: usize, device: &Device) -> Self {
+    pub fn new(config: &DecoderSpec, capacity: usize, device: &Device) -> Self {
         let shape = [config.num_key_value_heads, capacity, config.head_dim()];
         let layer = |_| LayerCache::new(shape, device);
         KvCache {

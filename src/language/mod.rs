@@ -2,6 +2,5 @@
 //! attention) -> `lm_head`.
 
 pub mod decoder;
-pub mod embedding;
 pub mod kv_cache;
 pub mod splice;

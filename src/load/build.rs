@@ -1,36 +1,29 @@
-//! From a checkpoint to the model's modules on a device, one tensor at a time.
+//! A checkpoint's tensors -> layers on a device, one after the other in the order of a part's list of weights.
 
-use burn::module::Param;
+use std::vec::IntoIter;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 
 use super::HeldMatrix;
-use crate::config::{Config, Fusion};
 use crate::error::{Error, Result};
 use crate::gpu::cpu::is_host;
 use crate::gpu::quantized::{Bits, QuantizedMatrix};
 use crate::gpu::read::settle;
-use crate::language::decoder::{Decoder, DecoderLayer};
-use crate::language::embedding::Embedding;
-use crate::nn::{LayerNorm, Linear, RmsNorm, Stacked};
+use crate::nn::{Embedding, LayerNorm, Linear, RmsNorm, Stacked};
 use crate::progress::{Phase, Watch};
 use crate::quant::Stack;
-use crate::vision::clip::{ClipLayer, ClipTower};
-use crate::vision::enhance::{DemAttention, Enhancement};
-use crate::vision::fusion::{
-    Conv3x3, Elementwise, FusionMlp, FusionModule, LinearConcat, Operation, WeightedAddition,
-};
-use crate::vision::perspectives::Perspectives;
-use crate::vision::projector::Projector;
-use crate::weights::names::{self, DEM, EMBEDDINGS, LANGUAGE, PROJECTOR, VISION};
+use crate::spec::{EMBEDDINGS, Kind, Weight};
 use crate::weights::tensors::Tensors;
 
-/// Reads tensors, uploads them, and tells how far it is.
+/// Reads tensors, uploads them, and tells how far it is. What is read next is the next of the part's list, so that names
+/// and shapes stand there alone.
 pub struct Builder<'a, 'w, T> {
     tensors: &'a T,
-    config: &'a Config,
     device: &'a Device,
     watch: &'a mut Watch<'w>,
+    /// What is left of the part that is being read.
+    part: IntoIter<Weight>,
     /// Bytes that were read, as they are stored.
     done: u64,
     /// Bytes to read.
@@ -54,31 +47,30 @@ fn of_tensor(name: &str, error: &Error) -> Error {
 }
 
 impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
-    /// Checks first that every tensor is there with its shape, so that a checkpoint that lacks one
-    /// is refused before anything is uploaded.
+    /// Checks first that every one of `weights`, which are a whole model's, is there with its shape, so that a checkpoint
+    /// that lacks one is refused before anything is uploaded.
     ///
     /// # Errors
-    /// As [`Tensors::check`].
+    /// As [`Tensors::check_all`].
     pub fn new(
         tensors: &'a T,
-        config: &'a Config,
+        weights: &[Weight],
         device: &'a Device,
         watch: &'a mut Watch<'w>,
     ) -> Result<Self> {
-        let names = names::tensors(config);
-        tensors.check_all(&names)?;
+        tensors.check_all(weights)?;
         // Embeddings whose rows are read when a token needs them are not read now.
         let mut total = 0;
-        for (name, shape) in names {
-            if name != EMBEDDINGS || tensors.rows(&name, &shape)?.is_none() {
-                total += tensors.stored_bytes(&name, &shape);
+        for Weight { name, shape, .. } in weights {
+            if name != EMBEDDINGS || tensors.rows(name, shape)?.is_none() {
+                total += tensors.stored_bytes(name, shape);
             }
         }
         Ok(Builder {
             tensors,
-            config,
             device,
             watch,
+            part: Vec::new().into_iter(),
             done: 0,
             total,
             held: Vec::new(),
@@ -98,13 +90,60 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         self.held
     }
 
-    async fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        let values = self.tensors.read_f32(name, &shape).await?;
+    /// What `build` makes of the tensors of `list`, all of which it takes, in order.
+    ///
+    /// # Errors
+    /// What `build` fails with.
+    pub async fn part<M>(
+        &mut self,
+        list: Vec<Weight>,
+        build: impl AsyncFnOnce(&mut Self) -> Result<M>,
+    ) -> Result<M> {
+        self.part = list.into_iter();
+        let module = build(self).await?;
+        match self.part.next() {
+            None => Ok(module),
+            Some(left) => Err(disagree(&left.name, "nothing")),
+        }
+    }
+
+    /// The next of the list, which is one of `kinds`.
+    fn next(&mut self, kinds: &[Kind]) -> Result<Weight> {
+        match self.part.next() {
+            Some(weight) if kinds.contains(&weight.kind) => Ok(weight),
+            Some(other) => Err(disagree(&other.name, &format!("one of {kinds:?}"))),
+            None => Err(disagree(
+                "the end of the list",
+                &format!("one of {kinds:?}"),
+            )),
+        }
+    }
+
+    fn is_next(&self, kind: Kind) -> bool {
+        let next = self.part.as_slice().first();
+        next.is_some_and(|weight| weight.kind == kind)
+    }
+
+    /// A tensor as it is.
+    ///
+    /// # Errors
+    /// As [`Tensors::read_f32`]; [`Error::Stopped`].
+    pub async fn tensor<const D: usize>(&mut self, kind: Kind) -> Result<Tensor<D>> {
+        let weight = self.next(&[kind])?;
+        self.read(&weight).await
+    }
+
+    async fn read<const D: usize>(&mut self, weight: &Weight) -> Result<Tensor<D>> {
+        let Weight { name, shape, .. } = weight;
+        let dims: [usize; D] = match shape.as_slice().try_into() {
+            Ok(dims) => dims,
+            Err(_) => return Err(disagree(name, &format!("a tensor of {D} dimensions"))),
+        };
+        let values = self.tensors.read_f32(name, shape).await?;
         let count = values.len();
-        let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
+        let tensor = Tensor::from_data(TensorData::new(values, dims), self.device);
         self.uploaded(count * size_of::<f32>(), &tensor).await?;
-        self.advance(self.tensors.stored_bytes(name, &shape))
-            .await?;
+        self.advance(self.tensors.stored_bytes(name, shape)).await?;
         Ok(tensor)
     }
 
@@ -126,24 +165,26 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         self.watch.breathe().await
     }
 
-    async fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
-        let linear = self.linear_without_bias(name, inputs, outputs).await?;
-        let bias = self.tensor(&format!("{name}.bias"), [outputs]).await?;
-        Ok(linear.with_bias(bias))
+    /// A linear layer, with its bias if it has one.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn linear(&mut self) -> Result<Linear> {
+        let weight = self.next(&[Kind::Matrix, Kind::LayerMatrix])?;
+        let linear = self.matrix(weight).await?;
+        match self.is_next(Kind::Bias) {
+            true => Ok(linear.with_bias(self.tensor(Kind::Bias).await?)),
+            false => Ok(linear),
+        }
     }
 
-    async fn linear_without_bias(
-        &mut self,
-        name: &str,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Linear> {
-        let name = format!("{name}.weight");
+    async fn matrix(&mut self, weight: Weight) -> Result<Linear> {
         let tensors = self.tensors;
-        let Some((quant, stored)) = tensors.quantized(&name) else {
-            return Ok(Linear::new(self.tensor(&name, [outputs, inputs]).await?));
+        let Some((quant, stored)) = tensors.quantized(&weight.name) else {
+            return Ok(Linear::new(self.read(&weight).await?));
         };
-        let mut matrix = QuantizedMatrix::new(inputs);
+        let Weight { name, shape, .. } = weight;
+        let mut matrix = QuantizedMatrix::new(shape[1]);
         for piece in &stored.pieces {
             let bytes = tensors.piece(stored, piece).await?;
             let count = bytes.len();
@@ -154,7 +195,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             }
             self.advance(count as u64).await?;
         }
-        if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
+        if let Some(stored) = tensors.rows(&name, &shape)? {
             let matrix = matrix.clone();
             self.held.push(HeldMatrix {
                 name,
@@ -166,316 +207,117 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(Linear::quantized(matrix))
     }
 
-    /// Layers `names` of so many outputs each, which read the same `inputs`.
-    async fn stacked(&mut self, inputs: usize, names: &[(String, usize)]) -> Result<Stacked> {
+    /// The next `count` linear layers, which read the same input and have no bias.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn stacked(&mut self, count: usize) -> Result<Stacked> {
+        let next = (0..count).map(|_| self.next(&[Kind::LayerMatrix]));
+        let weights: Vec<Weight> = next.collect::<Result<_>>()?;
         if self.joins
-            && let Some(joined) = self.joined(inputs, names).await?
+            && let Some(joined) = self.joined(&weights).await?
         {
             return Ok(Stacked::Joined(joined));
         }
-        let mut linears = Vec::with_capacity(names.len());
-        for (name, outputs) in names {
-            linears.push(self.linear_without_bias(name, inputs, *outputs).await?);
+        let mut linears = Vec::with_capacity(count);
+        for weight in weights {
+            linears.push(self.matrix(weight).await?);
         }
         Ok(Stacked::Apart(linears))
     }
 
-    /// One layer of all `names`; None where they are held in different ways, or together are too large for a binding.
-    async fn joined(&mut self, inputs: usize, names: &[(String, usize)]) -> Result<Option<Linear>> {
+    /// One layer of all `weights`; None where they are held in different ways, or together are too large for a binding.
+    async fn joined(&mut self, weights: &[Weight]) -> Result<Option<Linear>> {
         let tensors = self.tensors;
-        let names: Vec<(String, usize)> = names
+        let heights: Vec<usize> = weights.iter().map(|weight| weight.shape[0]).collect();
+        let rows: usize = heights.iter().sum();
+        let inputs = weights.first().map_or(0, |weight| weight.shape[1]);
+        let stored: Vec<_> = weights
             .iter()
-            .map(|(name, outputs)| (format!("{name}.weight"), *outputs))
-            .collect();
-        let rows: usize = names.iter().map(|(_, outputs)| outputs).sum();
-        let stored: Vec<_> = names
-            .iter()
-            .filter_map(|(name, _)| tensors.quantized(name))
+            .filter_map(|weight| tensors.quantized(&weight.name))
             .collect();
         if stored.is_empty() && rows * inputs * size_of::<f32>() <= JOINED_MAX {
-            let mut weights = Vec::with_capacity(names.len());
-            for (name, outputs) in &names {
-                weights.push(self.tensor(name, [*outputs, inputs]).await?);
+            let mut parts = Vec::with_capacity(weights.len());
+            for weight in weights {
+                parts.push(self.read(weight).await?);
             }
-            return Ok(Some(Linear::new(Tensor::cat(weights, 0))));
+            return Ok(Some(Linear::new(Tensor::cat(parts, 0))));
         }
         let Some(&(quant, _)) = stored.first() else {
             return Ok(None);
         };
-        let is_alike = stored.len() == names.len()
+        let is_alike = stored.len() == weights.len()
             && stored
                 .iter()
                 .all(|(other, stored)| *other == quant && stored.pieces.len() == 1);
-        let heights: Vec<usize> = names.iter().map(|&(_, outputs)| outputs).collect();
         let Some(mut stack) = Stack::new(quant, &heights, inputs)
             .filter(|stack| is_alike && stack.byte_count() <= JOINED_MAX)
         else {
             return Ok(None);
         };
-        for ((name, _), (_, stored)) in names.iter().zip(&stored) {
+        for (weight, (_, stored)) in weights.iter().zip(&stored) {
             let bytes = tensors.piece(stored, &stored.pieces[0]).await?;
             stack
                 .push(&bytes)
-                .map_err(|error| of_tensor(name, &error))?;
+                .map_err(|error| of_tensor(&weight.name, &error))?;
             self.advance(bytes.len() as u64).await?;
         }
         let mut matrix = QuantizedMatrix::new(inputs);
         let bytes = Bytes::from(stack.into_bytes());
         let count = bytes.len();
         let pushed = matrix.push(quant, rows, bytes, self.device);
-        pushed.map_err(|error| of_tensor(&names[0].0, &error))?;
+        pushed.map_err(|error| of_tensor(&weights[0].name, &error))?;
         if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
             self.uploaded(count, &bits.row_scales).await?;
         }
         let mut first_row = 0;
-        for (name, outputs) in names {
-            if let Some(stored) = tensors.rows(&name, &[outputs, inputs])? {
-                let matrix = matrix.clone();
+        for weight in weights {
+            if let Some(stored) = tensors.rows(&weight.name, &weight.shape)? {
                 self.held.push(HeldMatrix {
-                    name,
-                    matrix,
+                    name: weight.name.clone(),
+                    matrix: matrix.clone(),
                     first_row,
                     stored,
                 });
             }
-            first_row += outputs;
+            first_row += weight.shape[0];
         }
         Ok(Some(Linear::quantized(matrix)))
     }
 
-    async fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
-        let vision = &self.config.vision;
-        let weight = self
-            .tensor(&format!("{name}.weight"), [vision.hidden_size])
-            .await?;
-        let bias = self
-            .tensor(&format!("{name}.bias"), [vision.hidden_size])
-            .await?;
-        Ok(LayerNorm::new(weight, bias, vision.layer_norm_eps))
-    }
-
-    async fn rms_norm(&mut self, name: &str) -> Result<RmsNorm> {
-        let language = &self.config.language;
-        let weight = self
-            .tensor(&format!("{name}.weight"), [language.hidden_size])
-            .await?;
-        Ok(RmsNorm::new(weight, language.rms_norm_eps))
-    }
-
-    /// The vision tower, without its last layer.
+    /// A LayerNorm.
     ///
     /// # Errors
-    /// As [`Tensors::read_f32`]; [`crate::Error::Stopped`].
-    pub async fn clip_tower(&mut self) -> Result<ClipTower> {
-        let config = self.config.vision.clone();
-        let c = config.hidden_size;
-        let embeddings = format!("{VISION}.embeddings");
-        let class_embedding = self
-            .tensor(&format!("{embeddings}.class_embedding"), [c])
-            .await?;
-        let patch = self
-            .tensor(
-                &format!("{embeddings}.patch_embedding.weight"),
-                [c, 3, config.patch_px, config.patch_px],
-            )
-            .await?
-            .reshape([c, 3 * config.patch_px * config.patch_px]);
-        let tokens = config.tokens_per_side().pow(2) + 1;
-        let positions = self
-            .tensor(
-                &format!("{embeddings}.position_embedding.weight"),
-                [tokens, c],
-            )
-            .await?;
-        let pre_layernorm = self.layer_norm(&format!("{VISION}.pre_layrnorm")).await?;
-        let mut layers = Vec::with_capacity(config.layers_run());
-        for index in 0..config.layers_run() {
-            let layer = format!("{VISION}.encoder.layers.{index}");
-            layers.push(ClipLayer {
-                layer_norm1: self.layer_norm(&format!("{layer}.layer_norm1")).await?,
-                q_proj: self
-                    .linear(&format!("{layer}.self_attn.q_proj"), c, c)
-                    .await?,
-                k_proj: self
-                    .linear(&format!("{layer}.self_attn.k_proj"), c, c)
-                    .await?,
-                v_proj: self
-                    .linear(&format!("{layer}.self_attn.v_proj"), c, c)
-                    .await?,
-                out_proj: self
-                    .linear(&format!("{layer}.self_attn.out_proj"), c, c)
-                    .await?,
-                layer_norm2: self.layer_norm(&format!("{layer}.layer_norm2")).await?,
-                fc1: self
-                    .linear(&format!("{layer}.mlp.fc1"), c, config.intermediate_size)
-                    .await?,
-                fc2: self
-                    .linear(&format!("{layer}.mlp.fc2"), config.intermediate_size, c)
-                    .await?,
-                heads: config.num_attention_heads,
-            });
-        }
-        Ok(ClipTower {
-            class_embedding: Param::from_tensor(class_embedding),
-            patch_embedding: Linear::new(patch),
-            position_embedding: Param::from_tensor(positions),
-            pre_layernorm,
-            layers,
-        })
+    /// As [`Builder::tensor`].
+    pub async fn layer_norm(&mut self, eps: f64) -> Result<LayerNorm> {
+        let weight = self.tensor(Kind::Norm).await?;
+        let bias = self.tensor(Kind::Bias).await?;
+        Ok(LayerNorm::new(weight, bias, eps))
     }
 
-    /// What follows the tower.
+    /// An RMSNorm.
     ///
     /// # Errors
-    /// As [`Builder::clip_tower`].
-    pub async fn perspectives(&mut self) -> Result<Perspectives> {
-        Ok(Perspectives {
-            enhancement: self.enhancement().await?,
-            projector: self.projector().await?,
-        })
+    /// As [`Builder::tensor`].
+    pub async fn rms_norm(&mut self, eps: f64) -> Result<RmsNorm> {
+        Ok(RmsNorm::new(self.tensor(Kind::Norm).await?, eps))
     }
 
-    /// The enhancement module, where the configuration has one.
+    /// The embeddings of tokens: a table on the device, or rows that are read when they are needed.
     ///
     /// # Errors
-    /// As [`Builder::clip_tower`].
-    pub async fn enhancement(&mut self) -> Result<Option<Enhancement>> {
-        if !self.config.ablation.modules.has_enhancement() {
-            return Ok(None);
-        }
-        let (first, second) = names::attentions(self.config);
-        let attention = self.dem_attention(first).await?;
-        let local_attention = match second {
-            Some(name) => Some(self.dem_attention(name).await?),
-            None => None,
-        };
-        Ok(Some(Enhancement {
-            attention,
-            local_attention,
-            fusion: self.fusion().await?,
-            norm: self.layer_norm(&format!("{DEM}.ln_fuse")).await?,
-            heads: self.config.dem_heads,
-        }))
-    }
-
-    async fn dem_attention(&mut self, name: &str) -> Result<DemAttention> {
-        let c = self.config.vision.hidden_size;
-        let linears = format!("{DEM}.{name}.linears");
-        Ok(DemAttention {
-            query: self.linear(&format!("{linears}.0"), c, c).await?,
-            key: self.linear(&format!("{linears}.1"), c, c).await?,
-            value: self.linear(&format!("{linears}.2"), c, c).await?,
-            out: self.linear(&format!("{linears}.3"), c, c).await?,
-            norm: self.layer_norm(&format!("{DEM}.{name}.ln")).await?,
-        })
-    }
-
-    async fn fusion(&mut self) -> Result<FusionModule> {
-        let c = self.config.vision.hidden_size;
-        let elementwise = |operation| FusionModule::Elementwise(Elementwise { operation });
-        Ok(match self.config.ablation.fusion {
-            Fusion::LinearConcat => FusionModule::LinearConcat(LinearConcat {
-                ffn_crop: self.fusion_mlp("ffn_crop").await?,
-                ffn_stride: self.fusion_mlp("ffn_stride").await?,
-            }),
-            Fusion::Conv3x3 => {
-                let weight = format!("{DEM}.conv_fuse.weight");
-                let bias = format!("{DEM}.conv_fuse.bias");
-                FusionModule::Conv3x3(Conv3x3 {
-                    weight: Param::from_tensor(self.tensor(&weight, [c, 2 * c, 3, 3]).await?),
-                    bias: Param::from_tensor(self.tensor(&bias, [c]).await?),
-                })
-            }
-            Fusion::WeightedAddition => {
-                let (crop, stride) = (format!("{DEM}.weight_crop"), format!("{DEM}.weight_stride"));
-                FusionModule::WeightedAddition(WeightedAddition {
-                    crop: Param::from_tensor(self.tensor(&crop, [c]).await?),
-                    stride: Param::from_tensor(self.tensor(&stride, [c]).await?),
-                })
-            }
-            Fusion::Multiplication => elementwise(Operation::Multiplication),
-            Fusion::Maxpool => elementwise(Operation::Maximum),
-            Fusion::Addition => elementwise(Operation::Addition),
-        })
-    }
-
-    async fn fusion_mlp(&mut self, name: &str) -> Result<FusionMlp> {
-        let c = self.config.vision.hidden_size;
-        Ok(FusionMlp {
-            down: self.linear(&format!("{DEM}.{name}.0"), c, c / 16).await?,
-            up: self
-                .linear(&format!("{DEM}.{name}.2"), c / 16, c / 2)
-                .await?,
-        })
-    }
-
-    /// The projector.
-    ///
-    /// # Errors
-    /// As [`Builder::clip_tower`].
-    pub async fn projector(&mut self) -> Result<Projector> {
-        let (c, hidden) = (
-            self.config.vision.hidden_size,
-            self.config.language.hidden_size,
-        );
-        Ok(Projector {
-            first: self.linear(&format!("{PROJECTOR}.0"), c, hidden).await?,
-            second: self
-                .linear(&format!("{PROJECTOR}.2"), hidden, hidden)
-                .await?,
-        })
-    }
-
-    /// The decoder.
-    ///
-    /// # Errors
-    /// As [`Builder::clip_tower`].
-    pub async fn decoder(&mut self) -> Result<Decoder> {
-        let config = self.config.language.clone();
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let key_value = config.num_key_value_heads * config.head_dim();
-        let vocabulary = [config.vocab_size, hidden];
-        let embed_tokens = match self.tensors.rows(EMBEDDINGS, &vocabulary)? {
+    /// As [`Builder::tensor`].
+    pub async fn embedding(&mut self) -> Result<Embedding> {
+        let weight = self.next(&[Kind::Table])?;
+        Ok(match self.tensors.rows(&weight.name, &weight.shape)? {
             Some(rows) => Embedding::stored(rows),
-            None => Embedding::table(self.tensor(EMBEDDINGS, vocabulary).await?),
-        };
-        let mut layers = Vec::with_capacity(config.num_hidden_layers);
-        for index in 0..config.num_hidden_layers {
-            let layer = format!("{LANGUAGE}.layers.{index}");
-            let attention = [
-                ("q_proj", hidden),
-                ("k_proj", key_value),
-                ("v_proj", key_value),
-            ];
-            let qkv =
-                attention.map(|(name, outputs)| (format!("{layer}.self_attn.{name}"), outputs));
-            let gate_up =
-                ["gate_proj", "up_proj"].map(|name| (format!("{layer}.mlp.{name}"), inner));
-            layers.push(DecoderLayer {
-                input_layernorm: self.rms_norm(&format!("{layer}.input_layernorm")).await?,
-                qkv_proj: self.stacked(hidden, &qkv).await?,
-                o_proj: self
-                    .linear_without_bias(&format!("{layer}.self_attn.o_proj"), hidden, hidden)
-                    .await?,
-                post_attention_layernorm: self
-                    .rms_norm(&format!("{layer}.post_attention_layernorm"))
-                    .await?,
-                gate_up_proj: self.stacked(hidden, &gate_up).await?,
-                down_proj: self
-                    .linear_without_bias(&format!("{layer}.mlp.down_proj"), inner, hidden)
-                    .await?,
-                heads: config.num_attention_heads,
-            });
-        }
-        let norm = self.rms_norm(&format!("{LANGUAGE}.norm")).await?;
-        let lm_head = self
-            .linear_without_bias("lm_head", hidden, config.vocab_size)
-            .await?;
-        Ok(Decoder {
-            embed_tokens,
-            layers,
-            norm,
-            lm_head,
+            None => Embedding::table(self.read(&weight).await?),
         })
     }
+}
+
+/// A module that does not read what its list has: a fault of this program.
+fn disagree(found: &str, wanted: &str) -> Error {
+    let reason = format!("a fault of this program: {wanted} was to be read");
+    Error::checkpoint(found, reason)
 }

@@ -1,7 +1,9 @@
-//! Layers that both towers are made of, on burn tensors.
+//! Layers that the parts of a model are made of, on burn tensors.
 
+mod embedding;
 mod linear;
 mod norm;
 
+pub use embedding::Embedding;
 pub use linear::{Linear, Stacked};
 pub use norm::{LayerNorm, RmsNorm};

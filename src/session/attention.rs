@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::ops::Cut;
 use crate::gpu::read::read;
 use crate::progress::Watch;
-use crate::vision::plan::Plan;
+use crate::spec::plan::Plan;
 
 /// Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
 /// configuration is empty.
@@ -32,8 +32,9 @@ impl Session {
     ) -> Result<EnhancementAttention> {
         self.model.unchanged()?;
         let picture = self.model.decode_picture(file, bytes)?;
-        let (vision, square) = (&self.model.vision, self.model.square(&picture));
-        let maps = vision.attention_maps(&square, self.coverage, watch).await?;
+        let vision = &self.model.vision;
+        let views = vision.views(&picture, self.coverage, &watch.stop)?;
+        let maps = vision.attention_maps(&views, watch).await?;
         let plan = vision.plan(self.coverage);
         let mut looked = EnhancementAttention {
             detail: Vec::new(),

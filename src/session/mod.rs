@@ -26,10 +26,10 @@ use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
 use crate::sequence::{Media, Sequence};
+use crate::spec::plan::Coverage;
 use crate::text::Tokenizer;
 use crate::text::chat_template::{self, Place};
 use crate::vision::encoder::Encoded;
-use crate::vision::plan::Coverage;
 use pictures::{Held, Pictures};
 
 pub use crate::generate::generation::StopReason;
@@ -67,7 +67,7 @@ impl Session {
     /// An empty conversation.
     pub fn new(model: Rc<Model>, coverage: Coverage) -> Self {
         let cache = KvCache::new(
-            &model.config.language,
+            &model.config.decoder,
             model.context_tokens,
             &model.device.device,
         );
@@ -243,7 +243,7 @@ impl Session {
             recorder.keep("inputs_embeds", &embeds);
         }
         let prompt_logits = self.logits(wanted, watch).await?;
-        let vocabulary = self.model.config.language.vocab_size;
+        let vocabulary = self.model.config.decoder.vocab_size;
         let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
         for &id in forced.iter().take(forced.len().saturating_sub(1)) {
             self.sequence.push(id);

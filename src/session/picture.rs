@@ -64,14 +64,13 @@ impl Session {
     ) -> Result<(Held, PictureInfo)> {
         self.model.unchanged()?;
         let timer = Timer::start();
-        let square = self.model.square_watched(picture, &watch.stop)?;
-        let image_ms = decoding_ms + timer.elapsed_ms();
-        let timer = Timer::start();
-        let encoded = self
+        let views = self
             .model
             .vision
-            .encode(&square, self.coverage, watch, recorder)
-            .await?;
+            .views(picture, self.coverage, &watch.stop)?;
+        let image_ms = decoding_ms + timer.elapsed_ms();
+        let timer = Timer::start();
+        let encoded = self.model.vision.encode(&views, watch, recorder).await?;
         let vision_ms = timer.elapsed_ms();
         let passes = encoded.vision_passes;
         let info = PictureInfo {
@@ -83,8 +82,8 @@ impl Session {
                 .config
                 .scope
                 .is_some_and(|scope| !scope.covers(picture)),
-            image_px: square.side_px,
-            crops_per_side: self.model.config.crops_per_side,
+            image_px: views.canvas.size_px[0],
+            crops_per_side: self.model.config.crops_per_side(),
             vision_passes: passes,
             vision_ms,
         };

@@ -13,8 +13,8 @@ use crate::gpu::read::read;
 use crate::model::Model;
 use crate::progress::Watch;
 use crate::sequence::{Media, MediaId};
+use crate::spec::plan::Coverage;
 use crate::vision::encoder::Encoded;
-use crate::vision::plan::Coverage;
 
 /// A session that its users share.
 pub struct Shared {
@@ -66,7 +66,7 @@ impl Shared {
         Ok(info)
     }
 
-    /// The features of a picture, `[image_tokens * hidden]`, to be kept for [`Shared::restore_picture`].
+    /// The features of a picture, `[tokens * hidden]`, to be kept for [`Shared::restore_picture`].
     ///
     /// # Errors
     /// [`Error::PictureNotHeld`]; [`Error::Device`].
@@ -86,7 +86,9 @@ impl Shared {
         features: Vec<f32>,
     ) -> Result<()> {
         let config = &self.model().config;
-        let shape = [config.image_tokens(), config.language.hidden_size];
+        let size_px = [info.height, info.width];
+        let layout = config.layout(size_px, self.session.coverage);
+        let shape = [layout.tokens, config.decoder.hidden_size];
         let wanted = shape[0] * shape[1];
         let refused = |reason: String| Error::Option {
             option: "features".into(),

@@ -53,7 +53,7 @@ impl Session {
         request: &Request,
         watch: &mut Watch<'_>,
     ) -> Result<(Sequence, usize)> {
-        let (model, vocabulary) = (&self.model, self.model.config.language.vocab_size);
+        let (model, vocabulary) = (&self.model, self.model.config.decoder.vocab_size);
         let mut sequence = Sequence::default();
         for Exchange {
             question,

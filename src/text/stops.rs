@@ -25,7 +25,7 @@ struct RawTokenizer {
 /// # Errors
 /// [`Error::Tokenizer`] where the tokenizer lacks the template's tokens.
 pub fn complete(config: &mut Config, tokenizer: &Tokenizer, named: Option<&str>) -> Result<()> {
-    let rows = config.language.vocab_size;
+    let rows = config.decoder.vocab_size;
     let in_rows = |id: &u32| (*id as usize) < rows;
     if config.eos_token_ids.is_empty() {
         let listed = [named, Some(END_OF_TEXT)].into_iter().flatten();

@@ -27,7 +27,7 @@ use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::durable::{self, beside, failed};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::weights::names::Names;
+use crate::spec::Weight;
 
 /// File name of the weights.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -40,7 +40,7 @@ const FILE_CAP: u64 = 1 << 38;
 /// The files of a model folder besides its weights, by name.
 pub type Companions = BTreeMap<String, Vec<u8>>;
 
-/// Names that are taken along from a model folder.
+/// Vec<Weight> that are taken along from a model folder.
 pub const COMPANIONS: [&str; 4] = [
     CONFIG_FILE,
     GENERATION_FILE,
@@ -128,19 +128,23 @@ pub fn write_folder(
 }
 
 /// The tensors that only training needs: moments, and trained values that are not in the model.
-pub fn training_tensors<M: Module>(state: &State<M>, names: &Names, weights: &Weights) -> Weights {
+pub fn training_tensors<M: Module>(
+    state: &State<M>,
+    list: &[Weight],
+    weights: &Weights,
+) -> Weights {
     let mut tensors = Weights::new();
     let mut add = |kind: &str, name: &str, values: Vec<f32>, shape: &[usize]| {
         let shape = shape.to_vec();
         tensors.insert(format!("{kind}.{name}"), HostTensor { values, shape });
     };
-    for ((name, shape), value) in names.iter().zip(values(&state.trained)) {
+    for (Weight { name, shape, .. }, value) in list.iter().zip(values(&state.trained)) {
         if !weights.contains_key(name) {
             add("value", name, to_vec(&value), shape);
         }
     }
     if let Some(moments) = state.optimization.moments() {
-        for ((name, shape), (first, second)) in names.iter().zip(moments) {
+        for (Weight { name, shape, .. }, (first, second)) in list.iter().zip(moments) {
             add("first", name, first, shape);
             add("second", name, second, shape);
         }
@@ -149,8 +153,8 @@ pub fn training_tensors<M: Module>(state: &State<M>, names: &Names, weights: &We
 }
 
 /// Puts trained values into `weights`, where the model has them.
-pub fn update<M: Module>(weights: &mut Weights, names: &Names, trained: &M) {
-    for ((name, _), value) in names.iter().zip(values(trained)) {
+pub fn update<M: Module>(weights: &mut Weights, list: &[Weight], trained: &M) {
+    for (Weight { name, .. }, value) in list.iter().zip(values(trained)) {
         if let Some(tensor) = weights.get_mut(name) {
             tensor.values = to_vec(&value);
         }
@@ -162,7 +166,7 @@ pub fn update<M: Module>(weights: &mut Weights, names: &Names, trained: &M) {
 ///
 /// # Errors
 /// [`Error::Checkpoint`], [`Error::TensorShape`], [`Error::FileAccess`].
-pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> Result<State<M>> {
+pub fn restore<M: Module>(folder: &Path, mut state: State<M>, list: &[Weight]) -> Result<State<M>> {
     let Written { progress, sha256 } = read_written(folder)?;
     let file = folder.join(TRAINING_FILE);
     let tensors = read_checked(&file, sha256.get(TRAINING_FILE))?;
@@ -180,7 +184,7 @@ pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> 
         };
     let mut new = Vec::with_capacity(old.len());
     let mut moments: Vec<Moments> = Vec::with_capacity(old.len());
-    for ((name, shape), old) in names.iter().zip(old) {
+    for (Weight { name, shape, .. }, old) in list.iter().zip(old) {
         new.push(match find("value", name, shape)? {
             Some(value) => from_vec(value, &old),
             None => old,
@@ -201,7 +205,7 @@ pub fn restore<M: Module>(folder: &Path, mut state: State<M>, names: &Names) -> 
             ),
         ));
     }
-    debug_assert_eq!(shapes(&state.trained).len(), names.len());
+    debug_assert_eq!(shapes(&state.trained).len(), list.len());
     state.optimization.restore(moments, progress.step, &new);
     state.trained = replace(state.trained, new);
     state.step = progress.step;

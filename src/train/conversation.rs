@@ -23,16 +23,16 @@ use crate::language::decoder::Decoder;
 use crate::language::kv_cache::KvCache;
 use crate::language::splice::{Run, inputs_embeds};
 use crate::sequence::{Chunk, Media};
+use crate::spec::Weight;
 use crate::text::Tokenizer;
 use crate::train::task::{Loss, Measures, Task};
-use crate::vision::perspectives::{Perspectives, Prepared};
-use crate::weights::names::{self, Names};
+use crate::vision::dem::{DemConnector, Prepared};
 
 /// The modules that may learn here; those that do not are absent.
 #[derive(Module, Debug)]
 pub struct Learner {
     /// Enhancement and projector.
-    pub perspectives: Option<Perspectives>,
+    pub connector: Option<DemConnector>,
     /// The decoder.
     pub decoder: Option<Decoder>,
 }
@@ -67,7 +67,7 @@ pub struct ConversationTask {
     pub frozen: Learner,
     /// Whether every token is learnt, or the answers alone.
     pub every_token: bool,
-    /// Which of the two learn: perspectives, decoder.
+    /// Which of the two learn: connector, decoder.
     pub learns: (bool, bool),
     /// Conversations of a step.
     pub units: usize,
@@ -118,11 +118,11 @@ impl ConversationTask {
         if !self.data.has_picture(index) {
             return Ok(None);
         }
-        let perspectives = trained
-            .perspectives
+        let connector = trained
+            .connector
             .as_ref()
-            .or(self.frozen.perspectives.as_ref());
-        Ok(match (&self.sight, perspectives) {
+            .or(self.frozen.connector.as_ref());
+        Ok(match (&self.sight, connector) {
             (Sight::Words(words, noise), _) => {
                 let embeddings = decoder.embed_tokens.trainable()?;
                 self.data.scene(index).map(|scene| {
@@ -132,10 +132,10 @@ impl ConversationTask {
                     Words::blur(words, &seen, *noise, &mut rng)
                 })
             }
-            (Sight::Features(seen), Some(perspectives)) => {
+            (Sight::Features(seen), Some(connector)) => {
                 let (cache, prepared) = seen.as_ref();
                 let features = cache.features(index, || self.data.picture(index))?;
-                Some(perspectives.forward(prepared, &features))
+                Some(connector.forward(prepared, &features))
             }
             _ => None,
         })
@@ -183,16 +183,15 @@ fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
 impl Task for ConversationTask {
     type Trained = Learner;
 
-    fn names(&self) -> Names {
-        let mut names = Names::new();
+    fn weights(&self) -> Vec<Weight> {
+        let mut weights = Vec::new();
         if self.learns.0 {
-            names.extend(names::enhancement(&self.config));
-            names.extend(names::projector(&self.config));
+            weights.extend(self.config.connector.weights());
         }
         if self.learns.1 {
-            names.extend(names::decoder(&self.config));
+            weights.extend(self.config.decoder.weights());
         }
-        names
+        weights
     }
 
     fn units(&self) -> usize {
@@ -238,7 +237,7 @@ impl Task for ConversationTask {
                 Chunk::Media(_) => visual.clone().map(Run::Visual),
             });
         let embeds = inputs_embeds(&decoder.embed_tokens.trainable()?, runs.collect());
-        let mut cache = KvCache::new(&self.config.language, embeds.dims()[0], &self.device);
+        let mut cache = KvCache::new(&self.config.decoder, embeds.dims()[0], &self.device);
         let hidden = decoder.forward(embeds, &self.rope, &mut cache);
         let learnt = decoder.norm.forward(select_rows(hidden, &rows));
         let logits = decoder.lm_head.forward(learnt);

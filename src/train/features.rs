@@ -18,18 +18,18 @@ use half::slice::HalfFloatSliceExt;
 use super::parameters::{to_vec, values};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::gpu::ops::{CropShape, Square, crop_patchify};
-use crate::image::Crop;
+use crate::gpu::ops::{Canvas, ViewShape, crop_patchify};
 use crate::image::{Picture, square_u8};
-use crate::vision::clip::ClipTower;
-use crate::vision::perspectives::Features;
-use crate::vision::plan::Plan;
+use crate::spec::Crop;
+use crate::spec::plan::{Coverage, Plan};
+use crate::vision::dem::Features;
+use crate::vision::tower::Tower;
 
 /// The features of the crops that a plan keeps.
 pub struct FeatureCache {
-    tower: ClipTower,
+    tower: Tower,
     plan: Plan,
-    shape: CropShape,
+    shape: ViewShape,
     square_px: usize,
     channels: usize,
     device: Device,
@@ -44,7 +44,7 @@ impl FeatureCache {
     /// [`Error::Output`].
     pub fn open(
         config: &Config,
-        tower: ClipTower,
+        tower: Tower,
         plan: Plan,
         identity: &str,
         folder: &Path,
@@ -55,7 +55,8 @@ impl FeatureCache {
             hash.add(bytemuck::cast_slice(&to_vec(&value)));
         }
         hash.add(identity.as_bytes());
-        hash.add(&config.square_px().to_le_bytes());
+        let [square_px, _] = config.largest_layout(Coverage::Live).canvas_px;
+        hash.add(&square_px.to_le_bytes());
         let path = folder.join(format!("features-{:016x}.f16", hash.0));
         let failed = |error: std::io::Error| Error::Output {
             file: path.display().to_string(),
@@ -72,13 +73,9 @@ impl FeatureCache {
         Ok(FeatureCache {
             tower,
             plan,
-            shape: CropShape {
-                crops_per_side: config.crops_per_side,
-                crop_px: config.vision.crop_px,
-                patch_px: config.vision.patch_px,
-            },
-            square_px: config.square_px(),
-            channels: config.vision.hidden_size,
+            shape: ViewShape::new(&config.tower, config.normalise),
+            square_px,
+            channels: config.tower.hidden_size,
             device: device.clone(),
             path: path.display().to_string(),
             file: Mutex::new(file),
@@ -108,11 +105,12 @@ impl FeatureCache {
             .collect();
         if !missing.is_empty() {
             let bytes = square_u8(&picture()?, self.square_px);
-            let square = Square::new(bytes, self.square_px, &self.device);
+            let canvas = Canvas::new(bytes, [self.square_px; 2], &self.device);
             let holes = crops.iter_mut().filter(|halves| halves.is_none());
             for (hole, crop) in holes.zip(missing) {
+                let view = crop.view(self.plan.crops_per_side, self.shape.view_px);
                 // One by one, so that a crop's last bits do not depend on which others are missing.
-                let patches = crop_patchify(self.shape, &square, &[crop]);
+                let patches = crop_patchify(self.shape, &canvas, &[view]);
                 let features = self.tower.forward(patches, |_, _| {}).reshape([count]);
                 let values = to_vec(&features);
                 let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
@@ -130,7 +128,7 @@ impl FeatureCache {
 
     /// Where a crop's record begins: local crops, global crops, the low-resolution image.
     fn offset(&self, index: u64, crop: Crop, count: usize) -> u64 {
-        let n = self.shape.crops_per_side;
+        let n = self.plan.crops_per_side;
         let slot = match crop {
             Crop::Local(row, column) => row * n + column,
             Crop::Global(row, column) => n * n + row * n + column,

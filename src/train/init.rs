@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::Config;
-use crate::weights::names;
+use crate::spec::{DEM, PROJECTOR, Weight};
 
 /// A tensor on the host.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +23,10 @@ pub type Weights = BTreeMap<String, HostTensor>;
 
 /// First values for every tensor of `config`.
 pub fn initial_weights(config: &Config, seed: u64) -> Weights {
-    names::tensors(config)
+    config
+        .weights()
         .into_iter()
-        .map(|(name, shape)| {
+        .map(|Weight { name, shape, .. }| {
             let tensor = initial(&name, &shape, config, seed);
             (name, tensor)
         })
@@ -42,10 +43,10 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     let count = shape.iter().product();
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
     let values = if name.ends_with("position_embedding.weight") {
-        positions(config.vision.tokens_per_side(), shape[1])
-    } else if name.strip_prefix(names::PROJECTOR) == Some(".0.bias") {
+        positions(config.tower.tokens_per_side(), shape[1])
+    } else if name.strip_prefix(PROJECTOR) == Some(".0.bias") {
         vec![2.0; count]
-    } else if name.strip_prefix(names::PROJECTOR) == Some(".0.weight") {
+    } else if name.strip_prefix(PROJECTOR) == Some(".0.weight") {
         let at = |index: usize| (index / shape[1] % shape[1], index % shape[1]);
         let own = |(row, column)| if row == column { 0.7 } else { 0.0 };
         (0..count).map(at).map(own).collect()
@@ -67,9 +68,9 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
         };
         let writes = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         let depth = if writes(&["out_proj.weight", "fc2.weight"]) {
-            config.vision.num_hidden_layers
+            config.tower.num_hidden_layers
         } else if writes(&["o_proj.weight", "down_proj.weight"]) {
-            config.language.num_hidden_layers
+            config.decoder.num_hidden_layers
         } else {
             0
         };
@@ -96,7 +97,7 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
 /// arXiv 2305.09828). To look something up is otherwise the last thing that a model of this size
 /// learns.
 fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
-    let sizes = &config.language;
+    let sizes = &config.decoder;
     let of = |name: String, shape: [usize; 2]| initial(&name, &shape, config, seed).values;
     if name == "lm_head.weight" {
         let words = "model.embed_tokens.weight".to_string();
@@ -116,8 +117,8 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
             (_, Some(layer)) => (heads, format!("{layer}v_proj.weight"), false),
             _ => return None,
         }
-    } else if begin.starts_with(names::DEM) {
-        let channels = config.vision.hidden_size;
+    } else if begin.starts_with(DEM) {
+        let channels = config.tower.hidden_size;
         let heads = Heads {
             inputs: channels,
             heads: 1,
@@ -151,7 +152,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
 /// tokens, some at fewer than others: the same in every column, since what they look for is what all
 /// words have in common, on channels that the rotary embedding turns in a few tokens.
 fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
-    let sizes = &config.language;
+    let sizes = &config.decoder;
     let (dim, hidden) = (sizes.head_dim(), sizes.hidden_size);
     let layer = name.strip_prefix("model.layers.")?;
     let is_query = layer.ends_with("q_proj.weight");

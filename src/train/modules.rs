@@ -13,7 +13,6 @@ use crate::load::Builder;
 use crate::nn::Linear;
 use crate::progress::Watch;
 use crate::weights::checkpoint::Checkpoint;
-use crate::weights::names::tensors;
 use crate::weights::source::Memory;
 
 /// What `build` makes of the weights, on `device`.
@@ -27,13 +26,17 @@ pub fn build<M>(
     build: impl AsyncFnOnce(&mut Builder<'_, '_, Checkpoint<Memory>>) -> Result<M>,
 ) -> Result<M> {
     // A stage's configuration may leave out modules that wait for their turn.
-    let names: BTreeSet<String> = tensors(config).into_iter().map(|(name, _)| name).collect();
+    let names: BTreeSet<String> = config
+        .weights()
+        .into_iter()
+        .map(|weight| weight.name)
+        .collect();
     let wanted = weights.iter().filter(|(name, _)| names.contains(*name));
     let files = [(MODEL_FILE.to_string(), serialize(wanted, Dtype::F32)?)];
     pollster::block_on(async {
         let checkpoint = Checkpoint::open(Memory(files.into())).await?;
         let mut watch = Watch::nobody();
-        let mut builder = Builder::new(&checkpoint, config, device, &mut watch)?.apart();
+        let mut builder = Builder::new(&checkpoint, &config.weights(), device, &mut watch)?.apart();
         build(&mut builder).await
     })
 }

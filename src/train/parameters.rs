@@ -1,5 +1,5 @@
 //! A module's parameters as a flat list, in the order of its fields, which is the order of
-//! `weights::names`: what the optimizer, the checkpoints and the workers exchange.
+//! `Config::weights`: what the optimizer, the checkpoints and the workers exchange.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};

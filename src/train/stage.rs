@@ -1,5 +1,7 @@
 //! A stage from its beginning to its end: modules, task, run, folder.
 
+use crate::language::decoder::Decoder;
+use crate::vision::tower::Tower;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -28,13 +30,14 @@ use crate::foreign;
 use crate::gpu::rope::Rope;
 use crate::progress::StopFlag;
 use crate::sequence::Media;
+use crate::spec::Weight;
+use crate::spec::plan::Coverage;
 use crate::text::{Tokenizer, stops};
 use crate::train::task::Task;
-use crate::vision::perspectives::Prepared;
-use crate::vision::plan::Coverage;
+use crate::vision::dem::DemConnector;
+use crate::vision::dem::Prepared;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::folder::Folder;
-use crate::weights::names::{self, Names};
 use crate::weights::tensors::Tensors;
 
 /// Locked while something is written beside it.
@@ -191,10 +194,10 @@ impl Project {
                         &project.config,
                         &project.weights,
                         &project.device,
-                        async |builder| builder.clip_tower().await,
+                        async |builder| Tower::load(&project.config.tower, builder).await,
                     )?;
                     let classes = head_classes(&project.config);
-                    let channels = project.config.vision.hidden_size;
+                    let channels = project.config.tower.hidden_size;
                     // From zeros, or else their first gradients would spoil what a tower knows.
                     let zeros = |shape: &[usize]| HostTensor {
                         values: vec![0.0; shape.iter().product()],
@@ -223,23 +226,26 @@ impl Project {
     /// # Errors
     /// [`Error::Output`].
     pub fn finish(&self, folder: &Path) -> Result<()> {
-        let weights = names::tensors(&self.config)
+        let weights = self
+            .config
+            .weights()
             .into_iter()
-            .filter_map(|(name, _)| Some((name.clone(), self.weights.get(&name)?.clone())))
+            .filter_map(|weight| self.weights.get_key_value(&weight.name))
+            .map(|(name, tensor)| (name.clone(), tensor.clone()))
             .collect();
         write_folder(folder, &self.companions, &weights, None)
     }
 
     /// The modules that are asked for, with the project's weights.
-    fn learner(&self, perspectives: bool, decoder: bool) -> Result<Learner> {
+    fn learner(&self, connector: bool, decoder: bool) -> Result<Learner> {
         build(&self.config, &self.weights, &self.device, async |builder| {
             Ok(Learner {
-                perspectives: match perspectives {
-                    true => Some(builder.perspectives().await?),
+                connector: match connector {
+                    true => Some(DemConnector::load(self.config.dem(), builder).await?),
                     false => None,
                 },
                 decoder: match decoder {
-                    true => Some(builder.decoder().await?),
+                    true => Some(Decoder::load(&self.config.decoder, builder).await?),
                     false => None,
                 },
             })
@@ -261,12 +267,12 @@ impl Project {
                 file: TOKENIZER_FILE.into(),
             })?;
         let tokenizer =
-            Tokenizer::from_bytes(TOKENIZER_FILE, json)?.with_rows(config.language.vocab_size);
-        let tokens = config.language.max_position_embeddings;
+            Tokenizer::from_bytes(TOKENIZER_FILE, json)?.with_rows(config.decoder.vocab_size);
+        let tokens = config.decoder.max_position_embeddings;
         let limits = Limits {
             answer_tokens: tokens,
             conversation_tokens: tokens,
-            picture: Media::only(config.image_tokens()),
+            picture: Media::only(config.largest_layout(Coverage::Live).tokens),
         };
         let source = Source {
             seed: self.seed,
@@ -286,7 +292,7 @@ impl Project {
             _ => {
                 let prepared = Prepared::new(config, Coverage::Live, &self.device);
                 let tower = build(config, &self.weights, &self.device, async |builder| {
-                    builder.clip_tower().await
+                    Tower::load(&self.config.tower, builder).await
                 })?;
                 let folder = self.features.clone();
                 let cache = FeatureCache::open(
@@ -315,8 +321,8 @@ impl Project {
             seed: self.seed,
             rope: Rope::new(
                 tokens,
-                config.language.head_dim(),
-                config.language.rope_theta,
+                config.decoder.head_dim(),
+                config.decoder.rope_theta,
                 &self.device,
             ),
             device: self.device.clone(),
@@ -340,25 +346,25 @@ impl Project {
             checkpoint_every: self.checkpoint_every,
             report_every: (stage.steps / 200).clamp(1, 50),
         };
-        let names = task.names();
+        let list = task.weights();
         let folder = self.folder(stage);
         let fresh = State::new(modules(self)?, &settings);
         let state = if checkpoint::exists(&folder) {
-            checkpoint::restore(&folder, fresh, &names)?
+            checkpoint::restore(&folder, fresh, &list)?
         } else {
             fresh
         };
         let mut keeper = Keeper {
             companions: &self.companions,
             weights: &self.weights,
-            names: &names,
+            list: &list,
             folder,
             progress: self.progress(stage),
             on_report,
         };
         let state = run(task, state, &settings, &self.workers, &mut keeper, stop)?;
         let finished = state.step >= stage.steps;
-        update(&mut self.weights, &names, &state.trained);
+        update(&mut self.weights, &list, &state.trained);
         Ok(match finished {
             true => Ended::Finished,
             false => Ended::Stopped,
@@ -418,7 +424,7 @@ fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()
         return Ok(());
     }
     let checkpoint = pollster::block_on(Checkpoint::open(Folder::new(model)))?;
-    for (name, shape) in names::tensors(config) {
+    for Weight { name, shape, .. } in config.weights() {
         match pollster::block_on(checkpoint.read_f32(&name, &shape)) {
             Ok(values) => {
                 weights.insert(name, HostTensor { values, shape });
@@ -434,7 +440,7 @@ fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()
 struct Keeper<'a> {
     companions: &'a Companions,
     weights: &'a Weights,
-    names: &'a Names,
+    list: &'a Vec<Weight>,
     folder: PathBuf,
     progress: Progress,
     on_report: &'a mut dyn FnMut(&Report),
@@ -447,8 +453,8 @@ impl<M: Module> Observer<M> for Keeper<'_> {
 
     fn save(&mut self, state: &State<M>) -> Result<()> {
         let mut weights = self.weights.clone();
-        update(&mut weights, self.names, &state.trained);
-        let tensors = training_tensors(state, self.names, &weights);
+        update(&mut weights, self.list, &state.trained);
+        let tensors = training_tensors(state, self.list, &weights);
         self.progress.step = state.step;
         let training = Some((&self.progress, &tensors));
         write_folder(&self.folder, self.companions, &weights, training)

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::error::Result;
-use crate::weights::names::Names;
+use crate::spec::Weight;
 
 /// Sums and counts by name, for the log: their quotient is what is shown.
 pub type Measures = BTreeMap<&'static str, (f64, f64)>;
@@ -38,8 +38,8 @@ pub trait Task: Sync {
     /// The modules that learn.
     type Trained: Module + Sync;
 
-    /// Names and shapes of their parameters, in the order of the fields.
-    fn names(&self) -> Names;
+    /// Vec<Weight> and shapes of their parameters, in the order of the fields.
+    fn weights(&self) -> Vec<Weight>;
 
     /// Units of a step.
     fn units(&self) -> usize;

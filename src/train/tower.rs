@@ -17,14 +17,15 @@ use super::loss::{cross_entropy, is_right, select_rows};
 use super::spelling::{CODE, COUNTED, PLACES, Text, spelling};
 use crate::config::Config;
 use crate::error::Result;
-use crate::gpu::ops::{CropShape, Square, crop_patchify};
-use crate::image::Crop;
+use crate::gpu::ops::{Canvas, ViewShape, crop_patchify};
 use crate::image::square_u8;
 use crate::nn::Linear;
 use crate::scenes::{Scene, SceneOptions, scene};
+use crate::spec::Crop;
+use crate::spec::plan::Coverage;
+use crate::spec::{Kind, Weight};
 use crate::train::task::{Loss, Measures, Task};
-use crate::vision::clip::ClipTower;
-use crate::weights::names::{self, Names};
+use crate::vision::tower::Tower;
 
 /// Name of the heads in a training checkpoint.
 pub const HEADS: &str = "train.tower_heads";
@@ -33,7 +34,7 @@ pub const HEADS: &str = "train.tower_heads";
 #[derive(Module, Debug)]
 pub struct TowerWithHeads {
     /// What is kept.
-    pub tower: ClipTower,
+    pub tower: Tower,
     /// C -> the classes of all heads, one behind the other.
     pub heads: Linear,
 }
@@ -73,7 +74,7 @@ const TOTALS_WEIGHT: f32 = 0.2;
 
 /// Outputs of all heads.
 pub fn head_classes(config: &Config) -> usize {
-    let heads = heads(config.vision.tokens_per_side());
+    let heads = heads(config.tower.tokens_per_side());
     heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT + TOTALS
 }
 
@@ -103,27 +104,25 @@ impl TowerTask {
 
     /// Patches `[crops, tokens, patch]` and targets of a unit.
     fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
-        let n = self.config.crops_per_side;
+        let n = self.config.crops_per_side();
         let (side, patch_px) = (
-            self.config.vision.tokens_per_side(),
-            self.config.vision.patch_px,
+            self.config.tower.tokens_per_side(),
+            self.config.tower.patch_px,
         );
-        let square_px = self.config.square_px();
+        let [square_px, _] = self.config.largest_layout(Coverage::Live).canvas_px;
+        let shape = ViewShape::new(&self.config.tower, self.config.normalise);
         let (mut patches, mut targets) = (Vec::new(), Vec::new());
         let before = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
         let first = self.first_scene + before;
         let mut add = |scene: &Scene, side_px: usize, per_side: usize, crops: &[Crop]| {
             let bytes = square_u8(&scene.draw(), side_px);
-            let square = Square::new(bytes, side_px, &self.device);
-            let shape = CropShape {
-                crops_per_side: per_side,
-                crop_px: self.config.vision.crop_px,
-                patch_px,
-            };
-            patches.push(crop_patchify(shape, &square, crops));
+            let canvas = Canvas::new(bytes, [side_px; 2], &self.device);
+            let views = crops.iter().map(|crop| crop.view(per_side, shape.view_px));
+            patches.push(crop_patchify(shape, &canvas, &views.collect::<Vec<_>>()));
             let scale = scene.side_px as f32 / side_px as f32;
             for &crop in crops {
-                targets.push(labels(scene, view(crop, shape, scale), side, patch_px));
+                let seen = view(crop, [per_side, shape.view_px], scale);
+                targets.push(labels(scene, seen, side, patch_px));
             }
         };
         for index in 0..self.scenes_per_unit as u64 {
@@ -151,8 +150,8 @@ impl TowerTask {
 }
 
 /// How `crop` sees a picture of which a pixel of the square covers `scale`.
-fn view(crop: Crop, shape: CropShape, scale: f32) -> View {
-    let (n, side) = (shape.crops_per_side as f32, shape.crop_px as f32);
+fn view(crop: Crop, sizes: [usize; 2], scale: f32) -> View {
+    let [n, side] = sizes.map(|size| size as f32);
     let (origin, stride) = match crop {
         Crop::Local(row, column) => ([column as f32 * side, row as f32 * side], 1.0),
         Crop::Global(row, column) => ([column as f32, row as f32], n),
@@ -169,13 +168,17 @@ fn view(crop: Crop, shape: CropShape, scale: f32) -> View {
 impl Task for TowerTask {
     type Trained = TowerWithHeads;
 
-    fn names(&self) -> Names {
-        let mut names = names::clip_tower(&self.config);
+    fn weights(&self) -> Vec<Weight> {
+        let mut weights = self.config.tower.weights();
         let classes = head_classes(&self.config);
-        let channels = self.config.vision.hidden_size;
-        names.push((format!("{HEADS}.weight"), vec![classes, channels]));
-        names.push((format!("{HEADS}.bias"), vec![classes]));
-        names
+        let channels = self.config.tower.hidden_size;
+        let mut add = |end: &str, kind, shape| {
+            let name = format!("{HEADS}.{end}");
+            weights.push(Weight { name, shape, kind });
+        };
+        add("weight", Kind::Matrix, vec![classes, channels]);
+        add("bias", Kind::Bias, vec![classes]);
+        weights
     }
 
     fn units(&self) -> usize {
@@ -190,7 +193,7 @@ impl Task for TowerTask {
         let rows = features.reshape([crops * tokens, channels]);
         let logits = trained.heads.forward(rows);
 
-        let side = self.config.vision.tokens_per_side();
+        let side = self.config.tower.tokens_per_side();
         let mut measures = Measures::new();
         let mut sum: Option<Tensor<1>> = None;
         let mut first = 0;

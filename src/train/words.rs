@@ -106,11 +106,11 @@ impl Words {
     pub fn seen(scene: &Scene, config: &Config) -> Labels {
         let view = View {
             origin_px: [0.0, 0.0],
-            stride: SIDE_PX as f32 / config.vision.crop_px as f32,
+            stride: SIDE_PX as f32 / config.tower.view_px as f32,
             legible: true,
-            crops: config.crops_per_side,
+            crops: config.crops_per_side(),
         };
-        let vision = &config.vision;
+        let vision = &config.tower;
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)
     }
 
@@ -188,7 +188,7 @@ impl Words {
         embed_tokens: &Tensor<2>,
     ) -> Tensor<2> {
         let [vocabulary, hidden] = embed_tokens.dims();
-        let said = self.said(scene, seen, config.vision.tokens_per_side(), vocabulary);
+        let said = self.said(scene, seen, config.tower.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
         let [texts, counts] = Self::told(seen);
         let texts = spelled(&texts, hidden, SPELT_SIZE);

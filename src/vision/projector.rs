@@ -1,10 +1,13 @@
-//! The projector (spec/model.md, section 6): vision channels -> embedding of the decoder.
+//! The projector: vision channels -> embedding of the decoder.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::gelu;
 
+use crate::error::Result;
+use crate::load::Builder;
 use crate::nn::Linear;
+use crate::weights::tensors::Tensors;
 
 /// `mlp2x_gelu`.
 #[derive(Module, Debug)]
@@ -16,6 +19,13 @@ pub struct Projector {
 }
 
 impl Projector {
+    pub(super) async fn load<T: Tensors>(builder: &mut Builder<'_, '_, T>) -> Result<Self> {
+        Ok(Projector {
+            first: builder.linear().await?,
+            second: builder.linear().await?,
+        })
+    }
+
     /// `[tokens, C]` -> `[tokens, hidden]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         self.second.forward(gelu(self.first.forward(x)))

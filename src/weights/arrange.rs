@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::quant::Quant;
+use crate::spec::{Kind, Weight};
 use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, Stored};
-use crate::weights::names::Names;
 
 /// How much is kept of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,27 +38,19 @@ impl Precision {
         }
     }
 
-    /// How the tensor `name` of `shape` is held. Vectors, and what is no matrix of whole blocks, are
-    /// few and stay as they are: f32 for vectors, f16 for the patch embedding.
-    pub fn dtype(self, name: &str, shape: &[usize]) -> Dtype {
-        let float = match self {
-            Precision::F32 => Dtype::F32,
-            _ if shape.len() < 2 => Dtype::F32,
+    /// How `weight` is held. Vectors, and matrices whose rows are not whole blocks, are few and stay as they are: f32 for
+    /// vectors, f16 for the others. 4 bits are enough in the decoder's layers alone.
+    pub fn dtype(self, weight: &Weight) -> Dtype {
+        let is_matrix = matches!(weight.kind, Kind::Matrix | Kind::LayerMatrix | Kind::Table);
+        let in_blocks = is_matrix && weight.shape.last().is_some_and(|&row| Quant::fits(row));
+        match (self, weight.kind) {
+            (Precision::Q4, Kind::LayerMatrix) if in_blocks => Dtype::Q4,
+            (Precision::Q4 | Precision::Q8, _) if in_blocks => Dtype::Q8,
+            (Precision::F32, _) => Dtype::F32,
+            _ if weight.shape.len() < 2 => Dtype::F32,
             _ => Dtype::F16,
-        };
-        let is_cut = shape.len() == 2 && Quant::fits(shape[1]);
-        match self {
-            Precision::Q4 if is_cut && is_layer_of_decoder(name) => Dtype::Q4,
-            Precision::Q4 | Precision::Q8 if is_cut => Dtype::Q8,
-            _ => float,
         }
     }
-}
-
-/// Whether 4 bits are enough: the decoder's layers; embeddings, `lm_head` and all of the vision side are not
-/// among them.
-fn is_layer_of_decoder(name: &str) -> bool {
-    name.starts_with("model.layers.")
 }
 
 /// Where every tensor lies, and the shards' sizes.
@@ -75,11 +67,12 @@ pub struct Arrangement {
 ///
 /// # Errors
 /// [`Error::Quantised`] for a row that is larger than a shard.
-pub fn arrange(names: &Names, precision: Precision, shard_bytes: u64) -> Result<Arrangement> {
+pub fn arrange(weights: &[Weight], precision: Precision, shard_bytes: u64) -> Result<Arrangement> {
     let mut tensors = BTreeMap::new();
     let mut shards: Vec<u64> = Vec::new();
-    for (name, shape) in names {
-        let dtype = precision.dtype(name, shape);
+    for weight in weights {
+        let Weight { name, shape, .. } = weight;
+        let dtype = precision.dtype(weight);
         let (rows, rest) = (shape[0], &shape[1..]);
         let whole = dtype.bytes(rows, rest)?;
         let count = usize::try_from(whole.div_ceil(shard_bytes)).unwrap_or(usize::MAX);

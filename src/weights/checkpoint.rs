@@ -7,9 +7,9 @@ use std::ops::Range;
 use safetensors::Dtype;
 
 use crate::error::{Error, Result};
+use crate::spec::{EMBEDDINGS, Weight};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
 use crate::weights::manifest;
-use crate::weights::names::{EMBEDDINGS, Names};
 use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, renamed, unwrapped};
 use crate::weights::source::Source;
 use crate::weights::tensors::Tensors;
@@ -291,14 +291,14 @@ impl<S: Source> Tensors for Checkpoint<S> {
         self.entry(name, shape).map(|_| ())
     }
 
-    fn check_all(&self, names: &Names) -> Result<()> {
-        for (name, shape) in names {
-            self.check(name, shape)?;
+    fn check_all(&self, weights: &[Weight]) -> Result<()> {
+        for weight in weights {
+            self.check(&weight.name, &weight.shape)?;
         }
         for part in &self.parts {
             let here = |name: &String| format!("{}{name}", part.prefix);
             let there: Vec<String> = part.entries.keys().map(here).collect();
-            if let Some((name, reason)) = unread(names, there.iter().map(String::as_str)) {
+            if let Some((name, reason)) = unread(weights, there.iter().map(String::as_str)) {
                 let entry = part.find(name).map(|(_, entry)| entry.file.as_str());
                 let file = part.source.describe(entry.unwrap_or_default());
                 return Err(Error::checkpoint(file, reason));

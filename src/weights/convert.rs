@@ -20,7 +20,6 @@ use super::checkpoint::Checkpoint;
 use super::manifest::{
     Dtype, FORMAT, HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, SHARD_BYTES, Stored, VERSION,
 };
-use super::names::Names;
 use super::source::Source as _;
 use super::verify::{damage, hex};
 use crate::durable::{self, beside, failed, is_temporary};
@@ -28,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::{Phase, Watch};
 use crate::quant::{BLOCK, Quant};
+use crate::spec::Weight;
 use crate::weights::folder::Folder;
 use crate::weights::tensors::Tensors;
 
@@ -69,23 +69,23 @@ struct Journal {
 }
 
 impl<'a> Conversion<'a> {
-    /// Checks that every tensor of `names`, a whole model's, is there, before anything is written.
+    /// Checks that every tensor of `weights`, a whole model's, is there, before anything is written.
     ///
     /// # Errors
     /// As [`Tensors::check_all`]; [`Error::Output`] if there is something at `destination`.
     pub fn new(
         checkpoint: &'a Checkpoint<Folder>,
-        names: &Names,
+        weights: &[Weight],
         precision: Precision,
         shard_bytes: u64,
         about: About,
         destination: &Path,
     ) -> Result<Self> {
         refuse_what_is_there(destination)?;
-        checkpoint.check_all(names)?;
+        checkpoint.check_all(weights)?;
         Ok(Conversion {
             checkpoint,
-            arrangement: arrange(names, precision, shard_bytes)?,
+            arrangement: arrange(weights, precision, shard_bytes)?,
             about,
             destination: destination.to_path_buf(),
         })

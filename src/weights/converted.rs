@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, Piece, Stored};
-use super::names::Names;
 use super::source::{Source, read_file};
 use super::stored_rows::StoredRows;
 use super::unread::unread;
@@ -11,6 +10,7 @@ use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::quant::Packed;
 use crate::quant::Quant;
+use crate::spec::Weight;
 use crate::weights::tensors::Tensors;
 
 /// Reads a manifest; none if there is none.
@@ -100,12 +100,12 @@ impl<S: Source> Tensors for Converted<S> {
         self.stored(name, shape).map(|_| ())
     }
 
-    fn check_all(&self, names: &Names) -> Result<()> {
-        for (name, shape) in names {
-            self.check(name, shape)?;
+    fn check_all(&self, weights: &[Weight]) -> Result<()> {
+        for weight in weights {
+            self.check(&weight.name, &weight.shape)?;
         }
         let there = self.manifest.tensors.keys().map(String::as_str);
-        match unread(names, there) {
+        match unread(weights, there) {
             None => Ok(()),
             Some((_, reason)) => Err(Error::Manifest {
                 file: self.source.describe(MANIFEST_FILE),

@@ -10,10 +10,10 @@ use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::names::EMBEDDINGS;
 use crate::error::{Error, Result};
 use crate::foreign;
 use crate::quant::Quant;
+use crate::spec::EMBEDDINGS;
 
 /// Its name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";

@@ -17,7 +17,6 @@ pub mod manifest;
 pub mod maps;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod missing;
-pub mod names;
 mod others;
 pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]

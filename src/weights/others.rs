@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::header::Entry;
-use super::names::EMBEDDINGS;
 use crate::printable::quoted;
+use crate::spec::EMBEDDINGS;
 
 /// What other programs put beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8, MLX, compressed-tensors.
 const QUANTISED: [&str; 16] = [

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::manifest::{Piece, Stored};
-use super::names::Names;
 use super::stored_rows::StoredRows;
 use crate::error::{Error, Result};
 use crate::quant::Quant;
+use crate::spec::Weight;
 
 /// Where a model's tensors are read from.
 #[allow(
@@ -20,14 +20,14 @@ pub trait Tensors {
     /// [`Error::TensorMissing`], [`Error::TensorShape`], [`Error::TensorDtype`].
     fn check(&self, name: &str, shape: &[usize]) -> Result<()>;
 
-    /// Checks that all of `names`, which are a whole model's, are there, and nothing beside them that would change what
+    /// Checks that all of `weights`, which are a whole model's, are there, and nothing beside them that would change what
     /// the model answers.
     ///
     /// # Errors
     /// As [`Tensors::check`]; [`Error::Checkpoint`] or [`Error::Manifest`] for a tensor that would be left unread.
-    fn check_all(&self, names: &Names) -> Result<()> {
-        let mut names = names.iter();
-        names.try_for_each(|(name, shape)| self.check(name, shape))
+    fn check_all(&self, weights: &[Weight]) -> Result<()> {
+        let mut weights = weights.iter();
+        weights.try_for_each(|weight| self.check(&weight.name, &weight.shape))
     }
 
     /// The tensor `name` as f32, row-major.

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::names::{DEM, LANGUAGE, Names, VISION};
 use super::others::{MERGE, UNQUANTISED, is_adapters, is_quantised};
+use crate::spec::{DECODER, DEM, TOWER, Weight};
 
 /// Last parts of names of what is computed anew, and of what other layouts of pictures need.
 const WITHOUT_EFFECT: [&str; 7] = [
@@ -22,18 +22,18 @@ const WITHOUT_EFFECT: [&str; 7] = [
 const TOWER_PARTS: [&str; 3] = ["embeddings", "pre_layrnorm", "encoder"];
 
 /// The first of `there` that changes the answers, and that reading `wanted` leaves unread: its name, and a sentence that says
-/// what it shows and what to do. `wanted` are the names of a whole model.
+/// what it shows and what to do. `wanted` are those of a whole model.
 pub fn unread<'a>(
-    wanted: &Names,
+    wanted: &[Weight],
     there: impl Iterator<Item = &'a str>,
 ) -> Option<(&'a str, String)> {
-    let read: BTreeSet<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
+    let read: BTreeSet<&str> = wanted.iter().map(|weight| weight.name.as_str()).collect();
     let layers = |of: &str| {
         let numbers = read.iter().filter_map(|name| layer(name, of));
         numbers.max().map_or(0, |last| last + 1)
     };
-    let decoder = format!("{LANGUAGE}.layers.");
-    let tower = format!("{VISION}.encoder.layers.");
+    let decoder = format!("{DECODER}.layers.");
+    let tower = format!("{TOWER}.encoder.layers.");
     let (decoder_layers, tower_layers) = (layers(&decoder), layers(&tower));
     let enhances = read.iter().any(|name| name.starts_with(DEM));
     let shows = |name: &str| -> Option<String> {
@@ -90,14 +90,14 @@ fn layer(name: &str, of: &str) -> Option<usize> {
 /// Whether it is of what the model computes with, by its place.
 fn changes_answers(name: &str) -> bool {
     let below = |part: &str| name.strip_prefix(part)?.strip_prefix('.');
-    if let Some(in_tower) = below(VISION) {
+    if let Some(in_tower) = below(TOWER) {
         let part = in_tower.split('.').next().unwrap_or_default();
         return TOWER_PARTS.contains(&part);
     }
     // CLIP's other half and what joins the two, which its checkpoint has.
-    let beside_vision = VISION.trim_end_matches(".vision_model");
+    let beside_vision = TOWER.trim_end_matches(".vision_model");
     if below(beside_vision).is_some() {
         return false;
     }
-    below(LANGUAGE).is_some() || below("lm_head").is_some()
+    below(DECODER).is_some() || below("lm_head").is_some()
 }

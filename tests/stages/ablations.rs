@@ -1,21 +1,22 @@
 //! The paper's ablations between tower and projector, against PyTorch on whole maps
 //! (`tests/reference/write_ablations.py`), live and dense, on both devices.
 
+use inf_llava::spec::DEM;
+use inf_llava::spec::Weight;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use inf_llava::config::Config;
 use inf_llava::gpu::read::read;
-use inf_llava::image::Crop;
 use inf_llava::load::Builder;
 use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
-use inf_llava::vision::perspectives::{Features, Perspectives, Prepared};
-use inf_llava::vision::plan::{Coverage, Plan};
+use inf_llava::spec::Crop;
+use inf_llava::spec::plan::{Coverage, Plan};
+use inf_llava::vision::dem::{DemConnector, Features, Prepared};
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::folder::Folder;
-use inf_llava::weights::names;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -81,10 +82,11 @@ impl Fixture {
     }
 
     /// The modules, from a checkpoint that holds the tensors of this configuration and no other.
-    fn perspectives(&self, config: &Config, device: &Device) -> Perspectives {
-        let stored: BTreeMap<String, (Vec<usize>, Vec<u8>)> = names::tensors(config)
+    fn connector(&self, config: &Config, device: &Device) -> DemConnector {
+        let stored: BTreeMap<String, (Vec<usize>, Vec<u8>)> = config
+            .weights()
             .into_iter()
-            .map(|(name, shape)| {
+            .map(|Weight { name, shape, .. }| {
                 let bytes = match self.tensors.get(&name) {
                     Some((of, values)) => {
                         assert_eq!(*of, shape, "{name}");
@@ -106,9 +108,9 @@ impl Fixture {
         crate::block_on(async {
             let checkpoint = Checkpoint::open(Folder::new(folder.path())).await?;
             let mut watch = Watch::nobody();
-            Builder::new(&checkpoint, config, device, &mut watch)?
-                .perspectives()
-                .await
+            let weights = config.weights();
+            let mut builder = Builder::new(&checkpoint, &weights, device, &mut watch)?;
+            DemConnector::load(config.dem(), &mut builder).await
         })
         .expect("the modules")
     }
@@ -149,7 +151,7 @@ fn every_choice_agrees_with_pytorch() {
         let device = crate::device(name).device;
         for case in &fixture.cases {
             let config = fixture.config(case);
-            let modules = fixture.perspectives(&config, &device);
+            let modules = fixture.connector(&config, &device);
             for coverage in [Coverage::Live, Coverage::Dense] {
                 let prepared = Prepared::new(&config, coverage, &device);
                 let passes = fixture.passes(case, &prepared.plan, &device);
@@ -174,7 +176,7 @@ fn nothing_dead_is_computed() {
     let device = crate::device("cpu").device;
     for case in &fixture.cases {
         let config = fixture.config(case);
-        let modules = fixture.perspectives(&config, &device);
+        let modules = fixture.connector(&config, &device);
         let prepared = Prepared::new(&config, Coverage::Live, &device);
         let passes = fixture.passes(case, &prepared.plan, &device);
         let tokens = |passes: Tensor<3>| {
@@ -211,11 +213,11 @@ fn fields_are_in_the_order_of_the_names() {
     for case in &fixture.cases {
         let config = fixture.config(case);
         let mut found = Collect::default();
-        fixture.perspectives(&config, &device).visit(&mut found);
-        let names = [names::enhancement(&config), names::projector(&config)].concat();
+        fixture.connector(&config, &device).visit(&mut found);
+        let names = config.connector.weights();
         let expected: Vec<_> = names
             .iter()
-            .map(|(name, shape)| (shape.clone(), fixture.values(name).to_vec()))
+            .map(|Weight { name, shape, .. }| (shape.clone(), fixture.values(name).to_vec()))
             .collect();
         assert!(found.0 == expected, "{}: {names:?}", case.name);
     }
@@ -255,16 +257,22 @@ fn every_parameter_has_a_gradient() {
             }
             let config = fixture.config(case);
             let prepared = Prepared::new(&config, Coverage::Live, &device);
-            let modules = fixture.perspectives(&config, &device).map(&mut Leaves);
+            let modules = fixture.connector(&config, &device).map(&mut Leaves);
             let passes = fixture.passes(case, &prepared.plan, &device).autodiff();
             let features = Features::from_passes(&prepared.plan, passes);
             let tokens = modules.forward(&prepared, &features);
             let gradients = (tokens.clone() * tokens).sum().backward();
             let mut largest = Largest(&gradients, Vec::new());
             modules.visit(&mut largest);
-            let names = [names::enhancement(&config), names::projector(&config)].concat();
+            let names = config.connector.weights();
             assert_eq!(largest.1.len(), names.len());
-            for (largest, (parameter, _)) in largest.1.iter().zip(&names) {
+            for (
+                largest,
+                Weight {
+                    name: parameter, ..
+                },
+            ) in largest.1.iter().zip(&names)
+            {
                 // The keys' bias adds the same to all scores of a query: softmax does not see it.
                 let unseen = parameter.ends_with(".linears.1.bias");
                 let what = format!("{}, {parameter} on {name}: {largest}", case.name);
@@ -286,8 +294,8 @@ fn a_checkpoint_of_another_configuration_is_refused() {
     };
     let names = |block: Value| -> Vec<String> {
         let config = fixture.config(&case(block));
-        let names = names::enhancement(&config).into_iter();
-        names.map(|(name, _)| name).collect()
+        let names = config.dem().enhancement_weights().into_iter();
+        names.map(|weight| weight.name).collect()
     };
     let released = names(json!({"dem_heads": 2}));
     assert_eq!(released.len(), 20);
@@ -298,7 +306,7 @@ fn a_checkpoint_of_another_configuration_is_refused() {
     ] {
         let mut block = block;
         block["dem_heads"] = 2.into();
-        let own = format!("{}.{own}", names::DEM);
+        let own = format!("{DEM}.{own}");
         assert!(
             names(block).contains(&own) && !released.contains(&own),
             "{own}"

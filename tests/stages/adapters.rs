@@ -17,7 +17,7 @@ use inf_llava::gpu::writes::{Writes, watch_writes};
 use inf_llava::model::Model;
 use inf_llava::progress::Watch;
 use inf_llava::session::{AskOptions, Session};
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 use inf_llava::weights::folder::Folder;
 
 /// A device that no other test has, with all that the adapter has; and wgpu's handle of it.

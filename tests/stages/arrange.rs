@@ -1,16 +1,16 @@
 //! Where the tensors of a converted model lie: as a manifest allows, and as few bytes as promised.
 
 use inf_llava::config::Config;
+use inf_llava::spec::{Kind, Weight};
 use inf_llava::weights::arrange::{Arrangement, Precision, arrange};
 use inf_llava::weights::manifest::{Dtype, HashedFile, Manifest, SHARD_BYTES, VERSION};
-use inf_llava::weights::names::{self, Names};
 use serde_json::json;
 
 const GB: f64 = 1.0e9;
 
-fn released() -> Names {
+fn released() -> Vec<Weight> {
     let json = crate::config::released().to_string();
-    names::tensors(&Config::from_json(json.as_bytes(), None).unwrap())
+    Config::from_json(json.as_bytes(), None).unwrap().weights()
 }
 
 /// The manifest that would describe it, read again: its checks are the test.
@@ -39,10 +39,7 @@ fn manifest(arrangement: &Arrangement) -> Manifest {
 #[test]
 fn the_released_model_has_the_promised_size() {
     let names = released();
-    let weights: usize = names
-        .iter()
-        .map(|(_, shape)| shape.iter().product::<usize>())
-        .sum();
+    let weights: usize = names.iter().map(|weight| weight.numbers() as usize).sum();
     assert!((8.3e9..8.4e9).contains(&(weights as f64)), "{weights}");
     for (precision, limit) in [("q4", 5.3), ("q8", 8.8), ("f16", 16.9), ("f32", 33.6)] {
         let precision = Precision::from_name(precision).unwrap();
@@ -97,15 +94,20 @@ fn each_tensor_is_held_as_it_can_bear() {
 
 #[test]
 fn small_tensors_share_a_shard_and_a_row_too_large_is_refused() {
-    let names: Names = vec![
-        ("a.weight".into(), vec![3, 32]),
-        ("a.bias".into(), vec![3]),
-        ("b.weight".into(), vec![4, 5]),
+    let weight = |name: &str, kind, shape: &[usize]| Weight {
+        name: name.into(),
+        shape: shape.to_vec(),
+        kind,
+    };
+    let names = [
+        weight("a.weight", Kind::Matrix, &[3, 32]),
+        weight("a.bias", Kind::Bias, &[3]),
+        weight("b.weight", Kind::Matrix, &[4, 5]),
     ];
     let arrangement = arrange(&names, Precision::Q8, SHARD_BYTES).unwrap();
     let offsets: Vec<u64> = names
         .iter()
-        .map(|(name, _)| arrangement.tensors[name].pieces[0].offset)
+        .map(|weight| arrangement.tensors[&weight.name].pieces[0].offset)
         .collect();
     // 3 x 32 codes, 3 block scales and a byte of padding, 3 row scales; 12 bytes; 40 bytes.
     assert_eq!(
@@ -114,7 +116,7 @@ fn small_tensors_share_a_shard_and_a_row_too_large_is_refused() {
     );
     manifest(&arrangement);
 
-    let wide: Names = vec![("w".into(), vec![2, 1 << 25])];
+    let wide = [weight("w", Kind::Matrix, &[2, 1 << 25])];
     let error = arrange(&wide, Precision::F32, SHARD_BYTES)
         .unwrap_err()
         .to_string();

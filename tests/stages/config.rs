@@ -2,7 +2,7 @@
 
 use inf_llava::Error;
 use inf_llava::config::{Config, Scope};
-use inf_llava::weights::names;
+use inf_llava::spec::plan::Coverage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -67,21 +67,28 @@ fn refused(result: Result<Config, Error>, words: &[&str]) {
     }
 }
 
+/// The side of the square that a picture becomes, and its visual tokens.
+fn picture(config: &Config) -> (usize, usize) {
+    let layout = config.layout([480, 640], Coverage::Live);
+    assert_eq!(layout.canvas_px[0], layout.canvas_px[1]);
+    (layout.canvas_px[0], layout.tokens)
+}
+
 #[test]
 fn a_released_config_gives_the_released_sizes() {
     let config = read(&released(), None).expect("released");
-    let vision = &config.vision;
-    assert_eq!((config.crops_per_side, config.dem_heads), (3, 8));
-    assert_eq!((config.square_px(), config.image_tokens()), (1008, 576));
-    assert_eq!((vision.crop_px, vision.patch_px), (336, 14));
+    let vision = &config.tower;
+    assert_eq!((config.crops_per_side(), config.dem().heads), (3, 8));
+    assert_eq!(picture(&config), (1008, 576));
+    assert_eq!((vision.view_px, vision.patch_px), (336, 14));
     assert_eq!((vision.tokens_per_side(), vision.layers_run()), (24, 23));
     assert_eq!((vision.hidden_size, vision.intermediate_size), (1024, 4096));
     assert_eq!(vision.num_attention_heads, 16);
-    assert_eq!(config.language.head_dim(), 128);
-    assert_eq!(config.language.rope_theta, 500_000.0);
+    assert_eq!(config.decoder.head_dim(), 128);
+    assert_eq!(config.decoder.rope_theta, 500_000.0);
     assert_eq!(config.context_tokens(None), Ok(4096));
     // 2 (key and value) * 32 layers * 8 heads * 128 channels * 4 bytes
-    assert_eq!(config.cache_bytes_per_token(), 262_144);
+    assert_eq!(config.decoder.cache_bytes_per_token(), 262_144);
     assert!(!config.random_weights);
     assert_eq!(config.scope, None);
     // The tower may be named by a path on the author's disk.
@@ -108,10 +115,10 @@ fn a_scope_is_known_or_refused() {
 #[test]
 fn the_fixture_is_read_as_written() {
     let config = read(&tiny(), None).expect("tiny");
-    assert_eq!((config.square_px(), config.image_tokens()), (168, 16));
-    assert_eq!(config.vision.num_hidden_layers, 4);
-    assert_eq!(config.vision.layers_run(), 3);
-    let language = &config.language;
+    assert_eq!(picture(&config), (168, 16));
+    assert_eq!(config.tower.num_hidden_layers, 4);
+    assert_eq!(config.tower.layers_run(), 3);
+    let language = &config.decoder;
     assert_eq!(
         (language.num_attention_heads, language.num_key_value_heads),
         (6, 2)
@@ -287,20 +294,24 @@ fn broken_files_are_named() {
 
 /// What later code multiplies must not overflow 64 bits, and the tables must be short.
 fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
-    let (vision, language) = (&config.vision, &config.language);
+    let (vision, language) = (&config.tower, &config.decoder);
     let layers = vision.num_hidden_layers + language.num_hidden_layers;
     prop_assert!(layers <= 4096, "{layers} layers");
-    let tensors = names::tensors(config);
+    let tensors = config.weights();
     let numbers = |shape: &Vec<usize>| shape.iter().map(|&d| d as u128).product::<u128>();
-    let weights: u128 = tensors.iter().map(|(_, shape)| 4 * numbers(shape)).sum();
-    let tokens = config.image_tokens() as u128 + 1;
+    let weights: u128 = tensors
+        .iter()
+        .map(|weight| 4 * numbers(&weight.shape))
+        .sum();
+    let tokens = config.tower.tokens_inside() as u128;
     let scores = tokens * tokens * vision.num_attention_heads as u128 * 8;
-    let crops = (config.crops_per_side as u128).pow(2);
+    let crops = (config.crops_per_side() as u128).pow(2);
     let features = crops * tokens * vision.hidden_size as u128 * 24;
-    let cache = config.cache_bytes_per_token() as u128 * language.max_position_embeddings as u128;
+    let cache =
+        config.decoder.cache_bytes_per_token() as u128 * language.max_position_embeddings as u128;
     let all = weights + scores + features + cache;
     prop_assert!(all < 1 << 63, "{all} bytes");
-    prop_assert!(tensors.iter().all(|(_, shape)| !shape.contains(&0)));
+    prop_assert!(tensors.iter().all(|weight| !weight.shape.contains(&0)));
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The paper's ablations in `config.json`: what is chosen, and that nothing else is taken for a choice.
 
 use inf_llava::Error;
-use inf_llava::config::{Ablation, Config, Dem, Directions, Fusion, Modules, Pooling};
+use inf_llava::config::Config;
+use inf_llava::spec::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 use serde_json::{Value, json};
 
 use super::{read, refused, tiny};
@@ -17,7 +18,7 @@ fn ablated(block: Value) -> Result<Config, Error> {
 
 #[test]
 fn the_papers_ablations_are_choices() {
-    let choices = |block| ablated(block).expect("a configuration").ablation;
+    let choices = |block| ablated(block).expect("a configuration").dem().ablation;
     assert_eq!(choices(json!({})), Ablation::default());
     assert_eq!(Ablation::default().departures(), None);
     let release = json!({

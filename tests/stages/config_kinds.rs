@@ -19,7 +19,7 @@ fn without(pointer: &str) -> Value {
 fn an_absent_entry_has_the_value_of_its_class() {
     let language = |name: &str| {
         let config = read(&without(name), None).expect(name);
-        config.language
+        config.decoder
     };
     assert_eq!(language("/rope_theta").rope_theta, 10_000.0);
     assert_eq!(language("/rms_norm_eps").rms_norm_eps, 1e-6);
@@ -37,22 +37,22 @@ fn an_absent_entry_has_the_value_of_its_class() {
     let mut sparse = without("/num_attention_heads");
     sparse["hidden_size"] = json!(64);
     sparse["num_key_value_heads"] = Value::Null;
-    let heads = read(&sparse, None).expect("heads").language;
+    let heads = read(&sparse, None).expect("heads").decoder;
     assert_eq!(
         (heads.num_attention_heads, heads.num_key_value_heads),
         (32, 32)
     );
 
-    // CLIPVisionConfig: a base model of 224 pixels with patches of 32.
+    // CLIPTowerSpec: a base model of 224 pixels with patches of 32.
     let mut sparse = without("/mm_hidden_size");
     sparse["vision_config"] = json!({});
-    let vision = read(&sparse, None).expect("a base tower").vision;
+    let vision = read(&sparse, None).expect("a base tower").tower;
     assert_eq!((vision.hidden_size, vision.intermediate_size), (768, 3072));
     assert_eq!(
         (vision.num_hidden_layers, vision.num_attention_heads),
         (12, 12)
     );
-    assert_eq!((vision.crop_px, vision.patch_px), (224, 32));
+    assert_eq!((vision.view_px, vision.patch_px), (224, 32));
     assert_eq!(vision.layer_norm_eps, 1e-5);
 }
 
@@ -97,7 +97,7 @@ fn the_rotary_base_is_read_in_every_spelling() {
         for (name, value) in entries.as_object().expect("entries") {
             config[name] = value.clone();
         }
-        read(&config, None).map(|config| config.language.rope_theta)
+        read(&config, None).map(|config| config.decoder.rope_theta)
     };
     // What transformers 5.24.0 reads of each.
     for (entries, expected) in [

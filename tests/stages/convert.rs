@@ -1,5 +1,6 @@
 //! Conversions: whole or not at all, and what they hold is what the checkpoint held.
 
+use inf_llava::spec::{Kind, Weight};
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +12,6 @@ use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::convert::{About, Conversion};
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::Manifest;
-use inf_llava::weights::names;
 use inf_llava::weights::tensors::Tensors;
 use inf_llava::weights::verify::verify;
 use serde_json::json;
@@ -19,10 +19,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{block_on, fixture};
 
-pub fn open(name: &str) -> (Checkpoint<Folder>, names::Names) {
+pub fn open(name: &str) -> (Checkpoint<Folder>, Vec<Weight>) {
     let folder = fixture(name);
     let config = fs::read(folder.join("config.json")).unwrap();
-    let names = names::tensors(&Config::from_json(&config, None).unwrap());
+    let names = Config::from_json(&config, None).unwrap().weights();
     (
         block_on(Checkpoint::open(Folder::new(folder))).unwrap(),
         names,
@@ -116,7 +116,12 @@ fn what_is_converted_is_what_was_there() {
             assert_eq!((bytes.len() as u64, &hash), (file.bytes, &file.sha256));
         }
         let (checkpoint, names) = open(name);
-        for (tensor, shape) in names {
+        for Weight {
+            name: tensor,
+            shape,
+            ..
+        } in names
+        {
             let wanted = block_on(checkpoint.read_f32(&tensor, &shape)).unwrap();
             let found = read(&to, &manifest, &tensor);
             assert_eq!(found.len(), wanted.len());
@@ -228,7 +233,11 @@ fn a_tensor_that_is_missing_is_named_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("converted");
     let (checkpoint, mut names) = open("tiny");
-    names.push(("model.layers.9.mlp.up_proj.weight".into(), vec![4, 32]));
+    names.push(Weight {
+        name: "model.layers.9.mlp.up_proj.weight".into(),
+        shape: vec![4, 32],
+        kind: Kind::LayerMatrix,
+    });
     let made = Conversion::new(
         &checkpoint,
         &names,

@@ -11,13 +11,12 @@ use inf_llava::model::{Model, read_config};
 use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
 use inf_llava::sequence::{Media, Sequence};
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::convert::{About, Conversion};
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::Manifest;
-use inf_llava::weights::names;
 use tempfile::TempDir;
 
 use crate::{block_on, fixture, load, load_folder};
@@ -39,7 +38,7 @@ fn convert(name: &str, precision: &str) -> TempDir {
         files: vec![source.join("tokenizer.json")],
     };
     let checkpoint = block_on(Checkpoint::open(folder)).unwrap();
-    let names = names::tensors(&config);
+    let names = config.weights();
     let dir = tempfile::tempdir().unwrap();
     let (precision, to) = (
         Precision::from_name(precision).unwrap(),
@@ -60,16 +59,14 @@ fn convert(name: &str, precision: &str) -> TempDir {
 fn outputs(model: &Rc<Model>) -> (Vec<f32>, Vec<f32>) {
     let bytes = fs::read(fixture("tiny").join("images/1.png")).unwrap();
     let picture = model.decode_picture("1.png", &bytes).unwrap();
-    let square = model.square(&picture);
+    let views = crate::views(model, &picture, Coverage::Live);
     let (mut watch, mut off) = (Watch::nobody(), Recorder::off());
-    let encoded = model
-        .vision
-        .encode(&square, Coverage::Live, &mut watch, &mut off);
+    let encoded = model.vision.encode(&views, &mut watch, &mut off);
     let visual_tokens = block_on(encoded).unwrap().visual_tokens;
     let picture = Media::only(visual_tokens.dims()[0]);
     let sequence = Sequence::from_numbers(&[7, 300, -200, 12, 7, 5], picture).unwrap();
     let embeds = block_on(model.embed(&sequence, |_| Ok(visual_tokens.clone()))).unwrap();
-    let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+    let mut cache = KvCache::new(&model.config.decoder, 64, &model.device.device);
     let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
     let logits = block_on(read(model.decoder.logits(hidden, 3))).unwrap();
     (block_on(read(visual_tokens)).unwrap(), logits)

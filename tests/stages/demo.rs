@@ -12,7 +12,7 @@ use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
 use inf_llava::scenes::samples;
 use inf_llava::session::{AskOptions, Exchange, Request, Session};
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 
 use crate::{block_on, load_folder};
 
@@ -92,7 +92,7 @@ fn it_is_small_and_says_what_it_is_for() {
     let config = &demo("cpu").config;
     assert!(!config.random_weights);
     assert_eq!(config.scope, Some(Scope::DrawnScenes));
-    assert_eq!(config.crops_per_side, 3);
+    assert_eq!(config.crops_per_side(), 3);
 }
 
 fn greedy() -> AskOptions {

@@ -86,7 +86,7 @@ fn gradients_of_norms_and_rope() {
 fn gradients_of_the_decoder_and_the_tower() {
     use inf_llava::language::kv_cache::KvCache;
     let model = crate::load("tiny", "cpu");
-    let language = &model.config.language;
+    let language = &model.config.decoder;
     check_gradient("decoder", random([7, language.hidden_size]), |x| {
         let mut cache = KvCache::new(language, 7, &cpu());
         weigh(model.decoder.forward(x, &model.rope, &mut cache)).mul_scalar(0.1)
@@ -97,9 +97,9 @@ fn gradients_of_the_decoder_and_the_tower() {
 fn training_computes_what_answering_computes() {
     use inf_llava::language::kv_cache::KvCache;
     let model = crate::load("tiny", "cpu");
-    let embeds: Tensor<2> = random([12, model.config.language.hidden_size]);
+    let embeds: Tensor<2> = random([12, model.config.decoder.hidden_size]);
     let run = |embeds: Tensor<2>, decoder: &inf_llava::language::decoder::Decoder| {
-        let mut cache = KvCache::new(&model.config.language, embeds.dims()[0], &cpu());
+        let mut cache = KvCache::new(&model.config.decoder, embeds.dims()[0], &cpu());
         decoder.forward(embeds, &model.rope, &mut cache).inner()
     };
     let plain = run(embeds.clone(), &model.decoder);

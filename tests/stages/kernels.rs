@@ -2,20 +2,22 @@
 //!
 //! All limits stand here. Both bodies compute in f32 and differ in the order of their sums.
 
+use inf_llava::image::Normalise;
+use inf_llava::spec::View;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use inf_llava::bench::time_kernel;
-use inf_llava::config::Ablation;
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{
-    CropShape, Cut, DemShape, Square, argmax, attention_map, causal_attention, crop_patchify,
+    Canvas, Cut, DemShape, ViewShape, argmax, attention_map, causal_attention, crop_patchify,
     dem_attention, layer_norm, rms_norm, self_attention,
 };
 use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
-use inf_llava::image::Crop;
-use inf_llava::vision::plan::{Coverage, Plan};
+use inf_llava::spec::Ablation;
+use inf_llava::spec::Crop;
+use inf_llava::spec::plan::{Coverage, Plan};
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -164,27 +166,28 @@ fn dem_attention_beyond_the_kernel() {
 /// and more crops than one launch takes.
 #[test]
 fn crop_patchify_equals_its_reference() {
-    for (n, crop_px, patch_px) in [(1, 14, 14), (2, 28, 7), (3, 15, 5), (4, 10, 5), (9, 6, 3)] {
-        let shape = CropShape {
-            crops_per_side: n,
-            crop_px,
+    for (n, view_px, patch_px) in [(1, 14, 14), (2, 28, 7), (3, 15, 5), (4, 10, 5), (9, 6, 3)] {
+        let shape = ViewShape {
+            view_px,
             patch_px,
+            normalise: Normalise::CLIP,
         };
-        let side = n * crop_px;
+        let side = n * view_px;
         let bytes: Vec<u8> = values(n as u64, side * side * 3)
             .iter()
             .map(|v| ((v + 2.0) * 63.0) as u8)
             .collect();
-        let plan = Plan::new(n, crop_px / patch_px, Ablation::default(), Coverage::Dense);
+        let plan = Plan::new(n, view_px / patch_px, Ablation::default(), Coverage::Dense);
         let crops = plan.passes();
         assert!(crops.contains(&Crop::Low));
-        let run = |device: &str, f: fn(CropShape, &Square, &[Crop]) -> Tensor<3>| {
-            let square = Square::new(bytes.clone(), side, &crate::device(device).device);
-            crate::read_watched(|| f(shape, &square, &crops))
+        let views: Vec<View> = crops.iter().map(|crop| crop.view(n, view_px)).collect();
+        let run = |device: &str, f: fn(ViewShape, &Canvas, &[View]) -> Tensor<3>| {
+            let canvas = Canvas::new(bytes.clone(), [side; 2], &crate::device(device).device);
+            crate::read_watched(|| f(shape, &canvas, &views))
         };
         let expected = run("cpu", reference::crop_patchify);
         compare(
-            &format!("N {n}, P {crop_px}"),
+            &format!("N {n}, P {view_px}"),
             &run("wgpu", crop_patchify),
             &expected,
             CROP,
@@ -196,14 +199,17 @@ fn crop_patchify_equals_its_reference() {
 #[test]
 fn low_is_the_middle_global_crop() {
     for device in ["cpu", "wgpu"] {
-        let shape = CropShape {
-            crops_per_side: 3,
-            crop_px: 10,
+        let shape = ViewShape {
+            view_px: 10,
             patch_px: 5,
+            normalise: Normalise::CLIP,
         };
         let bytes: Vec<u8> = (0..30 * 30 * 3).map(|i| (i * 7 % 251) as u8).collect();
-        let square = Square::new(bytes, 30, &crate::device(device).device);
-        let crop = |crop| crate::block_on(read(crop_patchify(shape, &square, &[crop]))).unwrap();
+        let canvas = Canvas::new(bytes, [30; 2], &crate::device(device).device);
+        let crop = |crop: Crop| {
+            let patches = crop_patchify(shape, &canvas, &[crop.view(3, 10)]);
+            crate::block_on(read(patches)).unwrap()
+        };
         assert_eq!(crop(Crop::Low), crop(Crop::Global(1, 1)), "{device}");
     }
 }

@@ -1,7 +1,6 @@
 //! The cache is written in place, and what it holds does not depend on how the prompt was cut.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use inf_llava::config::LanguageConfig;
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::layer_cache::LayerCache;
 use inf_llava::gpu::ops::rotary_cache;
@@ -11,6 +10,7 @@ use inf_llava::gpu::rope::Rope;
 use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::sequence::Sequence;
+use inf_llava::spec::DecoderSpec;
 
 fn ids(count: usize) -> Vec<u32> {
     (0..count).map(|i| (i * 37 % 400) as u32).collect()
@@ -29,7 +29,7 @@ fn chunks_do_not_matter() {
         let model = crate::load("tiny", device);
         let embeds = embed(&model, ids(23));
         let run = |chunks: &[usize]| {
-            let mut cache = KvCache::new(&model.config.language, 32, &model.device.device);
+            let mut cache = KvCache::new(&model.config.decoder, 32, &model.device.device);
             let mut start = 0;
             let mut hidden = None;
             for &chunk in chunks {
@@ -53,7 +53,7 @@ fn chunks_do_not_matter() {
 #[test]
 fn truncation_forgets() {
     let model = crate::load("tiny", "cpu");
-    let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+    let mut cache = KvCache::new(&model.config.decoder, 64, &model.device.device);
     let run = |cache: &mut KvCache, ids: &[u32]| {
         let embeds = embed(&model, ids.to_vec());
         let hidden = model.decoder.forward(embeds, &model.rope, cache);
@@ -72,7 +72,7 @@ fn truncation_forgets() {
 fn the_cache_is_written_in_place() {
     for device in ["cpu", "wgpu"] {
         let model = crate::load("tiny", device);
-        let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+        let mut cache = KvCache::new(&model.config.decoder, 64, &model.device.device);
         for step in 0..4 {
             let embeds = embed(&model, ids(3));
             let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
@@ -87,14 +87,14 @@ fn the_cache_is_written_in_place() {
 #[test]
 fn launches_of_a_decoded_token() {
     let model = crate::load("tiny", "wgpu");
-    let mut cache = KvCache::new(&model.config.language, 64, &model.device.device);
+    let mut cache = KvCache::new(&model.config.decoder, 64, &model.device.device);
     // The attention of many tokens has no splits, but their norms are launches of their own.
     for (tokens, a_layer) in [(20, 8), (1, 7), (1, 7)] {
         let embeds = embed(&model, ids(tokens));
         let before = launches();
         let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
         let logits = model.decoder.logits(hidden, 1);
-        let layers = model.config.language.num_hidden_layers as u64;
+        let layers = model.config.decoder.num_hidden_layers as u64;
         assert_eq!(launches() - before, a_layer * layers + 1, "{tokens} tokens");
         crate::block_on(read(logits)).unwrap();
     }
@@ -106,12 +106,12 @@ fn rotary_cache_equals_its_reference() {
     for (heads, key_heads, head_dim) in [(1, 1, 2), (4, 2, 8), (6, 3, 64)] {
         let channels = (heads + 2 * key_heads) * head_dim;
         for (start, tokens) in [(0, 1), (3, 1), (5, 7)] {
-            let config = LanguageConfig {
+            let config = DecoderSpec {
                 hidden_size: heads * head_dim,
                 num_attention_heads: heads,
                 num_key_value_heads: key_heads,
                 num_hidden_layers: 1,
-                ..crate::load("tiny", "cpu").config.language.clone()
+                ..crate::load("tiny", "cpu").config.decoder.clone()
             };
             type Op = fn(usize, usize, Tensor<2>, &Rope, &mut LayerCache) -> Tensor<2>;
             let run = |device: &Device, op: Op| {

@@ -26,13 +26,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "files and texts, without tensors",
         &[
-            "quant", "image", "config", "text", "generate", "weights", "hub", "scenes", "dataset",
+            "quant", "image", "spec", "config", "text", "generate", "weights", "hub", "scenes",
+            "dataset",
         ],
     ),
     ("operations on tensors", &["gpu", "recorder"]),
-    ("layers", &["nn"]),
+    ("layers, and from files to them", &["nn", "load"]),
     ("parts of a model", &["vision", "language"]),
-    ("from files to parts", &["load"]),
     ("a model", &["model"]),
     ("a conversation", &["session"]),
     (

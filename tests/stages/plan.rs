@@ -1,7 +1,7 @@
 //! What is alive for each choice: numbers of passes worked out by hand, and rows that exist.
 
-use inf_llava::config::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
-use inf_llava::vision::plan::{Coverage, Plan};
+use inf_llava::spec::plan::{Coverage, Plan};
+use inf_llava::spec::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 
 const RELEASE: fn() -> Ablation = Ablation::default;
 

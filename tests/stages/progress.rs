@@ -2,8 +2,8 @@
 
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
+use inf_llava::spec::parameters;
 use inf_llava::weights::folder::Folder;
-use inf_llava::weights::names;
 use std::path::Path;
 
 /// All reports of loading `folder`, and the model.
@@ -34,7 +34,7 @@ fn reports(folder: &Path) -> (Vec<(u64, u64)>, Model) {
 fn weights_are_counted_in_the_bytes_that_are_stored() {
     for (name, bytes) in [("tiny", 4), ("tiny-n4-f16", 2), ("tiny-n2-bf16", 2)] {
         let (reports, model) = reports(&crate::fixture(name));
-        let stored = bytes * names::parameters(&model.config);
+        let stored = bytes * parameters(&model.config.weights());
         assert_eq!(reports[0].1, stored, "{name}");
     }
     let dir = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn weights_are_counted_in_the_bytes_that_are_stored() {
         let (reports, model) = reports(&small);
         let total = reports[0].1;
         // Embeddings stay in the file until a token needs them.
-        let language = &model.config.language;
+        let language = &model.config.decoder;
         let rows = (language.vocab_size * language.hidden_size) as u64;
         let least = match quant {
             "q4" => 0,

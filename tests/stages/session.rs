@@ -12,7 +12,7 @@ use inf_llava::progress::{Event, Phase, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
 use inf_llava::sequence::Sequence;
 use inf_llava::session::{Answer, AskOptions, Request, Session, StopReason};
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 use inf_llava::weights::folder::Folder;
 
 pub fn greedy(max_new_tokens: usize) -> AskOptions {
@@ -90,22 +90,23 @@ fn a_second_turn_equals_a_fresh_run() {
     // The whole sequence at once, through nothing that the session has kept.
     let picture = model.decode_picture("1.png", &image("1.png")).unwrap();
     let logits = crate::block_on(async {
-        let (square, watch) = (model.square(&picture), &mut Watch::nobody());
+        let views = crate::views(&model, &picture, Coverage::Live);
+        let watch = &mut Watch::nobody();
         let encoded = model
             .vision
-            .encode(&square, Coverage::Live, watch, &mut Recorder::off())
+            .encode(&views, watch, &mut Recorder::off())
             .await?;
         let answer = second.token_ids.iter().map(|&id| id as i32);
         let ids: Vec<i32> = second.input_ids.iter().copied().chain(answer).collect();
         let ids = Sequence::from_numbers(&ids, encoded.media).unwrap();
         let visual_tokens = |_| Ok(encoded.visual_tokens.clone());
         let embeds = crate::block_on(model.embed(&ids, visual_tokens)).unwrap();
-        let mut cache = KvCache::new(&model.config.language, 512, &model.device.device);
+        let mut cache = KvCache::new(&model.config.decoder, 512, &model.device.device);
         let hidden = model.decoder.forward(embeds, &model.rope, &mut cache);
         read(model.decoder.logits(hidden, second.token_ids.len() + 1)).await
     })
     .unwrap();
-    let vocabulary = model.config.language.vocab_size;
+    let vocabulary = model.config.decoder.vocab_size;
     for (step, (row, &id)) in logits.chunks(vocabulary).zip(&second.token_ids).enumerate() {
         let best = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(best - row[id as usize] < 1e-3, "step {step}");
@@ -346,7 +347,7 @@ fn what_the_model_looked_at() {
             ask(session, "What is in the picture?", &greedy(6));
         }
         let said = looked_into.sequence().len();
-        let image_tokens = model.config.image_tokens();
+        let image_tokens = model.config.largest_layout(Coverage::Live).tokens;
         for index in [said - 6, said - 1] {
             let map = crate::block_on(looked_into.attention(index)).unwrap();
             assert_eq!(map.len(), image_tokens);

@@ -6,7 +6,7 @@ use inf_llava::Error;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::session::{Answer, AskOptions, Exchange, Request, Session, Shared, StopReason};
-use inf_llava::vision::plan::Coverage;
+use inf_llava::spec::plan::Coverage;
 
 use crate::session::{greedy, image};
 

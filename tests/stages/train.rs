@@ -1,5 +1,6 @@
 //! Training: what moves and what is frozen, what is learnt, resuming, and what goes wrong.
 
+use inf_llava::spec::Weight;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -13,7 +14,6 @@ use inf_llava::train::init::{Weights, initial_weights};
 use inf_llava::train::run::Report;
 use inf_llava::train::stage::{Ended, Project};
 use inf_llava::train::workers::Workers;
-use inf_llava::weights::names;
 use tempfile::TempDir;
 
 use crate::fixture;
@@ -87,10 +87,13 @@ fn gradients_reach_every_parameter() {
     // Softmax does not see what is added to every score alike.
     let blind = |name: &str| name.ends_with("attention.linears.1.bias");
     let vocabulary = |name: &str| name.contains("embed_tokens") || name == "lm_head.weight";
-    for (name, _) in names::decoder(&project.config)
+    for Weight { name, .. } in project
+        .config
+        .decoder
+        .weights()
         .into_iter()
-        .chain(names::projector(&project.config))
-        .chain(names::enhancement(&project.config))
+        .chain(project.config.dem().projector_weights())
+        .chain(project.config.dem().enhancement_weights())
     {
         let (old, new) = (&before[&name].values, &project.weights[&name].values);
         let still = old.iter().zip(new).filter(|(a, b)| a == b).count();
@@ -211,7 +214,7 @@ fn a_stage_may_have_a_configuration_of_its_own() {
     assert_eq!(json["inf_llava"]["crops_per_side"], 1);
     assert_eq!(moved(&before, &project.weights, "model.spatial_embed").0, 0);
     assert!(moved(&before, &project.weights, "model.mm_projector").0 > 0);
-    assert_eq!(project.config.crops_per_side, 3);
+    assert_eq!(project.config.crops_per_side(), 3);
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn attention_begins_by_looking_for_what_is_like_the_token() {
         tensor.values[row * columns..(row + 1) * columns].to_vec()
     };
     // The slowest channel of the first head: its pair is the last.
-    let slow = config.language.head_dim() / 2 - 1;
+    let slow = config.decoder.head_dim() / 2 - 1;
     for (row_index, wanted) in [(slow, 0.8..1.0), (0, -1.0..-0.8)] {
         let queries = row("model.layers.0.self_attn.q_proj.weight", row_index);
         let keys = row("model.layers.0.self_attn.k_proj.weight", row_index);
@@ -277,8 +280,8 @@ fn attention_begins_by_looking_for_what_is_like_the_token() {
         assert!(wanted.contains(&found), "channel {row_index}: {found}");
     }
     // The last head has a beginning of its own.
-    let last = config.language.num_attention_heads * config.language.head_dim() - 1;
-    let last_keys = config.language.num_key_value_heads * config.language.head_dim() - 1;
+    let last = config.decoder.num_attention_heads * config.decoder.head_dim() - 1;
+    let last_keys = config.decoder.num_key_value_heads * config.decoder.head_dim() - 1;
     let queries = row("model.layers.0.self_attn.q_proj.weight", last);
     let keys = row("model.layers.0.self_attn.k_proj.weight", last_keys);
     assert!(likeness(&queries, &keys).abs() < 0.6);

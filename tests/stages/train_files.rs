@@ -68,7 +68,7 @@ fn the_committed_training_files_can_be_read() {
     let generation = companions.get("generation_config.json").map(Vec::as_slice);
     let config = Config::from_json(&companions["config.json"], generation).unwrap();
     let tokenizer = Tokenizer::from_bytes("tokenizer.json", &companions["tokenizer.json"]).unwrap();
-    assert_eq!(tokenizer.vocab_size(), config.language.vocab_size);
+    assert_eq!(tokenizer.vocab_size(), config.decoder.vocab_size);
 
     for stage in base.stage.iter().chain(&file.stage) {
         let json = configure(&companions["config.json"], &stage.inf_llava).unwrap();

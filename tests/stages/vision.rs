@@ -1,19 +1,19 @@
 //! What is dead is dead, and passes are counted where the tower runs.
 
 use burn::tensor::Tensor;
-use inf_llava::gpu::ops::Square;
 use inf_llava::gpu::read::read;
-use inf_llava::image::Crop;
+use inf_llava::image::Picture;
 use inf_llava::model::Model;
 use inf_llava::progress::{Phase, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
-use inf_llava::vision::perspectives::Features;
-use inf_llava::vision::plan::{Coverage, LowSource};
+use inf_llava::spec::Crop;
+use inf_llava::spec::plan::{Coverage, LowSource};
+use inf_llava::vision::dem::Features;
 use inf_llava::{Error, progress::Event};
 
-fn square(model: &Model, fixture: &str) -> Square {
+fn picture(model: &Model, fixture: &str) -> Picture {
     let bytes = std::fs::read(crate::fixture(fixture).join("images/0.png")).unwrap();
-    model.square(&model.decode_picture("0.png", &bytes).unwrap())
+    model.decode_picture("0.png", &bytes).unwrap()
 }
 
 /// Replaces the crops that `alive` does not name by NaN: the whole of it, as the authors' dense code
@@ -46,26 +46,18 @@ fn nan_in_dead_crops_changes_nothing() {
     for device in ["cpu", "wgpu"] {
         for fixture in ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"] {
             let model = crate::load(fixture, device);
-            let square = square(&model, fixture);
+            let picture = picture(&model, fixture);
             let (live, dense) = (
                 model.vision.plan(Coverage::Live),
                 model.vision.plan(Coverage::Dense),
             );
-            let run = |coverage| {
-                crate::block_on(model.vision.features(
-                    &square,
-                    coverage,
-                    &mut Watch::nobody(),
-                    &mut Recorder::off(),
-                ))
-                .unwrap()
-                .0
-            };
-            let clean = run(Coverage::Dense);
+            let views = crate::views(&model, &picture, Coverage::Dense);
+            let (watch, off) = (&mut Watch::nobody(), &mut Recorder::off());
+            let passes = crate::block_on(model.vision.features(&views, watch, off)).unwrap();
+            let clean = Features::from_passes(dense, passes);
             let tokens = |features: &Features, coverage| {
-                let tokens = model
-                    .vision
-                    .visual_tokens(features, coverage, &mut Recorder::off());
+                let dem = model.vision.dem();
+                let tokens = dem.modules.forward(dem.prepared(coverage), features);
                 crate::block_on(read(tokens)).unwrap()
             };
             let expected = tokens(&clean, Coverage::Dense);
@@ -120,13 +112,12 @@ fn passes_are_counted_and_reported() {
         ("tiny-n4-f16", 21, 33),
     ] {
         let model = crate::load(fixture, "cpu");
-        let square = square(&model, fixture);
+        let picture = picture(&model, fixture);
         for (coverage, expected) in [(Coverage::Live, live), (Coverage::Dense, dense)] {
             let mut last = None;
             let mut watch = Watch::new(StopFlag::default(), |event| last = Some(event));
             let encoded = crate::block_on(model.vision.encode(
-                &square,
-                coverage,
+                &crate::views(&model, &picture, coverage),
                 &mut watch,
                 &mut Recorder::off(),
             ))
@@ -150,7 +141,7 @@ fn passes_are_counted_and_reported() {
 #[test]
 fn stops_between_passes() {
     let model = crate::load("released-geometry", "cpu");
-    let square = square(&model, "released-geometry");
+    let picture = picture(&model, "released-geometry");
     let stop = StopFlag::default();
     let handle = stop.clone();
     let mut passes = 0;
@@ -168,8 +159,7 @@ fn stops_between_passes() {
         }
     });
     let result = crate::block_on(model.vision.encode(
-        &square,
-        Coverage::Live,
+        &crate::views(&model, &picture, Coverage::Live),
         &mut watch,
         &mut Recorder::off(),
     ));

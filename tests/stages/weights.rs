@@ -1,6 +1,7 @@
 //! Checkpoints: right ones are read exactly, wrong tensors are refused by name. Broken and hostile
 //! files are in `weights_hostile.rs`.
 
+use inf_llava::spec::{TOWER, Weight, parameters};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -8,7 +9,6 @@ use inf_llava::Error;
 use inf_llava::config::Config;
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::folder::Folder;
-use inf_llava::weights::names;
 use inf_llava::weights::source::Source;
 use inf_llava::weights::tensors::Tensors;
 use safetensors::Dtype;
@@ -293,15 +293,15 @@ fn the_released_checkpoint_has_every_tensor() {
     let released = released_tensors();
     let json = super::config::released().to_string();
     let config = Config::from_json(json.as_bytes(), None).expect("released");
-    let tensors = names::tensors(&config);
-    for (name, shape) in &tensors {
+    let tensors = config.weights();
+    for Weight { name, shape, .. } in &tensors {
         assert_eq!(released.get(name), Some(shape), "{name}");
     }
-    let used: BTreeSet<&String> = tensors.iter().map(|(name, _)| name).collect();
+    let used: BTreeSet<&String> = tensors.iter().map(|weight| &weight.name).collect();
     assert_eq!(used.len(), tensors.len(), "a name comes twice");
 
     // Nothing else is there but what comes after the features: the last layer and its norm.
-    let after = ["encoder.layers.23.", "post_layernorm."].map(|s| format!("{}.{s}", names::VISION));
+    let after = ["encoder.layers.23.", "post_layernorm."].map(|s| format!("{TOWER}.{s}"));
     for name in released.keys().filter(|name| !used.contains(name)) {
         assert!(
             after.iter().any(|prefix| name.starts_with(prefix)),
@@ -314,7 +314,7 @@ fn the_released_checkpoint_has_every_tensor() {
     let unread: u64 = unread.map(|(_, shape)| numbers(shape)).sum();
     // One layer of 12 * 1024 * 1024 weights with 13 vectors of 1024, and a norm of two.
     assert_eq!(unread, 12 * 1024 * 1024 + 13 * 1024 + 2 * 1024);
-    assert_eq!(names::parameters(&config), 8_359_156_864 - unread);
+    assert_eq!(parameters(&config.weights()), 8_359_156_864 - unread);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn every_fixture_has_every_tensor() {
         let config = Config::from_json(&json, None).expect("config");
         let checkpoint = open(&dir).expect("valid");
         let mut numbers = 0;
-        for (name, shape) in names::tensors(&config) {
+        for Weight { name, shape, .. } in config.weights() {
             assert_eq!(checkpoint.check(&name, &shape), Ok(()), "{fixture}");
             let values = read(&checkpoint, &name, &shape).expect("values");
             assert_eq!(
@@ -335,6 +335,6 @@ fn every_fixture_has_every_tensor() {
             );
             numbers += values.len() as u64;
         }
-        assert_eq!(names::parameters(&config), numbers, "{fixture}");
+        assert_eq!(parameters(&config.weights()), numbers, "{fixture}");
     }
 }

@@ -1,19 +1,16 @@
 //! What a checkpoint has beside the model: of no consequence, or a sign that it is another model's.
 
+use inf_llava::spec::{EMBEDDINGS, TOWER, Weight};
 use std::fs;
 
-use inf_llava::weights::names::Names;
 use inf_llava::weights::unread::unread;
 use serde_json::Value;
 
 use super::*;
 
-const EMBEDDINGS: &str = names::EMBEDDINGS;
-const VISION: &str = names::VISION;
-
-fn tiny_names() -> Names {
+fn tiny_names() -> Vec<Weight> {
     let json = fs::read(crate::fixture("tiny").join("config.json")).expect("config.json");
-    names::tensors(&Config::from_json(&json, None).expect("config"))
+    Config::from_json(&json, None).expect("config").weights()
 }
 
 /// A copy of `tiny` with these tensors in a shard of their own.
@@ -83,10 +80,10 @@ fn a_tensor_that_would_change_the_answers_is_not_left_unread() {
 #[test]
 fn what_the_release_leaves_out_too_may_be_there() {
     let names = tiny_names();
-    let post = format!("{VISION}.post_layernorm.weight");
+    let post = format!("{TOWER}.post_layernorm.weight");
     let text = "model.vision_tower.vision_tower.text_model.encoder.layers.0.mlp.fc1.weight";
-    let last = format!("{VISION}.encoder.layers.3.mlp.fc1.weight");
-    let ids = format!("{VISION}.embeddings.position_ids");
+    let last = format!("{TOWER}.encoder.layers.3.mlp.fc1.weight");
+    let ids = format!("{TOWER}.embeddings.position_ids");
     let without_effect = [
         "model.layers.0.self_attn.rotary_emb.inv_freq",
         "model.rotary_emb.inv_freq",
@@ -109,7 +106,7 @@ fn what_the_release_leaves_out_too_may_be_there() {
     let json = super::super::config::released().to_string();
     let config = Config::from_json(json.as_bytes(), None).expect("released");
     let there = released.keys().map(String::as_str);
-    assert_eq!(unread(&names::tensors(&config), there), None);
+    assert_eq!(unread(&config.weights(), there), None);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<_> = FIXTURES.iter().map(|name| crate::fixture(name)).collect();
     folders.push(root.join("models/demo"));
@@ -117,7 +114,7 @@ fn what_the_release_leaves_out_too_may_be_there() {
         let json = fs::read(folder.join("config.json")).expect("config.json");
         let config = Config::from_json(&json, None).expect("config");
         let checkpoint = open(&folder).expect("valid");
-        let whole = checkpoint.check_all(&names::tensors(&config));
+        let whole = checkpoint.check_all(&config.weights());
         assert_eq!(whole, Ok(()), "{}", folder.display());
     }
 }

@@ -23,7 +23,7 @@ use crate::generate::default_temperature;
 use crate::image::keep_until_decoded;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::session::{Answer, Request, Shared, StopReason};
-use crate::vision::plan::Coverage;
+use crate::spec::plan::Coverage;
 
 /// Jobs that wait; each may hold a picture's file.
 pub const MOST_WAITING: usize = 16;

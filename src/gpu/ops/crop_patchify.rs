@@ -1,31 +1,40 @@
-//! DCM: `shaders/crop_patchify.wgsl`, or the reference body.
+//! Views of a picture as patches: `shaders/crop_patchify.wgsl`, or the reference body.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
-use crate::image::Crop;
-use crate::image::{MEAN, STD};
+use crate::image::Normalise;
+use crate::spec::{TowerSpec, View};
 
 pub(super) const KERNEL: Kernel = kernel!("crop_patchify");
-/// Entries of the uniform's list of crops.
-const MAX_CROPS: usize = 64;
+/// Entries of the uniform's list of views.
+const MAX_VIEWS: usize = 64;
 
-/// Sizes of the crops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CropShape {
-    /// Crops per side N.
-    pub crops_per_side: usize,
-    /// Crop side P in pixels.
-    pub crop_px: usize,
+/// What all views of a tower have in common.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ViewShape {
+    /// Side P of a view in pixels.
+    pub view_px: usize,
     /// Patch side in pixels.
     pub patch_px: usize,
+    /// From bytes to numbers.
+    pub normalise: Normalise,
 }
 
-impl CropShape {
-    /// Tokens of a crop, h * h.
+impl ViewShape {
+    /// The views of `tower`.
+    pub fn new(tower: &TowerSpec, normalise: Normalise) -> Self {
+        ViewShape {
+            view_px: tower.view_px,
+            patch_px: tower.patch_px,
+            normalise,
+        }
+    }
+
+    /// Tokens of a view, h * h.
     pub fn tokens(&self) -> usize {
-        (self.crop_px / self.patch_px).pow(2)
+        (self.view_px / self.patch_px).pow(2)
     }
 
     /// Numbers of a patch, three channels.
@@ -34,22 +43,22 @@ impl CropShape {
     }
 }
 
-/// The resized square of a picture on a device.
+/// A resized picture on a device.
 #[derive(Debug, Clone)]
-pub struct Square {
-    /// `[side, side, 3]` bytes.
+pub struct Canvas {
+    /// `[height, width, 3]` bytes.
     pub bytes: Vec<u8>,
-    /// S = N * P in pixels.
-    pub side_px: usize,
-    /// Where the crops are to be.
+    /// Height and width in pixels.
+    pub size_px: [usize; 2],
+    /// Where the views are to be.
     pub device: Device,
     /// The bytes, four to a word.
     words: Tensor<1, Int>,
 }
 
-impl Square {
-    /// Takes `[side, side, 3]` bytes to `device`.
-    pub fn new(bytes: Vec<u8>, side_px: usize, device: &Device) -> Self {
+impl Canvas {
+    /// Takes `[height, width, 3]` bytes to `device`.
+    pub fn new(bytes: Vec<u8>, size_px: [usize; 2], device: &Device) -> Self {
         let words: Vec<i32> = bytes
             .chunks(4)
             .map(|chunk| {
@@ -60,51 +69,58 @@ impl Square {
             .collect();
         let count = words.len();
         let words = Tensor::from_data(TensorData::new(words, [count]), device);
-        Square {
+        Canvas {
             bytes,
-            side_px,
+            size_px,
             device: device.clone(),
             words,
         }
     }
 }
 
-/// Crops, normalises and cuts into patches (paper eq. 9-17): `[crops, h * h, 3 * patch * patch]`
-/// f32, a patch in the order channel, row, column, as CLIP's convolution reads it.
-pub fn crop_patchify(shape: CropShape, square: &Square, crops: &[Crop]) -> Tensor<3> {
-    match GpuTensor::from_int(&square.words).filter(|_| KERNEL.is_trusted(&square.device)) {
-        None => reference::crop_patchify(shape, square, crops),
+/// Cuts views out of a picture, normalises them and cuts them into patches (of INF-LLaVA: paper eq. 9-17):
+/// `[views, h * h, 3 * patch * patch]` f32, a patch in the order channel, row, column, as CLIP's convolution reads it.
+pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tensor<3> {
+    match GpuTensor::from_int(&canvas.words).filter(|_| KERNEL.is_trusted(&canvas.device)) {
+        None => reference::crop_patchify(shape, canvas, views),
         Some(words) => {
-            let parts = crops
-                .chunks(MAX_CROPS)
-                .map(|part| launch_part(shape, &words, part));
+            let parts = views
+                .chunks(MAX_VIEWS)
+                .map(|part| launch_part(shape, canvas.size_px, &words, part));
             Tensor::cat(parts.collect(), 0)
         }
     }
 }
 
-fn launch_part(shape: CropShape, words: &GpuTensor, crops: &[Crop]) -> Tensor<3> {
-    let dims = [crops.len(), shape.tokens(), shape.patch_len()];
+fn launch_part(
+    shape: ViewShape,
+    size_px: [usize; 2],
+    words: &GpuTensor,
+    views: &[View],
+) -> Tensor<3> {
+    let dims = [views.len(), shape.tokens(), shape.patch_len()];
     let groups = dims
         .iter()
         .product::<usize>()
         .div_ceil(KERNEL.workgroup_size as usize);
     let [groups_x, groups_y] = in_rows(groups);
+    let [height, width] = size_px;
     let mut params = vec![
-        shape.crops_per_side as u32,
-        shape.crop_px as u32,
+        width as u32,
+        height as u32,
+        shape.view_px as u32,
         shape.patch_px as u32,
-        crops.len() as u32,
+        views.len() as u32,
         groups_x,
         0,
         0,
-        0,
     ];
-    for channels in [MEAN, STD] {
+    for channels in [shape.normalise.mean, shape.normalise.std] {
         params.extend(channels.iter().map(|value| value.to_bits()));
         params.push(0);
     }
-    params.extend((0..MAX_CROPS).map(|i| crops.get(i).map_or(0, |&crop| descriptor(crop))));
+    let rows = views.iter().flat_map(|&view| descriptor(view));
+    params.extend(rows.chain(std::iter::repeat(0)).take(4 * MAX_VIEWS));
     launch(
         KERNEL,
         std::slice::from_ref(words),
@@ -114,11 +130,10 @@ fn launch_part(shape: CropShape, words: &GpuTensor, crops: &[Crop]) -> Tensor<3>
     )
 }
 
-fn descriptor(crop: Crop) -> u32 {
-    let (kind, row, column) = match crop {
-        Crop::Local(row, column) => (0, row, column),
-        Crop::Global(row, column) => (1, row, column),
-        Crop::Low => (2, 0, 0),
-    };
-    (kind << 16) | (row as u32) << 8 | column as u32
+/// Top, left, step and kind. A canvas has far fewer than 2^32 pixels a side.
+fn descriptor(view: View) -> [u32; 4] {
+    match view {
+        View::Pixels { top, left, step } => [top as u32, left as u32, step as u32, 0],
+        View::Whole { step } => [0, 0, step as u32, 1],
+    }
 }

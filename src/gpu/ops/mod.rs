@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub use argmax::argmax;
 pub use attention_map::attention_map;
 pub use causal_attention::causal_attention;
-pub use crop_patchify::{CropShape, Square, crop_patchify};
+pub use crop_patchify::{Canvas, ViewShape, crop_patchify};
 pub use dem_attention::{Cut, DemShape, dem_attention};
 pub use norm::{layer_norm, rms_norm};
 pub use product::{Fused, Matrix, product};

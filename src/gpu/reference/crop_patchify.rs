@@ -1,47 +1,41 @@
-//! DCM on burn tensors: slices and strides of the normalised picture.
+//! Views as patches, on the host.
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::gpu::ops::{CropShape, Square};
-use crate::image::Crop;
+use crate::gpu::ops::{Canvas, ViewShape};
 use crate::image::{bicubic, pixel_values};
+use crate::spec::View;
 
-/// See [`crate::gpu::ops::crop_patchify`].
-pub fn crop_patchify(shape: CropShape, square: &Square, crops: &[Crop]) -> Tensor<3> {
-    let (n, p, side) = (shape.crops_per_side, shape.crop_px, square.side_px);
-    let values = pixel_values(&square.bytes, side);
-    let picture = Tensor::<3>::from_data(
-        TensorData::new(values.clone(), [3, side, side]),
-        &square.device,
-    );
-    // [3, N * P, N * P] as [3, P, N, P, N]: the last of each pair of axes is the offset of a global crop.
-    let strided = picture.clone().reshape([3, p, n, p, n]);
-
-    let parts = crops.iter().map(|&crop| {
-        let pixels = match crop {
-            Crop::Local(r, c) => {
-                picture
-                    .clone()
-                    .slice([0..3, r * p..(r + 1) * p, c * p..(c + 1) * p])
-            }
-            Crop::Global(r, c) => strided
-                .clone()
-                .slice([0..3, 0..p, r..r + 1, 0..p, c..c + 1])
-                .reshape([3, p, p]),
-            Crop::Low => {
-                let low = bicubic(&values, side, p);
-                Tensor::from_data(TensorData::new(low, [3, p, p]), &square.device)
+/// See [`crate::gpu::ops::crop_patchify`]. A view of the whole needs a square canvas.
+pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tensor<3> {
+    let ([height, width], p) = (canvas.size_px, shape.view_px);
+    let values = pixel_values(&canvas.bytes, shape.normalise);
+    let parts = views.iter().map(|&view| {
+        let pixels = match view {
+            View::Whole { .. } => bicubic(&values, width, p),
+            View::Pixels { top, left, step } => {
+                let mut pixels = Vec::with_capacity(3 * p * p);
+                for plane in values.chunks_exact(height * width) {
+                    for y in 0..p {
+                        let row = &plane[(top + step * y) * width..][..width];
+                        pixels.extend(row.iter().skip(left).step_by(step).take(p));
+                    }
+                }
+                pixels
             }
         };
+        let pixels = Tensor::from_data(TensorData::new(pixels, [3, p, p]), &canvas.device);
         patches(shape, pixels).unsqueeze::<3>()
     });
     Tensor::cat(parts.collect(), 0)
 }
 
-/// `[3, P, P]` -> `[h * h, 3 * patch * patch]`.
-fn patches(shape: CropShape, pixels: Tensor<3>) -> Tensor<2> {
-    let (h, patch) = (shape.crop_px / shape.patch_px, shape.patch_px);
+/// `[3, P, P]` -> `[h * h, 3 * patch * patch]`. Pixels that no whole patch covers, right and below, are not seen.
+fn patches(shape: ViewShape, pixels: Tensor<3>) -> Tensor<2> {
+    let (h, patch) = (shape.view_px / shape.patch_px, shape.patch_px);
+    let seen = h * patch;
     pixels
+        .slice([0..3, 0..seen, 0..seen])
         .reshape([3, h, patch, h, patch])
         .permute([1, 3, 0, 2, 4])
         .reshape([shape.tokens(), shape.patch_len()])

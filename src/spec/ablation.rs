@@ -1,14 +1,7 @@
-//! The paper's ablations (Tab. 3 to 6) as choices of one configuration, the block `inf_llava` of
-//! `config.json`. What is not stated is the release's.
-//!
-//! In: the names as they are written. Out: an [`Ablation`] whose parts go together. What each choice
-//! computes is said in spec/model.md, section 9, and where it is computed.
+//! The paper's ablations (Tab. 3 to 6) as choices of one configuration, the block `inf_llava` of `config.json`. Keys left
+//! out take the released values.
 
 use serde::Serialize;
-
-use super::file::RawInfLlava;
-use super::file_names::CONFIG_FILE;
-use crate::error::{Error, Result};
 
 /// An enum of choices with the names that a file has for them; the first is the release's.
 macro_rules! choices {
@@ -33,14 +26,6 @@ macro_rules! choices {
             /// The inverse of `name`.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|choice| choice.name() == name)
-            }
-
-            fn read(entry: &str, written: &Option<String>) -> Result<Self> {
-                let Some(written) = written else {
-                    return Ok(Self::default());
-                };
-                let names = || Self::ALL.iter().map(|choice| choice.name()).collect();
-                Self::from_name(written).ok_or_else(|| unsupported(entry, written, names()))
             }
         }
 
@@ -190,19 +175,6 @@ impl Default for Ablation {
 }
 
 impl Ablation {
-    pub(super) fn from_raw(raw: &RawInfLlava) -> Result<Self> {
-        let ablation = Ablation {
-            low_resolution: raw.low_resolution.unwrap_or(true),
-            pooling: Pooling::read("pooling", &raw.pooling)?,
-            modules: Modules::read("modules", &raw.modules)?,
-            directions: Directions::read("enhancement", &raw.enhancement)?,
-            fusion: Fusion::read("fusion", &raw.fusion)?,
-            dem: Dem::read("dem", &raw.dem)?,
-        };
-        ablation.check()?;
-        Ok(ablation)
-    }
-
     /// The entries that are not the release's, as `config.json` has them; none if all are.
     pub fn departures(&self) -> Option<String> {
         let release = Ablation::default();
@@ -238,48 +210,30 @@ impl Ablation {
         (!departures.is_empty()).then(|| departures.join(", "))
     }
 
-    /// Refuses a choice about what is not there: it would be ignored, and taken for computed. The
-    /// release's value, stated or not, always goes.
-    fn check(&self) -> Result<()> {
-        let (enhancement, maps) = (
-            [
-                ("enhancement", self.directions != Directions::default()),
-                ("fusion", self.fusion != Fusion::default()),
-                ("dem", self.dem != Dem::default()),
-            ],
-            [
-                ("pooling", self.pooling != Pooling::default()),
-                ("low_resolution", !self.low_resolution),
-            ],
-        );
-        let refuse_if_set = |entries: &[(&str, bool)], what: &str| {
-            let Some((entry, _)) = entries.iter().find(|(_, is_set)| *is_set) else {
-                return Ok(());
-            };
-            Err(Error::config(
-                CONFIG_FILE,
-                format!(
-                    "inf_llava.{entry} is set, and with inf_llava.modules {:?} there is {what}",
-                    self.modules.name()
-                ),
-            ))
+    /// The first entry, as `config.json` calls it, that is a choice about what is not there, and what there is instead: it
+    /// would be ignored, and taken for computed. The release's value always goes.
+    pub fn ignored(&self) -> Option<(&'static str, &'static str)> {
+        let release = Ablation::default();
+        let of_enhancement = [
+            ("enhancement", self.directions != release.directions),
+            ("fusion", self.fusion != release.fusion),
+            ("dem", self.dem != release.dem),
+        ];
+        let of_maps = [
+            ("pooling", self.pooling != release.pooling),
+            ("low_resolution", !self.low_resolution),
+        ];
+        let first = |entries: &[(&'static str, bool)], instead| {
+            let set = entries.iter().find(|(_, is_set)| *is_set);
+            set.map(|&(entry, _)| (entry, instead))
         };
-        if !self.modules.has_enhancement() {
-            refuse_if_set(&enhancement, "no enhancement module")?;
-        }
-        if self.modules == Modules::None {
-            refuse_if_set(&maps, "nothing but the low-resolution image")?;
-        }
-        Ok(())
+        let enhancement = match self.modules.has_enhancement() {
+            true => None,
+            false => first(&of_enhancement, "no enhancement module"),
+        };
+        enhancement.or_else(|| match self.modules {
+            Modules::None => first(&of_maps, "nothing but the low-resolution image"),
+            _ => None,
+        })
     }
-}
-
-fn unsupported(entry: &str, written: &str, names: Vec<&str>) -> Error {
-    Error::config(
-        CONFIG_FILE,
-        format!(
-            "inf_llava.{entry} is {written:?}; supported: {}",
-            names.join(", ")
-        ),
-    )
 }

@@ -1,11 +1,15 @@
 //! How the two maps become one (Tab. 5): rows of L' and of G' in, fused rows out, before the LayerNorm.
-//! The paper names all but the first without formulas; these are ours (spec/model.md, section 9).
+//! The paper names all but the first without formulas; these are ours.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Int, Tensor};
 
+use crate::error::Result;
+use crate::load::Builder;
 use crate::nn::Linear;
+use crate::spec::{Fusion, Kind};
+use crate::weights::tensors::Tensors;
 
 /// `C -> C/16 -> GELU -> C/2`, one for each half of the fused channels.
 #[derive(Module, Debug)]
@@ -17,6 +21,13 @@ pub struct FusionMlp {
 }
 
 impl FusionMlp {
+    async fn load<T: Tensors>(builder: &mut Builder<'_, '_, T>) -> Result<Self> {
+        Ok(FusionMlp {
+            down: builder.linear().await?,
+            up: builder.linear().await?,
+        })
+    }
+
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         self.up.forward(gelu(self.down.forward(x)))
     }
@@ -84,8 +95,32 @@ pub enum FusionModule {
 }
 
 impl FusionModule {
+    pub(super) async fn load<T: Tensors>(
+        fusion: Fusion,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        let elementwise = |operation| FusionModule::Elementwise(Elementwise { operation });
+        Ok(match fusion {
+            Fusion::LinearConcat => FusionModule::LinearConcat(LinearConcat {
+                ffn_crop: FusionMlp::load(builder).await?,
+                ffn_stride: FusionMlp::load(builder).await?,
+            }),
+            Fusion::Conv3x3 => FusionModule::Conv3x3(Conv3x3 {
+                weight: Param::from_tensor(builder.tensor(Kind::Convolution).await?),
+                bias: Param::from_tensor(builder.tensor(Kind::Bias).await?),
+            }),
+            Fusion::WeightedAddition => FusionModule::WeightedAddition(WeightedAddition {
+                crop: Param::from_tensor(builder.tensor(Kind::Vector).await?),
+                stride: Param::from_tensor(builder.tensor(Kind::Vector).await?),
+            }),
+            Fusion::Multiplication => elementwise(Operation::Multiplication),
+            Fusion::Maxpool => elementwise(Operation::Maximum),
+            Fusion::Addition => elementwise(Operation::Addition),
+        })
+    }
+
     /// `locally` L' and `globally` G', `[rows, C]` -> fused rows `[rows, C]`, which are those that
-    /// `neighbours` (of [`crate::vision::selection::Selection`]) are of where the fusion reads them.
+    /// `neighbours` (of [`crate::vision::dem::selection::Selection`]) are of where the fusion reads them.
     pub fn forward(
         &self,
         locally: Tensor<2>,

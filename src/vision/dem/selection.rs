@@ -3,8 +3,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::config::{Dem, Fusion};
-use crate::vision::plan::Plan;
+use crate::spec::plan::Plan;
+use crate::spec::{Dem, Fusion};
 
 /// Indices on a device, made once per model.
 #[derive(Debug, Clone)]

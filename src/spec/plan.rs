@@ -15,8 +15,7 @@
 //! Positions are alive by residue: with every pooling and fusion there is, the alive positions are all
 //! those of some residues, which are neighbours.
 
-use crate::config::{Ablation, Dem, Fusion, Modules, Pooling};
-use crate::image::Crop;
+use super::{Ablation, Crop, Dem, Fusion, Modules, Pooling};
 
 /// How much to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

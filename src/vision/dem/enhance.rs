@@ -1,4 +1,4 @@
-//! The Dual-perspective Enhancement Module, DEM (spec/model.md, section 4; paper eq. 18-27).
+//! The Dual-perspective Enhancement Module, DEM (paper eq. 18-27).
 //!
 //! Works on rows instead of maps: every enhanced position is a row, residue by residue and token by
 //! token (for odd N and the release: the rows of the one global crop), and only rows that are alive
@@ -7,13 +7,16 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::config::Dem;
+use crate::error::Result;
 use crate::gpu::ops::{Cut, DemShape, dem_attention};
 use crate::gpu::reference::dem_attention_map;
+use crate::load::Builder;
 use crate::nn::{LayerNorm, Linear};
-use crate::vision::fusion::FusionModule;
-use crate::vision::plan::Plan;
-use crate::vision::selection::Selection;
+use crate::spec::plan::Plan;
+use crate::spec::{Dem, DemSpec};
+use crate::vision::dem::fusion::FusionModule;
+use crate::vision::dem::selection::Selection;
+use crate::weights::tensors::Tensors;
 
 /// An attention of one map to the other: the release's `linears.0..3` and `ln`.
 #[derive(Module, Debug)]
@@ -54,6 +57,22 @@ pub struct Enhanced {
 }
 
 impl Enhancement {
+    pub(super) async fn load<T: Tensors>(
+        spec: &DemSpec,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        Ok(Enhancement {
+            attention: DemAttention::load(spec, builder).await?,
+            local_attention: match spec.attentions().len() {
+                0 | 1 => None,
+                _ => Some(DemAttention::load(spec, builder).await?),
+            },
+            fusion: FusionModule::load(spec.ablation.fusion, builder).await?,
+            norm: builder.layer_norm(spec.layer_norm_eps).await?,
+            heads: spec.heads,
+        })
+    }
+
     /// `local` `[tiles^2, h * h, C]` and `global` `[globals^2, h * h, C]`: the features of the
     /// crops that `plan` keeps, in its order.
     pub fn forward(
@@ -166,6 +185,16 @@ impl<'a> Side<'a> {
 }
 
 impl DemAttention {
+    async fn load<T: Tensors>(spec: &DemSpec, builder: &mut Builder<'_, '_, T>) -> Result<Self> {
+        Ok(DemAttention {
+            query: builder.linear().await?,
+            key: builder.linear().await?,
+            value: builder.linear().await?,
+            out: builder.linear().await?,
+            norm: builder.layer_norm(spec.layer_norm_eps).await?,
+        })
+    }
+
     /// `LayerNorm(out(softmax(Q K^T / sqrt(d)) V) + q)`, the residual being the raw query input.
     fn attend(&self, shape: &DemShape, cut: Cut, rows: Tensor<2>, sets: Tensor<3>) -> Tensor<2> {
         let q = self.query.forward(rows.clone());

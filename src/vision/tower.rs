@@ -1,15 +1,19 @@
-//! The CLIP vision tower (spec/model.md, section 3): patches of crops -> features. Crops are batch
-//! entries and never see each other. Only the layers up to `hidden_states[-2]` exist here.
+//! The vision tower, a CLIP transformer: patches of views -> features. Views are batch entries and never see each other.
+//! Only the layers up to `hidden_states[-2]` exist here.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use crate::error::Result;
 use crate::gpu::ops::{Fused, self_attention};
+use crate::load::Builder;
 use crate::nn::{LayerNorm, Linear};
+use crate::spec::{Kind, TowerSpec};
+use crate::weights::tensors::Tensors;
 
 /// One pre-norm transformer layer.
 #[derive(Module, Debug)]
-pub struct ClipLayer {
+pub struct TowerLayer {
     /// Before the attention.
     pub layer_norm1: LayerNorm,
     /// C -> C.
@@ -30,7 +34,22 @@ pub struct ClipLayer {
     pub heads: usize,
 }
 
-impl ClipLayer {
+impl TowerLayer {
+    async fn load<T: Tensors>(spec: &TowerSpec, builder: &mut Builder<'_, '_, T>) -> Result<Self> {
+        let eps = spec.layer_norm_eps;
+        Ok(TowerLayer {
+            layer_norm1: builder.layer_norm(eps).await?,
+            q_proj: builder.linear().await?,
+            k_proj: builder.linear().await?,
+            v_proj: builder.linear().await?,
+            out_proj: builder.linear().await?,
+            layer_norm2: builder.layer_norm(eps).await?,
+            fc1: builder.linear().await?,
+            fc2: builder.linear().await?,
+            heads: spec.num_attention_heads,
+        })
+    }
+
     /// `[crops, tokens, C]` -> the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [crops, tokens, channels] = x.dims();
@@ -54,9 +73,9 @@ impl ClipLayer {
     }
 }
 
-/// The tower. The fields are in the order of `weights::names::clip_tower`.
+/// The tower. The fields are in the order of [`TowerSpec::weights`].
 #[derive(Module, Debug)]
-pub struct ClipTower {
+pub struct Tower {
     /// `[C]`.
     pub class_embedding: Param<Tensor<1>>,
     /// The patch convolution as a product: 3 * patch * patch -> C, no bias.
@@ -66,10 +85,39 @@ pub struct ClipTower {
     /// CLIP's own spelling is `pre_layrnorm`.
     pub pre_layernorm: LayerNorm,
     /// The layers that are run.
-    pub layers: Vec<ClipLayer>,
+    pub layers: Vec<TowerLayer>,
 }
 
-impl ClipTower {
+impl Tower {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn load<T: Tensors>(
+        spec: &TowerSpec,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        let read = async |builder: &mut Builder<'_, '_, T>| {
+            let class_embedding = builder.tensor(Kind::Vector).await?;
+            let patches = builder.tensor::<4>(Kind::Convolution).await?;
+            let patches = patches.reshape([spec.hidden_size, spec.patch_len()]);
+            let position_embedding = builder.tensor(Kind::Table).await?;
+            let pre_layernorm = builder.layer_norm(spec.layer_norm_eps).await?;
+            let mut layers = Vec::with_capacity(spec.layers_run());
+            for _ in 0..spec.layers_run() {
+                layers.push(TowerLayer::load(spec, builder).await?);
+            }
+            Ok(Tower {
+                class_embedding: Param::from_tensor(class_embedding),
+                patch_embedding: Linear::new(patches),
+                position_embedding: Param::from_tensor(position_embedding),
+                pre_layernorm,
+                layers,
+            })
+        };
+        builder.part(spec.weights(), read).await
+    }
+
     /// `[crops, h * h, 3 * patch * patch]` -> features `[crops, h * h, C]`, without the class token.
     /// `hidden` sees the input of the first layer and the output of each, `[crops, h * h + 1, C]`.
     pub fn forward(

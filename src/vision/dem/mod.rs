@@ -1,17 +1,25 @@
-//! What follows the tower: the features of both perspectives -> enhancement -> mean with the
-//! low-resolution features -> projector. Owns no tower, so training calls it with modules alone.
+//! INF-LLaVA's connector: the features of both perspectives -> enhancement -> mean with the low-resolution features ->
+//! projector. Owns no tower, so training calls it with modules alone.
+
+pub mod enhance;
+pub mod fusion;
+pub mod selection;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
+use crate::error::Result;
 use crate::gpu::ops::Cut;
+use crate::load::Builder;
 use crate::recorder::Recorder;
-use crate::vision::enhance::{Enhanced, Enhancement};
+use crate::spec::DemSpec;
+use crate::spec::plan::{Coverage, LowSource, Plan};
 use crate::vision::grid::map_from_weave;
-use crate::vision::plan::{Coverage, LowSource, Plan};
 use crate::vision::projector::Projector;
-use crate::vision::selection::Selection;
+use crate::weights::tensors::Tensors;
+use enhance::{Enhanced, Enhancement};
+use selection::Selection;
 
 /// A plan with its indices on the device.
 #[derive(Debug, Clone)]
@@ -25,8 +33,7 @@ pub struct Prepared {
 impl Prepared {
     /// For the sizes of `config`. The indices are plain tensors, with or without autodiff around them.
     pub fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
-        let h = config.vision.tokens_per_side();
-        let plan = Plan::new(config.crops_per_side, h, config.ablation, coverage);
+        let plan = config.plan(coverage);
         let selection = Selection::new(&plan, device);
         Prepared { plan, selection }
     }
@@ -65,24 +72,60 @@ impl Features {
             low: low.map(|low| low.squeeze_dim(0)),
         }
     }
+
+    /// Keeps them under the fixtures' names.
+    pub fn record(&self, recorder: &mut Recorder) {
+        for (name, crops) in [
+            ("features_local", &self.local),
+            ("features_global", &self.global),
+        ] {
+            if let Some(crops) = crops {
+                recorder.keep(name, crops);
+            }
+        }
+        if let Some(low) = &self.low {
+            recorder.keep("features_low", low);
+        }
+    }
 }
 
-/// Enhancement and projector.
+/// Enhancement and projector. The fields are in the order of [`DemSpec::weights`].
 #[derive(Module, Debug)]
-pub struct Perspectives {
+pub struct DemConnector {
     /// DEM; none where the configuration does without.
     pub enhancement: Option<Enhancement>,
     /// To the decoder's channels.
     pub projector: Projector,
 }
 
-impl Perspectives {
+impl DemConnector {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn load<T: Tensors>(
+        spec: &DemSpec,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        let read = async |builder: &mut Builder<'_, '_, T>| {
+            let has_enhancement = spec.ablation.modules.has_enhancement();
+            Ok(DemConnector {
+                enhancement: match has_enhancement {
+                    true => Some(Enhancement::load(spec, builder).await?),
+                    false => None,
+                },
+                projector: Projector::load(builder).await?,
+            })
+        };
+        builder.part(spec.weights(), read).await
+    }
+
     /// The features of one picture -> its visual tokens `[h * h, hidden]`.
     pub fn forward(&self, prepared: &Prepared, features: &Features) -> Tensor<2> {
         self.forward_recorded(prepared, features, &mut Recorder::off())
     }
 
-    /// [`Perspectives::forward`], keeping what lies between.
+    /// [`DemConnector::forward`], keeping what lies between.
     pub fn forward_recorded(
         &self,
         prepared: &Prepared,

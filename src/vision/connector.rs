@@ -1,0 +1,69 @@
+//! The connector of a model: features of the views -> visual tokens.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::load::Builder;
+use crate::recorder::Recorder;
+use crate::spec;
+use crate::spec::plan::Coverage;
+use crate::vision::dem::{DemConnector, Features, Prepared};
+use crate::weights::tensors::Tensors;
+
+/// A connector with what it prepares once for all pictures.
+pub enum Connector {
+    /// INF-LLaVA's.
+    Dem(Box<Dem>),
+}
+
+/// INF-LLaVA's modules, and its plans with their indices on the device.
+pub struct Dem {
+    /// Enhancement and projector.
+    pub modules: DemConnector,
+    live: Prepared,
+    dense: Prepared,
+}
+
+impl Dem {
+    /// What is computed under `coverage`.
+    pub fn prepared(&self, coverage: Coverage) -> &Prepared {
+        match coverage {
+            Coverage::Live => &self.live,
+            Coverage::Dense => &self.dense,
+        }
+    }
+}
+
+impl Connector {
+    /// Reads that of `config`.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn load<T: Tensors>(
+        config: &Config,
+        device: &Device,
+        builder: &mut Builder<'_, '_, T>,
+    ) -> Result<Self> {
+        let spec::Connector::Dem(dem) = &config.connector;
+        Ok(Connector::Dem(Box::new(Dem {
+            modules: DemConnector::load(dem, builder).await?,
+            live: Prepared::new(config, Coverage::Live, device),
+            dense: Prepared::new(config, Coverage::Dense, device),
+        })))
+    }
+
+    /// `features` `[views, h * h, C]` in the order of the layout under `coverage` -> visual tokens `[tokens, hidden]`.
+    pub fn forward(
+        &self,
+        features: Tensor<3>,
+        coverage: Coverage,
+        recorder: &mut Recorder,
+    ) -> Tensor<2> {
+        let Connector::Dem(dem) = self;
+        let prepared = dem.prepared(coverage);
+        let features = Features::from_passes(&prepared.plan, features);
+        features.record(recorder);
+        dem.modules.forward_recorded(prepared, &features, recorder)
+    }
+}
