@@ -4,7 +4,7 @@
 //
 //   CUT 0, tiles: the rows of one contiguous tile of the map query that tile's keys (release: global enhancement).
 //   CUT 1, sets: the rows of one set query its keys (release: local enhancement, sets are residues; the tower: crops).
-//   CUT 2, causal: row i queries the keys up to start + i; `group` heads share a head of keys.
+//   CUT 2, causal: row i queries the keys up to start + i, the last `window` of them; `group` heads share a head of keys.
 //
 //   q, out  [rows, heads, head_dim]
 //   k, v    a key's head begins at set * key_set + key * key_token + head / group * key_head
@@ -53,9 +53,9 @@ struct Params {
     key_head: u32,
     first_head: u32,          // this launch begins there
     first_query_tile: u32,    // of QUERIES
+    window: u32,
     pad0: u32,
     pad1: u32,
-    pad2: u32,
     tiles: array<vec4<u32>, 4>, // which local crops are alive along one axis
 }
 
@@ -119,6 +119,13 @@ fn seen(query: u32) -> vec4<u32> {
     return min(params.start + query + FOUR + 1u, vec4<u32>(params.keys));
 }
 
+// Whether four queries, of which each sees so many keys, see the key.
+fn sees(queries_seen: vec4<u32>, key: u32) -> vec4<bool> {
+    let before = vec4<u32>(key) < queries_seen;
+    if (CUT != 2u) { return before; }
+    return before & (vec4<u32>(key + params.window) >= queries_seen);
+}
+
 // Four rows by four channels, turned: to [channel][four rows].
 fn put(to: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
     tile[to] = held(vec4<f32>(a.x, b.x, c.x, d.x));
@@ -151,6 +158,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let near_seen = seen(near_query);
     let far_seen = seen(near_query + HALF);
     let end = min(keys, seen((query_tile + 1u) * QUERIES - 4u).w);
+    // The tile of the first key that any of the queries sees.
+    var begin = 0u;
+    if (CUT == 2u) {
+        let least = seen(query_tile * QUERIES).x;
+        begin = (least - min(least, params.window)) / KEYS * KEYS;
+    }
 
     var near_largest = vec4<f32>(LOWEST);
     var far_largest = vec4<f32>(LOWEST);
@@ -159,7 +172,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var acc: array<vec4<f32>, 64>;        // [chunk][query][half]: four channels
     for (var i = 0u; i < 64u; i += 1u) { acc[i] = vec4<f32>(0.0); }
 
-    for (var first = 0u; first < end; first += KEYS) {
+    for (var first = begin; first < end; first += KEYS) {
         // Scores: two vectors of four keys for each of eight queries.
         var s0 = vec4<f32>(0.0); var t0 = vec4<f32>(0.0);
         var s1 = vec4<f32>(0.0); var t1 = vec4<f32>(0.0);
@@ -199,23 +212,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
 
         // The scores turned: four queries a key. n and f are the near and far queries; the last four keys the far ones.
-        let key = vec4<u32>(first + at_key * 4u);
-        let n0 = select(vec4<f32>(LOWEST), vec4<f32>(s0.x, s1.x, s2.x, s3.x), key < near_seen);
-        let n1 = select(vec4<f32>(LOWEST), vec4<f32>(s0.y, s1.y, s2.y, s3.y), key + 1u < near_seen);
-        let n2 = select(vec4<f32>(LOWEST), vec4<f32>(s0.z, s1.z, s2.z, s3.z), key + 2u < near_seen);
-        let n3 = select(vec4<f32>(LOWEST), vec4<f32>(s0.w, s1.w, s2.w, s3.w), key + 3u < near_seen);
-        let n4 = select(vec4<f32>(LOWEST), vec4<f32>(t0.x, t1.x, t2.x, t3.x), key + 32u < near_seen);
-        let n5 = select(vec4<f32>(LOWEST), vec4<f32>(t0.y, t1.y, t2.y, t3.y), key + 33u < near_seen);
-        let n6 = select(vec4<f32>(LOWEST), vec4<f32>(t0.z, t1.z, t2.z, t3.z), key + 34u < near_seen);
-        let n7 = select(vec4<f32>(LOWEST), vec4<f32>(t0.w, t1.w, t2.w, t3.w), key + 35u < near_seen);
-        let f0 = select(vec4<f32>(LOWEST), vec4<f32>(s4.x, s5.x, s6.x, s7.x), key < far_seen);
-        let f1 = select(vec4<f32>(LOWEST), vec4<f32>(s4.y, s5.y, s6.y, s7.y), key + 1u < far_seen);
-        let f2 = select(vec4<f32>(LOWEST), vec4<f32>(s4.z, s5.z, s6.z, s7.z), key + 2u < far_seen);
-        let f3 = select(vec4<f32>(LOWEST), vec4<f32>(s4.w, s5.w, s6.w, s7.w), key + 3u < far_seen);
-        let f4 = select(vec4<f32>(LOWEST), vec4<f32>(t4.x, t5.x, t6.x, t7.x), key + 32u < far_seen);
-        let f5 = select(vec4<f32>(LOWEST), vec4<f32>(t4.y, t5.y, t6.y, t7.y), key + 33u < far_seen);
-        let f6 = select(vec4<f32>(LOWEST), vec4<f32>(t4.z, t5.z, t6.z, t7.z), key + 34u < far_seen);
-        let f7 = select(vec4<f32>(LOWEST), vec4<f32>(t4.w, t5.w, t6.w, t7.w), key + 35u < far_seen);
+        let key = first + at_key * 4u;
+        let n0 = select(vec4<f32>(LOWEST), vec4<f32>(s0.x, s1.x, s2.x, s3.x), sees(near_seen, key));
+        let n1 = select(vec4<f32>(LOWEST), vec4<f32>(s0.y, s1.y, s2.y, s3.y), sees(near_seen, key + 1u));
+        let n2 = select(vec4<f32>(LOWEST), vec4<f32>(s0.z, s1.z, s2.z, s3.z), sees(near_seen, key + 2u));
+        let n3 = select(vec4<f32>(LOWEST), vec4<f32>(s0.w, s1.w, s2.w, s3.w), sees(near_seen, key + 3u));
+        let n4 = select(vec4<f32>(LOWEST), vec4<f32>(t0.x, t1.x, t2.x, t3.x), sees(near_seen, key + 32u));
+        let n5 = select(vec4<f32>(LOWEST), vec4<f32>(t0.y, t1.y, t2.y, t3.y), sees(near_seen, key + 33u));
+        let n6 = select(vec4<f32>(LOWEST), vec4<f32>(t0.z, t1.z, t2.z, t3.z), sees(near_seen, key + 34u));
+        let n7 = select(vec4<f32>(LOWEST), vec4<f32>(t0.w, t1.w, t2.w, t3.w), sees(near_seen, key + 35u));
+        let f0 = select(vec4<f32>(LOWEST), vec4<f32>(s4.x, s5.x, s6.x, s7.x), sees(far_seen, key));
+        let f1 = select(vec4<f32>(LOWEST), vec4<f32>(s4.y, s5.y, s6.y, s7.y), sees(far_seen, key + 1u));
+        let f2 = select(vec4<f32>(LOWEST), vec4<f32>(s4.z, s5.z, s6.z, s7.z), sees(far_seen, key + 2u));
+        let f3 = select(vec4<f32>(LOWEST), vec4<f32>(s4.w, s5.w, s6.w, s7.w), sees(far_seen, key + 3u));
+        let f4 = select(vec4<f32>(LOWEST), vec4<f32>(t4.x, t5.x, t6.x, t7.x), sees(far_seen, key + 32u));
+        let f5 = select(vec4<f32>(LOWEST), vec4<f32>(t4.y, t5.y, t6.y, t7.y), sees(far_seen, key + 33u));
+        let f6 = select(vec4<f32>(LOWEST), vec4<f32>(t4.z, t5.z, t6.z, t7.z), sees(far_seen, key + 34u));
+        let f7 = select(vec4<f32>(LOWEST), vec4<f32>(t4.w, t5.w, t6.w, t7.w), sees(far_seen, key + 35u));
         weights[at_key * QUADS + at_query] = max(max(max(n0, n1), max(n2, n3)), max(max(n4, n5), max(n6, n7)));
         weights[at_key * QUADS + HALF_QUADS + at_query] = max(max(max(f0, f1), max(f2, f3)), max(max(f4, f5), max(f6, f7)));
         workgroupBarrier();

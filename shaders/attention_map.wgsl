@@ -21,6 +21,10 @@ struct Params {
     first: u32,               // of the window
     window: u32,
     scale: f32,
+    sliding: u32,             // keys that a token sees at most, the last ones
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>;
@@ -44,12 +48,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = group.x * params.heads + group.y;
     let key_first = group.y / params.group * params.capacity * params.quads;
     let seen = params.start + group.x + 1u;
+    let begin = seen - min(seen, params.sliding);
     if (thread < params.quads) { query[thread] = q[row * params.quads + thread]; }
     workgroupBarrier();
 
     var most = LOWEST;
     var sum = 0.0;
-    for (var key = thread; key < seen; key += WORKGROUP_SIZE) {
+    for (var key = begin + thread; key < seen; key += WORKGROUP_SIZE) {
         let here = score(key_first, key);
         let now = max(most, here);
         sum = sum * exp(most - now) + exp(here - now);
@@ -64,9 +69,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     for (var at = thread; at < params.window; at += WORKGROUP_SIZE) {
         let key = params.first + at;
-        // A key behind the last gets nothing.
+        // A key that the token does not see gets nothing.
         var share = 0.0;
-        if (key < seen) { share = exp(score(key_first, key) - most) / sum; }
+        if (key >= begin && key < seen) { share = exp(score(key_first, key) - most) / sum; }
         out[row * params.window + at] = share;
     }
 }

@@ -1,5 +1,5 @@
 // Attention of few tokens to a long cache, split over the cache: each split has its own maximum and sum, and
-// `decode_combine.wgsl` puts them together. Token i sees the keys up to start + i.
+// `decode_combine.wgsl` puts them together. Token i sees the keys up to start + i, the last `window` of them.
 //
 //   q             [tokens, heads, head_dim]
 //   keys, values  [key_heads, capacity, head_dim]
@@ -27,6 +27,10 @@ struct Params {
     capacity: u32,
     splits: u32,
     scale: f32,
+    window: u32,
+    first_split: u32,         // those before it are seen by no token
+    pad0: u32,
+    pad1: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<f32>;
@@ -50,9 +54,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let head = key_head * params.group + group.y % fours * FOUR;
     // Heads of this four that exist.
     let count = min(FOUR, params.group - group.y % fours * FOUR);
-    let first = split * SPAN;
+    let first = (params.first_split + split) * SPAN;
     // At least one: the last split begins before the last token's end, and a token that ends before it sees none of it.
-    let end = min(first + SPAN, params.start + token + 1u);
+    let seen = params.start + token + 1u;
+    let end = min(first + SPAN, seen);
+    let begin = seen - min(seen, params.window);
     let base = key_head * params.capacity * quads;
 
     for (var channel = thread; channel < head_dim; channel += WORKGROUP_SIZE) {
@@ -66,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var largest = vec4<f32>(LOWEST);
     for (var key = thread; key < SPAN; key += WORKGROUP_SIZE) {
         var score = vec4<f32>(LOWEST);
-        if (first + key < end) {
+        if (first + key >= begin && first + key < end) {
             score = vec4<f32>(0.0);
             let at = base + (first + key) * quads;
             for (var quad = 0u; quad < quads; quad += 1u) {
@@ -83,7 +89,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     for (var i = 0u; i < WORKGROUP_SIZE; i += LANES) { largest = max(largest, partial[i]); }
     for (var key = thread; key < SPAN; key += WORKGROUP_SIZE) {
-        weights[key] = select(vec4<f32>(0.0), exp(weights[key] - largest), first + key < end);
+        weights[key] = select(vec4<f32>(0.0), exp(weights[key] - largest),
+            first + key >= begin && first + key < end);
     }
     workgroupBarrier();
 

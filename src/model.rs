@@ -84,7 +84,7 @@ impl Estimate {
         let sizes: Vec<(u64, u64)> = weights
             .iter()
             .map(|weight| match manifest {
-                Some(manifest) => manifest.resident_bytes(&weight.name, &weight.shape),
+                Some(manifest) => manifest.resident_bytes(weight),
                 None => as_floats(&weight.shape),
             })
             .collect();
@@ -262,13 +262,7 @@ impl Model {
         // What was read first may be of another model than what was read last.
         source.unchanged()?;
         let (vision, decoder, held) = modules;
-        let language = &config.decoder;
-        let rope = Rope::new(
-            context_tokens,
-            language.head_dim(),
-            language.rope_theta,
-            &device.device,
-        );
+        let rope = Rope::new(context_tokens, &config.decoder, &device.device);
         Ok(Model {
             stored_bytes,
             config,

@@ -84,6 +84,9 @@ mod converted;
 #[cfg(all(feature = "model", unix))]
 #[path = "stages/cut_off.rs"]
 mod cut_off;
+#[cfg(feature = "model")]
+#[path = "stages/decoders.rs"]
+mod decoders;
 #[cfg(all(feature = "model", feature = "scenes"))]
 #[path = "stages/demo.rs"]
 mod demo;

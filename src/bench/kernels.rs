@@ -226,7 +226,7 @@ fn clip_layer(tokens: usize, device: &Device) -> Case {
     let linear = |seed: u64, inputs: usize, outputs: usize| {
         let scale = (3.0 / inputs as f32).sqrt();
         let bias = random(seed + 50, [outputs], 0.1, device);
-        Linear::new(random(seed, [outputs, inputs], scale, device)).with_bias(bias)
+        Linear::new(random(seed, [outputs, inputs], scale, device)).with_bias(Some(bias))
     };
     let norm = |seed: u64| {
         let weight = random(seed, [c], 1.0, device);

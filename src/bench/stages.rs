@@ -277,7 +277,7 @@ impl Stage {
                 };
                 let count = if is_decode { 1 } else { prompt };
                 let capacity = context + count;
-                let rope = Rope::new(capacity, language.head_dim(), language.rope_theta, device);
+                let rope = Rope::new(capacity, language, device);
                 let mut cache = KvCache::new(language, capacity, device);
                 // What a token costs does not depend on what the cache says.
                 cache.advance(context);
@@ -297,7 +297,7 @@ impl Stage {
                     encoder: Box::new(encoder),
                     picture,
                     decoder: Box::new(Decoder::load(&config.decoder, &mut builder).await?),
-                    rope: Rope::new(capacity, language.head_dim(), language.rope_theta, device),
+                    rope: Rope::new(capacity, language, device),
                     cache: KvCache::new(language, capacity, device),
                     question: random(3, [QUESTION, language.hidden_size], 1.0, device),
                 }

@@ -11,7 +11,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::image::Normalise;
 use crate::quant::Quant;
-use crate::spec::{Ablation, Connector, DecoderSpec, DemSpec, EMBEDDINGS, Tiling, TowerSpec};
+use crate::spec::{
+    Ablation, Connector, DecoderSpec, DemSpec, EMBEDDINGS, RopeSpec, Tiling, TowerSpec,
+};
 use crate::weights::arrange::{Arrangement, Precision, arrange};
 use crate::weights::manifest::{Piece, SHARD_BYTES, Stored};
 use crate::weights::tensors::Tensors;
@@ -53,7 +55,11 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
         num_attention_heads: 32,
         num_key_value_heads: 8,
         vocab_size: SLICE_VOCABULARY,
-        rope_theta: 500_000.0,
+        head_dim: 128,
+        qkv_bias: false,
+        tied: false,
+        rope: RopeSpec::of_theta(500_000.0),
+        window: None,
         rms_norm_eps: 1e-5,
         max_position_embeddings: 8192,
     };
@@ -80,6 +86,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
                 num_hidden_layers: 32,
                 num_attention_heads: 8,
                 num_key_value_heads: 2,
+                head_dim: 32,
                 ..language
             },
         )),

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::spec::{DecoderSpec, RopeSpec};
+
 /// Cosines and sines of every position of the context, `[positions, head_dim / 2]`.
 #[derive(Debug, Clone)]
 pub struct Rope {
@@ -10,13 +12,17 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Angles `position * theta^(-2i / head_dim)`.
-    pub fn new(positions: usize, head_dim: usize, theta: f64, device: &Device) -> Self {
+    /// Of a decoder: angles `position * frequency`.
+    pub fn new(positions: usize, decoder: &DecoderSpec, device: &Device) -> Self {
+        Self::of(positions, decoder.rope, decoder.head_dim, device)
+    }
+
+    /// Of heads of `head_dim` channels.
+    pub fn of(positions: usize, rope: RopeSpec, head_dim: usize, device: &Device) -> Self {
         let half = head_dim / 2;
         // The release computes frequencies and angles in f32.
-        let frequencies: Vec<f32> = (0..half)
-            .map(|i| (1.0 / theta.powf(2.0 * i as f64 / head_dim as f64)) as f32)
-            .collect();
+        let frequencies = rope.frequencies(head_dim).into_iter();
+        let frequencies: Vec<f32> = frequencies.map(|frequency| frequency as f32).collect();
         let table = |f: fn(f32) -> f32| {
             let values: Vec<f32> = (0..positions)
                 .flat_map(|position| frequencies.iter().map(move |w| f(position as f32 * w)))

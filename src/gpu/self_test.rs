@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::adapter::{self, Variants};
 use super::kernel::Kernel;
 use super::ops::{
-    Canvas, Cut, DemShape, Fused, Matrix, ViewShape, argmax, attention_map, causal_attention,
-    crop_patchify, dem_attention, kernels, layer_norm, product, rms_norm, rotary_cache,
-    self_attention,
+    Canvas, Causal, Cut, DemShape, Fused, Matrix, ViewShape, argmax, attention_map,
+    causal_attention, crop_patchify, dem_attention, kernels, layer_norm, product, rms_norm,
+    rotary_cache, self_attention,
 };
 use crate::error::{Error, Result};
 use crate::gpu::layer_cache::LayerCache;
@@ -18,7 +18,7 @@ use crate::gpu::read::read;
 use crate::gpu::rope::Rope;
 use crate::image::Normalise;
 use crate::quant::{BLOCK, Quant};
-use crate::spec::Crop;
+use crate::spec::{Crop, RopeSpec};
 
 /// Largest error allowed, over the largest of what is right.
 const LIMIT: f32 = 1e-4;
@@ -217,19 +217,28 @@ fn all_lanes(device: &Device) -> Result<Tensor<1>> {
     Ok(product(x, &Matrix::Quantized(&weight), Fused::default()).flatten(0, 1))
 }
 
+/// Four heads to a cache with a window that begins within it.
+fn causal(start: usize) -> Causal {
+    Causal {
+        heads: 4,
+        start,
+        window: Some(start - 20),
+    }
+}
+
 /// Of new tokens to a cache of more than one split, four heads to two.
 fn attention(tokens: usize, device: &Device) -> Result<Tensor<1>> {
     let start = 300;
     let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, start + tokens, 32], device));
     let q = wave(0.9, [tokens, 4 * 32], device) * 3.0;
-    Ok(causal_attention(4, start, q, &keys, &values).flatten(0, 1))
+    Ok(causal_attention(causal(start), q, &keys, &values).flatten(0, 1))
 }
 
 /// What two tokens give to keys of which the second alone sees the last.
 fn map(device: &Device) -> Result<Tensor<1>> {
     let keys = wave(0.3, [2, 90, 32], device);
     let q = wave(0.9, [2, 4 * 32], device) * 3.0;
-    Ok(attention_map(4, 70, q, &keys, 5..72).flatten(0, 2))
+    Ok(attention_map(causal(70), q, &keys, 5..72).flatten(0, 2))
 }
 
 fn between_crops(device: &Device) -> Result<Tensor<1>> {
@@ -253,7 +262,7 @@ fn between_maps(device: &Device) -> Result<Tensor<1>> {
 
 fn rotary(device: &Device) -> Result<Tensor<1>> {
     let mut cache = LayerCache::new([2, 8, 16], device);
-    let rope = Rope::new(8, 16, 10_000.0, device);
+    let rope = Rope::of(8, RopeSpec::of_theta(10_000.0), 16, device);
     let q = rotary_cache(4, 3, wave(0.3, [2, 8 * 16], device), &rope, &mut cache);
     let (keys, values) = (cache.keys().clone(), cache.values().clone());
     let all = [q.flatten(0, 1), keys.flatten(0, 2), values.flatten(0, 2)];

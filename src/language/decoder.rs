@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::error::Result;
 use crate::gpu::layer_cache::LayerCache;
-use crate::gpu::ops::{Fused, attention_map, causal_attention, rotary_cache};
+use crate::gpu::ops::{Causal, Fused, attention_map, causal_attention, rotary_cache};
 use crate::gpu::rope::Rope;
 use crate::language::kv_cache::KvCache;
 use crate::load::Builder;
@@ -36,11 +36,15 @@ pub struct DecoderLayer {
     pub down_proj: Linear,
     /// Query heads.
     pub heads: usize,
+    /// Tokens that a token sees at most, itself among them.
+    #[module(skip)]
+    pub window: Option<usize>,
 }
 
 impl DecoderLayer {
     async fn load<T: Tensors>(
         spec: &DecoderSpec,
+        index: usize,
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
         Ok(DecoderLayer {
@@ -51,6 +55,7 @@ impl DecoderLayer {
             gate_up_proj: builder.stacked(2).await?,
             down_proj: builder.linear().await?,
             heads: spec.num_attention_heads,
+            window: spec.window_of(index),
         })
     }
 
@@ -64,6 +69,14 @@ impl DecoderLayer {
     ) -> Tensor<2> {
         let q = self.queries(&x, rope, start, cache);
         self.attend(x, q, start, cache)
+    }
+
+    fn causal(&self, start: usize) -> Causal {
+        Causal {
+            heads: self.heads,
+            start,
+            window: self.window,
+        }
     }
 
     /// The queries of new tokens, whose keys and values go into `cache`.
@@ -80,7 +93,7 @@ impl DecoderLayer {
 
     /// The layer's output from its input and its queries.
     fn attend(&self, x: Tensor<2>, q: Tensor<2>, start: usize, cache: &LayerCache) -> Tensor<2> {
-        let mixed = causal_attention(self.heads, start, q, cache.keys(), cache.values());
+        let mixed = causal_attention(self.causal(start), q, cache.keys(), cache.values());
         let x = self.o_proj.add_to(x, mixed);
         let gated = self
             .gate_up_proj
@@ -112,16 +125,25 @@ impl Decoder {
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
         let read = async |builder: &mut Builder<'_, '_, T>| {
-            let embed_tokens = builder.embedding().await?;
+            let (embed_tokens, tied_head) = match spec.tied {
+                true => builder
+                    .tied_embedding()
+                    .await
+                    .map(|(e, head)| (e, Some(head)))?,
+                false => (builder.embedding().await?, None),
+            };
             let mut layers = Vec::with_capacity(spec.num_hidden_layers);
-            for _ in 0..spec.num_hidden_layers {
-                layers.push(DecoderLayer::load(spec, builder).await?);
+            for index in 0..spec.num_hidden_layers {
+                layers.push(DecoderLayer::load(spec, index, builder).await?);
             }
             Ok(Decoder {
                 embed_tokens,
                 layers,
                 norm: builder.rms_norm(spec.rms_norm_eps).await?,
-                lm_head: builder.linear().await?,
+                lm_head: match tied_head {
+                    Some(head) => head,
+                    None => builder.linear().await?,
+                },
             })
         };
         builder.part(spec.weights(), read).await
@@ -140,23 +162,23 @@ impl Decoder {
         x
     }
 
-    /// What the token `[1, hidden]` at position `start` of what `cache` holds gives to the positions of `window` when it is
-    /// computed again: the mean over layers and heads, `[window]`. `cache` is afterwards what it was.
+    /// What the token `[1, hidden]` at position `start` of what `cache` holds gives to the positions of `asked` when it is
+    /// computed again: the mean over layers and heads, `[asked]`. `cache` is afterwards what it was.
     pub fn attention_map(
         &self,
         inputs_embeds: Tensor<2>,
         rope: &Rope,
         start: usize,
         cache: &mut KvCache,
-        window: Range<usize>,
+        asked: Range<usize>,
     ) -> Tensor<1> {
         let mut x = inputs_embeds;
-        let mut sum = Tensor::zeros([window.len()], &x.device());
+        let mut sum = Tensor::zeros([asked.len()], &x.device());
         for (index, layer) in self.layers.iter().enumerate() {
             let cache = cache.layer(index);
             let [keys, values] = cache.copy_of(start);
             let q = layer.queries(&x, rope, start, cache);
-            let map = attention_map(layer.heads, start, q.clone(), cache.keys(), window.clone());
+            let map = attention_map(layer.causal(start), q.clone(), cache.keys(), asked.clone());
             sum = sum + map.mean_dim(1).flatten(0, 2);
             x = layer.attend(x, q, start, cache);
             cache.write(start, keys, values);

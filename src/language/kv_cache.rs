@@ -15,7 +15,7 @@ pub struct KvCache {
 impl KvCache {
     /// Room for `capacity` tokens.
     pub fn new(config: &DecoderSpec, capacity: usize, device: &Device) -> Self {
-        let shape = [config.num_key_value_heads, capacity, config.head_dim()];
+        let shape = [config.num_key_value_heads, capacity, config.head_dim];
         let layer = |_| LayerCache::new(shape, device);
         KvCache {
             layers: (0..config.num_hidden_layers).map(layer).collect(),

@@ -13,7 +13,7 @@ use crate::gpu::read::settle;
 use crate::nn::{Embedding, LayerNorm, Linear, RmsNorm, Stacked};
 use crate::progress::{Phase, Watch};
 use crate::quant::Stack;
-use crate::spec::{EMBEDDINGS, Kind, Weight};
+use crate::spec::{Kind, Weight};
 use crate::weights::tensors::Tensors;
 
 /// Reads tensors, uploads them, and tells how far it is. What is read next is the next of the part's list, so that names
@@ -61,8 +61,8 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         tensors.check_all(weights)?;
         // Embeddings whose rows are read when a token needs them are not read now.
         let mut total = 0;
-        for Weight { name, shape, .. } in weights {
-            if name != EMBEDDINGS || tensors.rows(name, shape)?.is_none() {
+        for Weight { name, shape, kind } in weights {
+            if *kind != Kind::Embeddings || tensors.rows(name, shape)?.is_none() {
                 total += tensors.stored_bytes(name, shape);
             }
         }
@@ -119,11 +119,6 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         }
     }
 
-    fn is_next(&self, kind: Kind) -> bool {
-        let next = self.part.as_slice().first();
-        next.is_some_and(|weight| weight.kind == kind)
-    }
-
     /// A tensor as it is.
     ///
     /// # Errors
@@ -171,17 +166,23 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     /// As [`Builder::tensor`].
     pub async fn linear(&mut self) -> Result<Linear> {
         let weight = self.next(&[Kind::Matrix, Kind::LayerMatrix])?;
-        let linear = self.matrix(weight).await?;
-        match self.is_next(Kind::Bias) {
-            true => Ok(linear.with_bias(self.tensor(Kind::Bias).await?)),
-            false => Ok(linear),
+        let linear = self.matrix(&weight).await?;
+        Ok(linear.with_bias(self.bias().await?))
+    }
+
+    /// The bias of what was read last, if it has one.
+    async fn bias(&mut self) -> Result<Option<Tensor<1>>> {
+        let next = self.part.as_slice().first();
+        match next.is_some_and(|weight| weight.kind == Kind::Bias) {
+            true => self.tensor(Kind::Bias).await.map(Some),
+            false => Ok(None),
         }
     }
 
-    async fn matrix(&mut self, weight: Weight) -> Result<Linear> {
+    async fn matrix(&mut self, weight: &Weight) -> Result<Linear> {
         let tensors = self.tensors;
         let Some((quant, stored)) = tensors.quantized(&weight.name) else {
-            return Ok(Linear::new(self.read(&weight).await?));
+            return Ok(Linear::new(self.read(weight).await?));
         };
         let Weight { name, shape, .. } = weight;
         let mut matrix = QuantizedMatrix::new(shape[1]);
@@ -189,17 +190,16 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
             let bytes = tensors.piece(stored, piece).await?;
             let count = bytes.len();
             let pushed = matrix.push(quant, piece.rows, bytes, self.device);
-            pushed.map_err(|error| of_tensor(&name, &error))?;
+            pushed.map_err(|error| of_tensor(name, &error))?;
             if let Some(Bits::Device(bits)) = matrix.pieces.last().map(|piece| &piece.bits) {
                 self.uploaded(count, &bits.row_scales).await?;
             }
             self.advance(count as u64).await?;
         }
-        if let Some(stored) = tensors.rows(&name, &shape)? {
-            let matrix = matrix.clone();
+        if let Some(stored) = tensors.rows(name, shape)? {
             self.held.push(HeldMatrix {
-                name,
-                matrix,
+                name: name.clone(),
+                matrix: matrix.clone(),
                 first_row: 0,
                 stored,
             });
@@ -207,21 +207,26 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(Linear::quantized(matrix))
     }
 
-    /// The next `count` linear layers, which read the same input and have no bias.
+    /// The next `count` linear layers, which read the same input; all have a bias, or none.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
     pub async fn stacked(&mut self, count: usize) -> Result<Stacked> {
-        let next = (0..count).map(|_| self.next(&[Kind::LayerMatrix]));
-        let weights: Vec<Weight> = next.collect::<Result<_>>()?;
+        let (mut weights, mut biases) = (Vec::with_capacity(count), Vec::new());
+        for _ in 0..count {
+            weights.push(self.next(&[Kind::LayerMatrix])?);
+            biases.extend(self.bias().await?);
+        }
         if self.joins
             && let Some(joined) = self.joined(&weights).await?
         {
-            return Ok(Stacked::Joined(joined));
+            let bias = (!biases.is_empty()).then(|| Tensor::cat(biases, 0));
+            return Ok(Stacked::Joined(joined.with_bias(bias)));
         }
         let mut linears = Vec::with_capacity(count);
-        for weight in weights {
-            linears.push(self.matrix(weight).await?);
+        let mut biases = biases.into_iter();
+        for weight in &weights {
+            linears.push(self.matrix(weight).await?.with_bias(biases.next()));
         }
         Ok(Stacked::Apart(linears))
     }
@@ -308,10 +313,25 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     /// # Errors
     /// As [`Builder::tensor`].
     pub async fn embedding(&mut self) -> Result<Embedding> {
-        let weight = self.next(&[Kind::Table])?;
+        let weight = self.next(&[Kind::Embeddings])?;
         Ok(match self.tensors.rows(&weight.name, &weight.shape)? {
             Some(rows) => Embedding::stored(rows),
             None => Embedding::table(self.read(&weight).await?),
+        })
+    }
+
+    /// Embeddings, and the layer from hidden states to logits that has the same matrix.
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn tied_embedding(&mut self) -> Result<(Embedding, Linear)> {
+        let weight = self.next(&[Kind::TiedEmbeddings])?;
+        Ok(match self.tensors.rows(&weight.name, &weight.shape)? {
+            Some(rows) => (Embedding::stored(rows), self.matrix(&weight).await?),
+            None => {
+                let table: Tensor<2> = self.read(&weight).await?;
+                (Embedding::table(table.clone()), Linear::new(table))
+            }
         })
     }
 }

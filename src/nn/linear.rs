@@ -46,10 +46,10 @@ impl Linear {
         }
     }
 
-    /// The same with a bias `[outputs]`.
-    pub fn with_bias(self, bias: Tensor<1>) -> Self {
+    /// The same with a bias `[outputs]`, if there is one.
+    pub fn with_bias(self, bias: Option<Tensor<1>>) -> Self {
         Linear {
-            bias: Some(Param::from_tensor(bias)),
+            bias: bias.map(Param::from_tensor),
             ..self
         }
     }
@@ -88,7 +88,7 @@ impl Linear {
     }
 }
 
-/// Layers without bias that read the same input: one matrix above another where a GPU multiplies with all of them in one
+/// Layers that read the same input: one matrix above another where a GPU multiplies with all of them in one
 /// launch, else each by itself (the CPU reads quantised ones where their file lies; training names each).
 #[derive(Module, Debug)]
 pub enum Stacked {

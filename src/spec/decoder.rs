@@ -1,5 +1,6 @@
 //! The language model: embeddings -> logits.
 
+use super::rope::RopeSpec;
 use super::weights::{Kind, Weight, Weights};
 
 /// Prefix of the decoder's tensors.
@@ -10,7 +11,7 @@ pub const EMBEDDINGS: &str = "model.embed_tokens.weight";
 /// From the last layer to logits, `[vocabulary, hidden]`.
 pub const HEAD: &str = "lm_head.weight";
 
-/// Sizes and choices of a LLaMA decoder, checked.
+/// Sizes and choices of a decoder of LLaMA's kind (LLaMA, Mistral, Qwen2), checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderSpec {
     /// Channels D.
@@ -25,23 +26,41 @@ pub struct DecoderSpec {
     pub num_key_value_heads: usize,
     /// Rows of the embedding and of `lm_head`.
     pub vocab_size: usize,
-    /// Base of the rotary embedding.
-    pub rope_theta: f64,
+    /// Channels of one head: of LLaMA `hidden_size / num_attention_heads`.
+    pub head_dim: usize,
+    /// Whether the queries, keys and values have a bias, as in Qwen2.
+    pub qkv_bias: bool,
+    /// Whether the embeddings give the logits too, and there is no `lm_head`.
+    pub tied: bool,
+    /// The rotary embedding.
+    pub rope: RopeSpec,
+    /// How many tokens each token sees, where it does not see all before it.
+    pub window: Option<Window>,
     /// Epsilon of the RMSNorms.
     pub rms_norm_eps: f64,
     /// Positions the model knows.
     pub max_position_embeddings: usize,
 }
 
+/// The sliding window of Mistral and of some Qwen2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Tokens that a token sees, itself among them.
+    pub tokens: usize,
+    /// Layers before this one see everything.
+    pub first_layer: usize,
+}
+
 impl DecoderSpec {
-    /// Channels of one head.
-    pub fn head_dim(&self) -> usize {
-        self.hidden_size / self.num_attention_heads
+    /// Tokens that a token sees in layer `index` at most, itself among them.
+    pub fn window_of(&self, index: usize) -> Option<usize> {
+        let window = self.window.filter(|window| index >= window.first_layer);
+        window.map(|window| window.tokens)
     }
 
     /// Channels of the keys, and of the values, of one token.
     pub fn key_value_size(&self) -> usize {
-        self.num_key_value_heads * self.head_dim()
+        self.num_key_value_heads * self.head_dim
     }
 
     /// Bytes of the key/value cache for one token of context, in f32.
@@ -54,50 +73,44 @@ impl DecoderSpec {
         let mut weights = Weights::below(DECODER);
         let (hidden, inner) = (self.hidden_size, self.intermediate_size);
         let (queries, keys) = (
-            self.num_attention_heads * self.head_dim(),
+            self.num_attention_heads * self.head_dim,
             self.key_value_size(),
         );
+        let embeddings = match self.tied {
+            true => Kind::TiedEmbeddings,
+            false => Kind::Embeddings,
+        };
         weights.add(
             "embed_tokens.weight",
-            Kind::Table,
+            embeddings,
             &[self.vocab_size, hidden],
         );
         for layer in 0..self.num_hidden_layers {
             weights.within(format_args!("layers.{layer}"), |weights| {
-                let matrices = |weights: &mut Weights, list: &[(&str, usize, usize)]| {
-                    for (name, inputs, outputs) in list {
-                        let name = format_args!("{name}.weight");
-                        weights.add(name, Kind::LayerMatrix, &[*outputs, *inputs]);
-                    }
-                };
                 weights.rms_norm("input_layernorm", hidden);
-                matrices(
-                    weights,
-                    &[
-                        ("self_attn.q_proj", hidden, queries),
-                        ("self_attn.k_proj", hidden, keys),
-                        ("self_attn.v_proj", hidden, keys),
-                        ("self_attn.o_proj", queries, hidden),
-                    ],
-                );
+                for (name, outputs) in [("q_proj", queries), ("k_proj", keys), ("v_proj", keys)] {
+                    let name = format!("self_attn.{name}");
+                    weights.layer_matrix(&name, hidden, outputs);
+                    if self.qkv_bias {
+                        weights.add(format_args!("{name}.bias"), Kind::Bias, &[outputs]);
+                    }
+                }
+                weights.layer_matrix("self_attn.o_proj", queries, hidden);
                 weights.rms_norm("post_attention_layernorm", hidden);
-                matrices(
-                    weights,
-                    &[
-                        ("mlp.gate_proj", hidden, inner),
-                        ("mlp.up_proj", hidden, inner),
-                        ("mlp.down_proj", inner, hidden),
-                    ],
-                );
+                weights.layer_matrix("mlp.gate_proj", hidden, inner);
+                weights.layer_matrix("mlp.up_proj", hidden, inner);
+                weights.layer_matrix("mlp.down_proj", inner, hidden);
             });
         }
         weights.rms_norm("norm", hidden);
         let mut weights = weights.into_list();
-        weights.push(Weight {
-            name: HEAD.into(),
-            shape: vec![self.vocab_size, hidden],
-            kind: Kind::Matrix,
-        });
+        if !self.tied {
+            weights.push(Weight {
+                name: HEAD.into(),
+                shape: vec![self.vocab_size, hidden],
+                kind: Kind::Matrix,
+            });
+        }
         weights
     }
 }

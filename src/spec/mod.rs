@@ -8,13 +8,15 @@ mod ablation;
 mod connector;
 mod decoder;
 pub mod plan;
+mod rope;
 mod tiling;
 mod tower;
 mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 pub use connector::{Connector, DEM, DemSpec, PROJECTOR};
-pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS};
+pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
+pub use rope::{RopeScaling, RopeSpec};
 pub use tiling::{Crop, Layout, Tiling, View};
 pub use tower::{TOWER, TowerSpec};
 pub use weights::{Kind, Weight, parameters};

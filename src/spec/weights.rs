@@ -14,8 +14,12 @@ pub enum Kind {
     Bias,
     /// The scale of a norm, `[channels]`.
     Norm,
-    /// Rows that are looked up by their number, `[rows, channels]`: embeddings, positions.
+    /// Rows that are added by their number, `[rows, channels]`: positions.
     Table,
+    /// The embeddings of tokens, `[vocabulary, channels]`, of which few rows are looked up.
+    Embeddings,
+    /// Such embeddings whose matrix gives the logits too.
+    TiedEmbeddings,
     /// The kernel of a convolution, `[outputs, inputs, height, width]`.
     Convolution,
     /// One number a channel, `[channels]`.
@@ -83,6 +87,12 @@ impl Weights {
             &[outputs, inputs],
         );
         self.add(format_args!("{name}.bias"), Kind::Bias, &[outputs]);
+    }
+
+    /// Adds the matrix of a linear layer without bias, in a layer of the decoder.
+    pub fn layer_matrix(&mut self, name: impl Display, inputs: usize, outputs: usize) {
+        let name = format_args!("{name}.weight");
+        self.add(name, Kind::LayerMatrix, &[outputs, inputs]);
     }
 
     /// Adds a LayerNorm.

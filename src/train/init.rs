@@ -110,7 +110,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
             inputs: sizes.hidden_size,
             heads: sizes.num_attention_heads,
             group: sizes.num_attention_heads / sizes.num_key_value_heads,
-            dim: sizes.head_dim(),
+            dim: sizes.head_dim,
         };
         match (begin.strip_suffix("q_proj"), begin.strip_suffix("o_proj")) {
             (Some(layer), _) => (heads, format!("{layer}k_proj.weight"), true),
@@ -141,7 +141,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
     let values = of(other, [rows, heads.inputs]);
     let theta = begin
         .starts_with("model.layers.")
-        .then_some(sizes.rope_theta);
+        .then_some(sizes.rope.theta);
     Some(match is_query {
         true => heads.queries(&values, |channel| likeness(channel, heads.dim, theta)),
         false => heads.written(&values),
@@ -153,7 +153,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
 /// words have in common, on channels that the rotary embedding turns in a few tokens.
 fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
     let sizes = &config.decoder;
-    let (dim, hidden) = (sizes.head_dim(), sizes.hidden_size);
+    let (dim, hidden) = (sizes.head_dim, sizes.hidden_size);
     let layer = name.strip_prefix("model.layers.")?;
     let is_query = layer.ends_with("q_proj.weight");
     if !is_query && !layer.ends_with("k_proj.weight") {

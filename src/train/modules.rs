@@ -45,5 +45,5 @@ pub fn build<M>(
 pub fn linear(weight: &HostTensor, bias: &HostTensor, device: &Device) -> Linear {
     let data = TensorData::new(weight.values.clone(), weight.shape.clone());
     let bias = TensorData::new(bias.values.clone(), bias.shape.clone());
-    Linear::new(Tensor::from_data(data, device)).with_bias(Tensor::from_data(bias, device))
+    Linear::new(Tensor::from_data(data, device)).with_bias(Some(Tensor::from_data(bias, device)))
 }

@@ -319,12 +319,7 @@ impl Project {
             every_token: stage.every_token,
             units: stage.units,
             seed: self.seed,
-            rope: Rope::new(
-                tokens,
-                config.decoder.head_dim(),
-                config.decoder.rope_theta,
-                &self.device,
-            ),
+            rope: Rope::new(tokens, &config.decoder, &self.device),
             device: self.device.clone(),
             order: Mutex::default(),
         };

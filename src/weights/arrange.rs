@@ -41,7 +41,7 @@ impl Precision {
     /// How `weight` is held. Vectors, and matrices whose rows are not whole blocks, are few and stay as they are: f32 for
     /// vectors, f16 for the others. 4 bits are enough in the decoder's layers alone.
     pub fn dtype(self, weight: &Weight) -> Dtype {
-        let is_matrix = matches!(weight.kind, Kind::Matrix | Kind::LayerMatrix | Kind::Table);
+        let is_matrix = weight.kind != Kind::Convolution && weight.shape.len() == 2;
         let in_blocks = is_matrix && weight.shape.last().is_some_and(|&row| Quant::fits(row));
         match (self, weight.kind) {
             (Precision::Q4, Kind::LayerMatrix) if in_blocks => Dtype::Q4,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::foreign;
 use crate::quant::Quant;
-use crate::spec::EMBEDDINGS;
+use crate::spec::{Kind, Weight};
 
 /// Its name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -236,15 +236,15 @@ impl Manifest {
         self.shards.iter().map(|shard| shard.bytes).sum()
     }
 
-    /// Bytes that the tensor `name` of `shape` takes on a device, all of it and its largest buffer: a
+    /// Bytes that `weight` takes on a device, all of it and its largest buffer: a
     /// quantised matrix as it is, embeddings nothing, what else there is in f32.
-    pub fn resident_bytes(&self, name: &str, shape: &[usize]) -> (u64, u64) {
-        if name == EMBEDDINGS {
+    pub fn resident_bytes(&self, weight: &Weight) -> (u64, u64) {
+        if weight.kind == Kind::Embeddings {
             return (0, 0);
         }
-        let stored = self.tensors.get(name);
+        let stored = self.tensors.get(&weight.name);
         let Some(stored) = stored.filter(|stored| stored.dtype.quant().is_some()) else {
-            return as_floats(shape);
+            return as_floats(&weight.shape);
         };
         let rest = stored.shape.get(1..).unwrap_or_default();
         let pieces = stored.pieces.iter();

@@ -84,8 +84,8 @@ fn a_released_config_gives_the_released_sizes() {
     assert_eq!((vision.tokens_per_side(), vision.layers_run()), (24, 23));
     assert_eq!((vision.hidden_size, vision.intermediate_size), (1024, 4096));
     assert_eq!(vision.num_attention_heads, 16);
-    assert_eq!(config.decoder.head_dim(), 128);
-    assert_eq!(config.decoder.rope_theta, 500_000.0);
+    assert_eq!(config.decoder.head_dim, 128);
+    assert_eq!(config.decoder.rope.theta, 500_000.0);
     assert_eq!(config.context_tokens(None), Ok(4096));
     // 2 (key and value) * 32 layers * 8 heads * 128 channels * 4 bytes
     assert_eq!(config.decoder.cache_bytes_per_token(), 262_144);
@@ -123,7 +123,7 @@ fn the_fixture_is_read_as_written() {
         (language.num_attention_heads, language.num_key_value_heads),
         (6, 2)
     );
-    assert_eq!((language.head_dim(), language.vocab_size), (16, 507));
+    assert_eq!((language.head_dim, language.vocab_size), (16, 507));
     assert_eq!(config.bos_token_id, 501);
 }
 

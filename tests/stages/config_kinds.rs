@@ -21,7 +21,7 @@ fn an_absent_entry_has_the_value_of_its_class() {
         let config = read(&without(name), None).expect(name);
         config.decoder
     };
-    assert_eq!(language("/rope_theta").rope_theta, 10_000.0);
+    assert_eq!(language("/rope_theta").rope.theta, 10_000.0);
     assert_eq!(language("/rms_norm_eps").rms_norm_eps, 1e-6);
     let positions = language("/max_position_embeddings").max_position_embeddings;
     assert_eq!(positions, 2048);
@@ -97,7 +97,7 @@ fn the_rotary_base_is_read_in_every_spelling() {
         for (name, value) in entries.as_object().expect("entries") {
             config[name] = value.clone();
         }
-        read(&config, None).map(|config| config.decoder.rope_theta)
+        read(&config, None).map(|config| config.decoder.rope.theta)
     };
     // What transformers 5.24.0 reads of each.
     for (entries, expected) in [

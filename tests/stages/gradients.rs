@@ -74,7 +74,7 @@ fn gradients_of_norms_and_rope() {
     use inf_llava::nn::{LayerNorm, RmsNorm};
     let layer_norm = LayerNorm::new(random([8]), random([8]), 1e-5);
     let rms_norm = RmsNorm::new(random([8]), 1e-5);
-    let rope = Rope::new(6, 4, 10_000.0, &cpu());
+    let rope = Rope::of(6, inf_llava::spec::RopeSpec::of_theta(10_000.0), 4, &cpu());
     check_gradient("LayerNorm", random([5, 8]), |x| {
         weigh(layer_norm.forward(x))
     });

@@ -10,8 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use inf_llava::bench::time_kernel;
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{
-    Canvas, Cut, DemShape, ViewShape, argmax, attention_map, causal_attention, crop_patchify,
-    dem_attention, layer_norm, rms_norm, self_attention,
+    Canvas, Causal, Cut, DemShape, ViewShape, argmax, attention_map, causal_attention,
+    crop_patchify, dem_attention, layer_norm, rms_norm, self_attention,
 };
 use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
@@ -250,18 +250,33 @@ fn causal_attention_equals_its_reference() {
     for (heads, key_heads, head_dim) in
         [(1, 1, 4), (4, 4, 32), (8, 2, 64), (6, 1, 128), (5, 5, 256)]
     {
-        for (start, tokens) in [
-            (0, 1),
-            (1, 1),
-            (255, 1),
-            (256, 1),
-            (700, 1),
-            (0, 3),
-            (253, 8),
-            (0, 9),
-            (5, 65),
-            (300, 70),
+        for (start, tokens, window) in [
+            (0, 1, None),
+            (1, 1, None),
+            (255, 1, None),
+            (256, 1, None),
+            (700, 1, None),
+            (0, 3, None),
+            (253, 8, None),
+            (0, 9, None),
+            (5, 65, None),
+            (300, 70, None),
+            // Windows: of the token alone, within a split and over several, more than there is.
+            (700, 1, Some(1)),
+            (700, 1, Some(24)),
+            (700, 1, Some(300)),
+            (253, 8, Some(5)),
+            (40, 1, Some(1000)),
+            (0, 70, Some(1)),
+            (300, 70, Some(24)),
+            (5, 65, Some(64)),
+            (5, 65, Some(1000)),
         ] {
+            let causal = Causal {
+                heads,
+                start,
+                window,
+            };
             let (seen, capacity) = (start + tokens, start + tokens + 3);
             let channels = heads * head_dim;
             let q = values(1, tokens * channels);
@@ -272,18 +287,19 @@ fn causal_attention_equals_its_reference() {
                 }
                 all
             });
-            let run = |device: &Device, f: fn(usize, usize, Tensor<2>, &Tensor<3>, &Tensor<3>) -> Tensor<2>| {
-                let cache = |values: &[f32]| on(device, values, [key_heads, capacity, head_dim]);
-                let q = on(device, &q, [tokens, channels]);
-                let (keys, values) = (cache(&keys), cache(&values));
-                crate::read_watched(|| {
-                    let mixed = f(heads, start, q, &keys, &values);
-                    assert_eq!(mixed.dims(), [tokens, channels]);
-                    mixed
-                })
-            };
-            let what =
-                format!("{heads} / {key_heads} x {head_dim}, {tokens} tokens behind {start}");
+            let run =
+                |device: &Device, f: fn(Causal, Tensor<2>, &Tensor<3>, &Tensor<3>) -> Tensor<2>| {
+                    let cache =
+                        |values: &[f32]| on(device, values, [key_heads, capacity, head_dim]);
+                    let q = on(device, &q, [tokens, channels]);
+                    let (keys, values) = (cache(&keys), cache(&values));
+                    crate::read_watched(|| {
+                        let mixed = f(causal, q, &keys, &values);
+                        assert_eq!(mixed.dims(), [tokens, channels]);
+                        mixed
+                    })
+                };
+            let what = format!("{heads} / {key_heads} x {head_dim}, {tokens} tokens, {causal:?}");
             let before = launches();
             let found = run(&gpu, causal_attention);
             assert_eq!(
@@ -307,13 +323,20 @@ fn causal_attention_equals_its_reference() {
 fn attention_map_equals_its_reference() {
     let (gpu, cpu) = (crate::device("wgpu").device, crate::device("cpu").device);
     for (heads, key_heads, head_dim) in [(1, 1, 4), (8, 2, 64), (6, 3, 256)] {
-        for (start, tokens, window) in [
-            (0, 1, 0..1),
-            (63, 1, 0..64),
-            (64, 3, 60..70),
-            (600, 2, 5..581),
-            (10, 1, 30..40),
+        for (start, tokens, window, asked) in [
+            (0, 1, None, 0..1),
+            (63, 1, None, 0..64),
+            (64, 3, None, 60..70),
+            (600, 2, None, 5..581),
+            (10, 1, None, 30..40),
+            (600, 2, Some(24), 5..590),
+            (64, 3, Some(1), 60..70),
         ] {
+            let causal = Causal {
+                heads,
+                start,
+                window,
+            };
             let (seen, capacity) = (start + tokens, start + tokens + 30);
             let q = values(1, tokens * heads * head_dim);
             let mut keys = values(2, key_heads * capacity * head_dim);
@@ -321,21 +344,21 @@ fn attention_map_equals_its_reference() {
                 head[seen * head_dim..].fill(f32::NAN);
             }
             let run = |device: &Device,
-                       f: fn(usize, usize, Tensor<2>, &Tensor<3>, Range<usize>) -> Tensor<3>,
-                       window: &Range<usize>| {
+                       f: fn(Causal, Tensor<2>, &Tensor<3>, Range<usize>) -> Tensor<3>,
+                       asked: &Range<usize>| {
                 let q = on(device, &q, [tokens, heads * head_dim]);
                 let keys = on(device, &keys, [key_heads, capacity, head_dim]);
                 crate::read_watched(|| {
-                    let map = f(heads, start, q, &keys, window.clone());
-                    assert_eq!(map.dims(), [tokens, heads, window.len()]);
+                    let map = f(causal, q, &keys, asked.clone());
+                    assert_eq!(map.dims(), [tokens, heads, asked.len()]);
                     map
                 })
             };
             let what =
-                format!("{heads} / {key_heads} x {head_dim}, {tokens} behind {start}, {window:?}");
-            let found = run(&gpu, attention_map, &window);
-            let expected = run(&cpu, reference::attention_map, &window);
-            if window.start >= seen {
+                format!("{heads} / {key_heads} x {head_dim}, {tokens} {causal:?}, {asked:?}");
+            let found = run(&gpu, attention_map, &asked);
+            let expected = run(&cpu, reference::attention_map, &asked);
+            if asked.start >= seen {
                 assert!(
                     found.iter().chain(&expected).all(|&share| share == 0.0),
                     "{what}"

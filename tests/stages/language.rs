@@ -11,6 +11,7 @@ use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::sequence::Sequence;
 use inf_llava::spec::DecoderSpec;
+use inf_llava::spec::RopeSpec;
 
 fn ids(count: usize) -> Vec<u32> {
     (0..count).map(|i| (i * 37 % 400) as u32).collect()
@@ -115,7 +116,7 @@ fn rotary_cache_equals_its_reference() {
             };
             type Op = fn(usize, usize, Tensor<2>, &Rope, &mut LayerCache) -> Tensor<2>;
             let run = |device: &Device, op: Op| {
-                let rope = Rope::new(16, head_dim, 10_000.0, device);
+                let rope = Rope::of(16, RopeSpec::of_theta(10_000.0), head_dim, device);
                 let mut cache = KvCache::new(&config, 16, device);
                 let values = (0..tokens * channels).map(|i| (i as f32 * 0.7).sin());
                 let data = TensorData::new(values.collect(), [tokens, channels]);

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
 use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::kernel::launches;
-use inf_llava::gpu::ops::{Fused, Matrix, causal_attention, product, self_attention};
+use inf_llava::gpu::ops::{Causal, Fused, Matrix, causal_attention, product, self_attention};
 use inf_llava::gpu::pace::Speeds;
 use inf_llava::gpu::quantized::QuantizedMatrix;
 use inf_llava::gpu::read::read;
@@ -96,7 +96,12 @@ fn operations(device: &Device) -> Vec<(&'static str, Vec<f32>, u64)> {
     });
     run("causal", &|| {
         let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, 90, 32], device));
-        causal_attention(6, 20, wave(0.9, [70, 6 * 32], device), &keys, &values)
+        let causal = Causal {
+            heads: 6,
+            start: 20,
+            window: None,
+        };
+        causal_attention(causal, wave(0.9, [70, 6 * 32], device), &keys, &values)
     });
     found
 }

@@ -272,7 +272,7 @@ fn attention_begins_by_looking_for_what_is_like_the_token() {
         tensor.values[row * columns..(row + 1) * columns].to_vec()
     };
     // The slowest channel of the first head: its pair is the last.
-    let slow = config.decoder.head_dim() / 2 - 1;
+    let slow = config.decoder.head_dim / 2 - 1;
     for (row_index, wanted) in [(slow, 0.8..1.0), (0, -1.0..-0.8)] {
         let queries = row("model.layers.0.self_attn.q_proj.weight", row_index);
         let keys = row("model.layers.0.self_attn.k_proj.weight", row_index);
@@ -280,8 +280,8 @@ fn attention_begins_by_looking_for_what_is_like_the_token() {
         assert!(wanted.contains(&found), "channel {row_index}: {found}");
     }
     // The last head has a beginning of its own.
-    let last = config.decoder.num_attention_heads * config.decoder.head_dim() - 1;
-    let last_keys = config.decoder.num_key_value_heads * config.decoder.head_dim() - 1;
+    let last = config.decoder.num_attention_heads * config.decoder.head_dim - 1;
+    let last_keys = config.decoder.num_key_value_heads * config.decoder.head_dim - 1;
     let queries = row("model.layers.0.self_attn.q_proj.weight", last);
     let keys = row("model.layers.0.self_attn.k_proj.weight", last_keys);
     assert!(likeness(&queries, &keys).abs() < 0.6);

@@ -34,6 +34,8 @@ pub(super) struct Attention {
     pub group: usize,
     /// Keys before the first query's own, where causal.
     pub start: usize,
+    /// Keys that a query sees at most, where causal.
+    pub window: u32,
     /// From one set, key and head of keys to the next, in numbers.
     pub key_strides: [usize; 3],
 }
@@ -51,6 +53,7 @@ impl Attention {
             head_dim,
             group: 1,
             start: 0,
+            window: 0,
             key_strides: [keys * channels, channels, head_dim],
         }
     }
@@ -99,7 +102,7 @@ impl Attention {
             params.extend(words(&[self.keys, self.group, self.start]));
             params.extend(words(&[key_set, key_token, key_head]));
             let [first_head, first_query_tile] = part.first;
-            params.extend([first_head, first_query_tile, 0, 0, 0]);
+            params.extend([first_head, first_query_tile, self.window, 0, 0]);
             params.extend(map.tiles);
             let [heads, query_tiles] = part.count;
             ([query_tiles, self.sets as u32, heads], params)

@@ -19,7 +19,7 @@ use super::kernel::{HALF, Kernel, SUBGROUPS};
 use crate::error::{Error, Result};
 pub use argmax::argmax;
 pub use attention_map::attention_map;
-pub use causal_attention::causal_attention;
+pub use causal_attention::{Causal, causal_attention};
 pub use crop_patchify::{Canvas, ViewShape, crop_patchify};
 pub use dem_attention::{Cut, DemShape, dem_attention};
 pub use norm::{layer_norm, rms_norm};
