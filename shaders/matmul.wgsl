@@ -24,10 +24,6 @@ const DEPTH: u32 = 32u;
 // Replaced when the pipeline is made:
 const GATED: u32 = 0u;
 
-const HAS_BIAS: u32 = 1u;
-const HAS_RESIDUAL: u32 = 2u;
-const QUICK_GELU: u32 = 4u;
-
 struct Params {
     columns: u32,
     w_rows: u32,
@@ -53,13 +49,6 @@ struct Params {
 // [column][four rows]
 var<workgroup> x_tile: array<vec4<Held>, 512>;   // DEPTH * QUADS
 var<workgroup> w_tile: array<vec4<Held>, 512>;
-
-// To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
-fn held(v: vec4<f32>) -> vec4<Held> {
-    var fits = v;
-    //HALF fits = select(v, clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)), abs(v) <= vec4<f32>(3.0e38));
-    return vec4<Held>(fits);
-}
 
 // Four columns of a row of x or W, or zeros behind the last column.
 fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
@@ -88,28 +77,6 @@ fn fill(x_rows: vec4<u32>, w_rows: vec4<u32>, quad: u32, quads: u32, to: u32) {
     w_tile[to + QUADS] = held(vec4<f32>(w0.y, w1.y, w2.y, w3.y));
     w_tile[to + 2u * QUADS] = held(vec4<f32>(w0.z, w1.z, w2.z, w3.z));
     w_tile[to + 3u * QUADS] = held(vec4<f32>(w0.w, w1.w, w2.w, w3.w));
-}
-
-fn finish(row: u32, output: u32, product: f32) {
-    let column = params.first_output + output;
-    let at = row * params.outputs + column;
-    var y = product;
-    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
-    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
-    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
-    out[at] = y;
-}
-
-// Four outputs of a row of x, and those half a tile further, or what those gate.
-fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
-    if (row >= params.rows) { return; }
-    let outputs = params.w_rows >> GATED;
-    var values = near;
-    if (GATED == 1u) { values = near / (1.0 + exp(-near)) * far; }
-    for (var i = 0u; i < 4u; i += 1u) {
-        if (output + i < outputs) { finish(row, output + i, values[i]); }
-        if (GATED == 0u && output + HALF + i < outputs) { finish(row, output + HALF + i, far[i]); }
-    }
 }
 
 @compute @workgroup_size(64)

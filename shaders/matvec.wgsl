@@ -23,10 +23,6 @@ const ROWS: u32 = 32u;            // WORKGROUP_SIZE / LANES * FOUR
 const NORM: u32 = 0u;
 const GATED: u32 = 0u;
 
-const HAS_BIAS: u32 = 1u;
-const HAS_RESIDUAL: u32 = 2u;
-const QUICK_GELU: u32 = 4u;
-
 struct Params {
     columns: u32,
     w_rows: u32,
@@ -126,10 +122,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     y *= inverse;
     if (GATED == 1u) { y = y / (1.0 + exp(-y)) * total(thread / 2u, 2u + thread % 2u) * inverse; }
-    let column = params.first_output + output;
-    let at = group.z * params.outputs + column;
-    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
-    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
-    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
-    out[at] = y;
+    finish(group.z, output, y);
 }

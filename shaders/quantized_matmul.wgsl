@@ -26,10 +26,6 @@ const BLOCK: u32 = 32u;
 const BITS: u32 = 4u;             // or 8
 const GATED: u32 = 0u;
 
-const HAS_BIAS: u32 = 1u;
-const HAS_RESIDUAL: u32 = 2u;
-const QUICK_GELU: u32 = 4u;
-
 struct Params {
     columns: u32,
     w_rows: u32,
@@ -56,13 +52,6 @@ struct Params {
 // [column][four rows]
 var<workgroup> x_tile: array<vec4<Held>, 512>;   // BLOCK * QUADS
 var<workgroup> w_tile: array<vec4<Held>, 512>;
-
-// To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
-fn held(v: vec4<f32>) -> vec4<Held> {
-    var fits = v;
-    //HALF fits = select(v, clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)), abs(v) <= vec4<f32>(3.0e38));
-    return vec4<Held>(fits);
-}
 
 fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
 
@@ -122,28 +111,6 @@ fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
         w_tile[first + QUADS] = held(scale * signed_bytes(codes, 16u));
         w_tile[first + 2u * QUADS] = held(scale * signed_bytes(codes, 8u));
         w_tile[first + 3u * QUADS] = held(scale * signed_bytes(codes, 0u));
-    }
-}
-
-fn finish(row: u32, output: u32, product: f32) {
-    let column = params.first_output + output;
-    let at = row * params.outputs + column;
-    var y = product;
-    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
-    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
-    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
-    out[at] = y;
-}
-
-// Four outputs of a row of x, and those half a tile further, or what those gate.
-fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
-    if (row >= params.rows) { return; }
-    let outputs = params.w_rows >> GATED;
-    var values = near;
-    if (GATED == 1u) { values = near / (1.0 + exp(-near)) * far; }
-    for (var i = 0u; i < 4u; i += 1u) {
-        if (output + i < outputs) { finish(row, output + i, values[i]); }
-        if (GATED == 0u && output + HALF + i < outputs) { finish(row, output + HALF + i, far[i]); }
     }
 }
 

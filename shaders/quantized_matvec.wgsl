@@ -27,10 +27,6 @@ const GATED: u32 = 0u;            // 1: W is a gate above what it gates, y = sil
 const ROWS: u32 = WORKGROUP_SIZE / LANES * EIGHT;
 const ROWS_DONE: u32 = ROWS >> GATED;
 
-const HAS_BIAS: u32 = 1u;
-const HAS_RESIDUAL: u32 = 2u;
-const QUICK_GELU: u32 = 4u;
-
 struct Params {
     columns: u32,
     w_rows: u32,
@@ -148,16 +144,6 @@ fn product(index: u32, output: u32, inverse: f32) -> f32 {
     let gate = total(index / 4u, index % 4u) * row_scale(output) * inverse;
     let up = total(index / 4u, 4u + index % 4u) * row_scale(params.w_rows / 2u + output) * inverse;
     return gate / (1.0 + exp(-gate)) * up;
-}
-
-fn finish(row: u32, output: u32, value: f32) {
-    let column = params.first_output + output;
-    let at = row * params.outputs + column;
-    var y = value;
-    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
-    if ((params.flags & QUICK_GELU) != 0u) { y = y / (1.0 + exp(-1.702 * y)); }
-    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
-    out[at] = y;
 }
 
 @compute @workgroup_size(64)

@@ -84,9 +84,6 @@ mod converted;
 #[cfg(all(feature = "model", unix))]
 #[path = "stages/cut_off.rs"]
 mod cut_off;
-#[cfg(feature = "model")]
-#[path = "stages/decoders.rs"]
-mod decoders;
 #[cfg(all(feature = "model", feature = "scenes"))]
 #[path = "stages/demo.rs"]
 mod demo;
@@ -132,6 +129,9 @@ mod pace;
 #[cfg(feature = "model")]
 #[path = "stages/parity.rs"]
 mod parity;
+#[cfg(feature = "model")]
+#[path = "stages/parts.rs"]
+mod parts;
 #[cfg(feature = "cli")]
 #[path = "stages/progress.rs"]
 mod progress;

@@ -16,6 +16,7 @@ use crate::nn::{LayerNorm, Linear};
 use crate::platform::Timer;
 use crate::quant::Quant;
 use crate::spec::Ablation;
+use crate::spec::Activation;
 use crate::spec::plan::{Coverage, Plan};
 use crate::vision::tower::TowerLayer;
 
@@ -242,6 +243,7 @@ fn clip_layer(tokens: usize, device: &Device) -> Case {
         fc1: linear(5, c, inner),
         fc2: linear(6, inner, c),
         heads: CLIP_HEADS,
+        activation: Activation::QuickGelu,
     };
     let weights = 4 * c * c + 2 * c * inner;
     let x = random(99, [1, tokens, c], 1.0, device);

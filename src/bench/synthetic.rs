@@ -66,6 +66,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
     // The tower's last layer is never run.
     let vision = TowerSpec {
         num_hidden_layers: layers + 1,
+        layers_run: layers,
         ..TowerSpec::clip_vit_l_14_336()
     };
     match shape {
@@ -76,6 +77,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
                 hidden_size: 64,
                 intermediate_size: 128,
                 num_hidden_layers: 2,
+                layers_run: 1,
                 num_attention_heads: 4,
                 view_px: 28,
                 ..vision

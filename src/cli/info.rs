@@ -55,7 +55,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             "image_tokens": layout.tokens,
             "configuration": config.dem().ablation,
             "vision_passes": { "live": live, "dense": dense },
-            "vision_layers_run": config.tower.layers_run(),
+            "vision_layers_run": config.tower.layers_run,
             "language_layers": config.decoder.num_hidden_layers,
             "vocabulary": config.decoder.vocab_size,
             "context_tokens": context_tokens,
@@ -92,10 +92,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     }
     say(format_args!(
         "  vision       {} of {} layers, {} channels, {} heads",
-        v.layers_run(),
-        v.num_hidden_layers,
-        v.hidden_size,
-        v.num_attention_heads
+        v.layers_run, v.num_hidden_layers, v.hidden_size, v.num_attention_heads
     ));
     say(format_args!(
         "  language     {} layers, {} channels, {} heads ({} key/value), vocabulary {}",

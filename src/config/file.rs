@@ -185,13 +185,14 @@ impl RawVision {
         let or = |name: &str, value: Option<usize>, default| {
             size(&named(name), value.unwrap_or(default))
         };
+        let layers = self.num_hidden_layers.unwrap_or(12);
+        let layers = count(&named("num_hidden_layers"), layers)?;
         let tower = TowerSpec {
             hidden_size: or("hidden_size", self.hidden_size, 768)?,
             intermediate_size: or("intermediate_size", self.intermediate_size, 3072)?,
-            num_hidden_layers: count(
-                &named("num_hidden_layers"),
-                self.num_hidden_layers.unwrap_or(12),
-            )?,
+            num_hidden_layers: layers,
+            // The features are `hidden_states[-2]`.
+            layers_run: layers.saturating_sub(1),
             num_attention_heads: count(
                 &named("num_attention_heads"),
                 self.num_attention_heads.unwrap_or(12),
@@ -202,6 +203,7 @@ impl RawVision {
                 &named("layer_norm_eps"),
                 self.layer_norm_eps.unwrap_or(1e-5),
             )?,
+            ..TowerSpec::clip_vit_l_14_336()
         };
         if self
             .hidden_act

@@ -437,15 +437,21 @@ fn with_limits(device: Device, setup: &WgpuSetup, name: String) -> ChosenDevice 
     }
 }
 
-/// Free memory of the machine; in the browser, what a 32-bit module can hope for.
+/// What a 32-bit module can hope for.
+#[cfg(target_arch = "wasm32")]
 fn free_memory() -> Option<u64> {
-    if cfg!(target_arch = "wasm32") {
-        return Some(2 << 30);
-    }
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    Some(2 << 30)
+}
+
+/// Memory of the machine that programs may still take, and no more than a container may have in all: what of that is free
+/// is not known, since the files that it read count as its own.
+#[cfg(not(target_arch = "wasm32"))]
+fn free_memory() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let available = system.available_memory();
+    let of_container = system.cgroup_limits().map(|limits| limits.total_memory);
+    // Systems that do not tell say 0.
+    let known = [Some(available), of_container].into_iter().flatten();
+    known.filter(|&bytes| bytes > 0).min()
 }

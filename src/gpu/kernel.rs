@@ -33,13 +33,16 @@ pub fn launches() -> u64 {
     LAUNCHES.get()
 }
 
-/// The kernel of the file `shaders/$name.wgsl`, whose text is valid WGSL as it stands, with the entry point `main` and
-/// its WORKGROUP_SIZE.
+/// The kernel of the file `shaders/$name.wgsl`, with the entry point `main` and its WORKGROUP_SIZE. It is followed by the
+/// text of the files `shaders/shared/$part.wgsl`, and valid WGSL with them as it stands.
 macro_rules! kernel {
-    ($name:literal) => {
+    ($name:literal $(, $part:literal)*) => {
         $crate::gpu::kernel::Kernel::new(
             $name,
-            include_str!(concat!("../../../shaders/", $name, ".wgsl")),
+            concat!(
+                include_str!(concat!("../../../shaders/", $name, ".wgsl")),
+                $("\n", include_str!(concat!("../../../shaders/shared/", $part, ".wgsl")),)*
+            ),
         )
     };
 }
@@ -75,7 +78,7 @@ impl Kernel {
         }
     }
 
-    /// The text of its file.
+    /// The text of its files.
     pub fn file_text(&self) -> &'static str {
         self.source
     }

@@ -18,7 +18,7 @@ use crate::gpu::read::read;
 use crate::gpu::rope::Rope;
 use crate::image::Normalise;
 use crate::quant::{BLOCK, Quant};
-use crate::spec::{Crop, RopeSpec};
+use crate::spec::{Activation, Crop, RopeSpec};
 
 /// Largest error allowed, over the largest of what is right.
 const LIMIT: f32 = 1e-4;
@@ -177,7 +177,7 @@ fn everything(x: Tensor<2>, matrix: &Matrix<'_>) -> Tensor<1> {
     let outputs = plain.dims()[1];
     let fused = Fused {
         bias: Some(wave(0.9, [outputs], &device)),
-        quick_gelu: true,
+        activation: Some(Activation::GeluTanh),
         residual: Some(wave(0.6, [rows, outputs], &device)),
         ..Fused::default()
     };

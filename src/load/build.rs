@@ -171,7 +171,10 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     }
 
     /// The bias of what was read last, if it has one.
-    async fn bias(&mut self) -> Result<Option<Tensor<1>>> {
+    ///
+    /// # Errors
+    /// As [`Builder::tensor`].
+    pub async fn bias(&mut self) -> Result<Option<Tensor<1>>> {
         let next = self.part.as_slice().first();
         match next.is_some_and(|weight| weight.kind == Kind::Bias) {
             true => self.tensor(Kind::Bias).await.map(Some),

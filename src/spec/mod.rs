@@ -18,5 +18,5 @@ pub use connector::{Connector, DEM, DemSpec, PROJECTOR};
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
 pub use rope::{RopeScaling, RopeSpec};
 pub use tiling::{Crop, Layout, Tiling, View};
-pub use tower::{TOWER, TowerSpec};
+pub use tower::{Activation, TOWER, TowerSpec};
 pub use weights::{Kind, Weight, parameters};

@@ -5,15 +5,26 @@ use super::weights::{Kind, Weight, Weights};
 /// Prefix of the tower's tensors.
 pub const TOWER: &str = "model.vision_tower.vision_tower.vision_model";
 
-/// Sizes of a CLIP tower (spec of `transformers`' `CLIPVisionConfig`), checked.
+/// What the MLP of a tower applies between its two layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `y * sigmoid(1.702 y)`: OpenAI's CLIP.
+    QuickGelu,
+    /// GELU by tanh: SigLIP.
+    GeluTanh,
+}
+
+/// Sizes and choices of a vision transformer (CLIP, SigLIP), checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TowerSpec {
     /// Channels C.
     pub hidden_size: usize,
     /// Inner width of the MLP.
     pub intermediate_size: usize,
-    /// Layers in the checkpoint; one fewer is run.
+    /// Layers in the checkpoint.
     pub num_hidden_layers: usize,
+    /// Layers that are run: the features are the output of the last of these.
+    pub layers_run: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
     /// Side P of a view in pixels.
@@ -22,6 +33,12 @@ pub struct TowerSpec {
     pub patch_px: usize,
     /// Epsilon of the LayerNorms.
     pub layer_norm_eps: f64,
+    /// Between the layers of the MLP.
+    pub activation: Activation,
+    /// Whether a class token stands before the patches, and a norm before the first layer: CLIP.
+    pub has_class_token: bool,
+    /// Whether the patch convolution has a bias: SigLIP.
+    pub has_patch_bias: bool,
 }
 
 impl TowerSpec {
@@ -31,10 +48,14 @@ impl TowerSpec {
             hidden_size: 1024,
             intermediate_size: 4096,
             num_hidden_layers: 24,
+            layers_run: 23,
             num_attention_heads: 16,
             view_px: 336,
             patch_px: 14,
             layer_norm_eps: 1e-5,
+            activation: Activation::QuickGelu,
+            has_class_token: true,
+            has_patch_bias: false,
         }
     }
 
@@ -53,14 +74,9 @@ impl TowerSpec {
         self.tokens_per_side().pow(2)
     }
 
-    /// Tokens of a view inside the tower: its patches and the class token.
+    /// Tokens of a view inside the tower: its patches and the class token, if there is one.
     pub fn tokens_inside(&self) -> usize {
-        self.tokens_per_view() + 1
-    }
-
-    /// Layers that are run: the features are `hidden_states[-2]`.
-    pub fn layers_run(&self) -> usize {
-        self.num_hidden_layers - 1
+        self.tokens_per_view() + usize::from(self.has_class_token)
     }
 
     /// The tensors that are read, in the order of the fields of `vision::tower::Tower`. A checkpoint holds a few more
@@ -68,20 +84,22 @@ impl TowerSpec {
     pub fn weights(&self) -> Vec<Weight> {
         let mut weights = Weights::below(TOWER);
         let (c, inner, patch) = (self.hidden_size, self.intermediate_size, self.patch_px);
-        weights.add("embeddings.class_embedding", Kind::Vector, &[c]);
-        weights.add(
-            "embeddings.patch_embedding.weight",
-            Kind::Convolution,
-            &[c, 3, patch, patch],
-        );
-        weights.add(
-            "embeddings.position_embedding.weight",
-            Kind::Table,
-            &[self.tokens_inside(), c],
-        );
-        // CLIP's own spelling.
-        weights.layer_norm("pre_layrnorm", c);
-        for layer in 0..self.layers_run() {
+        if self.has_class_token {
+            weights.add("embeddings.class_embedding", Kind::Vector, &[c]);
+        }
+        let patches = "embeddings.patch_embedding";
+        let weight = format_args!("{patches}.weight");
+        weights.add(weight, Kind::Convolution, &[c, 3, patch, patch]);
+        if self.has_patch_bias {
+            weights.add(format_args!("{patches}.bias"), Kind::Bias, &[c]);
+        }
+        let positions = "embeddings.position_embedding.weight";
+        weights.add(positions, Kind::Table, &[self.tokens_inside(), c]);
+        if self.has_class_token {
+            // CLIP's own spelling.
+            weights.layer_norm("pre_layrnorm", c);
+        }
+        for layer in 0..self.layers_run {
             weights.within(format_args!("encoder.layers.{layer}"), |weights| {
                 weights.layer_norm("layer_norm1", c);
                 for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {

@@ -1,4 +1,4 @@
-//! The vision tower, a CLIP transformer: patches of views -> features. Views are batch entries and never see each other.
+//! The vision tower, a transformer (CLIP, SigLIP): patches of views -> features. Views are batch entries and never see each other.
 //! Only the layers up to `hidden_states[-2]` exist here.
 
 use burn::module::{Module, Param};
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::gpu::ops::{Fused, self_attention};
 use crate::load::Builder;
 use crate::nn::{LayerNorm, Linear};
-use crate::spec::{Kind, TowerSpec};
+use crate::spec::{Activation, Kind, TowerSpec};
 use crate::weights::tensors::Tensors;
 
 /// One pre-norm transformer layer.
@@ -32,6 +32,9 @@ pub struct TowerLayer {
     pub fc2: Linear,
     /// Attention heads.
     pub heads: usize,
+    /// Between the layers of the MLP.
+    #[module(skip)]
+    pub activation: Activation,
 }
 
 impl TowerLayer {
@@ -47,43 +50,44 @@ impl TowerLayer {
             fc1: builder.linear().await?,
             fc2: builder.linear().await?,
             heads: spec.num_attention_heads,
+            activation: spec.activation,
         })
     }
 
-    /// `[crops, tokens, C]` -> the same.
+    /// `[views, tokens, C]` -> the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let [crops, tokens, channels] = x.dims();
-        let by_crop = |y: Tensor<2>| y.reshape([crops, tokens, channels]);
-        let x = x.reshape([crops * tokens, channels]);
+        let [views, tokens, channels] = x.dims();
+        let by_view = |y: Tensor<2>| y.reshape([views, tokens, channels]);
+        let x = x.reshape([views * tokens, channels]);
 
         let normed = self.layer_norm1.forward(x.clone());
-        let q = by_crop(self.q_proj.forward(normed.clone()));
-        let k = by_crop(self.k_proj.forward(normed.clone()));
-        let v = by_crop(self.v_proj.forward(normed));
-        let mixed = self_attention(self.heads, q, k, v).reshape([crops * tokens, channels]);
+        let q = by_view(self.q_proj.forward(normed.clone()));
+        let k = by_view(self.k_proj.forward(normed.clone()));
+        let v = by_view(self.v_proj.forward(normed));
+        let mixed = self_attention(self.heads, q, k, v).reshape([views * tokens, channels]);
         let x = self.out_proj.add_to(x, mixed);
 
-        let quick_gelu = Fused {
-            quick_gelu: true,
+        let activation = Fused {
+            activation: Some(self.activation),
             ..Fused::default()
         };
         let normed = self.layer_norm2.forward(x.clone());
-        let inner = self.fc1.forward_fused(normed, quick_gelu);
-        by_crop(self.fc2.add_to(x, inner))
+        let inner = self.fc1.forward_fused(normed, activation);
+        by_view(self.fc2.add_to(x, inner))
     }
 }
 
 /// The tower. The fields are in the order of [`TowerSpec::weights`].
 #[derive(Module, Debug)]
 pub struct Tower {
-    /// `[C]`.
-    pub class_embedding: Param<Tensor<1>>,
-    /// The patch convolution as a product: 3 * patch * patch -> C, no bias.
+    /// `[C]`; CLIP has one.
+    pub class_embedding: Option<Param<Tensor<1>>>,
+    /// The patch convolution as a product: 3 * patch * patch -> C.
     pub patch_embedding: Linear,
-    /// `[h * h + 1, C]`.
+    /// `[tokens, C]`, of the class token too.
     pub position_embedding: Param<Tensor<2>>,
-    /// CLIP's own spelling is `pre_layrnorm`.
-    pub pre_layernorm: LayerNorm,
+    /// CLIP has one; its own spelling is `pre_layrnorm`.
+    pub pre_layernorm: Option<LayerNorm>,
     /// The layers that are run.
     pub layers: Vec<TowerLayer>,
 }
@@ -98,18 +102,25 @@ impl Tower {
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
         let read = async |builder: &mut Builder<'_, '_, T>| {
-            let class_embedding = builder.tensor(Kind::Vector).await?;
+            let class_embedding = match spec.has_class_token {
+                true => Some(Param::from_tensor(builder.tensor(Kind::Vector).await?)),
+                false => None,
+            };
             let patches = builder.tensor::<4>(Kind::Convolution).await?;
             let patches = patches.reshape([spec.hidden_size, spec.patch_len()]);
+            let patch_embedding = Linear::new(patches).with_bias(builder.bias().await?);
             let position_embedding = builder.tensor(Kind::Table).await?;
-            let pre_layernorm = builder.layer_norm(spec.layer_norm_eps).await?;
-            let mut layers = Vec::with_capacity(spec.layers_run());
-            for _ in 0..spec.layers_run() {
+            let pre_layernorm = match spec.has_class_token {
+                true => Some(builder.layer_norm(spec.layer_norm_eps).await?),
+                false => None,
+            };
+            let mut layers = Vec::with_capacity(spec.layers_run);
+            for _ in 0..spec.layers_run {
                 layers.push(TowerLayer::load(spec, builder).await?);
             }
             Ok(Tower {
-                class_embedding: Param::from_tensor(class_embedding),
-                patch_embedding: Linear::new(patches),
+                class_embedding,
+                patch_embedding,
                 position_embedding: Param::from_tensor(position_embedding),
                 pre_layernorm,
                 layers,
@@ -118,30 +129,34 @@ impl Tower {
         builder.part(spec.weights(), read).await
     }
 
-    /// `[crops, h * h, 3 * patch * patch]` -> features `[crops, h * h, C]`, without the class token.
-    /// `hidden` sees the input of the first layer and the output of each, `[crops, h * h + 1, C]`.
+    /// `[views, h * h, 3 * patch * patch]` -> features `[views, h * h, C]`, without the class token.
+    /// `hidden` sees the input of the first layer and the output of each, `[views, tokens, C]`.
     pub fn forward(
         &self,
         patches: Tensor<3>,
         mut hidden: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<3> {
-        let [crops, tokens, _] = patches.dims();
+        let [views, tokens, _] = patches.dims();
         let embedded = self.patch_embedding.forward(patches);
         let channels = embedded.dims()[2];
-        let class = self
-            .class_embedding
-            .val()
-            .reshape([1, 1, channels])
-            .expand([crops, 1, channels]);
-        let positions = self.position_embedding.val().unsqueeze::<3>();
-        let mut x = self
-            .pre_layernorm
-            .forward(Tensor::cat(vec![class, embedded], 1) + positions);
+        let embedded = match &self.class_embedding {
+            Some(class) => {
+                let class = class.val().reshape([1, 1, channels]);
+                Tensor::cat(vec![class.expand([views, 1, channels]), embedded], 1)
+            }
+            None => embedded,
+        };
+        let mut x = embedded + self.position_embedding.val().unsqueeze::<3>();
+        if let Some(norm) = &self.pre_layernorm {
+            x = norm.forward(x);
+        }
         hidden(0, &x);
         for (index, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x);
             hidden(index + 1, &x);
         }
-        x.narrow(1, 1, tokens)
+        // A class token stands before the others.
+        let first = x.dims()[1] - tokens;
+        x.narrow(1, first, tokens)
     }
 }

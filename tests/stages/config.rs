@@ -81,7 +81,7 @@ fn a_released_config_gives_the_released_sizes() {
     assert_eq!((config.crops_per_side(), config.dem().heads), (3, 8));
     assert_eq!(picture(&config), (1008, 576));
     assert_eq!((vision.view_px, vision.patch_px), (336, 14));
-    assert_eq!((vision.tokens_per_side(), vision.layers_run()), (24, 23));
+    assert_eq!((vision.tokens_per_side(), vision.layers_run), (24, 23));
     assert_eq!((vision.hidden_size, vision.intermediate_size), (1024, 4096));
     assert_eq!(vision.num_attention_heads, 16);
     assert_eq!(config.decoder.head_dim, 128);
@@ -117,7 +117,7 @@ fn the_fixture_is_read_as_written() {
     let config = read(&tiny(), None).expect("tiny");
     assert_eq!(picture(&config), (168, 16));
     assert_eq!(config.tower.num_hidden_layers, 4);
-    assert_eq!(config.tower.layers_run(), 3);
+    assert_eq!(config.tower.layers_run, 3);
     let language = &config.decoder;
     assert_eq!(
         (language.num_attention_heads, language.num_key_value_heads),

@@ -112,6 +112,7 @@ fn rotary_cache_equals_its_reference() {
                 num_attention_heads: heads,
                 num_key_value_heads: key_heads,
                 num_hidden_layers: 1,
+                head_dim,
                 ..crate::load("tiny", "cpu").config.decoder.clone()
             };
             type Op = fn(usize, usize, Tensor<2>, &Rope, &mut LayerCache) -> Tensor<2>;

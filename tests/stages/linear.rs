@@ -2,12 +2,15 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
+use std::f64::consts::FRAC_2_PI;
+
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{Fused, Matrix, product};
 use inf_llava::gpu::quantized::QuantizedMatrix;
 use inf_llava::gpu::read::read;
 use inf_llava::gpu::reference;
 use inf_llava::quant::{Quant, Stack};
+use inf_llava::spec::Activation;
 use rand::SeedableRng;
 use rand::rand_core::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -158,7 +161,7 @@ struct Around {
     norm: Option<Vec<f32>>,
     gated: bool,
     bias: Option<Vec<f32>>,
-    quick_gelu: bool,
+    activation: Option<Activation>,
     residual: Option<Vec<f32>>,
 }
 
@@ -175,7 +178,7 @@ impl Around {
             norm: self.norm.as_ref().map(|weight| (vector(weight), EPS)),
             gated: self.gated,
             bias: self.bias.as_ref().map(vector),
-            quick_gelu: self.quick_gelu,
+            activation: self.activation,
             residual: self.residual.as_ref().map(matrix),
         }
     }
@@ -200,9 +203,14 @@ impl Around {
             let y = if self.gated { gated.collect() } else { y };
             for (at, mut y) in y.into_iter().enumerate() {
                 y += self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[at]));
-                if self.quick_gelu {
-                    y *= sigmoid(1.702 * y);
-                }
+                y = match self.activation {
+                    Some(Activation::QuickGelu) => y * sigmoid(1.702 * y),
+                    Some(Activation::GeluTanh) => {
+                        let inner = (y + 0.044_715 * y.powi(3)) * FRAC_2_PI.sqrt();
+                        0.5 * y * (1.0 + inner.tanh())
+                    }
+                    None => y,
+                };
                 let residual = self.residual.as_ref();
                 all.push(y + residual.map_or(0.0, |residual| f64::from(residual[all.len()])));
             }
@@ -225,7 +233,7 @@ fn what_is_fused_into_a_product() {
         let outputs: usize = pieces.iter().sum();
         for rows in [1, 3, 9, 66] {
             let x = values(rows as u64, rows * columns);
-            for case in 0..7 {
+            for case in 0..8 {
                 let is = |wanted: usize| case == wanted || case == 5;
                 let gated = case == 1 || case == 6;
                 let outputs = if gated { outputs / 2 } else { outputs };
@@ -233,7 +241,11 @@ fn what_is_fused_into_a_product() {
                     norm: (is(0) || case == 6).then(|| values(50, columns)),
                     gated,
                     bias: is(2).then(|| values(51, outputs)),
-                    quick_gelu: is(3),
+                    activation: match case {
+                        3 => Some(Activation::QuickGelu),
+                        5 | 7 => Some(Activation::GeluTanh),
+                        _ => None,
+                    },
                     residual: is(4).then(|| values(52, rows * outputs)),
                 };
                 for quant in [None, Some(Quant::Q4), Some(Quant::Q8)] {

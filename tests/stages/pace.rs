@@ -11,6 +11,7 @@ use inf_llava::gpu::quantized::QuantizedMatrix;
 use inf_llava::gpu::read::read;
 use inf_llava::gpu::submissions::{self, Rule, set_speeds};
 use inf_llava::quant::Quant;
+use inf_llava::spec::Activation;
 
 use crate::adapters::own_device;
 
@@ -57,7 +58,7 @@ fn operations(device: &Device) -> Vec<(&'static str, Vec<f32>, u64)> {
     let fused = |rows: usize, outputs: usize, gated: bool| Fused {
         gated,
         bias: (!gated).then(|| wave(0.9, [outputs], device)),
-        quick_gelu: !gated,
+        activation: (!gated).then_some(Activation::QuickGelu),
         residual: (!gated).then(|| wave(0.6, [rows, outputs], device)),
         ..Fused::default()
     };

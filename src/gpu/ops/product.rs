@@ -13,11 +13,12 @@ use crate::gpu::pace::Work;
 use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::gpu::reference;
 use crate::quant::{BLOCK, Quant};
+use crate::spec::Activation;
 
-pub(super) const MATVEC: Kernel = kernel!("matvec");
-pub(super) const MATMUL: Kernel = kernel!("matmul");
-pub(super) const QUANTIZED_MATVEC: Kernel = kernel!("quantized_matvec");
-pub(super) const QUANTIZED_MATMUL: Kernel = kernel!("quantized_matmul");
+pub(super) const MATVEC: Kernel = kernel!("matvec", "finish");
+pub(super) const MATMUL: Kernel = kernel!("matmul", "tile_store", "finish");
+pub(super) const QUANTIZED_MATVEC: Kernel = kernel!("quantized_matvec", "finish");
+pub(super) const QUANTIZED_MATMUL: Kernel = kernel!("quantized_matmul", "tile_store", "finish");
 /// Rows of W that a workgroup does.
 const MATVEC_ROWS: usize = MATVEC.constant("ROWS");
 /// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least.
@@ -47,8 +48,8 @@ pub struct Fused {
     pub gated: bool,
     /// `[outputs]`, is added.
     pub bias: Option<Tensor<1>>,
-    /// `y * sigmoid(1.702 y)`.
-    pub quick_gelu: bool,
+    /// Of y.
+    pub activation: Option<Activation>,
     /// `[rows, outputs]`, is added last.
     pub residual: Option<Tensor<2>>,
 }
@@ -188,9 +189,12 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, fused: &Fused) -> Option<Tensor<2>
 
 /// As the shaders' constants of these names.
 fn flags(fused: &Fused) -> u32 {
-    u32::from(fused.bias.is_some())
-        | u32::from(fused.residual.is_some()) << 1
-        | u32::from(fused.quick_gelu) << 2
+    let activation = match fused.activation {
+        None => 0,
+        Some(Activation::QuickGelu) => 1,
+        Some(Activation::GeluTanh) => 2,
+    };
+    u32::from(fused.bias.is_some()) | u32::from(fused.residual.is_some()) << 1 | activation << 2
 }
 
 fn work_of(quant: Option<Quant>, is_few: bool) -> Work {

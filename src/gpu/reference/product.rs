@@ -1,10 +1,13 @@
 //! What is fused into a matrix product, on burn tensors.
 
+use std::f64::consts::FRAC_2_PI;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, silu};
 
 use super::rms_norm;
 use crate::gpu::ops::Fused;
+use crate::spec::Activation;
 
 /// See [`crate::gpu::ops::product`]; `bare` is the product by itself.
 pub fn product(x: Tensor<2>, fused: Fused, bare: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
@@ -19,13 +22,23 @@ pub fn product(x: Tensor<2>, fused: Fused, bare: impl FnOnce(Tensor<2>) -> Tenso
     if let Some(bias) = fused.bias {
         y = y + bias.unsqueeze();
     }
-    if fused.quick_gelu {
-        y = y.clone() * sigmoid(y.mul_scalar(1.702));
+    if let Some(activation) = fused.activation {
+        y = match activation {
+            Activation::QuickGelu => y.clone() * sigmoid(y.mul_scalar(1.702)),
+            Activation::GeluTanh => gelu_tanh(y),
+        };
     }
     match fused.residual {
         Some(residual) => y + residual,
         None => y,
     }
+}
+
+/// `0.5 y (1 + tanh(sqrt(2 / pi) (y + 0.044715 y^3)))`, written as y times a sigmoid.
+fn gelu_tanh(y: Tensor<2>) -> Tensor<2> {
+    let cube = y.clone().powi_scalar(3).mul_scalar(0.044_715);
+    let inner = (y.clone() + cube).mul_scalar(2.0 * FRAC_2_PI.sqrt());
+    y * sigmoid(inner)
 }
 
 /// A gate and what it gates, `[rows, 2 outputs]` -> `silu(gate) * up`, `[rows, outputs]`.

@@ -1,0 +1,27 @@
+// The end of a product, which four kernels share: what follows their own text. y of one output becomes y + bias, goes
+// through the activation, gets the residual added, and is stored.
+
+const HAS_BIAS: u32 = 1u;
+const HAS_RESIDUAL: u32 = 2u;
+const ACTIVATION_SHIFT: u32 = 2u;
+const QUICK_GELU: u32 = 1u;
+const GELU_TANH: u32 = 2u;
+
+// Both are y times a sigmoid: tanh(t) = 2 sigmoid(2 t) - 1.
+fn activated(y: f32) -> f32 {
+    let activation = params.flags >> ACTIVATION_SHIFT;
+    if (activation == QUICK_GELU) { return y / (1.0 + exp(-1.702 * y)); }
+    // sqrt(8 / pi) = 1.5957691
+    if (activation == GELU_TANH) { return y / (1.0 + exp(-1.5957691 * (y + 0.044715 * y * y * y))); }
+    return y;
+}
+
+fn finish(row: u32, output: u32, product: f32) {
+    let column = params.first_output + output;
+    let at = row * params.outputs + column;
+    var y = product;
+    if ((params.flags & HAS_BIAS) != 0u) { y += bias[column]; }
+    y = activated(y);
+    if ((params.flags & HAS_RESIDUAL) != 0u) { y += residual[at]; }
+    out[at] = y;
+}
