@@ -100,11 +100,24 @@ async function checkNotices(notices, builds) {
   for (const name of names) {
     const { version } = JSON.parse(await readFile(join(HERE, 'node_modules', name, 'package.json'), 'utf8'));
     if (text.includes(`\n${name} ${version}: `)) continue;
-    throw new Error(`the scripts hold ${name} ${version}, and web/THIRD-PARTY.txt does not name it. Add it to BUNDLED in xtask/src/supply/inventory.rs if it is new, and run: cargo xtask notices`);
+    throw new Error(
+      `the scripts hold ${name} ${version}, and web/THIRD-PARTY.txt does not name it. Add it to BUNDLED in xtask/src/supply/inventory.rs if it is new, and run: cargo xtask notices`,
+    );
   }
 }
 
-const common = { bundle: true, metafile: true, format: 'esm', minify: true, target: 'es2022', charset: 'utf8', legalComments: 'none', absWorkingDir: HERE, logLevel: 'warning', logOverride: { 'duplicate-object-key': 'silent' } };
+const common = {
+  bundle: true,
+  metafile: true,
+  format: 'esm',
+  minify: true,
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none',
+  absWorkingDir: HERE,
+  logLevel: 'warning',
+  logOverride: { 'duplicate-object-key': 'silent' },
+};
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });

@@ -65,7 +65,10 @@ async function versions() {
 function tabled(readme, heading) {
   const [, section] = readme.split(new RegExp(`^#+ ${heading}$`, 'm'));
   if (section === undefined) return new Set();
-  const rows = section.split(/^#+ /m)[0].split('\n').filter((line) => line.startsWith('| `'));
+  const rows = section
+    .split(/^#+ /m)[0]
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
   return new Set(rows.flatMap((row) => captured(row.split('|')[1], /`([\w-]+)/g)));
 }
 

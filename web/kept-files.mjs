@@ -20,7 +20,9 @@ export async function nameKeptFiles(folder) {
   const list = JSON.stringify(files);
   const path = join(folder, WORKER);
   const worker = await readFile(path, 'utf8');
-  const written = worker.replace('const FILES = {};', `const FILES = ${list};`).replace("const VERSION = 'none';", `const VERSION = '${sha256(list).slice(0, 16)}';`);
+  const written = worker
+    .replace('const FILES = {};', `const FILES = ${list};`)
+    .replace("const VERSION = 'none';", `const VERSION = '${sha256(list).slice(0, 16)}';`);
   if (written.split(list).length !== 2 || written.includes("'none'")) throw new Error(`${path} has no place for the list of files`);
   await writeFile(path, written);
 }

@@ -23,7 +23,19 @@ const MOST_TRANSFER_BYTES = 3.5e6;
 const MOST_SHELL_BYTES = 42e3;
 
 /** What must be in the tarball beside the scripts. */
-const NEEDED = ['package.json', 'README.md', 'LICENSE', 'dist/THIRD-PARTY.txt', 'dist/custom-elements.json', 'dist/inf-llava.wasm', 'dist/worker.js', 'dist/attention.png', 'dist/demo-model.pack', 'dist/types/index.d.ts', 'dist/types/vue.d.ts'];
+const NEEDED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'dist/THIRD-PARTY.txt',
+  'dist/custom-elements.json',
+  'dist/inf-llava.wasm',
+  'dist/worker.js',
+  'dist/attention.png',
+  'dist/demo-model.pack',
+  'dist/types/index.d.ts',
+  'dist/types/vue.d.ts',
+];
 
 /** Completes `dist/` and packs it. @returns {Promise<string>} the tarball's path */
 export async function pack(out) {
@@ -55,11 +67,13 @@ export async function inspect(tarball) {
     const sizes = await Promise.all(scripts.map((name) => sizesOf(root, name)));
     const sum = (key) => sizes.reduce((total, size) => total + size[key], 0);
     for (const size of [...sizes, { name: 'wasm and scripts', plain: sum('plain'), gzip: sum('gzip'), brotli: sum('brotli') }]) figures.push(row(size));
-    if (sum('brotli') > MOST_TRANSFER_BYTES) wrong.push(`wasm and scripts are ${sum('brotli')} bytes with brotli; at most ${MOST_TRANSFER_BYTES}. Look for what grew in the table above`);
+    if (sum('brotli') > MOST_TRANSFER_BYTES)
+      wrong.push(`wasm and scripts are ${sum('brotli')} bytes with brotli; at most ${MOST_TRANSFER_BYTES}. Look for what grew in the table above`);
     const { shell, all } = await graphOf(join(root, 'dist/define.js'));
     const shell_bytes = sizes.filter(({ name }) => shell.has(name)).reduce((total, size) => total + size.gzip, 0);
     figures.push(`the element's shell (${[...shell].join(', ')}): ${shell_bytes} bytes with gzip, at most ${MOST_SHELL_BYTES}`);
-    if (shell_bytes > MOST_SHELL_BYTES) wrong.push(`the element's shell is ${shell_bytes} bytes with gzip; at most ${MOST_SHELL_BYTES}. Import what is not needed at once with import()`);
+    if (shell_bytes > MOST_SHELL_BYTES)
+      wrong.push(`the element's shell is ${shell_bytes} bytes with gzip; at most ${MOST_SHELL_BYTES}. Import what is not needed at once with import()`);
     const foreign = [...all].filter((name) => !scripts.includes(name));
     if (foreign.length > 0) wrong.push(`define.js leads to ${foreign.join(', ')}: the element may need nothing but the package`);
     return { wrong, figures };
@@ -92,7 +106,16 @@ const row = ({ name, plain, gzip, brotli }) => `${name.padEnd(20)} ${[plain, gzi
 
 /** The scripts that `entry` imports at once, and all that it ever leads to; packages by their names. */
 async function graphOf(entry) {
-  const { metafile } = await build({ entryPoints: [entry], bundle: true, format: 'esm', packages: 'external', metafile: true, write: false, logLevel: 'silent', absWorkingDir: dirname(entry) });
+  const { metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    packages: 'external',
+    metafile: true,
+    write: false,
+    logLevel: 'silent',
+    absWorkingDir: dirname(entry),
+  });
   const follow = (kinds) => {
     const found = new Set();
     const visit = (name) => {
@@ -106,7 +129,8 @@ async function graphOf(entry) {
   return { shell: follow(['import-statement']), all: follow(['import-statement', 'dynamic-import']) };
 }
 
-const run = (program, args) => execFileSync(program, args, { cwd: HERE, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32' && program === 'npm' });
+const run = (program, args) =>
+  execFileSync(program, args, { cwd: HERE, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32' && program === 'npm' });
 
 if (resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { out: { type: 'string', default: HERE } } });

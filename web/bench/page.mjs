@@ -25,8 +25,7 @@ export async function openBench() {
   return {
     url: server.url,
     browser,
-    time: async (command) =>
-      (await askWorker(browser, server.url, './ours.worker.js', { runs: RUNS, ...command })).value,
+    time: async (command) => (await askWorker(browser, server.url, './ours.worker.js', { runs: RUNS, ...command })).value,
     async close() {
       await browser.close();
       await server.close();

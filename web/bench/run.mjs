@@ -17,7 +17,14 @@ const ROWS = [
   { ours: 'matmul_q8', theirs: [['matmul', 576, 1024, 4096]], bar: 5 },
   { ours: 'clip_layer', theirs: [['clipLayer', 577, 1024, 16]], bar: 4 },
   // The tiles' and the strided direction, of N = 3.
-  { ours: 'dem_attention', theirs: [['attention', 9, 64, 576, 1024, 8], ['attention', 1, 576, 576, 1024, 8]], bar: 4 },
+  {
+    ours: 'dem_attention',
+    theirs: [
+      ['attention', 9, 64, 576, 1024, 8],
+      ['attention', 1, 576, 576, 1024, 8],
+    ],
+    bar: 4,
+  },
 ];
 const STAGES = ['resize', 'vision', 'enhance', 'projector', 'prefill', 'decode', 'first_token'];
 

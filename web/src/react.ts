@@ -21,7 +21,10 @@ interface OwnProps extends ChatProperties {
 export type InfLlavaChatProps = OwnProps & Omit<HTMLAttributes<Element>, keyof OwnProps> & { [name: `data-${string}`]: unknown };
 
 /** The tag itself in JSX. */
-export type InfLlavaChatTag = DetailedHTMLProps<HTMLAttributes<Element>, Element> & ChatProperties & ChatAttributes & ChatHandlers<'on'> & { class?: string | undefined };
+export type InfLlavaChatTag = DetailedHTMLProps<HTMLAttributes<Element>, Element> &
+  ChatProperties &
+  ChatAttributes &
+  ChatHandlers<'on'> & { class?: string | undefined };
 
 declare module 'react' {
   namespace JSX {
@@ -64,7 +67,8 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
     import('./define.js').catch((error: Error) => latest.current.onError?.({ code: 'page', message: error.message }));
     const listening = new AbortController();
     for (const [property, name] of Object.entries(EVENTS)) {
-      const tell = (event: Event) => (latest.current[property as keyof typeof EVENTS] as ((detail: unknown) => void) | undefined)?.((event as CustomEvent).detail);
+      const tell = (event: Event) =>
+        (latest.current[property as keyof typeof EVENTS] as ((detail: unknown) => void) | undefined)?.((event as CustomEvent).detail);
       element.current!.addEventListener(name, tell, { signal: listening.signal });
     }
     return () => listening.abort();

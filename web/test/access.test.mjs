@@ -21,7 +21,9 @@ async function violations() {
   await p.page.evaluate(AXE);
   const result = await p.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }));
   assert.ok(result.passes.length > 15, `${result.passes.length} rules had something to look at`);
-  return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.flat().at(-1)} ${failureSummary}`).join(' | ')}`);
+  return result.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.flat().at(-1)} ${failureSummary}`).join(' | ')}`,
+  );
 }
 
 /** Nothing, in light and in dark. */
@@ -46,7 +48,7 @@ test('axe sees into the element', async () => {
 /** States of the element, each with what leads to it. */
 const STATES = {
   'nothing yet': async () => ready('?model=models/drawn/'),
-  'loading': async () => {
+  loading: async () => {
     await open('?model=models/slow/');
     await says(p.status, 'Loading model');
   },
@@ -109,7 +111,7 @@ const STATES = {
     await ask('panic');
     await says(p.page.getByRole('alert'), 'The engine crashed');
   },
-  'Arabic': async () => {
+  Arabic: async () => {
     await open('?lang=ar');
     await p.page.locator('.widget[dir="rtl"]').waitFor();
     await p.page.locator('.sample').first().waitFor();
@@ -224,6 +226,9 @@ test('an answer’s end is announced, and its words are not, one by one', async 
   await says(p.status, 'Stopped after');
   const spoken = await p.page.evaluate(() => window.spoken);
   const status = spoken.filter((line) => line.startsWith('status'));
-  assert.ok(status.some((line) => /Stopped after \d+ tokens/.test(line)), spoken.join('\n'));
+  assert.ok(
+    status.some((line) => /Stopped after \d+ tokens/.test(line)),
+    spoken.join('\n'),
+  );
   assert.ok(status.length < 8, `${status.length} announcements`);
 });

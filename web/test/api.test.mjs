@@ -37,8 +37,17 @@ test('load, ask, ask again, regenerate, edit, export', async () => {
     const turns = chat.turns.map(({ question, text }) => [question, text]);
     const { name, context_tokens } = model.info();
     return {
-      phases: [...phases], first, second: { text: second.text, passes: second.vision_passes }, again, edited, turns, name, context_tokens,
-      picture: chat.picture.width, json: chat.export(), markdown: chat.export('markdown'),
+      phases: [...phases],
+      first,
+      second: { text: second.text, passes: second.vision_passes },
+      again,
+      edited,
+      turns,
+      name,
+      context_tokens,
+      picture: chat.picture.width,
+      json: chat.export(),
+      markdown: chat.export('markdown'),
     };
   });
   assert.deepEqual(said.phases, ['engine', 'download', 'weights']);
@@ -65,7 +74,10 @@ test('a conversation is taken up again from its export', async () => {
   });
   assert.equal(said.answer, 'About chart.png, turn 2: you asked two');
   assert.equal(said.turns, 2);
-  assert.deepEqual(said.refused.map(({ code }) => code), ['transcript', 'transcript', 'transcript', 'transcript']);
+  assert.deepEqual(
+    said.refused.map(({ code }) => code),
+    ['transcript', 'transcript', 'transcript', 'transcript'],
+  );
 });
 
 test('several pictures, one after another; one that fails leaves the one before', async () => {
@@ -202,14 +214,28 @@ test('an engine that is lost is replaced once by itself, then by restart and res
     const once = await texts(chat.ask('lose once yourself'));
     const pieces = [];
     const reply = chat.ask('lose always yourself, as long as there are words');
-    const failure = await refused((async () => { for await (const piece of reply) pieces.push(piece); })());
+    const failure = await refused(
+      (async () => {
+        for await (const piece of reply) pieces.push(piece);
+      })(),
+    );
     const lost = { state: model.state, trouble: model.trouble.code, waiting: await refused(model.chat().ask('anything').answer) };
     await model.restart();
     // It loses itself every three words.
     const resumed = await refused(chat.resume().answer);
     await model.restart();
     const whole = await chat.resume().answer;
-    return { once, states, pieces: pieces.join(''), failure, lost, resumed, whole: whole.text, nothing: chat.resume(), turns: chat.turns.map(({ text }) => text) };
+    return {
+      once,
+      states,
+      pieces: pieces.join(''),
+      failure,
+      lost,
+      resumed,
+      whole: whole.text,
+      nothing: chat.resume(),
+      turns: chat.turns.map(({ text }) => text),
+    };
   });
   assert.equal(said.once, 'About chart.png, turn 1: you asked lose once yourself');
   assert.deepEqual(said.states.slice(0, 2), ['recovering', 'ready']);
@@ -306,7 +332,12 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
     }
     const bad = [
       { messages: [] },
-      { messages: [{ role: 'system', content: 'be brief' }, { role: 'user', content: 'x' }] },
+      {
+        messages: [
+          { role: 'system', content: 'be brief' },
+          { role: 'user', content: 'x' },
+        ],
+      },
       { messages: [{ role: 'assistant', content: 'x' }] },
       { messages: [{ role: 'user', content: [image, image] }] },
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/x.png' } }, text('x')] }] },
@@ -315,7 +346,14 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
       { messages, stop: ['a', 'b', 'c', 'd', 'e'] },
       { messages, response_format: { type: 'json_object' } },
     ];
-    return { whole, chunks, options: options.choices[0].message.content, short: short.choices[0], stopped, refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))) };
+    return {
+      whole,
+      chunks,
+      options: options.choices[0].message.content,
+      short: short.choices[0],
+      stopped,
+      refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))),
+    };
   });
   const { message, finish_reason } = said.whole.choices[0];
   assert.deepEqual([said.whole.object, message.role, finish_reason], ['chat.completion', 'assistant', 'stop']);
@@ -330,8 +368,17 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
   assert.equal(said.options, '{"max_new_tokens":9,"top_p":0.5,"seed":3}');
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
   const all = 'one two three two four';
-  assert.deepEqual(said.stopped, [['one ', 'stop', true], ['one tw', 'stop', true], [all, 'stop', true], ['', 'stop', true], [all, 'stop', true]]);
-  assert.deepEqual(said.refusals.map(({ code }) => code), ['bad-value', 'unsupported', 'bad-value', 'unsupported', 'unsupported', 'unsupported', 'unsupported', 'bad-value', 'unsupported']);
+  assert.deepEqual(said.stopped, [
+    ['one ', 'stop', true],
+    ['one tw', 'stop', true],
+    [all, 'stop', true],
+    ['', 'stop', true],
+    [all, 'stop', true],
+  ]);
+  assert.deepEqual(
+    said.refusals.map(({ code }) => code),
+    ['bad-value', 'unsupported', 'bad-value', 'unsupported', 'unsupported', 'unsupported', 'unsupported', 'bad-value', 'unsupported'],
+  );
 });
 
 test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for it', async () => {
@@ -344,16 +391,28 @@ test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for
       await chat.setImage(image, { name: 'p' });
       answers.push(await texts(chat.ask(`${answers.length}`)));
     }
-    const refusals = await Promise.all(['https://example.com/a.png', '/page.css', 'data:image/png;base64,%%%'].map((url) => refused(model.chat().setImage(url))));
+    const refusals = await Promise.all(
+      ['https://example.com/a.png', '/page.css', 'data:image/png;base64,%%%'].map((url) => refused(model.chat().setImage(url))),
+    );
     return { answers, refusals: refusals.map(({ code }) => code) };
   });
-  assert.deepEqual(said.answers.map((text) => text.split(',')[0]), Array(5).fill('About p'));
+  assert.deepEqual(
+    said.answers.map((text) => text.split(',')[0]),
+    Array(5).fill('About p'),
+  );
   assert.deepEqual(said.refusals, ['image-url', 'image-url', 'image-url']);
   assert.ok(!server.requests.slice(requests).includes('/page.css'));
 });
 
 test('consent: who loads a large model agrees, or is asked', async () => {
-  const manifest = { format: 'inf-llava', version: 1, name: 'large', license: 'llama3', files: [], shards: [{ file: 'a.bin', bytes: 60e6, sha256: '0'.repeat(64) }] };
+  const manifest = {
+    format: 'inf-llava',
+    version: 1,
+    name: 'large',
+    license: 'llama3',
+    files: [],
+    shards: [{ file: 'a.bin', bytes: 60e6, sha256: '0'.repeat(64) }],
+  };
   await mkdir(join(site.folder, 'models/large'), { recursive: true });
   await writeFile(join(site.folder, 'models/large/manifest.json'), JSON.stringify(manifest));
   const before = server.requests.length;
@@ -386,7 +445,10 @@ test('wrong options are refused before anything is fetched', async () => {
     const wrong = [{ device: 'abacus' }, { url: 'javascript:alert(1)' }, { url: 'file:///etc/' }];
     return Promise.all(wrong.map((options) => refused(load(options))));
   });
-  assert.deepEqual(said.map(({ code }) => code), ['option', 'option', 'option']);
+  assert.deepEqual(
+    said.map(({ code }) => code),
+    ['option', 'option', 'option'],
+  );
   assert.equal(server.requests.filter((path) => path.endsWith('worker.js')).length, before);
 });
 
@@ -395,7 +457,13 @@ test('options that are not known, or of another type, are refused; a stream that
   await page.goto(`${server.url}blank.html`);
   const said = await page.evaluate(async () => {
     const { load } = await import('./inf-llava/index.js');
-    const codeOf = async (run) => Promise.resolve().then(run).then(() => 'done', ({ name, code }) => (name === 'InfLlavaError' ? code : name));
+    const codeOf = async (run) =>
+      Promise.resolve()
+        .then(run)
+        .then(
+          () => 'done',
+          ({ name, code }) => (name === 'InfLlavaError' ? code : name),
+        );
     /** How answers of the worker ended. */
     const reasons = [];
     globalThis.Worker = class extends Worker {
@@ -410,7 +478,8 @@ test('options that are not known, or of another type, are refused; a stream that
     const { completions } = model.chat;
     const refused = [];
     for (const options of ['/models/mine/', 5, { modell: 'x' }, { signal: 5 }]) refused.push(await codeOf(() => load(options)));
-    for (const options of [{ max_tokens: 1 }, { maxNewTokens: 1 }, { temperature: '0.5' }, { seed: 1.5 }, 'x', { signal: {} }]) refused.push(await codeOf(() => chat.ask('q', options).answer));
+    for (const options of [{ max_tokens: 1 }, { maxNewTokens: 1 }, { temperature: '0.5' }, { seed: 1.5 }, 'x', { signal: {} }])
+      refused.push(await codeOf(() => chat.ask('q', options).answer));
     refused.push(await codeOf(() => completions.create(request, { signal: {} })));
     const none = await codeOf(() => chat.ask('q', { temperature: null, signal: null }).answer);
     const left = await completions.create(request, null);

@@ -43,7 +43,9 @@ async function ready(html) {
 }
 
 test('text that is pasted with a picture of it goes where the cursor is; a picture alone is the element’s', LIMIT, async () => {
-  const { page, done } = await ready('<input id="own"><div id="edited" contenteditable><p>Note</p></div><div id="component"></div><inf-llava-chat page-wide></inf-llava-chat>');
+  const { page, done } = await ready(
+    '<input id="own"><div id="edited" contenteditable><p>Note</p></div><div id="component"></div><inf-llava-chat page-wide></inf-llava-chat>',
+  );
   const said = await page.evaluate(async () => {
     const component = document.getElementById('component').attachShadow({ mode: 'open' });
     component.innerHTML = '<textarea></textarea>';
@@ -55,7 +57,10 @@ test('text that is pasted with a picture of it goes where the cursor is; a pictu
       element: chat(),
       page: document.body,
     };
-    const pasted = (what) => Object.entries(targets).filter(([name, target]) => given(target, 'paste', { ...what, name: `${name}.png` })).map(([name]) => name);
+    const pasted = (what) =>
+      Object.entries(targets)
+        .filter(([name, target]) => given(target, 'paste', { ...what, name: `${name}.png` }))
+        .map(([name]) => name);
     const taken = {
       office: pasted({ text: 'A table', html: '<table></table>' }),
       picture: pasted({}),
@@ -104,7 +109,14 @@ test('in a dialog of the page Escape goes back by one step in the element, and c
   const message = page.getByRole('textbox', { name: 'Message' });
   const escape = async (what) => {
     await page.keyboard.press('Escape');
-    assert.equal(await page.locator('dialog').first().evaluate((dialog) => dialog.open), true, what);
+    assert.equal(
+      await page
+        .locator('dialog')
+        .first()
+        .evaluate((dialog) => dialog.open),
+      true,
+      what,
+    );
   };
   const open = (selector) => page.locator(selector).evaluate((details) => details.open);
   await page.getByText('Export', { exact: true }).click();
@@ -126,7 +138,13 @@ test('in a dialog of the page Escape goes back by one step in the element, and c
   await escape('an answer');
   await says(status(page), 'Stopped after');
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('dialog').first().evaluate((dialog) => dialog.open), false);
+  assert.equal(
+    await page
+      .locator('dialog')
+      .first()
+      .evaluate((dialog) => dialog.open),
+    false,
+  );
   await done();
 });
 
@@ -155,7 +173,13 @@ test('attributes as people write them: capitals, spaces, 0, and what there is no
     if (told.length === 0) await comes(chat, 'error');
     found.context = [...new Set(told.map((text) => /^option: .*context/.test(text)))];
     chat = add('start="interaction" temperature=" " max-new-tokens=" " seed=""');
-    found.numbers = [chat.temperature, chat.maxNewTokens, chat.seed, ...[...chat.shadowRoot.querySelectorAll('.panel input[type=number]')].map(({ value }) => value), told.length];
+    found.numbers = [
+      chat.temperature,
+      chat.maxNewTokens,
+      chat.seed,
+      ...[...chat.shadowRoot.querySelectorAll('.panel input[type=number]')].map(({ value }) => value),
+      told.length,
+    ];
     for (const value of ['False', 'FALSE', 'false', false, null, undefined, 0]) {
       Object.assign(chat, { pageWide: true, noKeep: true });
       Object.assign(chat, { pageWide: value, noKeep: value });
@@ -166,9 +190,17 @@ test('attributes as people write them: capitals, spaces, 0, and what there is no
     return found;
   });
   assert.deepEqual(said, {
-    Interaction: ['idle', true, 0], ' INTERACTION ': ['idle', true, 0],
-    lazy: [true], context: [true], numbers: [null, null, null, '', '', '', 0],
-    'flag False': [false, false, false], 'flag FALSE': [false, false, false], 'flag false': [false, false, false], 'flag null': [false, false, false], 'flag undefined': [false, false, false], 'flag 0': [false, false, false],
+    Interaction: ['idle', true, 0],
+    ' INTERACTION ': ['idle', true, 0],
+    lazy: [true],
+    context: [true],
+    numbers: [null, null, null, '', '', '', 0],
+    'flag False': [false, false, false],
+    'flag FALSE': [false, false, false],
+    'flag false': [false, false, false],
+    'flag null': [false, false, false],
+    'flag undefined': [false, false, false],
+    'flag 0': [false, false, false],
     written: false,
   });
   await done();
@@ -177,7 +209,10 @@ test('attributes as people write them: capitals, spaces, 0, and what there is no
 test('the address that `src` had is a picture again, where the picture was taken away', LIMIT, async () => {
   const { page, done } = await ready('<inf-llava-chat></inf-llava-chat>');
   const names = await page.evaluate(async () => {
-    const read = () => new Promise((resolve) => chat().addEventListener('inf-llava-picture', () => resolve(chat().shadowRoot.getElementById('picture-name').textContent), { once: true }));
+    const read = () =>
+      new Promise((resolve) =>
+        chat().addEventListener('inf-llava-picture', () => resolve(chat().shadowRoot.getElementById('picture-name').textContent), { once: true }),
+      );
     const names = [];
     const address = 'models/demo/samples/1.png';
     const ways = [() => (chat().src = address), () => chat().setAttribute('src', address), () => (chat().src = new URL(address, location.href))];
@@ -198,14 +233,27 @@ test('the model in use is marked among those that are offered, however its addre
   const said = await page.evaluate(() => {
     const chat = document.querySelector('inf-llava-chat');
     const entries = ['models/drawn/', './models/other', new URL('models/named-x/', location.href).href];
-    const marked = () => [...chat.shadowRoot.querySelectorAll('.offered li')].flatMap((item, at) => (item.querySelector('.in-use').textContent && item.querySelector('[aria-pressed="true"]') ? [at] : []));
+    const marked = () =>
+      [...chat.shadowRoot.querySelectorAll('.offered li')].flatMap((item, at) =>
+        item.querySelector('.in-use').textContent && item.querySelector('[aria-pressed="true"]') ? [at] : [],
+      );
     const found = {};
     for (const [at, url] of entries.entries()) {
       const plain = new URL(url, location.href);
-      for (const written of [plain.href, plain.pathname, `.${plain.pathname}`, plain.pathname.slice(1), plain.href.replace(/\/$/, ''), `models/../models/${plain.pathname.split('/')[2]}/`]) {
+      for (const written of [
+        plain.href,
+        plain.pathname,
+        `.${plain.pathname}`,
+        plain.pathname.slice(1),
+        plain.href.replace(/\/$/, ''),
+        `models/../models/${plain.pathname.split('/')[2]}/`,
+      ]) {
         for (const first of ['model', 'models']) {
           Object.assign(chat, { model: null, models: [] });
-          const given = [['model', written], ['models', entries.map((url) => ({ name: url, url }))]];
+          const given = [
+            ['model', written],
+            ['models', entries.map((url) => ({ name: url, url }))],
+          ];
           for (const [name, value] of first === 'model' ? given : given.reverse()) chat[name] = value;
           if (marked().join() !== String(at + 1)) found[`${written}, ${first} first`] = marked();
         }
@@ -222,7 +270,11 @@ test('a worker that is not there is `worker`, with its address', LIMIT, async ()
   const { page, done } = await openElement('<inf-llava-chat start="interaction"></inf-llava-chat>');
   const said = await page.evaluate(async () => {
     const { load } = await import('./inf-llava/index.js');
-    const failing = (options) => load(options).then(() => null, ({ code, message }) => ({ code, message }));
+    const failing = (options) =>
+      load(options).then(
+        () => null,
+        ({ code, message }) => ({ code, message }),
+      );
     const codes = [await failing({ workerUrl: 'nope.js' })];
     const chat = document.querySelector('inf-llava-chat');
     const told = new Promise((resolve) => chat.addEventListener('inf-llava-error', ({ detail }) => resolve(detail), { once: true }));
@@ -231,7 +283,10 @@ test('a worker that is not there is `worker`, with its address', LIMIT, async ()
     codes.push(await told);
     return codes;
   });
-  assert.deepEqual(said.map(({ code }) => code), ['worker', 'worker']);
+  assert.deepEqual(
+    said.map(({ code }) => code),
+    ['worker', 'worker'],
+  );
   for (const [at, name] of ['nope.js', 'nope-2.js'].entries()) assert.ok(said[at].message.includes(name), said[at].message);
   await done();
 });
@@ -244,7 +299,11 @@ test('a picture that is still to come when its element is taken away fails with 
   const said = page.evaluate(async () => {
     globalThis.told = [];
     document.addEventListener('inf-llava-error', ({ detail }) => told.push(detail.code));
-    const failed = (promise) => promise.then(() => null, ({ code, message }) => `${code}: ${message}`);
+    const failed = (promise) =>
+      promise.then(
+        () => null,
+        ({ code, message }) => `${code}: ${message}`,
+      );
     const fetched = failed(chat().setImage('held.png'));
     const removed = [await fetched];
     const anew = document.createElement('inf-llava-chat');

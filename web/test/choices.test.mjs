@@ -38,8 +38,14 @@ function tools(png) {
       gates = null; // what comes later is not held
     },
     ways: {
-      setImage: (name) => void chat().setImage(file(name)).catch(() => {}),
-      address: (name) => void chat().setImage(`pictures/${name}`).catch(() => {}),
+      setImage: (name) =>
+        void chat()
+          .setImage(file(name))
+          .catch(() => {}),
+      address: (name) =>
+        void chat()
+          .setImage(`pictures/${name}`)
+          .catch(() => {}),
       src: (name) => (chat().src = `pictures/${name}`),
       file(name) {
         const input = chat().shadowRoot.getElementById('image');
@@ -159,7 +165,11 @@ test('a picture that comes to nothing leaves the one before, and one that anothe
   const said = await page.evaluate(async () => {
     const told = [];
     chat().addEventListener('inf-llava-error', ({ detail }) => told.push(detail.code));
-    const code = (promise) => promise.then(() => 'read', ({ code }) => code);
+    const code = (promise) =>
+      promise.then(
+        () => 'read',
+        ({ code }) => code,
+      );
     const outcomes = [code(chat().setImage('pictures/held.png')), code(chat().setImage(new File([], 'broken.png')))];
     const codes = await Promise.all(outcomes);
     return { codes, told, name: chat().shadowRoot.getElementById('picture-name').textContent, width: chat().chat.picture.width };
@@ -172,7 +182,9 @@ test('a picture that comes to nothing leaves the one before, and one that anothe
 test('a picture, then another model, then another model still: the last of each', LIMIT, async () => {
   const { page, done, release } = await opened();
   const answer = page.evaluate(async () => {
-    chat().setImage('pictures/held-named.png').catch(() => {});
+    chat()
+      .setImage('pictures/held-named.png')
+      .catch(() => {});
     chat().model = 'models/slow/';
     chat().load();
     chat().model = 'models/named-last/';
@@ -202,7 +214,12 @@ test('models chosen while another loads: the last one, and the samples are its o
     }
     await new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true }));
     await new Promise((resolve) => setTimeout(resolve, 300));
-    return { readied, samples: chat.shadowRoot.querySelectorAll('.sample').length, state: chat.state, notice: chat.shadowRoot.querySelector('.talk .notice').hidden };
+    return {
+      readied,
+      samples: chat.shadowRoot.querySelectorAll('.sample').length,
+      state: chat.state,
+      notice: chat.shadowRoot.querySelector('.talk .notice').hidden,
+    };
   });
   assert.deepEqual(said, { readied: ['drawn_scenes'], samples: 0, state: 'ready', notice: true });
   await done();
@@ -230,9 +247,17 @@ test('a new conversation and a question at once: the question stays, and is the 
     chat.ask('three');
     await stopped;
     texts.push(await next());
-    return { texts, turns: [...chat.shadowRoot.querySelectorAll('.turn .question')].map(({ textContent }) => textContent), kept: chat.chat.turns.map(({ question }) => question) };
+    return {
+      texts,
+      turns: [...chat.shadowRoot.querySelectorAll('.turn .question')].map(({ textContent }) => textContent),
+      kept: chat.chat.turns.map(({ question }) => question),
+    };
   });
-  assert.deepEqual(said.texts, ['Without a picture, turn 1: you asked one', 'Without a picture, turn 1: you asked two', 'Without a picture, turn 1: you asked three']);
+  assert.deepEqual(said.texts, [
+    'Without a picture, turn 1: you asked one',
+    'Without a picture, turn 1: you asked two',
+    'Without a picture, turn 1: you asked three',
+  ]);
   assert.deepEqual([said.turns, said.kept], [['You: three'], ['three']]);
   await done();
 });

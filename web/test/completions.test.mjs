@@ -102,10 +102,15 @@ test('a picture in any of the shapes that are understood reaches the engine with
       const { choices } = await chat.completions.create({ messages: [{ role: 'user', content }], seed: answers.length });
       answers.push(choices[0].message.content);
     }
-    const refused = await chat.completions.create({ messages: [{ role: 'user', content: [{ type: 'file', file: {} }] }] }).catch(({ name, code, details }) => [name, code, details.param]);
+    const refused = await chat.completions
+      .create({ messages: [{ role: 'user', content: [{ type: 'file', file: {} }] }] })
+      .catch(({ name, code, details }) => [name, code, details.param]);
     return { answers, refused };
   }, pictures.one);
-  assert.deepEqual(said.answers.map((text) => text.replace(' (again)', '')), Array(3).fill('About picture, turn 1: you asked one\ntwo'));
+  assert.deepEqual(
+    said.answers.map((text) => text.replace(' (again)', '')),
+    Array(3).fill('About picture, turn 1: you asked one\ntwo'),
+  );
   assert.deepEqual(said.refused, ['InfLlavaError', 'unsupported', 'messages[0].content[0].type']);
   await page.close();
 });

@@ -74,7 +74,11 @@ for (const device of ['cpu', 'wgpu']) {
     assert.deepEqual(p.complaints, []);
 
     // The second visit needs no server.
-    await comes(p.page, async () => (await (await caches.open((await caches.keys()).find((name) => name.startsWith('inf-llava-page-')) ?? '-')).keys()).some(({ url }) => url.endsWith('page/page.js')));
+    await comes(p.page, async () =>
+      (await (await caches.open((await caches.keys()).find((name) => name.startsWith('inf-llava-page-')) ?? '-')).keys()).some(({ url }) =>
+        url.endsWith('page/page.js'),
+      ),
+    );
     delete world.named['page.test'];
     await p.page.reload();
     await says(p.status, 'Ready on');

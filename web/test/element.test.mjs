@@ -102,12 +102,16 @@ test('what the model looks at: word by word, and when it read the picture', asyn
   await says(panel, '1 of 9: About');
   /** Until the map that lies over the picture has so many places, and this one is the brightest. */
   const brightest = (...expected) =>
-    comes(p.page, (expected) => {
-      const canvas = document.querySelector('inf-llava-chat').shadowRoot.querySelector('canvas.heat');
-      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      const veils = Array.from({ length: data.length / 4 }, (_, at) => data[at * 4 + 3]);
-      return [veils.length, veils.indexOf(Math.min(...veils))].join() === expected;
-    }, expected.join());
+    comes(
+      p.page,
+      (expected) => {
+        const canvas = document.querySelector('inf-llava-chat').shadowRoot.querySelector('canvas.heat');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const veils = Array.from({ length: data.length / 4 }, (_, at) => data[at * 4 + 3]);
+        return [veils.length, veils.indexOf(Math.min(...veils))].join() === expected;
+      },
+      expected.join(),
+    );
   await brightest(16, 0);
   const slider = panel.getByRole('slider', { name: 'Word of the last answer' });
   await slider.press('ArrowRight');
@@ -217,10 +221,25 @@ test('properties, methods and events', async () => {
     const rejected = await chat.setImage(new Blob([]), { name: 'broken.png' }).catch(({ code }) => code);
     const { code } = await failed;
     await chat.newChat();
-    return { idle, rejected, name, width, question, text: answer.text, code, state: chat.state, turns: chat.chat.turns.length, kinds: [...new Set(events.map(([kind]) => kind))], markdown: chat.export('markdown') };
+    return {
+      idle,
+      rejected,
+      name,
+      width,
+      question,
+      text: answer.text,
+      code,
+      state: chat.state,
+      turns: chat.chat.turns.length,
+      kinds: [...new Set(events.map(([kind]) => kind))],
+      markdown: chat.export('markdown'),
+    };
   });
   assert.deepEqual(said.idle, ['idle', null, null]);
-  assert.deepEqual([said.name, said.width, said.question, said.text, said.code], ['stand-in', 1200, 'what?', 'About mine.png, turn 1: you asked what?', 'image-format']);
+  assert.deepEqual(
+    [said.name, said.width, said.question, said.text, said.code],
+    ['stand-in', 1200, 'what?', 'About mine.png, turn 1: you asked what?', 'image-format'],
+  );
   assert.equal(said.rejected, 'image-format');
   assert.deepEqual([said.state, said.turns], ['ready', 0]);
   assert.deepEqual(said.kinds.sort(), ['answer', 'error', 'picture', 'progress', 'ready', 'state']);
@@ -234,7 +253,10 @@ test('a picture of the page’s, and models to choose from', async () => {
   await says(status, 'Picture ready');
   await says(page.locator('#picture-name'), '2.png');
   await page.evaluate(() => {
-    document.querySelector('inf-llava-chat').models = [{ name: 'Drawings', url: 'models/drawn/' }, { name: 'Broken', url: 'models/broken/' }];
+    document.querySelector('inf-llava-chat').models = [
+      { name: 'Drawings', url: 'models/drawn/' },
+      { name: 'Broken', url: 'models/broken/' },
+    ];
   });
   await page.evaluate(() => document.querySelector('inf-llava-chat').ask('one'));
   await says(page.locator('.answer'), 'About 2.png, turn 1');
@@ -262,7 +284,14 @@ test('in German, in Arabic from right to left, and in a page’s own words', asy
   assert.equal(await page.locator('inf-llava-chat').nth(1).locator('.widget').getAttribute('dir'), 'rtl');
   assert.match(await text(1, '.drop-title'), /[\u0600-\u06ff]/);
   // A picture's left is left all the same.
-  assert.equal(await page.locator('inf-llava-chat').nth(1).locator('.rule-x').evaluate((node) => getComputedStyle(node).direction), 'ltr');
+  assert.equal(
+    await page
+      .locator('inf-llava-chat')
+      .nth(1)
+      .locator('.rule-x')
+      .evaluate((node) => getComputedStyle(node).direction),
+    'ltr',
+  );
   assert.equal(await text(2, '.drop-title'), 'Choose a picture');
   await page.evaluate(() => {
     document.querySelectorAll('inf-llava-chat')[2].strings = { choosePicture: 'yIDel!' };
@@ -323,7 +352,11 @@ test('a hidden tab goes on', async () => {
   const other = await p.context.newPage();
   await other.bringToFront();
   const words = () => p.page.evaluate(() => document.querySelector('inf-llava-chat').shadowRoot.querySelector('.answer').textContent.split(' ').length);
-  await comes(p.page, (more) => document.querySelector('inf-llava-chat').shadowRoot.querySelector('.answer').textContent.split(' ').length > more, (await words()) + 15);
+  await comes(
+    p.page,
+    (more) => document.querySelector('inf-llava-chat').shadowRoot.querySelector('.answer').textContent.split(' ').length > more,
+    (await words()) + 15,
+  );
   assert.match(await p.page.evaluate(() => document.querySelector('inf-llava-chat').shadowRoot.getElementById('status').textContent), /Answering/);
   await p.page.bringToFront();
   await p.stop.click();

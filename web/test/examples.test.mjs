@@ -16,7 +16,8 @@ const PATIENCE = { timeout: 120_000 };
 const [sample] = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
 const [{ text: QUESTION, answer: ANSWER }] = sample.questions;
 /** What README.md says that a page needs. */
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types inf-llava";
+const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types inf-llava";
 
 let browser;
 let tarball;
@@ -121,7 +122,11 @@ async function askApi(url) {
 }
 
 async function quiet({ context, foreign, complaints }, others = []) {
-  assert.deepEqual(foreign.filter((address) => !others.some((other) => address.startsWith(other))), [], 'no request leaves the site');
+  assert.deepEqual(
+    foreign.filter((address) => !others.some((other) => address.startsWith(other))),
+    [],
+    'no request leaves the site',
+  );
   assert.deepEqual(complaints, [], 'no policy violation and no error');
   await context.close();
 }
@@ -130,7 +135,8 @@ test('plain HTML, with the package beside it and a strict policy', SLOW, () =>
   withExample('html', async (folder) => {
     await cp(join(folder, 'node_modules/inf-llava/dist'), join(folder, 'inf-llava'), { recursive: true });
     await whileServed(serve(folder, { headers: { 'Content-Security-Policy': POLICY } }), (url) => askElement(url));
-  }));
+  }),
+);
 
 test('plain HTML, with the package from another origin', SLOW, () =>
   withExample('html', (folder) =>
@@ -145,7 +151,8 @@ test('plain HTML, with the package from another origin', SLOW, () =>
       await whileServed(serve(folder, { headers: { 'Content-Security-Policy': policy } }), (url) => askElement(url, { path: 'cdn.html', others: [cdn] }));
       assert.ok(requests.includes('/worker.js'), 'the worker is the CDN’s');
     }),
-  ));
+  ),
+);
 
 test('Vite with the API, built and in its dev server', SLOW, () =>
   withExample('vite', async (folder) => {
@@ -153,16 +160,25 @@ test('Vite with the API, built and in its dev server', SLOW, () =>
     await whileServed(serve(join(folder, 'dist')), askApi);
     // The optimizer is on, as a newcomer has it.
     await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), askApi);
-  }));
+  }),
+);
 
-for (const [framework, name] of [['React', 'react'], ['Vue', 'vue'], ['Svelte', 'svelte'], ['Lit', 'lit']]) {
+for (const [framework, name] of [
+  ['React', 'react'],
+  ['Vue', 'vue'],
+  ['Svelte', 'svelte'],
+  ['Lit', 'lit'],
+]) {
   test(`${framework} with Vite, built and in its dev server: a changed model, a list, events, and gone and back`, SLOW, () =>
     withExample(name, async (folder) => {
       await withModel(join(folder, 'public'));
       await run(folder, 'npm', 'run', 'build');
       await whileServed(serve(join(folder, 'dist')), (url) => askFramework(url));
-      await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), (url) => askFramework(url));
-    }));
+      await whileServed(started(folder, 'node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '{port}', '--strictPort'), (url) =>
+        askFramework(url),
+      );
+    }),
+  );
 }
 
 test('Angular, built: a changed model, a list, events, and gone and back', SLOW, () =>
@@ -170,15 +186,20 @@ test('Angular, built: a changed model, a list, events, and gone and back', SLOW,
     await withModel(join(folder, 'public'));
     await run(folder, 'npm', 'run', 'build');
     await whileServed(serve(join(folder, 'dist')), (url) => askFramework(url));
-  }));
+  }),
+);
 
 test('webpack with the element', SLOW, () =>
   withExample('webpack', async (folder) => {
     await run(folder, 'npm', 'run', 'build');
     await whileServed(serve(join(folder, 'public')), (url) => askElement(url));
-  }));
+  }),
+);
 
-for (const [bundler, flags] of [['Turbopack', []], ['webpack', ['--webpack']]]) {
+for (const [bundler, flags] of [
+  ['Turbopack', []],
+  ['webpack', ['--webpack']],
+]) {
   test(`Next.js with ${bundler}: rendered by the server, filled by the browser`, SLOW, () =>
     withExample('next', async (folder) => {
       const next = 'node_modules/next/dist/bin/next';
@@ -187,5 +208,6 @@ for (const [bundler, flags] of [['Turbopack', []], ['webpack', ['--webpack']]]) 
         assert.match(await (await fetch(url)).text(), /<inf-llava-chat>/);
         await askElement(url);
       });
-    }));
+    }),
+  );
 }

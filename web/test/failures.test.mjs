@@ -121,7 +121,10 @@ test('a crash that comes back: conversation kept, the answer goes on after a res
   await says(p.answers.last(), 'About chart.png, turn 3: you asked two');
 });
 
-for (const [question, title, reason] of [['panic', 'The engine crashed', 'unreachable'], ['lost card', 'The graphics card was lost', 'the graphics device was lost (reset)']]) {
+for (const [question, title, reason] of [
+  ['panic', 'The engine crashed', 'unreachable'],
+  ['lost card', 'The graphics card was lost', 'the graphics device was lost (reset)'],
+]) {
   test(`${title}, and again after a restart: a new chat does without that question`, async () => {
     await ready();
     await ask(question);
@@ -141,7 +144,11 @@ test('no room on the graphics card: half the context is offered, and half of tha
   await ready();
   await ask('no room');
   // The question is asked again with each.
-  for (const [had, offered] of [['4096', '2,048'], ['2048', '1,024'], ['1024', '1,024']]) {
+  for (const [had, offered] of [
+    ['4096', '2,048'],
+    ['2048', '1,024'],
+    ['1024', '1,024'],
+  ]) {
     await says(p.page.getByRole('alert'), `no room for ${had} tokens`);
     await p.page.getByRole('button', { name: `Restart with room for ${offered} tokens` }).click();
   }

@@ -12,7 +12,12 @@ import { browser, server } from './stand-in.mjs';
 const PAGE = '<!doctype html><html lang="en"><title>An app</title><div id="app"></div></html>';
 
 const servers = [];
-after(() => servers.forEach((one) => { one.close(); one.closeAllConnections(); }));
+after(() =>
+  servers.forEach((one) => {
+    one.close();
+    one.closeAllConnections();
+  }),
+);
 
 /** @returns the address of a host that has `files`, and answers all else with `rest`. */
 async function host(files, rest = PAGE, status = 200) {
@@ -32,7 +37,11 @@ async function load(url) {
   await page.goto(`${server.url}blank.html`);
   try {
     return await page.evaluate(
-      async (url) => (await import('./inf-llava/index.js')).load({ url, keep: false }).then((model) => model.info().device, ({ code, message }) => ({ code, message })),
+      async (url) =>
+        (await import('./inf-llava/index.js')).load({ url, keep: false }).then(
+          (model) => model.info().device,
+          ({ code, message }) => ({ code, message }),
+        ),
       url,
     );
   } finally {
@@ -70,7 +79,11 @@ test('a folder that is none is told by what its host answers', async () => {
 for (const [what, content, words] of [
   ['a page', PAGE, /web page \(HTML\)/],
   ['a pointer of Git LFS', `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 20000\n`, /pointer of Git LFS.*git lfs pull/],
-  ['a storage’s refusal', '<?xml version="1.0"?>\n<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>', /XML document that says "The key does not exist\."/],
+  [
+    'a storage’s refusal',
+    '<?xml version="1.0"?>\n<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>',
+    /XML document that says "The key does not exist\."/,
+  ],
 ]) {
   test(`${what} in a shard's place is named`, async () => {
     const files = converted();

@@ -32,7 +32,8 @@ test('Firefox opens the page, and answers right', async (t) => {
       selector,
       text,
     );
-  const click = (selector, at) => page.evaluate((selector, at) => document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll(selector)[at].click(), selector, at);
+  const click = (selector, at) =>
+    page.evaluate((selector, at) => document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll(selector)[at].click(), selector, at);
   const text = (selector) => page.evaluate((selector) => document.querySelector('inf-llava-chat').shadowRoot.querySelector(selector).textContent, selector);
 
   await page.setViewport({ width: 1280, height: 720 });
@@ -41,7 +42,8 @@ test('Firefox opens the page, and answers right', async (t) => {
   t.diagnostic(`${await browser.version()}: ${await text('#status')}`);
   await click('.sample', 0);
   await says('#status', 'Picture ready');
-  const sideOf = (selector) => page.evaluate((selector) => document.querySelector('inf-llava-chat').shadowRoot.querySelector(selector).getBoundingClientRect().width, selector);
+  const sideOf = (selector) =>
+    page.evaluate((selector) => document.querySelector('inf-llava-chat').shadowRoot.querySelector(selector).getBoundingClientRect().width, selector);
   assert.ok((await sideOf('.frame')) >= 480, `the picture's side is ${await sideOf('.frame')} px`);
   for (const [at, { answer }] of sample.questions.entries()) {
     await click('#suggestions button', at);

@@ -13,7 +13,8 @@ async function ready(html = '<inf-llava-chat></inf-llava-chat>', options) {
   await opened.page.evaluate(() => {
     globalThis.chat = () => document.querySelector('inf-llava-chat');
     globalThis.inside = (selector) => chat().shadowRoot.querySelector(selector);
-    globalThis.answered = () => new Promise((resolve) => chat().addEventListener('inf-llava-answer', ({ detail }) => resolve(detail.answer.text), { once: true }));
+    globalThis.answered = () =>
+      new Promise((resolve) => chat().addEventListener('inf-llava-answer', ({ detail }) => resolve(detail.answer.text), { once: true }));
     /** A key as an input method sends it while it composes, and as Safari does when it has. */
     globalThis.composed = (target, key) => {
       target.dispatchEvent(new KeyboardEvent('keydown', { key, keyCode: 229, isComposing: true, bubbles: true, composed: true, cancelable: true }));
@@ -143,7 +144,9 @@ test('every element is told every state, whoever loads the engine that they shar
       const chat = Object.assign(document.createElement('inf-llava-chat'), { id });
       for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value);
       told[id] = [];
-      chat.addEventListener('inf-llava-state', ({ detail }) => told[id].push(detail.state === chat.state ? detail.state : `${detail.state}, not ${chat.state}`));
+      chat.addEventListener('inf-llava-state', ({ detail }) =>
+        told[id].push(detail.state === chat.state ? detail.state : `${detail.state}, not ${chat.state}`),
+      );
       document.querySelector('main').append(chat);
       chat.load();
       return chat;
@@ -202,7 +205,17 @@ test('odd calls and odd attributes are events, and never errors that nobody caug
     loose.stop();
     await loose.newChat();
     const attributes = {};
-    for (const [name, value] of [['device', 'abacus'], ['context', 'many'], ['context', '-5'], ['context', '1.5'], ['model', 'http://[bad/'], ['model', 'javascript:alert(1)'], ['seed', 'x'], ['temperature', 'hot'], ['max-new-tokens', '…']]) {
+    for (const [name, value] of [
+      ['device', 'abacus'],
+      ['context', 'many'],
+      ['context', '-5'],
+      ['context', '1.5'],
+      ['model', 'http://[bad/'],
+      ['model', 'javascript:alert(1)'],
+      ['seed', 'x'],
+      ['temperature', 'hot'],
+      ['max-new-tokens', '…'],
+    ]) {
       told.length = 0;
       chat().setAttribute(name, value);
       // What the engine refuses comes when it has been asked; then there would be time for more.

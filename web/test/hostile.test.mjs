@@ -58,7 +58,28 @@ const CORPUS = [
   '<slot name="header"><img src=x onerror=hit()></slot>',
 ];
 
-const ALLOWED = new Set(['P', 'UL', 'OL', 'LI', 'STRONG', 'EM', 'DEL', 'CODE', 'PRE', 'BLOCKQUOTE', 'TABLE', 'THEAD', 'TBODY', 'TR', 'TH', 'TD', 'HR', 'BR', 'DIV', 'SPAN']);
+const ALLOWED = new Set([
+  'P',
+  'UL',
+  'OL',
+  'LI',
+  'STRONG',
+  'EM',
+  'DEL',
+  'CODE',
+  'PRE',
+  'BLOCKQUOTE',
+  'TABLE',
+  'THEAD',
+  'TBODY',
+  'TR',
+  'TH',
+  'TD',
+  'HR',
+  'BR',
+  'DIV',
+  'SPAN',
+]);
 
 /** Counts what runs, and what an answer is made of. */
 async function watch() {
@@ -71,7 +92,9 @@ async function watch() {
 async function harmless() {
   const { hits, tags, attributes } = await p.page.evaluate(() => {
     const root = document.querySelector('inf-llava-chat').shadowRoot;
-    const nodes = [...root.querySelectorAll('.answer *, .question *:not(bdi), .entry *:not(canvas), #picture-name *, .notice-title *, .notice-message *, .kept bdi *')];
+    const nodes = [
+      ...root.querySelectorAll('.answer *, .question *:not(bdi), .entry *:not(canvas), #picture-name *, .notice-title *, .notice-message *, .kept bdi *'),
+    ];
     return {
       hits: window.hits,
       tags: [...new Set(nodes.map(({ tagName }) => tagName))],
@@ -79,8 +102,14 @@ async function harmless() {
     };
   });
   assert.equal(hits, 0);
-  assert.deepEqual(tags.filter((tag) => !ALLOWED.has(tag) && tag !== 'BDI'), []);
-  assert.deepEqual(attributes.filter((name) => !['class', 'tabindex', 'start'].includes(name)), []);
+  assert.deepEqual(
+    tags.filter((tag) => !ALLOWED.has(tag) && tag !== 'BDI'),
+    [],
+  );
+  assert.deepEqual(
+    attributes.filter((name) => !['class', 'tabindex', 'start'].includes(name)),
+    [],
+  );
 }
 
 test('nothing in an answer runs or fetches, and its text is there', async () => {
@@ -103,7 +132,14 @@ test('nothing in an answer runs or fetches, and its text is there', async () => 
 test('nor in an answer all at once, in pieces, or nested beyond measure', async () => {
   await ready();
   await watch();
-  const deep = ['> '.repeat(3000) + 'x', '- '.repeat(2000) + 'x', '*'.repeat(5000) + 'x' + '*'.repeat(5000), '['.repeat(4000) + '](x)', '`'.repeat(3001), '|a'.repeat(1000) + '\n' + '|-'.repeat(1000)];
+  const deep = [
+    '> '.repeat(3000) + 'x',
+    '- '.repeat(2000) + 'x',
+    '*'.repeat(5000) + 'x' + '*'.repeat(5000),
+    '['.repeat(4000) + '](x)',
+    '`'.repeat(3001),
+    '|a'.repeat(1000) + '\n' + '|-'.repeat(1000),
+  ];
   for (const text of [CORPUS.join('\n\n'), CORPUS.join(' '), ...deep]) {
     await p.message.fill(`say: ${text}`);
     await p.message.press('Enter');
@@ -166,8 +202,14 @@ test('a strict page: everything works, and only the model’s host is asked', as
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
   // Before any script: a page's own scripts are files, too.
-  await writeFile(join(site.folder, 'strict.js'), "document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`policy: ${violatedDirective} ${blockedURI}`)); await import('./inf-llava/define.js');");
-  await writeFile(join(site.folder, 'strict.html'), `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>strict</title><script type="module" src="strict.js"></script><inf-llava-chat model="${model.url}models/drawn/"></inf-llava-chat>`);
+  await writeFile(
+    join(site.folder, 'strict.js'),
+    "document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`policy: ${violatedDirective} ${blockedURI}`)); await import('./inf-llava/define.js');",
+  );
+  await writeFile(
+    join(site.folder, 'strict.html'),
+    `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>strict</title><script type="module" src="strict.js"></script><inf-llava-chat model="${model.url}models/drawn/"></inf-llava-chat>`,
+  );
   await page.goto(`${strict.url}strict.html`);
   const status = page.getByRole('status', { name: 'Status' });
   await says(status, 'Ready on');
@@ -197,12 +239,25 @@ test('a stranger’s markup does not choose what runs: only a script may say whe
   const warnings = [];
   page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
   const markup = '<inf-llava-chat worker-url="upload.js" wasm-url="upload.wasm" workerurl="upload.js" workerUrl="upload.js"></inf-llava-chat>';
-  await writeFile(join(site.folder, 'comments.html'), `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>comments</title><script type="module" src="strict.js"></script>${markup}`);
+  await writeFile(
+    join(site.folder, 'comments.html'),
+    `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>comments</title><script type="module" src="strict.js"></script>${markup}`,
+  );
   await page.goto(`${strict.url}comments.html`);
   await says(page.getByRole('status', { name: 'Status' }), 'Ready on');
-  assert.deepEqual(page.workers().map((worker) => worker.url()), [`${strict.url}inf-llava/worker.js`]);
-  assert.deepEqual(strict.requests.filter((path) => path.startsWith('/upload')), []);
-  for (const name of ['worker-url', 'wasm-url']) assert.ok(warnings.some((text) => text.includes(`the attribute ${name} is ignored`)), `${warnings}`);
+  assert.deepEqual(
+    page.workers().map((worker) => worker.url()),
+    [`${strict.url}inf-llava/worker.js`],
+  );
+  assert.deepEqual(
+    strict.requests.filter((path) => path.startsWith('/upload')),
+    [],
+  );
+  for (const name of ['worker-url', 'wasm-url'])
+    assert.ok(
+      warnings.some((text) => text.includes(`the attribute ${name} is ignored`)),
+      `${warnings}`,
+    );
   await page.close();
 
   // What a script sets holds, also before the element is defined.
@@ -218,7 +273,10 @@ test('a stranger’s markup does not choose what runs: only a script may say whe
       chat.load();
     }, early);
     await says(own.getByRole('status', { name: 'Status' }), 'Ready on');
-    assert.deepEqual(own.workers().map((worker) => worker.url()), [`${strict.url}elsewhere.js`]);
+    assert.deepEqual(
+      own.workers().map((worker) => worker.url()),
+      [`${strict.url}elsewhere.js`],
+    );
     await own.close();
   }
   await strict.close();
@@ -230,7 +288,10 @@ test('nor does a stranger’s <base>, or an element that is named like what a do
   await writeFile(join(site.folder, 'own.js'), "import './inf-llava/worker.js';");
   await cp(join(site.folder, 'inf-llava/inf-llava.wasm'), join(site.folder, 'own.wasm'));
   await cp(join(site.folder, 'models/demo/samples/1.png'), join(site.folder, 'uploads/50%.png'));
-  await writeFile(join(site.folder, 'based.html'), '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>based</title><img name="baseURI" alt=""><base href="/uploads/">');
+  await writeFile(
+    join(site.folder, 'based.html'),
+    '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>based</title><img name="baseURI" alt=""><base href="/uploads/">',
+  );
   const own = await serve(site.folder);
   const page = await browser.newPage();
   const errors = [];
@@ -245,8 +306,14 @@ test('nor does a stranger’s <base>, or an element that is named like what a do
     document.body.append(chat);
   });
   await says(page.getByRole('status', { name: 'Status' }), 'Picture ready');
-  assert.deepEqual(page.workers().map((worker) => worker.url()), [`${own.url}own.js`]);
-  assert.deepEqual(own.requests.filter((path) => path.startsWith('/uploads/')), ['/uploads/50%.png']);
+  assert.deepEqual(
+    page.workers().map((worker) => worker.url()),
+    [`${own.url}own.js`],
+  );
+  assert.deepEqual(
+    own.requests.filter((path) => path.startsWith('/uploads/')),
+    ['/uploads/50%.png'],
+  );
   assert.ok(own.requests.includes('/own.wasm'));
   // No address at all, and one with a sign that means nothing.
   await page.evaluate(() => document.querySelector('inf-llava-chat').setAttribute('src', 'http://['));
@@ -275,7 +342,10 @@ test('names stay one line of text in an export', async () => {
   );
   const lines = markdown.split(/[\n\r]/);
   assert.deepEqual(lines.filter((line) => line.startsWith('#')).length, 2, markdown);
-  assert.deepEqual(lines.filter((line) => line.startsWith('> ')), ['> options?', '> # two', '> # three']);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('> ')),
+    ['> options?', '> # two', '> # three'],
+  );
   for (const heading of lines.filter((line) => line.startsWith('#'))) {
     assert.ok(heading.includes('\\!\\[p\\]') && heading.includes('\\<img') && heading.includes('\\`b\\`') && !heading.includes('\u202e'), heading);
   }
@@ -284,12 +354,31 @@ test('names stay one line of text in an export', async () => {
 test('nothing of an answer is fetched where its export is read', async () => {
   const { Lexer } = createRequire(join(REPOSITORY, 'web/package.json'))('marked');
   const evil = [
-    '![x](https://evil.example/a.png)', '\\![x](https://evil.example/b.png)', '\\\\![x](https://evil.example/c.png)', '[![x](https://evil.example/d.png)](y)', '![x][r]\n\n[r]: https://evil.example/e.png',
-    '<img src=https://evil.example/f.png>', '\\<img src=https://evil.example/g.png>', '<p\nstyle="background:url(https://evil.example/h.png)">', '<style>@import url(https://evil.example/i.css)</style>', '<svg/onload=hit()>',
-    '- ```\n![x](https://evil.example/j.png)', '> ```\n\n![x](https://evil.example/k.png)', '```\ncode ![x](y) <img src=z>\n   ````\n![x](https://evil.example/l.png)', '``` `\n![x](https://evil.example/m.png)', 'a\r![x](https://evil.example/n.png)', '~~~\n```\n~~~\n<img src=https://evil.example/o.png>',
+    '![x](https://evil.example/a.png)',
+    '\\![x](https://evil.example/b.png)',
+    '\\\\![x](https://evil.example/c.png)',
+    '[![x](https://evil.example/d.png)](y)',
+    '![x][r]\n\n[r]: https://evil.example/e.png',
+    '<img src=https://evil.example/f.png>',
+    '\\<img src=https://evil.example/g.png>',
+    '<p\nstyle="background:url(https://evil.example/h.png)">',
+    '<style>@import url(https://evil.example/i.css)</style>',
+    '<svg/onload=hit()>',
+    '- ```\n![x](https://evil.example/j.png)',
+    '> ```\n\n![x](https://evil.example/k.png)',
+    '```\ncode ![x](y) <img src=z>\n   ````\n![x](https://evil.example/l.png)',
+    '``` `\n![x](https://evil.example/m.png)',
+    'a\r![x](https://evil.example/n.png)',
+    '~~~\n```\n~~~\n<img src=https://evil.example/o.png>',
     // Where readers differ about the end of code, or about its beginning.
-    '```\n```\u00a0\n```\n![x](https://evil.example/p.png)', '~~~\n~~~`\n![x](https://evil.example/q.png)', '<div>\n```\n<img src=https://evil.example/r.png>', '<pre>\n```\n</pre>\n![x](https://evil.example/s.png)',
-    '<!--\n```\n-->\n![x](https://evil.example/t.png)', '[a[![x](https://evil.example/u.png) ![x](https://evil.example/v.png)', '<?\n~~~\n?>\n<img src=https://evil.example/w.png>', '<IMG src=https://evil.example/x.png>',
+    '```\n```\u00a0\n```\n![x](https://evil.example/p.png)',
+    '~~~\n~~~`\n![x](https://evil.example/q.png)',
+    '<div>\n```\n<img src=https://evil.example/r.png>',
+    '<pre>\n```\n</pre>\n![x](https://evil.example/s.png)',
+    '<!--\n```\n-->\n![x](https://evil.example/t.png)',
+    '[a[![x](https://evil.example/u.png) ![x](https://evil.example/v.png)',
+    '<?\n~~~\n?>\n<img src=https://evil.example/w.png>',
+    '<IMG src=https://evil.example/x.png>',
   ];
   await ready();
   for (const text of evil) {
@@ -302,9 +391,17 @@ test('nothing of an answer is fetched where its export is read', async () => {
       return chat.export('markdown');
     }, text);
     const kinds = [];
-    const walk = (tokens) => tokens.forEach((token) => { if (token.type !== 'html' || /<[a-z]/i.test(token.raw)) kinds.push(token.type); walk([...(token.tokens ?? []), ...(token.items ?? [])]); });
+    const walk = (tokens) =>
+      tokens.forEach((token) => {
+        if (token.type !== 'html' || /<[a-z]/i.test(token.raw)) kinds.push(token.type);
+        walk([...(token.tokens ?? []), ...(token.items ?? [])]);
+      });
     walk(new Lexer({ gfm: true }).lex(markdown));
-    assert.deepEqual(kinds.filter((kind) => kind === 'image' || kind === 'html'), [], markdown);
+    assert.deepEqual(
+      kinds.filter((kind) => kind === 'image' || kind === 'html'),
+      [],
+      markdown,
+    );
   }
   const code = 'before\n\n```html\n<img src="x"> ![x](y)\n```\n\nVec<u8>, 1 < 2, **bold**';
   const kept = await p.page.evaluate(async (code) => {
@@ -331,7 +428,10 @@ test('a strict page that does not name the policy is told what is missing', asyn
 test('one line from another origin: the worker starts through a blob', async () => {
   const cdn = await serve(site.folder, { headers: { 'Access-Control-Allow-Origin': '*' } });
   const own = await assembleWithMock();
-  await writeFile(join(own.folder, 'one-line.html'), `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>one line</title><script type="module" src="${cdn.url}inf-llava/define.js"></script><inf-llava-chat></inf-llava-chat>`);
+  await writeFile(
+    join(own.folder, 'one-line.html'),
+    `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>one line</title><script type="module" src="${cdn.url}inf-llava/define.js"></script><inf-llava-chat></inf-llava-chat>`,
+  );
   const page_server = await serve(own.folder);
   const page = await browser.newPage();
   const complaints = [];

@@ -54,21 +54,40 @@ test('a picture as any page has it is read, by the element and by the API', LIMI
     const shared = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer;
     new Uint8Array(shared).set(new Uint8Array(bytes));
     const given = {
-      File: new File([blob], 'mine.png'), Blob: blob, ArrayBuffer: bytes, Uint8Array: new Uint8Array(bytes), DataView: new DataView(bytes), SharedArrayBuffer: shared,
-      'data: URL': url, 'URL of data:': new URL(url), 'DATA: in capitals': url.replace('data', 'DATA'),
-      HTMLImageElement: image, 'an image that loads': loading, HTMLCanvasElement: canvas, OffscreenCanvas: offscreen, ImageBitmap: await createImageBitmap(canvas),
-      ImageData: canvas.getContext('2d').getImageData(0, 0, 40, 20), VideoFrame: new VideoFrame(canvas, { timestamp: 0 }), SVGImageElement: svg.querySelector('image'),
-      FileList: data.files, 'a list of one': [blob], "another frame's Blob": new frame.contentWindow.Blob([bytes]),
+      File: new File([blob], 'mine.png'),
+      Blob: blob,
+      ArrayBuffer: bytes,
+      Uint8Array: new Uint8Array(bytes),
+      DataView: new DataView(bytes),
+      SharedArrayBuffer: shared,
+      'data: URL': url,
+      'URL of data:': new URL(url),
+      'DATA: in capitals': url.replace('data', 'DATA'),
+      HTMLImageElement: image,
+      'an image that loads': loading,
+      HTMLCanvasElement: canvas,
+      OffscreenCanvas: offscreen,
+      ImageBitmap: await createImageBitmap(canvas),
+      ImageData: canvas.getContext('2d').getImageData(0, 0, 40, 20),
+      VideoFrame: new VideoFrame(canvas, { timestamp: 0 }),
+      SVGImageElement: svg.querySelector('image'),
+      FileList: data.files,
+      'a list of one': [blob],
+      "another frame's Blob": new frame.contentWindow.Blob([bytes]),
     };
     const failed = [];
     const headless = chat().engine.chat();
     for (const [kind, image] of Object.entries(given)) {
-      await chat().setImage(image).catch(({ code, message }) => failed.push([kind, code, message]));
+      await chat()
+        .setImage(image)
+        .catch(({ code, message }) => failed.push([kind, code, message]));
       await headless.setImage(image).catch(({ code, message }) => failed.push([`${kind}, API`, code, message]));
     }
     // Addresses are the element's alone: the API fetches nothing.
     for (const address of ['models/demo/samples/1.png', new URL('models/demo/samples/2.png', location.href), URL.createObjectURL(blob)]) {
-      await chat().setImage(address).catch(({ code, message }) => failed.push([String(address), code, message]));
+      await chat()
+        .setImage(address)
+        .catch(({ code, message }) => failed.push([String(address), code, message]));
     }
     const refused = await headless.setImage('models/demo/samples/1.png').catch(({ code }) => code);
     return { failed, refused, told };
@@ -84,17 +103,51 @@ test('what is no picture is refused by its name, as a rejection and as an event'
     const canvas = painted();
     canvas.getContext('2d').drawImage(tainted, 0, 0);
     const given = {
-      undefined: undefined, number: 5, true: true, object: {}, function: () => {}, symbol: Symbol('x'), date: new Date(), div: document.createElement('div'), 'empty list': [],
-      'two files': [new Blob([]), new Blob([])], 'list of numbers': [137, 80, 78, 71], promise: Promise.resolve(), map: new Map(), response: new Response(),
-      'empty image': new Image(), 'empty canvas': document.createElement('canvas'), video: document.createElement('video'),
-      'tainted canvas': canvas, 'tainted image': tainted,
-      'text blob': new Blob(['<p>no picture</p>']), 'empty file': new File([], 'broken.png'), 'damaged data: URL': 'data:image/png;base64,%%%', 'bad address': 'http://[bad/', 'missing address': 'not-there.png', 'empty text': '',
+      undefined: undefined,
+      number: 5,
+      true: true,
+      object: {},
+      function: () => {},
+      symbol: Symbol('x'),
+      date: new Date(),
+      div: document.createElement('div'),
+      'empty list': [],
+      'two files': [new Blob([]), new Blob([])],
+      'list of numbers': [137, 80, 78, 71],
+      promise: Promise.resolve(),
+      map: new Map(),
+      response: new Response(),
+      'empty image': new Image(),
+      'empty canvas': document.createElement('canvas'),
+      video: document.createElement('video'),
+      'tainted canvas': canvas,
+      'tainted image': tainted,
+      'text blob': new Blob(['<p>no picture</p>']),
+      'empty file': new File([], 'broken.png'),
+      'damaged data: URL': 'data:image/png;base64,%%%',
+      'bad address': 'http://[bad/',
+      'missing address': 'not-there.png',
+      'empty text': '',
     };
     const outcomes = {};
     for (const [kind, image] of Object.entries(given)) {
       const before = told.length;
-      const api = kind.includes('address') || kind === 'empty text' ? null : await chat().engine.chat().setImage(image).then(() => 'read', ({ name, code }) => name === 'InfLlavaError' && code);
-      outcomes[kind] = await chat().setImage(image).then(() => 'read', ({ name, code, message }) => `${name === 'InfLlavaError' && code}: ${message}`);
+      const api =
+        kind.includes('address') || kind === 'empty text'
+          ? null
+          : await chat()
+              .engine.chat()
+              .setImage(image)
+              .then(
+                () => 'read',
+                ({ name, code }) => name === 'InfLlavaError' && code,
+              );
+      outcomes[kind] = await chat()
+        .setImage(image)
+        .then(
+          () => 'read',
+          ({ name, code, message }) => `${name === 'InfLlavaError' && code}: ${message}`,
+        );
       const event = told[before];
       if (told.length !== before + 1 || !outcomes[kind].startsWith(`${event.code}: `)) outcomes[kind] = `not told as an event: ${outcomes[kind]}`;
       if (api !== null && !outcomes[kind].startsWith(`${api}: `)) outcomes[kind] = `the API says ${api}: ${outcomes[kind]}`;
@@ -104,11 +157,31 @@ test('what is no picture is refused by its name, as a rejection and as an event'
     return outcomes;
   }, server.url.replace('127.0.0.1', 'localhost') + 'models/demo/samples/1.png');
   const wanted = {
-    undefined: /^option: .*undefined/, number: /^option: .*from 5/, true: /^option: .*true/, object: /^option: .*an Object/, function: /^option: .*a Function/, symbol: /^option: .*a Symbol/, date: /^option: .*a Date/,
-    div: /^option: .*HTMLDivElement/, 'empty list': /^option: .*has 0/, 'two files': /^option: .*has 2/, 'list of numbers': /^option: .*has 4/, promise: /^option: .*a Promise/, map: /^option: .*a Map/, response: /^option: .*a Response/,
-    'empty image': /^image-damaged: .*HTMLImageElement/, 'empty canvas': /^(image-damaged|read)/, video: /^image-damaged: .*HTMLVideoElement/,
-    'tainted canvas': /^image-url: .*HTMLCanvasElement/, 'tainted image': /^image-url: .*HTMLImageElement/,
-    'text blob': /^image-format: /, 'empty file': /^image-format: /, 'damaged data: URL': /^image-url: /, 'bad address': /^image-url: http:\/\/\[bad\//, 'missing address': /^network: not-there\.png.*404/, 'empty text': /^image-url: /,
+    undefined: /^option: .*undefined/,
+    number: /^option: .*from 5/,
+    true: /^option: .*true/,
+    object: /^option: .*an Object/,
+    function: /^option: .*a Function/,
+    symbol: /^option: .*a Symbol/,
+    date: /^option: .*a Date/,
+    div: /^option: .*HTMLDivElement/,
+    'empty list': /^option: .*has 0/,
+    'two files': /^option: .*has 2/,
+    'list of numbers': /^option: .*has 4/,
+    promise: /^option: .*a Promise/,
+    map: /^option: .*a Map/,
+    response: /^option: .*a Response/,
+    'empty image': /^image-damaged: .*HTMLImageElement/,
+    'empty canvas': /^(image-damaged|read)/,
+    video: /^image-damaged: .*HTMLVideoElement/,
+    'tainted canvas': /^image-url: .*HTMLCanvasElement/,
+    'tainted image': /^image-url: .*HTMLImageElement/,
+    'text blob': /^image-format: /,
+    'empty file': /^image-format: /,
+    'damaged data: URL': /^image-url: /,
+    'bad address': /^image-url: http:\/\/\[bad\//,
+    'missing address': /^network: not-there\.png.*404/,
+    'empty text': /^image-url: /,
   };
   delete said['empty canvas']; // a canvas of the usual size, with nothing on it, is a picture
   for (const [kind, outcome] of Object.entries(said)) assert.match(outcome, wanted[kind], kind);
@@ -117,7 +190,16 @@ test('what is no picture is refused by its name, as a rejection and as an event'
 test('`src` that names no picture is an event, whatever it says', LIMIT, async () => {
   const said = await withElement(async () => {
     const outcomes = [];
-    for (const src of ['http://[bad/', '/50%.png', 'javascript:alert(1)', 'data:image/png;base64,%%%', 'not there.png', 'http://127.0.0.1:1/x.png', '//', 'file:///etc/hostname']) {
+    for (const src of [
+      'http://[bad/',
+      '/50%.png',
+      'javascript:alert(1)',
+      'data:image/png;base64,%%%',
+      'not there.png',
+      'http://127.0.0.1:1/x.png',
+      '//',
+      'file:///etc/hostname',
+    ]) {
       const event = new Promise((resolve) => chat().addEventListener('inf-llava-error', ({ detail }) => resolve(detail), { once: true }));
       chat().setAttribute('src', src);
       const { code, message } = await event;
@@ -125,8 +207,14 @@ test('`src` that names no picture is an event, whatever it says', LIMIT, async (
     }
     return outcomes;
   });
-  assert.deepEqual(said.map(([, code]) => code), ['image-url', 'network', 'network', 'network', 'network', 'network', 'image-url', 'network']);
-  assert.deepEqual(said.filter(([, , named]) => !named), []);
+  assert.deepEqual(
+    said.map(([, code]) => code),
+    ['image-url', 'network', 'network', 'network', 'network', 'network', 'image-url', 'network'],
+  );
+  assert.deepEqual(
+    said.filter(([, , named]) => !named),
+    [],
+  );
 });
 
 test('a name with a percent sign is a name', LIMIT, async () => {
@@ -146,9 +234,18 @@ test('what the browser decodes and the engine does not is scaled by the browser,
       await chat().setImage(file);
       const { width, height, by_browser } = chat().chat.picture;
       const remarks = [...chat().shadowRoot.querySelectorAll('#picture-remarks li')].map(({ textContent }) => textContent);
-      return { size: [width, height], by_browser, said: remarks.some((text) => text.includes('browser')), preview: !chat().shadowRoot.getElementById('preview').hidden };
+      return {
+        size: [width, height],
+        by_browser,
+        said: remarks.some((text) => text.includes('browser')),
+        preview: !chat().shadowRoot.getElementById('preview').hidden,
+      };
     };
-    const svg = (attributes) => new File([`\ufeff<?xml version="1.0"?><!-- drawn --><svg xmlns="http://www.w3.org/2000/svg" ${attributes}><rect width="9" height="9" fill="red"/></svg>`], 'drawn.svg');
+    const svg = (attributes) =>
+      new File(
+        [`\ufeff<?xml version="1.0"?><!-- drawn --><svg xmlns="http://www.w3.org/2000/svg" ${attributes}><rect width="9" height="9" fill="red"/></svg>`],
+        'drawn.svg',
+      );
     const large = painted(7000, 5000);
     const seen = {
       small: await read(await blobOf(painted())),
@@ -158,9 +255,21 @@ test('what the browser decodes and the engine does not is scaled by the browser,
       'svg without a size': await read(svg('viewBox="0 0 40 40"')),
     };
     // The API alone, and with a picture in a request.
-    const headless = await chat().engine.chat().setImage(await blobOf(large));
+    const headless = await chat()
+      .engine.chat()
+      .setImage(await blobOf(large));
     const url = `data:image/avif;base64,${avif}`;
-    const { choices } = await chat().engine.chat.completions.create({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: url }, { type: 'text', text: 'q' }] }] });
+    const { choices } = await chat().engine.chat.completions.create({
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'image_url', image_url: url },
+            { type: 'text', text: 'q' },
+          ],
+        },
+      ],
+    });
     return { seen, headless: [headless.width, headless.height, headless.by_browser], completion: choices[0].message.content };
   }, AVIF.toString('base64'));
   const { small, large, avif, svg, 'svg without a size': unsized } = said.seen;
@@ -208,7 +317,12 @@ test('a bomb stays refused: its size is looked at before anything is decoded', L
     new DataView(bytes.buffer).setUint32(at + 8, 60_000);
     new DataView(bytes.buffer).setUint32(at + 12, 60_000);
     const codes = [];
-    for (const file of [png, bytes]) codes.push(await chat().setImage(file).catch(({ code }) => code));
+    for (const file of [png, bytes])
+      codes.push(
+        await chat()
+          .setImage(file)
+          .catch(({ code }) => code),
+      );
     return { codes, decoded };
   }, AVIF.toString('base64'));
   assert.deepEqual(said, { codes: ['image-too-large', 'image-format'], decoded: 0 });
@@ -248,11 +362,30 @@ test('data: URLs as browsers take them, lazy pictures, and what shows nothing', 
     const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     drawing.innerHTML = '<image width="40" height="20" href="not-there.png"/>';
     document.body.append(drawing);
-    const given = [`data:image/svg+xml;utf8,${svg}`, `data:image/png;charset="utf-8"; base64,${png}`, lazy, ['models/demo/samples/1.png'], detached, drawing.firstChild];
+    const given = [
+      `data:image/svg+xml;utf8,${svg}`,
+      `data:image/png;charset="utf-8"; base64,${png}`,
+      lazy,
+      ['models/demo/samples/1.png'],
+      detached,
+      drawing.firstChild,
+    ];
     const outcomes = [];
-    for (const image of given) outcomes.push(await chat().setImage(image).then(() => 'read', ({ code }) => code));
-    const advice = new Promise((resolve) => chat().addEventListener('inf-llava-error', () => resolve(chat().shadowRoot.querySelector('.notice:not([hidden])').textContent), { once: true }));
-    await chat().setImage('not-there.png').catch(() => {});
+    for (const image of given)
+      outcomes.push(
+        await chat()
+          .setImage(image)
+          .then(
+            () => 'read',
+            ({ code }) => code,
+          ),
+      );
+    const advice = new Promise((resolve) =>
+      chat().addEventListener('inf-llava-error', () => resolve(chat().shadowRoot.querySelector('.notice:not([hidden])').textContent), { once: true }),
+    );
+    await chat()
+      .setImage('not-there.png')
+      .catch(() => {});
     return { outcomes, advice: await advice };
   });
   assert.deepEqual(said.outcomes, ['read', 'read', 'read', 'read', 'option', 'image-damaged']);

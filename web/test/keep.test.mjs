@@ -58,14 +58,22 @@ test('who agreed to a download has not agreed to a larger one', async () => {
   const [small, large] = [model({ bytes: 8_000_000, seed: 100 }), model({ bytes: 9_000_000, seed: 101 })];
   const served = new Map(small.files);
   let whole = false;
-  const away = await host(served, { fault: ({ name, response, headers }) => name === 'shard-00001.bin' && !whole && Boolean(response.writeHead(404, headers).end()) });
+  const away = await host(served, {
+    fault: ({ name, response, headers }) => name === 'shard-00001.bin' && !whole && Boolean(response.writeHead(404, headers).end()),
+  });
   await open('blank.html');
   const load = () =>
     p.page.evaluate(async (url) => {
       globalThis.asked ??= [];
       globalThis.model ??= new (await import('./inf-llava/index.js')).Model({ url });
       const confirmDownload = ({ bytes }) => asked.push(bytes) === 1;
-      return [await model.load({ confirmDownload }).then(({ device }) => device, ({ code }) => code), asked];
+      return [
+        await model.load({ confirmDownload }).then(
+          ({ device }) => device,
+          ({ code }) => code,
+        ),
+        asked,
+      ];
     }, away.url);
   assert.deepEqual(await load(), ['file-missing', [24_000_002]]);
   assert.deepEqual(await load(), ['file-missing', [24_000_002]], 'the same is not asked for again');
@@ -117,7 +125,10 @@ test('a pause keeps what has come, and going on takes the rest', async () => {
   slow = false;
   await button('Go on').click();
   await says(p.page.locator('#device'), read);
-  assert.deepEqual(gets(away, SHARD).map(({ start }) => start), [0, 2_000_000]);
+  assert.deepEqual(
+    gets(away, SHARD).map(({ start }) => start),
+    [0, 2_000_000],
+  );
 });
 
 test('a tab that dies in the middle leaves a beginning, which the next one goes on with', async () => {
@@ -147,7 +158,11 @@ const FAULTS = {
   'cuts the connection': {
     fault: async ({ name, content, start, times, response, headers }) => {
       if (name !== SHARD || times > 1) return false;
-      response.writeHead(start ? 206 : 200, { ...headers, 'Content-Length': content.length - start, 'Content-Range': `bytes ${start}-${content.length - 1}/${content.length}` });
+      response.writeHead(start ? 206 : 200, {
+        ...headers,
+        'Content-Length': content.length - start,
+        'Content-Range': `bytes ${start}-${content.length - 1}/${content.length}`,
+      });
       response.write(content.subarray(start, start + 700_000));
       await taken(start ? '4.4' : '3.7');
       response.destroy();
@@ -226,8 +241,14 @@ for (const [what, { starts, ...options }] of Object.entries(FAULTS)) {
 
 /** What no patience mends: said, with the file's name, and nothing of it is used. */
 const REFUSALS = {
-  'sends other bytes always': [{ fault: ({ name, content, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end(Buffer.alloc(content.length, 7))) }, [SHARD, 'other bytes']],
-  'sends a page in place of a shard': [{ fault: ({ name, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end('<!doctype html>'.repeat(300_000))) }, [SHARD, 'more than']],
+  'sends other bytes always': [
+    { fault: ({ name, content, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end(Buffer.alloc(content.length, 7))) },
+    [SHARD, 'other bytes'],
+  ],
+  'sends a page in place of a shard': [
+    { fault: ({ name, response, headers }) => name === SHARD && Boolean(response.writeHead(200, headers).end('<!doctype html>'.repeat(300_000))) },
+    [SHARD, 'more than'],
+  ],
   'has lost a shard': [{ fault: ({ name, response, headers }) => name === SHARD && Boolean(response.writeHead(404, headers).end()) }, [SHARD]],
 };
 

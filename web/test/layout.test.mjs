@@ -43,7 +43,10 @@ function assertFits(boxes, height) {
   for (const part of ['composer', 'message', 'send']) assertWithin(boxes[part], boxes.chat, part);
   if (boxes.after) assert.ok(boxes.after.top >= boxes.chat.bottom - 1, 'what follows lies below');
   assert.equal(boxes.sideways, 0, 'nothing is scrolled sideways');
-  assert.ok(boxes.inside_sideways.every((px) => px <= 1), `inside: ${boxes.inside_sideways}`);
+  assert.ok(
+    boxes.inside_sideways.every((px) => px <= 1),
+    `inside: ${boxes.inside_sideways}`,
+  );
 }
 
 for (const [name, place] of Object.entries(PLACES)) {
@@ -63,8 +66,15 @@ for (const [name, place] of Object.entries(PLACES)) {
 
 test('it follows a place that changes', async () => {
   const { page, context } = await placeWithPicture(PLACES['a resizable box']);
-  for (const [width, height] of [[1100, 640], [360, 700], [900, 400]]) {
-    await page.evaluate(([width, height]) => Object.assign(document.querySelector('main').style, { width: `${width}px`, height: `${height}px` }), [width, height]);
+  for (const [width, height] of [
+    [1100, 640],
+    [360, 700],
+    [900, 400],
+  ]) {
+    await page.evaluate(
+      ([width, height]) => Object.assign(document.querySelector('main').style, { width: `${width}px`, height: `${height}px` }),
+      [width, height],
+    );
     const boxes = await boxesOf(page);
     assertFits(boxes, height);
     assertWithin(boxes.frame, boxes.chat, `the picture at ${width} x ${height}`);
@@ -84,10 +94,22 @@ test('in a place that asks how wide it would be, it has a width', async () => {
 
 /** The least side of the picture, in px: by window, and by where the element is. */
 const LEAST_SIDES = [
-  [{ width: 390, height: 844 }, { page: 280, shell: 100, box: 180 }],
-  [{ width: 1280, height: 720 }, { page: 480, shell: 470, box: 440 }],
-  [{ width: 1440, height: 900 }, { page: 640, shell: 640, box: 440 }],
-  [{ width: 2560, height: 1440 }, { page: 1100, shell: 1100, box: 440 }],
+  [
+    { width: 390, height: 844 },
+    { page: 280, shell: 100, box: 180 },
+  ],
+  [
+    { width: 1280, height: 720 },
+    { page: 480, shell: 470, box: 440 },
+  ],
+  [
+    { width: 1440, height: 900 },
+    { page: 640, shell: 640, box: 440 },
+  ],
+  [
+    { width: 2560, height: 1440 },
+    { page: 1100, shell: 1100, box: 440 },
+  ],
 ];
 
 for (const [viewport, { page: on_page, shell, box }] of LEAST_SIDES) {
@@ -97,7 +119,10 @@ for (const [viewport, { page: on_page, shell, box }] of LEAST_SIDES) {
     assert.ok(side >= on_page, `on the page: ${side} px`);
     const boxes = await boxesOf(p.page);
     assertWithin(boxes.frame, { left: 0, top: 0, right: viewport.width, bottom: viewport.height }, 'the picture');
-    for (const [name, least] of [['a grid app shell', shell], ['a box of 600 px', box]]) {
+    for (const [name, least] of [
+      ['a grid app shell', shell],
+      ['a box of 600 px', box],
+    ]) {
       const { page, context } = await placeWithPicture(PLACES[name], { viewport });
       const found = await sideOf(page);
       assert.ok(found >= least, `${name}: ${found} px`);
@@ -109,7 +134,11 @@ for (const [viewport, { page: on_page, shell, box }] of LEAST_SIDES) {
 }
 
 test('tools stand in one row and say what they are; facts are whole', async () => {
-  for (const viewport of [{ width: 390, height: 844 }, { width: 640, height: 360 }, { width: 1280, height: 720 }]) {
+  for (const viewport of [
+    { width: 390, height: 844 },
+    { width: 640, height: 360 },
+    { width: 1280, height: 720 },
+  ]) {
     await pageWithPicture({ viewport });
     const tools = await p.page.locator('.caption .tools').evaluate((row) =>
       [...row.querySelectorAll('.tool')].map((tool) => ({
@@ -118,7 +147,10 @@ test('tools stand in one row and say what they are; facts are whole', async () =
         top: tool.getBoundingClientRect().top,
       })),
     );
-    assert.deepEqual(tools.map(({ name }) => name), ['Crop grid', 'What it looks at', 'Camera', 'Replace', 'Remove']);
+    assert.deepEqual(
+      tools.map(({ name }) => name),
+      ['Crop grid', 'What it looks at', 'Camera', 'Replace', 'Remove'],
+    );
     for (const { name, tip, top } of tools) {
       assert.equal(tip, name);
       assert.equal(top, tools[0].top, `${name} at ${viewport.width} px`);
@@ -152,7 +184,9 @@ test('phone: while questions are asked the picture stays as a thumbnail, and is 
   const boxes = await boxesOf(p.page);
   assert.ok(boxes.frame.width >= 80 && boxes.frame.width <= 120, `${boxes.frame.width} px`);
   assertWithin(boxes.frame, { left: 0, top: 0, right: 390, bottom: 300 }, 'the thumbnail');
-  const whole = await p.page.locator('#preview').evaluate((canvas) => [canvas.clientWidth - canvas.clientHeight, canvas.clientWidth - canvas.parentElement.clientWidth]);
+  const whole = await p.page
+    .locator('#preview')
+    .evaluate((canvas) => [canvas.clientWidth - canvas.clientHeight, canvas.clientWidth - canvas.parentElement.clientWidth]);
   assert.deepEqual(whole, [0, 0], 'all of it');
   await p.message.blur();
   const enlarge = p.page.getByRole('button', { name: 'Enlarge the picture' });
@@ -183,10 +217,13 @@ test('phone: a keyboard that lies over the page leaves the line to type in above
   await p.page.reload();
   await says(p.status, 'Ready on');
   const see = (height, scale = 1) =>
-    p.page.evaluate(([height, scale]) => {
-      Object.assign(window.visualViewport, { height, scale });
-      window.visualViewport.dispatchEvent(new Event('resize'));
-    }, [height, scale]);
+    p.page.evaluate(
+      ([height, scale]) => {
+        Object.assign(window.visualViewport, { height, scale });
+        window.visualViewport.dispatchEvent(new Event('resize'));
+      },
+      [height, scale],
+    );
   await see(500);
   assertWithin((await boxesOf(p.page)).send, { left: 0, top: 0, right: 390, bottom: 500 }, 'send');
   await see(844);
@@ -223,7 +260,11 @@ test('phone: what is touched is 44 px large, and nothing is to be dropped', asyn
   assert.equal(await p.page.getByText('drop it here').isVisible(), true, 'with a mouse it can be');
 });
 
-for (const [zoom, viewport] of [['200 %', { width: 640, height: 360 }], ['400 %', { width: 320, height: 180 }], ['a phone on its side', { width: 844, height: 390 }]]) {
+for (const [zoom, viewport] of [
+  ['200 %', { width: 640, height: 360 }],
+  ['400 %', { width: 320, height: 180 }],
+  ['a phone on its side', { width: 844, height: 390 }],
+]) {
   test(`${zoom}: the line to type in leaves most of the window, and nothing scrolls sideways`, async () => {
     await ready(DRAWN, { viewport });
     for (const prepare of [() => {}, () => p.page.locator('.sample').nth(1).click(), () => ask('markdown')]) {
@@ -232,14 +273,20 @@ for (const [zoom, viewport] of [['200 %', { width: 640, height: 360 }], ['400 %'
       const boxes = await boxesOf(p.page);
       assert.ok(boxes.composer.height < 0.48 * viewport.height, `${boxes.composer.height} of ${viewport.height} px`);
       assert.equal(boxes.sideways, 0);
-      assert.ok(boxes.inside_sideways.every((px) => px <= 1), `inside: ${boxes.inside_sideways}`);
+      assert.ok(
+        boxes.inside_sideways.every((px) => px <= 1),
+        `inside: ${boxes.inside_sideways}`,
+      );
       assertWithin(boxes.send, { left: 0, top: 0, right: viewport.width, bottom: viewport.height }, 'send');
     }
   });
 }
 
 test('partly in sight, the line to type in covers nothing', async () => {
-  const { page, context } = await placeWithPicture({ style: 'p { height: 500px }', html: '<p>Before</p><inf-llava-chat></inf-llava-chat><p id="after">After</p>' });
+  const { page, context } = await placeWithPicture({
+    style: 'p { height: 500px }',
+    html: '<p>Before</p><inf-llava-chat></inf-llava-chat><p id="after">After</p>',
+  });
   for (const y of [0, 100, 200, 300, 500]) {
     await page.evaluate((y) => scrollTo(0, y), y);
     const { head, log, composer } = await boxesOf(page);
@@ -255,7 +302,11 @@ test('in Arabic, question and answer begin at the right, and the picture is at t
   await p.page.locator('#message').fill('say: RG');
   await p.page.locator('#message').press('Enter');
   await p.page.locator('.turn[data-state="done"]').waitFor();
-  const box = (selector) => p.page.locator(selector).first().evaluate((node) => node.getBoundingClientRect().toJSON());
+  const box = (selector) =>
+    p.page
+      .locator(selector)
+      .first()
+      .evaluate((node) => node.getBoundingClientRect().toJSON());
   const [log, question, answer, stage, talk] = await Promise.all(['.log', '.question bdi', '.answer p', '.stage', '.talk'].map(box));
   assert.ok(log.right - question.right < 60, `the question ends ${log.right - question.right} px before the edge`);
   assert.ok(log.right - answer.right < 60, `the answer ends ${log.right - answer.right} px before the edge`);
@@ -318,11 +369,26 @@ const beyond = (page) =>
       .filter(([, px]) => px > 1);
   });
 
-for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en', 1], [320, 320, 'de', 1], [320, 640, 'de', 1], [700, 420, 'de', 1], [1200, 300, 'de', 1], [390, 844, 'de', 2], [1000, 700, 'de', 2]]) {
+for (const [width, height, lang, text] of [
+  [360, 480, 'en', 1],
+  [500, 400, 'en', 1],
+  [320, 320, 'de', 1],
+  [320, 640, 'de', 1],
+  [700, 420, 'de', 1],
+  [1200, 300, 'de', 1],
+  [390, 844, 'de', 2],
+  [1000, 700, 'de', 2],
+]) {
   for (const model of ['models/demo/', 'models/drawn/']) {
     test(`whatever is said in it stays in it, and Send is reached: ${width} x ${height}, ${lang}, text x ${text}, ${model}`, async () => {
-      const place = { style: `html { font-size: ${text * 100}% } inf-llava-chat { width: ${width}px; height: ${height}px }`, html: '<inf-llava-chat></inf-llava-chat><p id="after">What follows</p>' };
-      const { page, context } = await openPlace(browser, server.url, place, { attributes: { model, lang }, viewport: { width: Math.max(width, 320), height: height + 40 } });
+      const place = {
+        style: `html { font-size: ${text * 100}% } inf-llava-chat { width: ${width}px; height: ${height}px }`,
+        html: '<inf-llava-chat></inf-llava-chat><p id="after">What follows</p>',
+      };
+      const { page, context } = await openPlace(browser, server.url, place, {
+        attributes: { model, lang },
+        viewport: { width: Math.max(width, 320), height: height + 40 },
+      });
       await page.locator('.sample').first().waitFor();
       await crowd(page, { lang });
       for (const settings of [false, true]) {
@@ -334,7 +400,10 @@ for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en',
         assert.ok(log.height >= 60, `${log.height} px of the conversation`);
         assert.deepEqual([sideways, inside_sideways.filter((px) => px > 1)], [0, []]);
         // What is at Send's place is Send.
-        const hit = await page.evaluate(({ left, top, width, height }) => document.querySelector('inf-llava-chat').shadowRoot.elementFromPoint(left + width / 2, top + height / 2)?.className, send);
+        const hit = await page.evaluate(
+          ({ left, top, width, height }) => document.querySelector('inf-llava-chat').shadowRoot.elementFromPoint(left + width / 2, top + height / 2)?.className,
+          send,
+        );
         assert.match(hit, /primary/);
       }
       // A notice is seen by whole lines.
@@ -348,7 +417,9 @@ for (const [width, height, lang, text] of [[360, 480, 'en', 1], [500, 400, 'en',
 /** The rows that what can be seen of `selectors` stands in. */
 const rowsOf = (page, ...selectors) =>
   page.evaluate((selectors) => {
-    const seen = [...document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll(selectors)].filter((node) => node.checkVisibility() && node.getBoundingClientRect().width > 1);
+    const seen = [...document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll(selectors)].filter(
+      (node) => node.checkVisibility() && node.getBoundingClientRect().width > 1,
+    );
     const middles = seen.map((node) => node.getBoundingClientRect()).map(({ top, bottom }) => (top + bottom) / 2);
     const rows = middles.sort((one, other) => one - other).filter((middle, at) => at === 0 || middle - middles[at - 1] > 8);
     return { parts: seen.length, rows: rows.length };
@@ -357,7 +428,10 @@ const rowsOf = (page, ...selectors) =>
 for (const lang of ['en', 'de', 'ar']) {
   for (const width of [296, 320, 360, 390]) {
     test(`narrow: what belongs together stands in one row, and nothing of a text is cut or covered: ${width}, ${lang}`, async () => {
-      const { page, context } = await openPlace(browser, server.url, PLACES['a box of 600 px'], { attributes: { model: 'models/drawn/', lang }, viewport: { width, height: 640 } });
+      const { page, context } = await openPlace(browser, server.url, PLACES['a box of 600 px'], {
+        attributes: { model: 'models/drawn/', lang },
+        viewport: { width, height: 640 },
+      });
       await page.locator('.sample').first().waitFor();
       const covered = await page.evaluate(() => {
         const { shadowRoot } = document.querySelector('inf-llava-chat');
@@ -365,18 +439,28 @@ for (const lang of ['en', 'de', 'ar']) {
         const text = document.createRange();
         text.selectNodeContents(hint);
         const there = camera.getBoundingClientRect();
-        return [...text.getClientRects()].some(({ left, right, top, bottom }) => right > there.left && left < there.right && bottom > there.top && top < there.bottom);
+        return [...text.getClientRects()].some(
+          ({ left, right, top, bottom }) => right > there.left && left < there.right && bottom > there.top && top < there.bottom,
+        );
       });
       assert.equal(covered, false, 'the camera covers what is said of dropping');
       const whole = () => page.locator('#message').evaluate((box) => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]);
       const line = ['.settings summary', '#message', '.actions > .button'];
       const assertLine = async (when) => {
         assert.deepEqual(await rowsOf(page, ...line), { parts: 3, rows: 1 }, `to type in, ${when}`);
-        assert.ok((await whole()).every((px) => px <= 1), `${await whole()} px of what stands in the empty box are cut, ${when}`);
+        assert.ok(
+          (await whole()).every((px) => px <= 1),
+          `${await whole()} px of what stands in the empty box are cut, ${when}`,
+        );
       };
       await assertLine('at first');
       await page.locator('.sample').nth(1).click();
-      await page.locator('#picture-facts').filter({ hasText: '1200' }).or(page.locator('#picture-facts').filter({ hasText: '800' })).first().waitFor({ state: 'attached' });
+      await page
+        .locator('#picture-facts')
+        .filter({ hasText: '1200' })
+        .or(page.locator('#picture-facts').filter({ hasText: '800' }))
+        .first()
+        .waitFor({ state: 'attached' });
       assert.deepEqual(await rowsOf(page, '.caption .tools .tool'), { parts: 5, rows: 1 }, 'tools');
       await page.evaluate(() => document.querySelector('inf-llava-chat').ask('say: RG'));
       await page.locator('.turn[data-state="done"]').waitFor();
@@ -407,13 +491,31 @@ test('how the page sets its own text changes nothing in it', async () => {
   const TEXT = `font-style: italic; font-weight: 900; font-variant: small-caps; line-height: 3; letter-spacing: 0.3em; word-spacing: 1em; word-break: break-all;
     overflow-wrap: anywhere; hyphens: auto; white-space: nowrap; text-align: right; text-indent: 3em; text-shadow: 1px 1px red; text-transform: uppercase`;
   const measured = async (style) => {
-    const { page, context } = await placeWithPicture({ style: `main { ${style} } inf-llava-chat { height: 600px }`, html: '<main><inf-llava-chat></inf-llava-chat></main>' });
+    const { page, context } = await placeWithPicture({
+      style: `main { ${style} } inf-llava-chat { height: 600px }`,
+      html: '<main><inf-llava-chat></inf-llava-chat></main>',
+    });
     const found = await page.evaluate(() =>
       ['.talk-title', '.drop-title', '.caption-name', '.entry-text', '#picture-facts', '#status', '.keys', '.button', '#message'].map((selector) => {
         const node = document.querySelector('inf-llava-chat').shadowRoot.querySelector(selector);
         const style = getComputedStyle(node);
         const { left, top, width, height } = node.getBoundingClientRect();
-        const text = ['fontStyle', 'fontWeight', 'fontVariant', 'lineHeight', 'letterSpacing', 'wordSpacing', 'wordBreak', 'overflowWrap', 'hyphens', 'whiteSpace', 'textAlign', 'textIndent', 'textShadow', 'textTransform'];
+        const text = [
+          'fontStyle',
+          'fontWeight',
+          'fontVariant',
+          'lineHeight',
+          'letterSpacing',
+          'wordSpacing',
+          'wordBreak',
+          'overflowWrap',
+          'hyphens',
+          'whiteSpace',
+          'textAlign',
+          'textIndent',
+          'textShadow',
+          'textTransform',
+        ];
         return [selector, ...[left, top, width, height].map(Math.round), ...text.map((name) => style[name])].join(' ');
       }),
     );
@@ -460,7 +562,10 @@ for (const [style, expected] of [
   ['inf-llava-chat { all: initial; display: block }'],
   ['inf-llava-chat { all: revert; display: inline-block; height: 500px }', { height: 500 }],
   ['inf-llava-chat { position: static; contain: none }'],
-  ['main { display: flex; flex-direction: column; height: 700px } p { margin: 0; flex: none; height: 20px } inf-llava-chat { display: contents; flex: 1 }', { height: 660 }],
+  [
+    'main { display: flex; flex-direction: column; height: 700px } p { margin: 0; flex: none; height: 20px } inf-llava-chat { display: contents; flex: 1 }',
+    { height: 660 },
+  ],
   ['main { display: grid; grid-template-rows: 20px 1fr 20px; height: 700px } p { margin: 0 } inf-llava-chat { display: contents }', { height: 660 }],
 ]) {
   test(`however the page shows it, it has a box of its own: ${style}`, async () => {
@@ -484,7 +589,23 @@ test('a page that changes how it is shown is followed, and what it hides is hidd
       for (let frames = 0; frames < 2; frames += 1) await new Promise(requestAnimationFrame);
       return chat.shadowRoot.querySelector('.widget').checkVisibility();
     }, change);
-  for (const display of ['contents', 'block', 'inline', 'contents', 'none', 'contents', 'none', 'inline', 'flex', 'none', 'table', 'contents', 'table', 'grid', '']) {
+  for (const display of [
+    'contents',
+    'block',
+    'inline',
+    'contents',
+    'none',
+    'contents',
+    'none',
+    'inline',
+    'flex',
+    'none',
+    'table',
+    'contents',
+    'table',
+    'grid',
+    '',
+  ]) {
     assert.equal(await show({ display }), display !== 'none', display);
     if (display !== 'none') assertPlaced(await placed(page));
   }

@@ -18,7 +18,12 @@ const UNDER_WAY = 48 * MIB;
 const BOMB = gzipSync(Buffer.alloc(MOST_SENT));
 
 const servers = [];
-after(() => servers.forEach((one) => { one.close(); one.closeAllConnections(); }));
+after(() =>
+  servers.forEach((one) => {
+    one.close();
+    one.closeAllConnections();
+  }),
+);
 
 /** @returns a host that answers with `files`, and `name` in the way of `how`; and how much of it was taken */
 async function host(files, name, how) {
@@ -67,7 +72,11 @@ async function load(url, { keep = true } = {}) {
   await page.goto(`${server.url}blank.html`);
   try {
     return await page.evaluate(
-      async ({ url, keep }) => (await import('./inf-llava/index.js')).load({ url, keep }).then(() => null, ({ code, message, details }) => ({ code, message, details })),
+      async ({ url, keep }) =>
+        (await import('./inf-llava/index.js')).load({ url, keep }).then(
+          () => null,
+          ({ code, message, details }) => ({ code, message, details }),
+        ),
       { url, keep },
     );
   } finally {

@@ -78,18 +78,41 @@ for (const [language, said, advice] of [
 
 test('every code of an error that can reach the element has words in every language', async () => {
   const readme = await readFile(join(REPOSITORY, 'web/README.md'), 'utf8');
-  const rows = readme.split('## Errors')[1].split('\n## ')[0].split('\n').filter((line) => line.startsWith('| `'));
+  const rows = readme
+    .split('## Errors')[1]
+    .split('\n## ')[0]
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
   /** Said by the element in its own words, or never seen in it. */
   const elsewhere = [
-    'consent', 'crashed', 'stopped', 'empty-question', 'image-file-too-large', 'image-url', 'not-loaded', 'not-running', 'unloaded', 'transcript', 'page', 'unsupported', 'bad-value',
+    'consent',
+    'crashed',
+    'stopped',
+    'empty-question',
+    'image-file-too-large',
+    'image-url',
+    'not-loaded',
+    'not-running',
+    'unloaded',
+    'transcript',
+    'page',
+    'unsupported',
+    'bad-value',
   ];
-  const codes = rows.filter((row) => !row.includes('never here')).flatMap((row) => [...row.split('|')[1].matchAll(/`([\w-]+)`/g)].map(([, code]) => code)).filter((code) => !elsewhere.includes(code));
+  const codes = rows
+    .filter((row) => !row.includes('never here'))
+    .flatMap((row) => [...row.split('|')[1].matchAll(/`([\w-]+)`/g)].map(([, code]) => code))
+    .filter((code) => !elsewhere.includes(code));
   assert.ok(codes.length > 20, `${codes.length} codes`);
   for (const language of ['de', 'ar']) {
     const source = await readFile(join(REPOSITORY, `web/src/element/strings/${language}.ts`), 'utf8');
     const table = source.split('  errors: {')[1].split('\n  },')[0];
     const told = [...table.matchAll(/^    '?([\w-]+)'?: '/gm)].map(([, code]) => code);
-    assert.deepEqual(codes.filter((code) => !told.includes(code)), [], language);
+    assert.deepEqual(
+      codes.filter((code) => !told.includes(code)),
+      [],
+      language,
+    );
   }
 });
 
@@ -103,7 +126,11 @@ test('the model in use is marked in words, and not in the colour of what is live
   await p.page.getByRole('button', { name: 'Use: Drawings' }).click();
   await says(items.nth(1), 'in use');
   assert.doesNotMatch(await items.nth(0).innerText(), /in use/);
-  const border = (at) => items.nth(at).getByRole('button').evaluate((button) => getComputedStyle(button).borderColor);
+  const border = (at) =>
+    items
+      .nth(at)
+      .getByRole('button')
+      .evaluate((button) => getComputedStyle(button).borderColor);
   await p.page.mouse.move(0, 0); // from the button
   assert.equal(await border(1), await border(0));
 });

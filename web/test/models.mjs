@@ -23,8 +23,16 @@ export function model({ shards = 3, bytes = 3_000_000, seed = 1, name = 'a conve
   const entry = ([file, content]) => ({ file, bytes: content.length, sha256: sha256(content) });
   const entries = [...files].map(entry);
   const manifest = {
-    format: 'inf-llava', version: 1, name, revision: 'main', license: 'llama3', config: {}, generation: {}, prompt: 'llama3',
-    files: entries.slice(0, 1), shards: entries.slice(1),
+    format: 'inf-llava',
+    version: 1,
+    name,
+    revision: 'main',
+    license: 'llama3',
+    config: {},
+    generation: {},
+    prompt: 'llama3',
+    files: entries.slice(0, 1),
+    shards: entries.slice(1),
     tensors: { 'model.embed_tokens.weight': { shape: [1024, 16], dtype: 'f32', pieces: [{ shard: 1, offset: 0, rows: 1024 }] } },
   };
   const json = Buffer.from(JSON.stringify(manifest));
@@ -68,7 +76,15 @@ export async function host(files, options = {}) {
   await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
   servers.push(listener);
   const url = `http://127.0.0.1:${listener.address().port}/`;
-  return { url, asked, close: () => new Promise((resolve) => { listener.close(resolve); listener.closeAllConnections(); }) };
+  return {
+    url,
+    asked,
+    close: () =>
+      new Promise((resolve) => {
+        listener.close(resolve);
+        listener.closeAllConnections();
+      }),
+  };
 }
 
 /** For the end of a file of tests. */

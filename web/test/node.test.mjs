@@ -28,7 +28,10 @@ async function inNode(work, first = '') {
 for (const [kind, first] of [
   ['without a navigator', 'delete globalThis.navigator;'],
   ['with a navigator', "Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'node' }, configurable: true });"],
-  ['with a navigator that has WebGPU', "Object.defineProperty(globalThis, 'navigator', { value: { gpu: { requestAdapter: async () => ({ features: new Set(), limits: {} }) } }, configurable: true });"],
+  [
+    'with a navigator that has WebGPU',
+    "Object.defineProperty(globalThis, 'navigator', { value: { gpu: { requestAdapter: async () => ({ features: new Set(), limits: {} }) } }, configurable: true });",
+  ],
 ]) {
   test(`on a server ${kind}, every exported function says what is true there`, async () => {
     const said = await inNode(async (api, told) => {

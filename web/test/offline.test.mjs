@@ -128,10 +128,14 @@ test('a newer version takes the place of the one before, once it is there', asyn
   await cp(new URL('../page/service-worker.js', import.meta.url), join(w.folder, 'service-worker.js'));
   await nameKeptFiles(w.folder);
   const second = await visit(context, URL_OF_PAGE);
-  await comes(second, async (old) => {
-    const names = (await caches.keys()).filter((name) => name.startsWith('inf-llava-page'));
-    return names.length === 1 && names[0] !== old;
-  }, old);
+  await comes(
+    second,
+    async (old) => {
+      const names = (await caches.keys()).filter((name) => name.startsWith('inf-llava-page'));
+      return names.length === 1 && names[0] !== old;
+    },
+    old,
+  );
   assert.deepEqual(await kept(second), before, 'the same files');
   await second.close();
   w.goOffline();
@@ -160,12 +164,16 @@ test('two copies of the page on one origin leave each other’s files alone', as
   for (const copy of ['a', 'b', 'b']) {
     const page = await visit(context, `${URL_OF_PAGE}${copy}/`);
     await page.evaluate(() => navigator.serviceWorker.ready);
-    await comes(page, async (copy) => {
-      const names = await caches.keys();
-      const own = names.find((name) => name.startsWith(`inf-llava-page-%2F${copy}%2F:`));
-      const files = own ? await (await caches.open(own)).keys() : [];
-      return files.some(({ url }) => url.endsWith(`/${copy}/page/page.js`)) && !names.includes(`inf-llava-page-${copy.repeat(16)}`);
-    }, copy);
+    await comes(
+      page,
+      async (copy) => {
+        const names = await caches.keys();
+        const own = names.find((name) => name.startsWith(`inf-llava-page-%2F${copy}%2F:`));
+        const files = own ? await (await caches.open(own)).keys() : [];
+        return files.some(({ url }) => url.endsWith(`/${copy}/page/page.js`)) && !names.includes(`inf-llava-page-${copy.repeat(16)}`);
+      },
+      copy,
+    );
     const left = (await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page-b') && entry.includes('/b/icon.svg')).length;
     assert.equal(left, copy === 'a' ? 1 : 0, 'what another copy kept is not this one’s to remove');
     await page.close();
@@ -196,13 +204,35 @@ test('nothing of another app on the same origin is kept, or answered', async () 
   // The page's worker controls this one too.
   const app = await visit(context, URL_OF_PAGE);
   assert.ok(await app.evaluate(() => navigator.serviceWorker.controller !== null));
-  const read = (path) => app.evaluate((path) => fetch(path).then((response) => response.text(), () => 'refused'), path);
+  const read = (path) =>
+    app.evaluate(
+      (path) =>
+        fetch(path).then(
+          (response) => response.text(),
+          () => 'refused',
+        ),
+      path,
+    );
   for (const path of [...Object.keys(PRIVATE), '/', '/page.css?user=somebody']) assert.notEqual(await read(path), 'refused');
   const everything = await written(app);
   const allowed = /^cache inf-llava-page-%2F:[0-9a-f]{16} http:\/\/page\.test\/(page\.css|icon\.svg|page\/[\w-]+\.js|inf-llava\/[\w.-]+\.(js|wasm|png))?$/;
-  assert.deepEqual(everything.filter((entry) => entry.startsWith('cache') && !allowed.test(entry)), []);
+  assert.deepEqual(
+    everything.filter((entry) => entry.startsWith('cache') && !allowed.test(entry)),
+    [],
+  );
   w.goOffline();
-  for (const path of Object.keys(PRIVATE)) assert.equal(await app.evaluate((path) => fetch(path, { cache: 'no-cache' }).then((r) => r.text(), () => 'refused'), path), 'refused');
+  for (const path of Object.keys(PRIVATE))
+    assert.equal(
+      await app.evaluate(
+        (path) =>
+          fetch(path, { cache: 'no-cache' }).then(
+            (r) => r.text(),
+            () => 'refused',
+          ),
+        path,
+      ),
+      'refused',
+    );
   for (const path of ['/', '/page.css?user=somebody']) assert.equal(await read(path), 'refused', `${path} is asked for by a script`);
   assert.notEqual(await read('/page.css'), 'refused', 'the worker is there, and answers what is the page’s');
   await w.close();
@@ -239,7 +269,10 @@ test('what is kept for a visit without a network is listed, and removed', async 
   await page.getByText('Settings', { exact: true }).click();
   await page.getByRole('list', { name: 'Kept in this browser' }).filter({ hasText: 'without a network' }).waitFor();
   await page.evaluate(async (id) => (await import('./inf-llava/index.js')).storage.remove(id), entry.id);
-  assert.deepEqual((await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page')), []);
+  assert.deepEqual(
+    (await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page')),
+    [],
+  );
   await w.close();
 });
 
@@ -259,7 +292,11 @@ async function port() {
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
     serve: (next) => (handler = next),
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -283,9 +320,20 @@ test('on loopback no worker is registered, and the next app on the port is alone
   await other.goto(own.url);
   assert.equal(await other.title(), 'another app');
   assert.equal(await other.evaluate(() => fetch('/api/me.json').then((response) => response.text())), PRIVATE['/api/me.json']);
-  assert.deepEqual((await written(other)).filter((entry) => entry.startsWith('cache')), []);
+  assert.deepEqual(
+    (await written(other)).filter((entry) => entry.startsWith('cache')),
+    [],
+  );
   await own.close();
-  assert.equal(await other.evaluate(() => fetch('/api/me.json').then((response) => response.text(), () => 'refused')), 'refused');
+  assert.equal(
+    await other.evaluate(() =>
+      fetch('/api/me.json').then(
+        (response) => response.text(),
+        () => 'refused',
+      ),
+    ),
+    'refused',
+  );
   await browser.close();
 });
 
@@ -317,7 +365,10 @@ for (const visited of [true, false]) {
     });
     await before.waitForFunction(() => navigator.serviceWorker.controller !== null);
     await before.evaluate(() => fetch('/api/me.json').then((response) => response.text()));
-    assert.deepEqual((await written(before)).filter((entry) => entry.startsWith('cache')), [`cache inf-llava-shell ${own.url}api/me.json`]);
+    assert.deepEqual(
+      (await written(before)).filter((entry) => entry.startsWith('cache')),
+      [`cache inf-llava-shell ${own.url}api/me.json`],
+    );
     // The new version of the page.
     const files = filesOf(site.folder, REVALIDATED);
     own.serve((request, response) => (request.url.startsWith('/api/') ? app(request, response) : files(request, response)));
@@ -338,6 +389,9 @@ test('where nothing may be stored, nothing is', async () => {
   const asked = () => w.requests.filter(({ url }) => url === `${URL_OF_PAGE}page/page.js`).length;
   for (const until = Date.now() + 30_000; asked() < 2 && Date.now() < until; ) await new Promise((resolve) => setTimeout(resolve, 50));
   assert.ok(asked() >= 2);
-  assert.deepEqual((await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page')), []);
+  assert.deepEqual(
+    (await written(page)).filter((entry) => entry.startsWith('cache inf-llava-page')),
+    [],
+  );
   await w.close();
 });

@@ -28,24 +28,45 @@ after(() => folder && rm(folder, { recursive: true }));
 /** Of frameworks that are not installed here: what their types have of a tag. */
 const STUBS = {
   vue: 'export interface GlobalComponents {}',
-  'svelte/elements': "export interface HTMLAttributes<T extends EventTarget> { id?: string; 'aria-label'?: string; onclick?: (event: MouseEvent & { currentTarget: T }) => void }\nexport interface SvelteHTMLElements { div: HTMLAttributes<HTMLDivElement> }",
-  'solid-js': 'export namespace JSX { interface HTMLAttributes<T> { id?: string; ref?: T }\n interface IntrinsicElements { div: HTMLAttributes<HTMLDivElement> } }',
+  'svelte/elements':
+    "export interface HTMLAttributes<T extends EventTarget> { id?: string; 'aria-label'?: string; onclick?: (event: MouseEvent & { currentTarget: T }) => void }\nexport interface SvelteHTMLElements { div: HTMLAttributes<HTMLDivElement> }",
+  'solid-js':
+    'export namespace JSX { interface HTMLAttributes<T> { id?: string; ref?: T }\n interface IntrinsicElements { div: HTMLAttributes<HTMLDivElement> } }',
 };
 
 for (const entry of ['inf-llava', 'inf-llava/define', 'inf-llava/react']) {
   test(`${entry} can be imported where there is no page`, async () => {
-    const names = JSON.parse(await run(folder, process.execPath, '--input-type=module', '-e', `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`));
+    const names = JSON.parse(
+      await run(folder, process.execPath, '--input-type=module', '-e', `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`),
+    );
     assert.ok(names.includes('InfLlavaChat'), names.join());
   });
 }
 
 const tsc = join(PACKAGES, 'typescript/bin/tsc');
-const OPTIONS = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--target', 'es2023', '--lib', 'es2023,dom,dom.iterable,dom.asynciterable', '--types', 'react', '--jsx', 'preserve'];
+const OPTIONS = [
+  '--noEmit',
+  '--strict',
+  '--exactOptionalPropertyTypes',
+  '--skipLibCheck',
+  'false',
+  '--target',
+  'es2023',
+  '--lib',
+  'es2023,dom,dom.iterable,dom.asynciterable',
+  '--types',
+  'react',
+  '--jsx',
+  'preserve',
+];
 
 /** Compiles a user's file as bundlers and as Node resolve what it imports. */
 async function compiles(name, text) {
   await writeFile(join(folder, name), text);
-  for (const module of [['--module', 'nodenext'], ['--module', 'esnext', '--moduleResolution', 'bundler']]) {
+  for (const module of [
+    ['--module', 'nodenext'],
+    ['--module', 'esnext', '--moduleResolution', 'bundler'],
+  ]) {
     await run(folder, process.execPath, tsc, ...OPTIONS, ...module, name);
   }
 }

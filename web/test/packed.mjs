@@ -53,7 +53,12 @@ export async function started(folder, script, ...args) {
     await ended;
   };
   for (const until = Date.now() + LIMIT_MS; ; ) {
-    if (await fetch(url).then((response) => response.ok).catch(() => false)) return { url, close };
+    if (
+      await fetch(url)
+        .then((response) => response.ok)
+        .catch(() => false)
+    )
+      return { url, close };
     if (child.exitCode !== null || Date.now() > until) {
       await close();
       throw new Error(`${script} did not answer at ${url}:\n${Buffer.concat(said)}`);

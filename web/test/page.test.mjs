@@ -8,8 +8,7 @@ import { REPOSITORY } from './harness.mjs';
 import { serve } from './server.mjs';
 import { ask, browser, choose, clean, file, open, p, PNG, ready, says, site } from './stand-in.mjs';
 
-const pixelAt = (x, y) =>
-  p.page.locator('#preview').evaluate((canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data], [x, y]);
+const pixelAt = (x, y) => p.page.locator('#preview').evaluate((canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data], [x, y]);
 
 /** The focused element's id, or its text: within the element, or on the page. */
 const focused = () =>
@@ -26,9 +25,7 @@ function transfer(type, target, name, bytes = [...PNG]) {
       const data = new DataTransfer();
       data.items.add(new File([Uint8Array.from(bytes)], name, { type: 'image/png' }));
       const init = { bubbles: true, cancelable: true, composed: true };
-      const event = type === 'paste'
-        ? new ClipboardEvent(type, { ...init, clipboardData: data })
-        : new DragEvent(type, { ...init, dataTransfer: data });
+      const event = type === 'paste' ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data });
       node.dispatchEvent(event);
     },
     [type, name, bytes],
@@ -400,9 +397,7 @@ test('the page leads to the licences of what it is made of', async () => {
 test('an input method’s Enter does not send', async () => {
   await ready();
   await p.message.fill('にほ');
-  await p.message.evaluate((box) =>
-    box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })),
-  );
+  await p.message.evaluate((box) => box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })));
   assert.equal(await p.answers.count(), 0);
 });
 
@@ -423,7 +418,14 @@ test('a model on another host is within reach, and nothing else is', async () =>
   await says(p.page.getByRole('alert'), `${other.url}fetched/config.json is missing`);
   const requests = ['/fetched/config.json', '/fetched/manifest.json', '/fetched/samples.json'];
   assert.deepEqual([...other.requests].sort(), requests);
-  const refused = await p.page.evaluate((url) => fetch(url).then(() => false, () => true), `${other.url}index.html`);
+  const refused = await p.page.evaluate(
+    (url) =>
+      fetch(url).then(
+        () => false,
+        () => true,
+      ),
+    `${other.url}index.html`,
+  );
   assert.equal(refused, true);
   assert.equal(other.requests.length, requests.length);
   await other.close();
@@ -449,7 +451,11 @@ for (const width of [320, 390, 700, 1024, 1600]) {
     await p.page.getByText('Settings', { exact: true }).click();
     const { overflow, small } = await p.page.evaluate(() => ({
       overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      small: [...document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll('button, summary, textarea, label.button, label.switch, .panel input:not(.unseen)')]
+      small: [
+        ...document
+          .querySelector('inf-llava-chat')
+          .shadowRoot.querySelectorAll('button, summary, textarea, label.button, label.switch, .panel input:not(.unseen)'),
+      ]
         .filter((node) => node.checkVisibility())
         .map((node) => ({ name: node.textContent || node.id, ...node.getBoundingClientRect().toJSON() }))
         .filter(({ width, height }) => width < 24 || height < 24),

@@ -93,7 +93,11 @@ test('what a launch costs', { timeout: PATIENCE_MS }, async (t) => {
     assert.ok(dispatches >= 500, `${dispatches} dispatches`);
     runs.push(value);
   }
-  const median = (key) => runs.map((cost) => cost[key]).sort((a, b) => a - b)[2].toFixed(3);
+  const median = (key) =>
+    runs
+      .map((cost) => cost[key])
+      .sort((a, b) => a - b)[2]
+      .toFixed(3);
   // A measurement, not a bar: machines differ. The constructor fix is worth a factor of a hundred.
   t.diagnostic(
     `a burn launch in the browser, median of 5 runs of 500: ${median('host_ms')} ms until the call returns, ` +

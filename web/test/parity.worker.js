@@ -22,8 +22,7 @@ if (dispatch) {
 self.addEventListener('message', async ({ data }) => {
   try {
     await init();
-    const value =
-      data.what === 'parity' ? await parity(data.url, data.device, () => {}) : await launch_cost(data.device, data.count);
+    const value = data.what === 'parity' ? await parity(data.url, data.device, () => {}) : await launch_cost(data.device, data.count);
     self.postMessage({ value, dispatches, adapters });
   } catch (error) {
     self.postMessage({ error: { code: error.code, message: error.message ?? String(error) } });

@@ -25,18 +25,38 @@ export const PLACES = {
     html: `<header class="bar">My app</header>${CHAT}<footer id="after" class="bar">Below</footer>`,
     height: 720 - 2 * 40,
   },
-  'a flex row': { style: 'main { display: flex; height: 500px } inf-llava-chat { flex: 1 }', html: `<main><nav class="bar">Menu</nav>${CHAT}</main>${AFTER}`, height: 500 },
+  'a flex row': {
+    style: 'main { display: flex; height: 500px } inf-llava-chat { flex: 1 }',
+    html: `<main><nav class="bar">Menu</nav>${CHAT}</main>${AFTER}`,
+    height: 500,
+  },
   'a box of 600 px': { style: 'inf-llava-chat { height: 600px }', html: CHAT + AFTER, height: 600 },
   'a box of 320 x 320 px': { style: 'inf-llava-chat { inline-size: 320px; block-size: 320px }', html: CHAT + AFTER, height: 320 },
   'a box of 1200 x 300 px': { style: 'inf-llava-chat { width: 1200px; height: 300px }', html: CHAT + AFTER, height: 300 },
   'a part of a box': { style: 'main { height: 500px } inf-llava-chat { height: 100% }', html: `<main>${CHAT}</main>${AFTER}`, height: 500 },
-  'a box below a parent without one': { style: 'main { height: 500px } main div { display: contents } inf-llava-chat { height: 80% }', html: `<main><div>${CHAT}</div></main>${AFTER}`, height: 400 },
+  'a box below a parent without one': {
+    style: 'main { height: 500px } main div { display: contents } inf-llava-chat { height: 80% }',
+    html: `<main><div>${CHAT}</div></main>${AFTER}`,
+    height: 400,
+  },
   'a largest height': { style: 'inf-llava-chat { max-height: 400px }', html: CHAT + AFTER, height: 400 },
   'a least height': { style: 'inf-llava-chat { min-height: 900px }', html: CHAT + AFTER, height: 900 },
   'a fixed box': { style: 'inf-llava-chat { position: fixed; inset: 40px 60px 80px 100px }', html: CHAT, height: 600 },
-  'an absolute box': { style: 'main { position: relative; height: 450px } inf-llava-chat { position: absolute; inset: 0 }', html: `<main>${CHAT}</main>${AFTER}`, height: 450 },
-  'a resizable box': { style: 'main { resize: both; overflow: hidden; width: 700px; height: 480px } inf-llava-chat { height: 100% }', html: `<main>${CHAT}</main>${AFTER}`, height: 480 },
-  'a dialog': { style: 'dialog { padding: 0; border: 0; max-height: 90vh } inf-llava-chat { height: 80vh }', html: `<dialog open>${CHAT}</dialog>`, height: 576 },
+  'an absolute box': {
+    style: 'main { position: relative; height: 450px } inf-llava-chat { position: absolute; inset: 0 }',
+    html: `<main>${CHAT}</main>${AFTER}`,
+    height: 450,
+  },
+  'a resizable box': {
+    style: 'main { resize: both; overflow: hidden; width: 700px; height: 480px } inf-llava-chat { height: 100% }',
+    html: `<main>${CHAT}</main>${AFTER}`,
+    height: 480,
+  },
+  'a dialog': {
+    style: 'dialog { padding: 0; border: 0; max-height: 90vh } inf-llava-chat { height: 80vh }',
+    html: `<dialog open>${CHAT}</dialog>`,
+    height: 576,
+  },
   'no height of its own': { style: '', html: CHAT + AFTER, height: 0.92 * 720 },
   'a height by its property': { style: 'inf-llava-chat { --inf-llava-block-size: 30rem }', html: CHAT + AFTER, height: 480 },
   'a part of a parent without a height': { style: 'inf-llava-chat { height: 100% }', html: `<main>${CHAT}</main>${AFTER}`, height: 0.92 * 720 },
@@ -82,6 +102,8 @@ export const boxesOf = (page) =>
       send: part('.composer .primary'),
       frame: part('.frame'),
       sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      inside_sideways: [...chat.shadowRoot.querySelectorAll('.desk, .stage, .log, .composer, .panel')].filter((node) => node.checkVisibility() && getComputedStyle(node).overflowX !== 'visible').map((node) => node.scrollWidth - node.clientWidth),
+      inside_sideways: [...chat.shadowRoot.querySelectorAll('.desk, .stage, .log, .composer, .panel')]
+        .filter((node) => node.checkVisibility() && getComputedStyle(node).overflowX !== 'visible')
+        .map((node) => node.scrollWidth - node.clientWidth),
     };
   });

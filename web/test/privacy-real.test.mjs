@@ -25,10 +25,18 @@ before(async () => {
   assert.ok(CONVERTED, 'CONVERTED: a converted model');
   folder = await mkdtemp(join(tmpdir(), 'inf-llava-privacy-'));
   await cp(DIST, folder, { recursive: true });
-  await writeFile(join(folder, 'page.html'), '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>privacy</title><script type="module" src="inf-llava/define.js"></script>');
+  await writeFile(
+    join(folder, 'page.html'),
+    '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>privacy</title><script type="module" src="inf-llava/define.js"></script>',
+  );
   const page = filesOf(folder);
   world = await hosts(
-    { 'page.test': page, 'plain.test': page, 'converted.test': filesOf(CONVERTED, { headers: CORS }), 'checkpoint.test': filesOf(join(REPOSITORY, 'models/demo'), { headers: CORS }) },
+    {
+      'page.test': page,
+      'plain.test': page,
+      'converted.test': filesOf(CONVERTED, { headers: CORS }),
+      'checkpoint.test': filesOf(join(REPOSITORY, 'models/demo'), { headers: CORS }),
+    },
     { secure: ['page.test'] },
   );
 });
@@ -45,11 +53,14 @@ async function open(origin, attributes) {
   const context = await world.browser.newContext();
   const page = await context.newPage();
   await page.goto(`http://${origin}/page.html`);
-  await page.evaluate((attributes) => {
-    const chat = document.createElement('inf-llava-chat');
-    for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value);
-    document.body.append(chat);
-  }, { device: 'cpu', temperature: 0, 'max-new-tokens': 12, ...attributes });
+  await page.evaluate(
+    (attributes) => {
+      const chat = document.createElement('inf-llava-chat');
+      for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value);
+      document.body.append(chat);
+    },
+    { device: 'cpu', temperature: 0, 'max-new-tokens': 12, ...attributes },
+  );
   return { context, page, ...parts(page) };
 }
 

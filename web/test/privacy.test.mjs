@@ -21,7 +21,10 @@ const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR
 /** Two visits that have nothing in common but the model. */
 const VISITS = [
   { picture: { name: 'passport.png', mimeType: 'image/png', buffer: PNG }, questions: ['Who is this?', 'When was she born?'] },
-  { picture: { name: 'a.png', mimeType: 'image/png', buffer: Buffer.concat([PNG, Buffer.from('x')]) }, questions: ['zzz 123 ÄÖ', 'How much does he owe to the bank in total, and since when?'] },
+  {
+    picture: { name: 'a.png', mimeType: 'image/png', buffer: Buffer.concat([PNG, Buffer.from('x')]) },
+    questions: ['zzz 123 ÄÖ', 'How much does he owe to the bank in total, and since when?'],
+  },
 ];
 const HEX = '[0-9a-f]';
 /** Whatever the page may ever ask for. */
@@ -47,7 +50,10 @@ const converted = model({ bytes: 100_000 });
 
 before(async () => {
   site = await assembleWithMock();
-  await writeFile(join(site.folder, 'no-keep.html'), `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>no-keep</title><script type="module" src="inf-llava/define.js"></script><inf-llava-chat no-keep model="http://${MODEL}/m/"></inf-llava-chat>`);
+  await writeFile(
+    join(site.folder, 'no-keep.html'),
+    `<!doctype html><html lang="en"><link rel="icon" href="icon.svg"><title>no-keep</title><script type="module" src="inf-llava/define.js"></script><inf-llava-chat no-keep model="http://${MODEL}/m/"></inf-llava-chat>`,
+  );
   picked = await mkdtemp(join(tmpdir(), 'inf-llava-picked-'));
   for (const [name, content] of converted.files) await writeFile(join(picked, name), content);
   const files = filesOf(site.folder, { headers: { 'Cache-Control': 'no-cache' } });
@@ -62,7 +68,9 @@ after(async () => {
 
 /** As text: all that a host learns. */
 const said = ({ method, url, headers, body }) => {
-  const told = ['range', 'cookie', 'referer', 'origin', 'authorization', 'if-range'].filter((name) => name in headers).map((name) => `${name}=${headers[name]}`);
+  const told = ['range', 'cookie', 'referer', 'origin', 'authorization', 'if-range']
+    .filter((name) => name in headers)
+    .map((name) => `${name}=${headers[name]}`);
   return { line: `${method} ${url}`, told: told.join(' '), body };
 };
 
@@ -106,7 +114,8 @@ async function visit(url, { picture, questions }, { picks = false } = {}) {
   const after = world.requests.slice(asking).map(said);
   await context.close();
   // The test itself has looked into the worker's script.
-  const own = (request) => !(request.url.endsWith('/service-worker.js') && request.headers['cache-control']?.includes('no-cache') && request.headers['sec-fetch-dest'] === 'empty');
+  const own = (request) =>
+    !(request.url.endsWith('/service-worker.js') && request.headers['cache-control']?.includes('no-cache') && request.headers['sec-fetch-dest'] === 'empty');
   return { before: world.requests.slice(start, asking).filter(own).map(said), after, everything };
 }
 
@@ -129,17 +138,29 @@ for (const [name, { url, keeps, picks }] of Object.entries(SOURCES)) {
     for (const { before, after, everything } of visits) {
       assert.deepEqual(after, [], 'not one request from the picture to the second answer');
       for (const { line, told, body } of before) {
-        assert.ok(REQUESTS.some((form) => form.test(line)), `${line} is not listed`);
+        assert.ok(
+          REQUESTS.some((form) => form.test(line)),
+          `${line} is not listed`,
+        );
         assert.equal(body, '', line);
         // The model's host is told which site asks, as CORS has it, and nothing else: no range, no referrer, no cookie.
         const own = line.includes(` ${new URL(url).origin}/`);
         const allowed = own ? /^((origin|referer)=http:\/\/(page|plain)\.test[\w/.-]* ?)*$/ : new RegExp(`^origin=${new URL(url).origin}$`);
         assert.match(told, allowed, line);
       }
-      for (const entry of everything) assert.ok(WRITES.some((form) => form.test(entry)), `${entry} is not listed`);
+      for (const entry of everything)
+        assert.ok(
+          WRITES.some((form) => form.test(entry)),
+          `${entry} is not listed`,
+        );
       const features = everything.filter((entry) => FEATURES.test(entry)).length;
       if (keeps === true) assert.equal(features, 1, 'of the one picture');
-      if (keeps === false) assert.deepEqual(everything.filter((entry) => entry.startsWith('opfs')), [], 'nothing is kept of model or picture');
+      if (keeps === false)
+        assert.deepEqual(
+          everything.filter((entry) => entry.startsWith('opfs')),
+          [],
+          'nothing is kept of model or picture',
+        );
     }
     const [one, other] = visits;
     const requests = ({ before }) => before.map(({ line, told }) => `${line} ${told}`).sort();
@@ -177,7 +198,10 @@ for (const [name, url, comes_back] of [
   });
 }
 
-for (const [name, keep] of [['kept', true], ['not kept', false]]) {
+for (const [name, keep] of [
+  ['kept', true],
+  ['not kept', false],
+]) {
   test(`a question that ends the engine, of a model of this site that is ${name}: a redirect tells no other host of it`, async () => {
     let moved = false;
     const [files, own] = [world.named[PAGE], answering(converted.files)];
@@ -194,7 +218,15 @@ for (const [name, keep] of [['kept', true], ['not kept', false]]) {
     moved = true;
     const asked = () => world.requests.filter(({ url }) => new URL(url).hostname === MODEL).map(({ url }) => url);
     const before = asked();
-    const said = await page.evaluate(() => model.chat().ask('lose once').answer.then(({ text }) => text, ({ code }) => code));
+    const said = await page.evaluate(() =>
+      model
+        .chat()
+        .ask('lose once')
+        .answer.then(
+          ({ text }) => text,
+          ({ code }) => code,
+        ),
+    );
     assert.deepEqual(asked(), before);
     assert.match(said, keep ? /you asked lose once/ : /^(crashed|network)$/);
     world.named[PAGE] = files;
@@ -214,7 +246,15 @@ test('a question that ends the engine of a package from another host, where noth
   });
   const before = asked();
   assert.ok(before.includes('http://package.test/inf-llava/demo-model.pack'));
-  const said = await page.evaluate(() => model.chat().ask('lose once').answer.then(({ text }) => text, ({ code }) => code));
+  const said = await page.evaluate(() =>
+    model
+      .chat()
+      .ask('lose once')
+      .answer.then(
+        ({ text }) => text,
+        ({ code }) => code,
+      ),
+  );
   assert.deepEqual(asked(), before);
   assert.equal(said, 'crashed');
   // Somebody wants it again.
@@ -230,13 +270,23 @@ test('a host that refuses, or fails, hears no more than which site asks', async 
   const messages = await page.evaluate(async () => {
     document.cookie = 'site=secret';
     const { load } = await import('./inf-llava/index.js');
-    const refused = (url) => load({ url }).then(() => null, ({ code, message }) => [code, message]);
+    const refused = (url) =>
+      load({ url }).then(
+        () => null,
+        ({ code, message }) => [code, message],
+      );
     return [await refused('http://refuses.test/m/'), await refused('http://nowhere.test/m/')];
   });
-  assert.deepEqual(messages.map(([code]) => code), ['network', 'network']);
+  assert.deepEqual(
+    messages.map(([code]) => code),
+    ['network', 'network'],
+  );
   assert.match(messages[0][1], /answers, but does not let this page read it/);
   assert.match(messages[1][1], /no answer/);
-  const asked = world.requests.slice(start).filter(({ url }) => /refuses|nowhere/.test(url)).map(said);
+  const asked = world.requests
+    .slice(start)
+    .filter(({ url }) => /refuses|nowhere/.test(url))
+    .map(said);
   assert.ok(asked.some(({ line }) => line.startsWith('HEAD http://refuses.test/')) && asked.some(({ line }) => line.startsWith('HEAD http://nowhere.test/')));
   for (const { line, told, body } of asked) {
     assert.match(told, new RegExp(`^(origin=http://${PAGE})?$`), line);
@@ -257,11 +307,17 @@ test('embeddings that cannot be held are refused before anything is downloaded, 
   await page.goto(`http://${PLAIN}/blank.html`);
   const error = await page.evaluate(async () => {
     const { load } = await import('./inf-llava/index.js');
-    return load({ url: 'http://large.test/m/' }).then(() => null, ({ code, message, details }) => ({ code, message, details }));
+    return load({ url: 'http://large.test/m/' }).then(
+      () => null,
+      ({ code, message, details }) => ({ code, message, details }),
+    );
   });
   assert.deepEqual([error.code, error.details], ['memory', { needed: 17 * 64 * 2 ** 20, most: 2 ** 30 }]);
   assert.match(error.message, /Let the model be kept/);
-  assert.deepEqual(asked.filter(({ name }) => name.startsWith('shard')), []);
+  assert.deepEqual(
+    asked.filter(({ name }) => name.startsWith('shard')),
+    [],
+  );
   await page.close();
 });
 

@@ -36,7 +36,11 @@ test('what is assigned before the element is defined is taken over, whichever pr
     const own = Object.getOwnPropertyNames(chat);
     const text = (selector) => chat.shadowRoot.querySelector(selector).textContent;
     return {
-      own, state: chat.state, title: text('.drop-title'), models: chat.models, strings: chat.strings,
+      own,
+      state: chat.state,
+      title: text('.drop-title'),
+      models: chat.models,
+      strings: chat.strings,
       said: ['model', 'device', 'context', 'src', 'temperature', 'maxNewTokens', 'seed', 'pageWide', 'noKeep'].map((name) => chat[name]),
       attributes: ['max-new-tokens', 'page-wide', 'no-keep'].map((name) => chat.getAttribute(name)),
       context: chat.engine.info().context_tokens,
@@ -59,7 +63,10 @@ test('`model` and its neighbours can be assigned, changed and taken away, and th
   const said = await page.evaluate(async () => {
     const chat = document.querySelector('inf-llava-chat');
     const names = [];
-    const ready = () => new Promise((resolve) => chat.addEventListener('inf-llava-ready', ({ detail }) => resolve([detail.name, detail.device, detail.context_tokens]), { once: true }));
+    const ready = () =>
+      new Promise((resolve) =>
+        chat.addEventListener('inf-llava-ready', ({ detail }) => resolve([detail.name, detail.device, detail.context_tokens]), { once: true }),
+      );
     const states = [];
     chat.addEventListener('inf-llava-state', ({ detail }) => states.push(detail.state));
     const first = ready();
@@ -116,23 +123,36 @@ test('an element that goes and comes again, with its properties set meanwhile', 
     names.push(await ready);
     return { names, gone };
   });
-  assert.deepEqual(said.names.map((name) => /named-(.)/.exec(name)[1]), ['a', 'b', 'c']);
+  assert.deepEqual(
+    said.names.map((name) => /named-(.)/.exec(name)[1]),
+    ['a', 'b', 'c'],
+  );
   assert.deepEqual(said.gone, ['idle', null]);
   await done();
 });
 
 test('boolean and number attributes as frameworks write them: camel case, false as text, changed and taken away', LIMIT, async () => {
-  const { page, done } = await openElement('<inf-llava-chat start="interaction" maxNewTokens="7" pageWide="false" no-keep="false" temperature=""></inf-llava-chat>');
+  const { page, done } = await openElement(
+    '<inf-llava-chat start="interaction" maxNewTokens="7" pageWide="false" no-keep="false" temperature=""></inf-llava-chat>',
+  );
   const set = (properties) =>
     page.evaluate((properties) => {
       const chat = document.querySelector('inf-llava-chat');
       Object.assign(chat, properties);
       const [temperature, tokens, seed] = [...chat.shadowRoot.querySelectorAll('.panel input[type=number]')].map(({ value }) => value);
-      return { shown: [temperature, tokens, seed], flags: [chat.pageWide, chat.noKeep], tokens: chat.maxNewTokens, names: chat.getAttributeNames().filter((name) => name !== 'start' && name !== 'temperature') };
+      return {
+        shown: [temperature, tokens, seed],
+        flags: [chat.pageWide, chat.noKeep],
+        tokens: chat.maxNewTokens,
+        names: chat.getAttributeNames().filter((name) => name !== 'start' && name !== 'temperature'),
+      };
     }, properties);
   assert.deepEqual(await set({}), { shown: ['', '7', ''], flags: [false, false], tokens: 7, names: ['maxnewtokens', 'pagewide', 'no-keep'] });
   assert.deepEqual(await set({ maxNewTokens: '9', pageWide: '', noKeep: true, temperature: 0, seed: 5 }), {
-    shown: ['0', '9', '5'], flags: [true, true], tokens: 9, names: ['no-keep', 'max-new-tokens', 'page-wide', 'seed'],
+    shown: ['0', '9', '5'],
+    flags: [true, true],
+    tokens: 9,
+    names: ['no-keep', 'max-new-tokens', 'page-wide', 'seed'],
   });
   // Anywhere on the page from now on.
   await page.evaluate(() => {
@@ -142,7 +162,10 @@ test('boolean and number attributes as frameworks write them: camel case, false 
   });
   await says(page.locator('#picture-name'), 'dropped.png');
   assert.deepEqual(await set({ maxNewTokens: null, pageWide: false, noKeep: 'false', temperature: null, seed: undefined }), {
-    shown: ['', '', ''], flags: [false, false], tokens: null, names: [],
+    shown: ['', '', ''],
+    flags: [false, false],
+    tokens: null,
+    names: [],
   });
   await done();
 });
@@ -177,12 +200,36 @@ test('what makes no sense as a property is told as an event, and changes nothing
     const told = [];
     chat.addEventListener('inf-llava-error', ({ detail }) => told.push(detail));
     const wrong = [
-      ['model', 5], ['model', {}], ['model', { url: 7 }], ['model', Symbol('x')], ['model', () => {}], ['model', chat],
-      ['src', []], ['src', 5], ['device', 5], ['start', {}], ['lang', 5],
-      ['context', 'many'], ['context', NaN], ['context', {}], ['temperature', 'hot'], ['seed', Infinity], ['maxNewTokens', []],
-      ['models', 'x'], ['models', 5], ['models', {}], ['models', [null]], ['models', [{ name: 'x' }]], ['models', [{ url: 'x' }]],
-      ['strings', 'x'], ['strings', []], ['strings', { ready: 'text' }], ['strings', { you: () => '' }], ['strings', { failure: 'x' }],
-      ['wasmUrl', 5], ['workerUrl', {}],
+      ['model', 5],
+      ['model', {}],
+      ['model', { url: 7 }],
+      ['model', Symbol('x')],
+      ['model', () => {}],
+      ['model', chat],
+      ['src', []],
+      ['src', 5],
+      ['device', 5],
+      ['start', {}],
+      ['lang', 5],
+      ['context', 'many'],
+      ['context', NaN],
+      ['context', {}],
+      ['temperature', 'hot'],
+      ['seed', Infinity],
+      ['maxNewTokens', []],
+      ['models', 'x'],
+      ['models', 5],
+      ['models', {}],
+      ['models', [null]],
+      ['models', [{ name: 'x' }]],
+      ['models', [{ url: 'x' }]],
+      ['strings', 'x'],
+      ['strings', []],
+      ['strings', { ready: 'text' }],
+      ['strings', { you: () => '' }],
+      ['strings', { failure: 'x' }],
+      ['wasmUrl', 5],
+      ['workerUrl', {}],
     ];
     const silent = [];
     for (const [name, value] of wrong) {
@@ -190,7 +237,16 @@ test('what makes no sense as a property is told as an event, and changes nothing
       chat[name] = value;
       if (told.length !== before + 1) silent.push([name, String(value)]);
     }
-    return { silent, codes: [...new Set(told.map(({ code }) => code))], unnamed: told.filter(({ message }, at) => !message.includes(wrong[at][0]) && !message.includes(wrong[at][0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))), attributes: chat.getAttributeNames(), models: chat.models, strings: Object.keys(chat.strings) };
+    return {
+      silent,
+      codes: [...new Set(told.map(({ code }) => code))],
+      unnamed: told.filter(
+        ({ message }, at) => !message.includes(wrong[at][0]) && !message.includes(wrong[at][0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)),
+      ),
+      attributes: chat.getAttributeNames(),
+      models: chat.models,
+      strings: Object.keys(chat.strings),
+    };
   });
   assert.deepEqual(said, { silent: [], codes: ['option'], unnamed: [], attributes: ['start'], models: [], strings: [] });
   await done();
@@ -202,7 +258,8 @@ test('texts that make no sense in a group, or fail, are told; what is given last
     const chat = document.querySelector('inf-llava-chat');
     const told = [];
     chat.addEventListener('inf-llava-error', ({ detail }) => told.push(detail.message));
-    for (const strings of [{ starters: { any: 'x' } }, { starters: { any: [5] } }, { failure: { load: 5 } }, { advice: { network: {} } }]) chat.strings = strings;
+    for (const strings of [{ starters: { any: 'x' } }, { starters: { any: [5] } }, { failure: { load: 5 } }, { advice: { network: {} } }])
+      chat.strings = strings;
     const wrong = [told.length, Object.keys(chat.strings), chat.shadowRoot.querySelector('.widget') !== null];
     const texts = chat.strings;
     texts.you = 'Me:';
@@ -212,7 +269,12 @@ test('texts that make no sense in a group, or fail, are told; what is given last
     chat.models = given;
     const { shadowRoot } = chat;
     const mutated = [chat.strings.you, chat.models.length, shadowRoot.querySelectorAll('.offered li').length];
-    const made = (name) => ({ ready: () => `Here, ${name}`, pictureName: () => { throw new Error('mine'); } });
+    const made = (name) => ({
+      ready: () => `Here, ${name}`,
+      pictureName: () => {
+        throw new Error('mine');
+      },
+    });
     chat.strings = made('A');
     chat.strings = made('B');
     const ready = new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true }));
@@ -220,7 +282,13 @@ test('texts that make no sense in a group, or fail, are told; what is given last
     await ready;
     const status = chat.shadowRoot.querySelector('[role=status]').textContent;
     await chat.setImage(new File([new Uint8Array(9)], 'own.png'));
-    return { wrong, mutated, status, name: chat.shadowRoot.getElementById('picture-name').textContent, failed: told.some((message) => message.includes('pictureName failed')) };
+    return {
+      wrong,
+      mutated,
+      status,
+      name: chat.shadowRoot.getElementById('picture-name').textContent,
+      failed: told.some((message) => message.includes('pictureName failed')),
+    };
   });
   assert.deepEqual(said.wrong, [4, [], true]);
   assert.deepEqual(said.mutated, ['Me:', 1, 2]);

@@ -130,8 +130,13 @@ test('a model folder that is not there is said, with its address', async () => {
 test('a model too large for the device is refused before its weights are fetched', async () => {
   // The released sizes, as their config.json states them.
   const config = {
-    hidden_size: 4096, intermediate_size: 14336, num_hidden_layers: 32, num_attention_heads: 32,
-    num_key_value_heads: 8, vocab_size: 128257, mm_vision_tower: 'openai/clip-vit-large-patch14-336',
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    vocab_size: 128257,
+    mm_vision_tower: 'openai/clip-vit-large-patch14-336',
   };
   for (const device of ['cpu', 'wgpu']) {
     const p = await openPage(browser, server.url);
@@ -143,7 +148,10 @@ test('a model too large for the device is refused before its weights are fetched
     });
     await p.page.goto(`${server.url}?model=models/huge/&device=${device}`);
     await says(p.page.getByRole('alert'), /needs about \d+ MiB and \d+ MiB are available/);
-    assert.deepEqual(asked.filter((path) => path.includes('safetensors')), []);
+    assert.deepEqual(
+      asked.filter((path) => path.includes('safetensors')),
+      [],
+    );
     await p.context.close();
   }
 });
@@ -164,33 +172,39 @@ test('stopped at any token, the next greedy answer is that of a fresh run', asyn
   const page = await browser.newPage();
   await page.goto(server.url);
   const bytes = [...(await readFile(IMAGE))];
-  const said = await page.evaluate(async ({ bytes, question }) => {
-    const { load } = await import('./inf-llava/index.js');
-    const model = await load({ device: 'cpu' });
-    const image = Uint8Array.from(bytes);
-    const greedy = { temperature: 0, max_new_tokens: 40, anyway: true };
-    const fresh = async (transcript) => (await model.chat({ image, ...(transcript && { transcript }) }).ask(question, greedy).answer).text;
-    const expected = await fresh();
-    const found = [];
-    // As good as random, and the same each time.
-    for (let k = 0, state = 7; k < 12; k += 1) {
-      state = (state * 1103515245 + 12345) % 2 ** 31;
-      const after = 1 + (state % 30);
-      const chat = model.chat({ image });
-      const reply = chat.ask('Describe the picture.', greedy);
-      let pieces = 0;
-      for await (const _ of reply) if ((pieces += 1) === after) break;
-      const stopped = await reply.answer;
-      // Behind what was stopped, as an engine that has never heard of it; and from the beginning.
-      const next = (await chat.ask(question, greedy).answer).text;
-      const same = (await chat.regenerate(greedy).answer).text;
-      chat.clear();
-      const again = (await chat.ask(question, greedy).answer).text;
-      found.push({ after, stopped: stopped.stop_reason, next: next === same, again: again === expected });
-    }
-    return found;
-  }, { bytes, question: QUESTION });
+  const said = await page.evaluate(
+    async ({ bytes, question }) => {
+      const { load } = await import('./inf-llava/index.js');
+      const model = await load({ device: 'cpu' });
+      const image = Uint8Array.from(bytes);
+      const greedy = { temperature: 0, max_new_tokens: 40, anyway: true };
+      const fresh = async (transcript) => (await model.chat({ image, ...(transcript && { transcript }) }).ask(question, greedy).answer).text;
+      const expected = await fresh();
+      const found = [];
+      // As good as random, and the same each time.
+      for (let k = 0, state = 7; k < 12; k += 1) {
+        state = (state * 1103515245 + 12345) % 2 ** 31;
+        const after = 1 + (state % 30);
+        const chat = model.chat({ image });
+        const reply = chat.ask('Describe the picture.', greedy);
+        let pieces = 0;
+        for await (const _ of reply) if ((pieces += 1) === after) break;
+        const stopped = await reply.answer;
+        // Behind what was stopped, as an engine that has never heard of it; and from the beginning.
+        const next = (await chat.ask(question, greedy).answer).text;
+        const same = (await chat.regenerate(greedy).answer).text;
+        chat.clear();
+        const again = (await chat.ask(question, greedy).answer).text;
+        found.push({ after, stopped: stopped.stop_reason, next: next === same, again: again === expected });
+      }
+      return found;
+    },
+    { bytes, question: QUESTION },
+  );
   assert.ok(said.filter(({ stopped }) => stopped === 'stopped').length >= 8, JSON.stringify(said));
-  assert.deepEqual(said.filter(({ next, again }) => !next || !again), []);
+  assert.deepEqual(
+    said.filter(({ next, again }) => !next || !again),
+    [],
+  );
   await page.close();
 });

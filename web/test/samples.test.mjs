@@ -33,8 +33,13 @@ test('the samples are offered at once, with what the model knows; their answers 
   await says(p.status, 'Loading model'); // they do not wait for the model
   await says(p.status, 'Ready on');
   await says(p.page.locator('#samples-lead'), 'This small model answers questions about drawings like these: figures, signs, bar charts.');
-  const pixels = await sample(0).locator('canvas').evaluate((canvas) => [...canvas.getContext('2d').getImageData(9, 9, 1, 1).data]);
-  assert.ok(pixels.slice(0, 3).every((value) => value > 120 && value < 220), `a muted ground, not ${pixels}`);
+  const pixels = await sample(0)
+    .locator('canvas')
+    .evaluate((canvas) => [...canvas.getContext('2d').getImageData(9, 9, 1, 1).data]);
+  assert.ok(
+    pixels.slice(0, 3).every((value) => value > 120 && value < 220),
+    `a muted ground, not ${pixels}`,
+  );
   await sample(0).click();
   await says(p.status, 'Picture ready');
   const page = await p.page.locator('body').innerText();
@@ -52,7 +57,10 @@ test('a sample by mouse: its picture, its questions, asked at a click', async ()
   await says(p.page.locator('#picture-name'), 'Sample 2');
   assert.equal(await sample(1).getAttribute('aria-pressed'), 'true');
   assert.equal(await sample(0).getAttribute('aria-pressed'), 'false');
-  assert.deepEqual(await questions().allInnerTexts(), samples[1].questions.map(({ text }) => text));
+  assert.deepEqual(
+    await questions().allInnerTexts(),
+    samples[1].questions.map(({ text }) => text),
+  );
   assert.equal(await p.page.locator('#starters button').count(), 0);
   assert.equal(await warning().count(), 0);
   await p.message.fill('half a thought');
@@ -181,9 +189,11 @@ test('a model without samples has none, and its scope is said all the same', asy
 
 test('hostile text in samples.json is text', async () => {
   const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
-  await ready(await folderWith('evil-text', [
-    { image: 'samples/1.png', alt: evil, questions: [{ text: evil, answer: evil }, { text: 'x'.repeat(5000) }, 'no question', { text: 7 }, null] },
-  ]));
+  await ready(
+    await folderWith('evil-text', [
+      { image: 'samples/1.png', alt: evil, questions: [{ text: evil, answer: evil }, { text: 'x'.repeat(5000) }, 'no question', { text: 7 }, null] },
+    ]),
+  );
   await p.page.locator('.sample').click();
   await says(p.status, 'Picture ready');
   assert.deepEqual(await questions().allInnerTexts(), [evil]);
@@ -197,12 +207,33 @@ test('hostile text in samples.json is text', async () => {
 
 test('no name in samples.json leads out of the folder', async () => {
   const names = [
-    '../demo/samples/1.png', 'samples/../../demo/samples/1.png', '/models/demo/samples/1.png', '//localhost:1/1.png',
-    'https://example.com/1.png', 'data:image/png;base64,AAAA', 'samples%2F..%2F..%2Fdemo%2Fsamples%2F1.png', '..\\1.png',
-    'samples/1.png?x', 'samples/1.png#x', './samples/1.png', 'a/b/1.png', '.hidden.png', 'samples/1.svg', 'javascript:1.png', 7, null, { a: 1 }, ['samples/1.png'],
+    '../demo/samples/1.png',
+    'samples/../../demo/samples/1.png',
+    '/models/demo/samples/1.png',
+    '//localhost:1/1.png',
+    'https://example.com/1.png',
+    'data:image/png;base64,AAAA',
+    'samples%2F..%2F..%2Fdemo%2Fsamples%2F1.png',
+    '..\\1.png',
+    'samples/1.png?x',
+    'samples/1.png#x',
+    './samples/1.png',
+    'a/b/1.png',
+    '.hidden.png',
+    'samples/1.svg',
+    'javascript:1.png',
+    7,
+    null,
+    { a: 1 },
+    ['samples/1.png'],
   ];
   const before = server.requests.length;
-  await ready(await folderWith('evil-names', [...names, 'samples/1.png'].map((image) => ({ image, alt: 'a drawing', questions: [] }))));
+  await ready(
+    await folderWith(
+      'evil-names',
+      [...names, 'samples/1.png'].map((image) => ({ image, alt: 'a drawing', questions: [] })),
+    ),
+  );
   await p.page.locator('.sample').first().waitFor();
   assert.equal(await p.page.locator('.sample').count(), 1, 'the one good name');
   const pictures = server.requests.slice(before).filter((path) => /^\/models\/.*\.(png|svg)/.test(path));
@@ -224,7 +255,12 @@ test('a thousand samples are six; a list or a picture beyond measure is none', a
   await p.context.close();
 
   const bytes = `[${' '.repeat(70_000)}${JSON.stringify(entry)}]`;
-  for (const [name, list] of [['long', bytes], ['no-json', '<!doctype html>'], ['no-list', { image: 'samples/1.png' }], ['null', 'null']]) {
+  for (const [name, list] of [
+    ['long', bytes],
+    ['no-json', '<!doctype html>'],
+    ['no-list', { image: 'samples/1.png' }],
+    ['null', 'null'],
+  ]) {
     await ready(await folderWith(name, list));
     await p.page.waitForTimeout(200);
     assert.equal(await p.page.locator('.sample').count(), 0, name);
@@ -316,7 +352,10 @@ test('completions carry the remark, whole and as a stream; who asks anyway is an
   assert.equal(said.whole.remark.code, 'needs_picture');
   assert.equal(said.whole.remark.answered, false);
   assert.equal(choice.message.content, said.whole.remark.text);
-  assert.deepEqual(said.chunks.filter(({ remark }) => remark).map(({ choices }) => choices[0].finish_reason), ['stop']);
+  assert.deepEqual(
+    said.chunks.filter(({ remark }) => remark).map(({ choices }) => choices[0].finish_reason),
+    ['stop'],
+  );
   assert.equal(said.chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join(''), said.whole.remark.text);
   assert.equal(said.anyway.remark, undefined);
   assert.match(said.anyway.text, /you asked Hello\?/);

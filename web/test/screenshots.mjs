@@ -14,7 +14,12 @@ const [folder, address] = process.argv.slice(2);
 if (!folder) throw new Error('usage: node screenshots.mjs FOLDER [URL]');
 await mkdir(folder, { recursive: true });
 
-const SIZES = [[390, 844], [1280, 720], [1440, 900], [2560, 1440]];
+const SIZES = [
+  [390, 844],
+  [1280, 720],
+  [1440, 900],
+  [2560, 1440],
+];
 const MODEL = 'models/drawn/';
 const browser = await launchBrowser();
 const site = address ? null : await assembleWithMock();
@@ -82,7 +87,10 @@ for (const [width, height] of SIZES) {
     const on_page = await openPage(browser, url, { path: address ? '' : `?model=${MODEL}`, ...options });
     await shoot(on_page, 'page', { ...STATES, ...(!address && MORE) }, name);
     if (address) continue;
-    for (const [where, place] of [['shell', 'a grid app shell'], ['box', 'a box of 600 px']]) {
+    for (const [where, place] of [
+      ['shell', 'a grid app shell'],
+      ['box', 'a box of 600 px'],
+    ]) {
       await shoot(await openPlace(browser, url, PLACES[place], { attributes: { model: MODEL }, ...options }), where, STATES, name);
     }
   }
@@ -92,14 +100,24 @@ if (!address) {
   await p.status.filter({ hasText: 'Loading model' }).waitFor();
   await p.page.screenshot({ path: join(folder, '1280x720-light-page-0-loading.png') });
   await p.context.close();
-  for (const [lang, state] of [['ar', 'arabic'], ['de', 'german']]) {
+  for (const [lang, state] of [
+    ['ar', 'arabic'],
+    ['de', 'german'],
+  ]) {
     const p = await openPage(browser, url, { path: `?model=${MODEL}&lang=${lang}`, viewport: { width: 1280, height: 720 } });
-    await shoot(p, 'page', { [state]: async (page) => {
-      await page.locator('.sample').nth(1).click();
-      await page.locator('#picture-facts').filter({ hasText: '1200' }).waitFor();
-      await ask(page, 'say: RG');
-      await page.locator('.turn[data-state="done"]').waitFor();
-    } }, (where, state) => join(folder, `1280x720-light-${where}-${state}.png`));
+    await shoot(
+      p,
+      'page',
+      {
+        [state]: async (page) => {
+          await page.locator('.sample').nth(1).click();
+          await page.locator('#picture-facts').filter({ hasText: '1200' }).waitFor();
+          await ask(page, 'say: RG');
+          await page.locator('.turn[data-state="done"]').waitFor();
+        },
+      },
+      (where, state) => join(folder, `1280x720-light-${where}-${state}.png`),
+    );
   }
 }
 await writeFile(join(folder, 'sizes.md'), `| window | where | side of the picture, px |\n| --- | --- | --- |\n${sides.join('\n')}\n`);
@@ -110,7 +128,10 @@ await site?.remove();
 /** Goes through the states, and takes a picture of each. */
 async function shoot({ page, context }, where, states, name) {
   const says = (text) => page.locator('#status').filter({ hasText: text }).first().waitFor({ timeout: 120_000 });
-  await page.locator('#model').filter({ hasText: /parameters|Parameter|معامل/ }).waitFor({ state: 'attached', timeout: 120_000 });
+  await page
+    .locator('#model')
+    .filter({ hasText: /parameters|Parameter|معامل/ })
+    .waitFor({ state: 'attached', timeout: 120_000 });
   await page.locator('.sample').first().waitFor();
   for (const [state, reach] of Object.entries(states)) {
     await reach(page, says);

@@ -72,7 +72,9 @@ test('nothing grows in two hundred turns about new pictures', { skip: SOAK ? fal
     await p.conversation.locator('article').filter({ hasText: question }).and(p.page.locator('[data-state="done"]')).waitFor(PATIENCE);
     if (turn % 10 !== 9) continue;
     await session.send('HeapProfiler.collectGarbage');
-    const nodes = await p.page.evaluate(() => document.querySelectorAll('*').length + document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll('*').length);
+    const nodes = await p.page.evaluate(
+      () => document.querySelectorAll('*').length + document.querySelector('inf-llava-chat').shadowRoot.querySelectorAll('*').length,
+    );
     const worker = await p.page.workers()[0].evaluate(() => globalThis.counts());
     measured.push({ turn: turn + 1, nodes, ...worker });
     t.diagnostic(JSON.stringify(measured.at(-1)));

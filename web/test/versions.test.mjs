@@ -22,7 +22,15 @@ async function tab(context) {
   return {
     page,
     load: (url) => page.evaluate(async (url) => (globalThis.model = await api.load({ url })).info().device, url).catch((error) => error.message),
-    ask: (question) => page.evaluate(async (question) => model.chat().ask(question).answer.then(({ text }) => text, refused), question),
+    ask: (question) =>
+      page.evaluate(
+        async (question) =>
+          model
+            .chat()
+            .ask(question)
+            .answer.then(({ text }) => text, refused),
+        question,
+      ),
     unload: () => page.evaluate(() => model.unload()),
     kept: () => page.evaluate(() => api.storage.list()),
   };
@@ -47,7 +55,11 @@ test('a tab goes on with its version while another fetches the next; then the ol
   assert.equal(await other.load(away.url), second.says);
   assert.equal(await one.ask(READ), first.says, 'what it reads is what it loaded');
   assert.equal(await other.ask(READ), second.says);
-  const ids = async () => (await other.kept()).filter(({ kind }) => kind === 'model').map(({ id }) => id).sort();
+  const ids = async () =>
+    (await other.kept())
+      .filter(({ kind }) => kind === 'model')
+      .map(({ id }) => id)
+      .sort();
   assert.deepEqual(await ids(), [folderOf(first), folderOf(second)].sort(), 'both are there, and listed');
   // Without a network the newest is taken.
   await away.close();
@@ -89,14 +101,19 @@ test('what two versions have in common is taken over, and not fetched again', as
 });
 
 /** Does something to a file of every kept model, as another tab or a tool of the browser could. */
-const meddle = (page, work) => page.evaluate(`(async () => {
+const meddle = (page, work) =>
+  page.evaluate(`(async () => {
   const models = await (await navigator.storage.getDirectory()).getDirectoryHandle('inf-llava');
   for await (const [id, folder] of models.entries()) if (folder.kind === 'directory') await (${work})(folder, id, models);
 })()`);
 
 for (const [what, work, reason] of [
-  ['cut off', "async (folder) => { const writer = await (await folder.getFileHandle('shard-00002.bin')).createWritable({ keepExistingData: true }); await writer.truncate(1000); await writer.close(); }", '1000 bytes and had 3000000'],
-  ['removed', "async (folder, id, models) => { await models.removeEntry(id, { recursive: true }); }", 'removed'],
+  [
+    'cut off',
+    "async (folder) => { const writer = await (await folder.getFileHandle('shard-00002.bin')).createWritable({ keepExistingData: true }); await writer.truncate(1000); await writer.close(); }",
+    '1000 bytes and had 3000000',
+  ],
+  ['removed', 'async (folder, id, models) => { await models.removeEntry(id, { recursive: true }); }', 'removed'],
 ]) {
   test(`a kept model that is ${what} while it is in use: the change is named, and no question is answered`, async () => {
     const { files, says } = model({ seed: 220 });
@@ -151,7 +168,8 @@ test('what earlier versions of the package kept is taken over without a download
   // A folder called after the address, without a note of where it came from.
   await old.page.evaluate(
     async ({ url, files }) => {
-      const sha256 = async (bytes) => Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+      const sha256 = async (bytes) =>
+        Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
       const id = (await sha256(new TextEncoder().encode(url))).slice(0, 32);
       const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('inf-llava', { create: true });
       const folder = await root.getDirectoryHandle(id, { create: true });
@@ -171,7 +189,10 @@ test('what earlier versions of the package kept is taken over without a download
   const now = await tab(context);
   assert.equal(await now.load(away.url), says);
   assert.deepEqual(gets(away, 'shard-00001.bin'), []);
-  assert.deepEqual((await now.kept()).map(({ id }) => id), [folderOf({ files })]);
+  assert.deepEqual(
+    (await now.kept()).map(({ id }) => id),
+    [folderOf({ files })],
+  );
   await context.close();
 });
 
@@ -182,7 +203,10 @@ test('a picked folder with another model’s manifest: what it makes of a pictur
   const one = await tab(context);
   const listed = [...files].map(([name, content]) => [name, content.toString('base64')]);
   const answers = await one.page.evaluate(async (listed) => {
-    const folder = listed.map(([name, base64]) => new File([name === 'shard-00001.bin' ? 'not what the manifest says' : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], name));
+    const folder = listed.map(
+      ([name, base64]) =>
+        new File([name === 'shard-00001.bin' ? 'not what the manifest says' : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], name),
+    );
     const picked = await api.load({ files: folder });
     const said = await picked.chat({ image: new File(['a picture'], 'a lie') }).ask('what?').answer;
     picked.unload();
@@ -200,7 +224,10 @@ test('who waits for a folder that another tab holds can stop', async () => {
   const away = await host(files);
   const context = await browser.newContext();
   const [one, other] = [await tab(context), await tab(context)];
-  await other.page.evaluate((name) => new Promise((held) => navigator.locks.request(name, () => new Promise((end) => held((globalThis.end = end))))), `inf-llava model ${folderOf({ files })}`);
+  await other.page.evaluate(
+    (name) => new Promise((held) => navigator.locks.request(name, () => new Promise((end) => held((globalThis.end = end))))),
+    `inf-llava model ${folderOf({ files })}`,
+  );
   const said = await one.page.evaluate(async (url) => {
     const stop = new AbortController();
     const loading = api.load({ url, signal: stop.signal, onProgress: () => {} }).then(() => 'loaded', refused);

@@ -1,7 +1,9 @@
 // The API without the element: a model, a conversation, and an answer as it comes.
 import { load } from 'inf-llava';
 
-const [status, form, picture, samples, question, answer] = ['status', 'form', 'picture', 'samples', 'question', 'answer'].map((id) => document.getElementById(id));
+const [status, form, picture, samples, question, answer] = ['status', 'form', 'picture', 'samples', 'question', 'answer'].map((id) =>
+  document.getElementById(id),
+);
 
 try {
   const model = await load({

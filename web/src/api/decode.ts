@@ -17,7 +17,11 @@ const decoded = new WeakMap<Blob, Promise<Decoded | null>>();
 
 /** Null where the browser cannot, or must not. The same blob is decoded once. */
 export function decodeByBrowser(blob: Blob): Promise<Decoded | null> {
-  if (!decoded.has(blob)) decoded.set(blob, decode(blob).catch(() => null));
+  if (!decoded.has(blob))
+    decoded.set(
+      blob,
+      decode(blob).catch(() => null),
+    );
   return decoded.get(blob)!;
 }
 
@@ -40,7 +44,14 @@ async function decode(blob: Blob): Promise<Decoded | null> {
 /** SVG, JPEG XL, TIFF or an icon. Text of another kind is not offered: a strict page would complain of the attempt. */
 function isOtherImage(bytes: Uint8Array): boolean {
   const starts = (...wanted: number[]) => wanted.every((byte, at) => bytes[at] === byte);
-  return isSvg(bytes) || starts(0xff, 0x0a) || starts(0, 0, 0, 12, 0x4a, 0x58, 0x4c, 0x20) || starts(0x49, 0x49, 42, 0) || starts(0x4d, 0x4d, 0, 42) || starts(0, 0, 1, 0);
+  return (
+    isSvg(bytes) ||
+    starts(0xff, 0x0a) ||
+    starts(0, 0, 0, 12, 0x4a, 0x58, 0x4c, 0x20) ||
+    starts(0x49, 0x49, 42, 0) ||
+    starts(0x4d, 0x4d, 0, 42) ||
+    starts(0, 0, 1, 0)
+  );
 }
 
 const isSvg = (bytes: Uint8Array): boolean => /^\s*<(?:\?xml|!--|!doctype svg|svg)[\s\S]*?/i.test(textOf(bytes)) && /<svg[\s>]/i.test(textOf(bytes));

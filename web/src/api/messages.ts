@@ -63,7 +63,8 @@ function paired(turns: Turn[]): Conversation {
       asked = null;
       continue;
     }
-    if (pictures.length > 1) throw unsupported(pictures[1]!.param, `${pictures[1]!.param}: a question can have one picture, and this one has ${pictures.length}`);
+    if (pictures.length > 1)
+      throw unsupported(pictures[1]!.param, `${pictures[1]!.param}: a question can have one picture, and this one has ${pictures.length}`);
     picture = pictures[0] ?? picture;
     asked = text;
   }
@@ -84,7 +85,10 @@ function readMessage(place: string, given: unknown): Turn | null {
   refuseRest('message', place, message, ['role', 'content', 'tool_calls']);
   if (role === 'system' || role === 'developer') {
     if (!said.text.trim()) return null;
-    throw unsupported(place, `${place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client`);
+    throw unsupported(
+      place,
+      `${place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client`,
+    );
   }
   return { place, of_user, ...said };
 }
@@ -119,7 +123,8 @@ function readContent(place: string, content: unknown, of_user: boolean): Pick<Tu
 function pictureOf(part: Fields, place: string): Turn['pictures'][number] {
   const param = `${place}.image_url`;
   const picture = part['image_url'] ?? null;
-  if (picture === null && (part['file_id'] ?? null) !== null) throw unsupported(`${place}.file_id`, `${place}.file_id: no files are kept here; ${AS_A_PICTURE}`);
+  if (picture === null && (part['file_id'] ?? null) !== null)
+    throw unsupported(`${place}.file_id`, `${place}.file_id: no files are kept here; ${AS_A_PICTURE}`);
   checkDetail(part, place);
   if (typeof picture === 'string') return { url: picture, param };
   const wanted = 'a data: URL, or an object with one as its url';

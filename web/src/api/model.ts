@@ -159,7 +159,8 @@ export class Model extends EventTarget {
 
 function placeOf(url: string | URL | undefined, files: Iterable<File> | undefined): ModelPlace {
   if (files) {
-    if (typeof files !== 'object' || !(Symbol.iterator in files)) throw new InfLlavaError('option', `files is a list of the files of a model folder, and ${kindOf(files)} was given`);
+    if (typeof files !== 'object' || !(Symbol.iterator in files))
+      throw new InfLlavaError('option', `files is a list of the files of a model folder, and ${kindOf(files)} was given`);
     const list = [...files];
     const name = list[0]?.webkitRelativePath?.split('/')[0] || 'folder';
     return { files: list, name };

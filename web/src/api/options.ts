@@ -6,7 +6,15 @@ import { kindOf } from './kind.js';
 const wrong = (message: string) => new InfLlavaError('option', message);
 
 /** What each option of an answer is. */
-const SAMPLING: Readonly<Record<string, string>> = { temperature: 'number', top_k: 'whole number', top_p: 'number', repetition_penalty: 'number', seed: 'whole number', max_new_tokens: 'whole number', anyway: 'boolean' };
+const SAMPLING: Readonly<Record<string, string>> = {
+  temperature: 'number',
+  top_k: 'whole number',
+  top_p: 'number',
+  repetition_penalty: 'number',
+  seed: 'whole number',
+  max_new_tokens: 'whole number',
+  anyway: 'boolean',
+};
 
 /** Whatever frame's it is. @throws InfLlavaError `option` */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
@@ -38,7 +46,8 @@ export function checkAskOptions<Options extends object>(given: Options | null | 
   const options = checkOptions(given, ['signal', 'onProgress', ...Object.keys(SAMPLING)]);
   for (const [name, value] of Object.entries(options)) {
     const wanted = SAMPLING[name];
-    if (wanted && !(wanted === 'whole number' ? Number.isInteger(value) : typeof value === wanted)) throw wrong(`${name} is a ${wanted}, and ${kindOf(value)} was given`);
+    if (wanted && !(wanted === 'whole number' ? Number.isInteger(value) : typeof value === wanted))
+      throw wrong(`${name} is a ${wanted}, and ${kindOf(value)} was given`);
   }
   return options;
 }

@@ -30,7 +30,10 @@ export async function blobOf(image: unknown): Promise<Blob> {
   const drawn = drawable(kind, image);
   // Waited for only where need be: the page may draw on at once.
   if (drawn) return fromDrawn(kind, 'then' in drawn ? await drawn : drawn);
-  throw new InfLlavaError('option', `a picture cannot be taken from ${kindOf(image)}: give a file, its bytes, a data: URL, or an image, canvas or video element`);
+  throw new InfLlavaError(
+    'option',
+    `a picture cannot be taken from ${kindOf(image)}: give a file, its bytes, a data: URL, or an image, canvas or video element`,
+  );
 }
 
 async function theOne(list: ArrayLike<unknown>): Promise<Blob> {
@@ -50,7 +53,9 @@ function fromDataUrl(url: string): Blob {
   if (!match) throw new InfLlavaError('image-url', 'only data: URLs are taken; fetch a picture of another address yourself and pass its bytes');
   const [type = '', ...words] = match[1]!.split(';').map((word) => word.trim());
   // Percent signs stand for bytes, and other signs than ASCII's for themselves, where a drawing is written as text.
-  const binary = url.slice(match[0].length).replace(/%([\da-f]{2})|[^\0-\x7f]+/gi, (sign, hex) => String.fromCharCode(...(hex ? [parseInt(hex, 16)] : new TextEncoder().encode(sign))));
+  const binary = url
+    .slice(match[0].length)
+    .replace(/%([\da-f]{2})|[^\0-\x7f]+/gi, (sign, hex) => String.fromCharCode(...(hex ? [parseInt(hex, 16)] : new TextEncoder().encode(sign))));
   try {
     const text = words.at(-1)?.toLowerCase() === 'base64' ? atob(binary) : binary;
     const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -69,7 +74,12 @@ function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
       const { width, height } = image as SVGImageElement;
       const drawn = { source: image as SVGImageElement, width: width.baseVal.value, height: height.baseVal.value };
       // It has its size before its picture, and without one.
-      return (image as { decode?: () => Promise<void> }).decode?.().then(() => drawn, () => ({ ...drawn, width: 0 })) ?? drawn;
+      return (
+        (image as { decode?: () => Promise<void> }).decode?.().then(
+          () => drawn,
+          () => ({ ...drawn, width: 0 }),
+        ) ?? drawn
+      );
     }
     case 'HTMLVideoElement': {
       const { videoWidth, videoHeight: height, readyState } = image as HTMLVideoElement;
@@ -103,13 +113,17 @@ function complete(image: HTMLImageElement): Promise<Drawn> | Drawn {
 }
 
 async function fromDrawn(kind: string, drawn: Drawn): Promise<Blob> {
-  if (!(drawn.width > 0 && drawn.height > 0)) throw new InfLlavaError('image-damaged', `${kindOf(drawn.source)} shows no picture: it is empty, or has not loaded`);
+  if (!(drawn.width > 0 && drawn.height > 0))
+    throw new InfLlavaError('image-damaged', `${kindOf(drawn.source)} shows no picture: it is empty, or has not loaded`);
   try {
     return (await asPng(drawn)).blob;
   } catch (error) {
     const { name, message } = error as Error;
     if (name === 'SecurityError') {
-      throw new InfLlavaError('image-url', `the ${kind} shows another site’s picture, whose pixels the browser gives to no page: fetch the picture and pass its bytes, or load it with crossorigin`);
+      throw new InfLlavaError(
+        'image-url',
+        `the ${kind} shows another site’s picture, whose pixels the browser gives to no page: fetch the picture and pass its bytes, or load it with crossorigin`,
+      );
     }
     throw new InfLlavaError('image-damaged', `the browser could not draw the ${kind} (${message})`);
   }

@@ -41,10 +41,14 @@ export async function readPicture(host: Host, image: ImageInput, name: string | 
 
 async function pictureOf(blob: Blob, name: string): Promise<Picture> {
   if (blob.size > MOST_FILE_BYTES) {
-    throw new InfLlavaError('image-file-too-large', `the file has ${blob.size} bytes; at most ${MOST_FILE_BYTES} can be read here. Scale the picture down first`, {
-      bytes: blob.size,
-      most: MOST_FILE_BYTES,
-    });
+    throw new InfLlavaError(
+      'image-file-too-large',
+      `the file has ${blob.size} bytes; at most ${MOST_FILE_BYTES} can be read here. Scale the picture down first`,
+      {
+        bytes: blob.size,
+        most: MOST_FILE_BYTES,
+      },
+    );
   }
   return { key: await keyOf(blob), name, blob };
 }

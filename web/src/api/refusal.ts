@@ -12,7 +12,8 @@ export const unsupported = (param: string, message: string): InfLlavaError => ne
 
 /** The object at `place`. */
 export function fieldsOf(place: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badValue(place, place ? `${place} must be an object` : 'the request must be an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw badValue(place, place ? `${place} must be an object` : 'the request must be an object');
   return value as Fields;
 }
 

@@ -18,7 +18,20 @@ export interface Ask {
   include_usage: boolean;
 }
 
-const READ = ['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'temperature', 'top_p', 'top_k', 'seed', 'repetition_penalty', 'stop'];
+const READ = [
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_p',
+  'top_k',
+  'seed',
+  'repetition_penalty',
+  'stop',
+];
 const MOST_STOP_TEXTS = 4;
 /** What the engine holds such a number in. */
 const MOST_WHOLE = 2 ** 32 - 1;
@@ -52,9 +65,18 @@ function readOptions(request: Fields): Sampling {
   const repetition_penalty = within(request, 'repetition_penalty', (number) => number >= 0.1 && number <= 10, 'from 0.1 to 10; 1 is off');
   const seed = whole(request, 'seed', 'a whole number', -Infinity);
   // The older name is still what many programs send.
-  const limits = ['max_tokens', 'max_completion_tokens'].map((name) => whole(request, name, 'a whole number of at least 1; without it an answer may be as long as there is room for', 1));
+  const limits = ['max_tokens', 'max_completion_tokens'].map((name) =>
+    whole(request, name, 'a whole number of at least 1; without it an answer may be as long as there is room for', 1),
+  );
   const stated = limits.filter((limit) => limit !== undefined);
-  const all = { max_new_tokens: stated.length > 0 ? Math.min(...stated, MOST_WHOLE) : undefined, temperature, top_p, top_k, seed: seed === -1 ? undefined : seed && seedOf(seed), repetition_penalty };
+  const all = {
+    max_new_tokens: stated.length > 0 ? Math.min(...stated, MOST_WHOLE) : undefined,
+    temperature,
+    top_p,
+    top_k,
+    seed: seed === -1 ? undefined : seed && seedOf(seed),
+    repetition_penalty,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Sampling;
 }
 
@@ -90,7 +112,10 @@ function pictureFile(url: string, param: string): Blob {
   }
   const [, head, data] = /^data:([^,]*),([\s\S]*)$/i.exec(url) ?? [];
   if (head === undefined || data === undefined) throw damaged(`it must be ${WANTED_PICTURE}`);
-  const words = head.toLowerCase().split(';').map((word) => word.trim());
+  const words = head
+    .toLowerCase()
+    .split(';')
+    .map((word) => word.trim());
   // The browser may decode what the engine does not.
   if (!words[0]!.startsWith('image/')) throw damaged(`its URL says ${JSON.stringify(words[0]!.slice(0, 40))}; it must be ${WANTED_PICTURE}`);
   if (words.length < 2 || words.at(-1) !== 'base64') throw damaged(`its URL is not in base64; it must be ${WANTED_PICTURE}`);

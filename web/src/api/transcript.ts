@@ -36,7 +36,11 @@ export function checkTranscript(transcript: Transcript): { picture: string | nul
 
 /** Questions as quotes, and names as one line of plain text, so that nothing in them becomes markup of the document. */
 export function asMarkdown({ model, topics }: Transcript): string {
-  const quoted = (text: string) => unfetched(text).split('\n').map((line) => `> ${line}`).join('\n');
+  const quoted = (text: string) =>
+    unfetched(text)
+      .split('\n')
+      .map((line) => `> ${line}`)
+      .join('\n');
   const parts = [`# Conversation with ${plain(model) || 'INF-LLaVA'}`];
   for (const { picture, turns } of topics) {
     parts.push(picture === null ? '## Without a picture' : `## ${plain(picture) || 'A picture'}`);
@@ -76,11 +80,22 @@ function unfetched(text: string): string {
       continue;
     }
     if (out.at(-1)?.trim()) out.push('');
-    out.push(own + line.trimStart().slice(fence.length).replace(/[^\w+#.-]+/g, ' ').trimEnd());
+    out.push(
+      own +
+        line
+          .trimStart()
+          .slice(fence.length)
+          .replace(/[^\w+#.-]+/g, ' ')
+          .trimEnd(),
+    );
   }
   // Code that never ended would turn the next answer inside out.
   return [...out, ...(fence ? [own] : [])].join('\n');
 }
 
 /** A name may come from anyone: control characters and turns of direction go, what Markdown and HTML know is escaped. */
-const plain = (name: string) => String(name).replace(/[\s\p{C}]+/gu, ' ').trim().replace(/[\\`*_[\]<>&|~#!]/g, '\\$&');
+const plain = (name: string) =>
+  String(name)
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .replace(/[\\`*_[\]<>&|~#!]/g, '\\$&');

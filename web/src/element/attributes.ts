@@ -226,6 +226,7 @@ export function warnOfIgnored(element: Element): void {
   }
   // What a framework makes of a list while the element is not defined yet.
   for (const name of ['models', 'strings']) {
-    if (element.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
+    if (element.hasAttribute(name))
+      console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);
   }
 }

@@ -84,7 +84,12 @@ export class Controller {
     this.#asking?.abort.abort();
     this.#runner.use(options);
     const model = this.model;
-    if (model) void this.#offers.samplesOf(model, () => this.model === model, (picture) => this.chooseSample(picture));
+    if (model)
+      void this.#offers.samplesOf(
+        model,
+        () => this.model === model,
+        (picture) => this.chooseSample(picture),
+      );
     // A picture that was chosen before, or about which the earlier model was asked.
     if (this.#wanted) this.#take(this.#wanted);
   }
@@ -179,15 +184,19 @@ export class Controller {
     const replaced = at >= 0 ? this.#turns.splice(at, Infinity) : [];
     for (const turn of replaced) turn.root.remove();
     const turn = conversation.addTurn(question);
-    this.#ask(turn, (chat, options) => {
-      const first = chat.turns.length - chat.remembered;
-      return at >= 0 ? chat.edit(first + at, question, options) : chat.ask(question, options);
-    }, () => {
-      turn.root.remove();
-      for (const old of replaced) conversation.root.append(old.root);
-      this.#turns.push(...replaced);
-      composer.giveBack(question);
-    });
+    this.#ask(
+      turn,
+      (chat, options) => {
+        const first = chat.turns.length - chat.remembered;
+        return at >= 0 ? chat.edit(first + at, question, options) : chat.ask(question, options);
+      },
+      () => {
+        turn.root.remove();
+        for (const old of replaced) conversation.root.append(old.root);
+        this.#turns.push(...replaced);
+        composer.giveBack(question);
+      },
+    );
   }
 
   regenerate(turn: TurnView): void {
@@ -196,10 +205,14 @@ export class Controller {
     this.#view.composer.focus();
     turn.startOver();
     this.#turns.pop();
-    this.#ask(turn, (chat, options) => chat.regenerate(options), () => {
-      turn.restore();
-      this.#turns.push(turn);
-    });
+    this.#ask(
+      turn,
+      (chat, options) => chat.regenerate(options),
+      () => {
+        turn.restore();
+        this.#turns.push(turn);
+      },
+    );
   }
 
   /** Puts a question back into the box; when it is sent, it takes its own place. */
@@ -267,7 +280,12 @@ export class Controller {
   #resume() {
     const turn = this.#broken;
     this.#broken = null;
-    if (turn && !this.#asking) this.#ask(turn, (chat, options) => chat.resume(options), () => turn.breakOff());
+    if (turn && !this.#asking)
+      this.#ask(
+        turn,
+        (chat, options) => chat.resume(options),
+        () => turn.breakOff(),
+      );
     else if (this.#wanted && !this.#held && !this.#reading) this.#take(this.#wanted);
   }
 
@@ -389,7 +407,12 @@ export class Controller {
     const code = codeOf(error);
     const message = messageOf(error);
     this.#view.status.say(this.#strings.pictureFailed);
-    this.#view.picture_notice.show({ title: this.#strings.failure.picture, message, code, advice: this.#strings.advice[`picture-${code}`] ?? this.#strings.advice[code] ?? '' });
+    this.#view.picture_notice.show({
+      title: this.#strings.failure.picture,
+      message,
+      code,
+      advice: this.#strings.advice[`picture-${code}`] ?? this.#strings.advice[code] ?? '',
+    });
     this.#emit('error', { code, message });
   }
 
@@ -470,7 +493,8 @@ export class Controller {
     }
     this.#view.status.say(this.#strings.questionFailed);
     // What is wrong with the model is said already.
-    if (!ENDS.includes(code)) this.#view.chat_notice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
+    if (!ENDS.includes(code))
+      this.#view.chat_notice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message: messageOf(error) });
   }
 

@@ -24,7 +24,11 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, properties:
 }
 
 /** A button; `quiet` ones stand back. */
-export function button(label: string, onclick: () => void, { kind = 'quiet', part = 'button', ...rest }: { kind?: string; part?: string; [name: string]: unknown } = {}): HTMLButtonElement {
+export function button(
+  label: string,
+  onclick: () => void,
+  { kind = 'quiet', part = 'button', ...rest }: { kind?: string; part?: string; [name: string]: unknown } = {},
+): HTMLButtonElement {
   return h('button', { type: 'button', class: `button ${kind}`, part: `${part}${kind ? ` ${part}-${kind}` : ''}`, onclick, ...rest }, label);
 }
 

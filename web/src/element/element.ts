@@ -300,22 +300,29 @@ export class InfLlavaChat extends Attributes {
       return;
     }
     this.#spoken = language;
-    const own = callable(() => this.#strings, stringsFor(language), (message) => this.misused(message));
+    const own = callable(
+      () => this.#strings,
+      stringsFor(language),
+      (message) => this.misused(message),
+    );
     const strings = stringsFor(language, own);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
-    const begun = <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) => (...args: Args) => {
-      this.#begin();
-      if (this.#controller) void run(this.#controller, ...args);
-    };
+    const begun =
+      <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) =>
+      (...args: Args) => {
+        this.#begin();
+        if (this.#controller) void run(this.#controller, ...args);
+      };
     const view = new View(strings, {
       picture: {
         on_files: begun((controller, files) => controller.choosePicture(files)),
         on_remove: begun((controller) => controller.removePicture()),
-        on_camera: () => view.camera.open().catch((error: Error) => {
-          view.picture_notice.show({ title: strings.cameraFailed });
-          this.#tell('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
-        }),
+        on_camera: () =>
+          view.camera.open().catch((error: Error) => {
+            view.picture_notice.show({ title: strings.cameraFailed });
+            this.#tell('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
+          }),
         on_looking: begun((controller) => controller.look()),
       },
       conversation: {

@@ -67,7 +67,11 @@ function listOf({ ordered, start, items }: Tokens.List, depth: number): Node {
 
 function tableOf({ header, rows }: Tokens.Table, depth: number): Node {
   const row = (cells: Tokens.TableCell[], tag: 'th' | 'td') => h('tr', {}, ...cells.map((cell) => h(tag, {}, inlines(cell.tokens, depth + 1))));
-  return h('div', { class: 'table', tabindex: '0' }, h('table', {}, h('thead', {}, row(header, 'th')), h('tbody', {}, ...rows.map((cells) => row(cells, 'td')))));
+  return h(
+    'div',
+    { class: 'table', tabindex: '0' },
+    h('table', {}, h('thead', {}, row(header, 'th')), h('tbody', {}, ...rows.map((cells) => row(cells, 'td')))),
+  );
 }
 
 function inline(token: { tokens?: Token[]; text: string }, depth: number): DocumentFragment {

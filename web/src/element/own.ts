@@ -23,15 +23,19 @@ export function checkedStrings(given: unknown): Checked<Partial<Strings>> {
     if (typeof text !== 'object') return text;
     // Texts by code: there may be one for a code that has none yet.
     const [first] = Object.values(expected as object);
-    const of = (name: string) => (Object.hasOwn(expected as object, name) ? (expected as Record<string, unknown>)[name] : place === 'strings' ? undefined : first);
-    const entries = Object.entries(text).map(([name, one]) => [name, check(`${place}.${name}`, one, of(name))] as const).filter(([, one]) => one !== undefined);
+    const of = (name: string) =>
+      Object.hasOwn(expected as object, name) ? (expected as Record<string, unknown>)[name] : place === 'strings' ? undefined : first;
+    const entries = Object.entries(text)
+      .map(([name, one]) => [name, check(`${place}.${name}`, one, of(name))] as const)
+      .filter(([, one]) => one !== undefined);
     if (Array.isArray(text)) return entries.map(([, one]) => one);
     return entries.length > 0 ? Object.fromEntries(entries) : undefined;
   };
   return { checked: (check('strings', given, en) as Partial<Strings> | undefined) ?? {}, wrong };
 }
 
-const nameOfType = (expected: unknown) => (typeof expected === 'function' ? 'a function' : typeof expected === 'string' ? 'a text' : Array.isArray(expected) ? 'a list' : 'an object');
+const nameOfType = (expected: unknown) =>
+  typeof expected === 'function' ? 'a function' : typeof expected === 'string' ? 'a text' : Array.isArray(expected) ? 'a list' : 'an object';
 
 /**
  * The page's functions as calls of those that it gave last, for they may know other things than those before. Where one
@@ -41,17 +45,19 @@ const nameOfType = (expected: unknown) => (typeof expected === 'function' ? 'a f
  */
 export function callable(current: () => Partial<Strings>, texts: Strings, misused: (message: string) => void): Partial<Strings> {
   type Call = (...args: unknown[]) => unknown;
-  const call = (name: keyof Strings): Call => (...args) => {
-    const own = (texts[name] as Call)(...args);
-    try {
-      const said = (current()[name] as Call | undefined)?.(...args);
-      if (typeof said === typeof own && Array.isArray(said) === Array.isArray(own)) return said;
-      misused(`strings.${name}: it gave ${kindOf(said)}`);
-    } catch (error) {
-      misused(`strings.${name} failed: ${String(error)}`);
-    }
-    return own;
-  };
+  const call =
+    (name: keyof Strings): Call =>
+    (...args) => {
+      const own = (texts[name] as Call)(...args);
+      try {
+        const said = (current()[name] as Call | undefined)?.(...args);
+        if (typeof said === typeof own && Array.isArray(said) === Array.isArray(own)) return said;
+        misused(`strings.${name}: it gave ${kindOf(said)}`);
+      } catch (error) {
+        misused(`strings.${name} failed: ${String(error)}`);
+      }
+      return own;
+    };
   return Object.fromEntries(Object.entries(current()).map(([name, text]) => [name, typeof text === 'function' ? call(name as keyof Strings) : text]));
 }
 
@@ -67,7 +73,8 @@ export function sameTexts(one: unknown, other: unknown): boolean {
 
 export function checkedModels(given: unknown): Checked<OfferedModel[]> {
   if (given === null || given === undefined) return { checked: [], wrong: [] };
-  if (typeof given !== 'object' || !(Symbol.iterator in given)) return { checked: [], wrong: [`models: a list of {name, url} is needed, and ${kindOf(given)} was given`] };
+  if (typeof given !== 'object' || !(Symbol.iterator in given))
+    return { checked: [], wrong: [`models: a list of {name, url} is needed, and ${kindOf(given)} was given`] };
   const wrong: string[] = [];
   const checked: OfferedModel[] = [];
   for (const entry of given as Iterable<Partial<Record<keyof OfferedModel, unknown>> | null>) {

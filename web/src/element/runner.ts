@@ -189,15 +189,27 @@ export class Runner {
       const message = details.needed === undefined ? error.message : strings.quotaMessage({ needed: details.needed, free: details.free });
       const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }) };
       const code = details.needed === undefined ? error.code : '';
-      this.#fail(strings.engineFailed, { title: strings.failure.quota, message, code, advice: strings.advice['quota'] ?? '', actions: [without, again] }, error);
+      this.#fail(
+        strings.engineFailed,
+        { title: strings.failure.quota, message, code, advice: strings.advice['quota'] ?? '', actions: [without, again] },
+        error,
+      );
     } else if (error.code === 'stopped' || error.code === 'consent') {
       const paused = this.#downloading && this.#options.keep !== false;
       const ended = paused ? strings.downloadPaused : strings.engineStopped;
       this.#fail(ended, { title: ended, actions: [paused ? { ...again, label: strings.resume } : again] });
     } else if (error.code === 'crashed') {
-      this.#fail(strings.engineFailed, { title: strings.failure.crash, message: this.#because(error), advice: strings.advice[error.code] ?? '', actions: [again] }, error);
+      this.#fail(
+        strings.engineFailed,
+        { title: strings.failure.crash, message: this.#because(error), advice: strings.advice[error.code] ?? '', actions: [again] },
+        error,
+      );
     } else {
-      this.#fail(strings.engineFailed, { title: strings.failure.load, message: error.message, code: error.code, advice: strings.advice[error.code] ?? '', actions: [again] }, error);
+      this.#fail(
+        strings.engineFailed,
+        { title: strings.failure.load, message: error.message, code: error.code, advice: strings.advice[error.code] ?? '', actions: [again] },
+        error,
+      );
     }
   }
 

@@ -145,7 +145,9 @@ export class Host extends EventTarget {
       watcher.on_event?.(event);
     };
     return this.#recovered(watcher, (client, signal) =>
-      this.#withPicture(client, picture, { signal, on_event }, () => until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, on_event), signal)),
+      this.#withPicture(client, picture, { signal, on_event }, () =>
+        until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, on_event), signal),
+      ),
     );
   }
 
@@ -156,9 +158,7 @@ export class Host extends EventTarget {
 
   /** The share of its attention that each visual token had when the last of `request.begun` was said. */
   async attention(request: ReplyRequest, picture: Picture, watcher: Watcher): Promise<Float32Array> {
-    return this.#recovered(watcher, (client, signal) =>
-      this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)),
-    );
+    return this.#recovered(watcher, (client, signal) => this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)));
   }
 
   /** Where the enhancement looked in a picture, which is read once more for it. */

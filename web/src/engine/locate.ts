@@ -79,7 +79,8 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
   if (options.unasked) {
     const manifest = kept_as && (await keptManifest(kept_as));
     if (manifest) return converted(url, origin, manifest, options);
-    if (isForeign(new URL(url))) throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
+    if (isForeign(new URL(url)))
+      throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
   }
   const manifest = await findManifest(url, kept_as, signal);
   // A checkpoint, which the engine reads by itself; or nothing is there, and it says what it misses.
@@ -94,7 +95,17 @@ async function converted(url: string, origin: string, manifest: Manifest, option
     return found;
   };
   const { name, license, files, read_later, bytes } = manifest;
-  const model: HashedModel = { id: folderId('manifest', identity ?? ''), origin, identity: identity ?? '', name, license, manifest: bytes, files, read_later, address };
+  const model: HashedModel = {
+    id: folderId('manifest', identity ?? ''),
+    origin,
+    identity: identity ?? '',
+    name,
+    license,
+    manifest: bytes,
+    files,
+    read_later,
+    address,
+  };
   return { files: await held(model, options), name: url, identity };
 }
 

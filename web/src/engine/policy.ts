@@ -33,7 +33,10 @@ export function startWorker(script: URL, name: string): Worker {
     return new Worker(policy()?.createScriptURL(url) ?? url, { type: 'module', name });
   } catch (error) {
     if (String(error).includes('createPolicy')) {
-      throw new InfLlavaError('worker', 'this page forbids the Trusted Types policy inf-llava; its Content-Security-Policy must name it: trusted-types inf-llava');
+      throw new InfLlavaError(
+        'worker',
+        'this page forbids the Trusted Types policy inf-llava; its Content-Security-Policy must name it: trusted-types inf-llava',
+      );
     }
     throw new InfLlavaError('worker', `the engine’s worker could not be started from ${script.href}: ${String(error)}`);
   } finally {

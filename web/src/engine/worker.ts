@@ -133,9 +133,7 @@ async function loadAll({ place, wasm_url, device, context, agreed_bytes, keep, u
   const read_from = (files = located.files);
   try {
     engine = await withStop(state, (stop) =>
-      read_from
-        ? bindings.Engine.load_files(read_from, name, device, context, emit, stop)
-        : bindings.Engine.load(name, device, context, emit, stop),
+      read_from ? bindings.Engine.load_files(read_from, name, device, context, emit, stop) : bindings.Engine.load(name, device, context, emit, stop),
     );
   } catch (error) {
     read_from?.release?.();

@@ -24,7 +24,10 @@ export async function counted(response: Response, most: number, url: URL | strin
     bytes += value.length;
     if (bytes > most) {
       reader.cancel().catch(() => {}); // nobody waits for the rest
-      throw failure('file-too-large', `${url} sends more than the ${most} bytes that such a file may have; it was not read on. Is it the right address?`, { bytes, most });
+      throw failure('file-too-large', `${url} sends more than the ${most} bytes that such a file may have; it was not read on. Is it the right address?`, {
+        bytes,
+        most,
+      });
     }
     parts.push(value);
   }

@@ -75,7 +75,8 @@ async function attempt(
   } catch {
     return { error: signal.aborted ? STOPPED : await unreachable(url), final: false };
   }
-  if (response.status === 416 && start > 0) start = -1; // what is there is no beginning of what the server has
+  if (response.status === 416 && start > 0)
+    start = -1; // what is there is no beginning of what the server has
   else if (!response.ok) {
     const code = [404, 410].includes(response.status) ? 'file-missing' : 'network';
     return { error: failure(code, `${url}: HTTP status ${response.status}`), final: response.status < 500 && response.status !== 429 };

@@ -88,9 +88,12 @@ export class KeptFolder {
   /** @throws `model-changed` where the file is not what it was when it was first read, or is gone */
   async read(file: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const opened = this.#opened.get(file) ?? (await this.#open(file));
-    const bytes = await opened.file.slice(start, end).arrayBuffer().catch((error: Error) => {
-      throw changed(file, error.message);
-    });
+    const bytes = await opened.file
+      .slice(start, end)
+      .arrayBuffer()
+      .catch((error: Error) => {
+        throw changed(file, error.message);
+      });
     if (bytes.byteLength !== end - start) throw failure('file-access', `${file} ends ${end - start - bytes.byteLength} bytes early`);
     return new Uint8Array(bytes);
   }

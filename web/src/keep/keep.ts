@@ -40,7 +40,11 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
   const total = totalBytes(model.files);
   const passing = folder ? null : unkept(model, { emit, signal });
   const missing = folder ? await missingOf(model, [folder, ...(await otherVersions(folder.id, model.origin))]) : { files: model.files, bytes: total };
-  if (unasked && missing.files.length > 0) throw failure('crashed', `the engine was lost, and the host of ${model.name || 'the model'} is not asked for it again by itself: it would learn when that was`);
+  if (unasked && missing.files.length > 0)
+    throw failure(
+      'crashed',
+      `the engine was lost, and the host of ${model.name || 'the model'} is not asked for it again by itself: it would learn when that was`,
+    );
   if (missing.bytes > Math.max(ASK_BYTES, agreed_bytes)) {
     const { name, license } = model;
     throw failure('consent', 'a large model is not downloaded without consent', {

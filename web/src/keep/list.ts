@@ -69,6 +69,9 @@ async function nameOf(directory: FileSystemDirectoryHandle): Promise<string> {
   const named = await fileIn(directory, '.name');
   if (named) return named.text();
   const manifest = await fileIn(directory, MANIFEST_FILE);
-  const json = await manifest?.text().then(JSON.parse).catch(() => null);
+  const json = await manifest
+    ?.text()
+    .then(JSON.parse)
+    .catch(() => null);
   return String(json?.name ?? '');
 }

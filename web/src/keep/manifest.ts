@@ -65,11 +65,17 @@ export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
     name: line(json.name),
     license: line(json.license),
     files: files.map(hashed),
-    read_later: list(json.shards).filter((_, at) => shards.has(at)).map(hashed),
+    read_later: list(json.shards)
+      .filter((_, at) => shards.has(at))
+      .map(hashed),
   };
 }
 
 /** One line without control characters and marks that turn the direction of what follows. */
-const line = (text: unknown): string => String(text ?? '').replace(/[\s\p{C}]+/gu, ' ').trim().slice(0, MOST_CHARACTERS);
+const line = (text: unknown): string =>
+  String(text ?? '')
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .slice(0, MOST_CHARACTERS);
 
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);

@@ -8,9 +8,12 @@ export function picked(files: readonly File[]): ModelFiles {
   const used = new Set<File>();
   /** The browser reads nothing of a file that has changed since it was picked. */
   const slice = (file: File, start: number, end: number) =>
-    file.slice(start, end).arrayBuffer().catch((error: Error) => {
-      throw failure('model-changed', `${file.name} is not what was picked: it was changed, moved or removed (${error.message}). Pick the folder again`);
-    });
+    file
+      .slice(start, end)
+      .arrayBuffer()
+      .catch((error: Error) => {
+        throw failure('model-changed', `${file.name} is not what was picked: it was changed, moved or removed (${error.message}). Pick the folder again`);
+      });
   return {
     size: async (name) => named.get(name)?.size,
     async read(name, start, end) {

@@ -49,7 +49,11 @@ export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFil
       if (at_hand) return at_hand.slice(start, end);
       const file = known.get(name);
       if (!file) throw failure('file-missing', `${name} is no part of this model`);
-      if (sealed) throw failure('file-access', `${name} is not held, and is not fetched while the model answers: its host would learn what is asked. Let the model be kept`);
+      if (sealed)
+        throw failure(
+          'file-access',
+          `${name} is not held, and is not fetched while the model answers: its host would learn what is asked. Let the model be kept`,
+        );
       last = { name, bytes: await fetched(file) };
       return last.bytes.slice(start, end);
     },

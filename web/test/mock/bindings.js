@@ -103,7 +103,9 @@ export class Engine {
   /** As the engine does for each token of a question, and of its answer: one character is a token here. */
   async #readRows(text) {
     const pieces = this.#manifest?.tensors?.[EMBEDDINGS]?.pieces ?? [];
-    const rows = pieces.flatMap(({ shard, offset, rows }) => Array.from({ length: rows }, (_, row) => [this.#manifest.shards[shard].file, offset + row * ROW_BYTES]));
+    const rows = pieces.flatMap(({ shard, offset, rows }) =>
+      Array.from({ length: rows }, (_, row) => [this.#manifest.shards[shard].file, offset + row * ROW_BYTES]),
+    );
     for (const character of rows.length > 0 ? text : '') {
       const [file, start] = rows[character.charCodeAt(0) % rows.length];
       await this.#files.read(file, start, start + ROW_BYTES);
@@ -171,7 +173,8 @@ export class Engine {
 
   async reply({ picture, before, question, begun, options }, on_event, stop) {
     const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
-    if (question.includes('context')) fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
+    if (question.includes('context'))
+      fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
     const remark = options.anyway ? undefined : this.#remark(question, held);
     if (remark && !remark.answered) {
       on_event({ type: 'piece', text: remark.text, id: null });

@@ -13,12 +13,23 @@ function App() {
   return (
     <main>
       <h1>Image chat on this device</h1>
-      <label>Model <select value={model} onChange={({ target }) => setModel(target.value)}>
-        <option value="">The small one</option>
-        {MODELS.map(({ name, url }) => <option key={url} value={url}>{name}</option>)}
-      </select></label>
-      <button type="button" onClick={() => setShown(!shown)}>{shown ? 'Hide' : 'Show'}</button>
-      <button type="button" onClick={() => chat.current?.newChat()}>Begin anew</button>
+      <label>
+        Model{' '}
+        <select value={model} onChange={({ target }) => setModel(target.value)}>
+          <option value="">The small one</option>
+          {MODELS.map(({ name, url }) => (
+            <option key={url} value={url}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button type="button" onClick={() => setShown(!shown)}>
+        {shown ? 'Hide' : 'Show'}
+      </button>
+      <button type="button" onClick={() => chat.current?.newChat()}>
+        Begin anew
+      </button>
       {shown && (
         <InfLlavaChat
           ref={chat}
@@ -29,7 +40,9 @@ function App() {
           onAnswer={({ answer }) => setAnswers((before) => [...before, answer.text])}
           onError={({ message }) => setFailure(message)}
         >
-          <p slot="footer">Answers: {answers.length} {failure}</p>
+          <p slot="footer">
+            Answers: {answers.length} {failure}
+          </p>
         </InfLlavaChat>
       )}
     </main>

@@ -4,8 +4,7 @@ import type { Strings } from './strings.js';
 
 const { bytes, compact, count, duration, plural, rate, share } = formatFor('ar');
 const TOKEN = { zero: 'رمز', one: 'رمز', two: 'رمزان', few: 'رموز', many: 'رمزًا', other: 'رمز' };
-const passes = (n: number) =>
-  plural(n, { zero: 'تمريرة', one: 'تمريرة', two: 'تمريرتان', few: 'تمريرات', many: 'تمريرة', other: 'تمريرة' });
+const passes = (n: number) => plural(n, { zero: 'تمريرة', one: 'تمريرة', two: 'تمريرتان', few: 'تمريرات', many: 'تمريرة', other: 'تمريرة' });
 const tokens = (n: number) => plural(n, TOKEN);
 /** After a preposition. */
 const ofTokens = (n: number) => plural(n, { ...TOKEN, two: 'رمزين' });
@@ -192,7 +191,9 @@ export const ar: Strings = {
       missing < total ? `بقي تنزيل ${bytes(missing)} من أصل ${bytes(total)}.` : `حجم النموذج ${bytes(total)}.`,
       kept ? 'سيُحفظ في هذا المتصفح ولن يُنزَّل مرة أخرى.' : 'لا يستطيع هذا المتصفح حفظه، لذا سيُنزَّل في كل مرة.',
       license ? `ترخيص الأوزان: ${isolated(license)}.` : '',
-    ].join(' ').trim(),
+    ]
+      .join(' ')
+      .trim(),
   download: (missing) => `تنزيل ${bytes(missing)}`,
   quotaMessage: ({ needed, free }) => `ما زال يلزم ${bytes(needed)}، والمتاح لهذا الموقع في المتصفح ${bytes(Math.max(free, 0))}.`,
   withoutKeeping: 'التحميل دون حفظ',
@@ -256,8 +257,7 @@ export const ar: Strings = {
     'context-exceeded': 'عاد سؤالك إلى مربع الكتابة.',
     option: 'راجع الإعدادات أسفل الرسالة.',
     'device-lost': 'ربما أُعيد ضبط البطاقة، أو استحوذ عليها برنامج آخر. ما زالت المحادثة هنا: أعد تشغيل المحرك لتستمر.',
-    'out-of-memory':
-      'مع سياق أصغر يحتاج النموذج إلى مساحة أقل، لكنه ينسى ما قيل في وقت أبكر. ويفيد أيضًا إغلاق علامات التبويب والبرامج الأخرى.',
+    'out-of-memory': 'مع سياق أصغر يحتاج النموذج إلى مساحة أقل، لكنه ينسى ما قيل في وقت أبكر. ويفيد أيضًا إغلاق علامات التبويب والبرامج الأخرى.',
     crashed: 'ما زالت المحادثة هنا: أعد تشغيل المحرك لتستمر. التفاصيل في وحدة تحكم المتصفح.',
     'no-wasm-simd': 'يستطيع ذلك متصفح أحدث.',
   },

@@ -116,8 +116,7 @@ export const de: Strings = {
   load: 'Laden',
   deviceUnknown: 'noch nicht bekannt',
   modelUnknown: 'nicht geladen',
-  modelFacts: (info) =>
-    [info.name, `${compact(info.parameters)} Parameter`, bytes(info.weights_bytes), `${tokens(info.context_tokens)} Kontext`].join(' · '),
+  modelFacts: (info) => [info.name, `${compact(info.parameters)} Parameter`, bytes(info.weights_bytes), `${tokens(info.context_tokens)} Kontext`].join(' · '),
   kept: 'In diesem Browser gespeichert',
   keptNothing: 'In diesem Browser ist nichts gespeichert.',
   keptEntry({ kind, name, bytes: size, count: n = 0 }) {
@@ -159,10 +158,7 @@ export const de: Strings = {
   waitingForPicture: 'Die Frage wartet auf das Bild',
   pictureWaits: 'Das Bild wartet auf das Ende der Antwort',
   readingPicture: 'Bild wird gelesen',
-  pictureReady: (info) =>
-    info.vision_passes > 0
-      ? `Bild bereit, gelesen in ${duration(info.vision_ms)}`
-      : 'Bild bereit: Es wurde schon früher gelesen',
+  pictureReady: (info) => (info.vision_passes > 0 ? `Bild bereit, gelesen in ${duration(info.vision_ms)}` : 'Bild bereit: Es wurde schon früher gelesen'),
   pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
   pictureFailed: 'Das Bild konnte nicht verwendet werden',
   pictureRemoved: 'Bild entfernt',
@@ -186,7 +182,9 @@ export const de: Strings = {
         ? 'Es bleibt in diesem Browser gespeichert und wird nicht noch einmal heruntergeladen.'
         : 'Dieser Browser kann es nicht speichern: Es würde jedes Mal neu heruntergeladen.',
       license ? `Lizenz der Gewichte: ${license}.` : '',
-    ].join(' ').trim(),
+    ]
+      .join(' ')
+      .trim(),
   download: (size) => `${bytes(size)} herunterladen`,
   quotaMessage: ({ needed, free }) => `Benötigt werden noch ${bytes(needed)}; im Browser sind für diese Website ${bytes(Math.max(free, 0))} frei.`,
   withoutKeeping: 'Laden, ohne zu speichern',
@@ -236,11 +234,9 @@ export const de: Strings = {
   },
   advice: {
     'picture-network': 'Prüfen Sie die Adresse des Bildes und die Verbindung. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
-    network:
-      'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
+    network: 'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
     quota: 'Bitte andere Modelle löschen (Einstellungen), Speicherplatz freigeben oder das Modell laden, ohne es zu speichern.',
-    damaged:
-      'Die Dateien auf dem Server sind nicht die, die das Manifest beschreibt. Bitte beim Anbieter nachfragen oder es später noch einmal versuchen.',
+    damaged: 'Die Dateien auf dem Server sind nicht die, die das Manifest beschreibt. Bitte beim Anbieter nachfragen oder es später noch einmal versuchen.',
     manifest: 'Der Ordner enthält kein Modell, das diese Seite kennt. Eine neuere Version der Seite kennt es vielleicht.',
     'file-missing': 'Bitte die Adresse des Modells prüfen; sie muss einen Ordner angeben.',
     device: 'Ohne die Grafikkarte (device="cpu") läuft es vielleicht.',
@@ -266,7 +262,6 @@ export const de: Strings = {
   crashedSilently: 'Sie endete ohne Angabe eines Grundes, vielleicht aus Mangel an Speicher.',
   emptyQuestion: 'Bitte zuerst eine Frage eingeben.',
   pictureNotRead: 'Das Bild, auf das sie wartete, konnte nicht verwendet werden.',
-  fileTooLarge: (size, most) =>
-    `Die Datei ist ${bytes(size)} groß; hier können höchstens ${bytes(most)} gelesen werden. Bitte das Bild zuerst verkleinern.`,
+  fileTooLarge: (size, most) => `Die Datei ist ${bytes(size)} groß; hier können höchstens ${bytes(most)} gelesen werden. Bitte das Bild zuerst verkleinern.`,
   copyFailed: 'Der Browser hat es nicht erlaubt. Bitte den Text markieren und von Hand kopieren.',
 };

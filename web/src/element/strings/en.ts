@@ -155,10 +155,7 @@ export const en: Strings = {
   waitingForPicture: 'Your question waits for the picture',
   pictureWaits: 'The picture waits for the answer to end',
   readingPicture: 'Reading the picture',
-  pictureReady: (info) =>
-    info.vision_passes > 0
-      ? `Picture ready, read in ${duration(info.vision_ms)}`
-      : 'Picture ready: it was read before',
+  pictureReady: (info) => (info.vision_passes > 0 ? `Picture ready, read in ${duration(info.vision_ms)}` : 'Picture ready: it was read before'),
   pictureStopped: (kept) => (kept ? 'Stopped. The earlier picture is still in use.' : 'Stopped. No picture is in use.'),
   pictureFailed: 'The picture could not be used',
   pictureRemoved: 'Picture removed',
@@ -180,7 +177,9 @@ export const en: Strings = {
       missing < total ? `${bytes(missing)} of ${bytes(total)} are still missing.` : `It has ${bytes(total)}.`,
       kept ? 'It is kept in this browser, and not downloaded again.' : 'This browser cannot keep it: it would be downloaded each time.',
       license ? `Licence of the weights: ${license}.` : '',
-    ].join(' ').trim(),
+    ]
+      .join(' ')
+      .trim(),
   download: (size) => `Download ${bytes(size)}`,
   quotaMessage: ({ needed, free }) => `${bytes(needed)} are missing; the browser has ${bytes(Math.max(free, 0))} left for this site.`,
   withoutKeeping: 'Load without keeping it',

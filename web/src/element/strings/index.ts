@@ -21,7 +21,10 @@ export function needLanguage(language: string): Promise<void> | null {
   if (!fetching.has(tag)) {
     // Where they cannot be had the element speaks English, as in a language that it does not know.
     const texts = MORE[tag]!().catch(() => en);
-    fetching.set(tag, texts.then((texts) => void at_hand.set(tag, texts)));
+    fetching.set(
+      tag,
+      texts.then((texts) => void at_hand.set(tag, texts)),
+    );
   }
   return fetching.get(tag)!;
 }

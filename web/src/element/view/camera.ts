@@ -10,16 +10,26 @@ export class Camera {
   #stream: MediaStream | null = null;
 
   constructor(strings: Strings, on_picture: (picture: Promise<File | null>) => void) {
-    this.#take = button(strings.takePicture, () => {
-      // It is chosen now, however long the browser takes to write it down.
-      on_picture(this.#still());
-      this.root.close();
-    }, { kind: 'primary' });
+    this.#take = button(
+      strings.takePicture,
+      () => {
+        // It is chosen now, however long the browser takes to write it down.
+        on_picture(this.#still());
+        this.root.close();
+      },
+      { kind: 'primary' },
+    );
     this.root = h(
       'dialog',
       { class: 'camera', part: 'camera', 'aria-label': strings.camera },
       this.#video,
-      h('div', { class: 'tools' }, button(strings.cancel, () => this.root.close(), { kind: '' }), h('span', { class: 'spring' }), this.#take),
+      h(
+        'div',
+        { class: 'tools' },
+        button(strings.cancel, () => this.root.close(), { kind: '' }),
+        h('span', { class: 'spring' }),
+        this.#take,
+      ),
     );
     this.root.addEventListener('close', () => this.#off());
   }

@@ -33,7 +33,15 @@ export class Composer {
   constructor(strings: Strings, handlers: ComposerHandlers, status: { bar: HTMLElement; root: HTMLElement }) {
     this.#strings = strings;
     this.#handlers = handlers;
-    this.#box = h('textarea', { id: 'message', part: 'input', rows: 2, dir: 'auto', placeholder: strings.placeholder, enterkeyhint: 'send', 'aria-describedby': 'message-keys' });
+    this.#box = h('textarea', {
+      id: 'message',
+      part: 'input',
+      rows: 2,
+      dir: 'auto',
+      placeholder: strings.placeholder,
+      enterkeyhint: 'send',
+      'aria-describedby': 'message-keys',
+    });
     this.#send = button(strings.send, () => {}, { kind: 'primary', part: 'send' });
     this.#send.type = 'submit';
     this.#stop = button(strings.stop, handlers.on_stop, { kind: 'stop', part: 'stop', disabled: true });
@@ -52,7 +60,12 @@ export class Composer {
       h('label', {}, `${strings.maxNewTokens} `, this.#settings.max_new_tokens),
       h('label', {}, `${strings.seed} `, this.#settings.seed),
     );
-    const settings = h('details', { class: 'settings', part: 'settings' }, h('summary', { title: strings.settings }, icon('settings'), h('span', { class: 'settings-name' }, strings.settings)), this.panel);
+    const settings = h(
+      'details',
+      { class: 'settings', part: 'settings' },
+      h('summary', { title: strings.settings }, icon('settings'), h('span', { class: 'settings-name' }, strings.settings)),
+      this.panel,
+    );
     settings.addEventListener('toggle', () => settings.open && handlers.on_settings());
     settings.addEventListener('keydown', (event) => {
       // The settings stand in the form of the question, which Enter would send half-written.

@@ -33,7 +33,11 @@ export class Conversation {
     this.#earlier = h('div', { class: 'entry note past' }, h('div', { class: 'entry-text' }, strings.earlier));
     this.#starters = h('ul', { id: 'starters', class: 'starters', 'aria-label': strings.startersLabel });
     this.#opening = h('div', { class: 'opening' }, h('slot', { name: 'opening' }, h('p', { class: 'opening-lead' }, strings.opening)), this.#starters);
-    this.root = h('div', { class: 'log', part: 'log', id: 'log', role: 'log', 'aria-labelledby': 'conversation-title', 'aria-live': 'polite', tabindex: '0' }, this.#opening);
+    this.root = h(
+      'div',
+      { class: 'log', part: 'log', id: 'log', role: 'log', 'aria-labelledby': 'conversation-title', 'aria-live': 'polite', tabindex: '0' },
+      this.#opening,
+    );
     // A notice below takes room from the log.
     new ResizeObserver(() => this.turns.length > 0 && this.#scrolls() && this.#follow()).observe(this.root);
     this.setStarters(strings.starters.any);

@@ -15,7 +15,8 @@ const PATHS = {
 export function icon(name: keyof typeof PATHS): SVGSVGElement {
   const svg = document.createElementNS(NAMESPACE, 'svg');
   const path = document.createElementNS(NAMESPACE, 'path');
-  for (const [attribute, value] of Object.entries({ class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' })) svg.setAttribute(attribute, value);
+  for (const [attribute, value] of Object.entries({ class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' }))
+    svg.setAttribute(attribute, value);
   path.setAttribute('d', PATHS[name]);
   svg.append(path);
   return svg;

@@ -28,7 +28,14 @@ export class Looking {
       this.#say();
       on_change();
     });
-    this.root = h('section', { class: 'looking-panel', part: 'attention-panel', 'aria-label': strings.lookedAt, hidden: true }, kinds, this.#slider, this.#word, this.#hint);
+    this.root = h(
+      'section',
+      { class: 'looking-panel', part: 'attention-panel', 'aria-label': strings.lookedAt, hidden: true },
+      kinds,
+      this.#slider,
+      this.#word,
+      this.#hint,
+    );
   }
 
   get token(): number {

@@ -51,7 +51,13 @@ export class Models {
       { class: 'models' },
       h('p', { class: 'panel-title', id: 'models-title' }, strings.models),
       this.#offered,
-      h('div', { class: 'tools' }, h('label', { class: 'button quiet', for: 'model-folder' }, strings.openFolder), folder, h('span', { class: 'address' }, address, use_address)),
+      h(
+        'div',
+        { class: 'tools' },
+        h('label', { class: 'button quiet', for: 'model-folder' }, strings.openFolder),
+        folder,
+        h('span', { class: 'address' }, address, use_address),
+      ),
       h('p', { class: 'panel-title', id: 'kept-title' }, strings.kept),
       this.#kept,
     );
@@ -61,7 +67,10 @@ export class Models {
   offer(models: OfferedModel[], current: string | null): void {
     const item = ({ name, url }: OfferedModel) => {
       const used = current !== null && folder(url) === folder(current);
-      const use = button(this.#strings.useModel, () => this.#handlers.on_choose(url), { 'aria-pressed': String(used), 'aria-label': `${this.#strings.useModel}: ${name}` });
+      const use = button(this.#strings.useModel, () => this.#handlers.on_choose(url), {
+        'aria-pressed': String(used),
+        'aria-label': `${this.#strings.useModel}: ${name}`,
+      });
       return h('li', {}, isolated(name), h('span', { class: 'in-use' }, used && this.#strings.inUse), use);
     };
     this.#offered.replaceChildren(...models.map(item));

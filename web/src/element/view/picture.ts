@@ -60,7 +60,14 @@ export class PictureView {
 
   constructor(strings: Strings, { on_files, on_remove, on_camera, on_looking }: PictureHandlers) {
     this.#strings = strings;
-    this.input = h('input', { id: 'image', class: 'unseen', type: 'file', accept: 'image/*', 'aria-label': strings.choosePicture, 'aria-describedby': 'image-hint' });
+    this.input = h('input', {
+      id: 'image',
+      class: 'unseen',
+      type: 'file',
+      accept: 'image/*',
+      'aria-label': strings.choosePicture,
+      'aria-describedby': 'image-hint',
+    });
     this.input.addEventListener('change', () => {
       on_files(this.input.files!);
       this.input.value = ''; // the same file chosen again is a choice too
@@ -107,7 +114,12 @@ export class PictureView {
         toggle('grid', strings.cropGrid, this.#grid_toggle),
         toggle('look', strings.looking, this.#looking_toggle),
         this.#cameras[0],
-        h('label', { class: 'button quiet tool', part: 'button button-quiet', for: 'image', title: strings.replace }, icon('replace'), h('span', { class: 'unseen' }, strings.replace)),
+        h(
+          'label',
+          { class: 'button quiet tool', part: 'button button-quiet', for: 'image', title: strings.replace },
+          icon('replace'),
+          h('span', { class: 'unseen' }, strings.replace),
+        ),
         remove,
       ),
       this.#outside,
@@ -215,7 +227,12 @@ export class PictureView {
 /** What is to be said of a picture that was read. */
 export function factsOf(strings: Strings, { picture, info }: { picture: ShownPicture; info: PictureInfo }): PictureFacts {
   const by_browser = info.by_browser ? [strings.byBrowser] : [];
-  return { facts: strings.pictureFacts(info), details: strings.pictureDetails(info), remarks: [...picture.remarks, ...by_browser, ...info.notices], outside_scope: info.outside_scope };
+  return {
+    facts: strings.pictureFacts(info),
+    details: strings.pictureDetails(info),
+    remarks: [...picture.remarks, ...by_browser, ...info.notices],
+    outside_scope: info.outside_scope,
+  };
 }
 
 /** A button that shows a sign, and has a name for those who ask. */

@@ -59,7 +59,12 @@ export class View {
       'details',
       { class: 'menu' },
       h('summary', { class: 'button quiet', part: 'button button-quiet' }, strings.exportChat),
-      h('div', { class: 'menu-items' }, button(strings.exportMarkdown, () => handlers.on_export('markdown')), button(strings.exportJson, () => handlers.on_export('json'))),
+      h(
+        'div',
+        { class: 'menu-items' },
+        button(strings.exportMarkdown, () => handlers.on_export('markdown')),
+        button(strings.exportJson, () => handlers.on_export('json')),
+      ),
     );
     closesLikeMenu(export_menu);
     export_menu.addEventListener('click', (event) => {
