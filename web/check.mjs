@@ -1,18 +1,20 @@
 /**
- * What can be checked of the package without building the engine: types, versions, lock files, and that README.md has all
- * that the sources have. `node check.mjs`; `pack.mjs` checks what is built.
+ * What can be checked of the package without building the engine: format and lints, types, versions, lock files, and that
+ * README.md names all that the sources have. `node check.mjs [--fix]`; `pack.mjs` checks what is built.
  */
 
 import { execFileSync } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { elementManifest } from './manifest.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HERE, '..');
 const read = (path) => readFile(join(ROOT, path), 'utf8');
 const json = async (path) => JSON.parse(await read(path));
+const { values: options } = parseArgs({ options: { fix: { type: 'boolean', default: false } } });
 const captured = (text, pattern) => [...text.matchAll(pattern)].map(([, found]) => found);
 
 /** Files below `folder` whose names end with `ending`, as paths from the root. */
@@ -36,15 +38,26 @@ function compare(what, expected, written) {
   ];
 }
 
+/** Runs a package's program in `folder`. @returns what it printed if it failed, else null */
+function failureOf(program, args, folder) {
+  try {
+    execFileSync(process.execPath, [join(HERE, 'node_modules', program), ...args], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
+    return null;
+  } catch ({ message, stdout, stderr }) {
+    return `${stdout}${stderr}` || message;
+  }
+}
+
+/** As biome.jsonc says. Warnings count: what is no error to anybody is switched off there. */
+function style() {
+  const found = failureOf('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(options.fix ? ['--write'] : [])], ROOT);
+  return found ? [`format and lints, of which \`node web/check.mjs --fix\` mends what it can:\n${found}`] : [];
+}
+
 function types() {
-  const tsc = join(HERE, 'node_modules/typescript/bin/tsc');
   return ['tsconfig.json', 'tsconfig.worker.json'].flatMap((project) => {
-    try {
-      execFileSync(process.execPath, [tsc, '--project', project, '--noEmit', '--emitDeclarationOnly', 'false'], { cwd: HERE, encoding: 'utf8' });
-      return [];
-    } catch ({ stdout }) {
-      return [`${project}:\n${stdout}`];
-    }
+    const found = failureOf('typescript/bin/tsc', ['--project', project, '--noEmit', '--emitDeclarationOnly', 'false'], HERE);
+    return found ? [`${project}:\n${found}`] : [];
   });
 }
 
@@ -128,7 +141,7 @@ async function locks() {
   return wrong;
 }
 
-const wrong = [...types(), ...(await versions()), ...(await readme()), ...(await locks())];
+const wrong = [...style(), ...types(), ...(await versions()), ...(await readme()), ...(await locks())];
 for (const line of wrong) console.error(`error: ${line}`);
 if (wrong.length > 0) process.exit(1);
-console.log('the package: types, versions, README.md and lock files hold');
+console.log('the package: format, lints, types, versions, README.md and lock files hold');

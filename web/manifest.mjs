@@ -18,7 +18,7 @@ export async function elementManifest() {
   const own = new Set(element.members.map(({ name }) => name));
   element.members.push(...members.filter(({ name, privacy }) => privacy !== 'protected' && !own.has(name)).map(({ inheritedFrom, ...member }) => member));
   // The analyzer also lists what no user sees: private members, and an event without a name for the one place that sends all.
-  element.members = element.members.filter(({ privacy, static: is_static }) => !['private', 'protected'].includes(privacy) && !is_static);
+  element.members = element.members.filter(({ privacy, static: isStatic }) => !['private', 'protected'].includes(privacy) && !isStatic);
   element.events = element.events.filter(({ name }) => name);
   const declaration = { name: element.name, module: PUBLISHED };
   return {

@@ -70,10 +70,10 @@ export async function inspect(tarball) {
     if (sum('brotli') > MOST_TRANSFER_BYTES)
       wrong.push(`wasm and scripts are ${sum('brotli')} bytes with brotli; at most ${MOST_TRANSFER_BYTES}. Look for what grew in the table above`);
     const { shell, all } = await graphOf(join(root, 'dist/define.js'));
-    const shell_bytes = sizes.filter(({ name }) => shell.has(name)).reduce((total, size) => total + size.gzip, 0);
-    figures.push(`the element's shell (${[...shell].join(', ')}): ${shell_bytes} bytes with gzip, at most ${MOST_SHELL_BYTES}`);
-    if (shell_bytes > MOST_SHELL_BYTES)
-      wrong.push(`the element's shell is ${shell_bytes} bytes with gzip; at most ${MOST_SHELL_BYTES}. Import what is not needed at once with import()`);
+    const shellBytes = sizes.filter(({ name }) => shell.has(name)).reduce((total, size) => total + size.gzip, 0);
+    figures.push(`the element's shell (${[...shell].join(', ')}): ${shellBytes} bytes with gzip, at most ${MOST_SHELL_BYTES}`);
+    if (shellBytes > MOST_SHELL_BYTES)
+      wrong.push(`the element's shell is ${shellBytes} bytes with gzip; at most ${MOST_SHELL_BYTES}. Import what is not needed at once with import()`);
     const foreign = [...all].filter((name) => !scripts.includes(name));
     if (foreign.length > 0) wrong.push(`define.js leads to ${foreign.join(', ')}: the element may need nothing but the package`);
     return { wrong, figures };

@@ -33,7 +33,7 @@ export function matvec4(count, size) {
   const constants = [];
   for (let i = 0; i < count; i += 1) {
     const codes = new Uint8Array((size * size) / 2);
-    bytes(random(codes.length / 4, 1, i + 1)).forEach((byte, at) => (codes[at] = byte ^ (at * 151)));
+    for (const [at, byte] of bytes(random(codes.length / 4, 1, i + 1)).entries()) codes[at] = byte ^ (at * 151);
     constants.push({ name: `w${i}`, dims: [size, size / BLOCK, BLOCK / 2], type: 'u8', data: codes });
     constants.push({ name: `s${i}`, dims: [(size * size) / BLOCK], data: bytes(random((size * size) / BLOCK, 0.006, i + 7)) });
     const attributes = { K: size, N: size, bits: 4, block_size: BLOCK };

@@ -43,8 +43,8 @@ function join(parts) {
 }
 
 function attribute([name, value]) {
-  const is_float = typeof value === 'object';
-  const content = is_float ? [float(2, value.f), integer(20, ATTRIBUTE_FLOAT)] : [integer(3, value), integer(20, ATTRIBUTE_INT)];
+  const isFloat = typeof value === 'object';
+  const content = isFloat ? [float(2, value.f), integer(20, ATTRIBUTE_FLOAT)] : [integer(3, value), integer(20, ATTRIBUTE_INT)];
   return field(5, [field(1, name), ...content]);
 }
 

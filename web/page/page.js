@@ -26,6 +26,6 @@ seen?.addEventListener('resize', () => {
   document.body.style.blockSize = covered ? `${seen.height}px` : '';
 });
 
-workOffline(new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true })));
+void workOffline(new Promise((resolve) => chat.addEventListener('inf-llava-ready', resolve, { once: true })));
 await import('../inf-llava/define.js');
 chat.load();

@@ -62,8 +62,8 @@ function keyOf({ url, method, mode, cache, headers }) {
   const { search } = new URL(url);
   const path = url.slice(SCOPE.length).replace(/[?#].*$/s, '');
   // The page is one file, whatever model its address names. Only a visit asks for it.
-  const is_page = (path === '' || path === 'index.html') && mode === 'navigate';
-  if (is_page) return SCOPE;
+  const isPage = (path === '' || path === 'index.html') && mode === 'navigate';
+  if (isPage) return SCOPE;
   return path && !search && Object.hasOwn(FILES, path) ? url.replace(/#.*$/s, '') : null;
 }
 

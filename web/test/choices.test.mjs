@@ -34,7 +34,7 @@ function tools(png) {
     chat,
     hold: () => (gates = []),
     release: () => {
-      gates?.forEach((open) => open());
+      for (const open of gates ?? []) open();
       gates = null; // what comes later is not held
     },
     ways: {
@@ -94,7 +94,7 @@ async function opened() {
   };
   await anew();
   const release = async () => {
-    held?.forEach((open) => open());
+    for (const open of held ?? []) open();
     held = null;
     await page.evaluate(() => release());
     await page.waitForTimeout(60); // what was held would show by now

@@ -32,8 +32,8 @@ async function pictureName(blob) {
 }
 
 /** What was read, in the table's words. */
-async function understood({ picture, before, question, options, stop, stream, include_usage }, wanted) {
-  const all = { max_new_tokens: null, ...options, stop, stream, include_usage };
+async function understood({ picture, before, question, options, stop, stream, includeUsage }, wanted) {
+  const all = { max_new_tokens: null, ...options, stop, stream, include_usage: includeUsage };
   return {
     question,
     ...(before.length > 0 && { before: before.map((one) => [one.question, one.text]) }),

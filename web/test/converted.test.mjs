@@ -66,7 +66,7 @@ for (const device of ['cpu', 'wgpu']) {
       await article.waitFor(PATIENCE);
       const found = await article.locator('.answer').innerText();
       if (found.trim() !== answer) wrong.push({ text, answer, found });
-      await p.new_chat.click();
+      await p.newChat.click();
       await says(p.status, 'New chat');
     }
     assert.deepEqual(wrong, []);
@@ -99,16 +99,16 @@ async function measure(context, command) {
 }
 
 function check(value, pieces, t) {
-  const { info, heap_mib, final_heap_mib, read_back, download_s, load_s, answer, answer_s } = value;
+  const { info, heapMib, finalHeapMib, read_back, downloadS, loadS, answer, answerS } = value;
   assert.match(info.device, /^WebGPU/);
   assert.equal(read_back.names.length, pieces);
-  assert.ok(heap_mib < HEAP_MIB && final_heap_mib < HEAP_MIB, `${heap_mib}, then ${final_heap_mib} MiB`);
+  assert.ok(heapMib < HEAP_MIB && finalHeapMib < HEAP_MIB, `${heapMib}, then ${finalHeapMib} MiB`);
   t.diagnostic(
-    `${(info.weights_bytes / 1e6).toFixed(1)} MB: kept in ${download_s.toFixed(1)} s, loaded in ${load_s.toFixed(1)} s, ` +
-      `wasm heap ${heap_mib} MiB (${final_heap_mib} in the end); ` +
+    `${(info.weights_bytes / 1e6).toFixed(1)} MB: kept in ${downloadS.toFixed(1)} s, loaded in ${loadS.toFixed(1)} s, ` +
+      `wasm heap ${heapMib} MiB (${finalHeapMib} in the end); ` +
       `${pieces} pieces, ${(read_back.bytes / 1e6).toFixed(1)} MB, read back from ${info.device} and equal`,
   );
-  if (answer) t.diagnostic(`${answer.token_ids?.length} token(s) in ${answer_s.toFixed(1)} s: ${JSON.stringify(answer)}`);
+  if (answer) t.diagnostic(`${answer.token_ids?.length} token(s) in ${answerS.toFixed(1)} s: ${JSON.stringify(answer)}`);
 }
 
 test('what the GPU holds is what the files say', async (t) => {

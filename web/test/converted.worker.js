@@ -16,7 +16,7 @@ self.addEventListener('message', async ({ data }) => {
 /** A wasm memory never shrinks: its size is its peak. */
 async function measure({ url, device, pieces, question }) {
   const { memory } = await init();
-  const heap_mib = () => Math.round(memory.buffer.byteLength / MIB);
+  const heapMib = () => Math.round(memory.buffer.byteLength / MIB);
   const seconds = async (work) => {
     const start = performance.now();
     const value = await work();
@@ -24,17 +24,17 @@ async function measure({ url, device, pieces, question }) {
   };
   const signal = new AbortController().signal;
   const silent = () => {};
-  const [{ files }, download_s] = await seconds(() => locate({ url }, { consent: true, keep: true, unasked: false, emit: silent, signal }));
-  const [engine, load_s] = await seconds(() => Engine.load_files(files, url, device, undefined, silent, new StopFlag()));
-  const loaded = { heap_mib: heap_mib(), download_s, load_s, info: engine.info() };
+  const [{ files }, downloadS] = await seconds(() => locate({ url }, { agreedBytes: Infinity, keep: true, unasked: false, emit: silent, signal }));
+  const [engine, loadS] = await seconds(() => Engine.load_files(files, url, device, undefined, silent, new StopFlag()));
+  const loaded = { heapMib: heapMib(), downloadS, loadS, info: engine.info() };
   const back = await engine.read_back(pieces, 1);
   const answered = question ? await answer(engine, question, seconds) : {};
-  return { ...loaded, read_back: back, ...answered, final_heap_mib: heap_mib() };
+  return { ...loaded, read_back: back, ...answered, finalHeapMib: heapMib() };
 }
 
 async function answer(engine, question, seconds) {
   const options = { temperature: 0, max_new_tokens: 2 };
   const request = { picture: null, before: [], question, begun: [], options };
-  const [answer, answer_s] = await seconds(() => engine.reply(request, () => {}, new StopFlag()));
-  return { answer, answer_s };
+  const [answer, answerS] = await seconds(() => engine.reply(request, () => {}, new StopFlag()));
+  return { answer, answerS };
 }

@@ -21,19 +21,19 @@ const POLICY =
 
 let browser;
 let tarball;
-const clean_up = [];
+const cleanUp = [];
 
 if (process.env.EXAMPLES) {
   before(async () => {
     const archive = await packed();
-    clean_up.push(archive.remove);
+    cleanUp.push(archive.remove);
     tarball = archive.tarball;
     // Without WebGPU, which is slow in software: the package takes the processor by itself.
     browser = await launchBrowser([]);
-    clean_up.push(() => browser.close());
+    cleanUp.push(() => browser.close());
   });
   after(async () => {
-    for (const remove of clean_up.reverse()) await remove();
+    for (const remove of cleanUp.reverse()) await remove();
   });
 }
 

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { assembleWithMock } from './harness.mjs';
 import { serve } from './server.mjs';
-import { ask, choose, file, open, p, PNG, ready, says } from './stand-in.mjs';
+import { ask, choose, open, p, PNG, ready, says } from './stand-in.mjs';
 
 test('a picture that cannot be used leaves the earlier one and its conversation', async () => {
   await ready();
@@ -132,7 +132,7 @@ for (const [question, title, reason] of [
     await says(p.page.getByRole('alert'), reason);
     await p.page.getByRole('button', { name: 'Restart engine' }).click();
     await says(p.page.getByRole('alert'), title);
-    await p.new_chat.click();
+    await p.newChat.click();
     await p.page.getByRole('button', { name: 'Restart engine' }).click();
     await says(p.status, 'Ready on');
     await ask('two');

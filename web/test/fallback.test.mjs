@@ -49,22 +49,22 @@ async function load(url) {
   }
 }
 
-const { files: converted_files, says: converted_says } = model({ bytes: 20_000, seed: 77 });
-const converted = () => new Map(converted_files);
+const { files: convertedFiles, says: convertedSays } = model({ bytes: 20_000, seed: 77 });
+const converted = () => new Map(convertedFiles);
 
 test('a converted model is one though its host has a page for every path', async () => {
-  assert.equal(await load(await host(converted())), converted_says);
+  assert.equal(await load(await host(converted())), convertedSays);
   // Nor does a config.json beside it make it a checkpoint.
-  assert.equal(await load(await host(new Map([...converted(), ['config.json', '{}']]))), converted_says);
+  assert.equal(await load(await host(new Map([...converted(), ['config.json', '{}']]))), convertedSays);
 });
 
 test('a checkpoint is one though its host has a page, or a refusal, for every other path', async () => {
   const checkpoint = new Map([['config.json', '{}']]);
-  const is_checkpoint = async (url) => assert.doesNotMatch(String(await load(url)), /^read|object/);
-  await is_checkpoint(await host(checkpoint));
-  await is_checkpoint(await host(checkpoint, 'AccessDenied', 403));
+  const isCheckpoint = async (url) => assert.doesNotMatch(String(await load(url)), /^read|object/);
+  await isCheckpoint(await host(checkpoint));
+  await isCheckpoint(await host(checkpoint, 'AccessDenied', 403));
   // A manifest of another kind says nothing of the model.
-  await is_checkpoint(await host(new Map([...checkpoint, ['manifest.json', '{"name": "An app", "start_url": "/"}']])));
+  await isCheckpoint(await host(new Map([...checkpoint, ['manifest.json', '{"name": "An app", "start_url": "/"}']])));
 });
 
 test('a folder that is none is told by what its host answers', async () => {

@@ -39,7 +39,7 @@ test('a kernel that the driver refuses is told, done without, and changes no ans
   const p = await openWith(() => {
     const create = GPUDevice.prototype.createShaderModule;
     GPUDevice.prototype.createShaderModule = function (descriptor) {
-      const code = descriptor.code.replace(/^(\/\/ y = x W\^T for few rows of x, W in f32[^]*)fn main/, '$1fn main(');
+      const code = descriptor.code.replace(/^(\/\/ y = x W\^T for few rows of x, W in f32[\s\S]*)fn main/, '$1fn main(');
       return create.call(this, { ...descriptor, code });
     };
   });
@@ -67,7 +67,7 @@ test('a graphics card lost in the middle of an answer: the page goes on by itsel
   await says(p.status, 'Picture ready');
   await ask(p, 'Describe the picture.');
   const expected = await answer(p);
-  await p.new_chat.click();
+  await p.newChat.click();
   await p.status.evaluate((status) => {
     window.said = [];
     new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });

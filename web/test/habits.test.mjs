@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openElement, says, server } from './stand-in.mjs';
+import { openElement, says } from './stand-in.mjs';
 
 const LIMIT = { timeout: 60_000 };
 const status = (page) => page.getByRole('status', { name: 'Status' });
@@ -198,8 +198,8 @@ test('odd calls and odd attributes are events, and never errors that nobody caug
       chat().focus(null);
     });
     const loose = document.createElement('inf-llava-chat');
-    const loose_codes = [];
-    loose.addEventListener('inf-llava-error', ({ detail }) => loose_codes.push(detail.code));
+    const looseCodes = [];
+    loose.addEventListener('inf-llava-error', ({ detail }) => looseCodes.push(detail.code));
     loose.ask('x');
     const rejected = await loose.setImage('data:,x').catch(({ name, code }) => [name, code]);
     loose.stop();
@@ -226,7 +226,7 @@ test('odd calls and odd attributes are events, and never errors that nobody caug
       do await new Promise(requestAnimationFrame);
       while (chat().state !== 'ready');
     }
-    return { asked, empty, formats, nothing, loose: [loose_codes, rejected, loose.export(), loose.state], attributes };
+    return { asked, empty, formats, nothing, loose: [looseCodes, rejected, loose.export(), loose.state], attributes };
   });
   assert.deepEqual(said.asked, Array(7).fill('option'));
   assert.deepEqual(said.empty, ['empty-question', 'empty-question']);

@@ -124,7 +124,7 @@ export function parts(page) {
     message: page.getByRole('textbox', { name: 'Message' }),
     send: page.getByRole('button', { name: 'Send' }),
     stop: page.getByRole('button', { name: 'Stop' }),
-    new_chat: page.getByRole('button', { name: 'New chat' }),
+    newChat: page.getByRole('button', { name: 'New chat' }),
     image: page.getByLabel('Choose a picture'),
     status: page.getByRole('status', { name: 'Status' }),
     progress: page.getByRole('progressbar'),
@@ -136,13 +136,13 @@ export function parts(page) {
  * Posts `command` to a fresh worker of a fresh page, and gives its answer. Fails where the worker fails, or
  * anything is said on the console: an invalid shader is only logged, and later reads give stale values.
  */
-export async function askWorker(browser, page_url, worker, command) {
+export async function askWorker(browser, pageUrl, worker, command) {
   const page = await browser.newPage();
   const complaints = [];
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
-  await page.goto(page_url);
+  await page.goto(pageUrl);
   const reply = await page.evaluate(
     ([worker, command]) =>
       new Promise((resolve, reject) => {

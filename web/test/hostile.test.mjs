@@ -133,18 +133,18 @@ test('nor in an answer all at once, in pieces, or nested beyond measure', async 
   await ready();
   await watch();
   const deep = [
-    '> '.repeat(3000) + 'x',
-    '- '.repeat(2000) + 'x',
-    '*'.repeat(5000) + 'x' + '*'.repeat(5000),
-    '['.repeat(4000) + '](x)',
+    `${'> '.repeat(3000)}x`,
+    `${'- '.repeat(2000)}x`,
+    `${'*'.repeat(5000)}x${'*'.repeat(5000)}`,
+    `${'['.repeat(4000)}](x)`,
     '`'.repeat(3001),
-    '|a'.repeat(1000) + '\n' + '|-'.repeat(1000),
+    `${'|a'.repeat(1000)}\n${'|-'.repeat(1000)}`,
   ];
   for (const text of [CORPUS.join('\n\n'), CORPUS.join(' '), ...deep]) {
     await p.message.fill(`say: ${text}`);
     await p.message.press('Enter');
     await p.status.filter({ hasText: 'Answer complete' }).waitFor();
-    await p.new_chat.click();
+    await p.newChat.click();
     await says(p.status, 'New chat');
   }
   await harmless();
@@ -432,20 +432,20 @@ test('one line from another origin: the worker starts through a blob', async () 
     join(own.folder, 'one-line.html'),
     `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>one line</title><script type="module" src="${cdn.url}inf-llava/define.js"></script><inf-llava-chat></inf-llava-chat>`,
   );
-  const page_server = await serve(own.folder);
+  const pageServer = await serve(own.folder);
   const page = await browser.newPage();
   const complaints = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  await page.goto(`${page_server.url}one-line.html`);
+  await page.goto(`${pageServer.url}one-line.html`);
   await says(page.getByRole('status', { name: 'Status' }), 'Ready on');
   assert.match(page.workers()[0].url(), /^blob:/);
   await page.locator('.sample').first().click();
   await page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button').first().click();
   await says(page.locator('.answer'), 'About Sample 1, turn 1');
   assert.deepEqual(complaints, []);
-  assert.deepEqual(page_server.requests, ['/one-line.html'], 'nothing else is the page’s own');
+  assert.deepEqual(pageServer.requests, ['/one-line.html'], 'nothing else is the page’s own');
   await page.close();
-  await page_server.close();
+  await pageServer.close();
   await cdn.close();
   await own.remove();
 });

@@ -96,66 +96,69 @@ test('a picture as any page has it is read, by the element and by the API', LIMI
 });
 
 test('what is no picture is refused by its name, as a rejection and as an event', LIMIT, async () => {
-  const said = await withElement(async (foreign) => {
-    const tainted = document.createElement('img');
-    tainted.src = foreign;
-    await tainted.decode();
-    const canvas = painted();
-    canvas.getContext('2d').drawImage(tainted, 0, 0);
-    const given = {
-      undefined: undefined,
-      number: 5,
-      true: true,
-      object: {},
-      function: () => {},
-      symbol: Symbol('x'),
-      date: new Date(),
-      div: document.createElement('div'),
-      'empty list': [],
-      'two files': [new Blob([]), new Blob([])],
-      'list of numbers': [137, 80, 78, 71],
-      promise: Promise.resolve(),
-      map: new Map(),
-      response: new Response(),
-      'empty image': new Image(),
-      'empty canvas': document.createElement('canvas'),
-      video: document.createElement('video'),
-      'tainted canvas': canvas,
-      'tainted image': tainted,
-      'text blob': new Blob(['<p>no picture</p>']),
-      'empty file': new File([], 'broken.png'),
-      'damaged data: URL': 'data:image/png;base64,%%%',
-      'bad address': 'http://[bad/',
-      'missing address': 'not-there.png',
-      'empty text': '',
-    };
-    const outcomes = {};
-    for (const [kind, image] of Object.entries(given)) {
-      const before = told.length;
-      const api =
-        kind.includes('address') || kind === 'empty text'
-          ? null
-          : await chat()
-              .engine.chat()
-              .setImage(image)
-              .then(
-                () => 'read',
-                ({ name, code }) => name === 'InfLlavaError' && code,
-              );
-      outcomes[kind] = await chat()
-        .setImage(image)
-        .then(
-          () => 'read',
-          ({ name, code, message }) => `${name === 'InfLlavaError' && code}: ${message}`,
-        );
-      const event = told[before];
-      if (told.length !== before + 1 || !outcomes[kind].startsWith(`${event.code}: `)) outcomes[kind] = `not told as an event: ${outcomes[kind]}`;
-      if (api !== null && !outcomes[kind].startsWith(`${api}: `)) outcomes[kind] = `the API says ${api}: ${outcomes[kind]}`;
-    }
-    // Nobody waits for this one, and nothing is uncaught all the same.
-    chat().setImage(7);
-    return outcomes;
-  }, server.url.replace('127.0.0.1', 'localhost') + 'models/demo/samples/1.png');
+  const said = await withElement(
+    async (foreign) => {
+      const tainted = document.createElement('img');
+      tainted.src = foreign;
+      await tainted.decode();
+      const canvas = painted();
+      canvas.getContext('2d').drawImage(tainted, 0, 0);
+      const given = {
+        undefined: undefined,
+        number: 5,
+        true: true,
+        object: {},
+        function: () => {},
+        symbol: Symbol('x'),
+        date: new Date(),
+        div: document.createElement('div'),
+        'empty list': [],
+        'two files': [new Blob([]), new Blob([])],
+        'list of numbers': [137, 80, 78, 71],
+        promise: Promise.resolve(),
+        map: new Map(),
+        response: new Response(),
+        'empty image': new Image(),
+        'empty canvas': document.createElement('canvas'),
+        video: document.createElement('video'),
+        'tainted canvas': canvas,
+        'tainted image': tainted,
+        'text blob': new Blob(['<p>no picture</p>']),
+        'empty file': new File([], 'broken.png'),
+        'damaged data: URL': 'data:image/png;base64,%%%',
+        'bad address': 'http://[bad/',
+        'missing address': 'not-there.png',
+        'empty text': '',
+      };
+      const outcomes = {};
+      for (const [kind, image] of Object.entries(given)) {
+        const before = told.length;
+        const api =
+          kind.includes('address') || kind === 'empty text'
+            ? null
+            : await chat()
+                .engine.chat()
+                .setImage(image)
+                .then(
+                  () => 'read',
+                  ({ name, code }) => name === 'InfLlavaError' && code,
+                );
+        outcomes[kind] = await chat()
+          .setImage(image)
+          .then(
+            () => 'read',
+            ({ name, code, message }) => `${name === 'InfLlavaError' && code}: ${message}`,
+          );
+        const event = told[before];
+        if (told.length !== before + 1 || !outcomes[kind].startsWith(`${event.code}: `)) outcomes[kind] = `not told as an event: ${outcomes[kind]}`;
+        if (api !== null && !outcomes[kind].startsWith(`${api}: `)) outcomes[kind] = `the API says ${api}: ${outcomes[kind]}`;
+      }
+      // Nobody waits for this one, and nothing is uncaught all the same.
+      chat().setImage(7);
+      return outcomes;
+    },
+    `${server.url.replace('127.0.0.1', 'localhost')}models/demo/samples/1.png`,
+  );
   const wanted = {
     undefined: /^option: .*undefined/,
     number: /^option: .*from 5/,
@@ -336,7 +339,10 @@ test('pixels and bytes are taken at the moment that they are given', LIMIT, asyn
       const bitmap = await createImageBitmap(canvas);
       const files = [];
       const original = chat().chat.setImage.bind(chat().chat);
-      chat().chat.setImage = (file, ...rest) => (files.push(file), original(file, ...rest));
+      chat().chat.setImage = (file, ...rest) => {
+        files.push(file);
+        return original(file, ...rest);
+      };
       const read = [chat().setImage(canvas)];
       if (change) context.clearRect(0, 0, 40, 20);
       await Promise.all(read);
@@ -344,7 +350,11 @@ test('pixels and bytes are taken at the moment that they are given', LIMIT, asyn
       bitmap.close();
       await closed;
       delete chat().chat.setImage;
-      return Promise.all(files.map(async (file) => (await createImageBitmap(file), new Uint8Array(await file.arrayBuffer()).join())));
+      const bytesOf = async (file) => {
+        await createImageBitmap(file);
+        return new Uint8Array(await file.arrayBuffer()).join();
+      };
+      return Promise.all(files.map(bytesOf));
     };
     const [still, changed] = [await key(false), await key(true)];
     return still.join() === changed.join();

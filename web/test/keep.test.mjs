@@ -290,8 +290,8 @@ test('a model that has changed on the server is fetched anew, and the old one go
 
 test('two tabs share one download', async () => {
   const { files, says: read } = model({ seed: 60 });
-  let go_on;
-  const both = new Promise((resolve) => (go_on = resolve));
+  let goOn;
+  const both = new Promise((resolve) => (goOn = resolve));
   const fault = async ({ name, times }) => {
     if (name === SHARD && times === 0) await both;
     return false;
@@ -301,7 +301,7 @@ test('two tabs share one download', async () => {
   const other = await p.context.newPage();
   await other.goto(`${server.url}?model=${encodeURIComponent(away.url)}`);
   await says(other.locator('#status'), 'Downloading model');
-  go_on();
+  goOn();
   await says(p.page.locator('#device'), read);
   await says(other.locator('#device'), read);
   assert.equal(gets(away, SHARD).length, 1);

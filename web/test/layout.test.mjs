@@ -44,8 +44,8 @@ function assertFits(boxes, height) {
   if (boxes.after) assert.ok(boxes.after.top >= boxes.chat.bottom - 1, 'what follows lies below');
   assert.equal(boxes.sideways, 0, 'nothing is scrolled sideways');
   assert.ok(
-    boxes.inside_sideways.every((px) => px <= 1),
-    `inside: ${boxes.inside_sideways}`,
+    boxes.insideSideways.every((px) => px <= 1),
+    `inside: ${boxes.insideSideways}`,
   );
 }
 
@@ -112,11 +112,11 @@ const LEAST_SIDES = [
   ],
 ];
 
-for (const [viewport, { page: on_page, shell, box }] of LEAST_SIDES) {
+for (const [viewport, { page: onPage, shell, box }] of LEAST_SIDES) {
   test(`the picture has the place that there is: ${viewport.width} x ${viewport.height}`, async () => {
     await pageWithPicture({ viewport });
     const side = await sideOf(p.page);
-    assert.ok(side >= on_page, `on the page: ${side} px`);
+    assert.ok(side >= onPage, `on the page: ${side} px`);
     const boxes = await boxesOf(p.page);
     assertWithin(boxes.frame, { left: 0, top: 0, right: viewport.width, bottom: viewport.height }, 'the picture');
     for (const [name, least] of [
@@ -169,10 +169,10 @@ const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile:
 for (const viewport of [PHONE.viewport, { width: 360, height: 640 }]) {
   test(`phone: Send is within reach, whatever is chosen: ${viewport.width} x ${viewport.height}`, async () => {
     await pageWithPicture({ ...PHONE, viewport });
-    const window_box = { left: 0, top: 0, right: viewport.width, bottom: viewport.height };
-    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, part);
+    const windowBox = { left: 0, top: 0, right: viewport.width, bottom: viewport.height };
+    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], windowBox, part);
     await ask('markdown');
-    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], window_box, `${part} after an answer`);
+    for (const part of ['composer', 'message', 'send']) assertWithin((await boxesOf(p.page))[part], windowBox, `${part} after an answer`);
     assert.equal(await p.page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, 'the page itself does not scroll');
   });
 }
@@ -274,8 +274,8 @@ for (const [zoom, viewport] of [
       assert.ok(boxes.composer.height < 0.48 * viewport.height, `${boxes.composer.height} of ${viewport.height} px`);
       assert.equal(boxes.sideways, 0);
       assert.ok(
-        boxes.inside_sideways.every((px) => px <= 1),
-        `inside: ${boxes.inside_sideways}`,
+        boxes.insideSideways.every((px) => px <= 1),
+        `inside: ${boxes.insideSideways}`,
       );
       assertWithin(boxes.send, { left: 0, top: 0, right: viewport.width, bottom: viewport.height }, 'send');
     }
@@ -395,10 +395,10 @@ for (const [width, height, lang, text] of [
         if (settings) await page.locator('.settings summary').click();
         assert.deepEqual(await beyond(page), [], `settings ${settings}`);
         await page.locator('.composer .primary').scrollIntoViewIfNeeded();
-        const { send, chat, log, sideways, inside_sideways } = await boxesOf(page);
+        const { send, chat, log, sideways, insideSideways } = await boxesOf(page);
         assertWithin(send, chat, 'send');
         assert.ok(log.height >= 60, `${log.height} px of the conversation`);
-        assert.deepEqual([sideways, inside_sideways.filter((px) => px > 1)], [0, []]);
+        assert.deepEqual([sideways, insideSideways.filter((px) => px > 1)], [0, []]);
         // What is at Send's place is Send.
         const hit = await page.evaluate(
           ({ left, top, width, height }) => document.querySelector('inf-llava-chat').shadowRoot.elementFromPoint(left + width / 2, top + height / 2)?.className,

@@ -107,7 +107,7 @@ test('every code of an error that can reach the element has words in every langu
   for (const language of ['de', 'ar']) {
     const source = await readFile(join(REPOSITORY, `web/src/element/strings/${language}.ts`), 'utf8');
     const table = source.split('  errors: {')[1].split('\n  },')[0];
-    const told = [...table.matchAll(/^    '?([\w-]+)'?: '/gm)].map(([, code]) => code);
+    const told = [...table.matchAll(/^ {4}'?([\w-]+)'?: '/gm)].map(([, code]) => code);
     assert.deepEqual(
       codes.filter((code) => !told.includes(code)),
       [],

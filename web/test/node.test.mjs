@@ -43,7 +43,7 @@ for (const [kind, first] of [
         list: await told(() => api.storage.list()),
         remove: (await told(() => api.storage.remove('pictures'))) ?? null,
         load: (await told(() => api.load())).code,
-        load_null: (await told(() => api.load(null))).code,
+        loadNull: (await told(() => api.load(null))).code,
         model: (await told(() => new api.Model())).code,
         element: [element.state, element.engine, element.chat, element.model, element.export(), (await told(() => element.setImage('data:,'))).code],
       };
@@ -51,7 +51,7 @@ for (const [kind, first] of [
     assert.deepEqual(said.exported, ['Chat', 'InfLlavaChat', 'InfLlavaError', 'Model', 'Reply', 'capabilities', 'load', 'storage']);
     assert.deepEqual([said.capabilities.device, said.capabilities.reasons, said.capabilities.webgpu], [null, ['no-browser'], null]);
     assert.deepEqual([said.list, said.remove], [[], null]);
-    assert.deepEqual([said.load, said.load_null, said.model], ['worker', 'worker', 'worker']);
+    assert.deepEqual([said.load, said.loadNull, said.model], ['worker', 'worker', 'worker']);
     assert.deepEqual(said.element, ['idle', null, null, null, null, 'not-loaded']);
   });
 }

@@ -33,7 +33,7 @@ function transfer(type, target, name, bytes = [...PNG]) {
 }
 
 test('the shell is useful before the engine arrives', async () => {
-  const slow = await serve(site.folder, { delay_ms: (path) => (path === '/inf-llava/worker.js' ? 60_000 : 0) });
+  const slow = await serve(site.folder, { delayMs: (path) => (path === '/inf-llava/worker.js' ? 60_000 : 0) });
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(slow.url, { waitUntil: 'commit' });
@@ -147,7 +147,7 @@ test('a question asked before engine and picture are there waits for both', asyn
   await ask('early');
   await says(p.answers, 'About slow.png, turn 1: you asked early');
   const said = await p.page.evaluate(() => window.said.join('\n'));
-  assert.match(said, /Your question waits for the engine[^]*Your question waits for the picture/);
+  assert.match(said, /Your question waits for the engine[\s\S]*Your question waits for the picture/);
   clean();
 });
 
@@ -261,7 +261,7 @@ test('new chat keeps the picture and forgets the rest', async () => {
   await says(p.status, 'Answer complete');
   await ask('slow two');
   await says(p.answers.nth(1), 'word');
-  await p.new_chat.click();
+  await p.newChat.click();
   await says(p.status, 'New chat');
   assert.equal(await p.conversation.locator('article').count(), 0);
   await ask('three');
@@ -274,7 +274,7 @@ test('new chat does not wait for a question that waits for a picture', async () 
   await choose('slow one.png');
   await ask('waiting');
   await says(p.status, 'waits for the picture');
-  await p.new_chat.click();
+  await p.newChat.click();
   await says(p.conversation, 'slow one.png');
   assert.equal(await p.conversation.locator('article').count(), 0);
   assert.equal(await p.message.inputValue(), 'waiting');

@@ -102,7 +102,7 @@ export const boxesOf = (page) =>
       send: part('.composer .primary'),
       frame: part('.frame'),
       sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      inside_sideways: [...chat.shadowRoot.querySelectorAll('.desk, .stage, .log, .composer, .panel')]
+      insideSideways: [...chat.shadowRoot.querySelectorAll('.desk, .stage, .log, .composer, .panel')]
         .filter((node) => node.checkVisibility() && getComputedStyle(node).overflowX !== 'visible')
         .map((node) => node.scrollWidth - node.clientWidth),
     };

@@ -90,8 +90,8 @@ async function visit(url, { picture, questions }, { picks = false } = {}) {
     await says(p.status, 'Ready on');
   }
   // What a page without a network needs is kept as soon as there is a model, whatever is asked then.
-  const keeps_page = url.startsWith(`http://${PAGE}/`) && !url.includes('no-keep');
-  if (keeps_page) {
+  const keepsPage = url.startsWith(`http://${PAGE}/`) && !url.includes('no-keep');
+  if (keepsPage) {
     await comes(page, async () => {
       const [name] = (await caches.keys()).filter((name) => name.startsWith('inf-llava-page'));
       const kept = name ? (await (await caches.open(name)).keys()).length : 0;
@@ -170,7 +170,7 @@ for (const [name, { url, keeps, picks }] of Object.entries(SOURCES)) {
   });
 }
 
-for (const [name, url, comes_back] of [
+for (const [name, url, comesBack] of [
   ['kept', `http://${PAGE}/${MODEL_ADDRESS}`, true],
   ['not kept', `http://${PAGE}/no-keep.html`, false],
   ['on an insecure origin', `http://${PLAIN}/${MODEL_ADDRESS}`, false],
@@ -186,14 +186,14 @@ for (const [name, url, comes_back] of [
     const before = asked();
     await p.message.fill('lose once');
     await p.message.press('Enter');
-    if (!comes_back) {
+    if (!comesBack) {
       await says(page.getByRole('alert'), 'The engine crashed');
       assert.equal(asked(), before);
       // Somebody wants it again: then it is fetched, and goes on where it was.
       await page.getByRole('button', { name: 'Restart engine' }).click();
     }
     await says(p.conversation.locator('article[data-state="done"]'), 'you asked lose once');
-    assert.equal(asked() === before, comes_back);
+    assert.equal(asked() === before, comesBack);
     await page.close();
   });
 }
@@ -268,6 +268,7 @@ test('a host that refuses, or fails, hears no more than which site asks', async 
   const page = await world.browser.newPage();
   await page.goto(`http://${PAGE}/blank.html?note=secret`);
   const messages = await page.evaluate(async () => {
+    // biome-ignore lint/suspicious/noDocumentCookie: whether it is ever sent is what is tested
     document.cookie = 'site=secret';
     const { load } = await import('./inf-llava/index.js');
     const refused = (url) =>

@@ -46,7 +46,7 @@ test('the same answer as the command line, again, stopped, and anew', async () =
   assert.equal(await p.stop.isDisabled(), true);
 
   // After a stop and a new chat, the first question gets its first answer.
-  await p.new_chat.click();
+  await p.newChat.click();
   await says(p.status, 'New chat');
   assert.equal(await p.answers.count(), 0);
   await p.page.getByLabel('Max new tokens').fill(String(MAX_NEW_TOKENS));
@@ -82,7 +82,7 @@ test('the samples are offered, and their questions answered right', async () => 
       await p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button', { name: text }).click();
       const given = await answer(p);
       if (given !== expected) wrong.push({ text, expected, given });
-      await p.new_chat.click();
+      await p.newChat.click();
       await says(p.status, 'New chat');
     }
   }
@@ -188,7 +188,7 @@ test('stopped at any token, the next greedy answer is that of a fresh run', asyn
         const chat = model.chat({ image });
         const reply = chat.ask('Describe the picture.', greedy);
         let pieces = 0;
-        for await (const _ of reply) if ((pieces += 1) === after) break;
+        for await (const _ of reply) if (++pieces === after) break;
         const stopped = await reply.answer;
         // Behind what was stopped, as an engine that has never heard of it; and from the beginning.
         const next = (await chat.ask(question, greedy).answer).text;

@@ -9,9 +9,9 @@ import { browser, clean, open, p, ready, says, server, site } from './stand-in.m
 
 const DRAWN = '?model=models/drawn/';
 const samples = JSON.parse(await readFile(join(REPOSITORY, 'models/demo/samples.json'), 'utf8'));
-const sample_png = await readFile(join(REPOSITORY, 'models/demo/samples/1.png'));
+const samplePng = await readFile(join(REPOSITORY, 'models/demo/samples/1.png'));
 
-const choose = (name, buffer = Buffer.concat([sample_png, Buffer.from(name)])) => p.image.setInputFiles({ name, mimeType: 'image/png', buffer });
+const choose = (name, buffer = Buffer.concat([samplePng, Buffer.from(name)])) => p.image.setInputFiles({ name, mimeType: 'image/png', buffer });
 const sample = (at) => p.page.getByRole('button', { name: `Sample ${at + 1}`, exact: true });
 const questions = () => p.page.getByRole('list', { name: 'Questions about this sample' }).getByRole('button');
 const warning = () => p.page.getByRole('alert');
@@ -137,7 +137,7 @@ test('a photograph: told before the answer, with the way to the full model', asy
   assert.equal(await help.getByText('?model=URL').isVisible(), true);
   assert.equal(await help.locator('summary').evaluate((node) => node === document.activeElement), true);
 
-  await p.new_chat.click();
+  await p.newChat.click();
   await says(p.conversation.locator('.picture-entry'), 'not the kind of drawing that this model knows');
   await sample(0).click();
   await says(p.status, 'Picture ready');
@@ -269,7 +269,7 @@ test('a thousand samples are six; a list or a picture beyond measure is none', a
   }
 
   const path = await folderWith('heavy', [{ image: 'samples/heavy.png', alt: 'heavy' }, { image: 'samples/text.png', alt: 'no picture' }, entry]);
-  await writeFile(join(site.folder, 'models/heavy/samples/heavy.png'), Buffer.concat([sample_png, Buffer.alloc(1_000_000)]));
+  await writeFile(join(site.folder, 'models/heavy/samples/heavy.png'), Buffer.concat([samplePng, Buffer.alloc(1_000_000)]));
   await writeFile(join(site.folder, 'models/heavy/samples/text.png'), 'no picture');
   await ready(path);
   await p.page.locator('.sample').first().waitFor();

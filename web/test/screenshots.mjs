@@ -84,8 +84,8 @@ for (const [width, height] of SIZES) {
   for (const colorScheme of ['light', 'dark']) {
     const options = { viewport: { width, height }, colorScheme, ...(width < 500 && { hasTouch: true, isMobile: true, deviceScaleFactor: 2 }) };
     const name = (where, state) => join(folder, `${width}x${height}-${colorScheme}-${where}-${state}.png`);
-    const on_page = await openPage(browser, url, { path: address ? '' : `?model=${MODEL}`, ...options });
-    await shoot(on_page, 'page', { ...STATES, ...(!address && MORE) }, name);
+    const onPage = await openPage(browser, url, { path: address ? '' : `?model=${MODEL}`, ...options });
+    await shoot(onPage, 'page', { ...STATES, ...(!address && MORE) }, name);
     if (address) continue;
     for (const [where, place] of [
       ['shell', 'a grid app shell'],

@@ -21,14 +21,14 @@ const TYPES = {
  * @param {string} folder
  * @param {object} [options]
  * @param {Object<string, string>} [options.headers]  added to every answer
- * @param {(path: string) => number} [options.delay_ms]  how long to hold a path back
- * @param {(path: string) => void} [options.on_path]  hears of every request
+ * @param {(path: string) => number} [options.delayMs]  how long to hold a path back
+ * @param {(path: string) => void} [options.onPath]  hears of every request
  */
-export function filesOf(folder, { headers = {}, delay_ms = () => 0, on_path = () => {} } = {}) {
+export function filesOf(folder, { headers = {}, delayMs = () => 0, onPath = () => {} } = {}) {
   return async (request, response) => {
     // A `%` by itself is one.
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname.replace(/%(?![0-9a-f]{2})/gi, '%25'));
-    on_path(path);
+    onPath(path);
     const file = join(folder, normalize(path.endsWith('/') ? `${path}index.html` : path));
     const found = file.startsWith(folder + sep) ? await stat(file).catch(() => null) : null;
     const common = { 'Cache-Control': 'no-store', 'Accept-Ranges': 'bytes', ...headers };
@@ -36,7 +36,7 @@ export function filesOf(folder, { headers = {}, delay_ms = () => 0, on_path = ()
       response.writeHead(404, { ...common, 'Content-Type': 'text/plain' }).end('not found');
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, delay_ms(path)));
+    await new Promise((resolve) => setTimeout(resolve, delayMs(path)));
     common['Content-Type'] = TYPES[extname(file)] ?? 'application/octet-stream';
     const range = byteRange(request.headers.range, found.size);
     if (range === 'unsatisfiable') {
@@ -63,7 +63,7 @@ export function filesOf(folder, { headers = {}, delay_ms = () => 0, on_path = ()
  */
 export async function serve(folder, options = {}) {
   const requests = [];
-  const server = createServer(filesOf(folder, { ...options, on_path: (path) => requests.push(path) }));
+  const server = createServer(filesOf(folder, { ...options, onPath: (path) => requests.push(path) }));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,

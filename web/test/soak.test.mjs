@@ -45,7 +45,7 @@ function count() {
       return result;
     };
   }
-  globalThis.counts = () => ({ buffers: counts.buffers, buffer_bytes: counts.bytes, heap_bytes: counts.memory?.buffer.byteLength });
+  globalThis.counts = () => ({ buffers: counts.buffers, bufferBytes: counts.bytes, heapBytes: counts.memory?.buffer.byteLength });
 }
 
 test('nothing grows in two hundred turns about new pictures', { skip: SOAK ? false : 'SOAK is not set', timeout: 3_600_000 }, async (t) => {
@@ -81,7 +81,7 @@ test('nothing grows in two hundred turns about new pictures', { skip: SOAK ? fal
   }
   const later = measured.filter(({ turn }) => turn > WARM_UP);
   const first = later[0];
-  for (const name of ['nodes', 'buffers', 'buffer_bytes', 'heap_bytes']) {
+  for (const name of ['nodes', 'buffers', 'bufferBytes', 'heapBytes']) {
     const most = Math.max(...later.map((one) => one[name]));
     assert.ok(first[name] > 0, name);
     assert.ok(most <= first[name] * 1.05, `${name} grew from ${first[name]} to ${most}`);

@@ -21,7 +21,13 @@ async function tab(context) {
   });
   return {
     page,
-    load: (url) => page.evaluate(async (url) => (globalThis.model = await api.load({ url })).info().device, url).catch((error) => error.message),
+    load: (url) =>
+      page
+        .evaluate(async (url) => {
+          globalThis.model = await api.load({ url });
+          return model.info().device;
+        }, url)
+        .catch((error) => error.message),
     ask: (question) =>
       page.evaluate(
         async (question) =>
@@ -225,7 +231,14 @@ test('who waits for a folder that another tab holds can stop', async () => {
   const context = await browser.newContext();
   const [one, other] = [await tab(context), await tab(context)];
   await other.page.evaluate(
-    (name) => new Promise((held) => navigator.locks.request(name, () => new Promise((end) => held((globalThis.end = end))))),
+    (name) =>
+      new Promise((held) => {
+        const until = (end) => {
+          globalThis.end = end;
+          held();
+        };
+        navigator.locks.request(name, () => new Promise(until));
+      }),
     `inf-llava model ${folderOf({ files })}`,
   );
   const said = await one.page.evaluate(async (url) => {

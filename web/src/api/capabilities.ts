@@ -15,14 +15,14 @@ export interface Capabilities {
 const SIMD_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11);
 
 export async function capabilities(): Promise<Capabilities> {
-  const wasm_simd = typeof WebAssembly === 'object' && WebAssembly.validate(SIMD_MODULE);
+  const simd = typeof WebAssembly === 'object' && WebAssembly.validate(SIMD_MODULE);
   // A server may have WebAssembly, and more; what a model needs besides is a page.
-  if (!inBrowser()) return { device: null, reasons: ['no-browser'], webgpu: null, wasm_simd, storage: await storageOf() };
+  if (!inBrowser()) return { device: null, reasons: ['no-browser'], webgpu: null, wasm_simd: simd, storage: await storageOf() };
   const reasons: Capabilities['reasons'] = [];
-  const webgpu = wasm_simd ? await findAdapter(reasons) : null;
-  if (!wasm_simd) reasons.push('no-wasm-simd');
-  const device = webgpu ? 'wgpu' : wasm_simd ? 'cpu' : null;
-  return { device, reasons, webgpu, wasm_simd, storage: await storageOf() };
+  const webgpu = simd ? await findAdapter(reasons) : null;
+  if (!simd) reasons.push('no-wasm-simd');
+  const device = webgpu ? 'wgpu' : simd ? 'cpu' : null;
+  return { device, reasons, webgpu, wasm_simd: simd, storage: await storageOf() };
 }
 
 /** Whether there is what a model runs in: a page of a browser, or a worker of one. */

@@ -199,7 +199,7 @@ export class Chat {
 
   /** @param adopts  the picture is the one that the present turns are about */
   async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, adopts: boolean) {
-    const watcher: Watcher = { signal, on_event: progressOnly(onProgress) };
+    const watcher: Watcher = { signal, onEvent: progressOnly(onProgress) };
     const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, name, watcher);
     this.#reading = reading;
     try {
@@ -226,10 +226,10 @@ export class Chat {
     const stopping = new AbortController();
     const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
     return new Reply(
-      async (on_piece) => {
+      async (onPiece) => {
         try {
           await this.#picture(both);
-          return await this.#run(this.#topic, ask(this.#topic), { signal: both, onProgress }, on_piece);
+          return await this.#run(this.#topic, ask(this.#topic), { signal: both, onProgress }, onPiece);
         } finally {
           this.#answering = false;
         }
@@ -238,9 +238,9 @@ export class Chat {
     );
   }
 
-  async #run({ picture, turns }: Topic, asked: Asked, { signal, onProgress }: WatchOptions, on_piece: (text: string) => void): Promise<Answer> {
+  async #run({ picture, turns }: Topic, asked: Asked, { signal, onProgress }: WatchOptions, onPiece: (text: string) => void): Promise<Answer> {
     const { question, at, options, begun, texts } = asked;
-    const on_event = (event: EngineEvent) => {
+    const onEvent = (event: EngineEvent) => {
       if (event.type === 'progress') {
         onProgress?.(event);
         return;
@@ -249,12 +249,12 @@ export class Chat {
         begun.push(event.id);
         texts.push(event.text);
       }
-      if (event.text) on_piece(event.text);
+      if (event.text) onPiece(event.text);
     };
     const request = { picture: picture?.key ?? null, before: turns.slice(0, at).map(exchange), question, begun: [...begun], options };
     this.#broken = null;
     try {
-      const answer = await this.#host.reply(request, picture, { signal, on_event });
+      const answer = await this.#host.reply(request, picture, { signal, onEvent });
       turns.splice(at, Infinity, turnOf(question, answer, texts));
       return answer;
     } catch (error) {

@@ -21,20 +21,20 @@ export async function complete(host: Host, request: CompletionRequest, signal: A
   const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   const picture = ask.picture && (await readPicture(host, ask.picture, 'picture', { signal: both })).picture;
   const reply = new Reply(
-    async (on_piece) => {
+    async (onPiece) => {
       const stops = new StopTexts(ask.stop);
       let text = '';
       const say = (more: string) => {
         text += more;
-        if (more) on_piece(more);
+        if (more) onPiece(more);
       };
-      const on_event = (event: EngineEvent) => {
+      const onEvent = (event: EngineEvent) => {
         if (event.type !== 'piece') return;
         say(stops.push(event.text));
         if (stops.found) stopping.abort();
       };
       const asked = { picture: picture?.key ?? null, before, question, begun: [], options };
-      const answer = await host.reply(asked, picture, { signal: both, on_event });
+      const answer = await host.reply(asked, picture, { signal: both, onEvent });
       say(stops.finish());
       return { ...answer, text };
     },
@@ -45,7 +45,7 @@ export async function complete(host: Host, request: CompletionRequest, signal: A
     created: Math.floor(Date.now() / 1000),
     model: host.info?.name ?? request.model ?? '',
   };
-  if (ask.stream) return chunks(reply, common, ask.include_usage);
+  if (ask.stream) return chunks(reply, common, ask.includeUsage);
   const answer = await reply.answer;
   return {
     ...common,
@@ -60,8 +60,8 @@ export async function complete(host: Host, request: CompletionRequest, signal: A
  * The answer in chunks, to be read once, as the stream of OpenAI's client is. Whoever leaves it stops the answer, even
  * before the first chunk.
  */
-function chunks(reply: Reply, common: Common, include_usage: boolean): AsyncIterableIterator<CompletionChunk> {
-  const made = chunksOf(reply, common, include_usage);
+function chunks(reply: Reply, common: Common, includeUsage: boolean): AsyncIterableIterator<CompletionChunk> {
+  const made = chunksOf(reply, common, includeUsage);
   let taken = false;
   return {
     [Symbol.asyncIterator]() {
@@ -79,18 +79,18 @@ function chunks(reply: Reply, common: Common, include_usage: boolean): AsyncIter
   };
 }
 
-async function* chunksOf(reply: Reply, common: Common, include_usage: boolean): AsyncGenerator<CompletionChunk, void> {
-  const chunk = (delta: { role?: 'assistant'; content?: string }, finish_reason: FinishReason | null): CompletionChunk => ({
+async function* chunksOf(reply: Reply, common: Common, includeUsage: boolean): AsyncGenerator<CompletionChunk, void> {
+  const chunk = (delta: { role?: 'assistant'; content?: string }, finished: FinishReason | null): CompletionChunk => ({
     ...common,
     object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, logprobs: null, finish_reason }],
-    ...(include_usage && { usage: null }),
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: finished }],
+    ...(includeUsage && { usage: null }),
   });
   yield chunk({ role: 'assistant', content: '' }, null);
   for await (const content of reply) yield chunk({ content }, null);
   const answer = await reply.answer;
   yield { ...chunk({}, FINISH[answer.stop_reason]), ...remarkOf(answer) };
-  if (include_usage) yield { ...common, object: 'chat.completion.chunk', choices: [], usage: usageOf(answer) };
+  if (includeUsage) yield { ...common, object: 'chat.completion.chunk', choices: [], usage: usageOf(answer) };
 }
 
 const remarkOf = ({ remark }: Answer): { remark?: Remark } => (remark ? { remark } : {});

@@ -8,7 +8,7 @@ import { unsupported } from './refusal.js';
 
 type Fields = Record<string, unknown>;
 /** Which values mean no more than the field's absence, and what can be done. */
-type Foreign = Readonly<Record<string, readonly [is_harmless: (value: unknown) => boolean, advice: string]>>;
+type Foreign = Readonly<Record<string, readonly [isHarmless: (value: unknown) => boolean, advice: string]>>;
 
 const NO_TOOLS = 'this model calls no tools';
 const NO_LOGPROBS = 'log probabilities are not given';
@@ -45,7 +45,7 @@ const OF_A_REQUEST: Foreign = {
   parallel_tool_calls: [any, ''],
   logprobs: [isFalse, NO_LOGPROBS],
   top_logprobs: [isZero, NO_LOGPROBS],
-  response_format: [(format) => (format as Fields | null)?.['type'] === 'text', ASK_FOR_IT],
+  response_format: [(format) => (format as Fields | null)?.type === 'text', ASK_FOR_IT],
   presence_penalty: [isZero, PENALTY],
   frequency_penalty: [isZero, PENALTY],
   logit_bias: [isEmpty, 'tokens cannot be preferred by hand'],
@@ -167,7 +167,7 @@ export function refuseRest(kind: keyof typeof FOREIGN, place: string, fields: Fi
     const name = place ? `${place}.${field}` : field;
     const foreign = Object.hasOwn(FOREIGN[kind], field) ? FOREIGN[kind][field] : undefined;
     if (!foreign) throw unsupported(name, `${name} is not known here and could change the answer; leave it out`);
-    const [is_harmless, advice] = foreign;
-    if (!is_harmless(value)) throw unsupported(name, `${name} is not supported as it is set: ${advice}`);
+    const [isHarmless, advice] = foreign;
+    if (!isHarmless(value)) throw unsupported(name, `${name} is not supported as it is set: ${advice}`);
   }
 }

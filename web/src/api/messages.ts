@@ -20,7 +20,7 @@ export interface Conversation {
 /** One or more messages of the same side. */
 interface Turn {
   place: string;
-  of_user: boolean;
+  ofUser: boolean;
   text: string;
   pictures: { url: string; param: string }[];
 }
@@ -41,7 +41,7 @@ export function readMessages(messages: unknown): Conversation {
     const turn = readMessage(`messages[${index}]`, message);
     const last = turns.at(-1);
     if (!turn) continue;
-    if (last?.of_user !== turn.of_user) turns.push(turn);
+    if (last?.ofUser !== turn.ofUser) turns.push(turn);
     else {
       last.text = [last.text, turn.text].filter(Boolean).join('\n');
       last.pictures.push(...turn.pictures);
@@ -55,8 +55,8 @@ function paired(turns: Turn[]): Conversation {
   let picture: Conversation['picture'] = null;
   const before: Exchange[] = [];
   let asked: string | null = null;
-  for (const { place, of_user, text, pictures } of turns) {
-    if (!of_user) {
+  for (const { place, ofUser, text, pictures } of turns) {
+    if (!ofUser) {
       if (asked === null) throw badValue(place, `${place} answers nothing: the user begins`);
       // A picture alone asks nothing that could be said again.
       if (asked.trim()) before.push({ question: asked, text });
@@ -77,11 +77,11 @@ function readMessage(place: string, given: unknown): Turn | null {
   const message = fieldsOf(place, given);
   const role = need(message, place, 'role', '"user" or "assistant"');
   if (!['user', 'assistant', 'system', 'developer'].includes(role)) throw unsupported(`${place}.role`, `${place}.role must be "user" or "assistant"`);
-  const of_user = role === 'user';
-  const calls = message['tool_calls'] ?? [];
+  const ofUser = role === 'user';
+  const calls = message.tool_calls ?? [];
   if (!Array.isArray(calls)) throw badValue(`${place}.tool_calls`, `${place}.tool_calls must be a list`);
   if (calls.length > 0) throw unsupported(`${place}.tool_calls`, `${place}.tool_calls: this model calls no tools`);
-  const said = readContent(`${place}.content`, message['content'], of_user);
+  const said = readContent(`${place}.content`, message.content, ofUser);
   refuseRest('message', place, message, ['role', 'content', 'tool_calls']);
   if (role === 'system' || role === 'developer') {
     if (!said.text.trim()) return null;
@@ -90,13 +90,13 @@ function readMessage(place: string, given: unknown): Turn | null {
       `${place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client`,
     );
   }
-  return { place, of_user, ...said };
+  return { place, ofUser, ...said };
 }
 
-/** A string, or a list of parts. @param of_user  it may have pictures, and must say something */
-function readContent(place: string, content: unknown, of_user: boolean): Pick<Turn, 'text' | 'pictures'> {
+/** A string, or a list of parts. @param ofUser  it may have pictures, and must say something */
+function readContent(place: string, content: unknown, ofUser: boolean): Pick<Turn, 'text' | 'pictures'> {
   if (typeof content === 'string') return { text: content, pictures: [] };
-  if ((content === null || content === undefined) && !of_user) return { text: '', pictures: [] };
+  if ((content === null || content === undefined) && !ofUser) return { text: '', pictures: [] };
   if (!Array.isArray(content)) throw badValue(place, `${place} must be a string or a list of parts`);
   const texts: string[] = [];
   const pictures: Turn['pictures'] = [];
@@ -107,12 +107,12 @@ function readContent(place: string, content: unknown, of_user: boolean): Pick<Tu
     if (TEXTS.includes(kind)) {
       texts.push(need(part, at, 'text', 'a string'));
       refuseRest('part', at, part, ['type', 'text']);
-    } else if (PICTURES.includes(kind) && of_user) {
+    } else if (PICTURES.includes(kind) && ofUser) {
       pictures.push(pictureOf(part, at));
       refuseRest('part', at, part, ['type', 'image_url', 'detail']);
     } else {
       const shown = JSON.stringify(kind.slice(0, 40));
-      throw unsupported(`${at}.type`, `${at}.type must be ${of_user ? `"text" or "image_url", and is ${shown}; ${AS_A_PICTURE}` : `"text", and is ${shown}`}`);
+      throw unsupported(`${at}.type`, `${at}.type must be ${ofUser ? `"text" or "image_url", and is ${shown}; ${AS_A_PICTURE}` : `"text", and is ${shown}`}`);
     }
   }
   // On lines of their own, so that no two words become one.
@@ -122,9 +122,8 @@ function readContent(place: string, content: unknown, of_user: boolean): Pick<Tu
 /** The URL stands by itself, or as the one thing of an object. */
 function pictureOf(part: Fields, place: string): Turn['pictures'][number] {
   const param = `${place}.image_url`;
-  const picture = part['image_url'] ?? null;
-  if (picture === null && (part['file_id'] ?? null) !== null)
-    throw unsupported(`${place}.file_id`, `${place}.file_id: no files are kept here; ${AS_A_PICTURE}`);
+  const picture = part.image_url ?? null;
+  if (picture === null && (part.file_id ?? null) !== null) throw unsupported(`${place}.file_id`, `${place}.file_id: no files are kept here; ${AS_A_PICTURE}`);
   checkDetail(part, place);
   if (typeof picture === 'string') return { url: picture, param };
   const wanted = 'a data: URL, or an object with one as its url';

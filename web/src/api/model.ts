@@ -35,7 +35,7 @@ const RUNNING = ['signal', 'onProgress', 'confirmDownload'];
 const LOADING = ['url', 'files', 'device', 'context', 'keep', 'wasmUrl', 'workerUrl', ...RUNNING];
 /** Engines of this page by what they run. */
 const hosts = shared('hosts', () => new Map<string, Host>());
-let picked_folders = 0;
+let pickedFolders = 0;
 
 /**
  * Loads a model. Who loads the same one again gets the same engine; a further call after a failure or a stop goes on
@@ -60,7 +60,7 @@ export class Model extends EventTarget {
   readonly #key: string;
   readonly #url: string | null;
   readonly #tell = () => this.dispatchEvent(new Event('state'));
-  readonly #pass_on = ({ detail }: Event & { detail?: unknown }) => this.dispatchEvent(new CustomEvent('progress', { detail }));
+  readonly #passOn = ({ detail }: Event & { detail?: unknown }) => this.dispatchEvent(new CustomEvent('progress', { detail }));
   #unloaded = false;
   /** `model.chat({image})` begins a conversation; `model.chat.completions.create` answers as OpenAI's API does. */
   readonly chat: ((options?: ChatOptions) => Chat) & { readonly completions: Completions };
@@ -75,29 +75,29 @@ export class Model extends EventTarget {
     if (context !== undefined && context !== null && !(Number.isSafeInteger(context) && context > 0)) {
       throw new InfLlavaError('option', `context is a whole number of tokens, and ${kindOf(context)} was given`);
     }
-    const worker_url = absolute(workerUrl ?? defaultModel.worker(), pageAddress());
-    const wasm_url = absolute(wasmUrl ?? defaultModel.wasm(), pageAddress()).href;
+    const worker = absolute(workerUrl ?? defaultModel.worker(), pageAddress());
+    const wasm = absolute(wasmUrl ?? defaultModel.wasm(), pageAddress()).href;
     const place = placeOf(url, files);
     this.#url = 'url' in place ? place.url : null;
-    const named = 'pack' in place ? place.pack.sha256 : 'url' in place ? place.url : `picked ${(picked_folders += 1)}`;
-    this.#key = JSON.stringify([named, device, context ?? null, keep, wasm_url, worker_url.href]);
+    const named = 'pack' in place ? place.pack.sha256 : 'url' in place ? place.url : `picked ${++pickedFolders}`;
+    this.#key = JSON.stringify([named, device, context ?? null, keep, wasm, worker.href]);
     let host = hosts.get(this.#key);
     if (!host) {
-      host = new Host({ place, wasm_url, worker_url, device, context: context ?? undefined, keep });
+      host = new Host({ place, wasmUrl: wasm, workerUrl: worker, device, context: context ?? undefined, keep });
       hosts.set(this.#key, host);
     }
     this.#host = host;
     host.users += 1;
     host.addEventListener('state', this.#tell);
-    host.addEventListener('progress', this.#pass_on);
+    host.addEventListener('progress', this.#passOn);
     const completions = new Completions(host);
-    this.chat = Object.assign((chat_options?: ChatOptions) => new Chat(this.#use(), chat_options ?? {}), { completions });
+    this.chat = Object.assign((chatOptions?: ChatOptions) => new Chat(this.#use(), chatOptions ?? {}), { completions });
   }
 
   /** Loads it, or waits until whoever began has loaded it. */
   async load(options: Pick<LoadOptions, 'confirmDownload' | 'signal' | 'onProgress'> | null = {}): Promise<ModelInfo> {
     const { confirmDownload, signal, onProgress } = checkOptions(options, RUNNING);
-    return this.#use().load(confirmDownload, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
+    return this.#use().load(confirmDownload, { signal, onEvent: (event) => event.type === 'progress' && onProgress?.(event) });
   }
 
   /** What the model is and where it runs; null until it is loaded. */
@@ -107,7 +107,7 @@ export class Model extends EventTarget {
 
   /** How many commands of this page's conversations the engine has to do: a further one waits for them. */
   get atWork(): number {
-    return this.#host.at_work;
+    return this.#host.atWork;
   }
 
   /** Changes with an event `state`; `progress` events tell of the loading, also of one that nobody asked for. */
@@ -122,13 +122,13 @@ export class Model extends EventTarget {
 
   /** What to restart with where a device has no room: half of the present context. */
   get smallerContext(): number {
-    return this.#host.smaller_context;
+    return this.#host.smallerContext;
   }
 
   /** Starts an engine that was lost anew. Conversations go on: they are the page's. */
   async restart(options: (WatchOptions & { context?: number }) | null = {}): Promise<ModelInfo> {
     const { context, signal, onProgress } = checkOptions(options, ['context', 'signal', 'onProgress']);
-    return this.#use().restart(context, { signal, on_event: (event) => event.type === 'progress' && onProgress?.(event) });
+    return this.#use().restart(context, { signal, onEvent: (event) => event.type === 'progress' && onProgress?.(event) });
   }
 
   /** The pictures that come with the model, with questions to ask; none where it has none. */
@@ -142,7 +142,7 @@ export class Model extends EventTarget {
     if (this.#unloaded) return;
     this.#unloaded = true;
     this.#host.removeEventListener('state', this.#tell);
-    this.#host.removeEventListener('progress', this.#pass_on);
+    this.#host.removeEventListener('progress', this.#passOn);
     this.#host.users -= 1;
     if (this.#host.users === 0) {
       hosts.delete(this.#key);

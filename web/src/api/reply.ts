@@ -10,7 +10,7 @@ export class Reply implements AsyncIterable<string> {
   #ended = false;
   #waiting: (() => void)[] = [];
 
-  constructor(start: (on_piece: (text: string) => void) => Promise<Answer>, stop: () => void) {
+  constructor(start: (onPiece: (text: string) => void) => Promise<Answer>, stop: () => void) {
     this.#stop = stop;
     this.answer = start((text) => {
       this.#pieces.push(text);

@@ -15,7 +15,7 @@ export interface Ask {
   /** The answer ends in front of any of these. */
   stop: string[];
   stream: boolean;
-  include_usage: boolean;
+  includeUsage: boolean;
 }
 
 const READ = [
@@ -41,28 +41,28 @@ const WANTED_PICTURE = 'data:image/png;base64,... (or jpeg, webp, gif, bmp)';
 export function readRequest(given: unknown): Ask {
   const request = fieldsOf('', given);
   const options = readOptions(request);
-  const stop = readStop(request['stop']);
+  const stop = readStop(request.stop);
   const stream = take('boolean', request, '', 'stream', 'true or false') ?? false;
-  const include_usage = readStreamOptions(request['stream_options']);
+  const includeUsage = readStreamOptions(request.stream_options);
   refuseRest('request', '', request, READ);
-  const { picture, before, question } = readMessages(request['messages']);
+  const { picture, before, question } = readMessages(request.messages);
   if (!question.trim()) throw new InfLlavaError('empty-question', 'messages: the question is empty', { param: 'messages' });
-  return { picture: picture && pictureFile(picture.url, picture.param), before, question, options, stop, stream, include_usage };
+  return { picture: picture && pictureFile(picture.url, picture.param), before, question, options, stop, stream, includeUsage };
 }
 
 function readStreamOptions(given: unknown): boolean {
   if (given === null || given === undefined) return false;
   const options = fieldsOf('stream_options', given);
-  const include_usage = take('boolean', options, 'stream_options', 'include_usage', 'true or false') ?? false;
+  const includeUsage = take('boolean', options, 'stream_options', 'include_usage', 'true or false') ?? false;
   refuseRest('stream', 'stream_options', options, ['include_usage']);
-  return include_usage;
+  return includeUsage;
 }
 
 function readOptions(request: Fields): Sampling {
   const temperature = within(request, 'temperature', (number) => number >= 0 && number <= 100, 'from 0 (greedy) to 100');
-  const top_p = within(request, 'top_p', (number) => number > 0 && number <= 1, 'above 0 and at most 1 (off)');
-  const top_k = whole(request, 'top_k', 'a whole number from 0 (off)', 0);
-  const repetition_penalty = within(request, 'repetition_penalty', (number) => number >= 0.1 && number <= 10, 'from 0.1 to 10; 1 is off');
+  const topP = within(request, 'top_p', (number) => number > 0 && number <= 1, 'above 0 and at most 1 (off)');
+  const topK = whole(request, 'top_k', 'a whole number from 0 (off)', 0);
+  const repetitionPenalty = within(request, 'repetition_penalty', (number) => number >= 0.1 && number <= 10, 'from 0.1 to 10; 1 is off');
   const seed = whole(request, 'seed', 'a whole number', -Infinity);
   // The older name is still what many programs send.
   const limits = ['max_tokens', 'max_completion_tokens'].map((name) =>
@@ -72,10 +72,10 @@ function readOptions(request: Fields): Sampling {
   const all = {
     max_new_tokens: stated.length > 0 ? Math.min(...stated, MOST_WHOLE) : undefined,
     temperature,
-    top_p,
-    top_k,
+    top_p: topP,
+    top_k: topK,
     seed: seed === -1 ? undefined : seed && seedOf(seed),
-    repetition_penalty,
+    repetition_penalty: repetitionPenalty,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Sampling;
 }
@@ -83,9 +83,9 @@ function readOptions(request: Fields): Sampling {
 /** Any whole number is a seed, but for -1, which means none elsewhere; what a number of JavaScript does not hold exactly is brought into range. */
 const seedOf = (seed: number): number => (Number.isSafeInteger(seed) && seed >= 0 ? seed : Number(BigInt.asUintN(53, BigInt(seed))));
 
-function within(request: Fields, name: string, is_good: (number: number) => boolean, wanted: string): number | undefined {
+function within(request: Fields, name: string, isGood: (number: number) => boolean, wanted: string): number | undefined {
   const number = take('number', request, '', name, 'a number');
-  if (number === undefined || is_good(number)) return number;
+  if (number === undefined || isGood(number)) return number;
   throw new InfLlavaError('option', `${name}: it is ${number} and must be ${wanted}`, { param: name });
 }
 

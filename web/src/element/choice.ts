@@ -12,7 +12,7 @@ import type { ShownPicture } from './view/picture.js';
 
 export class Choice {
   /** The page's attribute named it. */
-  readonly of_source: boolean;
+  readonly ofSource: boolean;
   /** Once it is known. */
   picture: ShownPicture | null = null;
   readonly prepared: Promise<ShownPicture>;
@@ -22,8 +22,8 @@ export class Choice {
   #settle!: { resolve: (info: PictureInfo) => void; reject: (error: InfLlavaError) => void };
 
   /** @param prepare  is called at once: what is given may be something else a moment later */
-  constructor(prepare: (signal: AbortSignal) => Promise<ShownPicture>, { of_source = false } = {}) {
-    this.of_source = of_source;
+  constructor(prepare: (signal: AbortSignal) => Promise<ShownPicture>, { ofSource = false } = {}) {
+    this.ofSource = ofSource;
     this.outcome = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.prepared = prepare(this.#dropped.signal).then((picture) => (this.picture = picture));
     // Whoever asks hears of a failure there.
@@ -78,7 +78,7 @@ export class Chooser {
   }
 
   source(src: string): Choice {
-    return new Choice(async (signal) => this.#shown(await fetched(src, signal)), { of_source: true });
+    return new Choice(async (signal) => this.#shown(await fetched(src, signal)), { ofSource: true });
   }
 
   /** What a script gave; an address is fetched as `src` is. */

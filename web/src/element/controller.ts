@@ -54,14 +54,14 @@ export class Controller {
     this.#looker = new Looker(view, strings, emit);
     this.#chooser = new Chooser(strings);
     this.#runner = new Runner(view, strings, emit, {
-      on_another: () => this.#forgetAll(),
-      on_info: ({ scope }) => {
+      onAnother: () => this.#forgetAll(),
+      onInfo: ({ scope }) => {
         this.#offers.setScope(scope);
         // A picture that was chosen while there was no model.
         if (this.#wanted && !this.#reading && this.#held?.choice !== this.#wanted) this.#take(this.#wanted);
       },
-      on_change: () => this.#showBusy(),
-      on_restarted: () => this.#resume(),
+      onChange: () => this.#showBusy(),
+      onRestarted: () => this.#resume(),
     });
   }
 
@@ -138,7 +138,7 @@ export class Controller {
   /** What the page's attribute names; without it, a picture that it named before goes. */
   chooseSource(src: string | null): void {
     if (src) this.#take(this.#chooser.source(src));
-    else if (this.#wanted?.of_source) this.removePicture();
+    else if (this.#wanted?.ofSource) void this.removePicture();
   }
 
   /** @throws InfLlavaError where it cannot be read, or another is chosen meanwhile */
@@ -311,7 +311,7 @@ export class Controller {
     this.#reading?.abort.abort();
     if (this.#wanted !== choice) this.#wanted?.drop();
     this.#wanted = choice;
-    this.#view.picture_notice.hide();
+    this.#view.pictureNotice.hide();
     this.#stopEditing();
     const reading: Reading = { abort: new AbortController(), begun: false, done: Promise.resolve(), choice, entry: null };
     this.#reading = reading;
@@ -407,7 +407,7 @@ export class Controller {
     const code = codeOf(error);
     const message = messageOf(error);
     this.#view.status.say(this.#strings.pictureFailed);
-    this.#view.picture_notice.show({
+    this.#view.pictureNotice.show({
       title: this.#strings.failure.picture,
       message,
       code,
@@ -416,14 +416,14 @@ export class Controller {
     this.#emit('error', { code, message });
   }
 
-  #ask(turn: TurnView, start: (chat: Chat, options: AskOptions) => Reply | null, on_failure: () => void) {
+  #ask(turn: TurnView, start: (chat: Chat, options: AskOptions) => Reply | null, onFailure: () => void) {
     const asking: Task = { abort: new AbortController(), begun: false, done: Promise.resolve() };
     this.#asking = asking;
-    asking.done = this.#runAsking(asking, turn, start, on_failure);
+    asking.done = this.#runAsking(asking, turn, start, onFailure);
     this.#showBusy();
   }
 
-  async #runAsking(asking: Task, turn: TurnView, start: (chat: Chat, options: AskOptions) => Reply | null, on_failure: () => void) {
+  async #runAsking(asking: Task, turn: TurnView, start: (chat: Chat, options: AskOptions) => Reply | null, onFailure: () => void) {
     const { status, conversation, composer } = this.#view;
     const { signal } = asking.abort;
     try {
@@ -450,13 +450,13 @@ export class Controller {
         turn.append(piece);
       }
       const answer = await reply.answer;
-      const took_ms = turn.finish(answer);
+      const tookMs = turn.finish(answer);
       this.#turns.push(turn);
       if (answer.remark && !answer.remark.answered) status.say(this.#strings.notAnswered);
-      else status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(took_ms));
+      else status.say(answer.stop_reason === 'stopped' ? this.#strings.answerStopped(answer) : this.#strings.answered(tookMs));
       this.#emit('answer', { question: turn.question, answer });
     } catch (error) {
-      this.#askingFailed(error, turn, on_failure);
+      this.#askingFailed(error, turn, onFailure);
     } finally {
       this.#asking = null;
       conversation.setStreaming(false);
@@ -478,7 +478,7 @@ export class Controller {
     }
   }
 
-  #askingFailed(error: unknown, turn: TurnView, on_failure: () => void) {
+  #askingFailed(error: unknown, turn: TurnView, onFailure: () => void) {
     const code = codeOf(error);
     if (this.#runner.lost) {
       // It goes on when somebody restarts the engine.
@@ -486,7 +486,7 @@ export class Controller {
       this.#broken = turn;
       return;
     }
-    on_failure();
+    onFailure();
     if (code === 'stopped') {
       this.#view.status.say(this.#strings.questionStopped);
       return;
@@ -494,7 +494,7 @@ export class Controller {
     this.#view.status.say(this.#strings.questionFailed);
     // What is wrong with the model is said already.
     if (!ENDS.includes(code))
-      this.#view.chat_notice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
+      this.#view.chatNotice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message: messageOf(error) });
   }
 

@@ -43,10 +43,10 @@ export const composing = ({ isComposing, keyCode }: KeyboardEvent): boolean => i
 /** A few words, and what more there is to know for whoever opens them. */
 export const more = (brief: string, details: string): HTMLDetailsElement => h('details', { class: 'more' }, h('summary', {}, brief), h('p', {}, details));
 
-let last_id = 0;
+let lastId = 0;
 
 /** For references within a shadow tree. */
-export const freshId = (name: string): string => `${name}-${(last_id += 1)}`;
+export const freshId = (name: string): string => `${name}-${++lastId}`;
 
 /** The focused element, within shadow trees too. */
 export function focused(root: DocumentOrShadowRoot): Element | null {

@@ -244,8 +244,8 @@ export class InfLlavaChat extends Attributes {
 
   /** What is given may be something else by the time that the element stands: it is written down at once. */
   #setLater(building: Promise<void>, image: ImageInput | URL | null, name: string | undefined): Promise<void> {
-    const is_address = image instanceof URL || (typeof image === 'string' && !/^data:/i.test(image));
-    const file = image === null || is_address ? null : fileOf(image as ImageInput, name);
+    const isAddress = image instanceof URL || (typeof image === 'string' && !/^data:/i.test(image));
+    const file = image === null || isAddress ? null : fileOf(image as ImageInput, name);
     file?.catch(() => {}); // told when it is looked at
     return building.then(() => {
       this.#begin();
@@ -316,44 +316,44 @@ export class InfLlavaChat extends Attributes {
       };
     const view = new View(strings, {
       picture: {
-        on_files: begun((controller, files) => controller.choosePicture(files)),
-        on_remove: begun((controller) => controller.removePicture()),
-        on_camera: () =>
+        onFiles: begun((controller, files) => controller.choosePicture(files)),
+        onRemove: begun((controller) => controller.removePicture()),
+        onCamera: () =>
           view.camera.open().catch((error: Error) => {
-            view.picture_notice.show({ title: strings.cameraFailed });
+            view.pictureNotice.show({ title: strings.cameraFailed });
             this.#tell('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
           }),
-        on_looking: begun((controller) => controller.look()),
+        onLooking: begun((controller) => controller.look()),
       },
       conversation: {
-        on_starter: (text) => view.composer.setText(text),
-        on_regenerate: begun((controller, turn) => controller.regenerate(turn)),
-        on_edit: begun((controller, turn) => controller.edit(turn)),
-        on_copy: async (text) => {
+        onStarter: (text) => view.composer.setText(text),
+        onRegenerate: begun((controller, turn) => controller.regenerate(turn)),
+        onEdit: begun((controller, turn) => controller.edit(turn)),
+        onCopy: async (text) => {
           if (await copyText(text)) view.status.say(strings.copied);
           else {
-            view.chat_notice.show({ title: strings.failure.copy, message: strings.copyFailed });
+            view.chatNotice.show({ title: strings.failure.copy, message: strings.copyFailed });
             this.#tell('error', { code: 'page', message: strings.copyFailed });
           }
         },
       },
       composer: {
-        on_send: begun((controller, text) => controller.send(text)),
-        on_stop: begun((controller) => controller.stop()),
-        on_cancel_edit: begun((controller) => controller.cancelEdit()),
-        on_settings: () => view.models.showKept(),
+        onSend: begun((controller, text) => controller.send(text)),
+        onStop: begun((controller) => controller.stop()),
+        onCancelEdit: begun((controller) => controller.cancelEdit()),
+        onSettings: () => view.models.showKept(),
       },
       models: {
-        on_choose: (url) => this.#choose(url),
-        on_folder: (files) => this.#openFolder(files),
-        read_kept: () => storage.list(),
-        on_remove: (id) => removeKept(id, view, strings, this.#tell),
+        onChoose: (url) => this.#choose(url),
+        onFolder: (files) => this.#openFolder(files),
+        readKept: () => storage.list(),
+        onRemove: (id) => removeKept(id, view, strings, this.#tell),
       },
-      on_photo: begun((controller, photo: Promise<File | null>) => controller.choosePhoto(photo)),
-      on_token: begun((controller) => controller.look()),
-      on_pause: begun((controller) => controller.pause()),
-      on_new_chat: begun((controller) => controller.newChat()),
-      on_export: (format) => this.chat && saveConversation(this.chat, format),
+      onPhoto: begun((controller, photo: Promise<File | null>) => controller.choosePhoto(photo)),
+      onToken: begun((controller) => controller.look()),
+      onPause: begun((controller) => controller.pause()),
+      onNewChat: begun((controller) => controller.newChat()),
+      onExport: (format) => this.chat && saveConversation(this.chat, format),
     });
     this.#view = view;
     this.#controller = new Controller(view, strings, (name, detail) => this.#tell(name, detail));
@@ -470,7 +470,7 @@ export class InfLlavaChat extends Attributes {
       this.#files = files;
       this.#begin(true);
     } else {
-      this.#view!.chat_notice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
+      this.#view!.chatNotice.show({ title: this.#texts.failure.load, message: this.#texts.noModelFolder });
       this.#tell('error', { code: 'file-missing', message: this.#texts.noModelFolder });
     }
   }
@@ -486,12 +486,12 @@ export class InfLlavaChat extends Attributes {
     this.#listening?.abort();
     this.#listening = new AbortController();
     const gestures = {
-      on_files: (files: FileList) => {
+      onFiles: (files: FileList) => {
         this.#begin();
         this.#controller?.choosePicture(files);
       },
-      on_target: (over: boolean) => this.#view?.picture.setTarget(over),
-      on_escape: () => this.#controller?.escape() ?? false,
+      onTarget: (over: boolean) => this.#view?.picture.setTarget(over),
+      onEscape: () => this.#controller?.escape() ?? false,
     };
     listen(this.isSaid('page-wide') ? this.ownerDocument : this, gestures, this.#listening.signal);
   }

@@ -3,33 +3,33 @@
 import { composing } from './dom.js';
 
 export interface Gestures {
-  on_files: (files: FileList) => void;
+  onFiles: (files: FileList) => void;
   /** A file is being dragged over the place. */
-  on_target: (over: boolean) => void;
+  onTarget: (over: boolean) => void;
   /** Whether there was anything to go back from. */
-  on_escape: () => boolean;
+  onEscape: () => boolean;
 }
 
 /** Listens until `signal` says otherwise. @param place  the element, or the document */
-export function listen(place: HTMLElement | Document, { on_files, on_target, on_escape }: Gestures, signal: AbortSignal): void {
+export function listen(place: HTMLElement | Document, { onFiles, onTarget, onEscape }: Gestures, signal: AbortSignal): void {
   const on = <Type extends keyof DocumentEventMap>(type: Type, run: (event: DocumentEventMap[Type]) => void) =>
     place.addEventListener(type, run as EventListener, { signal });
-  const has_files = ({ dataTransfer, defaultPrevented }: DragEvent) => !defaultPrevented && dataTransfer?.types.includes('Files') === true;
+  const hasFiles = ({ dataTransfer, defaultPrevented }: DragEvent) => !defaultPrevented && dataTransfer?.types.includes('Files') === true;
   on('dragover', (event) => {
-    if (!has_files(event)) return;
+    if (!hasFiles(event)) return;
     event.preventDefault();
     event.dataTransfer!.dropEffect = 'copy';
-    on_target(true);
+    onTarget(true);
   });
   on('dragleave', (event) => {
     const inside = event.relatedTarget instanceof Node && place.contains(event.relatedTarget);
-    if (!inside) on_target(false);
+    if (!inside) onTarget(false);
   });
   on('drop', (event) => {
-    on_target(false);
-    if (!has_files(event)) return;
+    onTarget(false);
+    if (!hasFiles(event)) return;
     event.preventDefault();
-    on_files(event.dataTransfer!.files);
+    onFiles(event.dataTransfer!.files);
   });
   on('paste', (event) => {
     const { clipboardData: data, defaultPrevented } = event;
@@ -37,11 +37,11 @@ export function listen(place: HTMLElement | Document, { on_files, on_target, on_
     // Text goes where the cursor is; office programs add a picture of it.
     if (data.types.includes('text/plain') && isEditable(event.composedPath()[0] as HTMLElement)) return;
     event.preventDefault();
-    on_files(data.files);
+    onFiles(data.files);
   });
   on('keydown', (event) => {
     // One layer for each press: what was closed here is not to close the page's dialog too.
-    if (event.key === 'Escape' && !event.defaultPrevented && !composing(event) && on_escape()) event.preventDefault();
+    if (event.key === 'Escape' && !event.defaultPrevented && !composing(event) && onEscape()) event.preventDefault();
   });
 }
 

@@ -11,7 +11,7 @@ export async function removeKept(id: string, view: View, strings: Strings, emit:
     await storage.remove(id);
     view.status.say(strings.removed);
   } catch (error) {
-    view.chat_notice.show({ title: messageOf(error) });
+    view.chatNotice.show({ title: messageOf(error) });
     emit('error', { code: codeOf(error), message: messageOf(error) });
   }
 }

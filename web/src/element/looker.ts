@@ -47,7 +47,7 @@ export class Looker {
   }
 
   async #once() {
-    const { picture, looking, picture_notice } = this.#view;
+    const { picture, looking, pictureNotice } = this.#view;
     const subject = this.#subject();
     looking.root.hidden = !picture.looking || !subject;
     if (looking.root.hidden) {
@@ -62,7 +62,7 @@ export class Looker {
       if (!this.#again) picture.drawAttention(shares);
     } catch (error) {
       picture.drawAttention(null);
-      picture_notice.show({ title: this.#strings.lookedAt, message: messageOf(error), code: codeOf(error) });
+      pictureNotice.show({ title: this.#strings.lookedAt, message: messageOf(error), code: codeOf(error) });
       this.#emit('error', { code: codeOf(error), message: messageOf(error) });
     }
   }

@@ -17,8 +17,8 @@ export class Offers {
     this.#strings = strings;
   }
 
-  /** The pictures that come with a model. @param is_current  whether it is still the one in use when they are there */
-  async samplesOf(model: Model, is_current: () => boolean, on_choose: (picture: ShownPicture) => void): Promise<void> {
+  /** The pictures that come with a model. @param isCurrent  whether it is still the one in use when they are there */
+  async samplesOf(model: Model, isCurrent: () => boolean, onChoose: (picture: ShownPicture) => void): Promise<void> {
     const { previewOf } = await import('./view/preview.js');
     const samples = await model.samples().catch(() => []);
     const offered: ShownPicture[] = [];
@@ -28,7 +28,7 @@ export class Offers {
       const preview = await previewOf(file);
       if (preview) offered.push({ file, name, preview, remarks: [], questions, alt });
     }
-    if (is_current()) this.#view.samples.offer(offered, on_choose);
+    if (isCurrent()) this.#view.samples.offer(offered, onChoose);
   }
 
   /** @param scope  the one kind of picture that the model knows */

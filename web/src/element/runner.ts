@@ -12,12 +12,12 @@ import type { View } from './view/view.js';
 
 export interface RunnerHandlers {
   /** Another model is loaded now than the one before. */
-  on_another: () => void;
-  on_info: (info: ModelInfo) => void;
+  onAnother: () => void;
+  onInfo: (info: ModelInfo) => void;
   /** Loading began or ended. */
-  on_change: () => void;
+  onChange: () => void;
   /** An engine that somebody had restarted runs. */
-  on_restarted: () => void;
+  onRestarted: () => void;
 }
 
 export class Runner {
@@ -82,7 +82,7 @@ export class Runner {
     this.#model.addEventListener('state', this.#onState);
     this.#model.addEventListener('progress', this.#onProgress);
     this.#chat = this.#model.chat();
-    if (again) this.#handlers.on_another();
+    if (again) this.#handlers.onAnother();
     this.load();
   }
 
@@ -102,7 +102,7 @@ export class Runner {
 
   /** Takes away what was said about a question; trouble with the model stays. */
   clearNotice(): void {
-    if (!this.#trouble) this.#view.chat_notice.hide();
+    if (!this.#trouble) this.#view.chatNotice.hide();
   }
 
   /** Lets the model go. */
@@ -125,18 +125,18 @@ export class Runner {
     this.#loading = loading;
     this.#trouble = false;
     this.#downloading = false;
-    this.#view.chat_notice.hide();
+    this.#view.chatNotice.hide();
     facts.show(null);
     status.say(this.#strings.loadingEngine);
     status.begin();
-    this.#handlers.on_change();
+    this.#handlers.onChange();
     try {
       const info = await start(loading.signal);
       if (this.#model !== model) return false;
       this.#tell(model.state);
       facts.show(info);
       picture.setGeometry(info);
-      this.#handlers.on_info(info);
+      this.#handlers.onInfo(info);
       status.say(this.#strings.ready(info));
       this.#emit('ready', info);
       return true;
@@ -149,7 +149,7 @@ export class Runner {
         // What failed or was stopped is not being loaded any more, though the engine knows no such state.
         this.#tell(model.state === 'loading' ? 'idle' : model.state);
         status.end();
-        this.#handlers.on_change();
+        this.#handlers.onChange();
       }
     }
   }
@@ -166,14 +166,14 @@ export class Runner {
       this.#decide = resolve;
       signal.addEventListener('abort', () => resolve(false), { once: true });
       const agree = () => {
-        this.#view.chat_notice.hide();
+        this.#view.chatNotice.hide();
         this.#view.status.say(strings.loadingEngine);
         // Only a page may ask that what it keeps is not cleared away; a refusal changes nothing now.
         navigator.storage?.persist?.().catch(() => false);
         resolve(true);
       };
       const actions = [{ label: strings.download(asked.bytes), run: agree }];
-      this.#view.chat_notice.show({ title: strings.consentTitle(asked), message: strings.consentMessage(asked), actions });
+      this.#view.chatNotice.show({ title: strings.consentTitle(asked), message: strings.consentMessage(asked), actions });
     });
   }
 
@@ -189,11 +189,7 @@ export class Runner {
       const message = details.needed === undefined ? error.message : strings.quotaMessage({ needed: details.needed, free: details.free });
       const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }) };
       const code = details.needed === undefined ? error.code : '';
-      this.#fail(
-        strings.engineFailed,
-        { title: strings.failure.quota, message, code, advice: strings.advice['quota'] ?? '', actions: [without, again] },
-        error,
-      );
+      this.#fail(strings.engineFailed, { title: strings.failure.quota, message, code, advice: strings.advice.quota ?? '', actions: [without, again] }, error);
     } else if (error.code === 'stopped' || error.code === 'consent') {
       const paused = this.#downloading && this.#options.keep !== false;
       const ended = paused ? strings.downloadPaused : strings.engineStopped;
@@ -248,7 +244,7 @@ export class Runner {
     this.#view.facts.show(null);
     const restart = (context?: number) => {
       this.running = this.#run(model, (signal) => model.restart({ signal, ...(context && { context }) }));
-      void this.running.then((running) => running && this.#handlers.on_restarted());
+      void this.running.then((running) => running && this.#handlers.onRestarted());
     };
     const advice = strings.advice[code] ?? '';
     if (code === 'out-of-memory') {
@@ -271,7 +267,7 @@ export class Runner {
     this.#trouble = true;
     this.#view.status.end();
     this.#view.status.say(status);
-    this.#view.chat_notice.show(trouble);
+    this.#view.chatNotice.show(trouble);
     if (error) this.#emit('error', { code: error.code ?? 'page', message: error.message });
   }
 }

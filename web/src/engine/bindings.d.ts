@@ -18,16 +18,16 @@ declare module 'inf-llava-bindings' {
   }
 
   export class Engine {
-    static load(url: string, device: string, context: number | undefined, on_event: OnEvent, stop: StopFlag): Promise<Engine>;
-    static load_files(files: Files, name: string, device: string, context: number | undefined, on_event: OnEvent, stop: StopFlag): Promise<Engine>;
+    static load(url: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
+    static load_files(files: Files, name: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
     info(): ModelInfo;
     picture(key: string): PictureInfo | null;
-    read_picture(key: string, name: string, bytes: Uint8Array, on_event: OnEvent, stop: StopFlag): Promise<PictureInfo>;
+    read_picture(key: string, name: string, bytes: Uint8Array, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
     features(key: string): Promise<Float32Array>;
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
-    reply(request: ReplyRequest, on_event: OnEvent, stop: StopFlag): Promise<Answer>;
+    reply(request: ReplyRequest, onEvent: OnEvent, stop: StopFlag): Promise<Answer>;
     attention(request: ReplyRequest): Promise<Float32Array>;
-    enhancement_attention(name: string, bytes: Uint8Array, on_event: OnEvent, stop: StopFlag): Promise<EnhancementAttention>;
+    enhancement_attention(name: string, bytes: Uint8Array, onEvent: OnEvent, stop: StopFlag): Promise<EnhancementAttention>;
     free(): void;
   }
 }

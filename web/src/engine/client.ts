@@ -15,7 +15,7 @@ export interface Running<T> {
 interface Waiting {
   resolve: (value: never) => void;
   reject: (error: InfLlavaError) => void;
-  on_event: (event: EngineEvent) => void;
+  onEvent: (event: EngineEvent) => void;
 }
 
 export class EngineClient {
@@ -27,7 +27,7 @@ export class EngineClient {
   #crash: InfLlavaError | null = null;
   /** A worker that never said anything was not started. */
   #heard = false;
-  #next_id = 1;
+  #nextId = 1;
 
   /** @throws `worker` */
   constructor(script: URL) {
@@ -50,13 +50,13 @@ export class EngineClient {
   send<Name extends CommandName>(
     command: Name,
     args: Commands[Name][0],
-    on_event: (event: EngineEvent) => void = () => {},
+    onEvent: (event: EngineEvent) => void = () => {},
     transfer: Transferable[] = [],
   ): Running<Commands[Name][1]> {
-    const id = this.#next_id++;
+    const id = this.#nextId++;
     const promise = new Promise<Commands[Name][1]>((resolve, reject) => {
       if (this.#crash) reject(this.#crash);
-      else this.#waiting.set(id, { resolve, reject, on_event });
+      else this.#waiting.set(id, { resolve, reject, onEvent });
     });
     if (!this.#crash) this.#worker.postMessage({ id, command, args }, transfer);
     return { promise, stop: () => this.#worker.postMessage({ stop: id }) };
@@ -82,7 +82,7 @@ export class EngineClient {
     const command = this.#waiting.get(message.id);
     if (!command) return;
     if (message.type === 'event') {
-      command.on_event(message.event);
+      command.onEvent(message.event);
       return;
     }
     this.#waiting.delete(message.id);

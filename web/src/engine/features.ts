@@ -23,10 +23,10 @@ export async function recallFeatures(identity: string, key: string): Promise<Kep
     const file = await fileIn(await folderNamed(PICTURES), featuresId(identity, key));
     if (!file || file.size > MOST_BYTES) return null;
     const bytes = await file.arrayBuffer();
-    const header_bytes = new DataView(bytes).getUint32(0, true);
-    const start = 8 + Math.ceil(header_bytes / 4) * 4;
-    if (header_bytes > MOST_HEADER_BYTES || start > bytes.byteLength) return null;
-    const { info, count } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, header_bytes)));
+    const headerBytes = new DataView(bytes).getUint32(0, true);
+    const start = 8 + Math.ceil(headerBytes / 4) * 4;
+    if (headerBytes > MOST_HEADER_BYTES || start > bytes.byteLength) return null;
+    const { info, count } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, headerBytes)));
     // A tab may have died while it wrote.
     if (bytes.byteLength !== start + 4 * count) return null;
     return { info, features: new Float32Array(bytes, start) };

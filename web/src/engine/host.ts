@@ -28,20 +28,20 @@ export interface Picture {
 
 export interface Watcher {
   signal?: AbortSignal | undefined;
-  on_event?: ((event: EngineEvent) => void) | undefined;
+  onEvent?: ((event: EngineEvent) => void) | undefined;
 }
 
 export type ConfirmDownload = (details: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>;
 
-export interface HostOptions extends Omit<LoadCommand, 'agreed_bytes' | 'unasked'> {
-  worker_url: URL;
+export interface HostOptions extends Omit<LoadCommand, 'agreedBytes' | 'unasked'> {
+  workerUrl: URL;
 }
 
 export class Host extends EventTarget {
   readonly #options: HostOptions;
   #client: EngineClient | null = null;
   #loading: Promise<ModelInfo> | null = null;
-  #stop_loading = () => {};
+  #stopLoading = () => {};
   /** Who wants to know how the loading goes. */
   readonly #watchers = new Set<(event: Progress) => void>();
   #info: ModelInfo | null = null;
@@ -50,10 +50,10 @@ export class Host extends EventTarget {
   /** Crashes since something last came to its end. */
   #crashes = 0;
   /** Of the largest download that was agreed to: another version may have more. */
-  #agreed_bytes = 0;
+  #agreedBytes = 0;
   /** Whom to ask before a download. */
   #confirm: ConfirmDownload | undefined;
-  #at_work = 0;
+  #atWork = 0;
   /** Pictures that the present engine has read. */
   readonly #read = new Map<string, PictureInfo>();
   users = 0;
@@ -77,26 +77,27 @@ export class Host extends EventTarget {
   }
 
   /** Commands that it has been given and has not answered: a further one waits for them. */
-  get at_work(): number {
-    return this.#at_work;
+  get atWork(): number {
+    return this.#atWork;
   }
 
   /** Half of the present context: what to restart with where a device has no room. */
-  get smaller_context(): number {
+  get smallerContext(): number {
     return Math.max(LEAST_CONTEXT, Math.floor((this.#options.context ?? this.#info?.context_tokens ?? LARGE_CONTEXT) / 2));
   }
 
   /** Loads the model, or waits for it. An abort ends the loading for all: the next {@link load} goes on where it was. */
-  async load(confirm: ConfirmDownload | undefined, { signal, on_event }: Watcher): Promise<ModelInfo> {
+  async load(confirm: ConfirmDownload | undefined, { signal, onEvent }: Watcher): Promise<ModelInfo> {
     if (signal?.aborted) throw stopped();
     this.#confirm = confirm ?? this.#confirm;
-    if (on_event) this.#watchers.add(on_event);
-    const stop = () => this.#stop_loading();
+    if (onEvent) this.#watchers.add(onEvent);
+    const stop = () => this.#stopLoading();
     signal?.addEventListener('abort', stop);
     try {
       for (;;) {
         try {
-          return await (this.#loading ??= this.#load());
+          this.#loading ??= this.#load();
+          return await this.#loading;
         } catch (error) {
           const { code, details } = error as InfLlavaError;
           if (code !== 'consent') throw error;
@@ -106,12 +107,12 @@ export class Host extends EventTarget {
             if (this.#state === 'recovering') this.#giveUp(error as InfLlavaError);
             throw agreed ? stopped() : error;
           }
-          this.#agreed_bytes = Math.max(this.#agreed_bytes, Number(details['bytes']));
+          this.#agreedBytes = Math.max(this.#agreedBytes, Number(details.bytes));
         }
       }
     } finally {
       signal?.removeEventListener('abort', stop);
-      if (on_event) this.#watchers.delete(on_event);
+      if (onEvent) this.#watchers.delete(onEvent);
     }
   }
 
@@ -130,7 +131,7 @@ export class Host extends EventTarget {
       const { key, name } = picture;
       const bytes = await pictureBytes(picture);
       if (signal?.aborted) throw stopped();
-      const command = client.send('read_picture', { key, name, bytes }, watcher.on_event, [bytes.buffer]);
+      const command = client.send('readPicture', { key, name, bytes }, watcher.onEvent, [bytes.buffer]);
       const info = await until(command, signal);
       this.#read.set(key, info);
       return info;
@@ -140,13 +141,13 @@ export class Host extends EventTarget {
   /** Answers; goes on where it was if the engine is replaced meanwhile. */
   async reply(request: ReplyRequest, picture: Picture | null, watcher: Watcher): Promise<Answer> {
     const begun = [...request.begun];
-    const on_event = (event: EngineEvent) => {
+    const onEvent = (event: EngineEvent) => {
       if (event.type === 'piece' && event.id !== null) begun.push(event.id);
-      watcher.on_event?.(event);
+      watcher.onEvent?.(event);
     };
     return this.#recovered(watcher, (client, signal) =>
-      this.#withPicture(client, picture, { signal, on_event }, () =>
-        until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, on_event), signal),
+      this.#withPicture(client, picture, { signal, onEvent }, () =>
+        until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, onEvent), signal),
       ),
     );
   }
@@ -165,13 +166,13 @@ export class Host extends EventTarget {
   async enhancementAttention(picture: Picture, watcher: Watcher): Promise<EnhancementAttention> {
     return this.#recovered(watcher, async (client, signal) => {
       const bytes = await pictureBytes(picture);
-      return until(client.send('enhancement_attention', { name: picture.name, bytes }, watcher.on_event, [bytes.buffer]), signal);
+      return until(client.send('enhancementAttention', { name: picture.name, bytes }, watcher.onEvent, [bytes.buffer]), signal);
     });
   }
 
   /** The pictures that come with a model on a server. */
   async samples(url: string) {
-    this.#client ??= new EngineClient(this.#options.worker_url);
+    this.#client ??= new EngineClient(this.#options.workerUrl);
     return this.#client.send('samples', { url }).promise;
   }
 
@@ -186,7 +187,7 @@ export class Host extends EventTarget {
       if (picture && (again || !this.#read.has(picture.key))) {
         const { key, name } = picture;
         const bytes = await pictureBytes(picture);
-        const command = client.send('read_picture', { key, name, bytes }, watcher.on_event, [bytes.buffer]);
+        const command = client.send('readPicture', { key, name, bytes }, watcher.onEvent, [bytes.buffer]);
         this.#read.set(key, await until(command, watcher.signal));
       }
       try {
@@ -204,7 +205,7 @@ export class Host extends EventTarget {
       if (this.#state === 'lost' && this.#trouble) throw this.#trouble;
       await this.#running(watcher.signal);
       const client = this.#client!;
-      this.#at_work += 1;
+      this.#atWork += 1;
       try {
         const value = await run(client, watcher.signal);
         this.#crashes = 0;
@@ -214,7 +215,7 @@ export class Host extends EventTarget {
         // Several may have waited for the same engine: the first of them counts.
         if (this.#client === client) this.#lost(error as InfLlavaError);
       } finally {
-        this.#at_work -= 1;
+        this.#atWork -= 1;
       }
     }
   }
@@ -246,20 +247,20 @@ export class Host extends EventTarget {
   #load(): Promise<ModelInfo> {
     const recovering = this.#state === 'recovering';
     if (!recovering) this.#setState('loading');
-    const { worker_url, ...command } = this.#options;
+    const { workerUrl, ...command } = this.#options;
     let client: EngineClient;
     try {
-      client = this.#client ??= new EngineClient(worker_url);
+      client = this.#client ??= new EngineClient(workerUrl);
     } catch (error) {
       queueMicrotask(() => (this.#loading = null)); // the next call tries again
       return Promise.reject(error);
     }
     const unasked = recovering && this.#crashes > 0;
-    const running = client.send('load', { ...command, agreed_bytes: this.#agreed_bytes, unasked }, (event) => {
+    const running = client.send('load', { ...command, agreedBytes: this.#agreedBytes, unasked }, (event) => {
       for (const watcher of this.#watchers) watcher(event as Progress);
       this.dispatchEvent(new CustomEvent('progress', { detail: event }));
     });
-    this.#stop_loading = running.stop;
+    this.#stopLoading = running.stop;
     return running.promise.then(
       (info) => {
         this.#info = info;

@@ -52,7 +52,7 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const whole = { file: 'model.pack', bytes: pack.bytes, sha256 };
   const address = () => new URL(pack.url);
   const [id, origin] = [folderId('pack', sha256), sha256.slice(0, 32)];
-  const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], read_later: [], address };
+  const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], readLater: [], address };
   // Its own site may know when the package is needed, another host may not.
   const inner = await held(model, { ...options, unasked: options.unasked && isForeign(address()) });
   const range = (file: string) => (Object.hasOwn(pack.files, file) ? pack.files[file] : undefined);
@@ -75,14 +75,14 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
   const { signal } = options;
   // Where the browser hashes nothing, it keeps nothing either.
   const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
-  const kept_as = options.keep && canKeep() ? origin : null;
+  const keptAs = options.keep && canKeep() ? origin : null;
   if (options.unasked) {
-    const manifest = kept_as && (await keptManifest(kept_as));
+    const manifest = keptAs && (await keptManifest(keptAs));
     if (manifest) return converted(url, origin, manifest, options);
     if (isForeign(new URL(url)))
       throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
   }
-  const manifest = await findManifest(url, kept_as, signal);
+  const manifest = await findManifest(url, keptAs, signal);
   // A checkpoint, which the engine reads by itself; or nothing is there, and it says what it misses.
   return manifest ? converted(url, origin, manifest, { ...options, unasked: false }) : { files: null, name: url, identity: null };
 }
@@ -94,7 +94,7 @@ async function converted(url: string, origin: string, manifest: Manifest, option
     found.search = `sha256=${sha256}`; // lets a server say that it never changes
     return found;
   };
-  const { name, license, files, read_later, bytes } = manifest;
+  const { name, license, files, readLater, bytes } = manifest;
   const model: HashedModel = {
     id: folderId('manifest', identity ?? ''),
     origin,
@@ -103,7 +103,7 @@ async function converted(url: string, origin: string, manifest: Manifest, option
     license,
     manifest: bytes,
     files,
-    read_later,
+    readLater,
     address,
   };
   return { files: await held(model, options), name: url, identity };
@@ -116,7 +116,7 @@ async function converted(url: string, origin: string, manifest: Manifest, option
  */
 async function findManifest(url: string, origin: string | null, signal: AbortSignal): Promise<Manifest | null> {
   const address = new URL(MANIFEST_FILE, url);
-  let response;
+  let response: Response;
   try {
     response = await ask(address, { signal, cache: 'no-cache' });
   } catch {

@@ -50,12 +50,12 @@ export type ModelPlace = { url: string } | { files: File[]; name: string } | { p
 export interface LoadCommand {
   place: ModelPlace;
   /** Absolute address of the engine's wasm. */
-  wasm_url: string;
+  wasmUrl: string;
   device: Device;
   /** Tokens to make room for. */
   context: number | undefined;
   /** The user has agreed to a download of so many. */
-  agreed_bytes: number;
+  agreedBytes: number;
   /** Whether what is downloaded is to be kept. */
   keep: boolean;
   /** Nobody asked for it: an engine was lost. When that happens may depend on a question, so no other host may hear of it. */
@@ -179,10 +179,10 @@ export interface SamplePicture {
 export interface Commands {
   load: [LoadCommand, ModelInfo];
   samples: [{ url: string }, SamplePicture[]];
-  read_picture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer> }, PictureInfo];
+  readPicture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer> }, PictureInfo];
   reply: [ReplyRequest, Answer];
   attention: [ReplyRequest, Float32Array];
-  enhancement_attention: [{ name: string; bytes: Uint8Array<ArrayBuffer> }, EnhancementAttention];
+  enhancementAttention: [{ name: string; bytes: Uint8Array<ArrayBuffer> }, EnhancementAttention];
 }
 
 export type CommandName = keyof Commands;

@@ -32,7 +32,7 @@ export async function readSamples(url: string): Promise<SamplePicture[]> {
 
 /** What can be used of a list. */
 function checked(bytes: Uint8Array): { image: string; alt: string; questions: string[] }[] {
-  let list;
+  let list: unknown;
   try {
     list = JSON.parse(new TextDecoder().decode(bytes));
   } catch {

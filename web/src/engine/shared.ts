@@ -5,7 +5,8 @@ const SHARED = Symbol.for('inf-llava 0.1.0');
 /** Makes the thing `name` the first time that any copy asks for it. */
 export function shared<T>(name: string, make: () => T): T {
   const global = globalThis as { [SHARED]?: Map<string, unknown> };
-  const things = (global[SHARED] ??= new Map());
+  global[SHARED] ??= new Map();
+  const things = global[SHARED];
   if (!things.has(name)) things.set(name, make());
   return things.get(name) as T;
 }

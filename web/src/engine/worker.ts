@@ -81,13 +81,13 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
       return load(args, emit, state);
     case 'samples':
       return readSamples(args.url);
-    case 'read_picture':
+    case 'readPicture':
       return readPicture(args, emit, state);
     case 'reply':
       return withStop(state, async (stop) => (await whole()).reply(args, emit, stop));
     case 'attention':
       return whole().then((running) => running.attention(args));
-    case 'enhancement_attention':
+    case 'enhancementAttention':
       return withStop(state, (stop) => loaded().enhancement_attention(args.name, args.bytes, emit, stop));
   }
 }
@@ -116,11 +116,11 @@ async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<M
 }
 
 /** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
-async function loadAll({ place, wasm_url, device, context, agreed_bytes, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
+async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
   const { signal } = fetching;
-  instantiated ??= instantiate(wasm_url, unasked, emit, signal).catch((error) => {
+  instantiated ??= instantiate(wasmUrl, unasked, emit, signal).catch((error) => {
     instantiated = null;
     throw error;
   });
@@ -128,26 +128,27 @@ async function loadAll({ place, wasm_url, device, context, agreed_bytes, keep, u
   engine?.free();
   engine = null;
   files?.release?.();
-  const located = await locate(place, { agreed_bytes, keep, unasked, emit, signal });
+  const located = await locate(place, { agreedBytes, keep, unasked, emit, signal });
   const { name } = located;
-  const read_from = (files = located.files);
+  const readFrom = located.files;
+  files = readFrom;
   try {
     engine = await withStop(state, (stop) =>
-      read_from ? bindings.Engine.load_files(read_from, name, device, context, emit, stop) : bindings.Engine.load(name, device, context, emit, stop),
+      readFrom ? bindings.Engine.load_files(readFrom, name, device, context, emit, stop) : bindings.Engine.load(name, device, context, emit, stop),
     );
   } catch (error) {
-    read_from?.release?.();
+    readFrom?.release?.();
     throw error;
   }
   // Nothing that depends on a picture or a question may be asked of a host.
-  read_from?.seal?.();
+  readFrom?.seal?.();
   // Who wants nothing kept wants no features of pictures kept either.
   identity = keep ? located.identity : null;
   return engine.info();
 }
 
 /** What is held, else what was kept, else what the engine makes of it, which is kept. */
-async function readPicture({ key, name, bytes }: Commands['read_picture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
+async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
   const running = loaded();
   const held = running.picture(key);
   if (held) return held;

@@ -21,10 +21,10 @@ export async function download(
   url: URL,
   file: HashedFile,
   folder: KeptFolder,
-  { signal, on_bytes }: { signal: AbortSignal; on_bytes: (bytes: number) => void },
+  { signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
 ): Promise<void> {
   for (const last of [false, true]) {
-    await fill(url, file, folder, signal, on_bytes);
+    await fill(url, file, folder, signal, onBytes);
     const found = await sha256Of(await folder.read(file.file, 0, file.bytes));
     if (found === file.sha256) {
       await folder.markValid(file);
@@ -33,27 +33,27 @@ export async function download(
     const head = await folder.read(file.file, 0, Math.min(HEAD_BYTES, file.bytes));
     // Perhaps a part came from another version of the file: once more, from the beginning.
     (await folder.append(file.file, 0)).close();
-    on_bytes(0);
+    onBytes(0);
     if (last) throw failure('damaged', `${url} sends other bytes than the manifest says (sha256 ${found.slice(0, 12)}…)${because(head)}`);
   }
 }
 
 /** Until as many bytes are there as there should be. */
-async function fill(url: URL, file: HashedFile, folder: KeptFolder, signal: AbortSignal, on_bytes: (bytes: number) => void) {
+async function fill(url: URL, file: HashedFile, folder: KeptFolder, signal: AbortSignal, onBytes: (bytes: number) => void) {
   let tries = 0;
   for (;;) {
     const before = await folder.size(file.file);
     if (before === file.bytes) return;
     const start = before < file.bytes ? before : 0;
-    on_bytes(start);
-    const trouble = await attempt(url, file, folder, start, signal, on_bytes);
+    onBytes(start);
+    const trouble = await attempt(url, file, folder, start, signal, onBytes);
     if (!trouble) continue;
     if (signal.aborted) throw STOPPED;
     if (trouble.final) throw trouble.error;
     if ((await folder.size(file.file)) > start) tries = 0;
-    const pause_ms = PAUSES_MS[tries++];
-    if (pause_ms === undefined) throw trouble.error;
-    await pause(pause_ms, signal);
+    const pauseMs = PAUSES_MS[tries++];
+    if (pauseMs === undefined) throw trouble.error;
+    await pause(pauseMs, signal);
   }
 }
 
@@ -63,9 +63,9 @@ async function attempt(
   folder: KeptFolder,
   start: number,
   signal: AbortSignal,
-  on_bytes: (bytes: number) => void,
+  onBytes: (bytes: number) => void,
 ): Promise<Trouble | null> {
-  let response;
+  let response: Response;
   try {
     response = await ask(url, {
       headers: start > 0 ? { Range: `bytes=${start}-` } : {},
@@ -75,18 +75,20 @@ async function attempt(
   } catch {
     return { error: signal.aborted ? STOPPED : await unreachable(url), final: false };
   }
-  if (response.status === 416 && start > 0)
+  if (response.status === 416 && start > 0) {
     start = -1; // what is there is no beginning of what the server has
-  else if (!response.ok) {
+  } else if (!response.ok) {
     const code = [404, 410].includes(response.status) ? 'file-missing' : 'network';
     return { error: failure(code, `${url}: HTTP status ${response.status}`), final: response.status < 500 && response.status !== 429 };
-  } else if (start > 0 && !continues(response, start)) start = response.status === 206 ? -1 : 0;
+  } else if (start > 0 && !continues(response, start)) {
+    start = response.status === 206 ? -1 : 0;
+  }
   if (start < 0) {
     response.body?.cancel().catch(() => {});
     (await folder.append(file.file, 0)).close();
     return null;
   }
-  return receive(url, response, file, folder, start, on_bytes);
+  return receive(url, response, file, folder, start, onBytes);
 }
 
 /** Whether a part was sent, and the one that was asked for. */
@@ -103,7 +105,7 @@ async function receive(
   file: HashedFile,
   folder: KeptFolder,
   start: number,
-  on_bytes: (bytes: number) => void,
+  onBytes: (bytes: number) => void,
 ): Promise<Trouble | null> {
   const writer = await folder.append(file.file, start);
   const reader = response.body!.getReader();
@@ -120,7 +122,7 @@ async function receive(
       }
       writer.write(value);
       done += value.length;
-      on_bytes(done);
+      onBytes(done);
     }
     if (done === file.bytes) return null;
     const reason = start === 0 && because(head);

@@ -21,7 +21,7 @@ export interface HashedModel {
   /** All others, small ones first. */
   files: HashedFile[];
   /** Those of them that the engine reads while it answers: the rows of the embeddings, one for each token. */
-  read_later: HashedFile[];
+  readLater: HashedFile[];
   address(file: HashedFile): URL;
 }
 

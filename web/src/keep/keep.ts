@@ -6,7 +6,7 @@
 import type { Progress } from '../engine/protocol.js';
 import { download } from './download.js';
 import { failure, STOPPED, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
-import { KeptFolder, NAME_FILE } from './folder.js';
+import { type KeptFolder, NAME_FILE } from './folder.js';
 import { MANIFEST_FILE } from './manifest.js';
 import { unkept } from './unkept.js';
 import { otherVersions, replaceVersions } from './versions.js';
@@ -20,7 +20,7 @@ const TELL_MS = 100;
 
 export interface KeepOptions {
   /** The user has agreed to a download of so many, and of no more. */
-  agreed_bytes: number;
+  agreedBytes: number;
   /** The engine was lost. Only what is kept is used: when that happens may depend on a question, and no host may learn of it. */
   unasked: boolean;
   emit: (event: Progress) => void;
@@ -36,7 +36,7 @@ interface Missing {
  * @param folder  null: the browser keeps nothing here, or the user wants it so
  * @throws `consent`, `quota` and `memory`, with what would be downloaded; as {@link download}
  */
-export async function keep(model: HashedModel, folder: KeptFolder | null, { agreed_bytes, unasked, emit, signal }: KeepOptions): Promise<ModelFiles> {
+export async function keep(model: HashedModel, folder: KeptFolder | null, { agreedBytes, unasked, emit, signal }: KeepOptions): Promise<ModelFiles> {
   const total = totalBytes(model.files);
   const passing = folder ? null : unkept(model, { emit, signal });
   const missing = folder ? await missingOf(model, [folder, ...(await otherVersions(folder.id, model.origin))]) : { files: model.files, bytes: total };
@@ -45,7 +45,7 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
       'crashed',
       `the engine was lost, and the host of ${model.name || 'the model'} is not asked for it again by itself: it would learn when that was`,
     );
-  if (missing.bytes > Math.max(ASK_BYTES, agreed_bytes)) {
+  if (missing.bytes > Math.max(ASK_BYTES, agreedBytes)) {
     const { name, license } = model;
     throw failure('consent', 'a large model is not downloaded without consent', {
       name,
@@ -127,10 +127,10 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
       let left = totalBytes(files);
       for (const file of files) {
         left -= file.bytes;
-        const on_bytes = (bytes: number) => {
+        const onBytes = (bytes: number) => {
           done = total - left - file.bytes + bytes;
         };
-        await download(model.address(file), file, folder, { signal, on_bytes });
+        await download(model.address(file), file, folder, { signal, onBytes });
       }
       if (files.length > 0) report();
     });

@@ -3,6 +3,7 @@
  * comes from anyone: names stay in the folder, and what is too large is refused.
  */
 
+import type { PlainError } from '../engine/protocol.js';
 import { failure, type HashedFile } from './files.js';
 import { told } from './foreign.js';
 
@@ -12,7 +13,7 @@ export interface Manifest {
   license: string;
   files: HashedFile[];
   /** Those of them that hold embeddings. */
-  read_later: HashedFile[];
+  readLater: HashedFile[];
 }
 
 export const MANIFEST_FILE = 'manifest.json';
@@ -39,12 +40,7 @@ export function isManifest(bytes: Uint8Array): boolean {
 /** @throws `manifest` */
 export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
   const bad = (reason: string) => failure('manifest', `${MANIFEST_FILE}: ${reason}`);
-  let json;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw bad(told(bytes) ?? `it is no JSON (${(error as Error).message})`);
-  }
+  const json = read(bytes, bad);
   if (json?.format !== FORMAT || json.version !== 1) {
     throw bad(`format ${JSON.stringify(json?.format)}, version ${JSON.stringify(json?.version)} is not known here`);
   }
@@ -53,8 +49,8 @@ export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
   const names = new Set([MANIFEST_FILE]);
   for (const entry of files) {
     const { file, bytes: size, sha256 } = entry ?? {};
-    const is_good = typeof file === 'string' && NAME.test(file) && typeof sha256 === 'string' && SHA256.test(sha256);
-    if (!is_good || !Number.isInteger(size) || size < 0 || size > MOST_FILE_BYTES) throw bad(`${JSON.stringify(entry)} is no file`);
+    const isGood = typeof file === 'string' && NAME.test(file) && typeof sha256 === 'string' && SHA256.test(sha256);
+    if (!isGood || !Number.isInteger(size) || size < 0 || size > MOST_FILE_BYTES) throw bad(`${JSON.stringify(entry)} is no file`);
     if (names.has(file)) throw bad(`${file} is named twice`);
     names.add(file);
   }
@@ -65,10 +61,18 @@ export function parseManifest(bytes: Uint8Array<ArrayBuffer>): Manifest {
     name: line(json.name),
     license: line(json.license),
     files: files.map(hashed),
-    read_later: list(json.shards)
+    readLater: list(json.shards)
       .filter((_, at) => shards.has(at))
       .map(hashed),
   };
+}
+
+function read(bytes: Uint8Array<ArrayBuffer>, bad: (reason: string) => PlainError) {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw bad(told(bytes) ?? `it is no JSON (${(error as Error).message})`);
+  }
 }
 
 /** One line without control characters and marks that turn the direction of what follows. */
@@ -78,4 +82,5 @@ const line = (text: unknown): string =>
     .trim()
     .slice(0, MOST_CHARACTERS);
 
+// biome-ignore lint/suspicious/noExplicitAny: of a file that anybody may have written; every field is checked where it is used
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);

@@ -32,7 +32,7 @@ export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFil
   let sealed = false;
   let done = 0;
   const total = totalBytes(model.files);
-  const needed = totalBytes(model.read_later);
+  const needed = totalBytes(model.readLater);
   if (needed > MOST_HELD_BYTES) throw noRoom(model, needed);
 
   async function fetched(file: HashedFile): Promise<Uint8Array> {
@@ -45,8 +45,8 @@ export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFil
   return {
     size: async (name) => known.get(name)?.bytes,
     async read(name, start, end) {
-      const at_hand = held.get(name) ?? (last?.name === name ? last.bytes : null);
-      if (at_hand) return at_hand.slice(start, end);
+      const atHand = held.get(name) ?? (last?.name === name ? last.bytes : null);
+      if (atHand) return atHand.slice(start, end);
       const file = known.get(name);
       if (!file) throw failure('file-missing', `${name} is no part of this model`);
       if (sealed)
@@ -59,7 +59,7 @@ export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFil
     },
     async hold() {
       try {
-        for (const file of model.read_later) held.set(file.file, await fetched(file));
+        for (const file of model.readLater) held.set(file.file, await fetched(file));
       } catch (error) {
         throw error instanceof RangeError ? noRoom(model, needed) : error;
       }
@@ -80,7 +80,7 @@ const noRoom = ({ name }: HashedModel, needed: number) =>
   );
 
 async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSignal): Promise<Uint8Array> {
-  let response;
+  let response: Response;
   try {
     response = await ask(url, { cache: 'no-store', signal });
   } catch (error) {
@@ -89,8 +89,8 @@ async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSigna
   if (!response.ok) throw failure([404, 410].includes(response.status) ? 'file-missing' : 'network', `${url}: HTTP status ${response.status}`);
   const content = await counted(response, bytes, url);
   // Without a secure origin there is nothing to hash with, and the length must do.
-  const is_right = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
+  const isRight = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
   const reason = told(content);
-  if (!is_right) throw failure('damaged', `${url} sends other bytes than the manifest says${reason ? `: ${reason}` : ''}`);
+  if (!isRight) throw failure('damaged', `${url} sends other bytes than the manifest says${reason ? `: ${reason}` : ''}`);
   return content;
 }

@@ -44,7 +44,7 @@ export class StopFlag {
 }
 
 export class Engine {
-  #step_ms;
+  #stepMs;
   #device;
   #scope;
   #context;
@@ -55,30 +55,30 @@ export class Engine {
   /** By key: name, info, and the passes that no answer has told yet. */
   #pictures = new Map();
 
-  static async load(url, device, context, on_event, stop) {
+  static async load(url, device, context, onEvent, stop) {
     if (url.includes('broken')) fail('tensor-missing', `tensor model.norm.weight is missing from ${url}model.safetensors`);
     // Any file of the folder: shows whether the worker may reach its host.
     if (url.includes('fetched')) {
       const response = await fetch(`${url}config.json`).catch((error) => fail('network', `${url}config.json: ${error.message}`));
       if (!response.ok) fail('file-missing', `${url}config.json is missing`);
     }
-    const step_ms = url.includes('slow') ? SLOW_STEP_MS : 5;
+    const stepMs = url.includes('slow') ? SLOW_STEP_MS : 5;
     for (let done = 0; done <= 8; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
-      on_event({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
-      await pause(step_ms);
+      onEvent({ type: 'progress', phase: 'weights', done: done * 1.2e6, total: 9.6e6 });
+      await pause(stepMs);
     }
-    const engine = new Engine(device, step_ms, url.includes('drawn') ? 'drawn_scenes' : null, context);
+    const engine = new Engine(device, stepMs, url.includes('drawn') ? 'drawn_scenes' : null, context);
     if (url.includes('named')) engine.#name = decodeURIComponent(url);
     return engine;
   }
 
   /** Reads every file of a converted model; the device is then called after what was read. */
-  static async load_files(files, name, device, context, on_event, stop) {
+  static async load_files(files, _name, device, context, onEvent, stop) {
     // The package's own model, a checkpoint.
     if (!(await files.size('manifest.json'))) {
       for (const file of ['config.json', 'model.safetensors']) await files.read(file, 0, await files.size(file));
-      return Engine.load('', device, context, on_event, stop);
+      return Engine.load('', device, context, onEvent, stop);
     }
     const manifest = JSON.parse(new TextDecoder().decode(await files.read('manifest.json', 0, await files.size('manifest.json'))));
     const engine = new Engine('', 5, null, context);
@@ -112,12 +112,12 @@ export class Engine {
     }
   }
 
-  constructor(device, step_ms, scope, context) {
+  constructor(device, stepMs, scope, context) {
     this.#context = context ?? 4096;
     this.#scope = scope;
     this.#device = { cpu: 'CPU (WebAssembly)', auto: 'WebGPU: stand-in', wgpu: 'WebGPU: stand-in' }[device] ?? device;
     if (device === 'abacus') fail('option', '--device: there is no abacus');
-    this.#step_ms = step_ms;
+    this.#stepMs = stepMs;
   }
 
   info() {
@@ -142,17 +142,17 @@ export class Engine {
     return this.#pictures.get(key)?.info ?? null;
   }
 
-  async read_picture(key, name, bytes, on_event, stop) {
+  async read_picture(key, name, bytes, onEvent, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
     refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
-      on_event({ type: 'progress', phase: 'vision', done, total: PASSES });
-      await pause(name.includes('slow') ? SLOW_STEP_MS : this.#step_ms);
+      onEvent({ type: 'progress', phase: 'vision', done, total: PASSES });
+      await pause(name.includes('slow') ? SLOW_STEP_MS : this.#stepMs);
     }
     const notices = name.includes('animated') ? ['Animated: the first frame was taken.'] : [];
-    const outside_scope = this.#scope !== null && name.includes('photo');
-    const info = { width: 1200, height: 800, notices, outside_scope, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
+    const outside = this.#scope !== null && name.includes('photo');
+    const info = { width: 1200, height: 800, notices, outside_scope: outside, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
     this.#hold(key, { name, info, passes: PASSES });
     return info;
   }
@@ -171,17 +171,17 @@ export class Engine {
     return restored;
   }
 
-  async reply({ picture, before, question, begun, options }, on_event, stop) {
+  async reply({ picture, before, question, begun, options }, onEvent, stop) {
     const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
     if (question.includes('context'))
       fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
     const remark = options.anyway ? undefined : this.#remark(question, held);
     if (remark && !remark.answered) {
-      on_event({ type: 'piece', text: remark.text, id: null });
+      onEvent({ type: 'piece', text: remark.text, id: null });
       const nothing = { token_ids: [], prompt_tokens: 0, new_prompt_tokens: 0, image_tokens: 0, answer_tokens: 0, vision_passes: 0, tokens_per_second: 0 };
       return { text: remark.text, ...nothing, stop_reason: 'stop', timings_ms: {}, device: this.#device, remark };
     }
-    on_event({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
+    onEvent({ type: 'progress', phase: 'prefill', done: 0, total: 64 });
     if (question.includes('lost card')) fail('device-lost', 'the graphics device was lost (reset)');
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
@@ -191,32 +191,32 @@ export class Engine {
     const most = options.max_new_tokens ?? Infinity;
     const slow = question.includes('slow');
     let tokens = begun.length;
-    let stop_reason = 'stop';
+    let stopReason = 'stop';
     for (const [at, piece] of pieces.entries()) {
       if (at < begun.length) continue;
       await this.#readRows(piece);
       await pause(slow ? 60 : 2);
       if (stop.stopped || tokens >= most) {
-        stop_reason = stop.stopped ? 'stopped' : 'length';
+        stopReason = stop.stopped ? 'stopped' : 'length';
         break;
       }
-      on_event({ type: 'piece', text: piece, id: at });
+      onEvent({ type: 'piece', text: piece, id: at });
       tokens += 1;
       if (question.includes('lose always') && tokens - begun.length === 3) return this.#panicInTask();
       if (question.includes('lose once') && begun.length === 0 && tokens === 3) return this.#panicInTask();
     }
-    const vision_passes = held?.passes ?? 0;
+    const passes = held?.passes ?? 0;
     if (held) held.passes = 0;
     return {
       text: pieces.slice(0, tokens).join(''),
       // The one that ends an answer says nothing.
-      token_ids: Array.from({ length: tokens + Number(stop_reason === 'stop') }, (_, at) => at),
-      stop_reason,
+      token_ids: Array.from({ length: tokens + Number(stopReason === 'stop') }, (_, at) => at),
+      stop_reason: stopReason,
       prompt_tokens: 64 + 40 * before.length,
       new_prompt_tokens: 40,
       image_tokens: held ? IMAGE_TOKENS : 0,
       answer_tokens: tokens,
-      vision_passes,
+      vision_passes: passes,
       timings_ms: {},
       tokens_per_second: 11.3,
       device: this.#device,

@@ -35,7 +35,7 @@ export const de: Strings = {
     'Dieses kleine Modell kennt nur Zeichnungen wie die Beispiele: Figuren, Schilder, Balkendiagramme. Dieses Bild sieht anders aus; zu Fotos sagen die Antworten wenig aus. Für Fotos gibt es das vollständige Modell.',
   outsideScopeShort: 'keine Zeichnung der Art, die dieses Modell kennt: Die Antworten sagen wenig aus',
   samplesLead: 'Beispielbilder mit passenden Fragen',
-  scope: (with_samples) => `Dieses kleine Modell beantwortet Fragen zu Zeichnungen${with_samples ? ' wie diesen' : ''}: Figuren, Schilder, Balkendiagramme.`,
+  scope: (withSamples) => `Dieses kleine Modell beantwortet Fragen zu Zeichnungen${withSamples ? ' wie diesen' : ''}: Figuren, Schilder, Balkendiagramme.`,
   sampleName: (n) => `Beispiel ${n}`,
   sampleQuestions: 'Fragen zu diesem Beispiel',
 

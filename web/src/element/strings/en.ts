@@ -33,7 +33,7 @@ export const en: Strings = {
     'This small model knows only drawings like the samples: figures, signs, bar charts. This picture looks different; on a photograph, its answers mean little. For photographs there is the full model.',
   outsideScopeShort: 'not the kind of drawing that this model knows: its answers mean little',
   samplesLead: 'Sample pictures, with questions to ask',
-  scope: (with_samples) => `This small model answers questions about drawings${with_samples ? ' like these' : ''}: figures, signs, bar charts.`,
+  scope: (withSamples) => `This small model answers questions about drawings${withSamples ? ' like these' : ''}: figures, signs, bar charts.`,
   sampleName: (n) => `Sample ${n}`,
   sampleQuestions: 'Questions about this sample',
 

@@ -31,7 +31,7 @@ export interface Strings {
   outsideScope: string;
   outsideScopeShort: string;
   samplesLead: string;
-  scope(with_samples: boolean): string;
+  scope(withSamples: boolean): string;
   sampleName(n: number): string;
   sampleQuestions: string;
 

@@ -9,12 +9,12 @@ export class Camera {
   readonly #take: HTMLButtonElement;
   #stream: MediaStream | null = null;
 
-  constructor(strings: Strings, on_picture: (picture: Promise<File | null>) => void) {
+  constructor(strings: Strings, onPicture: (picture: Promise<File | null>) => void) {
     this.#take = button(
       strings.takePicture,
       () => {
         // It is chosen now, however long the browser takes to write it down.
-        on_picture(this.#still());
+        onPicture(this.#still());
         this.root.close();
       },
       { kind: 'primary' },

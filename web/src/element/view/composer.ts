@@ -7,11 +7,11 @@ import { icon } from './icons.js';
 import { closesByEscape } from './menu.js';
 
 export interface ComposerHandlers {
-  on_send: (text: string) => void;
-  on_stop: () => void;
-  on_cancel_edit: () => void;
+  onSend: (text: string) => void;
+  onStop: () => void;
+  onCancelEdit: () => void;
   /** The settings are looked at. */
-  on_settings: () => void;
+  onSettings: () => void;
 }
 
 const SETTINGS = ['temperature', 'max_new_tokens', 'seed'] as const;
@@ -44,9 +44,9 @@ export class Composer {
     });
     this.#send = button(strings.send, () => {}, { kind: 'primary', part: 'send' });
     this.#send.type = 'submit';
-    this.#stop = button(strings.stop, handlers.on_stop, { kind: 'stop', part: 'stop', disabled: true });
+    this.#stop = button(strings.stop, handlers.onStop, { kind: 'stop', part: 'stop', disabled: true });
     this.#suggestions = h('ul', { id: 'suggestions', class: 'starters suggestions', 'aria-label': strings.sampleQuestions, hidden: true });
-    this.#editing = h('div', { class: 'editing', hidden: true }, h('span', {}, strings.editing), button(strings.cancel, handlers.on_cancel_edit));
+    this.#editing = h('div', { class: 'editing', hidden: true }, h('span', {}, strings.editing), button(strings.cancel, handlers.onCancelEdit));
     const number = (attributes: Record<string, unknown>) => h('input', { type: 'number', autocomplete: 'off', ...attributes });
     this.#settings = {
       temperature: number({ min: 0, max: 5, step: 0.05, inputmode: 'decimal', placeholder: '0.2' }),
@@ -66,7 +66,7 @@ export class Composer {
       h('summary', { title: strings.settings }, icon('settings'), h('span', { class: 'settings-name' }, strings.settings)),
       this.panel,
     );
-    settings.addEventListener('toggle', () => settings.open && handlers.on_settings());
+    settings.addEventListener('toggle', () => settings.open && handlers.onSettings());
     settings.addEventListener('keydown', (event) => {
       // The settings stand in the form of the question, which Enter would send half-written.
       if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault();
@@ -88,7 +88,7 @@ export class Composer {
     );
     this.root.addEventListener('submit', (event) => {
       event.preventDefault();
-      handlers.on_send(this.#box.value);
+      handlers.onSend(this.#box.value);
     });
     this.#box.addEventListener('keydown', (event) => {
       // An input method's Enter takes a candidate; it does not send.
@@ -124,7 +124,7 @@ export class Composer {
   /** Offers questions that a click asks. */
   suggest(questions: string[]): void {
     this.#suggestions.hidden = questions.length === 0;
-    const suggestion = (text: string) => button(text, () => this.#handlers.on_send(text), { dir: 'auto', part: 'suggestion', disabled: this.#send.disabled });
+    const suggestion = (text: string) => button(text, () => this.#handlers.onSend(text), { dir: 'auto', part: 'suggestion', disabled: this.#send.disabled });
     this.#suggestions.replaceChildren(...questions.map((text) => h('li', {}, suggestion(text))));
   }
 

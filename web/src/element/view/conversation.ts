@@ -13,7 +13,7 @@ const MOST_ENTRIES = 100;
 const FOLLOW_WITHIN_PX = 240;
 
 export interface ConversationHandlers extends TurnHandlers {
-  on_starter: (text: string) => void;
+  onStarter: (text: string) => void;
 }
 
 export class Conversation {
@@ -45,7 +45,7 @@ export class Conversation {
 
   /** Questions to put into the box, while nothing has been asked. */
   setStarters(questions: string[]): void {
-    const starter = (text: string) => button(text, () => this.#handlers.on_starter(text), { dir: 'auto' });
+    const starter = (text: string) => button(text, () => this.#handlers.onStarter(text), { dir: 'auto' });
     this.#starters.replaceChildren(...questions.map((text) => h('li', {}, starter(text))));
   }
 
@@ -102,8 +102,8 @@ export class Conversation {
   #follow() {
     const desk = this.root.closest('.desk');
     const scroller = this.#scrolls() ? this.root : desk && desk.scrollHeight > desk.clientHeight ? desk : document.documentElement;
-    const hidden_px = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-    if (hidden_px < FOLLOW_WITHIN_PX) this.#scrollToEnd();
+    const hiddenPx = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    if (hiddenPx < FOLLOW_WITHIN_PX) this.#scrollToEnd();
   }
 
   /** The log scrolls by itself; in a very small element everything does together. */

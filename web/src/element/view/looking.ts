@@ -13,8 +13,8 @@ export class Looking {
   readonly #answering = h('input', { type: 'radio', name: 'looking', value: 'answering', checked: true });
   #texts: readonly string[] = [];
 
-  /** @param on_change  something else is to be shown */
-  constructor(strings: Strings, on_change: () => void) {
+  /** @param onChange  something else is to be shown */
+  constructor(strings: Strings, onChange: () => void) {
     this.#strings = strings;
     const kinds = h(
       'div',
@@ -22,11 +22,11 @@ export class Looking {
       h('label', { class: 'switch' }, this.#answering, ` ${strings.decoder}`),
       h('label', { class: 'switch' }, this.#reading, ` ${strings.dem}`),
     );
-    kinds.addEventListener('change', on_change);
+    kinds.addEventListener('change', onChange);
     this.#slider = h('input', { type: 'range', min: 0, step: 1, value: 0, 'aria-label': strings.lookedAtToken });
     this.#slider.addEventListener('input', () => {
       this.#say();
-      on_change();
+      onChange();
     });
     this.root = h(
       'section',

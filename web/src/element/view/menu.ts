@@ -26,21 +26,21 @@ export function closesLikeMenu(details: HTMLDetailsElement): void {
       if (!details.isConnected) open.abort();
       return !details.isConnected;
     };
-    const on_key = (event: KeyboardEvent) => {
+    const onKey = (event: KeyboardEvent) => {
       if (event.key !== 'Escape' || composing(event) || gone()) return;
       event.stopPropagation();
       event.preventDefault();
       close(details);
     };
-    const on_elsewhere = (event: Event) => {
+    const onElsewhere = (event: Event) => {
       if (!gone() && !event.composedPath().includes(details)) details.open = false;
     };
     // Before anybody else: what stops the event may not keep the menu open, and what Escape closes is the menu alone.
-    page.addEventListener('keydown', on_key, { signal, capture: true });
-    page.addEventListener('pointerdown', on_elsewhere, { signal, capture: true });
+    page.addEventListener('keydown', onKey, { signal, capture: true });
+    page.addEventListener('pointerdown', onElsewhere, { signal, capture: true });
     // A move within the shadow tree is not told outside of it.
-    details.getRootNode().addEventListener('focusin', on_elsewhere, { signal, capture: true });
-    page.addEventListener('focusin', on_elsewhere, { signal, capture: true });
+    details.getRootNode().addEventListener('focusin', onElsewhere, { signal, capture: true });
+    page.addEventListener('focusin', onElsewhere, { signal, capture: true });
   });
   observer.observe(details, { attributeFilter: ['open'] });
   details.addEventListener('click', ({ target }) => {

@@ -13,10 +13,10 @@ export interface OfferedModel {
 }
 
 export interface ModelsHandlers {
-  on_choose: (url: string) => void;
-  on_folder: (files: File[]) => void;
-  read_kept: () => Promise<KeptEntry[]>;
-  on_remove: (id: string) => Promise<void>;
+  onChoose: (url: string) => void;
+  onFolder: (files: File[]) => void;
+  readKept: () => Promise<KeptEntry[]>;
+  onRemove: (id: string) => Promise<void>;
 }
 
 /** However it is written. */
@@ -36,16 +36,16 @@ export class Models {
     this.#handlers = handlers;
     const folder = h('input', { id: 'model-folder', class: 'unseen', type: 'file', webkitdirectory: true, multiple: true, 'aria-label': strings.openFolder });
     folder.addEventListener('change', () => {
-      handlers.on_folder([...folder.files!]);
+      handlers.onFolder([...folder.files!]);
       folder.value = '';
     });
     const address = h('input', { type: 'url', 'aria-label': strings.modelAddress, placeholder: strings.modelAddress, autocomplete: 'off' });
     address.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || composing(event)) return;
       event.preventDefault();
-      use_address.click();
+      useAddress.click();
     });
-    const use_address = button(strings.load, () => address.value.trim() && handlers.on_choose(address.value.trim()));
+    const useAddress = button(strings.load, () => address.value.trim() && handlers.onChoose(address.value.trim()));
     this.root = h(
       'div',
       { class: 'models' },
@@ -56,7 +56,7 @@ export class Models {
         { class: 'tools' },
         h('label', { class: 'button quiet', for: 'model-folder' }, strings.openFolder),
         folder,
-        h('span', { class: 'address' }, address, use_address),
+        h('span', { class: 'address' }, address, useAddress),
       ),
       h('p', { class: 'panel-title', id: 'kept-title' }, strings.kept),
       this.#kept,
@@ -67,7 +67,7 @@ export class Models {
   offer(models: OfferedModel[], current: string | null): void {
     const item = ({ name, url }: OfferedModel) => {
       const used = current !== null && folder(url) === folder(current);
-      const use = button(this.#strings.useModel, () => this.#handlers.on_choose(url), {
+      const use = button(this.#strings.useModel, () => this.#handlers.onChoose(url), {
         'aria-pressed': String(used),
         'aria-label': `${this.#strings.useModel}: ${name}`,
       });
@@ -77,7 +77,8 @@ export class Models {
   }
 
   async showKept(): Promise<void> {
-    const reading = (this.#reading = this.#handlers.read_kept().catch(() => []));
+    const reading = this.#handlers.readKept().catch(() => []);
+    this.#reading = reading;
     const kept = await reading;
     if (this.#reading !== reading) return; // it was asked for again, and may have changed
     this.#kept.replaceChildren(...(kept.length > 0 ? kept.map((entry) => this.#item(entry)) : [h('li', {}, this.#strings.keptNothing)]));
@@ -99,7 +100,7 @@ export class Models {
         return;
       }
       remove.disabled = true;
-      await this.#handlers.on_remove(entry.id);
+      await this.#handlers.onRemove(entry.id);
       await this.showKept();
     });
     remove.addEventListener('blur', () => {

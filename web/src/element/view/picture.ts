@@ -3,7 +3,7 @@
  * along two sides. While it is read, crops that are done come to light. A map of what the model looks at can lie over it.
  */
 
-import type { PictureInfo } from '../../engine/protocol.js';
+import type { ModelInfo, PictureInfo } from '../../engine/protocol.js';
 import { h, isolated, list, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 import { icon } from './icons.js';
@@ -26,14 +26,14 @@ export interface PictureFacts {
   /** For those who want to know more. */
   details?: string;
   remarks?: string[];
-  outside_scope?: boolean;
+  outsideScope?: boolean;
 }
 
 export interface PictureHandlers {
-  on_files: (files: FileList | File[]) => void;
-  on_remove: () => void;
-  on_camera: () => void;
-  on_looking: (on: boolean) => void;
+  onFiles: (files: FileList | File[]) => void;
+  onRemove: () => void;
+  onCamera: () => void;
+  onLooking: (on: boolean) => void;
 }
 
 export class PictureView {
@@ -45,8 +45,8 @@ export class PictureView {
   readonly #heat: HTMLCanvasElement;
   readonly #grid = h('div', { id: 'grid', class: 'grid', 'aria-hidden': 'true', hidden: true });
   readonly #rules = [h('div', { class: 'rule rule-x', 'aria-hidden': 'true' }), h('div', { class: 'rule rule-y', 'aria-hidden': 'true' })];
-  readonly #grid_toggle = h('input', { type: 'checkbox', checked: true });
-  readonly #looking_toggle = h('input', { type: 'checkbox' });
+  readonly #gridToggle = h('input', { type: 'checkbox', checked: true });
+  readonly #lookingToggle = h('input', { type: 'checkbox' });
   readonly #caption: HTMLElement;
   readonly #name = isolated('', { id: 'picture-name' });
   readonly #facts = h('div', { id: 'picture-facts', class: 'data' });
@@ -55,10 +55,10 @@ export class PictureView {
   readonly #remarks = h('ul', { id: 'picture-remarks', class: 'remarks' });
   readonly #outside = h('div', { id: 'outside-scope', class: 'outside', role: 'alert', hidden: true });
   readonly #cameras: HTMLButtonElement[];
-  #has_picture = false;
-  #crops_per_side = 0;
+  #hasPicture = false;
+  #cropsPerSide = 0;
 
-  constructor(strings: Strings, { on_files, on_remove, on_camera, on_looking }: PictureHandlers) {
+  constructor(strings: Strings, { onFiles, onRemove, onCamera, onLooking }: PictureHandlers) {
     this.#strings = strings;
     this.input = h('input', {
       id: 'image',
@@ -69,7 +69,7 @@ export class PictureView {
       'aria-describedby': 'image-hint',
     });
     this.input.addEventListener('change', () => {
-      on_files(this.input.files!);
+      onFiles(this.input.files!);
       this.input.value = ''; // the same file chosen again is a choice too
     });
     this.#canvas = h('canvas', { id: 'preview', role: 'img', 'aria-label': strings.preview, hidden: true });
@@ -96,13 +96,13 @@ export class PictureView {
         this.#enlarge,
       ),
     );
-    this.#grid_toggle.addEventListener('change', () => this.#update());
-    this.#looking_toggle.addEventListener('change', () => on_looking(this.#looking_toggle.checked));
+    this.#gridToggle.addEventListener('change', () => this.#update());
+    this.#lookingToggle.addEventListener('change', () => onLooking(this.#lookingToggle.checked));
     const remove = tool('remove', strings.removePicture, () => {
       this.input.focus(); // the button goes away with the picture
-      on_remove();
+      onRemove();
     });
-    const camera = () => tool('camera', strings.camera, on_camera);
+    const camera = () => tool('camera', strings.camera, onCamera);
     this.#cameras = [camera(), camera()];
     this.#caption = h(
       'div',
@@ -111,8 +111,8 @@ export class PictureView {
         'div',
         { class: 'tools' },
         h('div', { class: 'caption-text' }, h('p', { class: 'caption-name' }, this.#name), this.#facts),
-        toggle('grid', strings.cropGrid, this.#grid_toggle),
-        toggle('look', strings.looking, this.#looking_toggle),
+        toggle('grid', strings.cropGrid, this.#gridToggle),
+        toggle('look', strings.looking, this.#lookingToggle),
         this.#cameras[0],
         h(
           'label',
@@ -134,9 +134,9 @@ export class PictureView {
     for (const camera of this.#cameras) camera.hidden = !offered;
   }
 
-  setGeometry({ crops_per_side, image_px }: { crops_per_side: number; image_px: number }): void {
-    if (crops_per_side === this.#crops_per_side) return;
-    this.#crops_per_side = crops_per_side;
+  setGeometry({ crops_per_side, image_px }: Pick<ModelInfo, 'crops_per_side' | 'image_px'>): void {
+    if (crops_per_side === this.#cropsPerSide) return;
+    this.#cropsPerSide = crops_per_side;
     // Through the object model: a strict page refuses style attributes.
     this.#grid.style.setProperty('--crops-per-side', String(crops_per_side));
     this.#grid.replaceChildren(...Array.from({ length: crops_per_side ** 2 }, (_, i) => h('span', {}, String(i + 1))));
@@ -146,8 +146,8 @@ export class PictureView {
     this.#update();
   }
 
-  show(picture: ShownPicture | null, { facts = '', details = '', remarks = [], outside_scope = false }: PictureFacts = {}): void {
-    this.#has_picture = picture !== null;
+  show(picture: ShownPicture | null, { facts = '', details = '', remarks = [], outsideScope = false }: PictureFacts = {}): void {
+    this.#hasPicture = picture !== null;
     if (picture) {
       this.#canvas.width = this.#canvas.height = picture.preview?.width ?? 1;
       if (picture.preview) this.#canvas.getContext('2d')!.drawImage(picture.preview, 0, 0);
@@ -159,11 +159,11 @@ export class PictureView {
     this.#facts.replaceChildren(...(details ? [more(brief, details)] : [brief]));
     this.#remarks.hidden = remarks.length === 0;
     this.#remarks.replaceChildren(...list(remarks).children);
-    this.#outside.hidden = !outside_scope;
-    this.#outside.replaceChildren(...(outside_scope ? [h('p', {}, this.#strings.outsideScope), h('slot', { name: 'full-model' })] : []));
+    this.#outside.hidden = !outsideScope;
+    this.#outside.replaceChildren(...(outsideScope ? [h('p', {}, this.#strings.outsideScope), h('slot', { name: 'full-model' })] : []));
     this.#caption.hidden = !picture;
-    this.#mount.classList.toggle('filled', this.#has_picture);
-    this.root.classList.toggle('filled', this.#has_picture);
+    this.#mount.classList.toggle('filled', this.#hasPicture);
+    this.root.classList.toggle('filled', this.#hasPicture);
     this.drawAttention(null);
     this.#update();
   }
@@ -178,7 +178,7 @@ export class PictureView {
   /** @param done  vision passes */
   advance(done: number, total: number): void {
     const lit = total > 0 ? Math.floor((done / total) * this.#grid.children.length) : 0;
-    [...this.#grid.children].forEach((cell, i) => cell.classList.toggle('lit', i < lit));
+    for (const [i, cell] of [...this.#grid.children].entries()) cell.classList.toggle('lit', i < lit);
   }
 
   endReading(): void {
@@ -192,7 +192,7 @@ export class PictureView {
   }
 
   get looking(): boolean {
-    return this.#looking_toggle.checked;
+    return this.#lookingToggle.checked;
   }
 
   /** Lays shares of attention, row by row of a square, over the picture; null takes them away. */
@@ -218,20 +218,20 @@ export class PictureView {
 
   #update() {
     const reading = this.#mount.classList.contains('reading');
-    const wanted = this.#grid_toggle.checked && this.#has_picture && this.#crops_per_side > 0;
+    const wanted = this.#gridToggle.checked && this.#hasPicture && this.#cropsPerSide > 0;
     this.#mount.classList.toggle('ruled', wanted);
-    this.#grid.hidden = !this.#has_picture || !(wanted || reading);
+    this.#grid.hidden = !this.#hasPicture || !(wanted || reading);
   }
 }
 
 /** What is to be said of a picture that was read. */
 export function factsOf(strings: Strings, { picture, info }: { picture: ShownPicture; info: PictureInfo }): PictureFacts {
-  const by_browser = info.by_browser ? [strings.byBrowser] : [];
+  const byBrowser = info.by_browser ? [strings.byBrowser] : [];
   return {
     facts: strings.pictureFacts(info),
     details: strings.pictureDetails(info),
-    remarks: [...picture.remarks, ...by_browser, ...info.notices],
-    outside_scope: info.outside_scope,
+    remarks: [...picture.remarks, ...byBrowser, ...info.notices],
+    outsideScope: info.outside_scope,
   };
 }
 

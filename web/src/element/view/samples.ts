@@ -27,8 +27,8 @@ export class Samples {
     this.#update();
   }
 
-  offer(pictures: ShownPicture[], on_choose: (picture: ShownPicture) => void): void {
-    this.#offered = pictures.map((picture) => ({ picture, button: sampleButton(picture, () => on_choose(picture)) }));
+  offer(pictures: ShownPicture[], onChoose: (picture: ShownPicture) => void): void {
+    this.#offered = pictures.map((picture) => ({ picture, button: sampleButton(picture, () => onChoose(picture)) }));
     this.#list.replaceChildren(...this.#offered.map(({ button }) => h('li', {}, button)));
     this.#update();
   }

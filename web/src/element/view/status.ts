@@ -14,11 +14,11 @@ export class Status {
   readonly #pause: HTMLButtonElement;
   #pace = new Pace();
 
-  constructor(strings: Strings, on_pause: () => void) {
+  constructor(strings: Strings, onPause: () => void) {
     this.#strings = strings;
     this.bar = h('progress', { id: 'progress', class: 'progress', part: 'progress', 'aria-label': strings.progress, hidden: true });
     this.#status = h('div', { id: 'status', role: 'status', 'aria-label': strings.status });
-    this.#pause = button(strings.pause, on_pause, { hidden: true });
+    this.#pause = button(strings.pause, onPause, { hidden: true });
     this.root = h('div', { class: 'statusbar', part: 'status' }, this.#status, this.#text, this.#pause);
   }
 

@@ -5,9 +5,9 @@ import { button, h, isolated, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 
 export interface TurnHandlers {
-  on_copy: (text: string) => void;
-  on_regenerate: (turn: TurnView) => void;
-  on_edit: (turn: TurnView) => void;
+  onCopy: (text: string) => void;
+  onRegenerate: (turn: TurnView) => void;
+  onEdit: (turn: TurnView) => void;
 }
 
 export type TurnState = 'waiting' | 'streaming' | 'done' | 'broken';
@@ -35,20 +35,20 @@ export class TurnView {
   readonly #copy: HTMLButtonElement;
   readonly #regenerate: HTMLButtonElement;
   readonly #edit: HTMLButtonElement;
-  readonly #on_growth: () => void;
+  readonly #onGrowth: () => void;
   #text = '';
   #frame = 0;
-  #begun_ms = performance.now();
+  #begunMs = performance.now();
   /** What stood here before a regeneration, until there is something better. */
   #before: { text: string; remark: string; facts: ChildNode[]; state: TurnState } | null = null;
 
-  constructor(strings: Strings, question: string, { on_copy, on_regenerate, on_edit }: TurnHandlers, on_growth: () => void) {
+  constructor(strings: Strings, question: string, { onCopy, onRegenerate, onEdit }: TurnHandlers, onGrowth: () => void) {
     this.#strings = strings;
     this.question = question;
-    this.#on_growth = on_growth;
-    this.#copy = button(strings.copy, () => on_copy(this.#text), { hidden: true });
-    this.#regenerate = button(strings.regenerate, () => on_regenerate(this), { hidden: true });
-    this.#edit = button(strings.edit, () => on_edit(this), { hidden: true });
+    this.#onGrowth = onGrowth;
+    this.#copy = button(strings.copy, () => onCopy(this.#text), { hidden: true });
+    this.#regenerate = button(strings.regenerate, () => onRegenerate(this), { hidden: true });
+    this.#edit = button(strings.edit, () => onEdit(this), { hidden: true });
     const unseen = (text: string) => h('span', { class: 'unseen' }, `${text} `);
     this.root = h(
       'article',
@@ -65,11 +65,11 @@ export class TurnView {
   }
 
   get state(): TurnState {
-    return this.root.dataset['state'] as TurnState;
+    return this.root.dataset.state as TurnState;
   }
 
   set state(state: TurnState) {
-    this.root.dataset['state'] = state;
+    this.root.dataset.state = state;
   }
 
   get text(): string {
@@ -78,7 +78,7 @@ export class TurnView {
 
   /** The model goes to work on it: what it waited for before is not counted. */
   begin(): void {
-    this.#begun_ms = performance.now();
+    this.#begunMs = performance.now();
   }
 
   /** The last answer alone can be asked for again; questions about the present picture can be changed. */
@@ -91,7 +91,7 @@ export class TurnView {
   startOver(): void {
     this.#before = { text: this.#text, remark: this.#remark.textContent, facts: [...this.#facts.childNodes], state: this.state };
     this.#text = '';
-    this.#begun_ms = performance.now();
+    this.#begunMs = performance.now();
     this.#setRemark('');
     this.#facts.replaceChildren();
     this.#draw();
@@ -119,7 +119,7 @@ export class TurnView {
 
   /** @returns  how long the answer took, in milliseconds */
   finish(answer: Answer): number {
-    const took_ms = performance.now() - this.#begun_ms;
+    const tookMs = performance.now() - this.#begunMs;
     this.#before = null;
     const { remark } = answer;
     const advice = remark ? this.#strings.remark(remark) : '';
@@ -128,13 +128,13 @@ export class TurnView {
     this.#draw();
     if (!answer.text) this.#answer.append(h('p', { class: 'silence' }, this.#strings.silence));
     const ending = this.#strings.endings[answer.stop_reason];
-    const brief = [ending, this.#strings.took(took_ms)].filter(Boolean).join(' · ');
+    const brief = [ending, this.#strings.took(tookMs)].filter(Boolean).join(' · ');
     // Nothing was computed for a remark in the place of an answer.
     if (remark && !remark.answered) this.#facts.replaceChildren();
     else this.#facts.replaceChildren(more(brief, [...this.#strings.answerFacts(answer), this.#strings.promptFacts(answer)].join(' · ')));
     this.state = 'done';
-    this.#on_growth();
-    return took_ms;
+    this.#onGrowth();
+    return tookMs;
   }
 
   /** Keeps what came, and says that it is not the whole. */
@@ -161,6 +161,6 @@ export class TurnView {
       if (text) needMarkdown().then(again, () => {});
     }
     this.#copy.hidden = !text;
-    this.#on_growth();
+    this.#onGrowth();
   }
 }

@@ -20,11 +20,11 @@ export interface ViewHandlers {
   composer: ComposerHandlers;
   models: ModelsHandlers;
   /** Null: there was no picture to be taken. */
-  on_photo: (photo: Promise<File | null>) => void;
-  on_token: () => void;
-  on_pause: () => void;
-  on_new_chat: () => void;
-  on_export: (format: 'markdown' | 'json') => void;
+  onPhoto: (photo: Promise<File | null>) => void;
+  onToken: () => void;
+  onPause: () => void;
+  onNewChat: () => void;
+  onExport: (format: 'markdown' | 'json') => void;
 }
 
 export class View {
@@ -32,43 +32,43 @@ export class View {
   readonly picture: PictureView;
   readonly looking: Looking;
   readonly camera: Camera;
-  readonly picture_notice: Notice;
+  readonly pictureNotice: Notice;
   readonly samples: Samples;
   readonly facts: Facts;
   readonly conversation: Conversation;
-  readonly chat_notice: Notice;
+  readonly chatNotice: Notice;
   readonly status: Status;
   readonly composer: Composer;
   readonly models: Models;
 
   constructor(strings: Strings, handlers: ViewHandlers) {
     this.picture = new PictureView(strings, handlers.picture);
-    this.looking = new Looking(strings, handlers.on_token);
-    this.camera = new Camera(strings, handlers.on_photo);
-    this.picture_notice = new Notice(strings);
+    this.looking = new Looking(strings, handlers.onToken);
+    this.camera = new Camera(strings, handlers.onPhoto);
+    this.pictureNotice = new Notice(strings);
     this.samples = new Samples(strings);
     this.facts = new Facts(strings);
     this.conversation = new Conversation(strings, handlers.conversation);
-    this.chat_notice = new Notice(strings);
-    this.status = new Status(strings, handlers.on_pause);
+    this.chatNotice = new Notice(strings);
+    this.status = new Status(strings, handlers.onPause);
     this.composer = new Composer(strings, handlers.composer, this.status);
     this.models = new Models(strings, handlers.models);
     this.composer.panel.append(this.models.root);
 
-    const export_menu = h(
+    const exportMenu = h(
       'details',
       { class: 'menu' },
       h('summary', { class: 'button quiet', part: 'button button-quiet' }, strings.exportChat),
       h(
         'div',
         { class: 'menu-items' },
-        button(strings.exportMarkdown, () => handlers.on_export('markdown')),
-        button(strings.exportJson, () => handlers.on_export('json')),
+        button(strings.exportMarkdown, () => handlers.onExport('markdown')),
+        button(strings.exportJson, () => handlers.onExport('json')),
       ),
     );
-    closesLikeMenu(export_menu);
-    export_menu.addEventListener('click', (event) => {
-      if ((event.target as Element).closest('.menu-items button')) export_menu.open = false;
+    closesLikeMenu(exportMenu);
+    exportMenu.addEventListener('click', (event) => {
+      if ((event.target as Element).closest('.menu-items button')) exportMenu.open = false;
     });
     this.root = h(
       'div',
@@ -82,7 +82,7 @@ export class View {
           { class: 'stage', part: 'stage', 'aria-label': strings.picture },
           this.picture.root,
           this.looking.root,
-          this.picture_notice.root,
+          this.pictureNotice.root,
           this.samples.root,
           h('slot', { name: 'about' }),
           this.facts.root,
@@ -95,12 +95,12 @@ export class View {
             { class: 'talk-head' },
             h('p', { class: 'talk-title', id: 'conversation-title', role: 'heading', 'aria-level': '2' }, strings.conversation),
             h('span', { class: 'spring' }),
-            export_menu,
-            button(strings.newChat, handlers.on_new_chat),
+            exportMenu,
+            button(strings.newChat, handlers.onNewChat),
           ),
           this.facts.caution,
           this.conversation.root,
-          this.chat_notice.root,
+          this.chatNotice.root,
           this.composer.root,
         ),
       ),
