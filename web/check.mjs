@@ -1,6 +1,6 @@
 /**
- * What can be checked of the package without building the engine: format and lints, types, versions, lock files, and that
- * README.md names all that the sources have. `node check.mjs [--fix]`; `pack.mjs` checks what is built.
+ * What can be checked of the package without building the engine: format and lints, types, layers, versions, lock files,
+ * and that README.md names all that the sources have. `node check.mjs [--fix]`; `pack.mjs` checks what is built.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -8,6 +8,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { importsBelow, wrongImports } from './layers.mjs';
 import { elementManifest } from './manifest.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -141,7 +142,9 @@ async function locks() {
   return wrong;
 }
 
-const wrong = [...style(), ...types(), ...(await versions()), ...(await readme()), ...(await locks())];
+const layers = async () => wrongImports(await importsBelow(join(HERE, 'src')));
+
+const wrong = [...style(), ...types(), ...(await layers()), ...(await versions()), ...(await readme()), ...(await locks())];
 for (const line of wrong) console.error(`error: ${line}`);
 if (wrong.length > 0) process.exit(1);
-console.log('the package: format, lints, types, versions, README.md and lock files hold');
+console.log('the package: format, lints, types, layers, versions, README.md and lock files hold');

@@ -1,11 +1,11 @@
 /** A conversation: pictures one after another, and questions about the one that was there when they were asked. */
 
 import type { Host, Picture, Watcher } from '../engine/host.js';
-import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling, StopReason } from '../engine/protocol.js';
-import { InfLlavaError, stopped } from './errors.js';
+import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling } from '../engine/protocol.js';
+import { InfLlavaError, stopped } from '../errors.js';
 import { kindOf } from './kind.js';
 import { checkAskOptions, checkOptions } from './options.js';
-import { asMarkdown, checkTranscript, type Transcript } from './transcript.js';
+import { asMarkdown, checkTranscript, type Transcript, type Turn } from './transcript.js';
 import type { ImageInput } from './picture-input.js';
 import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
@@ -24,17 +24,6 @@ export interface ChatOptions {
   imageName?: string;
   /** What {@link Chat.export} gave. Its pictures are not in it: with `image` it goes on about the last one. */
   transcript?: Transcript;
-}
-
-/** A question with its answer. */
-export interface Turn {
-  readonly question: string;
-  readonly text: string;
-  /** Of an imported turn they are not known. */
-  readonly token_ids: readonly number[] | undefined;
-  /** What each of them said; nothing where a character was not complete, or the token ends the answer. */
-  readonly token_texts: readonly string[] | undefined;
-  readonly stop_reason: StopReason;
 }
 
 /** A picture, and what was said about it. */

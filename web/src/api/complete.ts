@@ -2,8 +2,8 @@
 
 import type { Host } from '../engine/host.js';
 import type { Answer, EngineEvent, Remark, StopReason } from '../engine/protocol.js';
-import type { Completion, CompletionChunk, CompletionRequest, FinishReason, Usage } from './completions.js';
-import { InfLlavaError } from './errors.js';
+import type { Completion, CompletionChunk, CompletionRequest, FinishReason, Usage } from './openai.js';
+import { InfLlavaError } from '../errors.js';
 import { readPicture } from './picture.js';
 import { Reply } from './reply.js';
 import { readRequest } from './request.js';

@@ -8,7 +8,7 @@ import { pageAddress, pageBase } from './address.js';
 import { inBrowser } from './capabilities.js';
 import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
 import { Completions } from './completions.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 import { kindOf } from './kind.js';
 import { checkOptions } from './options.js';
 

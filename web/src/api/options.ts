@@ -1,6 +1,6 @@
 /** What callers give as options: what is not known is refused, for it would be passed over in silence. */
 
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 import { kindOf } from './kind.js';
 
 const wrong = (message: string) => new InfLlavaError('option', message);

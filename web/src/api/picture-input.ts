@@ -2,7 +2,7 @@
 
 import { kindOf } from './kind.js';
 import { asPng, type Drawn } from './draw.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 
 /** What can be drawn: its pixels are taken as they are at that moment. */
 export type DrawableInput = HTMLImageElement | SVGImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | ImageData | VideoFrame;

@@ -3,7 +3,7 @@
 import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { PictureInfo } from '../engine/protocol.js';
 import { sha256Of } from '../keep/files.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 import { blobOf, type ImageInput } from './picture-input.js';
 
 /** More than an uncompressed picture of the most pixels that the engine reads. */

@@ -1,6 +1,6 @@
 /** Why a request in OpenAI's shape is not answered: the codes of `inf-llava serve`; `details.param` is the field at fault. */
 
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 
 export type Fields = Record<string, unknown>;
 

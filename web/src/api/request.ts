@@ -1,7 +1,7 @@
 /** A request in OpenAI's shape -> what the engine is asked, or a refusal that names the field. */
 
 import type { Exchange, Sampling } from '../engine/protocol.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 import { refuseRest } from './foreign-options.js';
 import { readMessages } from './messages.js';
 import { badValue, fieldsOf, take, unsupported, type Fields } from './refusal.js';

@@ -2,7 +2,7 @@
 
 import type { KeptEntry } from '../keep/list.js';
 import { inBrowser } from './capabilities.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
 
 export const storage = {
   /** All of it; empty where nothing can be kept. @throws InfLlavaError `storage` where the browser does not tell */

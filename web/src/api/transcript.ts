@@ -1,8 +1,18 @@
 /** A conversation as it is exported and taken up again. */
 
 import type { StopReason } from '../engine/protocol.js';
-import type { Turn } from './chat.js';
-import { InfLlavaError } from './errors.js';
+import { InfLlavaError } from '../errors.js';
+
+/** A question with its answer. */
+export interface Turn {
+  readonly question: string;
+  readonly text: string;
+  /** Of an imported turn they are not known. */
+  readonly token_ids: readonly number[] | undefined;
+  /** What each of them said; nothing where a character was not complete, or the token ends the answer. */
+  readonly token_texts: readonly string[] | undefined;
+  readonly stop_reason: StopReason;
+}
 
 export interface Transcript {
   format: 'inf-llava-chat';

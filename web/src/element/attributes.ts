@@ -4,7 +4,7 @@
  * an event.
  */
 
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import { kindOf } from '../api/kind.js';
 import type { Device } from '../engine/protocol.js';
 

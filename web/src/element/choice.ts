@@ -3,7 +3,7 @@
  * preview to be drawn; that it was chosen is known at once, and the last choice wins.
  */
 
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import { MOST_FILE_BYTES, fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { PictureInfo } from '../engine/protocol.js';

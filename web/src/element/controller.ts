@@ -5,7 +5,7 @@
  */
 
 import type { AskOptions, Chat } from '../api/chat.js';
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import type { LoadOptions, Model } from '../api/model.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { Reply } from '../api/reply.js';

@@ -1,7 +1,7 @@
 /** Keeps a model running for the element: loads it, says what goes wrong with it, and offers to start it again. */
 
 import type { Chat } from '../api/chat.js';
-import type { InfLlavaError } from '../api/errors.js';
+import type { InfLlavaError } from '../errors.js';
 import { Model, type LoadOptions } from '../api/model.js';
 import type { HostState } from '../engine/host.js';
 import type { ModelInfo, Progress } from '../engine/protocol.js';

@@ -1,7 +1,7 @@
 /** The picture that the page names by its address, as a file. */
 
 import { pageBase } from '../api/address.js';
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import { MOST_FILE_BYTES } from '../api/picture.js';
 import { counted } from '../keep/counted.js';
 

@@ -1,6 +1,6 @@
 /** What is under way in the element: reading a picture, answering a question. */
 
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import type { PictureInfo } from '../engine/protocol.js';
 import type { Choice } from './choice.js';
 import type { ShownPicture } from './view/picture.js';

@@ -3,7 +3,7 @@
  * everything that waits for it and is ended; a fresh client starts a fresh one.
  */
 
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import { startWorker } from './policy.js';
 import type { CommandName, Commands, EngineEvent, Message } from './protocol.js';
 

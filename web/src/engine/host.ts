@@ -5,7 +5,7 @@
  * {@link Host.restart} is for somebody to press.
  */
 
-import { InfLlavaError, stopped } from '../api/errors.js';
+import { InfLlavaError, stopped } from '../errors.js';
 import { EngineClient, type Running } from './client.js';
 import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest, Sampling } from './protocol.js';
 

@@ -1,6 +1,6 @@
 /** The package's one Trusted Types policy, `inf-llava`: it makes the address of the engine's worker, and nothing else. */
 
-import { InfLlavaError } from '../api/errors.js';
+import { InfLlavaError } from '../errors.js';
 import { shared } from './shared.js';
 
 interface TrustedTypes {

@@ -1,6 +1,6 @@
 /** Every failure that this package reports. */
 
-import type { PlainError } from '../engine/protocol.js';
+import type { PlainError } from './engine/protocol.js';
 
 /**
  * An error with a stable `code`: the engine's own (`inf-llava` says the same on the command line), or one of the
