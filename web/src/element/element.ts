@@ -6,20 +6,17 @@ import type { LoadOptions, Model } from '../api/model.js';
 import { fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
 import type { Transcript } from '../api/transcript.js';
-import { storage } from '../api/storage.js';
 import { Attributes, OBSERVED, attributeNamed, warnOfIgnored, type Attribute } from './attributes.js';
-import { copyText } from './clipboard.js';
 import { Controller } from './controller.js';
 import type { Events } from './events.js';
 import { listen } from './gestures.js';
 import { languageOf } from './language.js';
 import { callable, checkedModels, checkedStrings, sameTexts } from './own.js';
-import { removeKept } from './kept.js';
-import { saveConversation } from './save.js';
 import { en, needLanguage, stringsFor, type Strings } from './strings/index.js';
 import { adoptStyles, dress } from './styles/adopt.js';
 import type { OfferedModel } from './view/models.js';
-import { View } from './view/view.js';
+import type { View } from './view/view.js';
+import { wiredView } from './wiring.js';
 
 /** The element's events; all bubble out of shadow trees. */
 export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
@@ -205,7 +202,7 @@ export class InfLlavaChat extends Attributes {
   attributeChangedCallback(observed: string, before: string | null, value: string | null): void {
     const name = attributeNamed(observed);
     // The same address again is a picture again, where the one that it named was taken away.
-    const again = name === 'src' && this.#controller?.chosen === false;
+    const again = name === 'src' && this.#controller?.pictures.chosen === false;
     if (!this.#view || (before === value && !again)) return; // read when it is built
     if (name === 'lang') this.#rebuild();
     else if (name === 'src') this.#showSource();
@@ -235,7 +232,7 @@ export class InfLlavaChat extends Attributes {
     const controller = this.#controller;
     let chosen: Promise<void>;
     if (this.#building) chosen = this.#setLater(this.#building, image, options?.name);
-    else if (controller) chosen = controller.chooseGiven(image, options?.name);
+    else if (controller) chosen = controller.pictures.chooseGiven(image, options?.name);
     else chosen = Promise.reject(this.misused('setImage: the element is not on the page yet', 'not-loaded'));
     // Whoever does not wait for it has the event.
     chosen.catch(() => {});
@@ -249,7 +246,7 @@ export class InfLlavaChat extends Attributes {
     file?.catch(() => {}); // told when it is looked at
     return building.then(() => {
       this.#begin();
-      return file && this.#controller ? this.#controller.chooseWritten(file) : this.setImage(image, { ...(name !== undefined && { name }) });
+      return file && this.#controller ? this.#controller.pictures.chooseWritten(file) : this.setImage(image, { ...(name !== undefined && { name }) });
     });
   }
 
@@ -308,55 +305,18 @@ export class InfLlavaChat extends Attributes {
     const strings = stringsFor(language, own);
     this.#texts = strings;
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: false });
-    const begun =
-      <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) =>
-      (...args: Args) => {
+    const view = wiredView(strings, {
+      begun: () => {
         this.#begin();
-        if (this.#controller) void run(this.#controller, ...args);
-      };
-    const view = new View(strings, {
-      picture: {
-        onFiles: begun((controller, files) => controller.choosePicture(files)),
-        onRemove: begun((controller) => controller.removePicture()),
-        onCamera: () =>
-          view.camera.open().catch((error: Error) => {
-            view.pictureNotice.show({ title: strings.cameraFailed });
-            this.#tell('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
-          }),
-        onLooking: begun((controller) => controller.look()),
+        return this.#controller;
       },
-      conversation: {
-        onStarter: (text) => view.composer.setText(text),
-        onRegenerate: begun((controller, turn) => controller.regenerate(turn)),
-        onEdit: begun((controller, turn) => controller.edit(turn)),
-        onCopy: async (text) => {
-          if (await copyText(text)) view.status.say(strings.copied);
-          else {
-            view.chatNotice.show({ title: strings.failure.copy, message: strings.copyFailed });
-            this.#tell('error', { code: 'page', message: strings.copyFailed });
-          }
-        },
-      },
-      composer: {
-        onSend: begun((controller, text) => controller.send(text)),
-        onStop: begun((controller) => controller.stop()),
-        onCancelEdit: begun((controller) => controller.cancelEdit()),
-        onSettings: () => view.models.showKept(),
-      },
-      models: {
-        onChoose: (url) => this.#choose(url),
-        onFolder: (files) => this.#openFolder(files),
-        readKept: () => storage.list(),
-        onRemove: (id) => removeKept(id, view, strings, this.#tell),
-      },
-      onPhoto: begun((controller, photo: Promise<File | null>) => controller.choosePhoto(photo)),
-      onToken: begun((controller) => controller.look()),
-      onPause: begun((controller) => controller.pause()),
-      onNewChat: begun((controller) => controller.newChat()),
-      onExport: (format) => this.chat && saveConversation(this.chat, format),
+      chat: () => this.chat,
+      emit: this.#tell,
+      onModel: (url) => this.#choose(url),
+      onFolder: (files) => this.#openFolder(files),
     });
     this.#view = view;
-    this.#controller = new Controller(view, strings, (name, detail) => this.#tell(name, detail));
+    this.#controller = new Controller(view, strings, this.#tell);
     dress(shadow, view.root);
     view.picture.offerCamera(typeof navigator.mediaDevices?.getUserMedia === 'function');
     this.#setSampling(Object.keys(OF_SAMPLING) as (keyof typeof OF_SAMPLING)[]);
@@ -479,7 +439,7 @@ export class InfLlavaChat extends Attributes {
   #showSource() {
     const src = this.said('src');
     if (src) this.#begin();
-    this.#controller?.chooseSource(src);
+    this.#controller?.pictures.chooseSource(src);
   }
 
   #listen() {
@@ -488,7 +448,7 @@ export class InfLlavaChat extends Attributes {
     const gestures = {
       onFiles: (files: FileList) => {
         this.#begin();
-        this.#controller?.choosePicture(files);
+        this.#controller?.pictures.choose(files);
       },
       onTarget: (over: boolean) => this.#view?.picture.setTarget(over),
       onEscape: () => this.#controller?.escape() ?? false,

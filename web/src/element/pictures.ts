@@ -1,0 +1,272 @@
+/**
+ * The picture of the conversation: the one it is about, the one that is wanted, and the reading of it. A picture that cannot
+ * be used leaves the earlier one in place.
+ */
+
+import type { ImageInput } from '../api/picture-input.js';
+import type { PictureInfo, Progress } from '../engine/protocol.js';
+import { InfLlavaError } from '../errors.js';
+import { Choice, Chooser } from './choice.js';
+import type { Emit } from './events.js';
+import type { Offers } from './offers.js';
+import type { Runner } from './runner.js';
+import type { Strings } from './strings/index.js';
+import { codeOf, ENDS, type Held, messageOf, type Reading, type Task, until } from './task.js';
+import { factsOf, type PictureFacts, type ShownPicture } from './view/picture.js';
+import type { View } from './view/view.js';
+
+export interface PicturesHandlers {
+  /** The question on its way, if there is one. */
+  asking: () => Task | null;
+  /** Another picture is wanted. */
+  onTake: () => void;
+  /** Another picture is shown. */
+  onShow: () => void;
+  /** The model's conversation begins at `entry`. */
+  onAbout: (entry: HTMLElement) => void;
+  /** Reading began or ended. */
+  onChange: () => void;
+}
+
+export class Pictures {
+  readonly #view: View;
+  readonly #strings: Strings;
+  readonly #emit: Emit;
+  readonly #runner: Runner;
+  readonly #offers: Offers;
+  readonly #handlers: PicturesHandlers;
+  readonly #chooser: Chooser;
+  #reading: Reading | null = null;
+  /** The picture that the conversation is about. */
+  #held: Held | null = null;
+  /** The picture that it should be about. */
+  #wanted: Choice | null = null;
+
+  constructor(view: View, strings: Strings, emit: Emit, runner: Runner, offers: Offers, handlers: PicturesHandlers) {
+    this.#view = view;
+    this.#strings = strings;
+    this.#emit = emit;
+    this.#runner = runner;
+    this.#offers = offers;
+    this.#handlers = handlers;
+    this.#chooser = new Chooser(strings);
+  }
+
+  get reading(): Reading | null {
+    return this.#reading;
+  }
+
+  /** The picture that the conversation is about. */
+  get held(): Held | null {
+    return this.#held;
+  }
+
+  /** Whether there is a picture, or is to be one. */
+  get chosen(): boolean {
+    return this.#wanted !== null;
+  }
+
+  choose(files: Iterable<File>): void {
+    const choice = this.#chooser.files(files);
+    if (choice) this.#take(choice);
+  }
+
+  choosePhoto(photo: Promise<File | null>): void {
+    this.#take(this.#chooser.photo(photo));
+  }
+
+  chooseSample(picture: ShownPicture): void {
+    this.#take(Choice.of(picture));
+  }
+
+  /** What the page's attribute names; without it, a picture that it named before goes. */
+  chooseSource(src: string | null): void {
+    if (src) this.#take(this.#chooser.source(src));
+    else if (this.#wanted?.ofSource) void this.remove();
+  }
+
+  /** @throws InfLlavaError where it cannot be read, or another is chosen meanwhile */
+  async chooseGiven(image: ImageInput | URL | null, name: string | undefined): Promise<void> {
+    if (image === null) await this.remove();
+    else await this.#take(this.#chooser.given(image, name))!.outcome;
+  }
+
+  /** As {@link chooseGiven}, of what is being written to a file already. */
+  async chooseWritten(file: Promise<File>): Promise<void> {
+    await this.#take(this.#chooser.photo(file))!.outcome;
+  }
+
+  async remove(): Promise<void> {
+    if (!this.#wanted && !this.#held) return;
+    this.#take(null);
+    await this.#reading?.done;
+  }
+
+  /** Stops the reading. */
+  stop(): void {
+    this.#reading?.abort.abort();
+  }
+
+  /** Lets everything go: the element has left the page. */
+  end(): void {
+    this.stop();
+    this.#wanted?.drop('the element was taken off the page');
+  }
+
+  /** Another model knows nothing of the picture. */
+  forget(): void {
+    this.#held = null;
+  }
+
+  /** Has the picture read once more. */
+  readAgain(): void {
+    if (this.#wanted) this.#take(this.#wanted);
+  }
+
+  /** Has a picture read that was chosen while there was no model. */
+  readMissed(): void {
+    if (!this.#reading && this.#held?.choice !== this.#wanted) this.readAgain();
+  }
+
+  /** Has the picture read that a lost engine had, or was to have. */
+  readLost(): void {
+    if (!this.#held && !this.#reading) this.readAgain();
+  }
+
+  /** Puts the picture into the log of a new conversation. */
+  enter(): void {
+    const { conversation } = this.#view;
+    const { picture } = this.#reading?.choice ?? {};
+    if (this.#reading) this.#reading.entry = picture ? conversation.addPicture(picture) : null;
+    else if (this.#held) this.#remark(conversation.addPicture(this.#held.picture), this.#held.info);
+  }
+
+  /** Shows a picture, or none, and the samples, questions and attention of it. */
+  #show(picture: ShownPicture | null, facts: PictureFacts = {}) {
+    this.#view.picture.show(picture, facts);
+    this.#offers.setPicture(picture);
+    this.#handlers.onShow();
+  }
+
+  #showHeld() {
+    this.#wanted = this.#held?.choice ?? null;
+    this.#show(this.#held?.picture ?? null, this.#held ? factsOf(this.#strings, this.#held) : {});
+  }
+
+  /** Says in the log, too, what is to be known before an answer. */
+  #remark(entry: HTMLElement, info: PictureInfo) {
+    if (info.outside_scope) this.#view.conversation.remarkOn(entry, this.#strings.outsideScopeShort);
+  }
+
+  /** Has a picture read, or none, instead of what may still be read. Nothing is awaited before it is what counts. */
+  #take(choice: Choice | null): Choice | null {
+    this.#reading?.abort.abort();
+    if (this.#wanted !== choice) this.#wanted?.drop();
+    this.#wanted = choice;
+    this.#view.pictureNotice.hide();
+    this.#handlers.onTake();
+    const reading: Reading = { abort: new AbortController(), begun: false, done: Promise.resolve(), choice, entry: null };
+    this.#reading = reading;
+    if (!choice || choice.picture) this.#showChosen(reading);
+    reading.done = this.#run(reading);
+    this.#handlers.onChange();
+    return choice;
+  }
+
+  #showChosen(reading: Reading) {
+    const picture = reading.choice?.picture ?? null;
+    this.#show(picture, picture ? { remarks: picture.remarks } : {});
+    if (picture) reading.entry = this.#view.conversation.addPicture(picture);
+  }
+
+  /** Whether the conversation is now about the picture, or about none if that was chosen. */
+  async #run(reading: Reading): Promise<boolean> {
+    const { choice, abort } = reading;
+    const newest = () => this.#reading === reading;
+    try {
+      if (choice && !choice.picture) {
+        await until(choice.prepared, abort.signal);
+        this.#showChosen(reading);
+      }
+      if (choice) await this.#read(reading, choice, choice.picture!, newest);
+      else await this.#readNone(newest);
+      return true;
+    } catch (error) {
+      reading.entry?.remove();
+      if (newest()) this.#readingFailed(error);
+      return false;
+    } finally {
+      if (newest()) {
+        this.#reading = null;
+        this.#view.picture.endReading();
+        if (!this.#handlers.asking()?.begun) this.#view.status.end();
+        this.#handlers.onChange();
+      }
+    }
+  }
+
+  async #read(reading: Reading, choice: Choice, picture: ShownPicture, newest: () => boolean) {
+    const { status, picture: view } = this.#view;
+    const { abort } = reading;
+    view.beginReading();
+    if (!(await until(this.#runner.running, abort.signal))) throw new InfLlavaError('not-loaded', 'there is no model to read the picture');
+    reading.begun = true;
+    const asking = this.#handlers.asking();
+    if (asking?.begun) {
+      status.say(this.#strings.pictureWaits);
+      await until(asking.done, abort.signal);
+    }
+    const onProgress = ({ phase, done, total }: Progress) => {
+      if (!newest() || phase !== 'vision') return;
+      status.say(this.#handlers.asking() ? this.#strings.waitingForPicture : this.#strings.readingPicture);
+      status.advance(phase, done, total);
+      view.advance(done, total);
+    };
+    const info = (await this.#runner.chat!.setImage(picture.file, { name: picture.name, signal: abort.signal, onProgress }))!;
+    this.#held = { choice, picture, info };
+    choice.read(info);
+    if (reading.entry) {
+      this.#remark(reading.entry, info);
+      this.#handlers.onAbout(reading.entry);
+    }
+    if (!newest()) return;
+    view.setGeometry(info);
+    this.#show(picture, factsOf(this.#strings, this.#held));
+    status.say(this.#strings.pictureReady(info));
+    this.#emit('picture', info);
+  }
+
+  async #readNone(newest: () => boolean) {
+    const asking = this.#handlers.asking();
+    if (asking?.begun) await asking.done;
+    if (!newest()) return;
+    await this.#runner.chat?.setImage(null);
+    this.#held = null;
+    if (!newest()) return;
+    this.#handlers.onAbout(this.#view.conversation.addNote(this.#strings.textOnly));
+    this.#view.status.say(this.#strings.pictureRemoved);
+  }
+
+  #readingFailed(error: unknown) {
+    const code = codeOf(error);
+    this.#wanted?.failed(error instanceof InfLlavaError ? error : new InfLlavaError(code, messageOf(error)));
+    // A model that is not there reads the picture when it is.
+    if (ENDS.includes(code)) return;
+    this.#showHeld();
+    if (code === 'stopped') this.#view.status.say(this.#strings.pictureStopped(this.#held !== null));
+    else this.#showPictureError(error);
+  }
+
+  #showPictureError(error: unknown) {
+    const code = codeOf(error);
+    const message = messageOf(error);
+    this.#view.status.say(this.#strings.pictureFailed);
+    this.#view.pictureNotice.show({
+      title: this.#strings.failure.picture,
+      message,
+      code,
+      advice: this.#strings.advice[`picture-${code}`] ?? this.#strings.advice[code] ?? '',
+    });
+    this.#emit('error', { code, message });
+  }
+}

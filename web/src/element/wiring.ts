@@ -1,0 +1,74 @@
+/** The view of an element, and what its parts have the controller do. */
+
+import type { Chat } from '../api/chat.js';
+import { storage } from '../api/storage.js';
+import { copyText } from './clipboard.js';
+import type { Controller } from './controller.js';
+import type { Emit } from './events.js';
+import { removeKept } from './kept.js';
+import { saveConversation } from './save.js';
+import type { Strings } from './strings/index.js';
+import { View } from './view/view.js';
+
+export interface Wires {
+  /** Begins with the model, if that was not done, and gives the controller; null where the element has left the page. */
+  begun: () => Controller | null;
+  chat: () => Chat | null;
+  emit: Emit;
+  onModel: (url: string) => void;
+  onFolder: (files: File[]) => void;
+}
+
+export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFolder }: Wires): View {
+  const controlled =
+    <Args extends unknown[]>(run: (controller: Controller, ...args: Args) => unknown) =>
+    (...args: Args) => {
+      const controller = begun();
+      if (controller) void run(controller, ...args);
+    };
+  const view = new View(strings, {
+    picture: {
+      onFiles: controlled((controller, files) => controller.pictures.choose(files)),
+      onRemove: controlled((controller) => controller.pictures.remove()),
+      onCamera: () =>
+        view.camera.open().catch((error: Error) => {
+          view.pictureNotice.show({ title: strings.cameraFailed });
+          emit('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
+        }),
+      onLooking: controlled((controller) => controller.look()),
+    },
+    conversation: {
+      onStarter: (text) => view.composer.setText(text),
+      onRegenerate: controlled((controller, turn) => controller.regenerate(turn)),
+      onEdit: controlled((controller, turn) => controller.edit(turn)),
+      onCopy: async (text) => {
+        if (await copyText(text)) view.status.say(strings.copied);
+        else {
+          view.chatNotice.show({ title: strings.failure.copy, message: strings.copyFailed });
+          emit('error', { code: 'page', message: strings.copyFailed });
+        }
+      },
+    },
+    composer: {
+      onSend: controlled((controller, text) => controller.send(text)),
+      onStop: controlled((controller) => controller.stop()),
+      onCancelEdit: controlled((controller) => controller.cancelEdit()),
+      onSettings: () => view.models.showKept(),
+    },
+    models: {
+      onChoose: onModel,
+      onFolder,
+      readKept: () => storage.list(),
+      onRemove: (id) => removeKept(id, view, strings, emit),
+    },
+    onPhoto: controlled((controller, photo: Promise<File | null>) => controller.pictures.choosePhoto(photo)),
+    onToken: controlled((controller) => controller.look()),
+    onPause: controlled((controller) => controller.pause()),
+    onNewChat: controlled((controller) => controller.newChat()),
+    onExport: (format) => {
+      const current = chat();
+      if (current) saveConversation(current, format);
+    },
+  });
+  return view;
+}
