@@ -1,4 +1,4 @@
-/** Trunk has built the engine: puts the package together from it, beside the page and in `dist/`, to be packed. */
+/** Called by Trunk after it has built the engine: builds the package from it, for the page and in `dist/`, for packing. */
 
 import { execFileSync } from 'node:child_process';
 import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ await cp(join(HERE, 'dist'), join(staging, 'inf-llava'), { recursive: true });
 for (const name of await readdir(staging)) {
   if (/^inf-llava(_bg)?\.(js|wasm|d\.ts|wasm\.d\.ts)$/.test(name) || name === 'snippets') await rm(join(staging, name), { recursive: true });
 }
-// Trunk's own word to itself, which it leaves where the engine would be.
+// Trunk leaves its own marker where the engine would be.
 const page = join(staging, 'index.html');
 await writeFile(page, (await readFile(page, 'utf8')).replace(/ *<link data-trunk [^>]*>\n?/g, ''));
 await nameKeptFiles(staging);

@@ -1,6 +1,6 @@
 /**
- * Puts the package together in `dist/`: the engine's files, the default model in one file, the worker in one script, and
- * the modules. `node build.mjs --bindings FILE --wasm FILE [--out DIR]`; Trunk calls it with what it has built.
+ * Builds the package in `dist/`: the engine's files, the default model in one file, the worker in one script, and the
+ * modules. `node build.mjs --bindings FILE --wasm FILE [--out DIR]`; Trunk's hook calls it.
  */
 
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ import { build, transform } from 'esbuild';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const MODEL = join(HERE, '../models/demo');
-/** What the engine reads of a checkpoint, small files first. */
+/** The files of a checkpoint that the engine reads, small ones first. */
 const MODEL_FILES = ['config.json', 'generation_config.json', 'preprocessor_config.json', 'tokenizer.json', 'model.safetensors'];
 const DEFAULT_MODEL = 'inf-llava-default-model';
 const BINDINGS = 'inf-llava-bindings';
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 if (!options.bindings || !options.wasm) throw new Error('--bindings and --wasm: what wasm-bindgen and wasm-opt wrote');
 const out = resolve(options.out);
 
-/** Writes the model's files as one, and says where each is. */
+/** Packs the model's files into one. @returns where each is */
 async function pack() {
   const files = {};
   const parts = [];
@@ -39,7 +39,7 @@ async function pack() {
   return { name: 'INF-LLaVA demo', license: 'Apache-2.0', bytes: whole.length, sha256: createHash('sha256').update(whole).digest('hex'), files };
 }
 
-/** Copies the sample pictures, and gives their list without the answers. */
+/** Copies the sample pictures. @returns their list, without the answers */
 async function samples() {
   const list = JSON.parse(await readFile(join(MODEL, 'samples.json'), 'utf8'));
   const names = [];
@@ -51,7 +51,7 @@ async function samples() {
   return names;
 }
 
-/** Each address as bundlers know it: `new URL` of a literal, beside this script. */
+/** The module with the addresses, in the form that bundlers recognise: `new URL` of a literal, relative to the script. */
 async function defaultModel() {
   const model = await pack();
   const list = await samples();
@@ -81,7 +81,7 @@ const generated = (text) => ({
   },
 });
 
-/** A style sheet as a short text. */
+/** Imports a style sheet as minified text. */
 const styles = {
   name: 'styles',
   setup(build) {
@@ -92,7 +92,7 @@ const styles = {
   },
 };
 
-/** What the scripts hold of others' packages must be named in the notices. */
+/** Every third-party package in the scripts must be named in the notices. */
 async function checkNotices(notices, builds) {
   const text = await readFile(notices, 'utf8');
   const inputs = builds.flatMap((build) => Object.keys(build?.metafile?.inputs ?? {}));

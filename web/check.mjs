@@ -1,6 +1,6 @@
 /**
- * What can be checked of the package without building the engine: format and lints, types, layers, versions, lock files,
- * and that README.md names all that the sources have. `node check.mjs [--fix]`; `pack.mjs` checks what is built.
+ * Checks of the package that need no build of the engine: format and lints, types, layers, versions, lock files, and that
+ * README.md names everything in the sources. `node check.mjs [--fix]`; `pack.mjs` checks the built package.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -29,7 +29,7 @@ async function files(folder, ending) {
   return found.flat();
 }
 
-/** What one side has and the other lacks. */
+/** What only the sources have, or only README.md. */
 function compare(what, expected, written) {
   const lacking = [...expected].filter((name) => !written.has(name)).sort();
   const invented = [...written].filter((name) => !expected.has(name)).sort();
@@ -49,7 +49,7 @@ function failureOf(program, args, folder) {
   }
 }
 
-/** As biome.jsonc says. Warnings count: what is no error to anybody is switched off there. */
+/** Biome, by biome.jsonc. Warnings count as errors: rules that do not fit are switched off there. */
 function style() {
   const found = failureOf('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(options.fix ? ['--write'] : [])], ROOT);
   return found ? [`format and lints, of which \`node web/check.mjs --fix\` mends what it can:\n${found}`] : [];
@@ -75,7 +75,7 @@ async function versions() {
     .map(([place, found]) => `${place} says ${found} where web/package.json says ${version}`);
 }
 
-/** Names between backquotes in the first column of the table below `heading`. */
+/** Names in backquotes in the first column of the table below `heading`. */
 function tabled(readme, heading) {
   const [, section] = readme.split(new RegExp(`^#+ ${heading}$`, 'm'));
   if (section === undefined) return new Set();
@@ -91,13 +91,13 @@ async function readme() {
   const element = (await elementManifest()).modules[0].declarations[0];
   const source = await read('web/src/element/element.ts');
   const names = (list) => new Set(list.map(({ name }) => name));
-  // Some attributes are only read once, and easily left out of the JSDoc.
+  // Attributes that are only read are easily left out of the JSDoc.
   const attributes = new Set([...names(element.attributes), ...captured(source, /(?:get|has)Attribute\('([a-z-]+)'\)/g)]);
   const styles = tabled(text, 'CSS properties and parts');
   const properties = new Set([...styles].filter((name) => name.startsWith('--')));
   const events = new Set([...tabled(text, 'Events')]);
   const members = tabled(text, 'Properties and methods');
-  // npm shows README.md without the repository around it.
+  // On npm, README.md has no repository around it.
   const relative = captured(text, /\]\((?!https?:|#)([^)]*)\)/g).map((path) => `README.md leads to ${path}, which the package's readers do not have`);
   return [
     ...relative,
@@ -111,13 +111,13 @@ async function readme() {
   ];
 }
 
-/** What a page's style can set: all that the style sheets look for under the package's name. */
+/** CSS properties that a page can set: all that the style sheets read with the package's prefix. */
 async function customProperties() {
   const sheets = await Promise.all((await files('web/src/element/styles', '.css')).map(read));
   return sheets.flatMap((sheet) => captured(sheet, /var\((--inf-llava-[a-z-]+)/g));
 }
 
-/** Every code that an error can have: the engine's, and those that the package makes. */
+/** All error codes: the engine's, and the package's own. */
 async function codes() {
   const engine = captured(await read('src/error.rs'), /Error::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g);
   const scripts = await Promise.all((await files('web/src', '.ts')).map(read));
@@ -126,7 +126,7 @@ async function codes() {
   return new Set([...engine, ...made, ...described]);
 }
 
-/** A lock file that names a registry's host binds everybody to it; an example that pins nothing breaks by itself. */
+/** A lock file must not name a registry's host, which others may not use; examples must pin versions, or they break over time. */
 async function locks() {
   const examples = await files('examples/web', 'package.json');
   const wrong = [];

@@ -1,16 +1,16 @@
-/** Tells the page's service worker what it may keep: the files of the page and of the package, by path and hash. */
+/** Lists the files of the page and the package for the page's service worker, by path and hash. */
 
 import { createHash } from 'node:crypto';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Of the folders that the page is made of; the small model has a place of its own, and is kept by the package. */
+/** The folders of the page. The package itself keeps the small model. */
 const KEPT = /^(index\.html|page\.css|icon\.svg|page\/[\w-]+\.js|inf-llava\/[\w.-]+\.(js|wasm|png))$/;
 const WORKER = 'service-worker.js';
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** Writes into the service worker of `folder`, a page that is put together, which files are there. */
+/** Writes the list of files into the service worker of the built page in `folder`. */
 export async function nameKeptFiles(folder) {
   const found = await readdir(folder, { recursive: true });
   const names = found.map((name) => name.replaceAll('\\', '/')).filter((name) => KEPT.test(name) && !name.endsWith(WORKER));

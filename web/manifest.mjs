@@ -1,12 +1,12 @@
-/** What editors and documentation know of the element: its JSDoc as a custom elements manifest. */
+/** Makes a custom elements manifest of the element's JSDoc, for editors and documentation. */
 
 import { readFile } from 'node:fs/promises';
 import { create, ts } from '@custom-elements-manifest/analyzer';
 
 const SOURCE = 'src/element/element.ts';
-/** The class that has the attributes as properties. */
+/** The base class with the attributes as properties. */
 const ATTRIBUTES = 'src/element/attributes.ts';
-/** Where the package has it. */
+/** Where the package exports the element. */
 const PUBLISHED = 'dist/define.js';
 
 export async function elementManifest() {
@@ -17,7 +17,7 @@ export async function elementManifest() {
   const { members } = declared(ATTRIBUTES).find(({ name }) => name === superclass.name);
   const own = new Set(element.members.map(({ name }) => name));
   element.members.push(...members.filter(({ name, privacy }) => privacy !== 'protected' && !own.has(name)).map(({ inheritedFrom, ...member }) => member));
-  // The analyzer also lists what no user sees: private members, and an event without a name for the one place that sends all.
+  // The analyzer also lists private members, and one event without a name, for the function that dispatches all of them.
   element.members = element.members.filter(({ privacy, static: isStatic }) => !['private', 'protected'].includes(privacy) && !isStatic);
   element.events = element.events.filter(({ name }) => name);
   const declaration = { name: element.name, module: PUBLISHED };

@@ -1,6 +1,6 @@
 /**
- * Makes the npm package of what the page's build left in `dist/`: types, the element's manifest and the tarball, then
- * looks at the tarball as its users get it. `node pack.mjs [--out DIR]`; `cargo xtask npm` builds the page before.
+ * Makes the npm package from the page's build in `dist/`: types, the element's manifest and the tarball, then checks the
+ * tarball as users get it. `node pack.mjs [--out DIR]`; `cargo xtask npm` builds the page first.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -17,12 +17,12 @@ import { elementManifest } from './manifest.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(HERE, 'dist');
-/** What a visitor downloads before the model: the engine and every script, as a CDN compresses them. */
+/** The limit of what a visitor downloads before the model: the engine and all scripts, compressed as by a CDN. */
 const MOST_TRANSFER_BYTES = 3.5e6;
-/** What a page waits for until the element is there. */
+/** The limit of what a page loads before the element is shown. */
 const MOST_SHELL_BYTES = 42e3;
 
-/** What must be in the tarball beside the scripts. */
+/** Files that must be in the tarball, besides the scripts. */
 const NEEDED = [
   'package.json',
   'README.md',
@@ -43,19 +43,19 @@ export async function pack(out) {
   if (!engine) throw new Error('web/dist holds no engine. Build the package with: cargo xtask npm');
   await rm(join(DIST, 'types'), { recursive: true, force: true });
   run(process.execPath, [join(HERE, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.json']);
-  // Of frameworks that this package does not depend on.
+  // Types for frameworks that this package does not depend on.
   await cp(join(HERE, 'types'), join(DIST, 'types'), { recursive: true });
   await writeFile(join(DIST, 'custom-elements.json'), `${JSON.stringify(await elementManifest(), null, 1)}\n`);
-  // One licence, kept in the root; npm takes files of this folder only.
+  // The licence is in the root; npm only packs files of this folder.
   await cp(join(HERE, '../LICENSE'), join(HERE, 'LICENSE'));
-  // The picture in README.md: npm's page shows none of another folder.
+  // The picture in README.md, which npm shows from the package only.
   await cp(join(HERE, '../docs/attention.png'), join(DIST, 'attention.png'));
   await mkdir(out, { recursive: true });
   const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', out]));
   return join(out, filename);
 }
 
-/** Everything that is wrong with a tarball, and its sizes as lines to print. */
+/** Checks a tarball. @returns what is wrong with it, and its sizes as lines to print */
 export async function inspect(tarball) {
   const folder = await mkdtemp(join(tmpdir(), 'inf-llava-tarball-'));
   try {
@@ -104,7 +104,7 @@ async function sizesOf(root, name) {
 
 const row = ({ name, plain, gzip, brotli }) => `${name.padEnd(20)} ${[plain, gzip, brotli].map((bytes) => String(bytes).padStart(10)).join(' ')}`;
 
-/** The scripts that `entry` imports at once, and all that it ever leads to; packages by their names. */
+/** The scripts that `entry` imports statically, and all that it can load; packages by name. */
 async function graphOf(entry) {
   const { metafile } = await build({
     entryPoints: [entry],

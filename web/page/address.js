@@ -1,6 +1,6 @@
 /** The page's own address: which model, which device, which sampling. */
 
-/** What the address may say, and the element's attributes for it. */
+/** Query parameters, and the element's attributes for them. */
 const ATTRIBUTES = {
   model: 'model',
   device: 'device',

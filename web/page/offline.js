@@ -1,12 +1,12 @@
 /** Makes the page work without a network from its second visit on. */
 
 const WORKER = new URL('../service-worker.js', import.meta.url).href;
-/** The next app on this port would find itself under the page's worker. A name may end with a dot. */
+/** Here the next app on this port would get the page's worker. A name may end with a dot. */
 const LOOPBACK = /^(localhost\.?|.*\.localhost\.?|127(\.\d+){3}|\[::1\])$/;
-/** Of this page's worker, and of what it was in earlier versions. */
+/** Caches of this page's worker, in all its versions. */
 const CACHES = /^inf-llava-(page-|shell$)/;
 
-/** The page's own policy for its own worker; the element has one of its own. */
+/** The Trusted Types policy for the page's own worker; the element has another one. */
 const policy = globalThis.trustedTypes?.createPolicy('inf-llava-page', {
   createScriptURL(url) {
     if (url !== WORKER) throw new TypeError('not the worker of this page');
@@ -15,8 +15,8 @@ const policy = globalThis.trustedTypes?.createPolicy('inf-llava-page', {
 });
 
 /**
- * Keeps the page's own files for a visit without a network, once it has them all; not on loopback.
- * @param {Promise<unknown>} ready  when the page is at rest
+ * Keeps the page's own files for visits without a network; not on loopback.
+ * @param {Promise<unknown>} ready  settles when the page has loaded everything
  */
 export async function workOffline(ready) {
   const { serviceWorker } = navigator;
@@ -30,13 +30,13 @@ export async function workOffline(ready) {
     await serviceWorker.register(policy?.createScriptURL(WORKER) ?? WORKER);
     (await serviceWorker.ready).active?.postMessage('keep');
   } catch {
-    // Storage may be blocked, or the site lack the file: the page works with its network.
+    // Storage may be blocked, or the file missing: the page then needs the network.
   }
 }
 
 /**
- * Takes away what an earlier version registered here. Its worker goes on with the pages that it controls, and would go
- * on keeping what they fetch: the newer one, which removes itself and what was kept, has to take its place first.
+ * Removes the worker that an earlier version registered on loopback. It stays active for the pages that it controls, and
+ * would keep what they fetch: the newer worker, which removes itself and its caches, has to replace it first.
  * @param {ServiceWorkerContainer} container
  */
 async function forget(container) {

@@ -1,4 +1,4 @@
-/** The demo page: the element, told what the page's address asks for. It uses the public package and nothing else. */
+/** The demo page: sets the element's attributes from the page's address. It uses the public package and nothing else. */
 
 import { readAddress } from './address.js';
 import { workOffline } from './offline.js';
@@ -9,7 +9,7 @@ const help = /** @type {HTMLDetailsElement} */ (document.getElementById('full-mo
 for (const [name, value] of Object.entries(readAddress(window.location))) chat.setAttribute(name, value);
 
 chat.addEventListener('inf-llava-ready', ({ detail }) => {
-  // A general model is the full one as far as this page knows.
+  // Any general model counts as the full one here.
   help.hidden = !detail.scope;
 });
 
@@ -19,7 +19,7 @@ document.getElementById('show-full-model').addEventListener('click', () => {
   help.scrollIntoView({ block: 'nearest' });
 });
 
-// Where the keyboard lies over the page instead of making it smaller (iOS), the page ends above it.
+// On iOS the keyboard covers the page instead of making it smaller: end the page above it.
 const seen = window.visualViewport;
 seen?.addEventListener('resize', () => {
   const covered = seen.scale === 1 && window.innerHeight - seen.height > 100;

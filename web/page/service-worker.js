@@ -1,25 +1,25 @@
 /**
- * The page without a network. A worker like this one controls its whole origin, where other apps may live, too; on
- * loopback even the next one that somebody starts on the same port. So it keeps and answers nothing but the files of
- * this page, which the build names below with their hashes; and on loopback it goes away. A model has a place of its own.
+ * Lets the page work without a network. A service worker controls its whole origin, where other apps may live too; on
+ * loopback even the next app that is started on the same port. So it keeps and serves nothing but the files of this page,
+ * which the build lists below with their hashes, and on loopback it removes itself. Models are kept elsewhere.
  *
- * The network is asked first. Files are kept in one go, each after its hash was checked; only when all of a version are
- * there does the version before go.
+ * The network comes first. All files of a version are kept together, each after its hash was checked; only when all are
+ * there is the previous version removed.
  */
 
-/** Paths below this worker's folder ('': the page itself), with the SHA-256 of what is there. `web/kept-files.mjs` writes it. */
+/** Paths below this worker's folder ('': the page itself), with the SHA-256 of each file. `web/kept-files.mjs` writes it. */
 const FILES = {};
-/** Changes with every file. */
+/** Changes with any of the files. */
 const VERSION = 'none';
 
 const SCOPE = self.registration.scope;
 const PREFIX = 'inf-llava-page-';
-/** Of this copy of the page: another one may live beside it. */
+/** Caches of this copy of the page; another copy may be beside it. */
 const OWN = `${PREFIX}${encodeURIComponent(new URL(SCOPE).pathname)}:`;
 const CACHE = `${OWN}${VERSION}`;
-/** An earlier version of this worker kept in it whatever came from its origin. */
+/** The cache of an earlier version of this worker, which kept everything of its origin. */
 const EARLIER_CACHE = 'inf-llava-shell';
-/** Also with the dot that ends a name. */
+/** A host name may end with a dot. */
 const LOOPBACK = /^(localhost\.?|.*\.localhost\.?|127(\.\d+){3}|\[::1\])$/;
 
 self.addEventListener('install', (event) => {
@@ -32,7 +32,7 @@ self.addEventListener('activate', (event) => {
 });
 
 if (!isLoopback()) {
-  // What was removed, or did not come, is kept with the next visit.
+  // Files that were removed or could not be fetched are kept at the next visit.
   self.addEventListener('message', (event) => event.data === 'keep' && event.waitUntil(keep()));
   self.addEventListener('fetch', (event) => {
     const url = keyOf(event.request);
@@ -49,19 +49,19 @@ async function goAway() {
   await self.registration.unregister();
 }
 
-/** Of any version of this copy. Earlier ones did not say of which it was; what they hold does. */
+/** Whether a cache is of any version of this copy. Earlier versions did not name the copy: their content tells. */
 async function isOurs(name) {
   if (name === EARLIER_CACHE || name.startsWith(OWN)) return true;
   if (!name.startsWith(PREFIX) || name.includes(':')) return false;
   return (await (await caches.open(name)).keys()).every(({ url }) => url.startsWith(SCOPE));
 }
 
-/** Under which address a file of this page is kept; null for everything else. */
+/** The address under which a file of this page is kept; null for everything else. */
 function keyOf({ url, method, mode, cache, headers }) {
   if (method !== 'GET' || cache === 'no-store' || headers.has('Range') || !url.startsWith(SCOPE)) return null;
   const { search } = new URL(url);
   const path = url.slice(SCOPE.length).replace(/[?#].*$/s, '');
-  // The page is one file, whatever model its address names. Only a visit asks for it.
+  // The page is one file, whatever its query says. Only a navigation requests it.
   const isPage = (path === '' || path === 'index.html') && mode === 'navigate';
   if (isPage) return SCOPE;
   return path && !search && Object.hasOwn(FILES, path) ? url.replace(/#.*$/s, '') : null;
@@ -77,7 +77,7 @@ async function answer(request, url) {
   }
 }
 
-/** Where a version was not kept whole, the one before it still is. */
+/** The previous version is still there if this one was not kept completely. */
 async function olderOf(url) {
   for (const name of await caches.keys()) {
     const kept = name.startsWith(PREFIX) && (await (await caches.open(name)).match(url));
@@ -100,13 +100,13 @@ async function keep() {
     if (!whole) return;
     for (const name of await caches.keys()) if (name !== CACHE && (await isOurs(name))) await caches.delete(name);
   } catch {
-    // No room, or no network: the page goes on, and needs its network the next time.
+    // No room, or no network: the page works, and needs the network the next time.
   }
 }
 
-/** A file as this version has it; null where the site has another, or says that it must not be kept. */
+/** A file of this version; null if the site has another version, or forbids keeping it. */
 async function fetched(url, sha256) {
-  // What the browser has of an earlier visit may be older than this.
+  // The browser's cache may hold an older file.
   for (const cache of ['default', 'reload']) {
     const response = await fetch(url, { cache, redirect: 'error' });
     if (response.status !== 200 || /no-store/i.test(response.headers.get('Cache-Control') ?? '')) {
@@ -116,7 +116,7 @@ async function fetched(url, sha256) {
     const bytes = await response.arrayBuffer();
     if ((await hashOf(bytes)) !== sha256) continue;
     const headers = new Headers(response.headers);
-    for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name); // of how it travelled
+    for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name); // describe the transfer, not the content
     return new Response(bytes, { headers });
   }
   return null;

@@ -1,4 +1,4 @@
-/** The small model that comes with the package, and the engine's files: the build writes it from models/demo. */
+/** The small model that comes with the package, and the engine's files. The build makes this module from models/demo. */
 declare module 'inf-llava-default-model' {
   import type { Pack, SamplePicture } from './engine/protocol.js';
 

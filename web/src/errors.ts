@@ -1,14 +1,14 @@
-/** Every failure that this package reports. */
+/** The error class of this package. */
 
 import type { PlainError } from './engine/protocol.js';
 
 /**
- * An error with a stable `code`: the engine's own (`inf-llava` says the same on the command line), or one of the
- * package's. The table in README.md has them all.
+ * An error with a stable `code`: one of the engine's (the command line has the same), or one of the package's. README.md
+ * lists all of them.
  */
 export class InfLlavaError extends Error {
   override readonly name = 'InfLlavaError';
-  /** Stable; for programs. The message is for people. */
+  /** Stable, for programs; the message is for people. */
   readonly code: string;
   /** Of `consent`: name, license, bytes, total, kept; of `quota`: needed, free. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -24,5 +24,5 @@ export class InfLlavaError extends Error {
   }
 }
 
-/** What a stop throws where there is nothing yet to be kept. */
+/** Thrown if something is stopped before it has a result. */
 export const stopped = (): InfLlavaError => new InfLlavaError('stopped', 'stopped');

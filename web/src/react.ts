@@ -1,6 +1,6 @@
 'use client';
 
-/** The element as a React component: properties and events as React has them. On a server it renders the bare tag. */
+/** The element as a React component, with props and event handlers. On a server it renders the bare tag. */
 
 import { createElement, forwardRef, useEffect, useImperativeHandle, useRef, type DetailedHTMLProps, type HTMLAttributes, type ReactNode } from 'react';
 import type { InfLlavaChat as Element, InfLlavaChatEventMap } from './element/element.js';
@@ -17,7 +17,7 @@ interface OwnProps extends ChatProperties {
   onError?: ((detail: Detail<'inf-llava-error'>) => void) | undefined;
 }
 
-/** Also what every element of HTML takes. */
+/** Including the props of every HTML element. */
 export type InfLlavaChatProps = OwnProps & Omit<HTMLAttributes<Element>, keyof OwnProps> & { [name: `data-${string}`]: unknown };
 
 /** The tag itself in JSX. */
@@ -54,7 +54,7 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
   useImperativeHandle(ref, () => element.current!, []);
 
   const { properties, attributes } = parted(rest);
-  // Before the element is registered, too: it takes over what it finds. A property that has gone is taken away.
+  // Also before the element is registered, which takes over properties that it finds. Missing props are unset.
   const given = useRef<string[]>([]);
   useEffect(() => {
     const gone = given.current.filter((name) => !(name in properties)).map((name) => [name, undefined]);
@@ -63,7 +63,7 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
   });
 
   useEffect(() => {
-    // The element is registered in the browser alone.
+    // The element is registered in browsers only.
     import('./define.js').catch((error: Error) => latest.current.onError?.({ code: 'page', message: error.message }));
     const listening = new AbortController();
     for (const [property, name] of Object.entries(EVENTS)) {
@@ -77,9 +77,9 @@ export const InfLlavaChat = forwardRef<Element, InfLlavaChatProps>(function InfL
   return createElement('inf-llava-chat', { ...attributes, ref: element, class: className } as object, children);
 });
 
-/** What only a property can hold: whether the element is registered or not, in React 18 and 19 alike. */
+/** Props that only a DOM property can hold, in React 18 and 19 and before the element is registered. */
 const PROPERTIES = ['models', 'strings', 'wasmUrl', 'workerUrl'];
-/** What HTML spells otherwise. */
+/** Props with another name in HTML. */
 const SPELT: Record<string, string> = { maxNewTokens: 'max-new-tokens', pageWide: 'page-wide', noKeep: 'no-keep' };
 
 function parted(rest: Record<string, unknown>): { properties: Record<string, unknown>; attributes: Record<string, unknown> } {
@@ -92,7 +92,7 @@ function parted(rest: Record<string, unknown>): { properties: Record<string, unk
   return { properties, attributes };
 }
 
-/** As text, which a server renders as well: of an object it can write the address alone. */
+/** An address as text, which a server can render too. */
 function written(name: string, value: unknown): unknown {
   if (name === 'pageWide' || name === 'noKeep') return value ? '' : undefined;
   if ((name !== 'model' && name !== 'src') || value === null || typeof value !== 'object') return value;

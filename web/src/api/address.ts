@@ -1,4 +1,4 @@
-/** What an address that a caller gives is relative to. */
+/** The base of relative addresses that a caller passes. */
 
 /**
  * The page's base, which a `<base>` may set: for what is read. Taken from the prototype: the document itself would give
@@ -6,5 +6,5 @@
  */
 export const pageBase = (): string | undefined => (globalThis.document ? Reflect.get(Node.prototype, 'baseURI', document) : globalThis.location?.href);
 
-/** The page's own address: for what is run, which no markup may choose. */
+/** The page's own address, for code that is run: markup such as `<base>` must not choose it. */
 export const pageAddress = (): string | undefined => globalThis.location?.href;

@@ -1,13 +1,13 @@
 /** What this browser can do for a model, before anything is downloaded. */
 
 export interface Capabilities {
-  /** Where a model would run: on the graphics card, on the processor, or not at all. */
+  /** Where a model would run; null: this browser cannot run one. */
   device: 'wgpu' | 'cpu' | null;
-  /** Why not on the graphics card, or not at all; empty otherwise. Codes, for programs. */
+  /** Codes that say why the graphics card cannot be used, or why no model can run; empty otherwise. */
   reasons: ('insecure-origin' | 'no-webgpu' | 'no-adapter' | 'no-wasm-simd' | 'no-browser')[];
   webgpu: { adapter: string; f16: boolean; max_buffer_bytes: number; max_binding_bytes: number } | null;
   wasm_simd: boolean;
-  /** Whether models can be kept for the next visit, with what room: null where the browser does not say. */
+  /** Whether models can be kept for the next visit, and how much room there is; null where the browser does not say. */
   storage: { keeps: boolean; quota_bytes: number | null; usage_bytes: number | null; persisted: boolean | null };
 }
 
@@ -16,7 +16,7 @@ const SIMD_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1
 
 export async function capabilities(): Promise<Capabilities> {
   const simd = typeof WebAssembly === 'object' && WebAssembly.validate(SIMD_MODULE);
-  // A server may have WebAssembly, and more; what a model needs besides is a page.
+  // A server may have WebAssembly too, but a model needs a browser.
   if (!inBrowser()) return { device: null, reasons: ['no-browser'], webgpu: null, wasm_simd: simd, storage: await storageOf() };
   const reasons: Capabilities['reasons'] = [];
   const webgpu = simd ? await findAdapter(reasons) : null;
@@ -25,7 +25,7 @@ export async function capabilities(): Promise<Capabilities> {
   return { device, reasons, webgpu, wasm_simd: simd, storage: await storageOf() };
 }
 
-/** Whether there is what a model runs in: a page of a browser, or a worker of one. */
+/** Whether this is a page in a browser, or a worker of one. */
 export const inBrowser = (): boolean => typeof globalThis.Worker === 'function' && typeof globalThis.location === 'object' && globalThis.location !== null;
 
 interface Adapter {

@@ -1,4 +1,4 @@
-/** A conversation: pictures one after another, and questions about the one that was there when they were asked. */
+/** A conversation: pictures one after another, each with the questions about it. */
 
 import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling } from '../engine/protocol.js';
@@ -18,17 +18,17 @@ export interface WatchOptions {
 export interface AskOptions extends WatchOptions, Sampling {}
 
 export interface ChatOptions {
-  /** What the conversation is about; it is read at once. */
+  /** The picture that the conversation is about; it is read at once. */
   image?: ImageInput | null;
   /** Its name, for messages and for the export. */
   imageName?: string;
-  /** What {@link Chat.export} gave. Its pictures are not in it: with `image` it goes on about the last one. */
+  /** The result of {@link Chat.export}, which has no pictures: pass the last one as `image` to continue. */
   transcript?: Transcript;
 }
 
-/** A picture, and what was said about it. */
+/** A picture, and the turns about it. */
 interface Topic {
-  /** Of the present topic alone: nothing can be asked about the others any more. */
+  /** Of the current topic only: no more questions can be asked about earlier ones. */
   picture: Picture | null;
   /** The picture's name. */
   name: string | null;
@@ -36,10 +36,10 @@ interface Topic {
   turns: Turn[];
 }
 
-/** A question on its way, with as much of the answer as has come. */
+/** A question that is being answered, with the part of the answer that has arrived. */
 interface Asked {
   question: string;
-  /** Which turn of the present topic it becomes. */
+  /** The index that it will have among the turns of the current topic. */
   at: number;
   options: Sampling;
   begun: number[];
@@ -47,17 +47,17 @@ interface Asked {
 }
 
 const WATCHING = ['signal', 'onProgress'];
-/** After these an engine must be restarted, and {@link Chat.resume} goes on. */
+/** After these errors the engine must be restarted; {@link Chat.resume} then continues. */
 const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
 export class Chat {
   readonly #host: Host;
   readonly #topics: Topic[] = [{ picture: null, name: null, info: null, turns: [] }];
-  /** The reading of the newest picture: a question waits for it. */
+  /** Settles when the newest picture is read: a question waits for it. */
   #reading: Promise<unknown> | null = null;
   /** Answers come one at a time. */
   #answering = false;
-  /** The answer that a lost engine broke off. */
+  /** The answer that was interrupted when the engine was lost. */
   #broken: Asked | null = null;
 
   /** @internal */
@@ -65,11 +65,11 @@ export class Chat {
     this.#host = host;
     const { image, imageName, transcript } = checkOptions(options, ['image', 'imageName', 'transcript']);
     for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, name: picture, info: null, turns });
-    // Whoever asks hears of a failure there.
+    // The next question rejects with the same error: this promise must not count as an unhandled rejection.
     if (image !== undefined && image !== null) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
   }
 
-  /** What is known of the picture, once it is read; null without one. */
+  /** Facts about the picture, once it is read; null without one. */
   get picture(): PictureInfo | null {
     return this.#topic.info;
   }
@@ -79,14 +79,14 @@ export class Chat {
     return this.#topics.flatMap(({ turns }) => turns);
   }
 
-  /** How many of the last turns the model remembers: those about the present picture. */
+  /** How many of the last turns the model remembers: those about the current picture. */
   get remembered(): number {
     return this.#topic.turns.length;
   }
 
   /**
-   * Reads a picture; what is asked from then on is about it. Null: about none. If it cannot be read, or is stopped, the
-   * conversation goes on about the earlier one.
+   * Reads a picture that further questions are about; null: they are about none. If reading fails or is stopped, the
+   * conversation stays with the earlier picture.
    *
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
@@ -95,28 +95,28 @@ export class Chat {
   }
 
   /**
-   * Asks. Waits for the picture that is being read.
+   * Asks a question, once the picture is read.
    *
-   * @throws InfLlavaError `busy` while another answer comes
+   * @throws InfLlavaError `busy` while another question is being answered
    */
   ask(text: string, options: AskOptions = {}): Reply {
     return this.#ask(text, options, (topic) => topic.turns.length);
   }
 
-  /** Answers the last question again, in the place of the answer that it has. */
+  /** Answers the last question again; the new answer replaces the old one. */
   regenerate(options: AskOptions = {}): Reply {
     const last = this.#topic.turns.at(-1);
     if (!last) throw new InfLlavaError('option', 'nothing was asked about this picture yet');
     return this.#ask(last.question, options, (topic) => topic.turns.length - 1);
   }
 
-  /** Goes on with the answer that a lost engine broke off, once the model is restarted; null if there is none. */
+  /** Continues an answer that was interrupted when the engine was lost, once the model is restarted; null if there is none. */
   resume(options: WatchOptions = {}): Reply | null {
     const broken = this.#broken;
     return broken && this.#reply(checkOptions(options, WATCHING), () => broken);
   }
 
-  /** Asks another question in the place of turn `index` of {@link Chat.turns}; what came after it is forgotten. */
+  /** Replaces the question of turn `index` of {@link Chat.turns}; later turns are forgotten. */
   edit(index: number, text: string, options: AskOptions = {}): Reply {
     const before = this.turns.length - this.#topic.turns.length;
     if (!(index >= before && index < this.turns.length)) {
@@ -125,7 +125,7 @@ export class Chat {
     return this.#ask(text, options, () => index - before);
   }
 
-  /** Forgets what was said; the picture stays. */
+  /** Forgets all turns; the picture stays. */
   clear(): void {
     const { picture, name, info } = this.#topic;
     this.#topics.splice(0, Infinity, { picture, name, info, turns: [] });
@@ -133,8 +133,8 @@ export class Chat {
   }
 
   /**
-   * What the model looked at when it said token `token` of the answer of turn `index`: the share of its attention that
-   * each place of the picture had, row by row, as the mean over layers and heads.
+   * What the model looked at when it generated token `token` of the answer of turn `index`: the share of attention of
+   * each visual token, row by row, as the mean over layers and heads.
    */
   async attention(index: number, token: number, options: { signal?: AbortSignal } | null = {}): Promise<Float32Array> {
     const { signal } = checkOptions(options, ['signal']);
@@ -155,8 +155,8 @@ export class Chat {
   }
 
   /**
-   * Where the enhancement (DEM) looked when the two views of the present picture were put together, as the mean over
-   * heads and queries. The picture is read once more for it. Null without a picture.
+   * Where the enhancement (DEM) looked when it combined the two views of the current picture, as the mean over
+   * heads and queries. This reads the picture once more. Null without a picture.
    */
   async enhancementAttention(options: { signal?: AbortSignal } | null = {}): Promise<EnhancementAttention | null> {
     const { signal } = checkOptions(options, ['signal']);
@@ -164,7 +164,7 @@ export class Chat {
     return picture && this.#host.enhancementAttention(picture, { signal });
   }
 
-  /** The conversation, without its pictures: as data, to be taken up again, or as Markdown, to be read. */
+  /** The conversation without its pictures: as data, to be imported again, or as Markdown, to be read. */
   export(format?: 'json'): Transcript;
   export(format: 'markdown'): string;
   export(format: 'json' | 'markdown' = 'json'): Transcript | string {
@@ -186,14 +186,14 @@ export class Chat {
     return this.#topics.at(-1)!;
   }
 
-  /** @param adopts  the picture is the one that the present turns are about */
+  /** @param adopts  whether the picture is the one that the current turns are about */
   async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, adopts: boolean) {
     const watcher: Watcher = { signal, onEvent: progressOnly(onProgress) };
     const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, name, watcher);
     this.#reading = reading;
     try {
       const read = await reading;
-      if (this.#reading !== reading) throw stopped(); // another picture was set meanwhile
+      if (this.#reading !== reading) throw stopped(); // another picture was set in the meantime
       const turns = adopts ? this.#topics.pop()!.turns : [];
       if (!adopts) this.#topic.picture = null;
       this.#topics.push({ picture: read?.picture ?? null, name: read?.picture.name ?? null, info: read?.info ?? null, turns });
@@ -259,10 +259,10 @@ export class Chat {
       if (signal.aborted) throw stopped();
       const reading = this.#reading;
       await Promise.race([reading, aborted]).catch((error) => {
-        // Another picture took its place: that one counts.
+        // Another picture replaced it: wait for that one.
         if (signal.aborted || this.#reading === reading || !this.#reading) throw error;
       });
-      await Promise.resolve(); // lets setImage take the picture up
+      await Promise.resolve(); // lets setImage store the picture
     }
     if (signal.aborted) throw stopped();
   }

@@ -57,7 +57,7 @@ export async function complete(host: Host, request: CompletionRequest, signal: A
 }
 
 /**
- * The answer in chunks, to be read once, as the stream of OpenAI's client is. Whoever leaves it stops the answer, even
+ * The answer in chunks, to be read once, like the stream of OpenAI's client. Leaving the loop stops the answer, even
  * before the first chunk.
  */
 function chunks(reply: Reply, common: Common, includeUsage: boolean): AsyncIterableIterator<CompletionChunk> {
@@ -70,7 +70,7 @@ function chunks(reply: Reply, common: Common, includeUsage: boolean): AsyncItera
       return this;
     },
     next: () => made.next(),
-    // A generator that was not begun has no `finally` to run.
+    // A generator that was not started runs no `finally`.
     async return() {
       reply.stop();
       await made.return();

@@ -1,4 +1,4 @@
-/** `chat.completions.create` in the shape of OpenAI's API, so that code written for that runs on the page's own engine. */
+/** `chat.completions.create` as in OpenAI's API, so that code written for it runs on the page's own engine. */
 
 import type { Host } from '../engine/host.js';
 import type { Completion, CompletionChunk, CompletionRequest } from './openai.js';
@@ -13,17 +13,17 @@ export class Completions {
   }
 
   /**
-   * Answers the last message. The last picture among the messages counts, and the conversation begins with the message
-   * that has it: the model sees one picture, in front of everything. Pictures are `data:` URLs.
+   * Answers the last message. The model sees one picture, before all text: the last picture among the messages is used,
+   * and the conversation begins with the message that contains it. Pictures are `data:` URLs.
    *
-   * @throws InfLlavaError `unsupported` for what would change the answer and this model cannot do, `bad-value` for what
-   *   makes no sense, `option` for a number out of its range; `details.param` names the field
+   * @throws InfLlavaError `unsupported` for fields that would change the answer and that this model does not support,
+   *   `bad-value` for invalid values, `option` for a number out of range; `details.param` names the field
    */
   create(request: CompletionRequest & { stream: true }, options?: { signal?: AbortSignal } | null): Promise<AsyncIterable<CompletionChunk>>;
   create(request: CompletionRequest & { stream?: false }, options?: { signal?: AbortSignal } | null): Promise<Completion>;
   async create(request: CompletionRequest, options?: { signal?: AbortSignal } | null): Promise<Completion | AsyncIterable<CompletionChunk>> {
     const signal = checkSignal(options?.signal);
-    // Only programs need it, and few pages are asked by one.
+    // Loaded on demand: few pages need it.
     const { complete } = await import('./complete.js');
     return complete(this.#host, request, signal);
   }

@@ -7,15 +7,15 @@
 import { asPng, type Decoded } from './draw.js';
 import { headerSize } from './header.js';
 
-/** Of a picture that the browser may decode: 480 MB while it does. Cameras of telephones have 108 megapixels. */
+/** The largest picture that the browser may decode, which takes 480 MB. Phone cameras have up to 108 megapixels. */
 const MOST_PIXELS = 120e6;
-/** Drawings made of lines have no pixels of their own. */
+/** Vector drawings have no pixels of their own. */
 const DRAWING_SIDE = 1344;
 const HEADER_BYTES = 1 << 18;
 
 const decoded = new WeakMap<Blob, Promise<Decoded | null>>();
 
-/** Null where the browser cannot, or must not. The same blob is decoded once. */
+/** Null if the browser cannot decode it, or must not. The same blob is decoded once. */
 export function decodeByBrowser(blob: Blob): Promise<Decoded | null> {
   if (!decoded.has(blob))
     decoded.set(
@@ -37,11 +37,11 @@ async function decode(blob: Blob): Promise<Decoded | null> {
       bitmap.close();
     }
   }
-  // Its size is in its own words, for the browser to find: an element of the page does, and decodes nothing for that.
+  // Only the browser can find out its size: an `<img>` does, without decoding anything.
   return globalThis.document && isOtherImage(bytes) ? decodeByElement(blob) : null;
 }
 
-/** SVG, JPEG XL, TIFF or an icon. Text of another kind is not offered: a strict page would complain of the attempt. */
+/** SVG, JPEG XL, TIFF or an icon. Other text is not tried: a page with a strict policy would report a violation. */
 function isOtherImage(bytes: Uint8Array): boolean {
   const starts = (...wanted: number[]) => wanted.every((byte, at) => bytes[at] === byte);
   return (
@@ -59,7 +59,7 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes.sub
 
 async function decodeByElement(blob: Blob): Promise<Decoded | null> {
   const svg = isSvg(new Uint8Array(await blob.slice(0, 8192).arrayBuffer()));
-  // An element goes by the type alone.
+  // An `<img>` relies on the media type alone.
   const url = URL.createObjectURL(svg ? new Blob([blob], { type: 'image/svg+xml' }) : blob);
   try {
     const image = new Image();
@@ -69,7 +69,7 @@ async function decodeByElement(blob: Blob): Promise<Decoded | null> {
       image.onerror = reject;
     });
     const { naturalWidth, naturalHeight } = image;
-    // A drawing without a size of its own: what browsers take then.
+    // For a drawing without a size of its own, browsers use these.
     const [width, height] = naturalWidth && naturalHeight ? [naturalWidth, naturalHeight] : [300, 150];
     if (!svg && width * height > MOST_PIXELS) return null;
     return await asPng({ source: image, width, height }, svg ? Math.max(1, DRAWING_SIDE / Math.max(width, height)) : 1);

@@ -1,17 +1,17 @@
-/** What can be drawn -> a file of its pixels, no larger than a model needs. */
+/** Turns something that can be drawn into a file of its pixels, no larger than a model needs. */
 
-/** No model here sees more than 1344 pixels a side; twice that leaves the last scaling to the engine. */
+/** No model here uses more than 1344 pixels a side; at twice that the engine still does the last scaling. */
 const MOST_SIDE = 2688;
 
 export interface Decoded {
   /** PNG. */
   blob: Blob;
-  /** Of the picture as it is shown, before it was scaled. */
+  /** The picture's size as it is shown, before scaling. */
   width: number;
   height: number;
 }
 
-/** What can be drawn, and how large it is. */
+/** Something that can be drawn, and its size. */
 export interface Drawn {
   source: CanvasImageSource;
   width: number;
@@ -19,10 +19,10 @@ export interface Drawn {
 }
 
 /**
- * Scaled to what a model needs at most, as a file without loss.
+ * Scales to the largest size that a model needs, and encodes without loss.
  *
- * @param enlarge  what has no pixels of its own is drawn larger
- * @throws a DOMException where the pixels are another site's
+ * @param enlarge  whether to draw it larger: for vector drawings
+ * @throws a DOMException if the pixels belong to another site
  */
 export async function asPng({ source, width, height }: Drawn, enlarge = 1): Promise<Decoded> {
   const scale = Math.min(enlarge, MOST_SIDE / Math.max(width, height));
@@ -30,7 +30,7 @@ export async function asPng({ source, width, height }: Drawn, enlarge = 1): Prom
   const canvas = globalThis.OffscreenCanvas ? new OffscreenCanvas(wide, high) : Object.assign(document.createElement('canvas'), { width: wide, height: high });
   const context = canvas.getContext('2d') as CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
   context.imageSmoothingQuality = 'high';
-  // At once: what is drawn may be something else a moment later.
+  // Drawn before anything is awaited: a canvas or a video may change in the meantime.
   context.drawImage(source, 0, 0, wide, high);
   return { blob: await pngOf(canvas), width, height };
 }

@@ -1,13 +1,13 @@
 /**
- * Options of a request that this engine has no part for: OpenAI's own, and those of other servers that programs send to
- * whatever answers. What would change an answer is refused by name and not passed over. The same list as of
+ * Options of a request that this engine does not implement: OpenAI's, and those of other servers, which programs often
+ * send to any server. A value that would change the answer is an error that names the field. The same list as in
  * `inf-llava serve` (src/cli/serve/options.rs).
  */
 
 import { unsupported } from './refusal.js';
 
 type Fields = Record<string, unknown>;
-/** Which values mean no more than the field's absence, and what can be done. */
+/** Which values mean the same as leaving the field out, and what to do about the others. */
 type Foreign = Readonly<Record<string, readonly [isHarmless: (value: unknown) => boolean, advice: string]>>;
 
 const NO_TOOLS = 'this model calls no tools';
@@ -35,7 +35,7 @@ const isEmpty = (value: unknown) => value === '' || (typeof value === 'object' &
 const callsNothing = (value: unknown) => value === 'none' || value === 'auto';
 
 const OF_A_REQUEST: Foreign = {
-  // What OpenAI's own requests have.
+  // OpenAI's own.
   n: [isOne, 'one answer is given; ask again for another'],
   best_of: [isOne, 'one answer is made'],
   tools: [isEmpty, NO_TOOLS],
@@ -62,14 +62,14 @@ const OF_A_REQUEST: Foreign = {
   service_tier: [any, ''],
   prompt_cache_key: [any, ''],
   prompt_cache_retention: [any, ''],
-  // It only makes another server quicker.
+  // It only makes another server faster.
   prediction: [any, ''],
   prompt: [never, MESSAGES],
   input: [never, MESSAGES],
   suffix: [isEmpty, MESSAGES],
   echo: [isFalse, 'an answer does not repeat its question'],
   max_output_tokens: [never, MOST_TOKENS],
-  // What other servers have beside them.
+  // Those of other servers.
   min_p: [isZero, CUT],
   typical_p: [isOne, CUT],
   tfs_z: [isOne, CUT],
@@ -115,13 +115,13 @@ const OF_A_REQUEST: Foreign = {
   think: [isFalse, NO_REASONING],
   thinking: [never, NO_REASONING],
   options: [isEmpty, 'its entries stand in the request itself: temperature, top_p, top_k, seed, max_tokens, stop'],
-  // How others keep what they hold, which changes no answer.
+  // Caching on other servers, which changes no answer.
   cache_prompt: [any, ''],
   keep_alive: [any, ''],
   request_id: [any, ''],
 };
 
-/** What a message may have beside its role and its content. */
+/** Fields of a message besides role and content. */
 const OF_A_MESSAGE: Foreign = {
   // The template has no place for it.
   name: [any, ''],
@@ -138,7 +138,7 @@ const OF_A_MESSAGE: Foreign = {
   images: [isEmpty, IN_PARTS],
 };
 
-/** What a part of a message's content may have beside its text or its picture. */
+/** Fields of a content part besides its text or picture. */
 const OF_A_PART: Foreign = {
   cache_control: [any, ''],
   annotations: [isEmpty, TEXT_ONLY],
@@ -146,9 +146,9 @@ const OF_A_PART: Foreign = {
   file_id: [never, 'no files are kept here; send the picture’s bytes in image_url'],
 };
 
-/** What the options of a stream may have beside `include_usage`. */
+/** Fields of `stream_options` besides `include_usage`. */
 const OF_A_STREAM: Foreign = {
-  // Nothing is made longer to hide its length, which changes no text.
+  // Padding against traffic analysis, which changes no text.
   include_obfuscation: [any, ''],
   continuous_usage_stats: [isFalse, 'what an answer took is told at its end'],
 };
@@ -156,9 +156,9 @@ const OF_A_STREAM: Foreign = {
 const FOREIGN = { request: OF_A_REQUEST, message: OF_A_MESSAGE, part: OF_A_PART, stream: OF_A_STREAM, picture: {} as Foreign };
 
 /**
- * Refuses what is left of an object, if it would change the answer or is not known.
+ * Checks the remaining fields of an object: unknown ones, and those that would change the answer, are errors.
  *
- * @param known  fields that were read
+ * @param known  fields that were handled already
  * @throws InfLlavaError `unsupported`, naming the field
  */
 export function refuseRest(kind: keyof typeof FOREIGN, place: string, fields: Fields, known: readonly string[]): void {

@@ -3,7 +3,7 @@
 export interface Size {
   width: number;
   height: number;
-  /** Whether the engine reads such files, or at most the browser. */
+  /** Whether the engine can decode this format; else at most the browser can. */
   kind: 'engine' | 'other';
 }
 
@@ -37,7 +37,7 @@ function webpSize(view: DataView, starts: (text: string, at: number) => boolean)
   return { width: uint24(24) + 1, height: uint24(27) + 1 };
 }
 
-/** Walks the segments to the frame header (SOF0 to SOF15, but for DHT, JPG and DAC, which share its range). */
+/** Walks the segments to the frame header (SOF0 to SOF15, except DHT, JPG and DAC, which lie in the same range). */
 function jpegSize(view: DataView): Pixels | null {
   for (let at = 2; at + 9 < view.byteLength; ) {
     if (view.getUint8(at) !== 0xff) return null;
@@ -54,7 +54,7 @@ function jpegSize(view: DataView): Pixels | null {
   return null;
 }
 
-/** AVIF and HEIC: boxes of ISO's media format, of which `ispe` has the size of an item; the largest is the whole picture's. */
+/** AVIF and HEIC consist of ISO media boxes; an `ispe` box has the size of one item, and the largest is the whole picture's. */
 function otherSize(bytes: Uint8Array): Size | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || view.getUint32(4) !== fourCharacters('ftyp')) return null;

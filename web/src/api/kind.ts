@@ -1,6 +1,6 @@
-/** Words for what a caller gave, where it makes no sense. */
+/** Describes a value of the wrong type in an error message. */
 
-/** What a value is, in words: what was given is named, however strange. */
+/** What kind of thing a value is, in words. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') return String(value);
   if (typeof value === 'string') return `the text “${value.length > 60 ? `${value.slice(0, 60)}…` : value}”`;

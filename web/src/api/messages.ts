@@ -1,9 +1,9 @@
 /**
- * The messages of a request: which picture they are about, what was said about it before, and what is asked. As
- * `inf-llava serve` reads them; `tests/cases/completions.json` holds both to the same.
+ * Reads the messages of a request: the picture, the exchanges about it, and the question. `inf-llava serve` follows the
+ * same rules; `tests/cases/completions.json` tests both.
  *
- * The model has one picture, in front of its conversation. So the conversation begins with the last question that brings
- * a picture, and what was said before that is left out.
+ * The model sees one picture, before its conversation. So the conversation begins with the last question that has a
+ * picture, and earlier messages are left out.
  */
 
 import type { Exchange } from '../engine/protocol.js';
@@ -17,7 +17,7 @@ export interface Conversation {
   question: string;
 }
 
-/** One or more messages of the same side. */
+/** One or more consecutive messages of the same role. */
 interface Turn {
   place: string;
   ofUser: boolean;
@@ -25,10 +25,10 @@ interface Turn {
   pictures: { url: string; param: string }[];
 }
 
-/** Chat completions have the first; programs that were written for OpenAI's responses send the others. */
+/** Chat completions use the first; programs written for OpenAI's Responses API send the others. */
 const TEXTS = ['text', 'input_text', 'output_text'];
 const PICTURES = ['image_url', 'input_image'];
-/** All of them mean the same here: a picture is looked at in full. */
+/** All of them mean the same here: the model always sees the whole picture. */
 const DETAILS = ['auto', 'low', 'high'];
 const AS_A_PICTURE = 'a picture is sent as {"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}}';
 
@@ -58,7 +58,7 @@ function paired(turns: Turn[]): Conversation {
   for (const { place, ofUser, text, pictures } of turns) {
     if (!ofUser) {
       if (asked === null) throw badValue(place, `${place} answers nothing: the user begins`);
-      // A picture alone asks nothing that could be said again.
+      // A picture without text is no question that could be repeated.
       if (asked.trim()) before.push({ question: asked, text });
       asked = null;
       continue;
@@ -72,7 +72,7 @@ function paired(turns: Turn[]): Conversation {
   return { picture, before, question: asked };
 }
 
-/** null for a system message that says nothing. */
+/** Null for an empty system message. */
 function readMessage(place: string, given: unknown): Turn | null {
   const message = fieldsOf(place, given);
   const role = need(message, place, 'role', '"user" or "assistant"');
@@ -93,7 +93,7 @@ function readMessage(place: string, given: unknown): Turn | null {
   return { place, ofUser, ...said };
 }
 
-/** A string, or a list of parts. @param ofUser  it may have pictures, and must say something */
+/** A string, or a list of parts. @param ofUser  whether it may have pictures, and must not be null */
 function readContent(place: string, content: unknown, ofUser: boolean): Pick<Turn, 'text' | 'pictures'> {
   if (typeof content === 'string') return { text: content, pictures: [] };
   if ((content === null || content === undefined) && !ofUser) return { text: '', pictures: [] };
@@ -115,11 +115,11 @@ function readContent(place: string, content: unknown, ofUser: boolean): Pick<Tur
       throw unsupported(`${at}.type`, `${at}.type must be ${ofUser ? `"text" or "image_url", and is ${shown}; ${AS_A_PICTURE}` : `"text", and is ${shown}`}`);
     }
   }
-  // On lines of their own, so that no two words become one.
+  // On separate lines, so that no words are joined.
   return { text: texts.filter(Boolean).join('\n'), pictures };
 }
 
-/** The URL stands by itself, or as the one thing of an object. */
+/** `image_url` is the URL itself, or an object with the URL. */
 function pictureOf(part: Fields, place: string): Turn['pictures'][number] {
   const param = `${place}.image_url`;
   const picture = part.image_url ?? null;

@@ -1,4 +1,4 @@
-/** A model: loads it, tells of it, and begins conversations. All handles of the same model share one engine. */
+/** A handle of a model: loads it, describes it, and starts conversations. All handles of the same model share one engine. */
 
 import defaultModel from 'inf-llava-default-model';
 import { Host, type ConfirmDownload, type HostState } from '../engine/host.js';
@@ -19,13 +19,13 @@ export interface LoadOptions extends WatchOptions {
   files?: Iterable<File>;
   /** `auto` takes the graphics card where there is one. */
   device?: Device;
-  /** Tokens that a conversation may have; as many as the model likes, up to 4096, if nobody says. */
+  /** The context, in tokens; by default the model's own, at most 4096. */
   context?: number;
   /** false: nothing is kept for the next visit, neither downloads nor features of pictures. */
   keep?: boolean;
-  /** Is asked before a download of over 20 MB; without it, calling {@link load} is consent. */
+  /** Called before a download of over 20 MB; without it, calling {@link load} is consent. */
   confirmDownload?: ConfirmDownload;
-  /** Where the engine's files are, if not beside this script; relative to the page's own address, whatever its `<base>` says. */
+  /** Where the engine's files are, if not beside this script; relative to the page's own address, not to its `<base>`. */
   wasmUrl?: string | URL;
   workerUrl?: string | URL;
 }
@@ -33,13 +33,13 @@ export interface LoadOptions extends WatchOptions {
 const DEVICES: readonly Device[] = ['auto', 'wgpu', 'portable', 'cpu'];
 const RUNNING = ['signal', 'onProgress', 'confirmDownload'];
 const LOADING = ['url', 'files', 'device', 'context', 'keep', 'wasmUrl', 'workerUrl', ...RUNNING];
-/** Engines of this page by what they run. */
+/** The engines of this page, by model and options. */
 const hosts = shared('hosts', () => new Map<string, Host>());
 let pickedFolders = 0;
 
 /**
- * Loads a model. Who loads the same one again gets the same engine; a further call after a failure or a stop goes on
- * where the download was.
+ * Loads a model. Loading the same model again gives the same engine; after a failure or a stop, another call continues
+ * the download.
  *
  * @throws InfLlavaError see the table in README.md
  */
@@ -62,14 +62,14 @@ export class Model extends EventTarget {
   readonly #tell = () => this.dispatchEvent(new Event('state'));
   readonly #passOn = ({ detail }: Event & { detail?: unknown }) => this.dispatchEvent(new CustomEvent('progress', { detail }));
   #unloaded = false;
-  /** `model.chat({image})` begins a conversation; `model.chat.completions.create` answers as OpenAI's API does. */
+  /** `model.chat({image})` starts a conversation; `model.chat.completions.create` works as in OpenAI's API. */
   readonly chat: ((options?: ChatOptions) => Chat) & { readonly completions: Completions };
 
-  /** A handle, before anything is loaded: {@link load} is what most need. */
+  /** Makes a handle without loading anything; most callers want {@link load}. */
   constructor(options: LoadOptions = {}) {
     super();
     const { url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl } = checkOptions(options, LOADING);
-    // Importing is safe on a server; running is for the browser.
+    // On a server the package can be imported, but no model can run.
     if (!inBrowser()) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
     if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${String(device)}”; use ${DEVICES.join(', ')}`);
     if (context !== undefined && context !== null && !(Number.isSafeInteger(context) && context > 0)) {
@@ -94,7 +94,7 @@ export class Model extends EventTarget {
     this.chat = Object.assign((chatOptions?: ChatOptions) => new Chat(this.#use(), chatOptions ?? {}), { completions });
   }
 
-  /** Loads it, or waits until whoever began has loaded it. */
+  /** Loads the model, or waits until another caller has loaded it. */
   async load(options: Pick<LoadOptions, 'confirmDownload' | 'signal' | 'onProgress'> | null = {}): Promise<ModelInfo> {
     const { confirmDownload, signal, onProgress } = checkOptions(options, RUNNING);
     return this.#use().load(confirmDownload, { signal, onEvent: (event) => event.type === 'progress' && onProgress?.(event) });
@@ -105,12 +105,12 @@ export class Model extends EventTarget {
     return this.#host.info;
   }
 
-  /** How many commands of this page's conversations the engine has to do: a further one waits for them. */
+  /** How many commands the engine has not finished: a further one waits for them. */
   get atWork(): number {
-    return this.#host.atWork;
+    return this.#host.pending;
   }
 
-  /** Changes with an event `state`; `progress` events tell of the loading, also of one that nobody asked for. */
+  /** A `state` event follows each change; `progress` events report loading, also when the engine recovers by itself. */
   get state(): HostState {
     return this.#unloaded ? 'unloaded' : this.#host.state;
   }
@@ -120,24 +120,24 @@ export class Model extends EventTarget {
     return this.#host.trouble;
   }
 
-  /** What to restart with where a device has no room: half of the present context. */
+  /** Half of the present context: what to restart with after `out-of-memory`. */
   get smallerContext(): number {
     return this.#host.smallerContext;
   }
 
-  /** Starts an engine that was lost anew. Conversations go on: they are the page's. */
+  /** Restarts an engine that was lost. Conversations continue, since the page holds them. */
   async restart(options: (WatchOptions & { context?: number }) | null = {}): Promise<ModelInfo> {
     const { context, signal, onProgress } = checkOptions(options, ['context', 'signal', 'onProgress']);
     return this.#use().restart(context, { signal, onEvent: (event) => event.type === 'progress' && onProgress?.(event) });
   }
 
-  /** The pictures that come with the model, with questions to ask; none where it has none. */
+  /** The sample pictures that come with the model, with questions to ask; empty if it has none. */
   async samples(): Promise<SamplePicture[]> {
     if (this.#url === null) return defaultModel.samples();
     return this.#use().samples(this.#url);
   }
 
-  /** Lets it go. The last handle ends the engine, and frees all that it holds. */
+  /** Releases this handle. The last one ends the engine and frees its memory. */
   unload(): void {
     if (this.#unloaded) return;
     this.#unloaded = true;

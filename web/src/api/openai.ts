@@ -1,4 +1,4 @@
-/** What OpenAI's API calls a chat completion, as far as this package reads and writes it. Types only. */
+/** Types of OpenAI's chat completions, as far as this package supports them. */
 
 import type { Remark } from '../engine/protocol.js';
 
@@ -21,7 +21,7 @@ export interface CompletionRequest {
   temperature?: number;
   top_p?: number;
   seed?: number;
-  /** Up to four texts in front of which the answer ends. */
+  /** Up to four texts; the answer ends before any of them. */
   stop?: string | string[] | null;
   /** Not OpenAI's. */
   top_k?: number;
@@ -45,7 +45,7 @@ export interface Completion {
   model: string;
   choices: [{ index: 0; message: { role: 'assistant'; content: string; refusal: null }; logprobs: null; finish_reason: FinishReason }];
   usage: Usage;
-  /** Not OpenAI's: what must be said of the question, where the model is of narrow scope. */
+  /** Not OpenAI's: a remark about the question, from a model that knows one kind of picture only. */
   remark?: Remark;
 }
 
@@ -56,6 +56,6 @@ export interface CompletionChunk {
   model: string;
   choices: { index: 0; delta: { role?: 'assistant'; content?: string }; logprobs: null; finish_reason: FinishReason | null }[];
   usage?: Usage | null;
-  /** Not OpenAI's; in the chunk that ends the answer. */
+  /** Not OpenAI's; in the last chunk of the answer. */
   remark?: Remark;
 }

@@ -1,11 +1,11 @@
-/** What callers give as options: what is not known is refused, for it would be passed over in silence. */
+/** Checks the options that callers pass: unknown ones are an error, since ignoring them would hide a typing mistake. */
 
 import { InfLlavaError } from '../errors.js';
 import { kindOf } from './kind.js';
 
 const wrong = (message: string) => new InfLlavaError('option', message);
 
-/** What each option of an answer is. */
+/** The type of each sampling option. */
 const SAMPLING: Readonly<Record<string, string>> = {
   temperature: 'number',
   top_k: 'whole number',
@@ -16,7 +16,7 @@ const SAMPLING: Readonly<Record<string, string>> = {
   anyway: 'boolean',
 };
 
-/** Whatever frame's it is. @throws InfLlavaError `option` */
+/** Accepts a signal of another frame too. @throws InfLlavaError `option` */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === null || signal === undefined) return undefined;
   if (Object.prototype.toString.call(signal) !== '[object AbortSignal]') throw wrong(`signal is an AbortSignal, and ${kindOf(signal)} was given`);
@@ -24,9 +24,9 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
 }
 
 /**
- * The options that say something: null is as good as none.
+ * The options that are set: null counts as unset.
  *
- * @param names  all that there are
+ * @param names  the known options
  * @throws InfLlavaError `option`
  */
 export function checkOptions<Options extends object>(given: Options | null | undefined, names: readonly string[]): Options {

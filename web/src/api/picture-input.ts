@@ -1,10 +1,10 @@
-/** Whatever a page has as a picture -> a file. */
+/** Turns whatever a page has as a picture into a file. */
 
 import { kindOf } from './kind.js';
 import { asPng, type Drawn } from './draw.js';
 import { InfLlavaError } from '../errors.js';
 
-/** What can be drawn: its pixels are taken as they are at that moment. */
+/** Something that can be drawn: its pixels are copied at once. */
 export type DrawableInput = HTMLImageElement | SVGImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | ImageData | VideoFrame;
 
 /**
@@ -13,22 +13,22 @@ export type DrawableInput = HTMLImageElement | SVGImageElement | HTMLVideoElemen
  */
 export type ImageInput = Blob | BufferSource | string | URL | DrawableInput | FileList | readonly (Blob | string)[];
 
-/** As leniently as browsers read it: parameters of any kind, quoted or not. */
+/** As lenient as browsers: parameters of any kind, quoted or not. */
 const DATA_URL = /^data:([^,]*),/i;
 
-/** The `readyState` of a video that has one to show. */
+/** The `readyState` from which on a video has a frame to show. */
 const HAS_PICTURE = 2;
 
-/** @throws InfLlavaError `option` naming what was given, `image-url`, `image-damaged` */
+/** @throws InfLlavaError `option` (naming what was passed), `image-url`, `image-damaged` */
 export async function blobOf(image: unknown): Promise<Blob> {
-  // By what it says it is: another frame's classes are not this one's.
+  // By its tag, not by `instanceof`: another frame has classes of its own.
   const kind = Object.prototype.toString.call(image).slice(8, -1);
   if (kind === 'Blob' || kind === 'File') return image as Blob;
   if (typeof image === 'string' || kind === 'URL') return fromDataUrl(String(image));
   if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer' || ArrayBuffer.isView(image)) return fromBytes(image as ArrayBuffer | ArrayBufferView);
   if (kind === 'FileList' || Array.isArray(image)) return theOne(image as ArrayLike<unknown>);
   const drawn = drawable(kind, image);
-  // Waited for only where need be: the page may draw on at once.
+  // Awaited only if necessary: the page may go on drawing in the meantime.
   if (drawn) return fromDrawn(kind, 'then' in drawn ? await drawn : drawn);
   throw new InfLlavaError(
     'option',
@@ -45,14 +45,14 @@ function fromBytes(bytes: ArrayBuffer | ArrayBufferView): Blob {
   const { detached } = (ArrayBuffer.isView(bytes) ? bytes.buffer : bytes) as { detached?: boolean };
   if (detached) throw new InfLlavaError('option', 'these bytes were given to somebody else (their buffer is detached): keep a copy');
   const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
-  return new Blob([view.slice()]); // a copy: memory that is shared is refused, and the page may write on
+  return new Blob([view.slice()]); // a copy: a Blob refuses shared memory, and the page may go on writing
 }
 
 function fromDataUrl(url: string): Blob {
   const match = DATA_URL.exec(url);
   if (!match) throw new InfLlavaError('image-url', 'only data: URLs are taken; fetch a picture of another address yourself and pass its bytes');
   const [type = '', ...words] = match[1]!.split(';').map((word) => word.trim());
-  // Percent signs stand for bytes, and other signs than ASCII's for themselves, where a drawing is written as text.
+  // In a drawing written as text, %xx stands for a byte, and characters beyond ASCII stand for themselves.
   const binary = url
     .slice(match[0].length)
     .replace(/%([\da-f]{2})|[^\0-\x7f]+/gi, (sign, hex) => String.fromCharCode(...(hex ? [parseInt(hex, 16)] : new TextEncoder().encode(sign))));
@@ -65,7 +65,7 @@ function fromDataUrl(url: string): Blob {
   }
 }
 
-/** Null where it is nothing that can be drawn. */
+/** Null if it cannot be drawn. */
 function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
   switch (kind) {
     case 'HTMLImageElement':
@@ -73,7 +73,7 @@ function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
     case 'SVGImageElement': {
       const { width, height } = image as SVGImageElement;
       const drawn = { source: image as SVGImageElement, width: width.baseVal.value, height: height.baseVal.value };
-      // It has its size before its picture, and without one.
+      // It has a size even before its picture is loaded, or if that fails.
       return (
         (image as { decode?: () => Promise<void> }).decode?.().then(
           () => drawn,
@@ -107,9 +107,9 @@ function drawable(kind: string, image: unknown): Promise<Drawn> | Drawn | null {
 function complete(image: HTMLImageElement): Promise<Drawn> | Drawn {
   const drawn = () => ({ source: image, width: image.naturalWidth, height: image.naturalHeight });
   if (image.complete) return drawn();
-  // A lazy one out of sight would never load.
+  // A lazy image out of sight would never load.
   if (image.loading === 'lazy') image.loading = 'eager';
-  return image.decode().then(drawn, drawn); // a failure shows in its size
+  return image.decode().then(drawn, drawn); // after a failure its size is 0
 }
 
 async function fromDrawn(kind: string, drawn: Drawn): Promise<Blob> {

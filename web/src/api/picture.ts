@@ -1,4 +1,4 @@
-/** A picture on its way in: whatever a caller has, as a file with a key made of its content, read by the engine. */
+/** Turns a caller's picture into a file with a key that is made of its content, and has the engine read it. */
 
 import type { Host, Picture, Watcher } from '../engine/host.js';
 import type { PictureInfo } from '../engine/protocol.js';
@@ -6,9 +6,9 @@ import { sha256Of } from '../keep/files.js';
 import { InfLlavaError } from '../errors.js';
 import { blobOf, type ImageInput } from './picture-input.js';
 
-/** More than an uncompressed picture of the most pixels that the engine reads. */
+/** Larger than an uncompressed picture with as many pixels as the engine reads. */
 export const MOST_FILE_BYTES = 128e6;
-/** What the engine says of pictures that the browser may take instead; what is damaged is damaged everywhere. */
+/** Errors of the engine after which the browser may decode the picture instead; a damaged file is damaged for both. */
 const FOR_THE_BROWSER = ['image-format', 'image-too-large'];
 
 /** @throws InfLlavaError as {@link blobOf} */
@@ -19,7 +19,7 @@ export async function fileOf(image: ImageInput, name?: string): Promise<File> {
 }
 
 /**
- * Has the engine read a picture: as it is, or, where it takes none such, as the browser decodes and scales it.
+ * Has the engine read a picture. If the engine cannot decode it, the browser decodes and scales it.
  *
  * @throws InfLlavaError `image-*`, `option`, `file-access`, and as any command of the engine
  */
@@ -53,7 +53,7 @@ async function pictureOf(blob: Blob, name: string): Promise<Picture> {
   return { key: await keyOf(blob), name, blob };
 }
 
-/** Where the browser hashes nothing (an insecure origin), a picture is only ever equal to itself. */
+/** On an insecure origin the browser has no hashes: then each picture gets a key of its own. */
 async function keyOf(blob: Blob): Promise<string> {
   if (!globalThis.crypto?.subtle) return `${Date.now()}-${Math.random()}`;
   try {

@@ -1,13 +1,13 @@
-/** Why a request in OpenAI's shape is not answered: the codes of `inf-llava serve`; `details.param` is the field at fault. */
+/** Errors of requests in OpenAI's shape, with the codes of `inf-llava serve`; `details.param` names the field. */
 
 import { InfLlavaError } from '../errors.js';
 
 export type Fields = Record<string, unknown>;
 
-/** A field that is missing, or has a value that makes no sense. */
+/** A field is missing, or has an invalid value. */
 export const badValue = (param: string, message: string): InfLlavaError => new InfLlavaError('bad-value', message, { param });
 
-/** A field whose meaning cannot be kept to. To leave it out silently would be wrong. */
+/** A field is not supported. Ignoring it silently would change the answer. */
 export const unsupported = (param: string, message: string): InfLlavaError => new InfLlavaError('unsupported', message, { param });
 
 /** The object at `place`. */
@@ -23,7 +23,7 @@ interface Types {
   number: number;
 }
 
-/** A field, or undefined where it says nothing: null is as good as none. @param wanted  what it must be */
+/** A field; null counts as undefined. @param wanted  what it must be, for the message */
 export function take<Name extends keyof Types>(type: Name, fields: Fields, place: string, field: string, wanted: string): Types[Name] | undefined {
   const value = fields[field];
   if (value === null || value === undefined) return undefined;
@@ -32,7 +32,7 @@ export function take<Name extends keyof Types>(type: Name, fields: Fields, place
   return value as Types[Name];
 }
 
-/** A text that must be there. */
+/** A required text. */
 export function need(fields: Fields, place: string, field: string, wanted: string): string {
   const value = take('string', fields, place, field, wanted);
   if (value === undefined) throw badValue(`${place}.${field}`, `${place}.${field} is missing; it must be ${wanted}`);

@@ -1,9 +1,9 @@
-/** An answer as it comes: its pieces in a `for await`, and the whole as a promise. */
+/** An answer: its pieces as they arrive, in a `for await`, and the whole as a promise. */
 
 import type { Answer } from '../engine/protocol.js';
 
 export class Reply implements AsyncIterable<string> {
-  /** The whole answer. One that was stopped is kept as far as it came, with `stop_reason: 'stopped'`. */
+  /** The whole answer. If it was stopped, the part that had arrived, with `stop_reason: 'stopped'`. */
   readonly answer: Promise<Answer>;
   readonly #pieces: string[] = [];
   readonly #stop: () => void;
@@ -19,11 +19,11 @@ export class Reply implements AsyncIterable<string> {
       this.#ended = true;
       this.#wake();
     });
-    // Who only reads the pieces hears of a failure there.
+    // A caller that only iterates gets the error there: this promise must not count as an unhandled rejection.
     this.answer.catch(() => {});
   }
 
-  /** Ends the answer where it is. */
+  /** Stops the answer. */
   stop(): void {
     this.#stop();
   }

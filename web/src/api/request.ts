@@ -1,4 +1,4 @@
-/** A request in OpenAI's shape -> what the engine is asked, or a refusal that names the field. */
+/** Reads a request in the shape of OpenAI's API; an error names the field. */
 
 import type { Exchange, Sampling } from '../engine/protocol.js';
 import { InfLlavaError } from '../errors.js';
@@ -12,7 +12,7 @@ export interface Ask {
   before: Exchange[];
   question: string;
   options: Sampling;
-  /** The answer ends in front of any of these. */
+  /** The answer ends before any of these. */
   stop: string[];
   stream: boolean;
   includeUsage: boolean;
@@ -33,7 +33,7 @@ const READ = [
   'stop',
 ];
 const MOST_STOP_TEXTS = 4;
-/** What the engine holds such a number in. */
+/** The engine stores such a number in 32 bits. */
 const MOST_WHOLE = 2 ** 32 - 1;
 const WANTED_PICTURE = 'data:image/png;base64,... (or jpeg, webp, gif, bmp)';
 
@@ -64,7 +64,7 @@ function readOptions(request: Fields): Sampling {
   const topK = whole(request, 'top_k', 'a whole number from 0 (off)', 0);
   const repetitionPenalty = within(request, 'repetition_penalty', (number) => number >= 0.1 && number <= 10, 'from 0.1 to 10; 1 is off');
   const seed = whole(request, 'seed', 'a whole number', -Infinity);
-  // The older name is still what many programs send.
+  // Many programs still send the older name.
   const limits = ['max_tokens', 'max_completion_tokens'].map((name) =>
     whole(request, name, 'a whole number of at least 1; without it an answer may be as long as there is room for', 1),
   );
@@ -95,7 +95,7 @@ function whole(request: Fields, name: string, wanted: string, least: number): nu
   return number;
 }
 
-/** A text or up to four. */
+/** One text, or a list of up to four. */
 function readStop(given: unknown): string[] {
   const texts = given === null || given === undefined ? [] : typeof given === 'string' ? [given] : given;
   const good = Array.isArray(texts) && texts.length <= MOST_STOP_TEXTS && texts.every((text) => typeof text === 'string' && text !== '');
@@ -103,7 +103,7 @@ function readStop(given: unknown): string[] {
   return texts as string[];
 }
 
-/** No address is ever fetched. Whether the bytes are a picture is the decoder's business. */
+/** No address is ever fetched. The decoder finds out whether the bytes are a picture. */
 function pictureFile(url: string, param: string): Blob {
   const damaged = (reason: string) => new InfLlavaError('image-format', `${param}: ${reason}`, { param });
   const scheme = /^[^:]*(?=:)/.exec(url)?.[0].toLowerCase() ?? '';
@@ -116,7 +116,7 @@ function pictureFile(url: string, param: string): Blob {
     .toLowerCase()
     .split(';')
     .map((word) => word.trim());
-  // The browser may decode what the engine does not.
+  // Any image type: the browser may decode what the engine does not.
   if (!words[0]!.startsWith('image/')) throw damaged(`its URL says ${JSON.stringify(words[0]!.slice(0, 40))}; it must be ${WANTED_PICTURE}`);
   if (words.length < 2 || words.at(-1) !== 'base64') throw damaged(`its URL is not in base64; it must be ${WANTED_PICTURE}`);
   try {

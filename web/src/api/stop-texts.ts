@@ -1,4 +1,4 @@
-/** Texts in front of which an answer ends: pieces go through it, and what may begin such a text is held back. */
+/** Ends an answer before any of the stop texts: text that may be the beginning of one is held back. */
 
 export class StopTexts {
   readonly #texts: readonly string[];
@@ -9,12 +9,12 @@ export class StopTexts {
     this.#texts = texts;
   }
 
-  /** Whether one of them came: nothing is said any more. */
+  /** Whether a stop text was found: then there is no more output. */
   get found(): boolean {
     return this.#found;
   }
 
-  /** What of the answer may be said by now. */
+  /** Adds a piece. @returns the text that can be output now */
   push(piece: string): string {
     if (this.#found) return '';
     const text = this.#held + piece;
@@ -29,7 +29,7 @@ export class StopTexts {
     return text.slice(0, text.length - held);
   }
 
-  /** What was held back and began nothing after all. */
+  /** The end of the answer. @returns the text that was held back */
   finish(): string {
     const rest = this.#held;
     this.#held = '';
@@ -37,7 +37,7 @@ export class StopTexts {
   }
 }
 
-/** How much of the end of `text` may be the beginning of `stop`. */
+/** How many characters at the end of `text` may be the beginning of `stop`. */
 function beginning(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length -= 1) {
     if (stop.startsWith(text.slice(text.length - length))) return length;

@@ -5,18 +5,18 @@ import { inBrowser } from './capabilities.js';
 import { InfLlavaError } from '../errors.js';
 
 export const storage = {
-  /** All of it; empty where nothing can be kept. @throws InfLlavaError `storage` where the browser does not tell */
+  /** Everything that is kept; empty where nothing can be. @throws InfLlavaError `storage` if the browser does not list it */
   async list(): Promise<KeptEntry[]> {
     try {
       const { listKept } = await import('../keep/list.js');
       return await listKept();
     } catch (error) {
-      // Blocked by the browser's settings, or another tab is removing it.
+      // Blocked by the browser's settings, or being removed by another tab.
       throw new InfLlavaError('storage', `what is kept could not be read (${(error as Error).message})`);
     }
   },
 
-  /** @throws InfLlavaError `storage` where a tab is writing it */
+  /** @throws InfLlavaError `storage` while a tab is writing it */
   async remove(id: string): Promise<void> {
     if (!inBrowser()) return; // nothing is kept there
     try {

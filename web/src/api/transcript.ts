@@ -1,4 +1,4 @@
-/** A conversation as it is exported and taken up again. */
+/** A conversation as it is exported and imported. */
 
 import type { StopReason } from '../engine/protocol.js';
 import { InfLlavaError } from '../errors.js';
@@ -7,9 +7,9 @@ import { InfLlavaError } from '../errors.js';
 export interface Turn {
   readonly question: string;
   readonly text: string;
-  /** Of an imported turn they are not known. */
+  /** Undefined for an imported turn. */
   readonly token_ids: readonly number[] | undefined;
-  /** What each of them said; nothing where a character was not complete, or the token ends the answer. */
+  /** The text of each token; empty where a character was not complete yet, and for the token that ends the answer. */
   readonly token_texts: readonly string[] | undefined;
   readonly stop_reason: StopReason;
 }
@@ -17,15 +17,15 @@ export interface Turn {
 export interface Transcript {
   format: 'inf-llava-chat';
   version: 1;
-  /** Which model it was with. */
+  /** The model's name. */
   model: string;
-  /** A picture's name, or null, and what was said about it. */
+  /** A picture's name, or null, and the questions about it. */
   topics: { picture: string | null; turns: { question: string; text: string; stop_reason: StopReason }[] }[];
 }
 
 const MOST_TURNS = 10_000;
 
-/** What came from a file is not trusted: text stays, everything else goes. @throws InfLlavaError `transcript` */
+/** A file is not trusted: only its texts are taken over. @throws InfLlavaError `transcript` */
 export function checkTranscript(transcript: Transcript): { picture: string | null; turns: Turn[] }[] {
   const bad = (reason: string) => new InfLlavaError('transcript', `this is no conversation that can be taken up: ${reason}`);
   if (transcript?.format !== 'inf-llava-chat' || transcript.version !== 1) throw bad('its format is not inf-llava-chat, version 1');
@@ -44,7 +44,7 @@ export function checkTranscript(transcript: Transcript): { picture: string | nul
   });
 }
 
-/** Questions as quotes, and names as one line of plain text, so that nothing in them becomes markup of the document. */
+/** Questions become quotes, and names one line of plain text, so that nothing in them becomes markup of the document. */
 export function asMarkdown({ model, topics }: Transcript): string {
   const quoted = (text: string) =>
     unfetched(text)
@@ -64,10 +64,10 @@ const LINE_BREAK = /\r\n|[\n\r]/;
 const FENCE = /^ {0,3}(`{3,})[^`]*$|^ {0,3}(~{3,})/;
 
 /**
- * An answer is Markdown, and a question may have come with a model's samples; but where the file is read nothing of
- * either may be fetched, which would tell a host what was said. So pictures and tags stay text, as they do on the page.
- * Readers differ in where code begins and ends: it stands between fences of our own, longer than any in the text and
- * with an empty line in front, which all of them take alike.
+ * An answer is Markdown, and a question may come from a model's samples. A reader of the file must not fetch anything
+ * because of them, which would tell a host what was said: so pictures and tags stay text, as they do on the page.
+ * Markdown readers differ in where code begins and ends. So code is put between fences of our own, longer than any in
+ * the text and after an empty line, which all readers understand alike.
  */
 function unfetched(text: string): string {
   const longest = (text.match(/`+/g) ?? []).reduce((most, ticks) => Math.max(most, ticks.length), 2);
@@ -85,7 +85,7 @@ function unfetched(text: string): string {
     const [, ticks, tildes] = FENCE.exec(line) ?? [];
     fence = ticks ?? tildes ?? '';
     if (!fence) {
-      // As references: a backslash could be undone by one in front of it.
+      // As character references: a backslash before the escape would undo it.
       out.push(line.replace(/!(?=\\*\[)/g, '&#33;').replace(/<(?=[a-z/!?])/gi, '&lt;'));
       continue;
     }
@@ -99,11 +99,11 @@ function unfetched(text: string): string {
           .trimEnd(),
     );
   }
-  // Code that never ended would turn the next answer inside out.
+  // A fence that is left open would swap text and code in the next answer.
   return [...out, ...(fence ? [own] : [])].join('\n');
 }
 
-/** A name may come from anyone: control characters and turns of direction go, what Markdown and HTML know is escaped. */
+/** A name is not trusted: control and bidi characters are removed, and what is special in Markdown or HTML is escaped. */
 const plain = (name: string) =>
   String(name)
     .replace(/[\s\p{C}]+/gu, ' ')

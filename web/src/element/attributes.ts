@@ -1,14 +1,13 @@
 /**
- * The element's attributes, each of them a property too, as frameworks expect it: what is assigned shows in the
- * attribute, and null or undefined takes the attribute away. A value that makes no sense changes nothing, and is told as
- * an event.
+ * The element's attributes, each of which is a property too, as frameworks expect. Assigning a property sets the
+ * attribute; null or undefined removes it. An invalid value changes nothing and is reported as an event.
  */
 
 import { InfLlavaError } from '../errors.js';
 import { kindOf } from '../api/kind.js';
 import type { Device } from '../engine/protocol.js';
 
-/** Where there is no page (a server renders it), the class is only a name. */
+/** On a server, which renders the tag only, there is no HTMLElement to extend. */
 class NoElement extends EventTarget {
   getAttribute(): null {
     return null;
@@ -21,11 +20,11 @@ class NoElement extends EventTarget {
 }
 const Base = (globalThis.HTMLElement ?? NoElement) as typeof HTMLElement;
 
-/** An attribute, and whether the package's own small model is meant where it names an address of none. */
+/** The names of the attributes. */
 export const ATTRIBUTES = ['model', 'device', 'context', 'start', 'src', 'lang', 'temperature', 'max-new-tokens', 'seed', 'page-wide', 'no-keep'] as const;
 export type Attribute = (typeof ATTRIBUTES)[number];
 
-/** HTML knows no capital letters: what a framework writes as `maxNewTokens` before the element is defined arrives so. */
+/** HTML attributes are lower case: a framework that sets `maxNewTokens` before the element is defined sets `maxnewtokens`. */
 const joined = (name: string): string => name.replaceAll('-', '');
 export const OBSERVED: readonly string[] = [...new Set([...ATTRIBUTES, ...ATTRIBUTES.map(joined)])];
 /** @param observed  one of {@link OBSERVED} */
@@ -50,7 +49,7 @@ export abstract class Attributes extends Base {
     this.#say('device', device, textOf);
   }
 
-  /** Tokens that a conversation may have. */
+  /** The context, in tokens. */
   get context(): number | null {
     return this.numberSaid('context');
   }
@@ -77,7 +76,7 @@ export abstract class Attributes extends Base {
     this.#say('src', src, addressOf);
   }
 
-  /** Of answers to begin with. */
+  /** Initial temperature. */
   get temperature(): number | null {
     return this.numberSaid('temperature');
   }
@@ -86,7 +85,7 @@ export abstract class Attributes extends Base {
     this.#say('temperature', temperature, numberOf);
   }
 
-  /** Of an answer to begin with. */
+  /** Initial limit of an answer's length, in tokens. */
   get maxNewTokens(): number | null {
     return this.numberSaid('max-new-tokens');
   }
@@ -104,7 +103,7 @@ export abstract class Attributes extends Base {
     this.#say('seed', seed, numberOf);
   }
 
-  /** Whether files dropped or pasted anywhere on the page are the element's. */
+  /** Whether files dropped or pasted anywhere on the page go to the element. */
   get pageWide(): boolean {
     return this.isSaid('page-wide');
   }
@@ -123,35 +122,35 @@ export abstract class Attributes extends Base {
   }
 
   /**
-   * Takes over what was assigned before the element was defined: such properties are the object's own, and would hide the
-   * class's for good. For the constructor of the class that has them all.
+   * Takes over properties that were assigned before the element was defined: they are own properties of the object, and
+   * would hide the class's accessors. To be called by the constructor of the most derived class.
    */
   protected takeOver(): void {
     const own = Object.getOwnPropertyNames(this).filter((name) => name in Object.getPrototypeOf(this));
     const given = own.map((name) => [name, Reflect.get(this, name)] as const);
     for (const name of own) Reflect.deleteProperty(this, name);
-    // Those that can only be read stay as they are.
+    // Read-only properties stay as they are.
     for (const [name, value] of given) if (isSettable(this, name)) Reflect.set(this, name, value);
   }
 
-  /** What an attribute says; null where it says nothing. */
+  /** The value of an attribute; null if it is missing or empty. */
   protected said(name: Attribute): string | null {
     return this.getAttribute(name)?.trim() || this.getAttribute(joined(name))?.trim() || null;
   }
 
-  /** Whether a boolean attribute is there. Frameworks write `false` as text where they know no property. */
+  /** Whether a boolean attribute is set. Frameworks write `false` as text if they find no property. */
   protected isSaid(name: Attribute): boolean {
     const written = this.getAttribute(name) ?? this.getAttribute(joined(name));
     return written !== null && written.toLowerCase() !== 'false';
   }
 
-  /** null too where what is written is no number. */
+  /** The number in an attribute; null if it is missing or no number. */
   protected numberSaid(name: Attribute): number | null {
     const number = Number(this.said(name) ?? NaN);
     return Number.isFinite(number) ? number : null;
   }
 
-  /** A property or a method was given what makes no sense: told as an event, and to whoever writes the page. */
+  /** Reports an invalid value of a property or a method: as an event, and in the console for the author of the page. */
   protected misused(message: string, code = 'option'): InfLlavaError {
     const error = new InfLlavaError(code, message);
     console.warn(`inf-llava-chat: ${message}`);
@@ -171,7 +170,7 @@ export abstract class Attributes extends Base {
   }
 
   static {
-    // `lang` is HTML's, which would write what is taken away as “null”; types know it already.
+    // HTML's own `lang` would write null as “null”. Its type is declared already.
     Object.defineProperty(Attributes.prototype, 'lang', {
       get(this: Attributes) {
         return this.getAttribute('lang') ?? '';
@@ -188,7 +187,7 @@ export abstract class Attributes extends Base {
 const isEntry = (value: unknown): value is { url: unknown } => typeof value === 'object' && value !== null && !isUrl(value) && 'url' in value;
 const isUrl = (value: unknown): boolean => Object.prototype.toString.call(value) === '[object URL]';
 
-/** Each gives null where the attribute is to go, and undefined where the value makes no sense. */
+/** Each returns the attribute's text, null to remove it, or undefined for an invalid value. */
 const textOf = (value: unknown) => (typeof value === 'string' ? value || null : undefined) as string | null;
 const addressOf = (value: unknown) => (isUrl(value) ? String(value) : value instanceof String ? String(value) : textOf(value));
 const flagOf = (value: unknown) => (value === '' || (value && String(value).toLowerCase() !== 'false') ? '' : null);
@@ -199,7 +198,7 @@ function numberOf(value: unknown): string | null {
   return (Number.isFinite(number) ? String(number) : undefined) as string | null;
 }
 
-/** A getter of what was given may throw. */
+/** A getter of the value may throw. */
 function attempt<T>(run: () => T): T | undefined {
   try {
     return run();
@@ -216,15 +215,15 @@ function isSettable(element: object, name: string): boolean {
   return false;
 }
 
-/** Earlier attributes. Whoever may write markup into a page must not choose what runs there. */
+/** Attributes of earlier versions: people who can write markup into a page must not be able to choose code that runs there. */
 const REFUSED = ['wasm-url', 'worker-url'];
 
-/** Says in the console which attributes say nothing, and what to set instead. */
+/** Warns in the console about attributes that are ignored, and says what to set instead. */
 export function warnOfIgnored(element: Element): void {
   for (const name of REFUSED) {
     if (element.hasAttribute(name)) console.warn(`inf-llava-chat: the attribute ${name} is ignored; set the property ${name.replace('-u', 'U')} from a script`);
   }
-  // What a framework makes of a list while the element is not defined yet.
+  // A framework writes a list like this while the element is not defined yet.
   for (const name of ['models', 'strings']) {
     if (element.hasAttribute(name))
       console.warn(`inf-llava-chat: the attribute ${name} is ignored; import inf-llava/define before the page is rendered, or set the property ${name}`);

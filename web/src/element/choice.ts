@@ -1,6 +1,6 @@
 /**
- * A picture that somebody chose. What it is may take a while to know, a file to be fetched, a canvas to be written down, a
- * preview to be drawn; that it was chosen is known at once, and the last choice wins.
+ * A picture that somebody chose. Fetching the file, encoding a canvas or drawing a preview takes a while; that it was
+ * chosen is known at once, and the last choice wins.
  */
 
 import { InfLlavaError } from '../errors.js';
@@ -11,26 +11,26 @@ import type { Strings } from './strings/index.js';
 import type { ShownPicture } from './view/picture.js';
 
 export class Choice {
-  /** The page's attribute named it. */
+  /** Whether the attribute `src` named it. */
   readonly ofSource: boolean;
-  /** Once it is known. */
+  /** Set once it is prepared. */
   picture: ShownPicture | null = null;
   readonly prepared: Promise<ShownPicture>;
-  /** When it was read, or why it never will be. */
+  /** Resolves when it was read; rejects with the reason if it will not be. */
   readonly outcome: Promise<PictureInfo>;
   readonly #dropped = new AbortController();
   #settle!: { resolve: (info: PictureInfo) => void; reject: (error: InfLlavaError) => void };
 
-  /** @param prepare  is called at once: what is given may be something else a moment later */
+  /** @param prepare  is called at once, since the source may change */
   constructor(prepare: (signal: AbortSignal) => Promise<ShownPicture>, { ofSource = false } = {}) {
     this.ofSource = ofSource;
     this.outcome = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.prepared = prepare(this.#dropped.signal).then((picture) => (this.picture = picture));
-    // Whoever asks hears of a failure there.
+    // Callers that await them get the error; for others it must not count as an unhandled rejection.
     for (const promise of [this.outcome, this.prepared]) promise.catch(() => {});
   }
 
-  /** One that is known. */
+  /** A choice that is prepared already. */
   static of(picture: ShownPicture): Choice {
     const choice = new Choice(async () => picture);
     choice.picture = picture;
@@ -45,7 +45,7 @@ export class Choice {
     this.#settle.reject(error);
   }
 
-  /** @param reason  why nobody wants it any more */
+  /** @param reason  why it is no longer wanted */
   drop(reason = 'another picture was chosen'): void {
     this.#dropped.abort();
     this.failed(new InfLlavaError('stopped', reason));
@@ -54,7 +54,7 @@ export class Choice {
 
 const fetched = async (address: string, signal: AbortSignal) => (await import('./source.js')).fetchPicture(address, signal);
 
-/** Makes choices of what pages and visitors have. */
+/** Makes choices from the sources that pages and visitors have. */
 export class Chooser {
   readonly #strings: Strings;
 
@@ -62,7 +62,7 @@ export class Chooser {
     this.#strings = strings;
   }
 
-  /** The first of the files; null where there is none. */
+  /** The first of the files; null if there is none. */
   files(files: Iterable<File>): Choice | null {
     const [file, ...others] = files;
     const remarks = others.length > 0 ? [this.#strings.severalFiles(file!.name)] : [];
@@ -81,7 +81,7 @@ export class Chooser {
     return new Choice(async (signal) => this.#shown(await fetched(src, signal)), { ofSource: true });
   }
 
-  /** What a script gave; an address is fetched as `src` is. */
+  /** A picture from a script; an address is fetched like `src`. */
   given(image: ImageInput | URL, name: string | undefined): Choice {
     const text = typeof image === 'string' || image instanceof URL ? String(image) : null;
     if (text === null || /^data:/i.test(text)) return new Choice(async () => this.#shown(await fileOf(image as ImageInput, name)));

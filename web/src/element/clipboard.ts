@@ -1,4 +1,4 @@
-/** Whether the text is on the clipboard. */
+/** Copies a text. @returns whether it is on the clipboard */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

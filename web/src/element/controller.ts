@@ -1,7 +1,7 @@
 /**
- * What the element does: a model, a picture, a conversation. Nothing of the user's is lost: a question that gets no
- * answer returns to the box, a picture that cannot be used leaves the earlier one in place, and an answer that a lost
- * engine broke off goes on once there is another.
+ * Runs the conversation of an element. The user's input is never lost: a question without an answer returns to the box, a
+ * picture that cannot be used leaves the earlier one in place, and an answer that was interrupted when the engine was
+ * lost continues with the next engine.
  */
 
 import type { AskOptions, Chat } from '../api/chat.js';
@@ -20,7 +20,7 @@ import { needMarkdown, type TurnView } from './view/turn.js';
 import type { View } from './view/view.js';
 
 export class Controller {
-  /** Which picture the conversation is about. */
+  /** The picture of the conversation. */
   readonly pictures: Pictures;
   readonly #view: View;
   readonly #strings: Strings;
@@ -29,15 +29,15 @@ export class Controller {
   readonly #offers: Offers;
   readonly #looker: Looker;
   #asking: Task | null = null;
-  /** A new conversation begins as soon as the present answer has ended. */
+  /** Pending while a new conversation waits for the end of an answer. */
   #clearing: Promise<void> | null = null;
-  /** The turns about the present picture. */
+  /** The turns about the current picture. */
   #turns: TurnView[] = [];
-  /** The turn that a lost engine broke off. */
+  /** The turn that was interrupted when the engine was lost. */
   #broken: TurnView | null = null;
-  /** The question that is being changed. */
+  /** The turn whose question is being edited. */
   #editing: TurnView | null = null;
-  /** What stood in the box before it. */
+  /** The text in the box before the edit. */
   #draft = '';
 
   constructor(view: View, strings: Strings, emit: Emit) {
@@ -76,9 +76,9 @@ export class Controller {
     return this.#runner.state;
   }
 
-  /** Begins with a model, or goes over to another. */
+  /** Starts with a model, or changes to another. */
   use(options: LoadOptions): void {
-    needMarkdown().catch(() => {}); // answers are plain text then
+    needMarkdown().catch(() => {}); // then answers are plain text
     this.pictures.stop();
     this.#asking?.abort.abort();
     this.#runner.use(options);
@@ -89,11 +89,11 @@ export class Controller {
         () => this.model === model,
         (picture) => this.pictures.chooseSample(picture),
       );
-    // A picture that was chosen before, or about which the earlier model was asked.
+    // A picture that was chosen before, or that the earlier model had read.
     this.pictures.readAgain();
   }
 
-  /** Lets everything go: the element has left the page. */
+  /** Releases everything: the element has left the page. */
   end(): void {
     this.pictures.end();
     this.#asking?.abort.abort();
@@ -104,7 +104,7 @@ export class Controller {
     this.#runner.stop();
   }
 
-  /** Ends what the engine is at, and a question that waits for it; whether there was anything. */
+  /** Stops what the engine is doing, and a question that waits for it. @returns whether there was anything to stop */
   stop(): boolean {
     const asking = this.#asking;
     if (!asking && !this.pictures.reading && !this.#runner.loading) return false;
@@ -115,7 +115,7 @@ export class Controller {
     return true;
   }
 
-  /** As if somebody had typed it; what cannot be asked now is told as an event. */
+  /** Asks a question as if the visitor had typed it; emits an error event if it cannot be asked now. */
   askFor(text: string): void {
     if (this.#clearing) void this.#clearing.then(() => this.askFor(text));
     else if (this.#asking) this.#emit('error', { code: 'busy', message: 'another answer is not complete: wait for its event, or stop it' });
@@ -172,7 +172,7 @@ export class Controller {
     );
   }
 
-  /** Puts a question back into the box; when it is sent, it takes its own place. */
+  /** Puts a question back into the box; sending it replaces the turn. */
   edit(turn: TurnView): void {
     const { composer } = this.#view;
     if (!this.#editing) this.#draft = composer.text;
@@ -189,7 +189,7 @@ export class Controller {
     composer.focus();
   }
 
-  /** Goes back by one step: out of a change, or out of what the engine is at. */
+  /** Handles Escape: cancels an edit, else stops the engine. @returns whether there was anything to do */
   escape(): boolean {
     if (!this.#editing) return this.stop();
     this.cancelEdit();
@@ -204,7 +204,7 @@ export class Controller {
   async #clear(): Promise<void> {
     const { conversation, composer, status } = this.#view;
     this.#asking?.abort.abort();
-    // Not a moment later than need be: a question may follow at once.
+    // Without an extra await: a question may follow at once.
     if (this.#asking) await this.#asking.done;
     this.#runner.clearNotice();
     this.#stopEditing();
@@ -218,13 +218,13 @@ export class Controller {
     status.say(this.#strings.chatCleared);
   }
 
-  /** Shows what the model looked at, where somebody wants to see it. */
+  /** Shows what the model looked at, if that is switched on. */
   look(): void {
     const { held, reading } = this.pictures;
     this.#looker.show(() => (held && this.chat && !this.#asking && !reading ? { chat: this.chat, about: held.info } : null));
   }
 
-  /** Another model knows nothing of what stands above; it reads the picture again. */
+  /** Another model does not know the turns above, and has to read the picture again. */
   #forgetAll() {
     this.pictures.forget();
     this.#broken = null;
@@ -232,7 +232,7 @@ export class Controller {
     if (this.#turns.length > 0) this.#forgetBefore(this.#view.conversation.addNote(this.#strings.models));
   }
 
-  /** Goes on with the answer that was broken off. */
+  /** Continues the interrupted answer. */
   #resume() {
     const turn = this.#broken;
     this.#broken = null;
@@ -296,7 +296,7 @@ export class Controller {
     }
   }
 
-  /** A question waits for the model to be there, and for the picture that it is about. */
+  /** Waits until the model is loaded and the picture is read. */
   async #engineAndPicture(signal: AbortSignal) {
     if (this.#runner.loading) this.#view.status.say(this.#strings.waitingForEngine);
     if (!(await until(this.#runner.running, signal))) throw new InfLlavaError('not-loaded', '');
@@ -310,7 +310,7 @@ export class Controller {
   #askingFailed(error: unknown, turn: TurnView, onFailure: () => void) {
     const code = codeOf(error);
     if (this.#runner.lost) {
-      // It goes on when somebody restarts the engine.
+      // It continues when somebody restarts the engine.
       turn.breakOff();
       this.#broken = turn;
       return;
@@ -321,13 +321,13 @@ export class Controller {
       return;
     }
     this.#view.status.say(this.#strings.questionFailed);
-    // What is wrong with the model is said already.
+    // Errors of the model are shown already.
     if (!ENDS.includes(code))
       this.#view.chatNotice.show({ title: this.#strings.failure.question, message: messageOf(error), code, advice: this.#strings.advice[code] ?? '' });
     this.#emit('error', { code, message: messageOf(error) });
   }
 
-  /** The model's conversation begins at `entry`. */
+  /** Starts the model's conversation at `entry` of the log. */
   #forgetBefore(entry: HTMLElement) {
     this.#view.conversation.forgetBefore(entry);
     this.#turns = [];

@@ -1,4 +1,4 @@
-/** Elements as calls. Text only ever enters as text nodes, so nothing that is shown can become markup. */
+/** Creates elements. Text only becomes text nodes, so nothing that is shown can become markup. */
 
 type Child = Node | string | null | undefined | false;
 
@@ -23,7 +23,7 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, properties:
   return element;
 }
 
-/** A button; `quiet` ones stand back. */
+/** A button; `quiet` ones are less prominent. */
 export function button(
   label: string,
   onclick: () => void,
@@ -32,23 +32,23 @@ export function button(
   return h('button', { type: 'button', class: `button ${kind}`, part: `${part}${kind ? ` ${part}-${kind}` : ''}`, onclick, ...rest }, label);
 }
 
-/** Text of unknown direction, among other text. */
+/** Text of unknown direction within other text. */
 export const isolated = (text: string, properties: Properties = {}): HTMLElement => h('bdi', properties, text);
 
 export const list = (items: Child[], properties: Properties = {}): HTMLUListElement => h('ul', properties, ...items.map((item) => h('li', {}, item)));
 
-/** Whether a key belongs to an input method: Safari sends the Enter that takes a candidate after the composition, as key 229. */
+/** Whether a key belongs to an input method: Safari sends the Enter that accepts a candidate after the composition, as key 229. */
 export const composing = ({ isComposing, keyCode }: KeyboardEvent): boolean => isComposing || keyCode === 229;
 
-/** A few words, and what more there is to know for whoever opens them. */
+/** A short text that opens to show the details. */
 export const more = (brief: string, details: string): HTMLDetailsElement => h('details', { class: 'more' }, h('summary', {}, brief), h('p', {}, details));
 
 let lastId = 0;
 
-/** For references within a shadow tree. */
+/** A unique id for references within a shadow tree. */
 export const freshId = (name: string): string => `${name}-${++lastId}`;
 
-/** The focused element, within shadow trees too. */
+/** The focused element, also within nested shadow trees. */
 export function focused(root: DocumentOrShadowRoot): Element | null {
   let element = root.activeElement;
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;

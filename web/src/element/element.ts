@@ -18,12 +18,12 @@ import type { OfferedModel } from './view/models.js';
 import type { View } from './view/view.js';
 import { wiredView } from './wiring.js';
 
-/** The element's events; all bubble out of shadow trees. */
+/** The element's events; all of them bubble out of shadow trees. */
 export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
 
-/** Of what the engine runs with; another one is loaded when they change. */
+/** Attributes that the engine depends on; a change loads another one. */
 const OF_ENGINE: readonly Attribute[] = ['model', 'device', 'context', 'no-keep'];
-/** Of what is set beside the question, by the visitor too. */
+/** Attributes for sampling, which the visitor can also set. */
 const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tokens', seed: 'seed' } as const;
 
 /**
@@ -32,16 +32,16 @@ const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tok
  * @tag inf-llava-chat
  *
  * @attr {string} model - Address of a model folder; without it, the package's own small model.
- * @attr {'auto'|'wgpu'|'portable'|'cpu'} device - Where to run: `auto` takes the graphics card where there is one.
- * @attr {number} context - Tokens that a conversation may have.
- * @attr {'visible'|'interaction'} start - When to load the model: as soon as the element is seen (the default), or when somebody uses it.
- * @attr {string} src - Address of a picture to begin with, of this site or one that lets this site read it.
+ * @attr {'auto'|'wgpu'|'portable'|'cpu'} device - Where to run: `auto` takes the graphics card if there is one.
+ * @attr {number} context - The context, in tokens.
+ * @attr {'visible'|'interaction'} start - When to load the model: as soon as the element is visible (the default), or when somebody uses it.
+ * @attr {string} src - Address of a picture to begin with, on this site or one that lets this site read it (CORS).
  * @attr {string} lang - The element's language (`en`, `de`, `ar`); else the page's.
- * @attr {number} temperature - Of answers to begin with; 0 takes the likeliest word always. The visitor can change it, as the next two.
- * @attr {number} max-new-tokens - Of an answer to begin with.
+ * @attr {number} temperature - Initial temperature; 0 always takes the most likely word. The visitor can change it, like the next two.
+ * @attr {number} max-new-tokens - Initial limit of an answer's length, in tokens.
  * @attr {number} seed - The same seed gives the same answer.
- * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page are the element's, and Escape stops it from anywhere.
- * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor what the model made of pictures.
+ * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page go to the element, and Escape stops it from anywhere.
+ * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor features of pictures.
  *
  * @fires {CustomEvent<{state: string}>} inf-llava-state - The state changed: idle, loading, ready, recovering, lost, unloaded.
  * @fires {CustomEvent<Progress>} inf-llava-progress - The model is being downloaded or loaded.
@@ -53,19 +53,19 @@ const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tok
  * @slot header - Above everything.
  * @slot opening - In the empty conversation, instead of its first line.
  * @slot about - Below the picture.
- * @slot full-model - In the warning that a picture is none that the model knows.
+ * @slot full-model - In the warning that the model does not know this kind of picture.
  * @slot footer - Below everything.
  *
- * @csspart widget - All of it.
- * @csspart stage - The side of the picture.
+ * @csspart widget - The whole element.
+ * @csspart stage - The side with the picture.
  * @csspart picture - The picture in its mount.
  * @csspart attention - The map of what the model looks at.
- * @csspart attention-panel - Where its word is chosen.
+ * @csspart attention-panel - The controls of the map, which choose a word.
  * @csspart samples - The sample pictures.
  * @csspart sample - One of them.
  * @csspart facts - Device and model.
- * @csspart talk - The side of the conversation.
- * @csspart caution - The line about random weights.
+ * @csspart talk - The side with the conversation.
+ * @csspart caution - The warning about random weights.
  * @csspart log - Questions and answers.
  * @csspart turn - One question with its answer.
  * @csspart question - A question.
@@ -75,27 +75,27 @@ const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tok
  * @csspart send - The button that sends.
  * @csspart stop - The button that stops.
  * @csspart suggestion - A question to ask at a click.
- * @csspart settings - What can be set.
- * @csspart status - The line that says what goes on.
- * @csspart progress - The bar above it.
+ * @csspart settings - The settings.
+ * @csspart status - The status line.
+ * @csspart progress - The progress bar above it.
  * @csspart notice - A failure, or a question about a download.
  * @csspart button - Any other button.
  * @csspart camera - The camera's dialog.
  *
- * @cssprop --inf-llava-block-size - Its height, where its place gives it none.
- * @cssprop --inf-llava-ground - Behind code.
- * @cssprop --inf-llava-sheet - The conversation's background.
- * @cssprop --inf-llava-well - The background of what is typed into.
- * @cssprop --inf-llava-ink - Text.
- * @cssprop --inf-llava-soft - Text that stands back.
- * @cssprop --inf-llava-line - Lines.
- * @cssprop --inf-llava-line-strong - Borders of what can be used.
- * @cssprop --inf-llava-mark - What is live: the button that sends, questions, progress.
- * @cssprop --inf-llava-on-mark - Text on it.
- * @cssprop --inf-llava-tint - The background of notices.
- * @cssprop --inf-llava-radius - Of corners.
- * @cssprop --inf-llava-font - Of text.
- * @cssprop --inf-llava-mono - Of figures and code.
+ * @cssprop --inf-llava-block-size - The height, if the layout around it sets none.
+ * @cssprop --inf-llava-ground - Background of code.
+ * @cssprop --inf-llava-sheet - Background of the conversation.
+ * @cssprop --inf-llava-well - Background of input fields.
+ * @cssprop --inf-llava-ink - Colour of text.
+ * @cssprop --inf-llava-soft - Colour of secondary text.
+ * @cssprop --inf-llava-line - Colour of lines.
+ * @cssprop --inf-llava-line-strong - Colour of the borders of controls.
+ * @cssprop --inf-llava-mark - Accent colour: the send button, questions, progress.
+ * @cssprop --inf-llava-on-mark - Colour of text on the accent colour.
+ * @cssprop --inf-llava-tint - Background of notices.
+ * @cssprop --inf-llava-radius - Radius of corners.
+ * @cssprop --inf-llava-font - Font of text.
+ * @cssprop --inf-llava-mono - Font of figures and code.
  */
 export class InfLlavaChat extends Attributes {
   static readonly observedAttributes: readonly string[] = OBSERVED;
@@ -111,9 +111,9 @@ export class InfLlavaChat extends Attributes {
   #files: File[] | undefined;
   #engine: Pick<LoadOptions, 'wasmUrl' | 'workerUrl'> = {};
   #begun = false;
-  /** Until the texts of its language are there; what is called meanwhile waits for it. */
+  /** Pending while the texts of its language are loaded; method calls wait for it. */
   #building: Promise<void> | null = null;
-  /** The attributes name another model, or another way to run it, than the one that was begun with. */
+  /** Whether the attributes have changed since the engine was started with them. */
   #stale = false;
 
   constructor() {
@@ -121,7 +121,7 @@ export class InfLlavaChat extends Attributes {
     this.takeOver();
   }
 
-  /** Texts of your own, some or all; others than before begin the conversation anew. */
+  /** Custom texts, some or all. A change starts a new conversation. */
   get strings(): Partial<Strings> {
     return checkedStrings(this.#strings).checked;
   }
@@ -129,13 +129,13 @@ export class InfLlavaChat extends Attributes {
   set strings(strings: Partial<Strings> | null | undefined) {
     const { checked, wrong } = checkedStrings(strings);
     for (const reason of wrong) this.misused(reason);
-    // Frameworks give the same again with every change of something else.
+    // Frameworks assign the same value again whenever something else changes.
     const same = sameTexts(checked, this.#strings);
     this.#strings = checked;
     if (!same) this.#rebuild();
   }
 
-  /** Models to choose from, beside the package's own. */
+  /** Models to choose from, besides the package's own. */
   get models(): OfferedModel[] {
     return checkedModels(this.#models).checked;
   }
@@ -143,12 +143,12 @@ export class InfLlavaChat extends Attributes {
   set models(models: Iterable<OfferedModel> | null | undefined) {
     const { checked, wrong } = checkedModels(models);
     for (const reason of wrong) this.misused(reason);
-    if (JSON.stringify(checked) === JSON.stringify(this.#models)) return; // new buttons would drop the focus
+    if (JSON.stringify(checked) === JSON.stringify(this.#models)) return; // new buttons would lose the focus
     this.#models = checked;
     this.#offerModels();
   }
 
-  /** Where the engine's wasm is, if not beside the script; set before the model is loaded. No attribute: what runs is for scripts to say. */
+  /** Address of the engine's wasm, if not beside the script; set it before loading. Not an attribute: markup must not choose code. */
   get wasmUrl(): string | URL | null {
     return this.#engine.wasmUrl ?? null;
   }
@@ -157,7 +157,7 @@ export class InfLlavaChat extends Attributes {
     this.#setEngine('wasmUrl', url);
   }
 
-  /** The same for the engine's worker. */
+  /** Address of the engine's worker, in the same way. */
   get workerUrl(): string | URL | null {
     return this.#engine.workerUrl ?? null;
   }
@@ -166,12 +166,12 @@ export class InfLlavaChat extends Attributes {
     this.#setEngine('workerUrl', url);
   }
 
-  /** The model in use, as the API has it; null before it is begun with. */
+  /** The model in use, for the API; null before the element has started. */
   get engine(): Model | null {
     return this.#controller?.model ?? null;
   }
 
-  /** The conversation as the headless API has it. Its methods do not show in the element: use the element's own. */
+  /** The conversation, for the API. Its methods do not update the element: use the element's own methods. */
   get chat(): Chat | null {
     return this.#controller?.chat ?? null;
   }
@@ -183,7 +183,7 @@ export class InfLlavaChat extends Attributes {
 
   connectedCallback(): void {
     warnOfIgnored(this);
-    // It may be among another language's now.
+    // It may have been moved to a part of the page in another language.
     if (this.#view && languageOf(this) !== this.#spoken) this.#rebuild();
     else this.#build();
   }
@@ -193,7 +193,7 @@ export class InfLlavaChat extends Attributes {
   }
 
   disconnectedCallback(): void {
-    // A move within the page disconnects and connects again at once.
+    // A move within the page disconnects it and connects it again at once.
     queueMicrotask(() => {
       if (!this.isConnected) this.#tearDown();
     });
@@ -201,7 +201,7 @@ export class InfLlavaChat extends Attributes {
 
   attributeChangedCallback(observed: string, before: string | null, value: string | null): void {
     const name = attributeNamed(observed);
-    // The same address again is a picture again, where the one that it named was taken away.
+    // Setting the same address again brings back a picture that was removed.
     const again = name === 'src' && this.#controller?.pictures.chosen === false;
     if (!this.#view || (before === value && !again)) return; // read when it is built
     if (name === 'lang') this.#rebuild();
@@ -215,16 +215,16 @@ export class InfLlavaChat extends Attributes {
     }
   }
 
-  /** Loads the model, if that has not begun. */
+  /** Loads the model, unless that has started. */
   load(): void {
     if (this.#building) void this.#building.then(() => this.load());
     else this.#begin();
   }
 
   /**
-   * Reads a picture; what is asked from then on is about it. Null takes it away.
+   * Reads a picture, which further questions are about. Null removes it.
    *
-   * @throws InfLlavaError as the error event says it, and `stopped` where another picture was chosen meanwhile
+   * @throws InfLlavaError as in the error event, and `stopped` if another picture is chosen in the meantime
    */
   setImage(image: ImageInput | URL | null, options: { name?: string } | null = {}): Promise<void> {
     this.#begin();
@@ -234,23 +234,23 @@ export class InfLlavaChat extends Attributes {
     if (this.#building) chosen = this.#setLater(this.#building, image, options?.name);
     else if (controller) chosen = controller.pictures.chooseGiven(image, options?.name);
     else chosen = Promise.reject(this.misused('setImage: the element is not on the page yet', 'not-loaded'));
-    // Whoever does not wait for it has the event.
+    // Callers that do not await it get the event.
     chosen.catch(() => {});
     return chosen;
   }
 
-  /** What is given may be something else by the time that the element stands: it is written down at once. */
+  /** Takes a copy at once: a canvas or a video may change before the element is built. */
   #setLater(building: Promise<void>, image: ImageInput | URL | null, name: string | undefined): Promise<void> {
     const isAddress = image instanceof URL || (typeof image === 'string' && !/^data:/i.test(image));
     const file = image === null || isAddress ? null : fileOf(image as ImageInput, name);
-    file?.catch(() => {}); // told when it is looked at
+    file?.catch(() => {}); // reported when it is used
     return building.then(() => {
       this.#begin();
       return file && this.#controller ? this.#controller.pictures.chooseWritten(file) : this.setImage(image, { ...(name !== undefined && { name }) });
     });
   }
 
-  /** Asks, as if somebody had typed it. */
+  /** Asks a question, as if the visitor had typed it. */
   ask(question: string): void {
     this.#begin();
     if (typeof question !== 'string') this.misused(`ask: a question is a text, and ${kindOf(question)} was given`);
@@ -260,17 +260,17 @@ export class InfLlavaChat extends Attributes {
     else this.misused('ask: the element is not on the page yet', 'not-loaded');
   }
 
-  /** Ends what the engine is at. */
+  /** Stops what the engine is doing. */
   stop(): void {
     this.#controller?.stop();
   }
 
-  /** Begins a new conversation about the same picture. */
+  /** Starts a new conversation about the same picture. */
   async newChat(): Promise<void> {
     await this.#controller?.newChat();
   }
 
-  /** The conversation, as data or as Markdown; null before there is one. */
+  /** The conversation, as data or as Markdown; null if there is none yet. */
   export(format: 'markdown'): string | null;
   export(format?: 'json'): Transcript | null;
   export(format: 'json' | 'markdown' = 'json'): Transcript | string | null {
@@ -334,7 +334,7 @@ export class InfLlavaChat extends Attributes {
     for (const name of names) this.#view!.composer.setSampling({ [OF_SAMPLING[name]]: String(this.#number(name) ?? '') });
   }
 
-  /** Says so where an attribute holds no number. */
+  /** An attribute's number; reports a value that is none. */
   #number(name: Attribute): number | null {
     const number = this.numberSaid(name);
     if (number === null && this.said(name)) this.misused(`${name}: “${this.said(name)}” is no number`);
@@ -352,14 +352,14 @@ export class InfLlavaChat extends Attributes {
     this.shadowRoot?.replaceChildren();
   }
 
-  /** In other words: the conversation begins anew. */
+  /** Builds the element again, with other texts; this starts a new conversation. */
   #rebuild() {
     if (!this.#view) return;
     this.#tearDown();
     if (this.isConnected) this.#build();
   }
 
-  /** When the model is loaded. */
+  /** Arranges when the model is loaded. */
   #start() {
     if (this.#begun) return;
     this.#seen?.disconnect();
@@ -372,17 +372,17 @@ export class InfLlavaChat extends Attributes {
     this.#seen = new IntersectionObserver((entries) => {
       if (entries.some(({ isIntersecting }) => isIntersecting)) this.#begin();
     });
-    this.#seen.observe(this.#view!.root); // its host may have no box
+    this.#seen.observe(this.#view!.root); // not the host, which may have no box
   }
 
-  /** Goes over to what is said now: once, however much is set one after another. */
+  /** Applies changed attributes: once, even if several are set one after another. */
   #change() {
     this.#stale = this.#begun;
     this.#offerModels();
     queueMicrotask(() => this.#stale && this.#begin());
   }
 
-  /** @param anew  with what the attributes now say */
+  /** @param anew  whether to start again, with the current attributes */
   #begin(anew = this.#stale) {
     const controller = this.#controller;
     if (!controller || (this.#begun && !anew)) return;
@@ -435,7 +435,7 @@ export class InfLlavaChat extends Attributes {
     }
   }
 
-  /** The picture that `src` names; none any more where it names none. */
+  /** Shows the picture that `src` names, or removes the one that it named before. */
   #showSource() {
     const src = this.said('src');
     if (src) this.#begin();

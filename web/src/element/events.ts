@@ -1,4 +1,4 @@
-/** What the element's events say, by their names without `inf-llava-`. */
+/** The details of the element's events, by name without `inf-llava-`. */
 
 import type { Answer, ModelInfo, PictureInfo, Progress } from '../engine/protocol.js';
 

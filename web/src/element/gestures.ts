@@ -1,16 +1,16 @@
-/** Files that are dropped or pasted, and Escape: over the element, or anywhere on the page, unless the page has done with them. */
+/** Dropped and pasted files, and Escape: on the element, or anywhere on the page, unless the page has handled the event. */
 
 import { composing } from './dom.js';
 
 export interface Gestures {
   onFiles: (files: FileList) => void;
-  /** A file is being dragged over the place. */
+  /** A file is dragged over the target, or has left it. */
   onTarget: (over: boolean) => void;
-  /** Whether there was anything to go back from. */
+  /** Returns whether there was anything to cancel or stop. */
   onEscape: () => boolean;
 }
 
-/** Listens until `signal` says otherwise. @param place  the element, or the document */
+/** Listens until `signal` aborts. @param place  the element, or the document */
 export function listen(place: HTMLElement | Document, { onFiles, onTarget, onEscape }: Gestures, signal: AbortSignal): void {
   const on = <Type extends keyof DocumentEventMap>(type: Type, run: (event: DocumentEventMap[Type]) => void) =>
     place.addEventListener(type, run as EventListener, { signal });
@@ -34,13 +34,13 @@ export function listen(place: HTMLElement | Document, { onFiles, onTarget, onEsc
   on('paste', (event) => {
     const { clipboardData: data, defaultPrevented } = event;
     if (defaultPrevented || !data?.files.length) return;
-    // Text goes where the cursor is; office programs add a picture of it.
+    // A paste with text goes to the text field: office programs add a picture of the same text.
     if (data.types.includes('text/plain') && isEditable(event.composedPath()[0] as HTMLElement)) return;
     event.preventDefault();
     onFiles(data.files);
   });
   on('keydown', (event) => {
-    // One layer for each press: what was closed here is not to close the page's dialog too.
+    // One layer for each press: an Escape that did something here must not close the page's dialog too.
     if (event.key === 'Escape' && !event.defaultPrevented && !composing(event) && onEscape()) event.preventDefault();
   });
 }

@@ -1,4 +1,4 @@
-/** Deleting what the browser keeps for this site, and saying what came of it. */
+/** Deletes something that the browser keeps for this site, and reports the result. */
 
 import { storage } from '../api/storage.js';
 import type { Emit } from './events.js';

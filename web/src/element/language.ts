@@ -1,4 +1,4 @@
-/** The language of a place in the page: the nearest that is said, beyond shadow trees; where it is empty nothing is said. */
+/** The language of a node: the nearest `lang` attribute, also outside shadow trees; an empty one means unknown. */
 export function languageOf(element: Element): string {
   for (let at: Element | null = element; at; ) {
     const said: Element | null = at.closest('[lang]:not([lang=""])');

@@ -1,4 +1,4 @@
-/** Shows over the picture what the model looked at: for a word of the last answer, or when it read the picture. */
+/** Shows over the picture what the model looked at: when it generated a word of the last answer, or when it read the picture. */
 
 import type { Chat } from '../api/chat.js';
 import type { PictureInfo } from '../engine/protocol.js';
@@ -7,7 +7,7 @@ import type { Strings } from './strings/index.js';
 import { codeOf, messageOf } from './task.js';
 import type { View } from './view/view.js';
 
-/** A conversation, and the picture that it is about. */
+/** A conversation and its picture. */
 export interface Subject {
   chat: Chat;
   about: PictureInfo;
@@ -18,10 +18,10 @@ export class Looker {
   readonly #strings: Strings;
   readonly #emit: Emit;
   #subject: () => Subject | null = () => null;
-  /** A map is being computed; what is wanted may have changed meanwhile. */
+  /** Whether a map is being computed; another one may be wanted in the meantime. */
   #running = false;
   #again = false;
-  /** Where the enhancement looked, of the pictures that somebody wanted to see it of. */
+  /** Maps of the enhancement, by picture. */
   readonly #enhancement = new WeakMap<PictureInfo, Float32Array | null>();
 
   constructor(view: View, strings: Strings, emit: Emit) {
@@ -30,7 +30,7 @@ export class Looker {
     this.#emit = emit;
   }
 
-  /** @param subject  null while there is nothing to look at, or the engine is busy with it */
+  /** @param subject  null while there is nothing to show, or the engine is busy */
   show(subject: () => Subject | null): void {
     this.#subject = subject;
     this.#again = this.#running;
@@ -58,7 +58,7 @@ export class Looker {
     looking.offer(spoken(chat));
     try {
       const shares = looking.reading ? await this.#ofEnhancement(chat, about) : await this.#ofAnswer(chat, looking.token);
-      // What was asked for meanwhile is drawn instead.
+      // Another map was requested in the meantime: draw that one.
       if (!this.#again) picture.drawAttention(shares);
     } catch (error) {
       picture.drawAttention(null);
@@ -73,7 +73,7 @@ export class Looker {
     return token < said ? chat.attention(last, token) : null;
   }
 
-  /** Computed once for a picture: it takes as long as reading it. */
+  /** Computed once for each picture: it takes as long as reading it. */
   async #ofEnhancement(chat: Chat, about: PictureInfo): Promise<Float32Array | null> {
     if (!this.#enhancement.has(about)) {
       const looked = await chat.enhancementAttention();
@@ -84,7 +84,7 @@ export class Looker {
   }
 }
 
-/** What the tokens of the last answer said; the one that ended it said nothing. */
+/** The texts of the last answer's tokens, without the one that ends it. */
 function spoken(chat: Chat): readonly string[] | undefined {
   const last = chat.remembered > 0 ? chat.turns.at(-1) : undefined;
   return last?.stop_reason === 'stop' ? last.token_texts?.slice(0, -1) : last?.token_texts;

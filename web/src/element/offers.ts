@@ -1,4 +1,4 @@
-/** What the element offers to begin with: sample pictures, and questions that suit picture and model. */
+/** Suggestions to start with: sample pictures, and questions that suit picture and model. */
 
 import type { Model } from '../api/model.js';
 import type { Strings } from './strings/index.js';
@@ -17,7 +17,7 @@ export class Offers {
     this.#strings = strings;
   }
 
-  /** The pictures that come with a model. @param isCurrent  whether it is still the one in use when they are there */
+  /** Shows the sample pictures of a model. @param isCurrent  whether the model is still in use once they are loaded */
   async samplesOf(model: Model, isCurrent: () => boolean, onChoose: (picture: ShownPicture) => void): Promise<void> {
     const { previewOf } = await import('./view/preview.js');
     const samples = await model.samples().catch(() => []);
@@ -31,7 +31,7 @@ export class Offers {
     if (isCurrent()) this.#view.samples.offer(offered, onChoose);
   }
 
-  /** @param scope  the one kind of picture that the model knows */
+  /** @param scope  the only kind of picture that the model knows */
   setScope(scope: string | null): void {
     this.#scope = scope;
     this.#view.samples.setScope(scope);
@@ -44,11 +44,11 @@ export class Offers {
     this.#offerQuestions();
   }
 
-  /** A sample brings its own; else there are some that suit the model. */
+  /** Shows the questions of a sample, or general ones that suit the model. */
   #offerQuestions() {
     const questions = this.#picture?.questions ?? [];
     const offered = JSON.stringify([questions, this.#scope]);
-    if (offered === this.#offered) return; // new buttons would drop the focus
+    if (offered === this.#offered) return; // new buttons would lose the focus
     this.#offered = offered;
     this.#view.composer.suggest(questions);
     const { starters } = this.#strings;

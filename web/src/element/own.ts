@@ -1,4 +1,4 @@
-/** What a page gives of its own: texts, and models to choose from. What cannot be used is left out, and named. */
+/** Checks what a page passes in: texts, and models to choose from. Invalid parts are left out and reported. */
 
 import { kindOf } from '../api/kind.js';
 import { en, type Strings } from './strings/index.js';
@@ -6,22 +6,22 @@ import type { OfferedModel } from './view/models.js';
 
 interface Checked<T> {
   checked: T;
-  /** In words, for whoever writes the page. */
+  /** Messages for the author of the page. */
   wrong: string[];
 }
 
-/** A text in a call's place, or the other way round, would fail where it is shown: groups are looked at text by text. What is checked is a copy. */
+/** Each text must have the type of the element's own: a string instead of a function would only fail when shown. Returns a copy. */
 export function checkedStrings(given: unknown): Checked<Partial<Strings>> {
   if (given === null || given === undefined) return { checked: {}, wrong: [] };
   const wrong: string[] = [];
   const check = (place: string, text: unknown, expected: unknown): unknown => {
-    if (expected === undefined || text === undefined || text === null) return undefined; // another version's, or none of its own
+    if (expected === undefined || text === undefined || text === null) return undefined; // unknown (of another version), or not set
     if (typeof text !== typeof expected || Array.isArray(text) !== Array.isArray(expected)) {
       wrong.push(`${place}: ${nameOfType(expected)} is needed, and ${kindOf(text)} was given`);
       return undefined;
     }
     if (typeof text !== 'object') return text;
-    // Texts by code: there may be one for a code that has none yet.
+    // Texts by error code: a page may add one for a code without a text.
     const [first] = Object.values(expected as object);
     const of = (name: string) =>
       Object.hasOwn(expected as object, name) ? (expected as Record<string, unknown>)[name] : place === 'strings' ? undefined : first;
@@ -38,10 +38,10 @@ const nameOfType = (expected: unknown) =>
   typeof expected === 'function' ? 'a function' : typeof expected === 'string' ? 'a text' : Array.isArray(expected) ? 'a list' : 'an object';
 
 /**
- * The page's functions as calls of those that it gave last, for they may know other things than those before. Where one
- * fails, or gives no text, the element's own text takes its place.
+ * Wraps the page's functions: a call runs the function that was passed last, which may close over newer data. If it fails
+ * or returns something of another type, the element's own text is used.
  *
- * @param current  what the page gives now
+ * @param current  the texts that were passed last
  */
 export function callable(current: () => Partial<Strings>, texts: Strings, misused: (message: string) => void): Partial<Strings> {
   type Call = (...args: unknown[]) => unknown;
@@ -61,7 +61,7 @@ export function callable(current: () => Partial<Strings>, texts: Strings, misuse
   return Object.fromEntries(Object.entries(current()).map(([name, text]) => [name, typeof text === 'function' ? call(name as keyof Strings) : text]));
 }
 
-/** Whether two of a page's own are alike; functions are where they are written alike, as a framework makes them anew. */
+/** Deep equality; functions are equal if their source is, since a framework creates them anew at each render. */
 export function sameTexts(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one === 'function' && typeof other === 'function') return String(one) === String(other);

@@ -1,6 +1,6 @@
 /**
- * The picture of the conversation: the one it is about, the one that is wanted, and the reading of it. A picture that cannot
- * be used leaves the earlier one in place.
+ * The picture of the conversation: the current one, the one that is wanted instead, and the reading of it. A picture that
+ * cannot be used leaves the current one in place.
  */
 
 import type { ImageInput } from '../api/picture-input.js';
@@ -16,13 +16,13 @@ import { factsOf, type PictureFacts, type ShownPicture } from './view/picture.js
 import type { View } from './view/view.js';
 
 export interface PicturesHandlers {
-  /** The question on its way, if there is one. */
+  /** The question that is being answered, if any. */
   asking: () => Task | null;
   /** Another picture is wanted. */
   onTake: () => void;
   /** Another picture is shown. */
   onShow: () => void;
-  /** The model's conversation begins at `entry`. */
+  /** Starts the model's conversation at `entry` of the log. */
   onAbout: (entry: HTMLElement) => void;
   /** Reading began or ended. */
   onChange: () => void;
@@ -39,7 +39,7 @@ export class Pictures {
   #reading: Reading | null = null;
   /** The picture that the conversation is about. */
   #held: Held | null = null;
-  /** The picture that it should be about. */
+  /** The picture that it should be about, once it is read. */
   #wanted: Choice | null = null;
 
   constructor(view: View, strings: Strings, emit: Emit, runner: Runner, offers: Offers, handlers: PicturesHandlers) {
@@ -61,7 +61,7 @@ export class Pictures {
     return this.#held;
   }
 
-  /** Whether there is a picture, or is to be one. */
+  /** Whether there is a picture, or one is being read. */
   get chosen(): boolean {
     return this.#wanted !== null;
   }
@@ -79,19 +79,19 @@ export class Pictures {
     this.#take(Choice.of(picture));
   }
 
-  /** What the page's attribute names; without it, a picture that it named before goes. */
+  /** The picture of the attribute `src`; null removes a picture that it named before. */
   chooseSource(src: string | null): void {
     if (src) this.#take(this.#chooser.source(src));
     else if (this.#wanted?.ofSource) void this.remove();
   }
 
-  /** @throws InfLlavaError where it cannot be read, or another is chosen meanwhile */
+  /** @throws InfLlavaError if it cannot be read, or another one is chosen in the meantime */
   async chooseGiven(image: ImageInput | URL | null, name: string | undefined): Promise<void> {
     if (image === null) await this.remove();
     else await this.#take(this.#chooser.given(image, name))!.outcome;
   }
 
-  /** As {@link chooseGiven}, of what is being written to a file already. */
+  /** Like {@link chooseGiven}, for a picture that is being turned into a file already. */
   async chooseWritten(file: Promise<File>): Promise<void> {
     await this.#take(this.#chooser.photo(file))!.outcome;
   }
@@ -107,33 +107,33 @@ export class Pictures {
     this.#reading?.abort.abort();
   }
 
-  /** Lets everything go: the element has left the page. */
+  /** Releases everything: the element has left the page. */
   end(): void {
     this.stop();
     this.#wanted?.drop('the element was taken off the page');
   }
 
-  /** Another model knows nothing of the picture. */
+  /** Forgets the picture: another model has to read it again. */
   forget(): void {
     this.#held = null;
   }
 
-  /** Has the picture read once more. */
+  /** Reads the picture once more. */
   readAgain(): void {
     if (this.#wanted) this.#take(this.#wanted);
   }
 
-  /** Has a picture read that was chosen while there was no model. */
+  /** Reads a picture that was chosen while there was no model. */
   readMissed(): void {
     if (!this.#reading && this.#held?.choice !== this.#wanted) this.readAgain();
   }
 
-  /** Has the picture read that a lost engine had, or was to have. */
+  /** Reads the picture for an engine that replaces a lost one. */
   readLost(): void {
     if (!this.#held && !this.#reading) this.readAgain();
   }
 
-  /** Puts the picture into the log of a new conversation. */
+  /** Adds the picture to the log of a new conversation. */
   enter(): void {
     const { conversation } = this.#view;
     const { picture } = this.#reading?.choice ?? {};
@@ -141,7 +141,7 @@ export class Pictures {
     else if (this.#held) this.#remark(conversation.addPicture(this.#held.picture), this.#held.info);
   }
 
-  /** Shows a picture, or none, and the samples, questions and attention of it. */
+  /** Shows a picture, or none, with its questions and attention. */
   #show(picture: ShownPicture | null, facts: PictureFacts = {}) {
     this.#view.picture.show(picture, facts);
     this.#offers.setPicture(picture);
@@ -153,12 +153,12 @@ export class Pictures {
     this.#show(this.#held?.picture ?? null, this.#held ? factsOf(this.#strings, this.#held) : {});
   }
 
-  /** Says in the log, too, what is to be known before an answer. */
+  /** Adds a remark to the log that one should see before an answer. */
   #remark(entry: HTMLElement, info: PictureInfo) {
     if (info.outside_scope) this.#view.conversation.remarkOn(entry, this.#strings.outsideScopeShort);
   }
 
-  /** Has a picture read, or none, instead of what may still be read. Nothing is awaited before it is what counts. */
+  /** Reads a picture, or none, instead of the one that may still be read. It becomes the wanted one before anything is awaited. */
   #take(choice: Choice | null): Choice | null {
     this.#reading?.abort.abort();
     if (this.#wanted !== choice) this.#wanted?.drop();
@@ -179,7 +179,7 @@ export class Pictures {
     if (picture) reading.entry = this.#view.conversation.addPicture(picture);
   }
 
-  /** Whether the conversation is now about the picture, or about none if that was chosen. */
+  /** @returns whether the conversation is now about the picture, or about none if that was chosen */
   async #run(reading: Reading): Promise<boolean> {
     const { choice, abort } = reading;
     const newest = () => this.#reading === reading;
@@ -250,7 +250,7 @@ export class Pictures {
   #readingFailed(error: unknown) {
     const code = codeOf(error);
     this.#wanted?.failed(error instanceof InfLlavaError ? error : new InfLlavaError(code, messageOf(error)));
-    // A model that is not there reads the picture when it is.
+    // The picture is read once the model is loaded.
     if (ENDS.includes(code)) return;
     this.#showHeld();
     if (code === 'stopped') this.#view.status.say(this.#strings.pictureStopped(this.#held !== null));

@@ -1,4 +1,4 @@
-/** Keeps a model running for the element: loads it, says what goes wrong with it, and offers to start it again. */
+/** Keeps a model running for the element: loads it, shows its errors, and offers to restart it. */
 
 import type { Chat } from '../api/chat.js';
 import type { InfLlavaError } from '../errors.js';
@@ -11,12 +11,12 @@ import type { Trouble } from './view/notice.js';
 import type { View } from './view/view.js';
 
 export interface RunnerHandlers {
-  /** Another model is loaded now than the one before. */
+  /** Another model replaces the one before. */
   onAnother: () => void;
   onInfo: (info: ModelInfo) => void;
   /** Loading began or ended. */
   onChange: () => void;
-  /** An engine that somebody had restarted runs. */
+  /** The engine runs again after a restart. */
   onRestarted: () => void;
 }
 
@@ -31,11 +31,11 @@ export class Runner {
   #loading: AbortController | null = null;
   #state: 'idle' | HostState = 'idle';
   #downloading = false;
-  /** Something was wrong, and is until the model runs. */
+  /** Whether there was an error, until the model runs again. */
   #trouble = false;
-  /** Answers a question about a download. */
+  /** Settles the question about a download. */
   #decide: (agreed: boolean) => void = () => {};
-  /** Whether the model can be asked, once that is known. */
+  /** Resolves once loading has ended: whether the model can be used. */
   running: Promise<boolean> = Promise.resolve(false);
 
   constructor(view: View, strings: Strings, emit: Emit, handlers: RunnerHandlers) {
@@ -53,7 +53,7 @@ export class Runner {
     return this.#chat;
   }
 
-  /** `idle` while nothing is loaded nor about to be, else as the engine has it; told with each change. */
+  /** `idle` while nothing is loaded or being loaded, else the engine's state; an event follows each change. */
   get state(): 'idle' | HostState {
     return this.#state;
   }
@@ -62,12 +62,12 @@ export class Runner {
     return this.#loading !== null;
   }
 
-  /** Whether the engine is gone until somebody restarts it. */
+  /** Whether the engine is lost until somebody restarts it. */
   get lost(): boolean {
     return this.#model?.state === 'lost';
   }
 
-  /** Begins with a model, or goes over to another. */
+  /** Starts with a model, or changes to another. */
   use(options: LoadOptions): void {
     const again = this.#model !== null;
     this.end();
@@ -86,11 +86,11 @@ export class Runner {
     this.load();
   }
 
-  /** Loads the model; goes on where a stop interrupted it. */
+  /** Loads the model; continues after a stop. */
   load(): void {
     const model = this.#model;
     if (!model || this.#loading) return;
-    // Others of the page may have loaded it: this element has not.
+    // The page may have loaded the same model elsewhere: this element has not.
     this.#tell('loading');
     this.running = this.#run(model, (signal) => model.load({ signal, confirmDownload: (details) => this.#confirm(details) }));
   }
@@ -100,12 +100,12 @@ export class Runner {
     this.#loading?.abort();
   }
 
-  /** Takes away what was said about a question; trouble with the model stays. */
+  /** Hides a notice about a question; a notice about the model stays. */
   clearNotice(): void {
     if (!this.#trouble) this.#view.chatNotice.hide();
   }
 
-  /** Lets the model go. */
+  /** Releases the model. */
   end(): void {
     this.#decide(false);
     this.#loading?.abort();
@@ -146,7 +146,7 @@ export class Runner {
     } finally {
       if (this.#loading === loading) {
         this.#loading = null;
-        // What failed or was stopped is not being loaded any more, though the engine knows no such state.
+        // After a failure or a stop, nothing is being loaded, though the engine still says `loading`.
         this.#tell(model.state === 'loading' ? 'idle' : model.state);
         status.end();
         this.#handlers.onChange();
@@ -154,10 +154,10 @@ export class Runner {
     }
   }
 
-  /** Nothing large is downloaded before this is answered, for whoever loads or restarts the model. */
+  /** Asks the user before a large download, when the model is loaded or restarted. */
   async #confirm(details: Readonly<Record<string, unknown>>): Promise<boolean> {
     const signal = this.#loading?.signal;
-    if (!signal) return false; // this element does not: it may have left the page
+    if (!signal) return false; // this element is not loading: it may have left the page
     const asked = details as { name?: string; license?: string; bytes: number; total: number; kept: boolean };
     const strings = this.#strings;
     this.#view.status.end();
@@ -168,7 +168,7 @@ export class Runner {
       const agree = () => {
         this.#view.chatNotice.hide();
         this.#view.status.say(strings.loadingEngine);
-        // Only a page may ask that what it keeps is not cleared away; a refusal changes nothing now.
+        // Only a page may ask for persistent storage; it works without.
         navigator.storage?.persist?.().catch(() => false);
         resolve(true);
       };
@@ -234,7 +234,7 @@ export class Runner {
     this.#emit('state', { state });
   }
 
-  /** The engine is gone, and did not come back by itself. */
+  /** The engine was lost, and could not be recovered automatically. */
   #lost() {
     const strings = this.#strings;
     const model = this.#model!;

@@ -1,4 +1,4 @@
-/** Hands the visitor a text as a file. */
+/** Saves a text as a file, through the browser's download. */
 
 import type { Chat } from '../api/chat.js';
 
@@ -11,7 +11,7 @@ export function saveAs(name: string, type: string, content: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Offers a conversation as a file. */
+/** Saves a conversation as a file. */
 export function saveConversation(chat: Chat, format: 'markdown' | 'json'): void {
   if (format === 'markdown') saveAs('conversation.md', 'text/markdown', chat.export('markdown'));
   else saveAs('conversation.json', 'application/json', JSON.stringify(chat.export(), null, 1));

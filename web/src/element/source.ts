@@ -1,4 +1,4 @@
-/** The picture that the page names by its address, as a file. */
+/** Fetches a picture from its address, as a file. */
 
 import { pageBase } from '../api/address.js';
 import { InfLlavaError } from '../errors.js';
@@ -20,7 +20,7 @@ export async function fetchPicture(src: string, signal: AbortSignal): Promise<Fi
   }
 }
 
-/** A file's name out of its address, where a `%` need not mean anything. */
+/** A file name from an address, in which a `%` may be no escape. */
 function nameOf({ protocol, pathname }: URL): string {
   const name = ['data:', 'blob:'].includes(protocol) ? '' : (pathname.split('/').pop() ?? '');
   try {

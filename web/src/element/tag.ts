@@ -1,18 +1,18 @@
-/** Types of the tag, as frameworks with types of their own need them: properties, attributes and events. */
+/** Types of the tag for frameworks with their own types: properties, attributes and events. */
 
 import type { Device } from '../engine/protocol.js';
 import type { Events } from './events.js';
 import type { Strings } from './strings/index.js';
 import type { OfferedModel } from './view/models.js';
 
-/** What can be assigned; null and undefined take it away. */
+/** Properties that can be assigned; null and undefined remove them. */
 export interface ChatProperties {
   model?: string | URL | OfferedModel | null | undefined;
   device?: Device | null | undefined;
   context?: number | null | undefined;
   start?: 'visible' | 'interaction' | null | undefined;
   src?: string | URL | null | undefined;
-  /** Of answers to begin with; the visitor can change it, as the next two. */
+  /** Initial temperature; the visitor can change it, like the next two. */
   temperature?: number | null | undefined;
   maxNewTokens?: number | null | undefined;
   seed?: number | null | undefined;
@@ -24,19 +24,19 @@ export interface ChatProperties {
   strings?: Partial<Strings> | null | undefined;
 }
 
-/** The same as attributes, where HTML spells them otherwise. */
+/** The same as attributes, if HTML spells them differently. */
 export interface ChatAttributes {
   'max-new-tokens'?: number | string | undefined;
   'page-wide'?: boolean | '' | undefined;
   'no-keep'?: boolean | '' | undefined;
 }
 
-/** Handlers by their names: `on`, `on:` or `@`, and the event's name. */
+/** Event handlers: `on`, `on:` or `@`, and the event's name. */
 export type ChatHandlers<Prefix extends string> = {
   [Name in keyof Events as `${Prefix}inf-llava-${Name}`]?: ((event: CustomEvent<Events[Name]>) => void) | undefined;
 };
 
-/** Handlers in camel case: `onInfLlavaAnswer`. */
+/** Event handlers in camel case: `onInfLlavaAnswer`. */
 export type CamelHandlers = {
   [Name in keyof Events as `onInfLlava${Capitalize<Name>}`]?: ((event: CustomEvent<Events[Name]>) => void) | undefined;
 };

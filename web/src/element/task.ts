@@ -1,4 +1,4 @@
-/** What is under way in the element: reading a picture, answering a question. */
+/** Tasks of the element: reading a picture, answering a question. */
 
 import { InfLlavaError } from '../errors.js';
 import type { PictureInfo } from '../engine/protocol.js';
@@ -12,27 +12,27 @@ export interface Held {
   info: PictureInfo;
 }
 
-/** Something under way, and when nothing more will come of it. */
+/** A running task; `done` settles when it has ended. */
 export interface Task {
   abort: AbortController;
-  /** Whether the engine has been given it. */
+  /** Whether it was passed to the engine. */
   begun: boolean;
   done: Promise<unknown>;
 }
 
 export interface Reading extends Task {
-  /** Null: the picture is taken away. */
+  /** Null: the picture is removed. */
   choice: Choice | null;
-  /** In the log, once it is known what was chosen. */
+  /** Its entry in the log, once the picture is prepared. */
   entry: HTMLElement | null;
 }
 
 export const codeOf = (error: unknown): string => (error as Partial<InfLlavaError>)?.code ?? 'page';
 export const messageOf = (error: unknown): string => (error as Partial<Error>)?.message ?? String(error);
-/** The engine's end is said where it is noticed. */
+/** Errors of the engine, which are shown by the runner. */
 export const ENDS = ['crashed', 'device-lost', 'out-of-memory', 'unloaded', 'not-loaded'];
 
-/** Waits for something else, but not beyond an abort. */
+/** Waits for a promise, or until an abort. */
 export async function until<T>(other: Promise<T>, signal: AbortSignal): Promise<T> {
   const stopped = () => new InfLlavaError('stopped', 'stopped');
   if (signal.aborted) throw stopped();

@@ -1,4 +1,4 @@
-/** The view of an element, and what its parts have the controller do. */
+/** Builds the view of an element, and connects its parts to the controller. */
 
 import type { Chat } from '../api/chat.js';
 import { storage } from '../api/storage.js';
@@ -11,7 +11,7 @@ import type { Strings } from './strings/index.js';
 import { View } from './view/view.js';
 
 export interface Wires {
-  /** Begins with the model, if that was not done, and gives the controller; null where the element has left the page. */
+  /** Starts with the model, unless that was done, and returns the controller; null if the element has left the page. */
   begun: () => Controller | null;
   chat: () => Chat | null;
   emit: Emit;

@@ -1,4 +1,4 @@
-/** What wasm-bindgen writes for src/web.rs; the build puts it in this name's place. */
+/** The module that wasm-bindgen makes of src/web.rs; the build resolves this name to it. */
 declare module 'inf-llava-bindings' {
   import type { Answer, EngineEvent, EnhancementAttention, ModelInfo, PictureInfo, ReplyRequest } from './protocol.js';
 

@@ -1,6 +1,6 @@
 /**
- * The engine's worker as the page sees it: each command is a promise that can be stopped. A worker that crashes rejects
- * everything that waits for it and is ended; a fresh client starts a fresh one.
+ * The page's side of the engine's worker: each command is a promise that can be stopped. If the worker crashes, all
+ * open commands reject and it is terminated; a new client starts a new worker.
  */
 
 import { InfLlavaError } from '../errors.js';
@@ -20,12 +20,12 @@ interface Waiting {
 
 export class EngineClient {
   readonly #worker: Worker;
-  /** Of the worker, and of the lock that it holds while it lives. */
+  /** The name of the worker, and of the lock that it holds while it runs. */
   readonly #name: string;
   readonly #ended = new AbortController();
   readonly #waiting = new Map<number, Waiting>();
   #crash: InfLlavaError | null = null;
-  /** A worker that never said anything was not started. */
+  /** Whether the worker has sent anything; if not, it was never started. */
   #heard = false;
   #nextId = 1;
 
@@ -37,12 +37,12 @@ export class EngineClient {
     this.#worker.addEventListener('messageerror', () => this.#crashed('crashed', 'a message could not be read'));
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
-      // A script that did not load says nothing.
+      // A script that was not loaded sends nothing.
       this.#crashed(this.#heard ? 'crashed' : 'worker', event.message ?? `the worker ended; is ${script.href} there, and may this page run it?`);
     });
   }
 
-  /** How it ended, if it has. */
+  /** Why it ended, if it has. */
   get crash(): InfLlavaError | null {
     return this.#crash;
   }
@@ -62,7 +62,7 @@ export class EngineClient {
     return { promise, stop: () => this.#worker.postMessage({ stop: id }) };
   }
 
-  /** Ends the worker, and with it all that it held. */
+  /** Ends the worker, which frees all its memory. */
   end(): void {
     this.#crashed('unloaded', 'the model was unloaded');
   }
@@ -76,7 +76,7 @@ export class EngineClient {
     if (message.type === 'alive') {
       const { signal } = this.#ended;
       const gone = () => this.#crashed('crashed', 'the worker was ended from outside');
-      navigator.locks.request(this.#name, { signal }, gone).catch(() => {}); // aborted: it ended as it should
+      navigator.locks.request(this.#name, { signal }, gone).catch(() => {}); // aborted: the worker was ended on purpose
       return;
     }
     const command = this.#waiting.get(message.id);

@@ -1,7 +1,7 @@
 /**
- * Features of pictures that were asked about, kept by the picture's content and the model's: after a reload no vision
- * pass runs. One file a picture: the length of a header, what was known of the picture (JSON), the numbers. Those read
- * longest ago go first.
+ * Features of pictures that were asked about, kept under the hashes of picture and model, so that no vision pass runs
+ * after a reload. One file for each picture: the header's length, the header (facts about the picture, as JSON), the
+ * numbers. Those that were not read for the longest time are removed first.
  */
 
 import { PICTURES, canKeep, featuresId, fileIn, folderNamed } from '../keep/root.js';
@@ -16,7 +16,7 @@ export interface KeptFeatures {
   features: Float32Array;
 }
 
-/** @param identity  of the model; features of another are of no use. None where nothing is kept, or nothing that can be used. */
+/** @param identity  of the model, since features fit one model only. @returns null if there are none that can be used */
 export async function recallFeatures(identity: string, key: string): Promise<KeptFeatures | null> {
   if (!canKeep()) return null;
   try {
@@ -27,7 +27,7 @@ export async function recallFeatures(identity: string, key: string): Promise<Kep
     const start = 8 + Math.ceil(headerBytes / 4) * 4;
     if (headerBytes > MOST_HEADER_BYTES || start > bytes.byteLength) return null;
     const { info, count } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, headerBytes)));
-    // A tab may have died while it wrote.
+    // A tab may have been closed while writing.
     if (bytes.byteLength !== start + 4 * count) return null;
     return { info, features: new Float32Array(bytes, start) };
   } catch {
@@ -35,7 +35,7 @@ export async function recallFeatures(identity: string, key: string): Promise<Kep
   }
 }
 
-/** Failing is no fault: the picture is read again then. */
+/** Failures are ignored: the picture is read again the next time. */
 export async function keepFeatures(identity: string, key: string, { info, features }: KeptFeatures): Promise<void> {
   if (!canKeep()) return;
   try {
@@ -56,7 +56,7 @@ export async function keepFeatures(identity: string, key: string, { info, featur
       access.close();
     }
   } catch {
-    // No room, or another tab is writing the same.
+    // No room, or another tab is writing the same file.
   }
 }
 

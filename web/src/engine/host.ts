@@ -1,22 +1,22 @@
 /**
- * One engine for all who use the same model on a page. It loads once; commands queue. An engine that is lost is replaced
- * once by itself: the model comes from storage, pictures are read again (or their features recalled), and what was
- * asked goes on behind the tokens that had come. If that fails too, or the model would have to come from another host,
- * {@link Host.restart} is for somebody to press.
+ * One engine for everything on a page that uses the same model. It is loaded once, and commands queue. A lost engine is
+ * replaced once automatically: the model comes from storage, pictures are read again (or their features restored), and an
+ * answer continues after the tokens that had arrived. If that fails too, or the model would have to be fetched from
+ * another host, the user has to call for {@link Host.restart}.
  */
 
 import { InfLlavaError, stopped } from '../errors.js';
 import { EngineClient, type Running } from './client.js';
 import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest, Sampling } from './protocol.js';
 
-/** `lost`: nothing works until {@link Host.restart}. */
+/** `lost`: nothing works before {@link Host.restart}. */
 export type HostState = 'loading' | 'ready' | 'recovering' | 'lost' | 'unloaded';
 
-/** What ends a worker by itself. */
+/** Errors after which the worker is gone. */
 const CRASHES = ['crashed', 'device-lost', 'out-of-memory'];
-/** Of these another try would come to the same end. */
+/** Those of them where another try would fail too. */
 const HOPELESS = ['out-of-memory'];
-/** An engine takes this many tokens if nobody says, and at least that many are offered. */
+/** The default context, in tokens, and the smallest one that is offered. */
 const LARGE_CONTEXT = 4096;
 const LEAST_CONTEXT = 1024;
 
@@ -42,19 +42,19 @@ export class Host extends EventTarget {
   #client: EngineClient | null = null;
   #loading: Promise<ModelInfo> | null = null;
   #stopLoading = () => {};
-  /** Who wants to know how the loading goes. */
+  /** Callbacks for the progress of loading. */
   readonly #watchers = new Set<(event: Progress) => void>();
   #info: ModelInfo | null = null;
   #state: HostState = 'loading';
   #trouble: InfLlavaError | null = null;
-  /** Crashes since something last came to its end. */
+  /** Crashes since a command last succeeded. */
   #crashes = 0;
-  /** Of the largest download that was agreed to: another version may have more. */
+  /** The largest download that the user agreed to: another version of the model may be larger. */
   #agreedBytes = 0;
-  /** Whom to ask before a download. */
+  /** Asks the user before a download. */
   #confirm: ConfirmDownload | undefined;
-  #atWork = 0;
-  /** Pictures that the present engine has read. */
+  #pending = 0;
+  /** Pictures that the current engine has read. */
   readonly #read = new Map<string, PictureInfo>();
   users = 0;
 
@@ -76,17 +76,17 @@ export class Host extends EventTarget {
     return this.#info;
   }
 
-  /** Commands that it has been given and has not answered: a further one waits for them. */
-  get atWork(): number {
-    return this.#atWork;
+  /** How many commands are not answered yet: a further one waits for them. */
+  get pending(): number {
+    return this.#pending;
   }
 
-  /** Half of the present context: what to restart with where a device has no room. */
+  /** Half of the present context: what to restart with after `out-of-memory`. */
   get smallerContext(): number {
     return Math.max(LEAST_CONTEXT, Math.floor((this.#options.context ?? this.#info?.context_tokens ?? LARGE_CONTEXT) / 2));
   }
 
-  /** Loads the model, or waits for it. An abort ends the loading for all: the next {@link load} goes on where it was. */
+  /** Loads the model, or waits for it. An abort stops loading for all callers; the next {@link load} continues. */
   async load(confirm: ConfirmDownload | undefined, { signal, onEvent }: Watcher): Promise<ModelInfo> {
     if (signal?.aborted) throw stopped();
     this.#confirm = confirm ?? this.#confirm;
@@ -101,7 +101,7 @@ export class Host extends EventTarget {
         } catch (error) {
           const { code, details } = error as InfLlavaError;
           if (code !== 'consent') throw error;
-          // Whoever calls this without a question to ask has agreed.
+          // Without a `confirm` function, the call itself is consent.
           const agreed = !confirm || (await confirm(details));
           if (signal?.aborted || !agreed) {
             if (this.#state === 'recovering') this.#giveUp(error as InfLlavaError);
@@ -116,7 +116,7 @@ export class Host extends EventTarget {
     }
   }
 
-  /** Starts anew what is lost, with room for other conversations if need be. */
+  /** Restarts a lost engine, optionally with another context. */
   async restart(context: number | undefined, watcher: Watcher): Promise<ModelInfo> {
     this.#crashes = 0;
     this.#options.context = context ?? this.#options.context;
@@ -125,7 +125,7 @@ export class Host extends EventTarget {
     return this.load(this.#confirm, watcher);
   }
 
-  /** What is known of a picture once it is read. */
+  /** Reads a picture. @returns facts about it */
   async readPicture(picture: Picture, watcher: Watcher): Promise<PictureInfo> {
     return this.#recovered(watcher, async (client, signal) => {
       const { key, name } = picture;
@@ -138,7 +138,7 @@ export class Host extends EventTarget {
     });
   }
 
-  /** Answers; goes on where it was if the engine is replaced meanwhile. */
+  /** Answers a question; continues the answer if the engine is replaced in the meantime. */
   async reply(request: ReplyRequest, picture: Picture | null, watcher: Watcher): Promise<Answer> {
     const begun = [...request.begun];
     const onEvent = (event: EngineEvent) => {
@@ -152,17 +152,17 @@ export class Host extends EventTarget {
     );
   }
 
-  /** What a model of one kind of picture is asked has one right answer, which chance would only miss. */
+  /** Questions to a model for one kind of picture have one right answer, so its default is greedy decoding. */
   #withTemperature(options: Sampling): Sampling {
     return this.info?.scope ? { temperature: 0, ...options } : options;
   }
 
-  /** The share of its attention that each visual token had when the last of `request.begun` was said. */
+  /** The share of attention of each visual token when the last token of `request.begun` was generated. */
   async attention(request: ReplyRequest, picture: Picture, watcher: Watcher): Promise<Float32Array> {
     return this.#recovered(watcher, (client, signal) => this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)));
   }
 
-  /** Where the enhancement looked in a picture, which is read once more for it. */
+  /** Where the enhancement looked in a picture. This reads the picture once more. */
   async enhancementAttention(picture: Picture, watcher: Watcher): Promise<EnhancementAttention> {
     return this.#recovered(watcher, async (client, signal) => {
       const bytes = await pictureBytes(picture);
@@ -181,7 +181,7 @@ export class Host extends EventTarget {
     this.#forget();
   }
 
-  /** The engine lets pictures go for others: it is asked again then. */
+  /** Runs `run` with the picture read. The engine evicts pictures for others; then the picture is read again. */
   async #withPicture<T>(client: EngineClient, picture: Picture | null, watcher: Watcher, run: () => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       if (picture && (again || !this.#read.has(picture.key))) {
@@ -198,34 +198,34 @@ export class Host extends EventTarget {
     }
   }
 
-  /** Runs something on the engine, and once more on another if that one is lost. */
+  /** Runs a command, and again on the next engine if the current one is lost. */
   async #recovered<T>(watcher: Watcher, run: (client: EngineClient, signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
     for (;;) {
       if (this.#state === 'unloaded') throw new InfLlavaError('unloaded', 'the model was unloaded');
       if (this.#state === 'lost' && this.#trouble) throw this.#trouble;
       await this.#running(watcher.signal);
       const client = this.#client!;
-      this.#atWork += 1;
+      this.#pending += 1;
       try {
         const value = await run(client, watcher.signal);
         this.#crashes = 0;
         return value;
       } catch (error) {
         if (!CRASHES.includes((error as InfLlavaError).code)) throw error;
-        // Several may have waited for the same engine: the first of them counts.
+        // Several commands may have waited for the same engine: it is lost once.
         if (this.#client === client) this.#lost(error as InfLlavaError);
       } finally {
-        this.#atWork -= 1;
+        this.#pending -= 1;
       }
     }
   }
 
-  /** Waits for the engine; one that was lost is loaded again for whoever needs it. */
+  /** Waits for the engine; loads it again if it was lost. */
   async #running(signal: AbortSignal | undefined) {
     if (signal?.aborted) throw stopped();
     if (this.#state === 'recovering') this.#loading ??= this.#load();
     if (!this.#loading) throw new InfLlavaError('not-loaded', 'the model is not loaded: call load() first');
-    // Who stops waiting does not stop the loading, which others may wait for.
+    // An abort here does not stop the loading, which others may be waiting for.
     const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(stopped()), { once: true }));
     await Promise.race([this.#loading, aborted]);
   }
@@ -272,7 +272,7 @@ export class Host extends EventTarget {
         if (this.#client === client) {
           this.#loading = null;
           if (CRASHES.includes(error.code)) this.#forget();
-          // Why it was lost says more than why it did not come back by itself. Who restarts it may agree yet.
+          // The first error says more than the failed recovery. `consent` is left to the user, who may agree at a restart.
           if (recovering && (unasked || error.code !== 'consent')) this.#giveUp((unasked && this.#trouble) || error);
         }
         throw error;
@@ -300,7 +300,7 @@ async function pictureBytes({ blob }: Picture): Promise<Uint8Array<ArrayBuffer>>
   }
 }
 
-/** A command's result; an abort stops the command, which then says how it ended. */
+/** A command's result; an abort stops the command, which then settles by itself. */
 async function until<T>({ promise, stop }: Running<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop);

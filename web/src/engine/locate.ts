@@ -1,4 +1,4 @@
-/** From where a model is said to be to the files that the engine reads. */
+/** Finds a model, given its place, and opens the files that the engine reads. */
 
 import { ask, counted } from '../keep/counted.js';
 import { failure, sha256Of, STOPPED, type HashedModel, type ModelFiles } from '../keep/files.js';
@@ -15,9 +15,9 @@ import type { ModelPlace, Pack } from './protocol.js';
 export interface Located {
   /** Null: a checkpoint on a server, which the engine reads by itself. */
   files: ModelFiles | null;
-  /** What to call the model; the address of a checkpoint. */
+  /** The model's name; of a checkpoint, its address. */
   name: string;
-  /** Changes with every byte of the model; null where that is not known. */
+  /** Changes with every byte of the model; null if unknown. */
   identity: string | null;
 }
 
@@ -27,13 +27,13 @@ export interface LocateOptions extends KeepOptions {
 }
 
 export async function locate(place: ModelPlace, options: LocateOptions): Promise<Located> {
-  // Nobody hashes them, so their manifest, which may be another model's, says nothing of them.
+  // They are not hashed. Their manifest may belong to another model, so it cannot identify them.
   if ('files' in place) return { files: picked(place.files), name: place.name, identity: null };
   if ('pack' in place) return fromPack(place.pack, options);
   return fromServer(place.url, options);
 }
 
-/** Keeps it where that can be and is wanted; a folder that comes to nothing is let go. */
+/** Keeps the model if that is possible and wanted; on failure the folder is released. */
 async function held(model: HashedModel, options: LocateOptions): Promise<ModelFiles> {
   const folder = options.keep && canKeep() ? await KeptFolder.use(model.id, options.signal) : null;
   try {
@@ -46,14 +46,14 @@ async function held(model: HashedModel, options: LocateOptions): Promise<ModelFi
 
 const isForeign = (url: URL): boolean => url.origin !== self.origin;
 
-/** Files in one, with the one hash that the package was built with. */
+/** Several files packed into one, with one hash that the build wrote. */
 async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   const { name, license, sha256 } = pack;
   const whole = { file: 'model.pack', bytes: pack.bytes, sha256 };
   const address = () => new URL(pack.url);
   const [id, origin] = [folderId('pack', sha256), sha256.slice(0, 32)];
   const model: HashedModel = { id, origin, identity: sha256, name, license, manifest: null, files: [whole], readLater: [], address };
-  // Its own site may know when the package is needed, another host may not.
+  // The page's own site may see when the package is fetched, another host may not.
   const inner = await held(model, { ...options, unasked: options.unasked && isForeign(address()) });
   const range = (file: string) => (Object.hasOwn(pack.files, file) ? pack.files[file] : undefined);
   const files: ModelFiles = {
@@ -73,7 +73,7 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
 
 async function fromServer(url: string, options: LocateOptions): Promise<Located> {
   const { signal } = options;
-  // Where the browser hashes nothing, it keeps nothing either.
+  // On an insecure origin, the browser has neither hashes nor storage.
   const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
   const keptAs = options.keep && canKeep() ? origin : null;
   if (options.unasked) {
@@ -83,7 +83,7 @@ async function fromServer(url: string, options: LocateOptions): Promise<Located>
       throw failure('crashed', `the engine was lost, and ${url} is not asked for the model again by itself: it would learn when that was`);
   }
   const manifest = await findManifest(url, keptAs, signal);
-  // A checkpoint, which the engine reads by itself; or nothing is there, and it says what it misses.
+  // Without a manifest it is a checkpoint, which the engine reads by itself; it also reports what is missing.
   return manifest ? converted(url, origin, manifest, { ...options, unasked: false }) : { files: null, name: url, identity: null };
 }
 
@@ -91,7 +91,7 @@ async function converted(url: string, origin: string, manifest: Manifest, option
   const identity = globalThis.crypto?.subtle ? await sha256Of(manifest.bytes) : null;
   const address = ({ file, sha256 }: { file: string; sha256: string }) => {
     const found = new URL(file, url);
-    found.search = `sha256=${sha256}`; // lets a server say that it never changes
+    found.search = `sha256=${sha256}`; // so that a server can cache it for ever
     return found;
   };
   const { name, license, files, readLater, bytes } = manifest;
@@ -110,9 +110,9 @@ async function converted(url: string, origin: string, manifest: Manifest, option
 }
 
 /**
- * The server's manifest; the kept one where there is no server to be reached. Null for a checkpoint: it has a config.json
- * and no manifest, or one of another kind, or whatever its server answers for what it does not have: status 403 or 200.
- * @param origin  null: nothing is kept
+ * The server's manifest, or the kept one if the server cannot be reached. Null for a checkpoint: it has a config.json,
+ * and instead of a manifest nothing, another kind of file, or whatever its server sends for missing files (403 or 200).
+ * @param origin  null if nothing is kept
  */
 async function findManifest(url: string, origin: string | null, signal: AbortSignal): Promise<Manifest | null> {
   const address = new URL(MANIFEST_FILE, url);
@@ -132,13 +132,13 @@ async function findManifest(url: string, origin: string | null, signal: AbortSig
     const config = await headOfConfig(url, signal);
     if (config && !isPage(config)) return null;
     if (config && isPage(bytes)) throw failure('network', `${address}: ${PAGE}`);
-    return parseManifest(bytes); // says what is wrong with it
+    return parseManifest(bytes); // throws, with the reason
   }
   if (await headOfConfig(url, signal)) return null;
   throw failure('network', `${address}: HTTP status ${response.status}`);
 }
 
-/** The beginning of a checkpoint's configuration, of which no more is read; null if there is none. */
+/** The first bytes of a checkpoint's config.json; null if there is none. */
 async function headOfConfig(url: string, signal: AbortSignal): Promise<Uint8Array | null> {
   const response = await ask(new URL('config.json', url), { signal }).catch(() => null);
   const reader = response?.ok ? response.body?.getReader() : null;

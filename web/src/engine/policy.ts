@@ -1,4 +1,4 @@
-/** The package's one Trusted Types policy, `inf-llava`: it makes the address of the engine's worker, and nothing else. */
+/** The package's one Trusted Types policy, `inf-llava`, which allows the address of the engine's worker and nothing else. */
 
 import { InfLlavaError } from '../errors.js';
 import { shared } from './shared.js';
@@ -7,10 +7,10 @@ interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): URL };
 }
 
-/** Addresses that a worker of this package may have. */
+/** Addresses that the policy allows. */
 const allowed = shared('worker-urls', () => new Set<string>());
 
-/** A second copy of the package on a page must not make the policy again: a strict page allows a name once. */
+/** Shared by all copies of the package on a page: a strict page allows each policy name once. */
 const policy = () =>
   shared('policy', () =>
     (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('inf-llava', {
@@ -22,8 +22,8 @@ const policy = () =>
   );
 
 /**
- * Starts the engine's worker. Where the script is another origin's (a CDN's), which browsers refuse as a worker, a
- * script of this origin imports it: a page that forbids `blob:` workers hosts the package itself.
+ * Starts the engine's worker. Browsers refuse a worker script of another origin (a CDN), so a script of this origin
+ * imports it. A page that forbids `blob:` workers has to host the package itself.
  */
 export function startWorker(script: URL, name: string): Worker {
   const foreign = script.origin !== globalThis.location.origin && script.protocol !== 'blob:';
@@ -41,7 +41,7 @@ export function startWorker(script: URL, name: string): Worker {
     throw new InfLlavaError('worker', `the engine’s worker could not be started from ${script.href}: ${String(error)}`);
   } finally {
     allowed.delete(url);
-    // The worker has taken it up, or never will.
+    // By then the worker has read it.
     if (foreign) setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
 }

@@ -1,15 +1,15 @@
 /**
- * What a page and the engine's worker say to one another. Types only.
+ * The messages between a page and the engine's worker. Types only.
  *
- * The page sends a {@link Command} and may send `{stop: id}` at any moment. The worker runs commands one after another
- * and answers each with exactly one result or error; `crashed` means that nothing will ever come again from this worker.
- * Data are named as the engine names them (snake_case), here and in the public API.
+ * The page sends a {@link Command}, and may send `{stop: id}` at any time. The worker runs commands one after another
+ * and answers each with exactly one result or error. After `crashed`, the worker sends nothing more.
+ * Fields of the engine's data keep the engine's names (snake_case), here and in the public API.
  */
 
-/** `engine` is the program itself. */
+/** `engine`: the engine's wasm is being fetched. */
 export type Phase = 'engine' | 'download' | 'weights' | 'vision' | 'prefill';
 
-/** `total` 0: not known. */
+/** `total` is 0 if it is not known. */
 export interface Progress {
   type: 'progress';
   phase: Phase;
@@ -17,7 +17,7 @@ export interface Progress {
   total: number;
 }
 
-/** The next characters of an answer, and the token that they came with: none for what was left at the end. */
+/** The next characters of an answer, and the token that completed them; null for the rest at the end. */
 export interface Piece {
   type: 'piece';
   text: string;
@@ -26,25 +26,25 @@ export interface Piece {
 
 export type EngineEvent = Progress | Piece;
 
-/** An error as it crosses from the worker. */
+/** An error as the worker sends it. */
 export interface PlainError {
   code: string;
   message: string;
   details?: Record<string, unknown>;
 }
 
-/** Files in one file, as the default model comes with the package. */
+/** Several files packed into one: the default model comes like this with the package. */
 export interface Pack {
   name: string;
   license: string;
   url: string;
   bytes: number;
   sha256: string;
-  /** Where each file begins and ends. */
+  /** Start and end of each file, in bytes. */
   files: Record<string, [number, number]>;
 }
 
-/** Where a model is: a folder on a server, files that the user picked, or files in one. */
+/** Where a model is: a folder on a server, files that the user picked, or files packed into one. */
 export type ModelPlace = { url: string } | { files: File[]; name: string } | { pack: Pack };
 
 export interface LoadCommand {
@@ -52,13 +52,13 @@ export interface LoadCommand {
   /** Absolute address of the engine's wasm. */
   wasmUrl: string;
   device: Device;
-  /** Tokens to make room for. */
+  /** The context, in tokens. */
   context: number | undefined;
-  /** The user has agreed to a download of so many. */
+  /** The user has agreed to a download of this size. */
   agreedBytes: number;
-  /** Whether what is downloaded is to be kept. */
+  /** Whether to keep what is downloaded. */
   keep: boolean;
-  /** Nobody asked for it: an engine was lost. When that happens may depend on a question, so no other host may hear of it. */
+  /** A recovery, not a call of the user: its time may depend on a question, so no other host may notice it. */
   unasked: boolean;
 }
 
@@ -67,11 +67,11 @@ export type Device = 'auto' | 'wgpu' | 'portable' | 'cpu';
 export interface ModelInfo {
   name: string;
   device: string;
-  /** Why it is not the one that was looked for first, or slower than it could be. */
+  /** Why it is not the preferred device, or slower than it could be. */
   device_notice: string | null;
   parameters: number;
   weights_bytes: number;
-  /** The picture is seen in this many crops a side, each of `crop_px` pixels. */
+  /** The picture is divided into this many crops per side, each `crop_px` pixels wide. */
   crops_per_side: number;
   crop_px: number;
   image_px: number;
@@ -79,47 +79,47 @@ export interface ModelInfo {
   context_tokens: number;
   vocabulary: number;
   random_weights: boolean;
-  /** The one kind of picture that the model knows; null for a general model. */
+  /** The only kind of picture that the model knows; null for a general model. */
   scope: 'drawn_scenes' | null;
 }
 
 export interface PictureInfo {
-  /** Of the picture as it is shown, in its own pixels. */
+  /** The picture's own size as it is shown, in pixels. */
   width: number;
   height: number;
-  /** What the user should know of how it was read. */
+  /** What the user should know about how it was read. */
   notices: string[];
   /** The picture is of a kind that the model does not know. */
   outside_scope: boolean;
-  /** The browser decoded and scaled it, whose pixels may differ a little from those of the engine's decoder. */
+  /** The browser decoded and scaled it; its pixels may differ a little from those of the engine's decoder. */
   by_browser?: boolean;
   image_px: number;
   crops_per_side: number;
-  /** 0 where the features were kept. */
+  /** 0 if kept features were used. */
   vision_passes: number;
   vision_ms: number;
 }
 
-/** How to answer. What is left out is for the engine to choose. */
+/** How to answer. The engine has defaults for all of them. */
 export interface Sampling {
-  /** 0 takes the likeliest token always. */
+  /** 0 always takes the most likely token. */
   temperature?: number;
   top_k?: number;
   top_p?: number;
   repetition_penalty?: number;
   seed?: number;
   max_new_tokens?: number;
-  /** Ask a model of narrow scope also what it has not learnt to answer, and without a picture. */
+  /** Have a model that knows one kind of picture answer also other questions, and questions without a picture. */
   anyway?: boolean;
 }
 
 export type StopReason = 'stop' | 'length' | 'stopped' | 'context';
 
-/** What must be said of a question that a model of narrow scope was asked. */
+/** A remark about a question to a model that knows one kind of picture only. */
 export interface Remark {
-  /** There is no picture; the question is not in English; the model has not learnt to answer such a question. */
+  /** There is no picture; the question is not in English; the model was not trained to answer such a question. */
   code: 'needs_picture' | 'not_english' | 'unlike_questions';
-  /** Whether the model answered all the same; else the remark stands in the place of an answer. */
+  /** Whether the model answered nevertheless; if not, the remark replaces the answer. */
   answered: boolean;
   /** In English. */
   text: string;
@@ -132,35 +132,35 @@ export interface Answer {
   token_ids: number[];
   stop_reason: StopReason;
   prompt_tokens: number;
-  /** Of these, tokens that were computed for this answer. */
+  /** How many of them were computed for this answer; the others were in the cache. */
   new_prompt_tokens: number;
   image_tokens: number;
   answer_tokens: number;
   vision_passes: number;
   tokens_per_second: number;
   device: string;
-  /** Only of a question that the model has not learnt to answer. */
+  /** Only for a question that the model was not trained to answer. */
   remark?: Remark;
 }
 
-/** A question with its answer; `token_ids` where they are known. */
+/** A question with its answer, and the answer's `token_ids` if they are known. */
 export interface Exchange {
   question: string;
   token_ids?: number[];
   text: string;
 }
 
-/** A question, with all that it depends on. */
+/** A question with everything that its answer depends on. */
 export interface ReplyRequest {
   picture: string | null;
   before: Exchange[];
   question: string;
-  /** The ids that an interrupted answer began with. */
+  /** The token ids of an interrupted answer, to be continued. */
   begun: number[];
   options: Sampling;
 }
 
-/** Where the enhancement (DEM) looked in a picture, as shares; empty where a configuration has no such direction. */
+/** Where the enhancement (DEM) looked in a picture, as shares; empty if the model's configuration lacks that direction. */
 export interface EnhancementAttention {
   /** Within each tile, at every position of the map, row by row. */
   detail: number[];
@@ -194,7 +194,7 @@ export interface Stop {
 }
 
 export type Message =
-  /** The worker holds the lock that is called as it is: whoever gets it next knows that the worker is gone. */
+  /** The worker holds the lock of its own name: if the page gets that lock, the worker is gone. */
   | { type: 'alive' }
   | { type: 'event'; id: number; event: EngineEvent }
   | { type: 'result'; id: number; value: unknown }

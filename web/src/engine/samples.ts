@@ -1,8 +1,8 @@
 /**
  * The sample pictures of a model folder: `samples.json`, a list of `{image, alt, questions: [{text}]}`,
- * and the pictures that it names. Both may come from another host, and neither is trusted: names stay
- * in the folder, and what is too much or no sample is left out. Runs in the worker, which may reach
- * other hosts; of the answers that `samples.json` expects nothing is read.
+ * and the pictures that it names. Both may come from another host, and are not trusted: names must stay
+ * in the folder, and what is too large or no sample is skipped. Runs in the worker, which may reach
+ * other hosts. The expected answers in `samples.json` are not read.
  */
 
 import { ask, counted } from '../keep/counted.js';
@@ -14,10 +14,10 @@ const MOST_PICTURE_BYTES = 1e6;
 const MOST_SAMPLES = 6;
 const MOST_QUESTIONS = 4;
 const MOST_CHARACTERS = 600;
-/** A file of the folder, or of one folder in it. No name begins with a dot, so none leads out. */
+/** A file in the folder, or in a subfolder. No name begins with a dot, so none leads outside. */
 const IMAGE = /^(?:[A-Za-z0-9_][\w-]*\/)?[A-Za-z0-9_][\w-]*\.(?:png|jpe?g|webp)$/;
 
-/** Empty where the folder at `url` (with a closing slash) has none. */
+/** Empty if the folder at `url` (with a trailing slash) has none. */
 export async function readSamples(url: string): Promise<SamplePicture[]> {
   const list = await read(new URL(LIST_FILE, url), MOST_LIST_BYTES).catch(() => null);
   if (!list) return [];
@@ -30,7 +30,7 @@ export async function readSamples(url: string): Promise<SamplePicture[]> {
   return found.filter((sample) => sample !== null);
 }
 
-/** What can be used of a list. */
+/** The valid entries of a list. */
 function checked(bytes: Uint8Array): { image: string; alt: string; questions: string[] }[] {
   let list: unknown;
   try {
@@ -52,7 +52,7 @@ function checked(bytes: Uint8Array): { image: string; alt: string; questions: st
     }));
 }
 
-/** One line of text, or nothing where there is none or a whole page. */
+/** One line of text; empty if it is no text, or too long. */
 function line(text: unknown): string {
   if (typeof text !== 'string' || text.length > MOST_CHARACTERS) return '';
   return text.replace(/\s+/g, ' ').trim();

@@ -1,8 +1,8 @@
-/** What all copies of this version of the package on a page share: two bundles still have one engine. */
+/** State that all copies of this version of the package on a page share: two bundles still have one engine. */
 
 const SHARED = Symbol.for('inf-llava 0.1.0');
 
-/** Makes the thing `name` the first time that any copy asks for it. */
+/** Returns the shared value `name`; makes it at the first call of any copy. */
 export function shared<T>(name: string, make: () => T): T {
   const global = globalThis as { [SHARED]?: Map<string, unknown> };
   global[SHARED] ??= new Map();

@@ -1,6 +1,6 @@
 /**
- * Runs the engine off the page's thread. Commands run one after another; a stop takes effect at once, whether its
- * command waits or runs. No logic of a chat lives here.
+ * Runs the engine outside the page's thread. Commands run one after another; a stop takes effect at once, whether its
+ * command is waiting or running. There is no chat logic here.
  */
 
 import init, * as bindings from 'inf-llava-bindings';
@@ -20,16 +20,16 @@ interface Pending {
   interrupt: () => void;
 }
 
-/** After these the device holds nothing that can be relied on. */
+/** After these errors nothing on the device can be relied on. */
 const ENDS_ENGINE = ['device-lost', 'out-of-memory'];
 
 let instantiated: Promise<void> | null = null;
-/** The loaded model, and what changes with its bytes. */
+/** The loaded model, and its identity, which changes with every byte. */
 let engine: bindings.Engine | null = null;
 let identity: string | null = null;
-/** What it reads from; null: it does so by itself. */
+/** The files that it reads from; null: it fetches a checkpoint by itself. */
 let files: ModelFiles | null = null;
-/** Every command that has not been answered. */
+/** Commands that are not answered yet. */
 const pending = new Map<number, Pending>();
 let queue = Promise.resolve();
 
@@ -42,16 +42,16 @@ self.addEventListener('message', ({ data }: MessageEvent<Command | Stop>) => {
     return;
   }
   pending.set(data.id, { stopped: false, interrupt: () => {} });
-  // Samples need no engine and wait for none.
+  // Samples need no engine, so they do not wait for it.
   if (data.command === 'samples') void run(data);
   else queue = queue.then(() => run(data));
 });
 
-// A panic inside a task of the engine reaches no promise: it surfaces here, or nowhere.
+// A panic inside one of the engine's tasks rejects no promise: it is only seen here.
 self.addEventListener('error', (event) => crash(event.message));
 self.addEventListener('unhandledrejection', (event) => crash(describe(event.reason).message));
 
-// A worker that is ended from outside says nothing; its lock becomes free.
+// A worker that is ended from outside sends no message, but its lock is released.
 void navigator.locks?.request(self.name, () => {
   tell({ type: 'alive' });
   return new Promise<never>(() => {});
@@ -97,14 +97,14 @@ function loaded(): bindings.Engine {
   return engine;
 }
 
-/** The engine, if what it reads while it answers is still what was loaded. */
+/** The engine, after checking that the files that it still reads are the ones that were loaded. */
 async function whole(): Promise<bindings.Engine> {
   const running = loaded();
   await files?.check?.();
   return running;
 }
 
-/** Loads as it is told. What nobody asked for follows no redirect: it would tell another host of it. */
+/** Loads the model. A recovery follows no redirect: another host would learn of it. */
 async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
   const { fetch } = self;
   if (command.unasked) self.fetch = (input, init) => fetch(input, { ...init, redirect: 'error' });
@@ -115,7 +115,7 @@ async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<M
   }
 }
 
-/** Fetches the engine if need be, then the model: a checkpoint from its server, others as they are kept. */
+/** Fetches the engine if necessary, then loads the model: a checkpoint from its server, others from storage. */
 async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
   const fetching = new AbortController();
   state.interrupt = () => fetching.abort();
@@ -140,14 +140,14 @@ async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, una
     readFrom?.release?.();
     throw error;
   }
-  // Nothing that depends on a picture or a question may be asked of a host.
+  // From now on no host may be asked for anything: it could depend on a picture or a question.
   readFrom?.seal?.();
-  // Who wants nothing kept wants no features of pictures kept either.
+  // With `keep: false`, features of pictures are not kept either.
   identity = keep ? located.identity : null;
   return engine.info();
 }
 
-/** What is held, else what was kept, else what the engine makes of it, which is kept. */
+/** Reads a picture: from the engine's cache, else from kept features, else by computing them, which are then kept. */
 async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
   const running = loaded();
   const held = running.picture(key);
@@ -157,7 +157,7 @@ async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emi
     try {
       return running.restore_picture(key, kept.info, kept.features);
     } catch {
-      // Not this model's after all: read it.
+      // They do not fit this model after all: compute them.
     }
   }
   const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, emit, stop));
@@ -165,7 +165,7 @@ async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emi
   return info;
 }
 
-/** Lends a fresh flag to one command, for as long as it runs. */
+/** Gives one command a stop flag while it runs. */
 async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => Promise<T>): Promise<T> {
   const flag = new bindings.StopFlag();
   state.interrupt = () => flag.stop();
@@ -180,7 +180,7 @@ async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => P
 
 async function instantiate(url: string, unasked: boolean, emit: Emit, signal: AbortSignal): Promise<void> {
   try {
-    const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default' }); // it has come once
+    const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default' }); // it was fetched before
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     if (response.headers.get('Content-Type')?.startsWith('text/html')) throw new Error(PAGE);
     await init({ module_or_path: counted(response, emit) });
@@ -191,9 +191,9 @@ async function instantiate(url: string, unasked: boolean, emit: Emit, signal: Ab
   }
 }
 
-/** The same response, telling how much of it has come. */
+/** The same response; emits progress as it arrives. */
 function counted(response: Response, emit: Emit): Response {
-  // A compressed body is counted as it unpacks, so its length in the header is no total for that.
+  // The bytes are counted after decompression, so the Content-Length of a compressed body is no total for them.
   const total = response.headers.has('Content-Encoding') ? 0 : Number(response.headers.get('Content-Length') ?? 0);
   let done = 0;
   const counter = new TransformStream<Uint8Array, Uint8Array>({

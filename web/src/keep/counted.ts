@@ -1,18 +1,18 @@
 /**
- * What a host sends, counted as it comes: a host may send without end, say nothing of the length, or unpack a few bytes
- * into gigabytes. No more than what was expected is ever held, and the rest is not read.
+ * Reads a response up to a limit: a host may send without end, without a length, or a few bytes that unpack to
+ * gigabytes. No more than the limit is ever held in memory, and the rest is not read.
  */
 
 import { failure } from './files.js';
 
-/** Asks a model's host for a file and tells it nothing else: no cookies, no referrer. What comes with a refusal is not read. */
+/** Requests a file of a model without cookies and referrer. The body of an error response is not read. */
 export async function ask(url: URL, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(url, { credentials: 'omit', referrerPolicy: 'no-referrer', ...init });
   if (!response.ok) response.body?.cancel().catch(() => {});
   return response;
 }
 
-/** @throws `file-too-large` after `most` bytes, `network` where the connection breaks off */
+/** @throws `file-too-large` after `most` bytes, `network` if the connection is interrupted */
 export async function counted(response: Response, most: number, url: URL | string): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
@@ -23,7 +23,7 @@ export async function counted(response: Response, most: number, url: URL | strin
     if (done) break;
     bytes += value.length;
     if (bytes > most) {
-      reader.cancel().catch(() => {}); // nobody waits for the rest
+      reader.cancel().catch(() => {}); // the rest is not needed
       throw failure('file-too-large', `${url} sends more than the ${most} bytes that such a file may have; it was not read on. Is it the right address?`, {
         bytes,
         most,

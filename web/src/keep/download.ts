@@ -1,4 +1,4 @@
-/** One file from a server into the kept folder: goes on where it was cut off, and counts for nothing until its hash is right. */
+/** Downloads one file into the kept folder: continues after an interruption, and is valid only once its hash is right. */
 
 import { ask } from './counted.js';
 import { failure, sha256Of, STOPPED, type HashedFile } from './files.js';
@@ -7,10 +7,10 @@ import type { KeptFolder } from './folder.js';
 import type { PlainError } from '../engine/protocol.js';
 import { unreachable } from './reach.js';
 
-/** Waits between tries that brought nothing. */
+/** Waiting times between failed tries. */
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 
-/** What went wrong with one try, and whether another would end alike. */
+/** Why a try failed, and whether another one would fail too. */
 interface Trouble {
   error: PlainError;
   final: boolean;
@@ -31,14 +31,14 @@ export async function download(
       return;
     }
     const head = await folder.read(file.file, 0, Math.min(HEAD_BYTES, file.bytes));
-    // Perhaps a part came from another version of the file: once more, from the beginning.
+    // A part may come from another version of the file: try once more from the beginning.
     (await folder.append(file.file, 0)).close();
     onBytes(0);
     if (last) throw failure('damaged', `${url} sends other bytes than the manifest says (sha256 ${found.slice(0, 12)}…)${because(head)}`);
   }
 }
 
-/** Until as many bytes are there as there should be. */
+/** Tries until all bytes are there. */
 async function fill(url: URL, file: HashedFile, folder: KeptFolder, signal: AbortSignal, onBytes: (bytes: number) => void) {
   let tries = 0;
   for (;;) {
@@ -76,7 +76,7 @@ async function attempt(
     return { error: signal.aborted ? STOPPED : await unreachable(url), final: false };
   }
   if (response.status === 416 && start > 0) {
-    start = -1; // what is there is no beginning of what the server has
+    start = -1; // what is kept is not the beginning of the server's file
   } else if (!response.ok) {
     const code = [404, 410].includes(response.status) ? 'file-missing' : 'network';
     return { error: failure(code, `${url}: HTTP status ${response.status}`), final: response.status < 500 && response.status !== 429 };
@@ -91,11 +91,11 @@ async function attempt(
   return receive(url, response, file, folder, start, onBytes);
 }
 
-/** Whether a part was sent, and the one that was asked for. */
+/** Whether the response is the requested part. */
 function continues(response: Response, start: number): boolean {
   if (response.status !== 206) return false;
   const range = response.headers.get('Content-Range');
-  // Another host may hide the header; the hash decides then.
+  // Another host may hide the header; then the hash decides.
   return range === null || range.startsWith(`bytes ${start}-`);
 }
 
@@ -134,12 +134,12 @@ async function receive(
     return { error: failure('network', `${url}: the connection broke off (${message})`), final: false };
   } finally {
     writer.close();
-    reader.cancel().catch(() => {}); // nobody waits for the rest
+    reader.cancel().catch(() => {}); // the rest is not needed
     if (done > file.bytes) (await folder.append(file.file, 0)).close();
   }
 }
 
-/** What shows why the bytes are wrong, as the end of a sentence. */
+/** Why the bytes are wrong, as the end of a sentence. */
 function because(head: Uint8Array): string {
   const reason = head.length > 0 && told(head);
   return reason ? `: ${reason}` : '';
@@ -152,7 +152,7 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return both;
 }
 
-/** A while, or until the browser is online again. */
+/** Waits for a while, or until the browser is online again. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,4 +1,4 @@
-/** What a model is made of, as far as fetching and keeping it goes. */
+/** A model's files, for fetching and keeping them. */
 
 export interface HashedFile {
   file: string;
@@ -6,34 +6,34 @@ export interface HashedFile {
   sha256: string;
 }
 
-/** A model whose files can be told right from wrong. */
+/** A model whose files have hashes. */
 export interface HashedModel {
-  /** The folder's name where it is kept: see {@link folderId}. */
+  /** The name of the folder that keeps it: see {@link folderId}. */
   id: string;
-  /** Hash of where it comes from. Several versions may come from there, one after another. */
+  /** Hash of its address. Several versions may come from the same address over time. */
   origin: string;
   /** Changes with every byte of the model. */
   identity: string;
   name: string;
   license: string;
-  /** Of a converted model: it names the files, and is kept with them. */
+  /** The manifest of a converted model, which is kept with the files. */
   manifest: Uint8Array<ArrayBuffer> | null;
-  /** All others, small ones first. */
+  /** All other files, small ones first. */
   files: HashedFile[];
-  /** Those of them that the engine reads while it answers: the rows of the embeddings, one for each token. */
+  /** Files that the engine reads during an answer: they hold the embeddings, of which it reads a row for each token. */
   readLater: HashedFile[];
   address(file: HashedFile): URL;
 }
 
-/** What the engine reads from. */
+/** The files as the engine reads them. */
 export interface ModelFiles {
   size(file: string): Promise<number | undefined>;
   read(file: string, start: number, end: number): Promise<Uint8Array>;
-  /** The model is loaded: from now on nothing may be fetched, since what is read depends on what is asked. */
+  /** Called once the model is loaded: nothing may be fetched after that, since later reads depend on the questions. */
   seal?(): void;
-  /** Whether they still are what was loaded. @throws `model-changed` */
+  /** Checks that the files are still the ones that were loaded. @throws `model-changed` */
   check?(): Promise<void>;
-  /** They are not needed any more. */
+  /** Releases files that are no longer needed. */
   release?(): void;
 }
 
@@ -45,7 +45,7 @@ export async function sha256Of(bytes: BufferSource): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** What is thrown by the worker's code: the engine's errors look the same. */
+/** An error of the worker's code; the engine's errors have the same form. */
 export const failure = (code: string, message: string, details?: Record<string, unknown>) => ({ code, message, details });
 
 export const STOPPED = Object.freeze(failure('stopped', 'stopped'));

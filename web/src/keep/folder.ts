@@ -1,8 +1,8 @@
 /**
- * A model's files as the browser keeps them. A file is written in place; only a marker beside it, written after its hash
- * was checked, makes it valid. Presence alone says nothing: a tab may have died at any moment. The folder is called after
- * the model's bytes, so what is valid never changes; while a tab uses it, no other takes it away by itself. For workers
- * only, which alone may write so.
+ * A model's files in the browser's storage. A file is written in place; it is valid only if there is a marker beside it,
+ * which is written after its hash was checked, since a tab may be closed at any moment. The folder is named after the
+ * model's hash, so valid files never change; while a tab uses it, no other tab removes it. For workers only: pages
+ * cannot write like this.
  */
 
 import { failure, STOPPED, type HashedFile } from './files.js';
@@ -10,7 +10,7 @@ import { MODELS, fileIn, folderNamed } from './root.js';
 
 /** No file of a model begins with a dot. */
 const marker = (file: string) => `.ok-${file}`;
-/** What the model is called, to be listed. */
+/** Holds the model's name, for listing. */
 export const NAME_FILE = '.name';
 
 interface Writer {
@@ -18,16 +18,16 @@ interface Writer {
   close(): void;
 }
 
-/** A file that has been read: its handle, and how it was then. */
+/** A file that has been read: its handle and its state at that time. */
 interface Opened {
   handle: FileSystemFileHandle;
   file: File;
 }
 
-/** Held by every tab that uses a folder. */
+/** The lock that every tab holds that uses a folder. */
 const lockOf = (id: string) => `inf-llava model ${id}`;
 
-/** Runs `work` if no tab uses the folder, and lets none begin to before it is done. @returns whether it ran */
+/** Runs `work` if no tab uses the folder, and keeps tabs out until it is done. @returns whether it ran */
 export async function whileUnused(id: string, work: () => Promise<void>): Promise<boolean> {
   return navigator.locks.request(lockOf(id), { ifAvailable: true }, async (lock) => {
     if (lock) await work();
@@ -38,9 +38,9 @@ export async function whileUnused(id: string, work: () => Promise<void>): Promis
 export class KeptFolder {
   readonly id: string;
   readonly #directory: FileSystemDirectoryHandle;
-  /** Looked up once: rows of the embeddings are read by the thousand. */
+  /** Opened once: embedding rows are read by the thousand. */
   readonly #opened = new Map<string, Opened>();
-  /** Lets other tabs take the folder away. */
+  /** Allows other tabs to remove the folder. */
   release = (): void => {};
 
   constructor(id: string, directory: FileSystemDirectoryHandle) {
@@ -48,7 +48,7 @@ export class KeptFolder {
     this.#directory = directory;
   }
 
-  /** To be used, until {@link release} or the worker's end. Waits for who writes it. @throws `stopped` */
+  /** Opens the folder until {@link release} or the worker's end. Waits while another tab replaces it. @throws `stopped` */
   static async use(id: string, signal: AbortSignal): Promise<KeptFolder> {
     const release = await new Promise<() => void>((resolve, reject) => {
       const held = () => new Promise<void>((end) => resolve(end));
@@ -64,28 +64,28 @@ export class KeptFolder {
     }
   }
 
-  /** Bytes that are there; 0 if there is no such file. */
+  /** Size of a file, complete or not; 0 if there is none. */
   async size(file: string): Promise<number> {
     return (await fileIn(this.#directory, file))?.size ?? 0;
   }
 
-  /** A small file of the folder's own, and when it was written. */
+  /** A small note beside the model's files, and when it was written. */
   async note(file: string): Promise<{ text: string; written: number } | null> {
     const found = await fileIn(this.#directory, file);
     return found && { text: await found.text(), written: found.lastModified };
   }
 
-  /** Whether it is whole, and was checked. */
+  /** Whether the file is complete and its hash was checked. */
   async isValid({ file, bytes, sha256 }: HashedFile): Promise<boolean> {
     return (await this.note(marker(file)))?.text === sha256 && (await this.size(file)) === bytes;
   }
 
-  /** Says that a file was checked a moment ago. */
+  /** Marks a file as valid, after its hash was checked. */
   async markValid({ file, sha256 }: HashedFile): Promise<void> {
     await this.write(marker(file), new TextEncoder().encode(sha256));
   }
 
-  /** @throws `model-changed` where the file is not what it was when it was first read, or is gone */
+  /** @throws `model-changed` if the file was changed or removed since it was first read */
   async read(file: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const opened = this.#opened.get(file) ?? (await this.#open(file));
     const bytes = await opened.file
@@ -98,7 +98,7 @@ export class KeptFolder {
     return new Uint8Array(bytes);
   }
 
-  /** Looks at every file that has been read. @throws `model-changed` */
+  /** Checks every file that has been read. @throws `model-changed` */
   async check(): Promise<void> {
     for (const [name, { handle, file }] of this.#opened) {
       const now = await handle.getFile().catch(() => null);
@@ -117,7 +117,7 @@ export class KeptFolder {
     }
   }
 
-  /** Goes on writing behind the first `size` bytes of a file; what is behind them is cut off. One writer at a time. */
+  /** Appends to the first `size` bytes of a file; the rest is cut off. One writer at a time. */
   async append(file: string, size: number): Promise<Writer> {
     this.#opened.delete(file);
     const handle = await this.#directory.getFileHandle(file, { create: true });
@@ -127,7 +127,7 @@ export class KeptFolder {
     return {
       write(bytes) {
         const count = access.write(bytes as Uint8Array<ArrayBuffer>, { at });
-        // Past the quota a private window answers with some count, larger than what was asked for too.
+        // Beyond the quota, a private window returns some other count, which may also be too large.
         if (count !== bytes.length) throw new DOMException(`${bytes.length} bytes were not written`, 'QuotaExceededError');
         at += count;
       },
@@ -138,7 +138,7 @@ export class KeptFolder {
     };
   }
 
-  /** Takes a valid file over from another folder: moved if that one is to go and the browser can, else copied. */
+  /** Takes a valid file from another folder: moves it if that folder is to be removed and the browser can, else copies it. */
   async take(file: HashedFile, from: KeptFolder, moves: boolean): Promise<void> {
     const source = (await from.#directory.getFileHandle(file.file)) as FileSystemFileHandle & {
       move?(to: FileSystemDirectoryHandle, name: string): Promise<void>;

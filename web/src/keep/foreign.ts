@@ -1,9 +1,9 @@
 /**
- * What came is that is not what was asked for: a page in a file's place, a pointer of Git LFS, something packed. The engine
- * says the same of what it reads by itself (`src/foreign.rs`).
+ * Recognises responses that are not the file that was requested: a web page, a Git LFS pointer, an archive. The engine
+ * does the same for the files that it reads by itself (`src/foreign.rs`).
  */
 
-/** What tells one file from another is among its first bytes. */
+/** File types can be recognised by the first bytes. */
 export const HEAD_BYTES = 512;
 const MARKS: [number[], string][] = [
   [[0x1f, 0x8b], 'it is packed by gzip; unpack it first, or let the server send Content-Encoding: gzip'],
@@ -12,7 +12,7 @@ const MARKS: [number[], string][] = [
   [[0xfe, 0xff], 'it is in UTF-16; save it as UTF-8'],
 ];
 
-/** Whether it is a web page: what single-page apps answer for every path that is none of their files, with status 200. */
+/** Whether it is a web page, which single-page apps send for every unknown path, with status 200. */
 export function isPage(head: Uint8Array): boolean {
   const text = textOf(head)
     .replace(/^\s*(?:<\?xml[^>]*>|<!--[\s\S]*?-->|\s)*/, '')
@@ -20,7 +20,7 @@ export function isPage(head: Uint8Array): boolean {
   return ['<!doctype html', '<html', '<head', '<body', '<script', '<!--'].some((page) => text.startsWith(page));
 }
 
-/** What it is, and what to do; null where nothing shows it. */
+/** What the file is instead, and what to do; null if that is not known. */
 export function told(head: Uint8Array): string | null {
   if (head.length === 0) return 'it is empty; copy it to the server again';
   const mark = MARKS.find(([bytes]) => bytes.every((byte, at) => head[at] === byte));

@@ -1,6 +1,6 @@
 /**
- * A model at hand: asks before much is downloaded, downloads what is not kept yet, and gives its files. Two tabs share
- * one download: one holds the lock, the other listens. What is kept needs no network.
+ * Provides a model's files: asks before a large download, and downloads what is not kept yet. Two tabs share one
+ * download: one holds the lock, the other listens to its progress. A kept model needs no network.
  */
 
 import type { Progress } from '../engine/protocol.js';
@@ -11,17 +11,17 @@ import { MANIFEST_FILE } from './manifest.js';
 import { unkept } from './unkept.js';
 import { otherVersions, replaceVersions } from './versions.js';
 
-/** More than this is not downloaded without being asked for. */
+/** A larger download needs the user's consent. */
 const ASK_BYTES = 20e6;
-/** Left free of the quota, for the browser's own book-keeping. */
+/** Part of the quota that is left free for the browser's own bookkeeping. */
 const MARGIN_BYTES = 16e6;
-/** Between two reports of progress. */
+/** The time between two progress events. */
 const TELL_MS = 100;
 
 export interface KeepOptions {
-  /** The user has agreed to a download of so many, and of no more. */
+  /** The largest download that the user has agreed to. */
   agreedBytes: number;
-  /** The engine was lost. Only what is kept is used: when that happens may depend on a question, and no host may learn of it. */
+  /** A recovery: only kept files are used, since its time may depend on a question, and no host may notice it. */
   unasked: boolean;
   emit: (event: Progress) => void;
   signal: AbortSignal;
@@ -33,8 +33,8 @@ interface Missing {
 }
 
 /**
- * @param folder  null: the browser keeps nothing here, or the user wants it so
- * @throws `consent`, `quota` and `memory`, with what would be downloaded; as {@link download}
+ * @param folder  null if nothing can or should be kept
+ * @throws `consent`, `quota` and `memory`, with the size of the download; and the errors of {@link download}
  */
 export async function keep(model: HashedModel, folder: KeptFolder | null, { agreedBytes, unasked, emit, signal }: KeepOptions): Promise<ModelFiles> {
   const total = totalBytes(model.files);
@@ -73,7 +73,7 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
   });
 }
 
-/** The manifest is at hand already. */
+/** Reads the model from its folder; the manifest is in memory already. */
 function withManifest({ manifest }: HashedModel, files: ModelFiles): ModelFiles {
   if (!manifest) return files;
   return {
@@ -83,7 +83,7 @@ function withManifest({ manifest }: HashedModel, files: ModelFiles): ModelFiles 
   };
 }
 
-/** What none of the folders has. @param folders  the model's own first, with the beginnings of files */
+/** What is missing in all of the folders. @param folders  first the model's own, which may hold parts of files */
 async function missingOf(model: HashedModel, folders: KeptFolder[]): Promise<Missing> {
   const files = [];
   let bytes = 0;
@@ -96,13 +96,13 @@ async function missingOf(model: HashedModel, folders: KeptFolder[]): Promise<Mis
   return { files, bytes };
 }
 
-/** Downloads what is missing, unless another tab does, and takes the place of other versions. */
+/** Downloads what is missing, unless another tab does, and replaces other versions. */
 async function share(model: HashedModel, folder: KeptFolder, missing: Missing, total: number, emit: (event: Progress) => void, signal: AbortSignal) {
   if (missing.bytes > 0) await checkRoom(missing.bytes);
   const name = `inf-llava ${model.id}`;
   const channel = new BroadcastChannel(name);
   const tell = (done: number) => emit({ type: 'progress', phase: 'download', done, total });
-  // Any script of this origin may say something here.
+  // Any script of this origin may post messages here.
   channel.addEventListener('message', ({ data }) => {
     if (Number.isInteger(data) && data >= 0 && data <= total) tell(data);
   });
@@ -118,7 +118,7 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
   let reporting: ReturnType<typeof setInterval> | undefined;
   try {
     await navigator.locks.request(name, { signal }, async () => {
-      // What is kept needs no room, also where there is none left: nothing that is there is written anew.
+      // Files that are kept are not written again, so this works without any room left.
       if (model.manifest && (await folder.size(MANIFEST_FILE)) !== model.manifest.length) await folder.write(MANIFEST_FILE, model.manifest);
       if ((await folder.note(NAME_FILE))?.text !== model.name) await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
       await replaceVersions(folder, model.origin, model.files);

@@ -4,20 +4,20 @@ import { MANIFEST_FILE } from './manifest.js';
 import { MODELS, PICTURES, canKeep, fileIn, folderNamed, removeModel } from './root.js';
 
 /**
- * A model; (`pictures`) the features of pictures that were asked about, from which much of a picture can be told;
- * (`page`) the files of a page that works without a network; (`adapters`) what was measured of graphics cards.
+ * A model; (`pictures`) the features of pictures that were asked about, which reveal much of a picture;
+ * (`page`) the files of a page that works without a network; (`adapters`) measurements of graphics cards.
  */
 export interface KeptEntry {
   id: string;
   kind: 'model' | 'pictures' | 'page' | 'adapters';
   name: string;
   bytes: number;
-  /** Of all but models. */
+  /** Set for all kinds except models. */
   count?: number;
 }
 
 const PICTURES_ID = 'pictures';
-/** Caches by their names; the service worker's had another one once. */
+/** Caches by name; earlier versions of the service worker used another name. */
 const CACHES = { page: /^inf-llava-(page|shell)/, adapters: /^inf-llava-adapters$/ };
 
 export async function listKept(): Promise<KeptEntry[]> {
@@ -45,7 +45,7 @@ export async function listKept(): Promise<KeptEntry[]> {
   return kept;
 }
 
-/** @throws a DOMException where a tab is writing it */
+/** @throws a DOMException while a tab is writing it */
 export async function removeKept(id: string): Promise<void> {
   if (id === 'page' || id === 'adapters') for (const name of await cachesOf(id)) await caches.delete(name);
   else if (id === PICTURES_ID) await (await navigator.storage.getDirectory()).removeEntry(PICTURES, { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * The manifest of a converted model (docs/FORMAT.md), as far as downloading needs it; the engine checks the rest. It
- * comes from anyone: names stay in the folder, and what is too large is refused.
+ * The manifest of a converted model (docs/FORMAT.md), as far as downloading needs it; the engine checks the rest. A
+ * manifest is not trusted: names must stay in the folder, and sizes are limited.
  */
 
 import type { PlainError } from '../engine/protocol.js';
@@ -12,23 +12,23 @@ export interface Manifest {
   name: string;
   license: string;
   files: HashedFile[];
-  /** Those of them that hold embeddings. */
+  /** The files that hold embeddings. */
   readLater: HashedFile[];
 }
 
 export const MANIFEST_FILE = 'manifest.json';
 const FORMAT = 'inf-llava';
-/** The tensor of which rows are read while the model answers. */
+/** The tensor whose rows are read during an answer. */
 const EMBEDDINGS = 'model.embed_tokens.weight';
 export const MOST_MANIFEST_BYTES = 16 * 2 ** 20;
 const MOST_FILE_BYTES = 64 * 2 ** 20;
 const MOST_FILES = 4160;
-/** Of a name or a licence, which are shown. */
+/** The limit of a name or a licence, which are shown. */
 const MOST_CHARACTERS = 200;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Whether it says that it is one, of whatever version: many sites have a manifest.json of another kind. */
+/** Whether it is a manifest of this format, of any version: many sites have a manifest.json of another kind. */
 export function isManifest(bytes: Uint8Array): boolean {
   try {
     return JSON.parse(new TextDecoder().decode(bytes))?.format === FORMAT;
@@ -75,12 +75,12 @@ function read(bytes: Uint8Array<ArrayBuffer>, bad: (reason: string) => PlainErro
   }
 }
 
-/** One line without control characters and marks that turn the direction of what follows. */
+/** One line, without control and bidi characters. */
 const line = (text: unknown): string =>
   String(text ?? '')
     .replace(/[\s\p{C}]+/gu, ' ')
     .trim()
     .slice(0, MOST_CHARACTERS);
 
-// biome-ignore lint/suspicious/noExplicitAny: of a file that anybody may have written; every field is checked where it is used
+// biome-ignore lint/suspicious/noExplicitAny: of an untrusted file; every field is checked where it is used
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);

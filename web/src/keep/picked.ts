@@ -1,12 +1,12 @@
-/** A model folder that the user has picked from disk: nothing is downloaded, nothing is kept. */
+/** A model folder that the user picked on disk: nothing is downloaded, nothing is kept. */
 
 import { failure, type ModelFiles } from './files.js';
 
-/** @param files  as the picker gives them, with `webkitRelativePath` */
+/** @param files  as the file picker gives them, with `webkitRelativePath` */
 export function picked(files: readonly File[]): ModelFiles {
   const named = new Map(files.filter(isOnTop).map((file) => [file.name, file]));
   const used = new Set<File>();
-  /** The browser reads nothing of a file that has changed since it was picked. */
+  /** The browser refuses to read a file that has changed since it was picked. */
   const slice = (file: File, start: number, end: number) =>
     file
       .slice(start, end)
@@ -28,5 +28,5 @@ export function picked(files: readonly File[]): ModelFiles {
   };
 }
 
-/** What lies in folders of the folder has the same names, perhaps, and is no part of the model. */
+/** Files in subfolders may have the same names, but are no part of the model. */
 const isOnTop = (file: File) => (file.webkitRelativePath ?? '').split('/').length <= 2;

@@ -1,4 +1,4 @@
-/** Why nothing came from an address: a host that answers, but not to this page, is not the same as none. */
+/** Finds out why a request failed: a host that does not allow this page (CORS) is not the same as none. */
 
 import type { PlainError } from '../engine/protocol.js';
 import { failure } from './files.js';

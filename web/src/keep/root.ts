@@ -1,19 +1,19 @@
-/** Where the browser keeps things for this site (OPFS): a folder for each model, and one for pictures' features. */
+/** The folders in this site's storage (OPFS): one for each model, and one for features of pictures. */
 
 export const MODELS = 'inf-llava';
 export const PICTURES = 'inf-llava-pictures';
 
-/** Not on an insecure origin, nor where storage is blocked. */
+/** Whether there is storage: not on an insecure origin, nor where it is blocked. */
 export const canKeep = (): boolean => typeof globalThis.navigator?.storage?.getDirectory === 'function';
 
 /**
- * What a model's folder is called: after its bytes, so that another version is another folder. `manifest`: the SHA-256 of
- * the manifest, which has those of all files; `pack`: of the one file. What a source without hashes will need has a place
- * beside them: a kind of its own, and a hash of commit, quantisation and the converter's version.
+ * The name of a model's folder. It contains a hash, so that each version has its own folder. `manifest`: the SHA-256 of
+ * the manifest, which has the hashes of all files; `pack`: that of the one file. Sources without hashes can get kinds of
+ * their own, with a hash of commit, quantisation and converter version.
  */
 export const folderId = (kind: 'manifest' | 'pack', sha256: string): string => `${kind}-${sha256}`;
 
-/** Features of a picture, by the identity of the model that made them and the key of the picture. */
+/** The file name of a picture's features: the identity of the model, and the key of the picture. */
 export const featuresId = (identity: string, key: string): string => `${featuresOf(identity)}${key.slice(0, 48)}`;
 const featuresOf = (identity: string): string => `${identity.slice(0, 16)}-`;
 
@@ -21,7 +21,7 @@ export async function folderNamed(name: string): Promise<FileSystemDirectoryHand
   return (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true });
 }
 
-/** The file, or null where there is none. */
+/** The file, or null if there is none. */
 export async function fileIn(directory: FileSystemDirectoryHandle, name: string): Promise<File | null> {
   try {
     return await (await directory.getFileHandle(name)).getFile();
@@ -31,7 +31,7 @@ export async function fileIn(directory: FileSystemDirectoryHandle, name: string)
   }
 }
 
-/** Removes a model's folder, and what that model made of pictures: no other can use it. */
+/** Removes a model's folder, and the features that it computed, which no other model can use. */
 export async function removeModel(id: string): Promise<void> {
   await (await folderNamed(MODELS)).removeEntry(id, { recursive: true });
   const identity = /-([0-9a-f]{64})$/.exec(id)?.[1];

@@ -1,9 +1,9 @@
 /**
- * A model that is not kept: files are fetched whole when the engine reads them, and the last one stays in memory. For
- * browsers that let pages keep nothing, and for users who have no room.
+ * A model that is not kept: whole files are fetched when the engine reads them, and the last one stays in memory. For
+ * browsers without storage, and for users without room.
  *
- * A host must not learn what is asked. So what the engine reads while it answers (a row of the embeddings for each token)
- * is fetched and held before anything can be asked, and once the model is loaded nothing is fetched at all.
+ * A host must not learn anything about the questions. So what the engine reads during an answer (an embedding row for
+ * each token) is fetched before the first question, and once the model is loaded nothing is fetched at all.
  */
 
 import type { Progress } from '../engine/protocol.js';
@@ -11,7 +11,7 @@ import { ask, counted } from './counted.js';
 import { told } from './foreign.js';
 import { failure, sha256Of, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 
-/** More than this is not held in memory. The embeddings of the released model, in 8 bits, are 0.55 GB. */
+/** The limit of what is held in memory. The embeddings of the released model, in 8 bits, have 0.55 GB. */
 const MOST_HELD_BYTES = 2 ** 30;
 
 export interface UnkeptFiles extends ModelFiles {
@@ -24,7 +24,7 @@ interface Watcher {
   signal: AbortSignal;
 }
 
-/** Nothing is fetched yet. @throws `memory` where more would have to be held than can be */
+/** Fetches nothing yet. @throws `memory` if more would have to be held than the limit */
 export function unkept(model: HashedModel, { emit, signal }: Watcher): UnkeptFiles {
   const known = new Map(model.files.map((file) => [file.file, file]));
   const held = new Map<string, Uint8Array>();
@@ -88,7 +88,7 @@ async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSigna
   }
   if (!response.ok) throw failure([404, 410].includes(response.status) ? 'file-missing' : 'network', `${url}: HTTP status ${response.status}`);
   const content = await counted(response, bytes, url);
-  // Without a secure origin there is nothing to hash with, and the length must do.
+  // On an insecure origin there are no hashes: only the length is checked.
   const isRight = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
   const reason = told(content);
   if (!isRight) throw failure('damaged', `${url} sends other bytes than the manifest says${reason ? `: ${reason}` : ''}`);

@@ -1,7 +1,7 @@
 /**
- * Versions of a model that come from one place. Each is a folder of its own, and notes where it came from. A newer one
- * takes over what is the same in an older one, and takes the older one's place as soon as no tab uses that. So does what
- * earlier versions of this package kept, in folders that were called after the place.
+ * Versions of a model from the same address. Each has a folder of its own, with a note of the address. A newer version
+ * takes over files that are the same, and replaces the older version as soon as no tab uses that. Folders of earlier
+ * versions of this package, which were named after the address, are replaced in the same way.
  */
 
 import { sha256Of, type HashedFile } from './files.js';
@@ -9,17 +9,17 @@ import { KeptFolder, whileUnused } from './folder.js';
 import { MANIFEST_FILE, parseManifest, type Manifest } from './manifest.js';
 import { MODELS, folderId, folderNamed, removeModel } from './root.js';
 
-/** Hashes of the places that a folder's model came from, as a JSON list. */
+/** Hashes of the addresses that a folder's model came from, as a JSON list. */
 const ORIGINS_FILE = '.from';
 
 interface Version {
   folder: KeptFolder;
   origins: string[];
-  /** When it last came from there. */
+  /** When it was last loaded from there. */
   noted: number;
 }
 
-/** All that are kept of what comes from `origin`, the one that was used last first. */
+/** All kept versions from `origin`, the last used first. */
 async function versionsOf(origin: string): Promise<Version[]> {
   const found: Version[] = [];
   for await (const [id, directory] of (await folderNamed(MODELS)).entries()) {
@@ -36,21 +36,21 @@ async function originsOf(folder: KeptFolder): Promise<{ origins: string[]; noted
     const note = await folder.note(ORIGINS_FILE);
     return { origins: [].concat(JSON.parse(note!.text)).map(String), noted: note!.written };
   } catch {
-    return { origins: [], noted: 0 }; // none, a tab died while it wrote, or another has just removed the folder
+    return { origins: [], noted: 0 }; // no note, a tab was closed while writing it, or the folder was just removed
   }
 }
 
-/** Folders of other versions from the same place, or of the same one by its earlier name. */
+/** Folders of other versions from the same address, or of this version under its earlier name. */
 export async function otherVersions(id: string, origin: string): Promise<KeptFolder[]> {
   return (await versionsOf(origin)).map(({ folder }) => folder).filter((folder) => folder.id !== id);
 }
 
-/** From now on `folder` is what comes from `origin`: takes over what others have of it, and removes those that nobody uses. */
+/** Makes `folder` the current version from `origin`: takes files over from other versions, and removes the unused ones. */
 export async function replaceVersions(folder: KeptFolder, origin: string, files: readonly HashedFile[]): Promise<void> {
   const takeOver = async (from: KeptFolder, moves: boolean) => {
     for (const file of files) {
       if ((await folder.isValid(file)) || !(await from.isValid(file))) continue;
-      await folder.take(file, from, moves).catch(() => {}); // it is downloaded then
+      await folder.take(file, from, moves).catch(() => {}); // it is downloaded instead
     }
   };
   for (const { folder: old, origins } of await versionsOf(origin)) {
@@ -61,21 +61,21 @@ export async function replaceVersions(folder: KeptFolder, origin: string, files:
       await takeOver(old, true);
       await removeModel(old.id);
     };
-    // A tab with an earlier version of the package takes no lock, but may be writing: then it stays for now.
+    // A tab with an earlier version of this package takes no lock, but may be writing: then its folder stays for now.
     const gone = alone && (await whileUnused(old.id, replace).catch(() => false));
     if (gone) continue;
     await takeOver(old, false);
-    // One that is in use keeps its note, and goes when it is met again.
+    // A folder that is in use keeps its note, and is removed the next time.
     if (!alone) await note(old, others);
   }
   const { origins } = await originsOf(folder);
   await note(folder, [origin, ...origins.filter((other) => other !== origin)]);
 }
 
-/** Failing is no fault: there is no room, or another tab writes the same. What is kept is whole without it. */
+/** Failures are ignored (no room, or another tab writes the same): the model is complete without the note. */
 const note = (folder: KeptFolder, origins: string[]) => folder.write(ORIGINS_FILE, new TextEncoder().encode(JSON.stringify(origins))).catch(() => {});
 
-/** The manifest of what was kept last from `origin`; of several, one that is whole. */
+/** The manifest of the last kept version from `origin`, preferring a complete one. */
 export async function keptManifest(origin: string): Promise<Manifest | null> {
   let best: Manifest | null = null;
   for (const { folder } of await versionsOf(origin)) {

@@ -6,14 +6,14 @@ const { bytes, compact, count, duration, plural, rate, share } = formatFor('ar')
 const TOKEN = { zero: 'رمز', one: 'رمز', two: 'رمزان', few: 'رموز', many: 'رمزًا', other: 'رمز' };
 const passes = (n: number) => plural(n, { zero: 'تمريرة', one: 'تمريرة', two: 'تمريرتان', few: 'تمريرات', many: 'تمريرة', other: 'تمريرة' });
 const tokens = (n: number) => plural(n, TOKEN);
-/** After a preposition. */
+/** The form after a preposition. */
 const ofTokens = (n: number) => plural(n, { ...TOKEN, two: 'رمزين' });
 const minutes = (n: number) => plural(n, { zero: 'دقيقة', one: 'دقيقة', two: 'دقيقتان', few: 'دقائق', many: 'دقيقة', other: 'دقيقة' });
 const timeLeft = (s: number) => `المتبقي: ${s < 90 ? `${Math.ceil(s)} ث` : minutes(Math.round(s / 60))}`;
 const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} من ${bytes(total)}` : bytes(done));
-/** Keeps the order within `text` whatever stands around it. */
+/** Isolates the direction of `text` from its surroundings. */
 const isolated = (text: string) => `\u2068${text}\u2069`;
-/** Width before height: digits alone would take the direction around them. */
+/** Keeps width before height: digits alone would take the direction around them. */
 const size = (width: number, height: number) => `\u2066${width} × ${height}\u2069`;
 
 export const ar: Strings = {
@@ -64,7 +64,7 @@ export const ar: Strings = {
   opening: 'اختر صورة واسأل عنها. تُقرأ جزءًا تلو الآخر أثناء الكتابة.',
   starters: {
     any: ['صف هذه الصورة.', 'ما المكتوب فيها؟', 'ماذا يوجد في الزاوية السفلية اليمنى؟'],
-    // Asked as they stand, and the small model knows English only.
+    // They are sent to the model as they are, and the small model knows English only.
     drawn_scenes: en.starters.drawn_scenes,
   },
   startersLabel: 'أسئلة للبدء',

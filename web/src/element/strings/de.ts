@@ -57,7 +57,7 @@ export const de: Strings = {
   opening: 'Einfach ein Bild auswählen und fragen. Schon beim Tippen wird es gelesen, Ausschnitt für Ausschnitt.',
   starters: {
     any: ['Beschreibe dieses Bild.', 'Was steht darauf geschrieben?', 'Was ist in der Ecke unten rechts zu sehen?'],
-    // Asked as they stand, and the small model knows English only.
+    // They are sent to the model as they are, and the small model knows English only.
     drawn_scenes: en.starters.drawn_scenes,
   },
   startersLabel: 'Fragen für den Einstieg',

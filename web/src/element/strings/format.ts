@@ -1,19 +1,19 @@
-/** Numbers as a language writes them. */
+/** Formats numbers in a language. */
 
 export interface Format {
   count(n: number): string;
   compact(n: number): string;
   bytes(n: number): string;
   duration(ms: number): string;
-  /** Of a whole, without decimals. */
+  /** A percentage without decimals. */
   share(done: number, total: number): string;
-  /** A second. */
+  /** A rate per second. */
   rate(n: number): string;
-  /** Picks the form of a word that goes with `n`, and puts the number before it. */
+  /** Picks the plural form of a word for `n`, and puts the number before it. */
   plural(n: number, forms: Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }): string;
 }
 
-/** Of fewer tokens, the rate says more about the clock than about the model. */
+/** With fewer tokens, the measured rate means little. */
 export const LEAST_RATED_TOKENS = 8;
 
 export function formatFor(language: string): Format {

@@ -1,4 +1,4 @@
-/** The languages that the element speaks by itself. English is at hand; the others are fetched by those who need them. */
+/** The element's languages. English is built in; the others are loaded on demand. */
 
 import { en } from './en.js';
 import type { Strings } from './strings.js';
@@ -14,12 +14,12 @@ const fetching = new Map<string, Promise<void>>();
 
 const subtag = (language: string): string => language.toLowerCase().split('-')[0] ?? '';
 
-/** Fetches the texts for a language tag (`de-AT`); null where there is nothing to fetch. */
+/** Loads the texts for a language tag (`de-AT`); null if there is nothing to load. */
 export function needLanguage(language: string): Promise<void> | null {
   const tag = subtag(language);
   if (atHand.has(tag) || !Object.hasOwn(MORE, tag)) return null;
   if (!fetching.has(tag)) {
-    // Where they cannot be had the element speaks English, as in a language that it does not know.
+    // If they cannot be loaded, the element speaks English, as for an unknown language.
     const texts = MORE[tag]!().catch(() => en);
     fetching.set(
       tag,
@@ -29,10 +29,10 @@ export function needLanguage(language: string): Promise<void> | null {
   return fetching.get(tag)!;
 }
 
-/** The texts for a language tag, English where there are none at hand, with what a page gives of its own. */
+/** The texts for a language tag, or English if they are not loaded, with the page's own texts. */
 export function stringsFor(language: string, own: Partial<Strings> = {}): Strings {
   const found = atHand.get(subtag(language)) ?? en;
-  // Some texts of a group are as good as all.
+  // A page may replace only some texts of a group.
   const grouped = Object.entries(own).map(([name, text]) => [name, isGroup(text) ? { ...(found[name as keyof Strings] as object), ...text } : text]);
   return { ...found, ...Object.fromEntries(grouped) };
 }

@@ -1,16 +1,16 @@
-/** Every text of the element. A page gives some of its own by the property `strings`. */
+/** All texts of the element. A page can replace them with the property `strings`. */
 
 import type { Answer, ModelInfo, Phase, PictureInfo, Remark } from '../../engine/protocol.js';
 import type { KeptEntry } from '../../keep/list.js';
 
 export interface Strings {
-  /** Of the language, for `dir`. */
+  /** The direction of the language, for `dir`. */
   direction: 'ltr' | 'rtl';
 
   // The picture
   picture: string;
   choosePicture: string;
-  /** Where something can be dropped. */
+  /** Shown where a file can be dropped. */
   dropHint: string;
   chooseHint: string;
   preview: string;
@@ -25,7 +25,7 @@ export interface Strings {
   cancel: string;
   noPreview: string;
   pictureName(name: string): string;
-  /** In a few words; what more there is to know is in `pictureDetails`. */
+  /** Short; `pictureDetails` has the rest. */
   pictureFacts(info: PictureInfo): string;
   pictureDetails(info: PictureInfo): string;
   outsideScope: string;
@@ -63,12 +63,12 @@ export interface Strings {
   editing: string;
   resend: string;
   endings: Record<Answer['stop_reason'], string>;
-  /** How long an answer took; what more there is to know of it is in `answerFacts`. */
+  /** How long an answer took; `answerFacts` has the rest. */
   took(ms: number): string;
   answerFacts(answer: Answer): string[];
   promptFacts(answer: Answer): string;
   silence: string;
-  /** What is wrong with a question, in the place of an answer or beside it. */
+  /** What is wrong with a question, instead of an answer or beside it. */
   remark(remark: Remark): string;
   brokenOff: string;
   textOnly: string;
@@ -105,12 +105,12 @@ export interface Strings {
   keptNothing: string;
   keptEntry(entry: KeptEntry): string;
   remove: string;
-  /** Asks once more before something that is kept is deleted. */
+  /** Asks for confirmation before something that is kept is deleted. */
   removeForGood: string;
   removed: string;
   noModelFolder: string;
 
-  // What goes on
+  // Status
   status: string;
   progress: string;
   start: string;
@@ -120,7 +120,7 @@ export interface Strings {
   pause: string;
   resume: string;
   ready(info: ModelInfo): string;
-  /** Why there is no graphics card and nothing is kept: the page did not come over HTTPS. */
+  /** The page was not loaded over HTTPS, so there is no graphics card and no storage. */
   insecure: string;
   downloadWaits: string;
   downloadPaused: string;
@@ -136,7 +136,7 @@ export interface Strings {
   pictureStopped(kept: boolean): string;
   pictureFailed: string;
   pictureRemoved: string;
-  /** Another decoder than the model was trained with. */
+  /** A decoder other than the one that the model was trained with. */
   byBrowser: string;
   severalFiles(name: string): string;
   answering: string;
@@ -158,9 +158,9 @@ export interface Strings {
 
   // Failures
   failure: Record<'load' | 'picture' | 'question' | 'crash' | 'device-lost' | 'out-of-memory' | 'quota' | 'copy', string>;
-  /** What happened, by an error's code, where the engine's own English words do not do. */
+  /** What happened, by error code, for errors without a good message of their own. */
   errors: Partial<Record<string, string>>;
-  /** What to do about it, by its code. */
+  /** What to do, by error code. */
   advice: Partial<Record<string, string>>;
   loadAgain: string;
   restart: string;

@@ -1,4 +1,4 @@
-/** The element's styles, as a sheet that is adopted: strict pages refuse inline styles. */
+/** The element's styles, as an adopted style sheet: strict pages refuse inline styles. */
 
 import composer from './composer.css';
 import layout from './layout.css';
@@ -8,16 +8,16 @@ import stage from './stage.css';
 import talk from './talk.css';
 import theme from './theme.css';
 
-/** A document takes no sheet but its own. */
+/** A style sheet can only be adopted in the document that made it. */
 const sheets = new WeakMap<Document, CSSStyleSheet>();
 const watches = new WeakMap<ShadowRoot, ResizeObserver>();
-/** As a page may show the element with no box of its own, or with one that is as large as what stands in it. */
+/** Values of `display` with which the element has no box of its own, or one that is as large as its content. */
 const BOXLESS = /^(contents|inline|none)$/;
 const FLOWING = /^(contents|inline|none|(table|ruby).*)$/;
 
 export function adoptStyles(shadow: ShadowRoot): void {
   const page = shadow.ownerDocument;
-  if (!page.defaultView) return; // that of a template shows nothing
+  if (!page.defaultView) return; // the document of a template is never shown
   let sheet = sheets.get(page);
   if (!sheet) {
     sheet = new page.defaultView.CSSStyleSheet();
@@ -27,7 +27,7 @@ export function adoptStyles(shadow: ShadowRoot): void {
   shadow.adoptedStyleSheets = [sheet];
 }
 
-/** Puts the widget in, in its styles; it stands for its host where that has no box, and follows a page that changes that. */
+/** Adds the widget with its styles. If the host has no box, the widget takes its place; this follows later changes. */
 export function dress(shadow: ShadowRoot, widget: HTMLElement): void {
   adoptStyles(shadow);
   shadow.replaceChildren(widget);
@@ -38,7 +38,7 @@ export function dress(shadow: ShadowRoot, widget: HTMLElement): void {
   };
   fit();
   watches.get(shadow)?.disconnect();
-  // A host that gains or loses its box changes its size.
+  // The size of a host changes when it gains or loses its box.
   const watch = new ResizeObserver(fit);
   watch.observe(shadow.host);
   watches.set(shadow, watch);

@@ -1,4 +1,4 @@
-/** Takes a picture with the camera, in a dialog: nothing is recorded, and the camera goes off when it closes. */
+/** A dialog that takes a picture with the camera. Nothing is recorded, and the camera is switched off when it closes. */
 
 import { button, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
@@ -13,7 +13,7 @@ export class Camera {
     this.#take = button(
       strings.takePicture,
       () => {
-        // It is chosen now, however long the browser takes to write it down.
+        // The choice counts from now on, though encoding the picture takes a while.
         onPicture(this.#still());
         this.root.close();
       },
@@ -34,19 +34,19 @@ export class Camera {
     this.root.addEventListener('close', () => this.#off());
   }
 
-  /** @throws where there is no camera, or the page may not have it */
+  /** @throws if there is no camera, or the page may not use it */
   async open(): Promise<void> {
     this.#off();
     const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1920 } }, audio: false });
-    this.#off(); // it may have been asked for twice
+    this.#off(); // it may have been opened twice
     this.#stream = stream;
     if (!this.root.isConnected) {
-      this.#off(); // the element went away while somebody was asked
+      this.#off(); // the element was removed while the browser asked for permission
       return;
     }
     this.#video.srcObject = stream;
     if (!this.root.open) this.root.showModal();
-    await this.#video.play().catch(() => {}); // it shows its first picture then
+    await this.#video.play().catch(() => {}); // then it shows its first frame only
     this.#take.focus();
   }
 

@@ -1,4 +1,4 @@
-/** The question box with its buttons and settings. */
+/** The question box, with its buttons and settings. */
 
 import type { Sampling } from '../../engine/protocol.js';
 import { button, composing, focused, h } from '../dom.js';
@@ -10,7 +10,7 @@ export interface ComposerHandlers {
   onSend: (text: string) => void;
   onStop: () => void;
   onCancelEdit: () => void;
-  /** The settings are looked at. */
+  /** The settings were opened. */
   onSettings: () => void;
 }
 
@@ -19,7 +19,7 @@ type Setting = (typeof SETTINGS)[number];
 
 export class Composer {
   readonly root: HTMLFormElement;
-  /** For what else is set: models, storage. */
+  /** Holds further settings: models, storage. */
   readonly panel: HTMLElement;
   readonly #strings: Strings;
   readonly #box: HTMLTextAreaElement;
@@ -68,7 +68,7 @@ export class Composer {
     );
     settings.addEventListener('toggle', () => settings.open && handlers.onSettings());
     settings.addEventListener('keydown', (event) => {
-      // The settings stand in the form of the question, which Enter would send half-written.
+      // The settings are inside the question's form, which Enter would submit.
       if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault();
     });
     closesByEscape(settings);
@@ -91,14 +91,14 @@ export class Composer {
       handlers.onSend(this.#box.value);
     });
     this.#box.addEventListener('keydown', (event) => {
-      // An input method's Enter takes a candidate; it does not send.
+      // Enter in an input method accepts a candidate and does not send.
       if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
       event.preventDefault();
       if (!this.#send.disabled) this.root.requestSubmit();
     });
   }
 
-  /** Sampling as set; what is left empty is for the engine to choose. */
+  /** The sampling options that are set; empty fields are left to the engine. */
   sampling(): Sampling {
     const sampling: Sampling = {};
     for (const name of SETTINGS) {
@@ -117,29 +117,29 @@ export class Composer {
     this.#send.disabled = asking;
     this.#stop.disabled = !stoppable;
     for (const suggestion of this.#suggestions.querySelectorAll('button')) suggestion.disabled = asking;
-    // A disabled button would drop the focus to the page's top.
+    // Disabling the focused button would move the focus to the top of the page.
     if (before instanceof HTMLButtonElement && before.disabled) this.focus();
   }
 
-  /** Offers questions that a click asks. */
+  /** Shows questions that can be asked with a click. */
   suggest(questions: string[]): void {
     this.#suggestions.hidden = questions.length === 0;
     const suggestion = (text: string) => button(text, () => this.#handlers.onSend(text), { dir: 'auto', part: 'suggestion', disabled: this.#send.disabled });
     this.#suggestions.replaceChildren(...questions.map((text) => h('li', {}, suggestion(text))));
   }
 
-  /** Says that the next question takes another's place. */
+  /** Shows whether the next question replaces an earlier one. */
   setEditing(editing: boolean): void {
     this.#editing.hidden = !editing;
     this.#send.textContent = editing ? this.#strings.resend : this.#strings.send;
   }
 
-  /** Takes a question out of the box; something else that is being typed there stays. */
+  /** Removes a question from the box, unless something else was typed since. */
   take(question: string): void {
     if (this.#box.value.trim() === question) this.#box.value = '';
   }
 
-  /** Puts a question back, before whatever has been typed since. */
+  /** Puts a question back, before anything that was typed since. */
   giveBack(text: string): void {
     this.#box.value = [text, this.#box.value].filter(Boolean).join('\n');
   }

@@ -1,4 +1,4 @@
-/** The log: pictures, questions and answers in the order they came. What the model no longer remembers is dimmed. */
+/** The log: pictures, questions and answers in order. Entries that the model no longer remembers are dimmed. */
 
 import { button, h, isolated } from '../dom.js';
 import type { Strings } from '../strings/index.js';
@@ -7,9 +7,9 @@ import { thumbnail } from './preview.js';
 import { TurnView, type TurnHandlers } from './turn.js';
 
 const THUMBNAIL_SIDE = 96;
-/** Entries that stay on the page: however long a conversation is, it does not slow the page down. */
+/** How many entries stay on the page, so that a long conversation does not slow it down. */
 const MOST_ENTRIES = 100;
-/** A reader this near to the end has not scrolled away from it. */
+/** Within this distance from the end, the log keeps scrolling along. */
 const FOLLOW_WITHIN_PX = 240;
 
 export interface ConversationHandlers extends TurnHandlers {
@@ -22,9 +22,9 @@ export class Conversation {
   readonly #handlers: ConversationHandlers;
   readonly #opening: HTMLElement;
   readonly #starters: HTMLElement;
-  /** Stands for what is no longer on the page. */
+  /** Replaces entries that are no longer on the page. */
   readonly #earlier: HTMLElement;
-  /** All that are shown. */
+  /** All turns that are shown. */
   turns: readonly TurnView[] = [];
 
   constructor(strings: Strings, handlers: ConversationHandlers) {
@@ -38,12 +38,12 @@ export class Conversation {
       { class: 'log', part: 'log', id: 'log', role: 'log', 'aria-labelledby': 'conversation-title', 'aria-live': 'polite', tabindex: '0' },
       this.#opening,
     );
-    // A notice below takes room from the log.
+    // A notice below makes the log smaller.
     new ResizeObserver(() => this.turns.length > 0 && this.#scrolls() && this.#follow()).observe(this.root);
     this.setStarters(strings.starters.any);
   }
 
-  /** Questions to put into the box, while nothing has been asked. */
+  /** Suggests questions, while nothing has been asked. */
   setStarters(questions: string[]): void {
     const starter = (text: string) => button(text, () => this.#handlers.onStarter(text), { dir: 'auto' });
     this.#starters.replaceChildren(...questions.map((text) => h('li', {}, starter(text))));
@@ -58,7 +58,7 @@ export class Conversation {
     return turn;
   }
 
-  /** A picture that the questions below are about. */
+  /** Adds a picture that the next questions are about. */
   addPicture(picture: ShownPicture): HTMLElement {
     const entry = this.#entry('picture-entry', picture.name);
     if (picture.preview) entry.prepend(thumbnail(picture.preview, THUMBNAIL_SIDE));
@@ -73,9 +73,9 @@ export class Conversation {
     return this.#entry('note', text);
   }
 
-  /** The model knows nothing of what stands before `entry` any more. */
+  /** Dims everything before `entry`, which the model no longer remembers. */
   forgetBefore(entry: HTMLElement): void {
-    // A picture about which nothing was asked leaves no trace.
+    // A picture about which nothing was asked is removed.
     const above = entry.previousElementSibling;
     if (above?.matches('.picture-entry')) above.remove();
     for (let past = entry.previousElementSibling; past; past = past.previousElementSibling) past.classList.add('past');
@@ -86,19 +86,19 @@ export class Conversation {
     this.turns = [];
   }
 
-  /** Growing text is not read aloud; the status says when it is complete. */
+  /** Growing text is not read aloud; the status line announces when it is complete. */
   setStreaming(streaming: boolean): void {
     this.root.setAttribute('aria-live', streaming ? 'off' : 'polite');
     this.root.setAttribute('aria-busy', String(streaming));
   }
 
-  /** Brings the newest turn into sight: in the log where that scrolls, else in what does. */
+  /** Scrolls to the newest turn, in the log or in whatever scrolls instead. */
   #scrollToEnd() {
     if (this.#scrolls()) this.root.scrollTop = this.root.scrollHeight;
     else this.root.lastElementChild?.scrollIntoView({ block: 'nearest' });
   }
 
-  /** Keeps the end in sight, unless the reader has scrolled up. */
+  /** Keeps the end visible, unless the reader has scrolled up. */
   #follow() {
     const desk = this.root.closest('.desk');
     const scroller = this.#scrolls() ? this.root : desk && desk.scrollHeight > desk.clientHeight ? desk : document.documentElement;
@@ -106,7 +106,7 @@ export class Conversation {
     if (hiddenPx < FOLLOW_WITHIN_PX) this.#scrollToEnd();
   }
 
-  /** The log scrolls by itself; in a very small element everything does together. */
+  /** What scrolls: the log itself, or in a very small element everything together. */
   #scrolls() {
     return this.root.scrollHeight > this.root.clientHeight;
   }
@@ -124,7 +124,7 @@ export class Conversation {
     const entry = h('div', { class: `entry ${kind}` }, h('div', { class: 'entry-text' }, isolated(text)));
     if (this.#opening.isConnected) this.#opening.before(entry);
     else this.#append(entry);
-    // Not on the page: it would scroll the picture away that has just been chosen.
+    // Not the page: it would scroll away from the picture that was just chosen.
     if (this.#scrolls()) this.#scrollToEnd();
     return entry;
   }

@@ -1,4 +1,4 @@
-/** What runs, and where. */
+/** Shows the device and the model. */
 
 import type { ModelInfo } from '../../engine/protocol.js';
 import { h } from '../dom.js';

@@ -1,7 +1,7 @@
-/** Signs for tools that stand in one row. Each stands beside or inside something that has a name. */
+/** Icons of tool buttons. Each is beside or inside something with a name. */
 
 const NAMESPACE = 'http://www.w3.org/2000/svg';
-/** Strokes in a square of 24. */
+/** Paths in a 24 x 24 square. */
 const PATHS = {
   grid: 'M4 4h16v16H4zM9.33 4v16M14.67 4v16M4 9.33h16M4 14.67h16',
   look: 'M2 12c3-5.3 6.3-8 10-8s7 2.7 10 8c-3 5.3-6.3 8-10 8s-7-2.7-10-8zM15 12a3 3 0 1 1-6 0 3 3 0 0 1 6 0z',

@@ -1,4 +1,4 @@
-/** Walks through the words of an answer, to show for each what the model looked at. */
+/** Selects a word of an answer, to show what the model looked at. */
 
 import { h, isolated } from '../dom.js';
 import type { Strings } from '../strings/index.js';
@@ -13,7 +13,7 @@ export class Looking {
   readonly #answering = h('input', { type: 'radio', name: 'looking', value: 'answering', checked: true });
   #texts: readonly string[] = [];
 
-  /** @param onChange  something else is to be shown */
+  /** @param onChange  another map is wanted */
   constructor(strings: Strings, onChange: () => void) {
     this.#strings = strings;
     const kinds = h(
@@ -42,12 +42,12 @@ export class Looking {
     return this.#slider.valueAsNumber;
   }
 
-  /** Whether it is about the reading of the picture, not about an answer. */
+  /** Whether the map of the enhancement is wanted, not that of a word. */
   get reading(): boolean {
     return this.#reading.checked;
   }
 
-  /** @param texts  what each token of the answer said; none: there is no answer yet */
+  /** @param texts  the text of each token of the answer; empty if there is no answer yet */
   offer(texts: readonly string[] | undefined): void {
     const wanted = texts ?? [];
     const same = JSON.stringify(wanted) === JSON.stringify(this.#texts);

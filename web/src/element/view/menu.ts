@@ -1,21 +1,21 @@
-/** What opens and must be easy to close: `<details>` that stand for menus and panels. */
+/** Makes `<details>` elements behave like menus and panels, which are easy to close. */
 
 import { composing } from '../dom.js';
 
-/** Escape in it closes it, and does nothing else: one layer for each press. */
+/** Escape inside closes it, and does nothing else: one layer for each press. */
 export function closesByEscape(details: HTMLDetailsElement): void {
   details.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || !details.open || composing(event)) return;
     event.stopPropagation();
-    event.preventDefault(); // a dialog of the page's around it stays
+    event.preventDefault(); // a dialog of the page around it stays open
     close(details);
   });
 }
 
-/** A menu goes at Escape from anywhere, at a click outside it, and when something in it was chosen. */
+/** A menu closes at Escape anywhere, at a click outside, and when something in it was chosen. */
 export function closesLikeMenu(details: HTMLDetailsElement): void {
   let open = new AbortController();
-  // Not its `toggle` event, which comes a task later than a hasty key.
+  // Not by its `toggle` event, which is a task later and may come after the next key.
   const observer = new MutationObserver(() => {
     open.abort();
     if (!details.open) return;
@@ -35,10 +35,10 @@ export function closesLikeMenu(details: HTMLDetailsElement): void {
     const onElsewhere = (event: Event) => {
       if (!gone() && !event.composedPath().includes(details)) details.open = false;
     };
-    // Before anybody else: what stops the event may not keep the menu open, and what Escape closes is the menu alone.
+    // In the capture phase: a handler that stops the event must not keep the menu open, and Escape closes only the menu.
     page.addEventListener('keydown', onKey, { signal, capture: true });
     page.addEventListener('pointerdown', onElsewhere, { signal, capture: true });
-    // A move within the shadow tree is not told outside of it.
+    // Focus changes within the shadow tree are not visible outside of it.
     details.getRootNode().addEventListener('focusin', onElsewhere, { signal, capture: true });
     page.addEventListener('focusin', onElsewhere, { signal, capture: true });
   });

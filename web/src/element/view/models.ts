@@ -1,4 +1,4 @@
-/** Which model: those that the page offers, a folder on disk, an address; and what the browser keeps. */
+/** The choice of a model (offered by the page, a folder on disk, an address), and what the browser keeps. */
 
 import type { KeptEntry } from '../../keep/list.js';
 import { pageBase } from '../../api/address.js';
@@ -8,7 +8,7 @@ import type { Strings } from '../strings/index.js';
 /** A model that the page offers. */
 export interface OfferedModel {
   name: string;
-  /** Of its folder; empty: the package's own small model. */
+  /** Address of its folder; empty: the package's own small model. */
   url: string;
 }
 
@@ -19,7 +19,7 @@ export interface ModelsHandlers {
   onRemove: (id: string) => Promise<void>;
 }
 
-/** However it is written. */
+/** A normal form of the address. */
 const folder = (url: string) => url && (URL.canParse(url, pageBase()) ? new URL(url, pageBase()).href : url).replace(/\/?$/, '/');
 
 export class Models {
@@ -63,7 +63,7 @@ export class Models {
     );
   }
 
-  /** @param current  the address of the one in use */
+  /** @param current  the address of the model in use */
   offer(models: OfferedModel[], current: string | null): void {
     const item = ({ name, url }: OfferedModel) => {
       const used = current !== null && folder(url) === folder(current);
@@ -80,7 +80,7 @@ export class Models {
     const reading = this.#handlers.readKept().catch(() => []);
     this.#reading = reading;
     const kept = await reading;
-    if (this.#reading !== reading) return; // it was asked for again, and may have changed
+    if (this.#reading !== reading) return; // a newer request replaces this one
     this.#kept.replaceChildren(...(kept.length > 0 ? kept.map((entry) => this.#item(entry)) : [h('li', {}, this.#strings.keptNothing)]));
   }
 
@@ -90,7 +90,7 @@ export class Models {
       remove.textContent = name;
       remove.setAttribute('aria-label', `${name}: ${text}`);
     };
-    /** What may have taken an hour to download goes at the second press. */
+    /** A model may have taken an hour to download: it is deleted at the second press. */
     let asked = false;
     const remove = button('', async () => {
       if (!asked) {

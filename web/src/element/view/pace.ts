@@ -1,4 +1,4 @@
-/** How fast something advances, over the last seconds: a download's speed changes, and its first moments say little. */
+/** The speed of a download, over the last seconds: it changes, and the first moments mean little. */
 
 const WINDOW_MS = 10_000;
 const LEAST_MS = 1_500;
@@ -6,9 +6,9 @@ const LEAST_MS = 1_500;
 export class Pace {
   #marks: { done: number; time: number }[] = [];
 
-  /** A second; 0 while that is not known. @param time  milliseconds */
+  /** Rate per second, and seconds left; 0 if not known yet. @param time  milliseconds */
   at(done: number, total: number, time: number): { rate: number; left_s: number } {
-    if (done < (this.#marks.at(-1)?.done ?? 0)) this.#marks = []; // it began anew
+    if (done < (this.#marks.at(-1)?.done ?? 0)) this.#marks = []; // it started again
     this.#marks.push({ done, time });
     while (this.#marks.length > 2 && time - this.#marks[1]!.time > WINDOW_MS) this.#marks.shift();
     const first = this.#marks[0]!;

@@ -1,6 +1,6 @@
 /**
  * The picture as the model sees it: the padded square under its grid of crops, with the model's own pixel coordinates
- * along two sides. While it is read, crops that are done come to light. A map of what the model looks at can lie over it.
+ * along two sides. While it is read, finished crops light up. A map of what the model looks at can be shown over it.
  */
 
 import type { ModelInfo, PictureInfo } from '../../engine/protocol.js';
@@ -8,22 +8,22 @@ import { h, isolated, list, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 import { icon } from './icons.js';
 
-/** A picture as the element has it. */
+/** A picture in the element. */
 export interface ShownPicture {
   file: Blob;
   name: string;
   preview: HTMLCanvasElement | null;
   /** What the user should know about the choice. */
   remarks: string[];
-  /** To offer about it: samples have some. */
+  /** Suggested questions; samples have some. */
   questions: string[];
-  /** What is to be seen, where that is known. */
+  /** A description of the picture, if there is one. */
   alt?: string;
 }
 
 export interface PictureFacts {
   facts?: string;
-  /** For those who want to know more. */
+  /** Further facts, shown on request. */
   details?: string;
   remarks?: string[];
   outsideScope?: boolean;
@@ -50,7 +50,7 @@ export class PictureView {
   readonly #caption: HTMLElement;
   readonly #name = isolated('', { id: 'picture-name' });
   readonly #facts = h('div', { id: 'picture-facts', class: 'data' });
-  /** Where there is little room, the picture is small while questions are asked. */
+  /** Enlarges the picture, which is small during a conversation if there is little room. */
   readonly #enlarge: HTMLButtonElement;
   readonly #remarks = h('ul', { id: 'picture-remarks', class: 'remarks' });
   readonly #outside = h('div', { id: 'outside-scope', class: 'outside', role: 'alert', hidden: true });
@@ -70,7 +70,7 @@ export class PictureView {
     });
     this.input.addEventListener('change', () => {
       onFiles(this.input.files!);
-      this.input.value = ''; // the same file chosen again is a choice too
+      this.input.value = ''; // so that choosing the same file again fires an event
     });
     this.#canvas = h('canvas', { id: 'preview', role: 'img', 'aria-label': strings.preview, hidden: true });
     this.#heat = h('canvas', { class: 'heat', part: 'attention', 'aria-hidden': 'true', hidden: true });
@@ -99,7 +99,7 @@ export class PictureView {
     this.#gridToggle.addEventListener('change', () => this.#update());
     this.#lookingToggle.addEventListener('change', () => onLooking(this.#lookingToggle.checked));
     const remove = tool('remove', strings.removePicture, () => {
-      this.input.focus(); // the button goes away with the picture
+      this.input.focus(); // the button disappears with the picture
       onRemove();
     });
     const camera = () => tool('camera', strings.camera, onCamera);
@@ -129,7 +129,7 @@ export class PictureView {
     this.root = h('div', { class: 'picture' }, this.input, this.#mount, without, this.#caption);
   }
 
-  /** Whether this page may have a camera at all. */
+  /** Shows the camera buttons if this page may use a camera. */
   offerCamera(offered: boolean): void {
     for (const camera of this.#cameras) camera.hidden = !offered;
   }
@@ -137,7 +137,7 @@ export class PictureView {
   setGeometry({ crops_per_side, image_px }: Pick<ModelInfo, 'crops_per_side' | 'image_px'>): void {
     if (crops_per_side === this.#cropsPerSide) return;
     this.#cropsPerSide = crops_per_side;
-    // Through the object model: a strict page refuses style attributes.
+    // By script: a strict page refuses style attributes.
     this.#grid.style.setProperty('--crops-per-side', String(crops_per_side));
     this.#grid.replaceChildren(...Array.from({ length: crops_per_side ** 2 }, (_, i) => h('span', {}, String(i + 1))));
     for (const rule of this.#rules) {
@@ -168,7 +168,7 @@ export class PictureView {
     this.#update();
   }
 
-  /** Veils the crops, to be lifted by {@link advance}. */
+  /** Dims all crops; {@link advance} lights them up. */
   beginReading(): void {
     this.#mount.classList.add('reading');
     this.advance(0, 1);
@@ -186,7 +186,7 @@ export class PictureView {
     this.#update();
   }
 
-  /** @param over  a file is being dragged over the element */
+  /** @param over  whether a file is dragged over the element */
   setTarget(over: boolean): void {
     this.#mount.classList.toggle('target', over);
   }
@@ -195,7 +195,7 @@ export class PictureView {
     return this.#lookingToggle.checked;
   }
 
-  /** Lays shares of attention, row by row of a square, over the picture; null takes them away. */
+  /** Shows shares of attention over the picture, row by row of a square; null hides them. */
   drawAttention(shares: Float32Array | null): void {
     this.#heat.hidden = shares === null;
     this.#mount.classList.toggle('looking', shares !== null);
@@ -204,7 +204,7 @@ export class PictureView {
     const most = shares.reduce((largest, share) => Math.max(largest, share), 0) || 1;
     const pixels = new ImageData(side, side);
     shares.forEach((share, at) => {
-      // Dark where little was seen: the picture itself shows where the model looked.
+      // Darkens what got little attention, so that the picture shows where the model looked.
       pixels.data.set([10, 8, 7, 215 * (1 - Math.sqrt(share / most))], at * 4);
     });
     this.#heat.width = this.#heat.height = side;
@@ -224,7 +224,7 @@ export class PictureView {
   }
 }
 
-/** What is to be said of a picture that was read. */
+/** The facts about a picture that was read. */
 export function factsOf(strings: Strings, { picture, info }: { picture: ShownPicture; info: PictureInfo }): PictureFacts {
   const byBrowser = info.by_browser ? [strings.byBrowser] : [];
   return {
@@ -235,12 +235,12 @@ export function factsOf(strings: Strings, { picture, info }: { picture: ShownPic
   };
 }
 
-/** A button that shows a sign, and has a name for those who ask. */
+/** A button with an icon and an accessible name. */
 function tool(sign: Parameters<typeof icon>[0], name: string, onclick: () => void): HTMLButtonElement {
   return h('button', { type: 'button', class: 'button quiet tool', part: 'button button-quiet', 'aria-label': name, title: name, onclick }, icon(sign));
 }
 
-/** The same for something that is on or off. */
+/** The same, as a switch. */
 function toggle(sign: Parameters<typeof icon>[0], name: string, input: HTMLInputElement): HTMLElement {
   input.setAttribute('aria-label', name);
   return h('label', { class: 'button quiet tool toggle', title: name }, input, icon(sign));

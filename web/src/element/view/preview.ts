@@ -1,19 +1,19 @@
 /**
- * A picture's preview: the padded square that the model sees, drawn by the browser. Its header is read first, since a
- * small file can hold gigabytes of pixels. Whether it is a picture at all is for the engine to say, which has the one
- * decoder that counts.
+ * A picture's preview: the padded square that the model sees, drawn by the browser. The header is read first, since a
+ * small file can hold gigabytes of pixels. Whether it is a valid picture is decided by the engine's decoder, not by the
+ * preview.
  */
 
 import { headerSize } from '../../api/header.js';
 
-/** Drawn from the file itself; a larger one is scaled down by the same path that makes it small enough for the engine. */
+/** Up to this size, the file itself is drawn; a larger picture is scaled down as for the engine. */
 const MOST_PIXELS = 24e6;
 const MOST_SIDE = 16384;
-/** What the model sees around a picture that is not square: CLIP's mean colour. */
+/** The padding around a picture that is not square: CLIP's mean colour. */
 const PADDING = 'rgb(122 116 104)';
 const SIDE = 1008;
 
-/** Null where none can be drawn. */
+/** Null if none can be drawn. */
 export async function previewOf(file: Blob): Promise<HTMLCanvasElement | null> {
   try {
     const size = headerSize(new Uint8Array(await file.slice(0, 1 << 18).arrayBuffer()));
@@ -23,11 +23,11 @@ export async function previewOf(file: Blob): Promise<HTMLCanvasElement | null> {
     const decoded = await decodeByBrowser(file);
     return decoded && paddedSquare(await createImageBitmap(decoded.blob));
   } catch {
-    return null; // the engine will say what is wrong with it
+    return null; // the engine will report what is wrong with it
   }
 }
 
-/** A small copy of a preview. @param side  px */
+/** A small copy of a preview. @param side  in pixels */
 export function thumbnail(preview: HTMLCanvasElement, side: number): HTMLCanvasElement {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = side;

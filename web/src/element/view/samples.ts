@@ -1,4 +1,4 @@
-/** The sample pictures below the mount, as buttons, and the line that says what the model knows. */
+/** The sample pictures, as buttons, and a line that says what the model knows. */
 
 import { h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
@@ -21,7 +21,7 @@ export class Samples {
     this.root = h('section', { id: 'samples', class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true }, this.#lead, this.#list);
   }
 
-  /** @param scope  the one kind of picture that the model knows */
+  /** @param scope  the only kind of picture that the model knows */
   setScope(scope: string | null): void {
     this.#scope = scope;
     this.#update();
@@ -33,7 +33,7 @@ export class Samples {
     this.#update();
   }
 
-  /** @param picture  the one that is in the mount */
+  /** @param picture  the current picture */
   setCurrent(picture: ShownPicture | null): void {
     this.#current = picture;
     this.#update();
@@ -50,6 +50,6 @@ export class Samples {
 
 function sampleButton(picture: ShownPicture, onclick: () => void): HTMLButtonElement {
   const canvas = thumbnail(picture.preview!, THUMBNAIL_SIDE);
-  // What is on it is said of the picture itself, once it is chosen: a button needs a short name.
+  // A button needs a short name; the description is shown with the picture, once it is chosen.
   return h('button', { type: 'button', class: 'sample', part: 'sample', 'aria-label': picture.name, title: picture.name, onclick }, canvas);
 }

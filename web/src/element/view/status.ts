@@ -1,4 +1,4 @@
-/** What is going on, in one line that is announced, with a bar that is not. */
+/** The status line, which screen readers announce, and the progress bar, which they do not. */
 
 import type { Phase } from '../../engine/protocol.js';
 import { button, h } from '../dom.js';
@@ -26,12 +26,12 @@ export class Status {
     return this.#status.textContent ?? '';
   }
 
-  /** Only at turns of events: each change is read aloud. */
+  /** To be used sparingly: each change is read aloud. */
   say(text: string): void {
     if (this.text !== text) this.#status.textContent = text;
   }
 
-  /** A bar without a length, until {@link advance} gives it one. */
+  /** Shows an indeterminate bar, until {@link advance} sets its length. */
   begin(): void {
     this.bar.removeAttribute('value');
     this.bar.removeAttribute('aria-valuetext');

@@ -1,4 +1,4 @@
-/** One question with its answer, its figures, and its buttons. */
+/** A question with its answer, figures and buttons. */
 
 import type { Answer } from '../../engine/protocol.js';
 import { button, h, isolated, more } from '../dom.js';
@@ -12,7 +12,7 @@ export interface TurnHandlers {
 
 export type TurnState = 'waiting' | 'streaming' | 'done' | 'broken';
 
-/** Comes with the model: not before, since a page that nobody uses needs none of it; nor with an answer, which must ask for nothing. */
+/** Loads the Markdown parser with the model: earlier, an unused page would load it; later, an answer would cause a request. */
 let markdown: Promise<typeof import('../markdown.js')> | null = null;
 let renderMarkdown: ((text: string) => DocumentFragment) | null = null;
 
@@ -29,7 +29,7 @@ export class TurnView {
   readonly question: string;
   readonly #strings: Strings;
   readonly #answer = h('div', { class: 'answer', part: 'answer', dir: 'auto' });
-  /** What must be said beside the answer. */
+  /** A remark beside the answer. */
   readonly #remark = h('p', { class: 'remark', role: 'note', hidden: true });
   readonly #facts = h('div', { class: 'data' });
   readonly #copy: HTMLButtonElement;
@@ -39,7 +39,7 @@ export class TurnView {
   #text = '';
   #frame = 0;
   #begunMs = performance.now();
-  /** What stood here before a regeneration, until there is something better. */
+  /** The answer before a regeneration, until there is a new one. */
   #before: { text: string; remark: string; facts: ChildNode[]; state: TurnState } | null = null;
 
   constructor(strings: Strings, question: string, { onCopy, onRegenerate, onEdit }: TurnHandlers, onGrowth: () => void) {
@@ -55,13 +55,13 @@ export class TurnView {
       { class: 'turn', part: 'turn' },
       h('p', { class: 'question', part: 'question' }, unseen(strings.you), isolated(question)),
       unseen(strings.answer),
-      // The text's own direction is that of its letters; where it stands follows the language around it.
+      // The text is laid out in the direction of its letters, and aligned by the language around it.
       h('div', { class: 'answer-place' }, this.#answer),
       this.#remark,
       h('footer', {}, this.#facts, this.#copy, this.#edit, this.#regenerate),
     );
     this.state = 'waiting';
-    needMarkdown().catch(() => {}); // plain text then
+    needMarkdown().catch(() => {}); // then it stays plain text
   }
 
   get state(): TurnState {
@@ -76,18 +76,18 @@ export class TurnView {
     return this.#text;
   }
 
-  /** The model goes to work on it: what it waited for before is not counted. */
+  /** The model starts with it; the time before that is not counted. */
   begin(): void {
     this.#begunMs = performance.now();
   }
 
-  /** The last answer alone can be asked for again; questions about the present picture can be changed. */
+  /** Shows its buttons: only the last answer can be regenerated; questions about the current picture can be edited. */
   offer({ regenerate, edit }: { regenerate: boolean; edit: boolean }): void {
     this.#regenerate.hidden = !regenerate;
     this.#edit.hidden = !edit;
   }
 
-  /** Sets the present answer aside for another. */
+  /** Sets the current answer aside for a new one. */
   startOver(): void {
     this.#before = { text: this.#text, remark: this.#remark.textContent, facts: [...this.#facts.childNodes], state: this.state };
     this.#text = '';
@@ -98,7 +98,7 @@ export class TurnView {
     this.state = 'waiting';
   }
 
-  /** Brings back what was set aside. */
+  /** Restores the answer that was set aside. */
   restore(): void {
     if (!this.#before) return;
     const { text, remark, facts, state } = this.#before;
@@ -113,7 +113,7 @@ export class TurnView {
   append(piece: string): void {
     this.#text += piece;
     this.state = 'streaming';
-    // However fast the pieces come, the page is drawn once a frame.
+    // Drawn at most once per frame, however fast the pieces arrive.
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
@@ -129,7 +129,7 @@ export class TurnView {
     if (!answer.text) this.#answer.append(h('p', { class: 'silence' }, this.#strings.silence));
     const ending = this.#strings.endings[answer.stop_reason];
     const brief = [ending, this.#strings.took(tookMs)].filter(Boolean).join(' · ');
-    // Nothing was computed for a remark in the place of an answer.
+    // Nothing was computed if a remark replaces the answer.
     if (remark && !remark.answered) this.#facts.replaceChildren();
     else this.#facts.replaceChildren(more(brief, [...this.#strings.answerFacts(answer), this.#strings.promptFacts(answer)].join(' · ')));
     this.state = 'done';
@@ -137,7 +137,7 @@ export class TurnView {
     return tookMs;
   }
 
-  /** Keeps what came, and says that it is not the whole. */
+  /** Marks the answer as interrupted. */
   breakOff(): void {
     this.#before = null;
     this.#draw();

@@ -1,4 +1,4 @@
-/** The parts of the element, put together. It knows where things stand, and nothing of what they do. */
+/** Puts the parts of the element together. It knows their layout, not what they do. */
 
 import { button, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
@@ -19,7 +19,7 @@ export interface ViewHandlers {
   conversation: ConversationHandlers;
   composer: ComposerHandlers;
   models: ModelsHandlers;
-  /** Null: there was no picture to be taken. */
+  /** Null if no picture could be taken. */
   onPhoto: (photo: Promise<File | null>) => void;
   onToken: () => void;
   onPause: () => void;
