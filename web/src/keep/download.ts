@@ -2,7 +2,7 @@
 
 import { ask } from './counted.js';
 import { failure, sha256Of, STOPPED, type HashedFile } from './files.js';
-import { HEAD_BYTES, told } from './foreign.js';
+import { HEAD_BYTES, describeForeign } from './foreign.js';
 import type { KeptFolder } from './folder.js';
 import type { PlainError } from '../engine/protocol.js';
 import { unreachable } from './reach.js';
@@ -141,7 +141,7 @@ async function receive(
 
 /** Why the bytes are wrong, as the end of a sentence. */
 function because(head: Uint8Array): string {
-  const reason = head.length > 0 && told(head);
+  const reason = head.length > 0 && describeForeign(head);
   return reason ? `: ${reason}` : '';
 }
 

@@ -21,7 +21,7 @@ export function isPage(head: Uint8Array): boolean {
 }
 
 /** What the file is instead, and what to do; null if that is not known. */
-export function told(head: Uint8Array): string | null {
+export function describeForeign(head: Uint8Array): string | null {
   if (head.length === 0) return 'it is empty; copy it to the server again';
   const mark = MARKS.find(([bytes]) => bytes.every((byte, at) => head[at] === byte));
   if (mark) return mark[1];

@@ -107,10 +107,10 @@ async function share(model: HashedModel, folder: KeptFolder, missing: Missing, t
     if (Number.isInteger(data) && data >= 0 && data <= total) tell(data);
   });
   let done = total - missing.bytes;
-  let told = -1;
+  let reported = -1;
   const report = () => {
-    if (done === told) return;
-    told = done;
+    if (done === reported) return;
+    reported = done;
     tell(done);
     channel.postMessage(done);
   };

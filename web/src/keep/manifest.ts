@@ -5,7 +5,7 @@
 
 import type { PlainError } from '../engine/protocol.js';
 import { failure, type HashedFile } from './files.js';
-import { told } from './foreign.js';
+import { describeForeign } from './foreign.js';
 
 export interface Manifest {
   bytes: Uint8Array<ArrayBuffer>;
@@ -71,7 +71,7 @@ function read(bytes: Uint8Array<ArrayBuffer>, bad: (reason: string) => PlainErro
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw bad(told(bytes) ?? `it is no JSON (${(error as Error).message})`);
+    throw bad(describeForeign(bytes) ?? `it is no JSON (${(error as Error).message})`);
   }
 }
 

@@ -8,7 +8,7 @@
 
 import type { Progress } from '../engine/protocol.js';
 import { ask, counted } from './counted.js';
-import { told } from './foreign.js';
+import { describeForeign } from './foreign.js';
 import { failure, sha256Of, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 
 /** The limit of what is held in memory. The embeddings of the released model, in 8 bits, have 0.55 GB. */
@@ -90,7 +90,7 @@ async function whole(url: URL, { bytes, sha256 }: HashedFile, signal: AbortSigna
   const content = await counted(response, bytes, url);
   // On an insecure origin there are no hashes: only the length is checked.
   const isRight = content.length === bytes && (!globalThis.crypto?.subtle || (await sha256Of(content)) === sha256);
-  const reason = told(content);
+  const reason = describeForeign(content);
   if (!isRight) throw failure('damaged', `${url} sends other bytes than the manifest says${reason ? `: ${reason}` : ''}`);
   return content;
 }
