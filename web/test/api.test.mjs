@@ -5,24 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { browser, server, site } from './stand-in.mjs';
-
-/** Runs `work(api, args)` on a fresh page, where `api` is the package. */
-async function withApi(work, args = {}, context = null) {
-  const page = await (context ?? browser).newPage();
-  await page.goto(`${server.url}blank.html`);
-  const code = `async ({ args }) => {
-    const api = await import('./inf-llava/index.js');
-    const picture = (name) => new File([Uint8Array.of(1, 2, 3), name], name);
-    const texts = async (reply) => { const all = []; for await (const piece of reply) all.push(piece); return all.join(''); };
-    const refused = (promise) => Promise.resolve(promise).then(() => null, ({ name, code, message }) => ({ name, code, message }));
-    return (${work})(api, { args, picture, texts, refused });
-  }`;
-  try {
-    return await page.evaluate(`(${code})(${JSON.stringify({ args })})`);
-  } finally {
-    await page.close();
-  }
-}
+import { withApi } from './with-api.mjs';
 
 test('load, ask, ask again, regenerate, edit, export', async () => {
   const said = await withApi(async ({ load }, { picture, texts }) => {
@@ -203,88 +186,6 @@ test('a picture is read once: its features are kept by content, across reloads',
   assert.deepEqual(left, []);
   assert.equal((await read({ name: 'chart.png' })).passes, 10);
   await context.close();
-});
-
-test('an engine that is lost is replaced once by itself, then by restart and resume', async () => {
-  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
-    const model = await load();
-    const states = [];
-    model.addEventListener('state', () => states.push(model.state));
-    const chat = model.chat({ image: picture('chart.png') });
-    const once = await texts(chat.ask('lose once yourself'));
-    const pieces = [];
-    const reply = chat.ask('lose always yourself, as long as there are words');
-    const failure = await refused(
-      (async () => {
-        for await (const piece of reply) pieces.push(piece);
-      })(),
-    );
-    const lost = { state: model.state, trouble: model.trouble.code, waiting: await refused(model.chat().ask('anything').answer) };
-    await model.restart();
-    // It loses itself every three words.
-    const resumed = await refused(chat.resume().answer);
-    await model.restart();
-    const whole = await chat.resume().answer;
-    return {
-      once,
-      states,
-      pieces: pieces.join(''),
-      failure,
-      lost,
-      resumed,
-      whole: whole.text,
-      nothing: chat.resume(),
-      turns: chat.turns.map(({ text }) => text),
-    };
-  });
-  assert.equal(said.once, 'About chart.png, turn 1: you asked lose once yourself');
-  assert.deepEqual(said.states.slice(0, 2), ['recovering', 'ready']);
-  assert.equal(said.pieces, 'About chart.png, turn 2: you asked ');
-  assert.equal(said.failure.code, 'crashed');
-  assert.deepEqual([said.lost.state, said.lost.trouble, said.lost.waiting.code], ['lost', 'crashed', 'crashed']);
-  assert.equal(said.resumed.code, 'crashed');
-  assert.equal(said.whole, 'About chart.png, turn 2: you asked lose always yourself, as long as there are words');
-  assert.equal(said.nothing, null);
-  assert.deepEqual(said.turns, [said.once, said.whole]);
-});
-
-test('a worker that is ended from outside is noticed, and replaced', async () => {
-  const said = await withApi(async ({ load }, { texts }) => {
-    const workers = [];
-    window.Worker = class extends window.Worker {
-      constructor(...args) {
-        super(...args);
-        workers.push(this);
-      }
-    };
-    const model = await load();
-    const chat = model.chat();
-    const reply = chat.ask('slow please');
-    let pieces = 0;
-    for await (const _ of reply) {
-      pieces += 1;
-      if (pieces === 3) workers[0].terminate();
-      if (pieces === 10) break;
-    }
-    const { answer_tokens } = await reply.answer;
-    const after = await texts(chat.ask('after'));
-    model.unload();
-    return { workers: workers.length, answer_tokens, after };
-  });
-  assert.equal(said.workers, 2);
-  assert.ok(said.answer_tokens >= 10);
-  assert.equal(said.after, 'Without a picture, turn 2: you asked after');
-});
-
-test('where the device has no room it is not tried again, but with a smaller context', async () => {
-  const said = await withApi(async ({ load }, { refused }) => {
-    const model = await load();
-    const failure = await refused(model.chat().ask('no room').answer);
-    const smaller = model.smallerContext;
-    const info = await model.restart({ context: smaller });
-    return { failure, smaller, context: info.context_tokens };
-  });
-  assert.deepEqual(said, { failure: { name: 'InfLlavaError', code: 'out-of-memory', message: 'no room for 4096 tokens' }, smaller: 2048, context: 2048 });
 });
 
 test('what a model looks at', async () => {
