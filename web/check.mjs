@@ -52,7 +52,7 @@ function failureOf(program, args, folder) {
 /** Biome, by biome.jsonc. Warnings count as errors: rules that do not fit are switched off there. */
 function style() {
   const found = failureOf('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(options.fix ? ['--write'] : [])], ROOT);
-  return found ? [`format and lints, of which \`node web/check.mjs --fix\` mends what it can:\n${found}`] : [];
+  return found ? [`format and lints; \`node web/check.mjs --fix\` formats and applies safe fixes:\n${found}`] : [];
 }
 
 function types() {
