@@ -123,7 +123,7 @@ test('a pause keeps what has come, and going on takes the rest', async () => {
   await button('Pause').click();
   await says(p.page.getByRole('alert'), 'Download paused');
   slow = false;
-  await button('Go on').click();
+  await button('Continue').click();
   await says(p.page.locator('#device'), read);
   assert.deepEqual(
     gets(away, SHARD).map(({ start }) => start),

@@ -129,7 +129,7 @@ export const en: Strings = {
   remove: 'Delete',
   removeForGood: 'Delete for good',
   removed: 'Deleted',
-  noModelFolder: 'There is no manifest.json or config.json in that folder: it is no model’s.',
+  noModelFolder: 'That folder has no manifest.json or config.json: it is not a model folder.',
 
   status: 'Status',
   progress: 'Progress',
@@ -142,7 +142,7 @@ export const en: Strings = {
     return [ofTotal(done, total), ...pace].join(' · ');
   },
   pause: 'Pause',
-  resume: 'Go on',
+  resume: 'Continue',
   ready: ({ device, device_notice }) => `Ready on ${device}${device_notice ? ` (${device_notice})` : ''}`,
   insecure: 'This page did not come over HTTPS: the browser lets it use no graphics card, and keep nothing.',
   downloadWaits: 'Nothing is downloaded yet',
@@ -174,7 +174,7 @@ export const en: Strings = {
   consentTitle: ({ name }) => `Download ${name || 'the model'}?`,
   consentMessage: ({ license, bytes: missing, total, kept }) =>
     [
-      missing < total ? `${bytes(missing)} of ${bytes(total)} are still missing.` : `It has ${bytes(total)}.`,
+      missing < total ? `${bytes(missing)} of ${bytes(total)} are still missing.` : `Its size is ${bytes(total)}.`,
       kept ? 'It is kept in this browser, and not downloaded again.' : 'This browser cannot keep it: it would be downloaded each time.',
       license ? `Licence of the weights: ${license}.` : '',
     ]
