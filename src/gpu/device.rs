@@ -447,7 +447,7 @@ fn free_memory() -> Option<u64> {
 /// is not known, since the files that it read count as its own.
 #[cfg(not(target_arch = "wasm32"))]
 fn free_memory() -> Option<u64> {
-    let mut system = sysinfo::System::new();
+    let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     let available = system.available_memory();
     let of_container = system.cgroup_limits().map(|limits| limits.total_memory);

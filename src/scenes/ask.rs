@@ -1,4 +1,4 @@
-//! Which questions are asked of a scene: a varied mix of the six families.
+//! Chooses the questions about a scene: a varied mix of the six families.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -7,19 +7,19 @@ use super::families::{self, Draft};
 use super::layout::Scene;
 use super::question::{Family, Question};
 
-/// Questions have random numbers of their own: asking differently leaves the pictures as they are.
+/// Questions have their own random stream, so that changing them leaves the pictures unchanged.
 const PURPOSE: u64 = 3;
-/// Draws without a new question after which a family is taken to have no more.
+/// After this many draws without a new question, a family counts as exhausted.
 const PATIENCE: usize = 12;
 
-/// Random numbers for the questions of the scene with this index under this seed, independent of
-/// those that drew it.
+/// The random stream for the questions of scene `index` under `seed`, independent of the stream
+/// that drew the scene.
 pub fn question_rng(seed: u64, index: u64) -> ChaCha8Rng {
     dice::stream(seed, index, PURPOSE)
 }
 
-/// Up to `count` questions, no two about the same. The family of each is drawn with equal chances
-/// among those that the scene still has questions of; a scene without chart has five.
+/// Up to `count` questions, no two about the same thing. Each one's family is drawn uniformly from
+/// those that the scene still has questions of; a scene without a chart has five.
 pub fn questions(scene: &Scene, rng: &mut ChaCha8Rng, count: usize) -> Vec<Question> {
     let mut families = Family::ALL.to_vec();
     let mut asked: Vec<Draft> = Vec::with_capacity(count);

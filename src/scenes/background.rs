@@ -1,12 +1,12 @@
-//! What is behind everything: muted tones that are far from every colour that is named.
+//! Backgrounds: muted tones that are far from every named colour.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::dice;
 
-/// Red, green, blue of the backgrounds' tones. Each is at least 80 (Euclidean, of 441) away from
-/// each of [`Colour`](super::Colour), so that a figure is never lost in it.
+/// Red, green, blue of the backgrounds' tones. Each is at least 80 (Euclidean, of at most 441) away
+/// from each [`Colour`](super::Colour), so that every figure is visible.
 const TONES: [[u8; 3]; 12] = [
     [164, 187, 203], // sky
     [206, 189, 163], // sand
@@ -25,9 +25,9 @@ const TONES: [[u8; 3]; 12] = [
 /// How a background is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// One tone.
+    /// One colour.
     Flat,
-    /// From one tone to the other along a direction.
+    /// From one tone to the other, along a direction.
     Gradient,
     /// Stripes of both tones with soft borders.
     Stripes,
@@ -44,16 +44,16 @@ pub struct Background {
     pub first: [u8; 3],
     /// Red, green, blue; unused by [`Pattern::Flat`] and [`Pattern::Noise`].
     pub second: [u8; 3],
-    /// x and y of the direction of a gradient or across the stripes, of length about 1.
+    /// Unit vector (x, y) of the gradient's direction, or of the direction across the stripes.
     pub direction: [f32; 2],
     /// Width of a pair of stripes, px.
     pub period_px: f32,
-    /// Where the noise starts.
+    /// Seed of the noise.
     pub noise_seed: u32,
 }
 
 impl Background {
-    /// A random one.
+    /// A random background.
     pub(super) fn random(rng: &mut ChaCha8Rng) -> Self {
         const PATTERNS: [Pattern; 4] = [
             Pattern::Flat,
@@ -73,7 +73,7 @@ impl Background {
         let first = TONES[dice::below(rng, TONES.len())];
         let other = TONES[dice::below(rng, TONES.len())];
         let direction = DIRECTIONS[dice::below(rng, 6)];
-        // Stripes stay near their first tone: they decorate and must not compete with the figures.
+        // Stripes stay near their first tone, so that they do not hide the figures.
         let share = if pattern == Pattern::Stripes {
             0.3
         } else {
@@ -89,11 +89,11 @@ impl Background {
         }
     }
 
-    /// Paints `[side, side, 4]` bytes, opaque.
+    /// Paints `[side, side, 4]` bytes (RGBA), opaque.
     pub(super) fn paint(&self, side_px: u32, rgba: &mut [u8]) {
         let side = side_px as f32;
         let [dx, dy] = self.direction;
-        // The direction's range over the picture, for the gradient to span it.
+        // The range of the projection on the direction, so that the gradient spans the picture.
         let low = side * (dx.min(0.0) + dy.min(0.0));
         let high = side * (dx.max(0.0) + dy.max(0.0));
         let mut noise = self.noise_seed;
@@ -116,7 +116,7 @@ impl Background {
                     ((wave - 0.5) * 5.0 + 0.5).clamp(0.0, 1.0)
                 }
             };
-            // A linear congruential generator: plain and quick; nothing depends on its quality.
+            // A linear congruential generator: simple, fast, and good enough for noise.
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let grain = ((noise >> 16) % amplitude) as f32 - (amplitude - 1) as f32 / 2.0;
             let rgb = std::array::from_fn(|c| {
@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn no_tone_is_near_a_named_colour() {
-        // Mixtures of tones lie between them, so checking pairs' midpoints checks gradients too.
+        // Mixtures lie between two tones, so checking the midpoints of all pairs covers gradients
+        // too.
         for a in TONES {
             for b in TONES {
                 let tone: [f32; 3] = std::array::from_fn(|c| mix(a[c], b[c], 0.5));

@@ -1,10 +1,10 @@
-//! A scene in one or two plain sentences, of which every scene has exactly one.
+//! A scene described in one or two plain sentences; every scene has exactly one such description.
 //!
-//! Figures come by colour and those of one colour by shape, in the order of [`Colour::ALL`] and [`Shape::ALL`], with how
-//! many there are of each; then the signs with their texts, by colour; then the chart. A model that describes must know
-//! what it has told already and what comes next. A fixed order of what is told in words says both: whatever comes later
-//! in it has not been told yet. For the same reason there is no "and" before the last, which would have to be known as the
-//! last first.
+//! Figures are listed with their counts, by colour and then by shape, in the order of
+//! [`Colour::ALL`] and [`Shape::ALL`]; then the signs with their texts, by colour; then the chart.
+//! A model that writes a description must know what it has mentioned and what comes next; with a
+//! fixed order the last words mentioned determine both. For the same reason there is no "and"
+//! before the last item, which the model would have to recognize in advance as the last one.
 
 use super::chart::Chart;
 use super::description::MIDDLE_PX;
@@ -13,7 +13,7 @@ use super::palette::{Colour, Shape};
 use super::sign::Sign;
 use super::wording::{named, number, with_article};
 
-/// What is in the picture: the figures, the signs with their texts, the chart.
+/// The description: the figures, the signs with their texts, the chart.
 pub fn caption(scene: &Scene) -> String {
     let figures: Vec<String> = Colour::ALL
         .into_iter()
@@ -23,7 +23,8 @@ pub fn caption(scene: &Scene) -> String {
     told(&figures, scene)
 }
 
-/// The same for those who do not see it: every figure with its place, in the order in which one reads.
+/// An alternative text for people who cannot see the picture: every figure with its place, in
+/// reading order.
 pub(super) fn alt(scene: &Scene) -> String {
     let mut objects: Vec<&Object> = scene.objects.iter().collect();
     objects.sort_by(|a, b| {
@@ -41,7 +42,7 @@ pub(super) fn alt(scene: &Scene) -> String {
     told(&figures, scene)
 }
 
-/// Lines of a picture, for the order in which one reads.
+/// Number of rows into which a picture is divided for the reading order.
 const LINES: f32 = 8.0;
 
 /// "at the top left", "at the right", "in the middle".
@@ -62,7 +63,7 @@ fn place(scene: &Scene, object: &Object) -> String {
     }
 }
 
-/// The figures in one sentence, signs and chart in another.
+/// The sentences: figures in the first, signs and the chart in the second.
 fn told(figures: &[String], scene: &Scene) -> String {
     let mut signs: Vec<&Sign> = scene.signs.iter().collect();
     signs.sort_by_key(|sign| (sign.colour.index(), &sign.text));
@@ -83,7 +84,7 @@ fn told(figures: &[String], scene: &Scene) -> String {
     }
 }
 
-/// "two red circles", "an orange star", if there are any.
+/// "two red circles", "an orange star"; `None` if there are none.
 fn figures(scene: &Scene, colour: Colour, shape: Shape) -> Option<String> {
     let alike = scene.objects.iter();
     let alike = alike.filter(|object| (object.colour, object.shape) == (colour, shape));

@@ -1,8 +1,9 @@
-//! What a description says, and how much of it is true of a scene.
+//! Parses a description and judges how much of it is true of a scene.
 //!
-//! In: a text in the words of [`caption`](super::caption()), whose order and connecting words are not looked at. A figure
-//! may have its place behind it ("at the top left"), and a chart its ends: models may have learnt to tell them. Out: the
-//! things it tells of, and how many of them are there. A text with any other word is not understood.
+//! In: a text with the vocabulary of [`caption`](super::caption()); its order and connecting words
+//! are ignored. A figure may be followed by its place ("at the top left"), and a chart by its
+//! tallest and shortest bars, since models may have learned to mention them. Out: the things
+//! mentioned, and how many of them are in the scene. A text with any other word is rejected.
 
 use std::iter::Peekable;
 use std::str::SplitWhitespace;
@@ -11,18 +12,19 @@ use super::layout::{Object, Scene};
 use super::palette::{Colour, Shape};
 use super::wording::number;
 
-/// A figure's middle is to the left, the right, above or below if it is further than this from the picture's, px.
+/// A figure counts as left, right, above or below if its centre is further than this from the
+/// picture's, px.
 pub(super) const MIDDLE_PX: f32 = 42.0;
-/// A figure this near to where one place ends and the next begins may be told to be in either, px: a third of the
-/// narrowest figure's width.
+/// Tolerance at the borders between places, px: a figure this near to a border may be described as
+/// on either side. A third of the narrowest figure's width.
 const SLACK_PX: f32 = 14.0;
 
-/// Words that join what is told.
+/// Connecting words.
 const JOINING: [&str; 11] = [
     "the", "picture", "shows", "has", "it", "also", "in", "this", "you", "see", "and",
 ];
 
-/// What a description tells of.
+/// The things that a description mentions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Description {
     figures: Vec<Told>,
@@ -30,7 +32,7 @@ pub struct Description {
     charts: Vec<ToldChart>,
 }
 
-/// A figure that is told of.
+/// A figure that is mentioned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Told {
     colour: Colour,
@@ -38,50 +40,50 @@ struct Told {
     place: Option<Place>,
 }
 
-/// Up and down, left and right: -1, 0 for neither, or 1.
+/// Vertical and horizontal place: -1 (top, left), 0 (neither) or 1 (bottom, right).
 type Place = [i8; 2];
 
-/// A chart that is told of.
+/// A chart that is mentioned.
 #[derive(Debug, Clone, PartialEq)]
 struct ToldChart {
     bars: usize,
-    /// The colours of the tallest and of the shortest bar, where they are told.
+    /// The colours of the tallest and of the shortest bar, if mentioned.
     ends: Option<[Colour; 2]>,
 }
 
-/// How many things of a kind are told of and are there.
+/// How many things of a kind are mentioned, and how many exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Found {
-    /// In the scene.
+    /// Number in the scene.
     pub there: usize,
-    /// In the description.
+    /// Number in the description.
     pub told: usize,
-    /// Told, and there as it is told, each counted once.
+    /// Number mentioned correctly; each thing in the scene counts once.
     pub right: usize,
 }
 
 impl Found {
-    /// Whether everything is told, once, and nothing else.
+    /// Whether everything is mentioned exactly once, and nothing else.
     pub fn is_right(&self) -> bool {
         self.right == self.there && self.right == self.told
     }
 }
 
-/// What is right of a description.
+/// The judgement of a description.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Colour, shape and, where it is told, the place.
+    /// Figures, by colour, shape and, if mentioned, the place.
     pub figures: Found,
-    /// Colour and text.
+    /// Signs, by colour and text.
     pub signs: Found,
-    /// The number of bars and, where they are told, the ends.
+    /// Charts, by the number of bars and, if mentioned, the tallest and shortest bars.
     pub charts: Found,
-    /// Whether the description is of words that are understood; the rest counts nothing if not.
+    /// Whether every word of the description is understood; if not, nothing counts as correct.
     pub understood: bool,
 }
 
 impl Verdict {
-    /// Whether the description is right throughout.
+    /// Whether the description is completely correct.
     pub fn is_right(&self) -> bool {
         let all = [self.figures, self.signs, self.charts];
         self.understood && all.iter().all(Found::is_right)
@@ -89,7 +91,7 @@ impl Verdict {
 }
 
 impl Description {
-    /// What `text` tells of; `None` where it has words that a description does not have.
+    /// The things that `text` mentions; `None` if it has words that no description has.
     pub fn read(text: &str) -> Option<Self> {
         let mut found = Description::default();
         let mut words = Words {
@@ -107,7 +109,7 @@ impl Description {
         Some(found)
     }
 
-    /// What follows "a", or a number.
+    /// Parses the thing after "a" or a number.
     fn thing(&mut self, count: usize, words: &mut Words<'_>) -> Option<()> {
         let first = words.next()?;
         if first == "chart" {
@@ -173,11 +175,11 @@ impl Description {
     }
 }
 
-/// What is right of `text` as a description of `scene`.
+/// Judges `text` as a description of `scene`.
 pub fn judge(text: &str, scene: &Scene) -> Verdict {
     match Description::read(text) {
         Some(description) => description.judge(scene),
-        // Nothing is told, and what is there was not found.
+        // Nothing counts as mentioned, and everything in the scene as missed.
         None => Verdict {
             understood: false,
             ..Description::default().judge(scene)
@@ -185,7 +187,7 @@ pub fn judge(text: &str, scene: &Scene) -> Verdict {
     }
 }
 
-/// Whether a figure may be said to be in a place.
+/// Whether an object may be described as being in this place.
 fn is_at(place: Place, object: &Object, side_px: f32) -> bool {
     [1, 0].into_iter().zip(place).all(|(axis, side)| {
         let from_middle = object.centre[axis] - side_px / 2.0;
@@ -196,7 +198,8 @@ fn is_at(place: Place, object: &Object, side_px: f32) -> bool {
     })
 }
 
-/// The most of `told` that can be paired with as many of `there` (Kuhn's algorithm): one told twice is there once.
+/// The largest number of pairs of `told` and `there` (Kuhn's algorithm), so that a thing mentioned
+/// twice counts once.
 fn count<T, U>(told: &[T], there: &[U], is_same: impl Fn(&T, &U) -> bool) -> Found {
     let fits: Vec<Vec<usize>> = told
         .iter()
@@ -219,7 +222,7 @@ fn count<T, U>(told: &[T], there: &[U], is_same: impl Fn(&T, &U) -> bool) -> Fou
     }
 }
 
-/// Pairs `one`, moving others where that makes room.
+/// Finds a partner for `one`, reassigning others if that frees one.
 fn pair(one: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>], tried: &mut [bool]) -> bool {
     for &thing in &fits[one] {
         if std::mem::replace(&mut tried[thing], true) {
@@ -245,7 +248,7 @@ fn counted(word: &str) -> Option<usize> {
     (1..=9).find(|&count| number(count) == word)
 }
 
-/// The words of a text in small letters, without what stands between them.
+/// The words of a text in lower case, without punctuation.
 struct Words<'a> {
     rest: Peekable<SplitWhitespace<'a>>,
 }
@@ -255,7 +258,7 @@ impl Words<'_> {
         Some(bare(self.rest.next()?).to_lowercase())
     }
 
-    /// With its capitals.
+    /// The next word with its capitals.
     fn next_as_it_stands(&mut self) -> Option<String> {
         Some(bare(self.rest.next()?).to_string())
     }
@@ -267,7 +270,7 @@ impl Words<'_> {
             .then_some(())
     }
 
-    /// Whether `words` come next; they are then taken, and else none is.
+    /// Whether `words` come next; if they do, consumes them.
     fn takes(&mut self, words: &[&str]) -> bool {
         let mut ahead = self.rest.clone();
         let come = |word: &&str| ahead.next().is_some_and(|next| bare(next) == *word);
@@ -278,7 +281,7 @@ impl Words<'_> {
         are_next
     }
 
-    /// A place, if one comes next; `None` for half of one.
+    /// A place, if one comes next; the outer `None` is for an incomplete one.
     fn place(&mut self) -> Option<Option<Place>> {
         if self.takes(&["in", "the", "middle"]) {
             return Some(Some([0, 0]));
@@ -296,7 +299,7 @@ impl Words<'_> {
     }
 }
 
-/// A word without what stands behind it.
+/// A word without punctuation around it.
 fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric())
 }

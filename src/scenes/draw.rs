@@ -1,4 +1,4 @@
-//! A [`Scene`] to pixels, anti-aliased, at sub-pixel positions.
+//! Renders a [`Scene`] to pixels, anti-aliased, at sub-pixel positions.
 
 use tiny_skia::{
     Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Shader, Stroke, Transform,
@@ -12,13 +12,13 @@ use super::palette::Shape;
 use super::sign::Sign;
 use crate::scenes::turned::sin_cos;
 
-/// How far a soft shadow falls to the right and down, px; less than the gap between things.
+/// Offset of a soft shadow to the right and down, px; less than the gap between things.
 const SHADOW_PX: [f32; 2] = [1.2, 2.0];
 const DARK: [u8; 3] = [28, 29, 36];
 const LIGHT: [u8; 3] = [252, 252, 250];
 
 impl Scene {
-    /// Draws it: `side_px` x `side_px`, RGB.
+    /// Renders the scene: `side_px` x `side_px`, RGB.
     pub fn draw(&self) -> Picture {
         let side = self.side_px as usize;
         let empty = Picture {
@@ -40,7 +40,7 @@ impl Scene {
         for sign in &self.signs {
             draw_sign(&mut canvas, sign);
         }
-        // All is opaque, so the premultiplied bytes are the colours.
+        // Everything is opaque, so the premultiplied bytes are the colours.
         let rgb = canvas.data().chunks_exact(4);
         Picture {
             width: side,
@@ -57,7 +57,7 @@ fn draw_object(canvas: &mut Pixmap, object: &Object) {
     };
     let place = turned(object.angle, object.centre, object.size_px);
     let rgb = object.colour.rgb().map(|channel| {
-        // A little is added so that black has a brightness to change.
+        // An offset is added so that black changes with the brightness too.
         let value = f32::from(channel) * object.brightness + (object.brightness - 1.0) * 40.0;
         value.clamp(0.0, 255.0) as u8
     });
@@ -187,7 +187,7 @@ fn polygon(builder: &mut PathBuilder, corners: &[[f32; 2]]) {
     builder.close();
 }
 
-/// A rectangle (left, top, right, bottom) with round corners.
+/// A rectangle (left, top, right, bottom) with rounded corners.
 fn rounded([left, top, right, bottom]: [f32; 4], corner: f32) -> Option<Path> {
     let mut b = PathBuilder::new();
     b.move_to(left + corner, top);
@@ -239,12 +239,12 @@ fn shadow(canvas: &mut Pixmap, path: &Path, place: Transform) {
 }
 
 fn fill(canvas: &mut Pixmap, path: &Path, place: Transform, rgb: [u8; 3]) {
-    // A ring is two circles: even-odd leaves its hole open. Letters have holes wound the other way,
-    // which both rules leave open.
+    // A ring is two circles, whose hole the even-odd rule leaves open. Holes in letters are wound
+    // in the opposite direction and stay open under both rules.
     canvas.fill_path(path, &paint(rgb, 255), FillRule::EvenOdd, place, None);
 }
 
-/// `width` in the path's own units.
+/// Draws an outline; `width` is in the path's own units.
 fn outline(canvas: &mut Pixmap, path: &Path, place: Transform, rgb: [u8; 3], width: f32) {
     let stroke = Stroke {
         width,

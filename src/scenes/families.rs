@@ -1,7 +1,8 @@
-//! The families: each draws a question that the scene answers without doubt, or none.
+//! The families of questions: each draws a question with an unambiguous answer, or none.
 //!
-//! Yes and no are drawn first and a question is sought for them, so that both are as common. Draws
-//! that fail, or give what was asked before, keep that answer: else "no", of which there are more
+//! Yes or no is drawn first and a matching question is searched for, so that both are equally
+//! common. Draws that fail, or repeat an earlier question, keep that answer; otherwise "no", which
+//! more questions of a scene have, would be more common.
 //! questions in a scene, would win.
 
 use rand_chacha::ChaCha8Rng;
@@ -14,30 +15,31 @@ use super::words::is_word;
 use super::{ALPHABET, dice};
 use crate::scenes::split::Split;
 
-/// "To the left of" needs this much between the middles, px.
+/// "To the left of" requires at least this distance between the centres, px.
 const SIDE_PX: f32 = 48.0;
-/// "Leftmost" needs this much to the next, px: more than a position of the model's 8 by 8 covers.
+/// "Leftmost" requires at least this distance to the next, px: more than one of the model's 8 by 8
+/// positions covers.
 const EXTREME_PX: f32 = 44.0;
-/// "In the top left" needs this much to the picture's middle lines, px.
+/// "In the top left" requires at least this distance to the picture's centre lines, px.
 const QUARTER_PX: f32 = 28.0;
-/// How readily a count is chosen as the answer, by its value: high ones are rarer in the pictures,
-/// and what is not there at all must not become the usual answer.
+/// Weight with which a count is chosen as the answer, by its value: high counts are rarer in the
+/// pictures, and 0 must not become the most common answer.
 const COUNT_WEIGHTS: [f32; 7] = [0.55, 1.0, 1.6, 2.4, 3.0, 3.0, 3.0];
 
-/// How often something absent is sought among the near misses. More than half, as some scenes have
+/// How often an absent thing is chosen from the near misses. More than half, since some scenes have
 /// none: those of one shape or one colour.
 const NEAR_SHARE: f32 = 0.65;
-/// How often held-out pairs may be what is absent in Test: as often as they are what is present, so
-/// that always saying no, or yes, to an unknown pair gains nothing.
+/// How often held-out pairs may be the absent thing in Test: as often as they are the present one,
+/// so that always answering no (or yes) about an unknown pair gains nothing.
 const HELD_OUT_ABSENT: f32 = 0.7;
 
-/// A question and what it is about, in a form that does not depend on its wording.
+/// A question and its subject, in a form that does not depend on the wording.
 pub struct Draft {
     pub question: Question,
     pub subject: String,
 }
 
-/// A random question of this family, with the answer `yes` or no if it is of that sort; `None` if
+/// A random question of this family, with the answer `yes` if it is a yes-or-no question; `None` if
 /// the scene has none or this draw finds none.
 pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     match family {
@@ -58,7 +60,7 @@ pub fn draft(family: Family, scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> 
     }
 }
 
-/// Puts a draft together; `answers` is the number of possible answers.
+/// Assembles a draft; `answers` is the number of possible answers.
 fn draw_up(
     family: Family,
     kind: &'static str,
@@ -84,8 +86,8 @@ fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-/// "Is there a red circle?" About half of those that are not there are made of a colour and a shape
-/// that are (as POPE's adversarial questions).
+/// "Is there a red circle?" About half of the absent pairs combine a colour and a shape that both
+/// occur in the scene (like POPE's adversarial questions).
 fn existence(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     let has = |colour, shape| {
         let is = |o: &Object| (o.colour, o.shape) == (colour, shape);
@@ -128,7 +130,7 @@ fn existence(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     )
 }
 
-/// The colour of a shape, or the shape of a colour, that only one figure has.
+/// The colour of a shape, or the shape of a colour, that exactly one figure has.
 fn attribute(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let by_shape = dice::chance(rng, 0.5);
     let same = |a: &Object, b: &Object| match by_shape {
@@ -170,11 +172,11 @@ fn attribute(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     }
 }
 
-/// How many of a shape, of a colour, or of all figures.
+/// The number of figures of a shape, of a colour, or in all.
 fn counting(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let count = |is: &dyn Fn(&Object) -> bool| scene.objects.iter().filter(|o| is(o)).count();
     let kind = dice::between(rng, 0.0, 1.0);
-    // What could be counted, and how many of it there are.
+    // The things that could be counted, and their counts.
     let (kind, answers, countable): (_, _, Vec<(String, usize)>) = if kind < 0.45 {
         let of = |shape: Shape| (shape.plural().to_string(), count(&|o| o.shape == shape));
         ("count_of_shape", 7, Shape::ALL.map(of).to_vec())
@@ -188,7 +190,7 @@ fn counting(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
         let all = ("shapes".to_string(), scene.objects.len());
         ("count_of_all", 5, vec![all])
     };
-    // The value first, then what has it: otherwise most answers would be 0.
+    // Draws the count first and then a thing with it; otherwise most answers would be 0.
     let weight = |value: usize| match countable.iter().any(|(_, count)| *count == value) {
         true => COUNT_WEIGHTS.get(value).copied().unwrap_or(3.0),
         false => 0.0,
@@ -215,7 +217,7 @@ fn counting(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     )
 }
 
-/// The figures that no other figure is like in colour and shape.
+/// The figures whose combination of colour and shape is unique.
 fn distinct(scene: &Scene) -> Vec<&Object> {
     let like = |a: &Object, b: &Object| (a.colour, a.shape) == (b.colour, b.shape);
     let is_alone = |a: &&Object| scene.objects.iter().filter(|b| like(a, b)).count() == 1;
@@ -235,7 +237,7 @@ fn side(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
             }
         }
     }
-    // The first of a couple is to the left of, or above, the second.
+    // The first of a couple is left of the second, or above it.
     let &(a, b) = dice::pick(rng, &couples)?;
     let (a, b) = if yes == lower { (a, b) } else { (b, a) };
     let relation = match (axis, lower) {
@@ -246,7 +248,7 @@ fn side(scene: &Scene, rng: &mut ChaCha8Rng, yes: bool) -> Option<Draft> {
     };
     let (first, second) = (named(a.colour, a.shape), named(b.colour, b.shape));
     let text = say(rng, &wording::SIDE, &[&first, relation, &second]);
-    // The same couple on the same axis is the same question, whichever way round.
+    // The same couple on the same axis is the same question, in either order.
     let (low, high) = if yes == lower {
         (&first, &second)
     } else {
@@ -305,7 +307,7 @@ fn quarter(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let object = *dice::pick(rng, &objects)?;
     let same_shape = |o: &&Object| o.shape == object.shape;
     let full = named(object.colour, object.shape);
-    // The bare shape where that is enough.
+    // Names the shape alone where that is unambiguous.
     let short = scene.objects.iter().filter(same_shape).count() == 1 && dice::chance(rng, 0.5);
     let noun = if short { object.shape.name() } else { &full };
     let brief = format!("quarter of the {noun}");
@@ -327,7 +329,8 @@ fn quarter(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     )
 }
 
-/// What a sign says; it is named by its colour if there are several, and sometimes if there are not.
+/// The text of a sign, which is identified by its colour if there are several, and sometimes if
+/// there is one.
 fn reading(scene: &Scene, rng: &mut ChaCha8Rng) -> Option<Draft> {
     let sign = dice::pick(rng, &scene.signs)?;
     if scene

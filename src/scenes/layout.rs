@@ -1,4 +1,4 @@
-//! Where everything is: a seed and an index in, a [`Scene`] out.
+//! The layout of a scene: a seed and an index in, a [`Scene`] out.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -13,41 +13,41 @@ use super::turned::extent;
 /// The default side of a picture, px: three by three crops of 112.
 pub const SIDE_PX: u32 = 336;
 
-/// Crops along a side, as the model cuts the picture.
+/// Crops along a side, as the model divides the picture.
 const CROPS: usize = 3;
-/// Between any two things, px.
+/// Minimum gap between any two things, px.
 const GAP_PX: f32 = 6.0;
-/// From the picture's edge, px.
+/// Minimum distance from the picture's edge, px.
 const EDGE_PX: f32 = 5.0;
-/// Between two signs, px.
+/// Minimum gap between two signs, px.
 const SIGN_GAP_PX: f32 = 34.0;
-/// A sign lies wholly inside one crop and this far from its border, px. A text that the border cuts
-/// in two is a problem of its own, which these pictures do not pose.
+/// A sign lies completely inside one crop, at least this far from its border, px. Reading a text
+/// that is cut by a border is a separate problem, which these pictures avoid.
 const CROP_EDGE_PX: f32 = 3.5;
-/// Places tried for one thing before it is left out.
+/// Positions tried for one thing before it is omitted.
 const TRIES: usize = 80;
-/// Signs that a crop of a dense scene is to have.
+/// Signs to place in each crop of a dense scene.
 const DENSE_SIGNS: usize = 3;
-/// The part of Test pictures that shows a held-out pair.
+/// Share of the Test pictures that show a held-out pair.
 const HELD_OUT_SHARE: f32 = 0.3;
 const CHART_SHARE: f32 = 0.45;
 const PURPOSE: [u64; 2] = [1, 2];
 
-/// What scenes are made.
+/// The options of scenes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SceneOptions {
-    /// The picture's side, px; sizes of things stay what they are at [`SIDE_PX`].
+    /// The picture's side, px; sizes of things are in px and do not scale with it.
     pub side_px: u32,
-    /// With or without what is held out.
+    /// Whether held-out pairs and words may occur.
     pub split: Split,
-    /// Up to three signs in every crop and figures in most of the rest: much to see in one picture,
-    /// for the training of the vision tower. Letters are what it is slowest to learn. Questions are
-    /// not asked of these.
+    /// Up to three signs in every crop, and figures in most of the remaining space: much to learn
+    /// from one picture, for the training of the vision tower, which learns letters slowest. No
+    /// questions are asked about dense scenes.
     pub dense: bool,
 }
 
 impl Default for SceneOptions {
-    /// Ordinary pictures to train on.
+    /// Ordinary training pictures.
     fn default() -> Self {
         SceneOptions {
             side_px: SIDE_PX,
@@ -60,24 +60,24 @@ impl Default for SceneOptions {
 /// A figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
-    /// Which figure.
+    /// Its shape.
     pub shape: Shape,
     /// Its named colour.
     pub colour: Colour,
-    /// The middle: x, y in px, sub-pixel.
+    /// The centre: x, y in px, sub-pixel.
     pub centre: [f32; 2],
-    /// Side of the box around it before its rotation, px.
+    /// Side of its bounding box before the rotation, px.
     pub size_px: f32,
     /// Rotation in radians, clockwise; within 12 degrees.
     pub angle: f32,
-    /// Factor on the colour's brightness, near 1.
+    /// Factor on the colour's brightness, close to 1.
     pub brightness: f32,
     /// Width of the outline, px; 0 for none.
     pub outline_px: f32,
 }
 
 impl Object {
-    /// Half the side of the upright box around it, px, its outline included.
+    /// Half the side of its axis-aligned bounding box, px, including the outline.
     pub fn half_extent(&self) -> f32 {
         let half = self.size_px / 2.0;
         extent(half, half, self.angle)[0] + self.outline_px / 2.0
@@ -94,20 +94,20 @@ impl Object {
 pub struct Scene {
     /// The picture's side, px.
     pub side_px: u32,
-    /// Which split it is of: questions about what is absent heed it.
+    /// Its split, which decides whether questions about absent things may use held-out pairs.
     pub split: Split,
     /// What is behind everything.
     pub background: Background,
-    /// Figures, in no order.
+    /// The figures, in no particular order.
     pub objects: Vec<Object>,
-    /// Signs, in no order; of distinct colours unless the scene is dense.
+    /// The signs, in no particular order; their colours are distinct unless the scene is dense.
     pub signs: Vec<Sign>,
     /// At most one chart.
     pub chart: Option<Chart>,
 }
 
-/// The scene with this index under this seed. Equal arguments give equal scenes; the two splits of
-/// one seed have nothing in common.
+/// The scene `index` under `seed`. Equal arguments give equal scenes; the two splits of a seed are
+/// independent.
 pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
     let mut rng = dice::stream(seed, index, PURPOSE[options.split.index()]);
     let mut layout = Layout {
@@ -115,7 +115,7 @@ pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
         taken: Vec::new(),
     };
     let background = Background::random(&mut rng);
-    // The chart is the hardest to place, then the signs, which must keep clear of crop borders.
+    // Hardest first: the chart, then the signs, which must stay clear of crop borders.
     let with_chart = dice::chance(&mut rng, if options.dense { 0.3 } else { CHART_SHARE });
     let chart = with_chart
         .then(|| Chart::random(&mut rng))
@@ -135,7 +135,7 @@ pub fn scene(seed: u64, index: u64, options: &SceneOptions) -> Scene {
     }
 }
 
-/// The middle and the half sides of something that is placed, px.
+/// The centre and the half sides of a placed thing, px.
 #[derive(Clone, Copy)]
 struct Place {
     centre: [f32; 2],
@@ -143,7 +143,7 @@ struct Place {
 }
 
 impl Place {
-    /// The wider of the horizontal and the vertical gap; negative where the boxes overlap.
+    /// The larger of the horizontal and the vertical gap; negative if the boxes overlap.
     fn gap(&self, other: &Place) -> f32 {
         let gap = |axis: usize| {
             (self.centre[axis] - other.centre[axis]).abs() - self.half[axis] - other.half[axis]
@@ -152,20 +152,21 @@ impl Place {
     }
 }
 
-/// A picture that fills up.
+/// The places taken so far.
 struct Layout {
     side: f32,
     taken: Vec<Place>,
 }
 
 impl Layout {
-    /// A free place in the picture for a box with these half sides; it is then taken.
+    /// A free place in the picture for a box with these half sides, which is then taken.
     fn place(&mut self, rng: &mut ChaCha8Rng, half: [f32; 2]) -> Option<[f32; 2]> {
         let (low, high) = (EDGE_PX, self.side - EDGE_PX);
         self.place_within(rng, half, [[low, high], [low, high]])
     }
 
-    /// As [`Layout::place`], with the whole box between `[low, high]` of x and of y.
+    /// Like [`Layout::place`], with the whole box between `low` and `high` of `[low, high]` in x
+    /// and in y.
     fn place_within(
         &mut self,
         rng: &mut ChaCha8Rng,
@@ -192,7 +193,7 @@ impl Layout {
         None
     }
 
-    /// One to three signs, in any crop; if dense, as many in every crop as find a place, to three.
+    /// One to three signs, in any crop; if dense, up to three in every crop.
     fn signs(&mut self, rng: &mut ChaCha8Rng, options: &SceneOptions) -> Vec<Sign> {
         let mut crops: Vec<usize> = Vec::new();
         if options.dense {
@@ -211,7 +212,7 @@ impl Layout {
             if signs.iter().any(|other| other.text == sign.text) {
                 continue;
             }
-            // The chart may fill the crop that was drawn; an ordinary scene then takes another.
+            // The chart may fill the chosen crop; an ordinary scene then tries another.
             let mut centre = self.place_sign(rng, &sign, &signs, crop);
             for _ in 0..if options.dense { 0 } else { CROPS } {
                 let crop = dice::below(rng, CROPS * CROPS);
@@ -257,12 +258,12 @@ impl Layout {
         None
     }
 
-    /// Two to six figures, or as many as find a place if dense.
+    /// Two to six figures; if dense, as many as can be placed.
     fn objects(&mut self, rng: &mut ChaCha8Rng, options: &SceneOptions) -> Vec<Object> {
         let count = if options.dense {
             18
         } else {
-            // Few figures leave few relations to ask about, so two are rare.
+            // Few figures allow few questions about relations, so scenes with two are rare.
             const COUNTS: [usize; 10] = [2, 3, 3, 4, 4, 4, 5, 5, 6, 6];
             COUNTS[dice::below(rng, COUNTS.len())]
         };
@@ -290,9 +291,9 @@ impl Layout {
     }
 }
 
-/// The figures' colours and shapes. Half of the pictures repeat a shape and a quarter a colour, so
-/// that counts other than 0 and 1 are common. Those to learn from repeat more, and more often: high
-/// counts are learnt last.
+/// The figures' colours and shapes. Half of the pictures repeat a shape and a quarter repeat a
+/// colour, so that counts above 1 are common. Training pictures repeat more often and more figures,
+/// since high counts are learned last.
 fn pairs(rng: &mut ChaCha8Rng, options: &SceneOptions, count: usize) -> Vec<(Colour, Shape)> {
     let (longer, of_shape, of_colour) = match options.split {
         Split::Train => (5, 0.45, 0.85),

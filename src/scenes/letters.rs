@@ -1,4 +1,4 @@
-//! The outlines of the signs' letters, as paths in units of the capitals' height.
+//! Outlines of the signs' letters, as paths in units of the capital height.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use tiny_skia::{Path, PathBuilder};
 
 use super::words::ALPHABET;
 
-/// The fonts that signs are set in: DejaVu Sans, Sans Mono and Serif, all bold.
+/// Number of fonts for signs: DejaVu Sans, Sans Mono and Serif, all bold.
 pub const FONTS: usize = 3;
 
 static FILES: [&[u8]; FONTS] = [
@@ -18,9 +18,9 @@ static FILES: [&[u8]; FONTS] = [
 
 /// One character: the baseline is y = 0, capitals reach up to y = -1.
 pub struct Letter {
-    /// From this letter's origin to the next one's, in heights of a capital.
+    /// From this letter's origin to the next one's, in capital heights.
     pub advance: f32,
-    /// `None` if the font has no such outline.
+    /// `None` if the font has no outline for it.
     pub outline: Option<Path>,
 }
 
@@ -34,7 +34,7 @@ pub fn letter(font: usize, character: char) -> Option<&'static Letter> {
         .get(place)
 }
 
-/// The width of `text`, in heights of a capital.
+/// The width of `text`, in capital heights.
 pub fn width(font: usize, text: &str) -> f32 {
     text.chars()
         .filter_map(|character| letter(font, character))
@@ -42,7 +42,7 @@ pub fn width(font: usize, text: &str) -> f32 {
         .sum()
 }
 
-/// The letters of [`ALPHABET`] in a font file; none if it cannot be read, which a test rules out.
+/// The letters of [`ALPHABET`] in a font file; empty if it cannot be read, which a test rules out.
 fn read(file: &'static [u8]) -> Vec<Letter> {
     let Ok(font) = FontRef::try_from_slice(file) else {
         return Vec::new();
@@ -61,7 +61,7 @@ fn read(file: &'static [u8]) -> Vec<Letter> {
     ALPHABET.iter().map(letter).collect()
 }
 
-/// A font's curves (y upwards) as a path (y downwards), scaled.
+/// Converts a font's curves (y upwards) to a scaled path (y downwards).
 fn path(curves: &[OutlineCurve], scale: f32) -> Option<Path> {
     let mut builder = PathBuilder::new();
     let mut last = None;

@@ -1,16 +1,18 @@
-//! Drawn pictures with questions and answers: what the demo model learns from and is scored on.
+//! Drawn pictures with questions and answers, for training and scoring the demo model.
 //!
 //! In: a seed and an index. Out: a [`Scene`] (figures, signs, a bar chart), its [`Picture`], its
-//! [`questions`] and its [`caption`]. The same numbers give the same bytes everywhere: random numbers
-//! come from ChaCha8, the arithmetic is plain, and no scene depends on another. This room must not
-//! know of tensors, devices or the model.
+//! [`questions`] and its [`caption`]. The same numbers give the same bytes on every system: random
+//! numbers come from ChaCha8, the arithmetic is portable, and no scene depends on another. This
+//! module must not know of tensors, devices or the model.
 //!
-//! Why these pictures: a sign's letters are 8.5 to 10.5 px high. A local crop shows them clearly, the
-//! global view at stride 3 keeps three by three samples of each. Relations and counts span the crops and need the global view. A model that answers both
-//! has used both.
+//! Why these pictures: a sign's letters are 8.5 to 10.5 px high. A local crop shows them clearly;
+//! the global view at stride 3 keeps about three by three samples of each. Relations and counts
+//! span the crops and need the global view. A model that answers both kinds of questions has used
+//! both views.
 //!
-//! Held out: [`HELD_OUT_PAIRS`] of colour and shape and [`HELD_OUT_WORDS`] are never drawn and never
-//! asked about in [`Split::Train`], so that [`Split::Test`] tells reading from remembering.
+//! Held out: the pairs of colour and shape in [`HELD_OUT_PAIRS`], and [`HELD_OUT_WORDS`], never
+//! occur in the pictures and questions of [`Split::Train`], so that [`Split::Test`] distinguishes
+//! recognition from memorization.
 
 mod ask;
 mod background;

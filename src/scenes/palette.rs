@@ -1,6 +1,6 @@
-//! The eight colours and six shapes that can be named, and the pairs of them that are held out.
+//! The eight named colours and six named shapes, and the pairs of them that are held out.
 
-/// A colour that questions name.
+/// A named colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Colour {
@@ -27,12 +27,12 @@ impl Colour {
         Colour::White,
     ];
 
-    /// Its place in [`Colour::ALL`].
+    /// Its index in [`Colour::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Its word, lower case.
+    /// Its name, lower case.
     pub fn name(self) -> &'static str {
         match self {
             Colour::Red => "red",
@@ -60,13 +60,13 @@ impl Colour {
         }
     }
 
-    /// Whether dark letters and dark outlines stand out on it.
+    /// Whether dark letters and dark outlines are visible on it.
     pub fn is_light(self) -> bool {
         matches!(self, Colour::Orange | Colour::Yellow | Colour::White)
     }
 }
 
-/// A figure that questions name; "shape" in a question means one of these, never a sign or a bar.
+/// A named shape of figures; "shape" in a question never means a sign or a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Shape {
@@ -89,12 +89,12 @@ impl Shape {
         Shape::Ring,
     ];
 
-    /// Its place in [`Shape::ALL`].
+    /// Its index in [`Shape::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Its word in the singular, lower case.
+    /// Its singular name, lower case.
     pub fn name(self) -> &'static str {
         match self {
             Shape::Circle => "circle",
@@ -106,7 +106,7 @@ impl Shape {
         }
     }
 
-    /// Its word in the plural, lower case.
+    /// Its plural name, lower case.
     pub fn plural(self) -> &'static str {
         match self {
             Shape::Circle => "circles",
@@ -119,8 +119,8 @@ impl Shape {
     }
 }
 
-/// Pairs that [`Split::Train`](super::Split::Train) never shows and never names. Each colour and each
-/// shape is in at most one of them, so both parts are known well from other pairs.
+/// Pairs that [`Split::Train`](super::Split::Train) never shows or mentions. Each colour and each
+/// shape is in at most one of them, so that both are well known from other pairs.
 pub const HELD_OUT_PAIRS: [(Colour, Shape); 5] = [
     (Colour::Green, Shape::Star),
     (Colour::Red, Shape::Ring),

@@ -1,15 +1,15 @@
-//! A question with its one right answer, and what it may be about.
+//! A question with its only correct answer.
 
-/// What a question is about.
+/// The families of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Is something there? Yes or no.
+    /// Whether something is in the picture: yes or no.
     Existence,
     /// A figure's colour or shape.
     Attribute,
-    /// How many figures.
+    /// The number of figures.
     Counting,
-    /// Where figures are, among themselves and in the picture.
+    /// Where figures are, relative to each other or in the picture.
     Relation,
     /// A sign's text.
     Reading,
@@ -28,7 +28,7 @@ impl Family {
         Family::Chart,
     ];
 
-    /// Its place in [`Family::ALL`].
+    /// Its index in [`Family::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
@@ -46,21 +46,21 @@ impl Family {
     }
 }
 
-/// A question with its one right answer.
+/// A question with its only correct answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// What it is about.
+    /// Its family.
     pub family: Family,
-    /// What is asked.
+    /// The text of the question.
     pub text: String,
-    /// The same in a few words, without the manner of asking: `colour of the circle`.
+    /// The question in a few words: `colour of the circle`.
     pub brief: String,
     /// Lower-case words, a numeral, or a sign's text in upper case; no full stop.
     pub answer: String,
     /// Whether it is about a held-out pair or word.
     pub held_out: bool,
-    /// The finer kind, e.g. `colour_of_shape`.
+    /// The kind within the family, e.g. `colour_of_shape`.
     pub kind: &'static str,
-    /// How often a blind guess is right: 1 / possible answers; for reading `32^-characters`.
+    /// Probability of a correct blind guess: 1 / possible answers; for reading `32^-characters`.
     pub chance: f32,
 }

@@ -1,8 +1,8 @@
-//! The sample pictures that the page offers beside the demo model, with questions about them.
+//! The sample pictures that the page offers with the demo model, and questions about them.
 //!
-//! In: [`PICKS`], the one place where they are chosen. Out: `samples.json` and `samples/1.png`, ... in a
-//! model's folder. Answers come from the scenes and are never written by hand; the page does not show
-//! them, they are there for its test against the trained model.
+//! In: [`PICKS`], the only place where they are chosen. Out: `samples.json` and `samples/1.png`,
+//! ... in a model's folder. Answers are computed from the scenes. The page does not show them; they
+//! are for its test against the trained model.
 
 use std::path::Path;
 
@@ -16,12 +16,13 @@ use crate::scenes::ask::{question_rng, questions};
 use crate::scenes::split::Split;
 use crate::{Error, Result, durable};
 
-/// A scene, and which of its questions to offer.
+/// A scene, and the questions about it to offer.
 struct Pick {
     split: Split,
     seed: u64,
     index: u64,
-    /// As the scene's own questions put them; one that it does not have is refused with those it has.
+    /// The texts of three of the scene's own questions; for any other text the error lists those it
+    /// has.
     questions: [&'static str; 3],
 }
 
@@ -67,17 +68,17 @@ const PICKS: [Pick; 4] = [
         ],
     },
 ];
-/// So many questions of a scene are looked through: more than any scene has.
+/// Number of questions drawn to search for the chosen ones: more than any scene has.
 const MANY: usize = 200;
 
 /// A sample picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// What the page shows.
+    /// The picture.
     pub picture: Picture,
-    /// What is in it, for those who do not see it.
+    /// A description for people who cannot see it.
     pub alt: String,
-    /// What the page offers to ask.
+    /// The questions that the page offers.
     pub questions: Vec<Question>,
 }
 
@@ -120,11 +121,11 @@ pub fn samples() -> Result<Vec<Sample>> {
     PICKS.iter().map(Sample::of).collect()
 }
 
-/// Writes them to a model's folder: `samples/1.png`, ... and `samples.json`, a list of
-/// `{image, alt, questions: [{text, answer}]}`. Those that are there are overwritten.
+/// Writes the samples to a model's folder: `samples/1.png`, ... and `samples.json`, a list of
+/// `{image, alt, questions: [{text, answer}]}`. Existing files are overwritten.
 ///
 /// # Errors
-/// As [`samples`]; [`Error::Output`].
+/// The errors of [`samples`]; [`Error::Output`].
 pub fn write_samples(model: &Path) -> Result<()> {
     let folder = model.join("samples");
     durable::create_folder(&folder)?;

@@ -1,11 +1,11 @@
-//! Pictures to learn from, and pictures to be scored on.
+//! The training and test pictures.
 
-/// Which pictures: to learn from, or to be scored on.
+/// Training or test pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// Never shows or names a held-out pair or word.
+    /// Training: never shows or mentions a held-out pair or word.
     Train,
-    /// Shows a held-out pair in 3 of 10 pictures, and held-out words among others.
+    /// Test: shows a held-out pair in 3 of 10 pictures, and held-out words among others.
     Test,
 }
 
@@ -13,7 +13,7 @@ impl Split {
     /// Both, in the order of [`Split::index`].
     pub const ALL: [Split; 2] = [Split::Train, Split::Test];
 
-    /// Its place in [`Split::ALL`].
+    /// Its index in [`Split::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }

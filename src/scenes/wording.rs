@@ -1,4 +1,4 @@
-//! How questions are put: the wordings of [`crate::config::wording`], filled in, and the nouns in them.
+//! Fills in the question wordings of [`crate::config::wording`].
 
 use rand_chacha::ChaCha8Rng;
 

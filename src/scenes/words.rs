@@ -1,4 +1,4 @@
-//! What signs say: codes as on number plates, and short words.
+//! The texts of signs: codes as on number plates, and short words.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -8,11 +8,11 @@ use crate::scenes::split::Split;
 /// The characters of signs: no I, O, 0 and 1, as on number plates, so that no two look alike.
 pub const ALPHABET: [u8; 32] = *b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
-/// Of a Test picture's words, the part that is held out.
+/// Share of a Test picture's words that are held out.
 const HELD_OUT_SHARE: f32 = 0.4;
 
-/// Words of two to four letters of [`ALPHABET`] that both splits show. No colour, no shape and no
-/// direction is among them: those words are answers to other questions.
+/// Words of two to four letters of [`ALPHABET`] that both splits show. None is a colour, a shape or
+/// a direction, since those are answers to other questions.
 pub const WORDS: [&str; 72] = [
     "AM", "AT", "BY", "GP", "HQ", "PC", "TV", "US", "ART", "BAG", "BED", "BUS", "CAB", "CAR",
     "CUP", "DAY", "EAT", "EGG", "FAX", "GAS", "GYM", "HAM", "HAT", "JAM", "LAW", "NET", "NEW",
@@ -28,9 +28,9 @@ pub const HELD_OUT_WORDS: [&str; 16] = [
     "MENU", "PARK", "TRAM", "WEST",
 ];
 
-/// The text of a sign, and whether it is a held-out word. Half are words, half are codes, all lengths as
-/// often. Those to learn from are codes more often, and longer ones: the last characters are learnt last,
-/// and a word tells how it ends before that is read.
+/// The text of a sign, and whether it is a held-out word. In Test half are words and half codes, of
+/// every length equally often. In Train codes are more common, and longer: the last characters are
+/// learned last, and the end of a word can be guessed from its beginning.
 pub fn text(rng: &mut ChaCha8Rng, split: Split) -> (String, bool) {
     let (codes, lengths): (f32, &[usize]) = match split {
         Split::Train => (0.75, &[2, 3, 3, 4, 4, 4]),
@@ -49,8 +49,9 @@ pub fn is_word(text: &str) -> bool {
     WORDS.contains(&text) || HELD_OUT_WORDS.contains(&text)
 }
 
-/// Characters that are no word, as many as one of `lengths` says. Many have no digit: else letters alone would always be a
-/// word of the list, which could be guessed from one or two of them.
+/// A random code that is not a word, with one of these `lengths`. Many codes have no digit;
+/// otherwise a text of letters only would always be a word of the list, which could be guessed from
+/// one or two letters.
 fn code(rng: &mut ChaCha8Rng, lengths: &[usize]) -> String {
     loop {
         let length = lengths[dice::below(rng, lengths.len())];

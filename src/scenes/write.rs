@@ -1,4 +1,4 @@
-//! A folder of scenes for other programs: PNG files and `scenes.json` in LLaVA's layout.
+//! Writes a folder of scenes for other programs: PNG files and `scenes.json` in LLaVA's layout.
 
 use std::path::{Path, PathBuf};
 
@@ -13,30 +13,31 @@ use super::{Picture, caption};
 use crate::scenes::ask::{question_rng, questions};
 use crate::{Error, Result, durable};
 
-/// Locked while the folder is written.
+/// Name of the file that is locked while the folder is written.
 const LOCK_FILE: &str = ".lock";
 
-/// What was written.
+/// The numbers of what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Pictures.
+    /// Number of pictures.
     pub pictures: u64,
-    /// Questions with answers; of dense scenes one description each.
+    /// Number of questions with answers; a dense scene has one description instead.
     pub questions: usize,
-    /// The list of them: `scenes.json` in the folder.
+    /// Path of `scenes.json`.
     pub list: PathBuf,
 }
 
-/// Writes the scenes 0..`count` of `seed` to `dir`: `images/000000.png`, ... and `scenes.json`, a list
-/// of `{id, image, conversations}` as LLaVA's training reads it, with `families`, `kinds` and
-/// `held_out` beside, one entry a question. Dense scenes are described instead. `report` is told the
-/// number of pictures done after each.
+/// Writes the scenes 0..`count` of `seed` to `dir`: `images/000000.png`, ... and `scenes.json`, a
+/// list of `{id, image, conversations}` as LLaVA's training reads it, with `families`, `kinds` and
+/// `held_out` in addition, one entry per question. Dense scenes have a description instead of
+/// questions. `report` is called with the number of finished pictures after each one.
 ///
-/// The list is written last and under another name first, so it is there only if all is. Nobody else may write there
-/// meanwhile.
+/// The list is written last, under a temporary name, and then renamed, so that it exists only if
+/// all pictures do. A lock keeps other runs from writing to the folder.
 ///
 /// # Errors
-/// [`Error::FolderInUse`] while another program writes there; [`Error::Output`] if there is a `scenes.json` already, or something cannot be written.
+/// [`Error::FolderInUse`] while another program writes there; [`Error::Output`] if there is a
+/// `scenes.json` already, or something cannot be written.
 pub fn write_folder(
     dir: &Path,
     seed: u64,
@@ -74,9 +75,9 @@ pub fn write_folder(
     })
 }
 
-/// What is said about one picture.
+/// The conversation about one picture.
 struct Talk {
-    /// Question and answer.
+    /// Pairs of question and answer.
     turns: Vec<(String, String)>,
     families: Vec<&'static str>,
     kinds: Vec<&'static str>,
@@ -106,7 +107,7 @@ impl Talk {
         }
     }
 
-    /// LLaVA puts the picture in front of the first question.
+    /// An entry of the list; LLaVA puts the picture before the first question.
     fn entry(&self, index: u64, image: &str) -> Value {
         let mut conversations = Vec::new();
         for (turn, (question, answer)) in self.turns.iter().enumerate() {
@@ -125,14 +126,15 @@ impl Talk {
     }
 }
 
-/// How a PNG is packed.
+/// Compression settings of a PNG.
 pub(super) type Effort = (CompressionType, FilterType);
-/// For many pictures.
+/// Fast, for many pictures.
 const QUICK: Effort = (CompressionType::Fast, FilterType::Adaptive);
-/// For few that are downloaded often: half as large. Filters find nothing in fine noise.
+/// Small, for few pictures that are downloaded often: half the size. Filters do not help with fine
+/// noise.
 pub(super) const SMALL: Effort = (CompressionType::Best, FilterType::NoFilter);
 
-/// The bytes of a PNG file; `path` is where it will be, for messages.
+/// The bytes of a PNG file; `path` is its destination, for error messages.
 pub(super) fn png(path: &Path, picture: &Picture, effort: Effort) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (width, height) = (picture.width as u32, picture.height as u32);
