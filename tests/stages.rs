@@ -54,6 +54,8 @@ mod text;
 mod text_hostile;
 #[path = "stages/text_kinds.rs"]
 mod text_kinds;
+#[path = "stages/text_sentence.rs"]
+mod text_sentence;
 #[path = "stages/text_steps.rs"]
 mod text_steps;
 #[path = "stages/tidy.rs"]

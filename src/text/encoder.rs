@@ -2,7 +2,8 @@
 //!
 //! In: anybody's text. Out: the ids that the whole text has. A stretch ends where the pre-tokenizer cuts anyway, and
 //! where nothing behind it can move that cut or be joined to what stands before it, so the stretches' ids together are
-//! the text's. `tests/stages/text_steps.rs` compares the two.
+//! the text's. `tests/stages/text_steps.rs` compares the two. A SentencePiece-style tokenizer cuts nowhere, or at spaces; there
+//! a stretch ends between two characters that no merge of its vocabulary joins.
 
 use std::iter::once;
 
@@ -58,6 +59,8 @@ pub struct Encoder<'a> {
     step: usize,
     /// What the next step looks at: more, where one piece is longer.
     window: usize,
+    /// Whether nothing is encoded yet.
+    begins: bool,
     ids: Vec<u32>,
 }
 
@@ -71,6 +74,7 @@ impl<'a> Encoder<'a> {
             rest: text,
             step: Self::STEP_BYTES,
             window: Self::STEP_BYTES,
+            begins: true,
             ids: Vec::new(),
         }
     }
@@ -94,6 +98,23 @@ impl<'a> Encoder<'a> {
             true => self.rest,
             false => &self.rest[..self.rest.floor_char_boundary(self.window)],
         };
+        if let Some(sentence) = &self.tokenizer.sentence {
+            let Some(end) = (match whole {
+                true => Some(window.len()),
+                false => sentence.last_cut(window),
+            }) else {
+                self.window *= 2;
+                return Ok(true);
+            };
+            let written = sentence.written(&window[..end], self.begins);
+            self.tokenizer.check_written(&written)?;
+            for piece in sentence.pieces(&written) {
+                let tokens = self.tokenizer.inner.get_model().tokenize(piece);
+                let tokens = tokens.map_err(|error| self.tokenizer.failed(error))?;
+                self.ids.extend(tokens.iter().map(|token| token.id));
+            }
+            return Ok(self.go_on(end));
+        }
         let failed = |error| self.tokenizer.failed(error);
         let mut normalized = NormalizedString::from(window);
         if let Some(normalizer) = self.tokenizer.inner.get_normalizer() {
@@ -128,9 +149,15 @@ impl<'a> Encoder<'a> {
             }
             self.ids.extend(tokens.iter().map(|token| token.id));
         }
+        Ok(self.go_on(end))
+    }
+
+    /// Goes on behind `end` bytes of the rest; gives whether there is more.
+    fn go_on(&mut self, end: usize) -> bool {
         self.rest = &self.rest[end..];
         self.window = self.step;
-        Ok(!self.rest.is_empty())
+        self.begins = false;
+        !self.rest.is_empty()
     }
 
     /// The ids so far: of the whole text once [`Encoder::step`] has given `false`.

@@ -17,9 +17,8 @@ pub(super) const MAX_TOKENS: usize = 1 << 19;
 const MAX_MERGES: usize = 1 << 20;
 /// Added tokens at most; LLaMA-3 has 256.
 const MAX_ADDED: usize = 1 << 13;
-/// Parts of a sequence of normalisers or pre-tokenizers at most; the supported families have two.
+/// Parts of a sequence of normalisers or pre-tokenizers at most; decoders have four.
 const MAX_PARTS: usize = 4;
-
 /// The whole file.
 #[derive(Deserialize)]
 pub(super) struct File {
@@ -28,7 +27,7 @@ pub(super) struct File {
     pub added_tokens: Vec<Added>,
     pub normalizer: Option<Part<Parts>>,
     pub pre_tokenizer: Option<Part<Parts>>,
-    pub decoder: Option<Decoder>,
+    pub decoder: Option<Part<Parts>>,
     pub model: Model,
 }
 
@@ -44,7 +43,7 @@ pub(super) struct Added {
     pub special: bool,
 }
 
-/// A normaliser or a pre-tokenizer, with what the supported ones are told; or a sequence of such.
+/// A normaliser, a pre-tokenizer or a decoder, with what the supported ones are told; or a sequence of such.
 #[derive(Deserialize)]
 pub(super) struct Part<S: Default> {
     #[serde(rename = "type")]
@@ -53,12 +52,28 @@ pub(super) struct Part<S: Default> {
     pub normalizers: S,
     #[serde(default)]
     pub pretokenizers: S,
+    #[serde(default)]
+    pub decoders: S,
     pub pattern: Option<Pattern>,
     pub behavior: Option<String>,
     pub invert: Option<bool>,
     pub individual_digits: Option<bool>,
     pub add_prefix_space: Option<bool>,
     pub use_regex: Option<bool>,
+    /// Of `Prepend`.
+    pub prepend: Option<String>,
+    /// Of `Replace` and `Strip`.
+    pub content: Option<String>,
+    /// Of `Strip`: characters at the beginning.
+    pub start: Option<u32>,
+    /// Of `Strip`: characters at the end.
+    pub stop: Option<u32>,
+    /// Of `Metaspace`.
+    pub replacement: Option<String>,
+    /// Of `Metaspace`.
+    pub prepend_scheme: Option<String>,
+    /// Of `Metaspace`.
+    pub split: Option<bool>,
 }
 
 /// A part that has none itself: what a list of its own would hold is skipped.
@@ -68,21 +83,16 @@ pub(super) type Single = Part<IgnoredAny>;
 #[derive(Default)]
 pub(super) struct Parts(pub Vec<Single>);
 
-/// What a `Split` looks for.
+/// What a `Split` or a `Replace` looks for.
 #[derive(Deserialize)]
 pub(super) struct Pattern {
     #[serde(rename = "Regex")]
     pub regex: Option<String>,
+    #[serde(rename = "String")]
+    pub text: Option<String>,
 }
 
-/// A decoder; none of its options is looked at.
-#[derive(Deserialize)]
-pub(super) struct Decoder {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
-/// The model, but for its dropout, and for what is done about unknown characters: byte-level text has none.
+/// The model, but for its dropout.
 #[derive(Deserialize)]
 pub(super) struct Model {
     #[serde(rename = "type")]
@@ -90,6 +100,9 @@ pub(super) struct Model {
     pub continuing_subword_prefix: Option<String>,
     pub end_of_word_suffix: Option<String>,
     pub ignore_merges: Option<bool>,
+    pub byte_fallback: Option<bool>,
+    pub fuse_unk: Option<bool>,
+    pub unk_token: Option<String>,
     #[serde(default, deserialize_with = "vocab")]
     pub vocab: Vocab,
     #[serde(default, deserialize_with = "merges")]
@@ -100,12 +113,6 @@ pub(super) struct Model {
 const UNNAMED: &str = "none";
 
 impl<S: Default> Part<S> {
-    pub fn kind(&self) -> &str {
-        self.kind.as_deref().unwrap_or(UNNAMED)
-    }
-}
-
-impl Decoder {
     pub fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or(UNNAMED)
     }
@@ -254,4 +261,18 @@ impl<'de> Visitor<'de> for VocabVisitor {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Vocab::default())
     }
+}
+
+/// A name out of the file, short and printable.
+pub(super) fn shown(name: &str) -> String {
+    let mut chars = name.chars();
+    let mut short: String = chars
+        .by_ref()
+        .take(32)
+        .flat_map(char::escape_default)
+        .collect();
+    if chars.next().is_some() {
+        short.push_str("...");
+    }
+    short
 }

@@ -8,6 +8,7 @@ pub mod chat_template;
 mod encoder;
 mod layout;
 mod rules;
+mod sentence;
 pub mod stops;
 mod stream;
 mod tokenizer;

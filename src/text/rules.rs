@@ -4,12 +4,13 @@
 //! file is a program: a normaliser may make a text ten million times as long, and a pattern may search for hours. So
 //! what the supported families use is listed here, and all else is refused by its name. What plays no part in a prompt
 //! is not taken: truncation, padding and post-processors; nor is `dropout`, which is for training and would answer one
-//! question differently each time.
+//! question differently each time. SentencePiece-style files have rules of their own ([`super::sentence`]).
 
 use tokenizers::models::bpe::{Merges, Vocab};
 
 use super::byte_level::stands_for;
-use super::layout::{Added, File, MAX_TOKENS, Part, Parts, Single};
+use super::layout::{Added, File, MAX_TOKENS, Part, Parts, Single, shown};
+use super::sentence::{self, Sentence};
 use crate::foreign;
 
 /// How LLaMA-3 cuts a text into pieces; merges never cross a cut.
@@ -37,11 +38,21 @@ pub(super) enum Pieces {
     Qwen2,
 }
 
+/// How texts become pieces of the vocabulary, and back.
+pub(super) enum Kind {
+    /// A token is written in letters that stand for its bytes.
+    ByteLevel {
+        /// Whether texts are brought to Unicode's form NFC first, which makes them at most three times as long.
+        nfc: bool,
+        pieces: Pieces,
+    },
+    /// A token is written in its characters; what has none is written in bytes.
+    Sentence(Sentence),
+}
+
 /// What is taken from a file.
 pub(super) struct Rules {
-    /// Whether texts are brought to Unicode's form NFC first, which makes them at most three times as long.
-    pub nfc: bool,
-    pub pieces: Pieces,
+    pub kind: Kind,
     pub added: Vec<Added>,
     pub vocab: Vocab,
     pub merges: Merges,
@@ -61,16 +72,17 @@ impl Rules {
         let text = std::str::from_utf8(json).map_err(|error| none(error.to_string()))?;
         let file = serde_json::from_str(text).map_err(|error| foreign::why(json, &error));
         let file: File = file.map_err(none)?;
-        if let Some(version) = file.version.filter(|version| version != "1.0") {
-            return Err(format!("its version is {}; 1.0 is read", shown(&version)));
+        if let Some(version) = file.version.as_ref().filter(|version| *version != "1.0") {
+            return Err(format!("its version is {}; 1.0 is read", shown(version)));
         }
         let decoder = file.decoder.as_ref().map_or("none", |part| part.kind());
-        let model = file.model;
-        if model.kind() != "BPE" || decoder != "ByteLevel" {
+        let model = &file.model;
+        let is_sentence = decoder == "Sequence";
+        if model.kind() != "BPE" || decoder != "ByteLevel" && !is_sentence {
             let (model, decoder) = (shown(model.kind()), shown(decoder));
             let found = format!("its model is {model} and its decoder is {decoder}");
             return Err(format!(
-                "{found}; BPE with ByteLevel, as LLaMA-3 has, is needed"
+                "{found}; BPE with ByteLevel, as LLaMA-3 has, or with a Sequence for bytes, as LLaMA-2 has, is needed"
             ));
         }
         for (field, affix) in [
@@ -85,9 +97,16 @@ impl Rules {
                 return Err(format!("its model.{field} is {affix}; none is taken"));
             }
         }
+        let kind = match is_sentence {
+            true => Kind::Sentence(sentence::read(&file)?),
+            false => Kind::ByteLevel {
+                nfc: is_nfc(file.normalizer.as_ref())?,
+                pieces: pieces(file.pre_tokenizer.as_ref())?,
+            },
+        };
+        let model = file.model;
         let rules = Rules {
-            nfc: is_nfc(file.normalizer.as_ref())?,
-            pieces: pieces(file.pre_tokenizer.as_ref())?,
+            kind,
             added: file.added_tokens,
             vocab: model.vocab,
             merges: model.merges,
@@ -102,7 +121,10 @@ impl Rules {
         let most = MAX_TOKEN_BYTES;
         let mut taken = vec![false; MAX_TOKENS];
         for (token, &id) in &self.vocab {
-            let bytes = stands_for(token);
+            let bytes = match self.kind {
+                Kind::ByteLevel { .. } => stands_for(token),
+                Kind::Sentence(_) => token.len(),
+            };
             if bytes > most {
                 let name = shown(token);
                 return Err(format!(
@@ -210,18 +232,4 @@ fn by_pattern(split: &Single) -> Result<Pieces, String> {
             shown(pattern.unwrap_or("none"))
         )),
     }
-}
-
-/// A name out of the file, short and printable.
-fn shown(name: &str) -> String {
-    let mut chars = name.chars();
-    let mut short: String = chars
-        .by_ref()
-        .take(32)
-        .flat_map(char::escape_default)
-        .collect();
-    if chars.next().is_some() {
-        short.push_str("...");
-    }
-    short
 }

@@ -1,4 +1,5 @@
-//! Text to ids and back, for byte-level BPE tokenizers such as LLaMA-3's.
+//! Text to ids and back, for BPE tokenizers: byte-level ones such as LLaMA-3's, and SentencePiece-style ones with byte fallback
+//! such as LLaMA-2's.
 //!
 //! In: an untrusted `tokenizer.json`. Out: ids. It must not know the prompt's template. There are
 //! two ways in, and they never mix: [`Tokenizer::encode_template`] for this program's own words,
@@ -6,18 +7,26 @@
 
 use std::collections::HashSet;
 
+use tokenizers::decoders::DecoderWrapper;
+use tokenizers::decoders::byte_fallback::ByteFallback;
+use tokenizers::decoders::fuse::Fuse;
+use tokenizers::decoders::sequence::Sequence as Decoders;
+use tokenizers::decoders::strip::Strip;
 use tokenizers::models::bpe::BPE;
-use tokenizers::normalizers::NFC;
+use tokenizers::normalizers::replace::Replace;
+use tokenizers::normalizers::{NFC, Prepend, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, Model, SplitDelimiterBehavior};
 
 use super::byte_level::{byte_of, char_of};
 use super::layout::Added;
-use super::rules::{self, LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
+use super::rules::{self, Kind, LLAMA3_PIECES, Pieces, QWEN2_PIECES, Rules};
+use super::sentence::{self, Prefix, SPACE, Sentence};
 use crate::printable::quoted;
 use crate::{Error, Result};
 
@@ -29,8 +38,10 @@ pub struct Tokenizer {
     pub(super) inner: tokenizers::Tokenizer,
     /// The ids of all added tokens, special or not.
     pub(super) added: HashSet<u32>,
-    /// The bytes for which there is no token, as the vocabulary writes them; of most tokenizers none.
-    lacking: HashSet<char>,
+    /// The bytes for which there is no token; of most tokenizers none.
+    lacking: HashSet<u8>,
+    /// What a SentencePiece-style file says of texts; none of a byte-level one.
+    pub(super) sentence: Option<Sentence>,
     /// Ids below it have a row in the model's embeddings.
     rows: Option<usize>,
 }
@@ -60,15 +71,26 @@ impl Tokenizer {
         }
         let rules = Rules::read(json).map_err(fail)?;
         // SmolLM2's vocabulary lacks 21 of 256. What needs one of them is refused when it is met.
-        let bytes = (0..=255).map(char_of);
-        let lacking = bytes.filter(|byte| !rules.vocab.contains_key(byte.encode_utf8(&mut [0; 4])));
-        let lacking: HashSet<char> = lacking.collect();
-        let needed = |byte: &u8| lacking.contains(&char_of(*byte));
+        let has = |token: &str| rules.vocab.contains_key(token);
+        let is_sentence = matches!(rules.kind, Kind::Sentence(_));
+        let has_byte = |byte: &u8| match is_sentence {
+            true => has(&sentence::token_of(*byte)),
+            false => has(char_of(*byte).encode_utf8(&mut [0; 4])),
+        };
+        let lacking: HashSet<u8> = (0..=255).filter(|byte| !has_byte(byte)).collect();
+        let written = |byte: &u8| {
+            is_sentence && (*byte == b' ' || has(char::from(*byte).encode_utf8(&mut [0; 4])))
+        };
+        let needed = |byte: &u8| lacking.contains(byte) && !written(byte);
         if let Some(byte) = (b' '..=b'~').chain([b'\n']).find(needed) {
             return Err(fail(format!(
                 "its vocabulary has no token for the byte {byte:#04x}, which the prompt's template or plain English needs"
             )));
         }
+        let sentence = match &rules.kind {
+            Kind::Sentence(sentence) => Some(sentence.clone()),
+            Kind::ByteLevel { .. } => None,
+        };
         let inner =
             made_of(rules).map_err(|error| fail(format!("it cannot be loaded: {error}")))?;
         let added = inner.get_added_vocabulary().get_vocab();
@@ -78,6 +100,7 @@ impl Tokenizer {
             inner,
             added,
             lacking,
+            sentence,
             rows: None,
         })
     }
@@ -116,17 +139,43 @@ impl Tokenizer {
 
     /// The error for a part of a text that `piece`, a piece of it as the vocabulary writes it, cannot be tokens of.
     pub(super) fn cannot_write(&self, text: &str, piece: &str) -> Error {
-        let byte = piece.chars().find(|char| self.lacking.contains(char));
-        let byte = byte.and_then(byte_of).unwrap_or_default();
+        let mut bytes = piece.chars().filter_map(byte_of);
+        let byte = bytes.find(|byte| self.lacking.contains(byte));
+        let byte = byte.unwrap_or_default();
         let needs = |char: &char| char.encode_utf8(&mut [0; 4]).bytes().any(|b| b == byte);
         let char = text
             .chars()
             .find(needs)
             .unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.has_no_token(char, byte)
+    }
+
+    fn has_no_token(&self, char: char, byte: u8) -> Error {
         self.failed(format!(
             "this tokenizer cannot write {char:?} (U+{:04X}): its vocabulary has no token for the byte {byte:#04x}; leave it out",
             u32::from(char)
         ))
+    }
+
+    /// Checks that every character of a text of a SentencePiece-style vocabulary has a token, or tokens for its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`], which names the character.
+    pub(super) fn check_written(&self, written: &str) -> Result<()> {
+        if self.lacks_nothing() {
+            return Ok(());
+        }
+        for char in written.chars() {
+            let mut buffer = [0; 4];
+            let text: &str = char.encode_utf8(&mut buffer);
+            let lacked = text.bytes().find(|byte| self.lacking.contains(byte));
+            if let Some(byte) = lacked
+                && self.inner.get_model().token_to_id(text).is_none()
+            {
+                return Err(self.has_no_token(char, byte));
+            }
+        }
+        Ok(())
     }
 
     /// The ids of this program's own text: control tokens such as `<|eot_id|>` are recognised.
@@ -144,10 +193,10 @@ impl Tokenizer {
     }
 
     /// The text of `ids`. Special tokens and unknown ids are skipped; bytes that are no UTF-8
-    /// become U+FFFD.
+    /// become U+FFFD. Of a SentencePiece-style tokenizer that puts a space before a text, that space is left off.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where the file's decoder fails; ByteLevel does not.
+    /// [`Error::Tokenizer`] where the file's decoder fails; those that are taken do not.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true).map_err(|e| self.failed(e))
     }
@@ -155,16 +204,29 @@ impl Tokenizer {
     /// The bytes that one token stands for, which need not be whole characters. `None` for special
     /// tokens and unknown ids, which stand for no text.
     pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
-        let added = self.inner.get_added_vocabulary();
-        let token = added
-            .simple_id_to_token(id)
-            .or_else(|| self.inner.get_model().id_to_token(id))?;
-        if added.is_special_token(&token) {
-            return None;
+        let token = self.shown_token(id)?;
+        if self.sentence.is_some() {
+            let byte = sentence::byte_of(&token).map(|byte| vec![byte]);
+            return Some(byte.unwrap_or_else(|| token.replace(SPACE, " ").into_bytes()));
         }
         // An added token may be written in plain characters: then these are its bytes.
         let bytes: Option<Vec<u8>> = token.chars().map(byte_of).collect();
         Some(bytes.unwrap_or_else(|| token.into_bytes()))
+    }
+
+    /// Whether a token stands for one byte of a character that has no token of its own.
+    pub(super) fn is_lone_byte(&self, id: u32) -> bool {
+        let is_byte = |token: String| sentence::byte_of(&token).is_some();
+        self.sentence.is_some() && self.shown_token(id).is_some_and(is_byte)
+    }
+
+    /// A token as it is written; none for special tokens and unknown ids.
+    fn shown_token(&self, id: u32) -> Option<String> {
+        let added = self.inner.get_added_vocabulary();
+        let token = added
+            .simple_id_to_token(id)
+            .or_else(|| self.inner.get_model().id_to_token(id))?;
+        (!added.is_special_token(&token)).then_some(token)
     }
 
     /// The id of a token by its written form, control tokens included.
@@ -200,26 +262,20 @@ impl Tokenizer {
 
 /// A tokenizer that does what the rules say, and nothing else.
 fn made_of(rules: Rules) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let model = BPE::builder()
+    let mut model = BPE::builder()
         .vocab_and_merges(rules.vocab, rules.merges)
-        .ignore_merges(rules.ignore_merges)
-        .build()?;
-    let mut inner = tokenizers::Tokenizer::new(model);
-    if rules.nfc {
-        inner.with_normalizer(Some(NFC))?;
+        .ignore_merges(rules.ignore_merges);
+    if let Kind::Sentence(sentence) = &rules.kind {
+        model = model.byte_fallback(true).fuse_unk(sentence.fuse_unk);
+        if let Some(unk) = &sentence.unk_token {
+            model = model.unk_token(unk.clone());
+        }
     }
-    let bytes = |pattern| PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, pattern));
-    let split = |pattern: &str| {
-        let pattern = SplitPattern::Regex(pattern.into());
-        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(PreTokenizerWrapper::Split)
-    };
-    inner.with_pre_tokenizer(Some(Sequence::new(match rules.pieces {
-        Pieces::Gpt2 => vec![bytes(true)],
-        Pieces::Smol => vec![Digits::new(true).into(), bytes(true)],
-        Pieces::Llama3 => vec![split(LLAMA3_PIECES)?, bytes(false)],
-        Pieces::Qwen2 => vec![split(QWEN2_PIECES)?, bytes(false)],
-    })));
-    inner.with_decoder(Some(ByteLevel::default()));
+    let mut inner = tokenizers::Tokenizer::new(model.build()?);
+    match &rules.kind {
+        Kind::ByteLevel { nfc, pieces } => write_in_bytes(&mut inner, *nfc, *pieces)?,
+        Kind::Sentence(sentence) => write_in_characters(&mut inner, sentence)?,
+    }
     // The tokenizers crate numbers them as they come, from the vocabulary's size on, and asks nobody.
     let mut added = rules.added;
     added.sort_by_key(|added| added.id);
@@ -251,4 +307,60 @@ fn made_of(rules: Rules) -> tokenizers::Result<tokenizers::Tokenizer> {
         }
     }
     Ok(inner)
+}
+
+fn write_in_bytes(
+    inner: &mut tokenizers::Tokenizer,
+    nfc: bool,
+    pieces: Pieces,
+) -> tokenizers::Result<()> {
+    if nfc {
+        inner.with_normalizer(Some(NFC))?;
+    }
+    let bytes = |pattern| PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, pattern));
+    let split = |pattern: &str| {
+        let pattern = SplitPattern::Regex(pattern.into());
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(PreTokenizerWrapper::Split)
+    };
+    inner.with_pre_tokenizer(Some(Sequence::new(match pieces {
+        Pieces::Gpt2 => vec![bytes(true)],
+        Pieces::Smol => vec![Digits::new(true).into(), bytes(true)],
+        Pieces::Llama3 => vec![split(LLAMA3_PIECES)?, bytes(false)],
+        Pieces::Qwen2 => vec![split(QWEN2_PIECES)?, bytes(false)],
+    })));
+    inner.with_decoder(Some(ByteLevel::default()));
+    Ok(())
+}
+
+fn write_in_characters(
+    inner: &mut tokenizers::Tokenizer,
+    sentence: &Sentence,
+) -> tokenizers::Result<()> {
+    let space = SPACE.to_string();
+    let scheme = match sentence.prefix {
+        Prefix::Prepend => None,
+        Prefix::Always => Some(PrependScheme::Always),
+        Prefix::First => Some(PrependScheme::First),
+        Prefix::Never => Some(PrependScheme::Never),
+    };
+    match scheme {
+        Some(scheme) => {
+            inner.with_pre_tokenizer(Some(Metaspace::new(SPACE, scheme, sentence.split)));
+        }
+        None => {
+            let replace = Replace::new(" ".to_string(), space.clone())?;
+            let parts = vec![Prepend::new(space.clone()).into(), replace.into()];
+            inner.with_normalizer(Some(Normalizers::new(parts)))?;
+        }
+    }
+    let mut decoders: Vec<DecoderWrapper> = vec![
+        Replace::new(space, " ")?.into(),
+        ByteFallback::new().into(),
+        Fuse::new().into(),
+    ];
+    if sentence.strips {
+        decoders.push(Strip::new(' ', 1, 0).into());
+    }
+    inner.with_decoder(Some(Decoders::new(decoders)));
+    Ok(())
 }

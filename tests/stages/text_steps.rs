@@ -27,6 +27,49 @@ fn files() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// LLaMA-2's file, and what else SentencePiece-style files have in the place of its normaliser, with merges across spaces.
+fn sentence_files() -> Vec<(&'static str, Value)> {
+    let json = std::fs::read(crate::fixture("family/tokenizers/llama2.json")).expect("fixture");
+    let mut llama2: Value = serde_json::from_slice(&json).expect("JSON");
+    let model = llama2["model"].as_object_mut().expect("a model");
+    for (left, right) in [
+        ("\u{2581}", "\u{2581}"),
+        ("\u{2581}\u{2581}", "\u{2581}\u{2581}"),
+        ("a", "\u{2581}"),
+        ("a\u{2581}", "a"),
+        ("1", "\u{2581}"),
+    ] {
+        let vocab = model["vocab"].as_object_mut().expect("a vocabulary");
+        let next = vocab.len();
+        vocab.entry(format!("{left}{right}")).or_insert(json!(next));
+        let merges = model["merges"].as_array_mut().expect("merges");
+        merges.insert(0, json!([left, right]));
+    }
+    let next = model["vocab"].as_object().expect("a vocabulary").len();
+    for (place, added) in llama2["added_tokens"].as_array_mut().expect("a list")[3..]
+        .iter_mut()
+        .enumerate()
+    {
+        added["id"] = json!(next + place);
+    }
+    let metaspace = |scheme: &str, split: bool| {
+        let mut file = llama2.clone();
+        file["normalizer"] = Value::Null;
+        file["pre_tokenizer"] = json!({
+            "type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": scheme, "split": split
+        });
+        file
+    };
+    vec![
+        ("first", metaspace("first", false)),
+        ("first, split", metaspace("first", true)),
+        ("always", metaspace("always", false)),
+        ("always, split", metaspace("always", true)),
+        ("never", metaspace("never", false)),
+        ("llama2", llama2),
+    ]
+}
+
 /// The file with tokens for all pairs, and pairs of pairs, of characters that are cut apart or not: white space, line ends,
 /// digits, marks. Its ids tell where the cuts are.
 fn telling(mut file: Value) -> Value {
@@ -87,7 +130,9 @@ static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
     let telling = files()
         .into_iter()
         .map(|(name, file)| load((name, telling(file))));
-    telling.collect()
+    telling
+        .chain(sentence_files().into_iter().map(load))
+        .collect()
 });
 
 fn whole(tokenizer: &tokenizers::Tokenizer, text: &str) -> Vec<u32> {
@@ -106,7 +151,7 @@ fn stepped(mut encoder: Encoder<'_>) -> (Vec<u32>, usize) {
 
 /// What is joined, reordered, cut or looked ahead at: marks and letters that they join, jamo, joiners, white space and
 /// line ends of all kinds, digits of several scripts, contractions, and letters whose case folds oddly.
-const PARTS: [&str; 62] = [
+const PARTS: [&str; 67] = [
     "a",
     "A",
     "e",
@@ -169,6 +214,11 @@ const PARTS: [&str; 62] = [
     "\u{dbe}\u{dca}",
     "word",
     "<|eot_id|>",
+    "a a",
+    "1 ",
+    "\u{2581}",
+    "<0x0A>",
+    "</s>",
 ];
 
 fn text() -> impl Strategy<Value = String> {
