@@ -59,7 +59,7 @@ pub enum Error {
         /// What it must say.
         reason: String,
     },
-    /// `config.json`, `preprocessor_config.json` or `generation_config.json` cannot be used.
+    /// `config.json`, `preprocessor_config.json`, `generation_config.json` or a chat template cannot be used.
     #[error("{file}: {reason}")]
     Config {
         /// Which file.

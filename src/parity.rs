@@ -20,7 +20,7 @@ use crate::recorder::{Recorder, Stage};
 use crate::session::{AskOptions, Session};
 use crate::spec::Crop;
 use crate::spec::plan::{Coverage, Plan};
-use crate::text::chat_template::prompt_text;
+use crate::text::prompt::conv_llama3::prompt_text;
 use crate::vision::encoder::Encoded;
 use crate::weights::source::{Source, require_file};
 

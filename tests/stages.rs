@@ -50,6 +50,8 @@ mod sequence;
 mod stops;
 #[path = "stages/text.rs"]
 mod text;
+#[path = "stages/text_family.rs"]
+mod text_family;
 #[path = "stages/text_hostile.rs"]
 mod text_hostile;
 #[path = "stages/text_kinds.rs"]
@@ -58,6 +60,10 @@ mod text_kinds;
 mod text_sentence;
 #[path = "stages/text_steps.rs"]
 mod text_steps;
+#[path = "stages/text_templates.rs"]
+mod text_templates;
+#[path = "stages/text_templates_hostile.rs"]
+mod text_templates_hostile;
 #[path = "stages/tidy.rs"]
 mod tidy;
 #[path = "stages/vocabulary.rs"]

@@ -11,3 +11,9 @@ pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 /// File name of the tokenizer.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// File name of the processor's settings, as newer checkpoints have it; it may hold the chat template.
+pub const PROCESSOR_FILE: &str = "processor_config.json";
+/// File name of the chat template, within JSON.
+pub const CHAT_TEMPLATE_JSON_FILE: &str = "chat_template.json";
+/// File name of the chat template itself.
+pub const CHAT_TEMPLATE_FILE: &str = "chat_template.jinja";

@@ -19,7 +19,8 @@ use crate::spec::{Connector, DecoderSpec, DemSpec, Layout, Tiling, TowerSpec, We
 use file::{RawConfig, RawGeneration, parse};
 
 pub use file_names::{
-    CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+    CHAT_TEMPLATE_FILE, CHAT_TEMPLATE_JSON_FILE, CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE,
+    PROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
 };
 pub use processor::check_processor;
 pub use scope::{Remark, RemarkCode, Scope, question, wording};

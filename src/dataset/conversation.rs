@@ -5,7 +5,7 @@
 
 use crate::sequence::{Chunk, Media, Sequence};
 use crate::text::Tokenizer;
-use crate::text::chat_template::{answer_ids, end_of_turn_id, first_turn, next_turn};
+use crate::text::prompt::conv_llama3::{answer_ids, end_of_turn_id, first_turn, next_turn};
 use crate::{Error, Result};
 
 /// The label of a position that is not learnt.
@@ -26,7 +26,7 @@ pub enum Template {
     /// The release's first stage (`preprocess_plain`): bos, the picture, a caption and a newline.
     /// The question is not part of it. Caption and newline are learnt; no closing token is.
     Plain,
-    /// The release's second stage (`conv_llama3`): the template of [`crate::text::chat_template`].
+    /// The release's second stage (`conv_llama3`): the template of [`crate::text::prompt::conv_llama3`].
     /// Each answer is learnt, and the `<|eot_id|>` after it, and nothing else.
     Llama3,
     /// Not of the release: bos, the picture, and a line a turn: what is asked, a space, the answer.

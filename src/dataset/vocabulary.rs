@@ -16,7 +16,7 @@ use tokenizers::{
 
 use super::merger::Merger;
 use crate::text::LLAMA3_PIECES;
-use crate::text::chat_template::SYSTEM_PROMPT;
+use crate::text::prompt::conv_llama3::SYSTEM_PROMPT;
 use crate::{Error, Result};
 
 /// LLaMA-3's added tokens that a conversation needs, in LLaMA-3's order. They follow the vocabulary.

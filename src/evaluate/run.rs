@@ -18,7 +18,7 @@ use crate::scenes::{
 };
 use crate::session::{AskOptions, Session};
 use crate::spec::plan::Coverage;
-use crate::text::chat_template::{answer_ids, end_of_turn_id};
+use crate::text::prompt::conv_llama3::{answer_ids, end_of_turn_id};
 
 /// Tokens that an answer may have before it is cut off.
 const ANSWER_TOKENS: usize = 64;

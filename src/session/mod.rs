@@ -28,7 +28,7 @@ use crate::recorder::Recorder;
 use crate::sequence::{Media, Sequence};
 use crate::spec::plan::Coverage;
 use crate::text::Tokenizer;
-use crate::text::chat_template::{self, Place};
+use crate::text::prompt::conv_llama3::{self, Place};
 use crate::vision::encoder::Encoded;
 use pictures::{Held, Pictures};
 
@@ -135,8 +135,8 @@ impl Session {
         }
         let tokenizer = &self.model.tokenizer;
         let place = self.place_after(&self.sequence);
-        let mut turn = chat_template::turn(tokenizer, place, &self.as_learnt(question))?;
-        turn.extend(chat_template::answer_ids(tokenizer, answer)?);
+        let mut turn = conv_llama3::turn(tokenizer, place, &self.as_learnt(question))?;
+        turn.extend(conv_llama3::answer_ids(tokenizer, answer)?);
         self.check_fits(self.sequence.len() + turn.len())?;
         self.sequence.append(turn);
         self.last = None;
@@ -264,7 +264,7 @@ impl Session {
     ) -> Result<Sequence> {
         self.check_length(question)?;
         let (tokenizer, place) = (&self.model.tokenizer, self.place_after(sequence));
-        chat_template::watched_turn(tokenizer, place, &self.as_learnt(question), watch).await
+        conv_llama3::watched_turn(tokenizer, place, &self.as_learnt(question), watch).await
     }
 
     /// A book pasted by mistake is refused before the tokenizer spends seconds on it.

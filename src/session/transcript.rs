@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::generate::Sampler;
 use crate::progress::Watch;
 use crate::sequence::Sequence;
-use crate::text::chat_template;
+use crate::text::prompt::conv_llama3;
 
 impl Session {
     /// Answers a question after whatever the request says was said before it, which need not be what this session said.
@@ -70,7 +70,7 @@ impl Session {
                 Some(token_ids) => checked_ids("token_ids", token_ids, vocabulary)?,
                 None => {
                     self.check_length(text)?;
-                    chat_template::watched_answer_ids(tokenizer, text, watch).await?
+                    conv_llama3::watched_answer_ids(tokenizer, text, watch).await?
                 }
             });
             self.check_fits(sequence.len())?;

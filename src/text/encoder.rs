@@ -48,6 +48,25 @@ impl Tokenizer {
     pub fn encoder<'a>(&'a self, text: &'a str) -> Encoder<'a> {
         Encoder::new(self, text)
     }
+
+    /// As [`Tokenizer::encode_watched`], for a part of a prompt between two control tokens; `first` says that the prompt
+    /// begins with it, which some tokenizers put a space before.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_watched`].
+    pub(super) async fn encode_part(
+        &self,
+        text: &str,
+        first: bool,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<u32>> {
+        let mut encoder = self.encoder(text);
+        encoder.first = first;
+        while encoder.step()? {
+            watch.breathe().await?;
+        }
+        encoder.finish()
+    }
 }
 
 /// A text on its way to ids.
@@ -61,6 +80,8 @@ pub struct Encoder<'a> {
     window: usize,
     /// Whether nothing is encoded yet.
     begins: bool,
+    /// Whether the prompt begins with the text.
+    first: bool,
     ids: Vec<u32>,
 }
 
@@ -75,6 +96,7 @@ impl<'a> Encoder<'a> {
             step: Self::STEP_BYTES,
             window: Self::STEP_BYTES,
             begins: true,
+            first: true,
             ids: Vec::new(),
         }
     }
@@ -106,7 +128,7 @@ impl<'a> Encoder<'a> {
                 self.window *= 2;
                 return Ok(true);
             };
-            let written = sentence.written(&window[..end], self.begins);
+            let written = sentence.written(&window[..end], self.begins, self.first);
             self.tokenizer.check_written(&written)?;
             for piece in sentence.pieces(&written) {
                 let tokens = self.tokenizer.inner.get_model().tokenize(piece);

@@ -19,6 +19,9 @@ const MAX_MERGES: usize = 1 << 20;
 const MAX_ADDED: usize = 1 << 13;
 /// Parts of a sequence of normalisers or pre-tokenizers at most; decoders have four.
 const MAX_PARTS: usize = 4;
+/// Entries of a list at most that every known file keeps short.
+const MAX_FEW: usize = 16;
+
 /// The whole file.
 #[derive(Deserialize)]
 pub(super) struct File {
@@ -172,6 +175,13 @@ impl<'de> Deserialize<'de> for Parts {
             .deserialize_seq(List::new("a Sequence", MAX_PARTS))
             .map(Parts)
     }
+}
+
+/// A short list, whatever it is of.
+pub(super) fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(List::new("a short list", MAX_FEW))
 }
 
 fn added_tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Added>, D::Error> {

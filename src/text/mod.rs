@@ -4,9 +4,9 @@
 //! ids. Prompts are built as ids, never as one string, so that typed control tokens stay text.
 
 mod byte_level;
-pub mod chat_template;
 mod encoder;
 mod layout;
+pub mod prompt;
 mod rules;
 mod sentence;
 pub mod stops;

@@ -219,13 +219,15 @@ fn listed(parts: &[Single]) -> String {
 }
 
 impl Sentence {
-    /// A part of a text as the vocabulary writes it. `begins` says that the text begins with it.
-    pub fn written(&self, part: &str, begins: bool) -> String {
+    /// A part of a text as the vocabulary writes it. `begins` says that the text begins with it, `first` that the prompt
+    /// does.
+    pub fn written(&self, part: &str, begins: bool, first: bool) -> String {
         let part = part.replace(' ', SPACE_TEXT);
         let has_space = part.starts_with(SPACE);
         let wants = match self.prefix {
             Prefix::Prepend => !part.is_empty(),
-            Prefix::Always | Prefix::First => !has_space,
+            Prefix::Always => !has_space,
+            Prefix::First => first && !has_space,
             Prefix::Never => false,
         };
         match begins && wants && !part.is_empty() {

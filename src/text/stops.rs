@@ -1,21 +1,46 @@
 //! What begins a prompt and what ends an answer, from what the files list and what the template needs.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::Tokenizer;
-use super::chat_template::{BEGIN, end_of_turn_id};
-use crate::config::{Config, TOKENIZER_CONFIG_FILE};
+use super::prompt::NamedTokens;
+use super::prompt::conv_llama3::{BEGIN, end_of_turn_id};
+use crate::config::{Config, GENERATION_FILE, TOKENIZER_CONFIG_FILE};
 use crate::foreign;
 use crate::{Error, Result};
 
 /// LLaMA-3's end of a text, which is no end of a turn.
 const END_OF_TEXT: &str = "<|end_of_text|>";
 
+/// What templates are told of the tokenizer's tokens.
+const NAMES: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+
 /// Of tokenizer_config.json.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RawTokenizer {
-    eos_token: Option<Value>,
+    bos_token: Option<Named>,
+    eos_token: Option<Named>,
+    unk_token: Option<Named>,
+    pad_token: Option<Named>,
+}
+
+/// A token by its name: a text, or an object with its content.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    Text(String),
+    Object { content: String },
+    Other(IgnoredAny),
+}
+
+impl Named {
+    fn content(self) -> Option<String> {
+        match self {
+            Named::Text(token) | Named::Object { content: token } => Some(token),
+            Named::Other(_) => None,
+        }
+    }
 }
 
 /// Adds to `config` what only the tokenizer knows: the template's end of turn, which ends every answer whatever the
@@ -42,16 +67,49 @@ pub fn complete(config: &mut Config, tokenizer: &Tokenizer, named: Option<&str>)
     Ok(())
 }
 
-/// The token that ends a text by tokenizer_config.json: a text, or an object with its content.
+/// Adds to `config` what ends an answer where no other file lists it, for a model that is asked with a template of its own:
+/// there the files alone say it.
+///
+/// # Errors
+/// [`Error::Config`] where none does.
+pub fn complete_by_name(
+    config: &mut Config,
+    tokenizer: &Tokenizer,
+    named: Option<&str>,
+) -> Result<()> {
+    if config.eos_token_ids.is_empty() {
+        let rows = config.language.vocab_size;
+        let id = named.and_then(|token| tokenizer.id_of(token));
+        let id = id.filter(|&id| (id as usize) < rows).ok_or_else(|| {
+            let reason = "no eos_token_id, and tokenizer_config.json names no eos_token of the tokenizer: nothing says what \
+                          ends an answer";
+            Error::config(GENERATION_FILE, reason)
+        })?;
+        config.eos_token_ids.push(id);
+    }
+    Ok(())
+}
+
+/// The token that ends a text by tokenizer_config.json.
 ///
 /// # Errors
 /// [`Error::Config`].
 pub fn named_end(json: &[u8]) -> Result<Option<String>> {
-    let bad = |reason: String| Error::config(TOKENIZER_CONFIG_FILE, reason);
-    let raw: RawTokenizer = foreign::json(json).map_err(bad)?;
-    Ok(match raw.eos_token {
-        Some(Value::String(token)) => Some(token),
-        Some(Value::Object(token)) => token.get("content").and_then(Value::as_str).map(Into::into),
-        _ => None,
-    })
+    Ok(read(json)?.eos_token.and_then(Named::content))
+}
+
+/// What tokenizer_config.json calls the first token, the last one, and others that templates write.
+///
+/// # Errors
+/// [`Error::Config`].
+pub fn named_tokens(json: &[u8]) -> Result<NamedTokens> {
+    let raw = read(json)?;
+    let tokens = [raw.bos_token, raw.eos_token, raw.unk_token, raw.pad_token];
+    let named = NAMES.into_iter().zip(tokens);
+    let named = named.filter_map(|(name, token)| Some((name.to_string(), token?.content()?)));
+    Ok(named.collect())
+}
+
+fn read(json: &[u8]) -> Result<RawTokenizer> {
+    foreign::json(json).map_err(|reason| Error::config(TOKENIZER_CONFIG_FILE, reason))
 }

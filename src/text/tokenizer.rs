@@ -6,6 +6,7 @@
 //! in which control tokens mean something, and [`Tokenizer::encode_user`] for everybody else's.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::decoders::byte_fallback::ByteFallback;
@@ -21,7 +22,7 @@ use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, Model, SplitDelimiterBehavior};
+use tokenizers::{AddedToken, Model, OffsetReferential, OffsetType, SplitDelimiterBehavior};
 
 use super::byte_level::{byte_of, char_of};
 use super::layout::Added;
@@ -232,6 +233,24 @@ impl Tokenizer {
     /// The id of a token by its written form, control tokens included.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// Whether an id is an added token's, special or not.
+    pub(super) fn is_added(&self, id: u32) -> bool {
+        self.added.contains(&id)
+    }
+
+    /// Where a text has added tokens, and which; what is between them has none. Never give it what a user typed. The
+    /// parts are in order, and all of the text together.
+    pub(super) fn cut(&self, text: &str) -> Vec<(Range<usize>, Option<u32>)> {
+        let added = self.inner.get_added_vocabulary();
+        let cut = added.extract_and_normalize(self.inner.get_normalizer(), text);
+        let parts = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let parts = parts.into_iter().map(|(_, (start, end), tokens)| {
+            let id = tokens.as_ref().and_then(|tokens| tokens.first());
+            (start..end, id.map(|token| token.id))
+        });
+        parts.collect()
     }
 
     /// The id of a control token that the template needs.

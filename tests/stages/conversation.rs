@@ -8,7 +8,7 @@ use inf_llava::dataset::conversation::example;
 use inf_llava::dataset::{IGNORE, Template, Turn};
 use inf_llava::sequence::Media;
 use inf_llava::text::Tokenizer;
-use inf_llava::text::chat_template::{answer_ids, first_turn, next_turn};
+use inf_llava::text::prompt::conv_llama3::{answer_ids, first_turn, next_turn};
 
 /// `bos_token_id` and `<|eot_id|>` of the fixture `tiny`.
 pub const BOS: u32 = 501;

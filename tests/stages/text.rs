@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use inf_llava::Error;
 use inf_llava::sequence::{Media, Sequence};
-use inf_llava::text::chat_template::{answer_ids, first_turn, next_turn, prompt_text};
+use inf_llava::text::prompt::conv_llama3::{answer_ids, first_turn, next_turn, prompt_text};
 use inf_llava::text::{TextStream, Tokenizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};

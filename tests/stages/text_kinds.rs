@@ -4,7 +4,7 @@
 use inf_llava::Error;
 use inf_llava::sequence::Media;
 use inf_llava::text::Tokenizer;
-use inf_llava::text::chat_template::{first_turn, next_turn};
+use inf_llava::text::prompt::conv_llama3::{first_turn, next_turn};
 use serde_json::{Value, json};
 
 fn read(path: &str) -> Value {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use inf_llava::Error;
 use inf_llava::dataset::vocabulary::{CONTROLS, MIN_VOCAB, train_tokenizer};
 use inf_llava::text::Tokenizer;
-use inf_llava::text::chat_template::{SYSTEM_PROMPT, first_turn};
+use inf_llava::text::prompt::conv_llama3::{SYSTEM_PROMPT, first_turn};
 use proptest::prelude::*;
 
 /// As the drawn pictures' questions are: plain words, signs in capitals, numbers.

@@ -9,7 +9,7 @@ use crate::project::{self, Project};
 use crate::setup::Tools;
 
 /// The programs of fuzz/Cargo.toml.
-const TARGETS: [&str; 13] = [
+const TARGETS: [&str; 14] = [
     "config",
     "data_url",
     "dataset",
@@ -21,6 +21,7 @@ const TARGETS: [&str; 13] = [
     "picture",
     "pickle",
     "request",
+    "template",
     "tokenizer",
     "transcript",
 ];
@@ -46,11 +47,14 @@ impl Length {
         }
     }
 
-    /// libFuzzer's argument. An input of `encoding` is ten kilobytes of text encoded several times, one of `dataset` a file.
+    /// libFuzzer's argument. An input of `encoding` is ten kilobytes of text encoded several times, one of `dataset` a file,
+    /// one of `template` a program that is run several times.
     fn argument(self, name: &str) -> String {
         match self {
             Length::Minutes(minutes) => format!("-max_total_time={}", minutes * 60),
-            Length::Short if ["encoding", "dataset"].contains(&name) => "-runs=2000".into(),
+            Length::Short if ["encoding", "dataset", "template"].contains(&name) => {
+                "-runs=2000".into()
+            }
             Length::Short => "-runs=20000".into(),
         }
     }

@@ -5,16 +5,22 @@
 //! tokens off, but together with the newlines in front of it, since the tokenizer splits text where
 //! the release would only if it sees what the release shows it.
 
-use super::tokenizer::Tokenizer;
+use std::borrow::Cow;
+
+use super::message::{Message, Part, Piece, Role, Room};
 use crate::error::{Error, Result};
 use crate::progress::Watch;
 use crate::sequence::{Media, Sequence};
+use crate::text::tokenizer::Tokenizer;
+
+/// What the release calls it.
+pub const NAME: &str = "conv_llama3";
 
 /// What the model is told before the first question.
 pub const SYSTEM_PROMPT: &str = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions.";
 
 /// The control tokens that a LLaMA-3 tokenizer must have.
-pub(super) const BEGIN: &str = "<|begin_of_text|>";
+pub(in crate::text) const BEGIN: &str = "<|begin_of_text|>";
 const END_OF_TURN: &str = "<|eot_id|>";
 const CONTROLS: [&str; 4] = [
     BEGIN,
@@ -143,6 +149,69 @@ impl Turn {
         sequence.extend(text);
         sequence.extend(self.after);
         sequence
+    }
+}
+
+/// A whole conversation, up to where the next answer begins: [`super::Prompt::sequence`].
+pub(super) async fn sequence<'a>(
+    tokenizer: &Tokenizer,
+    bos: u32,
+    messages: impl Iterator<Item = Result<Message<'a>>>,
+    room: Room,
+    watch: &mut Watch<'_>,
+) -> Result<Sequence> {
+    let mut sequence = Sequence::default();
+    for message in messages {
+        let message = message?;
+        let is_first = sequence.is_empty();
+        let (text, picture) = told(&message, is_first)?;
+        match message.role {
+            Role::System => {
+                return Err(refused("system", "it has a system prompt of its own"));
+            }
+            Role::User => {
+                room.check_bytes(text.len())?;
+                let place = match sequence.last_id() {
+                    Some(last_id) => Place::After { last_id },
+                    None => Place::First { bos, picture },
+                };
+                sequence.append(watched_turn(tokenizer, place, &text, watch).await?);
+            }
+            Role::Assistant => {
+                if let [Part::Ids(ids)] = message.parts.as_slice() {
+                    sequence.extend(ids.to_vec());
+                } else {
+                    room.check_bytes(text.len())?;
+                    sequence.extend(watched_answer_ids(tokenizer, &text, watch).await?);
+                }
+                room.check(sequence.len())?;
+            }
+        }
+    }
+    Ok(sequence)
+}
+
+/// The text of a message, and its picture, which only the first may have.
+fn told<'m>(message: &'m Message<'_>, is_first: bool) -> Result<(Cow<'m, str>, Option<Media>)> {
+    let (mut text, mut picture) = (Cow::Borrowed(""), None);
+    for part in &message.parts {
+        match part {
+            Part::Text(more) if text.is_empty() => text = Cow::Borrowed(more),
+            Part::Text(more) => text.to_mut().push_str(more),
+            Part::Ids(_) => {}
+            Part::Media(media) => match media.pieces.as_slice() {
+                [Piece::Media(media)] if is_first && picture.is_none() => picture = Some(*media),
+                _ => return Err(refused("picture", "it takes one, in the first question")),
+            },
+        }
+    }
+    Ok((text, picture))
+}
+
+fn refused(option: &str, reason: &str) -> Error {
+    Error::Option {
+        option: option.into(),
+        reason: format!("the prompt is {NAME}: {reason}"),
     }
 }
 
