@@ -5,8 +5,8 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use crate::config::{
-    CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
-    check_processor,
+    CHAT_TEMPLATE_FILE, CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE,
+    TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, check_processor,
 };
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
@@ -22,6 +22,10 @@ use crate::progress::Watch;
 use crate::sequence::{Chunk, Media, Sequence};
 use crate::spec::parameters;
 use crate::spec::plan::Coverage;
+use crate::text::prompt::{
+    Found, NamedTokens, PROMPT_FILES, Placeholders, Prompt, PromptChoice, Template, begin_ids,
+    read_prompt,
+};
 use crate::text::{Tokenizer, stops};
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
 use crate::weights::checkpoint::Checkpoint;
@@ -42,6 +46,8 @@ pub struct Model {
     pub config: Config,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// How a conversation becomes a sequence.
+    pub prompt: Prompt,
     /// Pictures -> visual tokens.
     pub vision: VisionEncoder,
     /// Embeddings -> logits.
@@ -184,18 +190,75 @@ pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifes
     Err(source.missing(CONFIG_FILE))
 }
 
-async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<Tokenizer> {
+/// The tokenizer, and its file.
+async fn read_tokenizer(source: &impl Source, config: &Config) -> Result<(Tokenizer, Vec<u8>)> {
     let json = require_file(source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
     let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
-    Ok(tokenizer.with_rows(config.decoder.vocab_size))
+    Ok((tokenizer.with_rows(config.decoder.vocab_size), json))
 }
 
-/// What tokenizer_config.json names as the end of a text, if there is such a file.
-async fn read_named_end(source: &impl Source) -> Result<Option<String>> {
+/// What `read` finds in tokenizer_config.json, if there is such a file.
+async fn read_named<T>(
+    source: &impl Source,
+    read: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<Option<T>> {
     let json = read_file(source, TOKENIZER_CONFIG_FILE, TOKENIZER_CONFIG_CAP).await?;
-    let named = json.map(|json| stops::named_end(&json)).transpose();
-    let named = named.map_err(|error| located(source, error))?;
-    Ok(named.flatten())
+    let named = json.map(|json| read(&json)).transpose();
+    named.map_err(|error| located(source, error))
+}
+
+/// The chat template among a model's files; most have one, INF-LLaVA's own is another ([`PromptChoice::Own`]).
+///
+/// # Errors
+/// [`Error::Config`] where the first file that may have one cannot be read.
+pub async fn chat_template(source: &impl Source) -> Result<Option<Found>> {
+    for file in PROMPT_FILES {
+        let Some(bytes) = read_file(source, file.name, file.most_bytes).await? else {
+            continue;
+        };
+        let found = read_prompt(file.name, &bytes).map_err(|error| located(source, error))?;
+        if let Some(found) = found {
+            let file = source.describe(file.name);
+            return Ok(Some(Found { file, ..found }));
+        }
+    }
+    Ok(None)
+}
+
+/// How a conversation becomes a sequence; `config` is completed by what ends an answer then. `json` is the tokenizer's file.
+async fn read_prompting(
+    source: &impl Source,
+    choice: &PromptChoice,
+    config: &mut Config,
+    (tokenizer, json): (&Tokenizer, &[u8]),
+) -> Result<Prompt> {
+    let found = match choice {
+        PromptChoice::Own | PromptChoice::ConvLlama3 => None,
+        PromptChoice::Given(found) => Some(found.clone()),
+        PromptChoice::Checkpoint => match chat_template(source).await? {
+            Some(found) => Some(found),
+            None => return Err(source.missing(CHAT_TEMPLATE_FILE)),
+        },
+    };
+    let Some(found) = found else {
+        let named = match config.eos_token_ids.is_empty() {
+            true => read_named(source, stops::named_end).await?.flatten(),
+            false => None,
+        };
+        stops::complete(config, tokenizer, named.as_deref())?;
+        return Ok(Prompt::ConvLlama3 {
+            bos: config.bos_token_id,
+        });
+    };
+    let tokens: NamedTokens = read_named(source, stops::named_tokens)
+        .await?
+        .unwrap_or_default();
+    let end = tokens.iter().find(|(name, _)| name == "eos_token");
+    let end = end.map(|(_, token)| token.as_str());
+    stops::complete_by_name(config, tokenizer, end).map_err(|error| located(source, error))?;
+    let begin = begin_ids(&source.describe(TOKENIZER_FILE), json, tokenizer)?;
+    let template = Template::new(found, tokens, begin, Placeholders::default())?;
+    Ok(Prompt::Template(template.into()))
 }
 
 /// An error about a file of a model folder, with the path or URL of the file.
@@ -233,6 +296,22 @@ impl Model {
         context_tokens: Option<usize>,
         watch: &mut Watch<'_>,
     ) -> Result<Model> {
+        let own = &PromptChoice::Own;
+        Self::load_with_prompt(source, device, context_tokens, own, watch).await
+    }
+
+    /// As [`Model::load`], to be asked with another prompt than its own.
+    ///
+    /// # Errors
+    /// As [`Model::load`]; [`Error::Config`] and [`Error::Tokenizer`] for a chat template, and for a tokenizer that does not
+    /// go with it.
+    pub async fn load_with_prompt<S: Source + 'static>(
+        source: S,
+        device: &ChosenDevice,
+        context_tokens: Option<usize>,
+        choice: &PromptChoice,
+        watch: &mut Watch<'_>,
+    ) -> Result<Model> {
         adapter::recover(&device.device);
         let source = Rc::new(source);
         let (mut config, manifest) = read_config(source.as_ref()).await?;
@@ -240,12 +319,9 @@ impl Model {
         let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
         estimate.check(device)?;
         watch.stop.check()?;
-        let tokenizer = read_tokenizer(source.as_ref(), &config).await?;
-        let named = match config.eos_token_ids.is_empty() {
-            true => read_named_end(source.as_ref()).await?,
-            false => None,
-        };
-        stops::complete(&mut config, &tokenizer, named.as_deref())?;
+        let (tokenizer, json) = read_tokenizer(source.as_ref(), &config).await?;
+        let texts = (&tokenizer, json.as_slice());
+        let prompt = read_prompting(source.as_ref(), choice, &mut config, texts).await?;
 
         let (modules, stored_bytes) = match manifest {
             Some(manifest) => {
@@ -267,6 +343,7 @@ impl Model {
             stored_bytes,
             config,
             tokenizer,
+            prompt,
             vision,
             decoder,
             rope,

@@ -20,6 +20,7 @@ use crate::recorder::{Recorder, Stage};
 use crate::session::{AskOptions, Session};
 use crate::spec::Crop;
 use crate::spec::plan::{Coverage, Plan};
+use crate::text::prompt::Prompt;
 use crate::text::prompt::conv_llama3::prompt_text;
 use crate::vision::encoder::Encoded;
 use crate::weights::source::{Source, require_file};
@@ -58,6 +59,16 @@ struct ExpectedCase {
     input_ids: Vec<i32>,
     sequence_length: usize,
     greedy_ids: Vec<u32>,
+}
+
+impl ExpectedCase {
+    /// Questions with their answers, without the release's mark for the picture.
+    fn exchanges(&self) -> Vec<(&str, Option<&str>)> {
+        let turns = self.turns.iter();
+        turns
+            .map(|(question, answer)| (question.trim_start_matches("<image>\n"), answer.as_deref()))
+            .collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -270,43 +281,46 @@ impl Parity<'_> {
         }
     }
 
+    /// A conversation up to the case's last question, and that question.
+    async fn asked(
+        &self,
+        case: &ExpectedCase,
+        picture: Option<Encoded>,
+        coverage: Coverage,
+    ) -> Result<(Session, String)> {
+        let mut session = Session::new(self.model.clone(), coverage);
+        session.set_encoded(picture);
+        let mut question = String::new();
+        let turns = case.exchanges();
+        for (index, (asked, answer)) in turns.iter().enumerate() {
+            match index + 1 == turns.len() {
+                true => question = (*asked).to_string(),
+                false => {
+                    session
+                        .restore_turn(asked, answer.unwrap_or_default())
+                        .await?
+                }
+            }
+        }
+        Ok((session, question))
+    }
+
     /// The prompt, the logits along the expected continuation, and the program's own greedy answer.
     async fn case(&mut self, case: &ExpectedCase, picture: Option<Encoded>) -> Result<()> {
         let name = |what: &str| format!("{}.{what}", case.name);
         let model = self.model.clone();
-        let session = |coverage| -> Result<(Session, String)> {
-            let mut session = Session::new(model.clone(), coverage);
-            session.set_encoded(picture.clone());
-            let questions: Vec<(String, Option<String>)> = case
-                .turns
-                .iter()
-                .map(|(question, answer)| {
-                    (
-                        question.trim_start_matches("<image>\n").to_string(),
-                        answer.clone(),
-                    )
-                })
-                .collect();
-            for (question, answer) in &questions[..questions.len() - 1] {
-                session.restore_turn(question, answer.as_deref().unwrap_or_default())?;
-            }
-            Ok((session, questions[questions.len() - 1].0.clone()))
-        };
+        // A template's prompt is never a text.
+        if let Prompt::ConvLlama3 { .. } = model.prompt {
+            let text = prompt_text(&case.exchanges(), case.image.is_some());
+            self.push(Row::of_count(
+                "text",
+                name("prompt"),
+                usize::from(text != case.prompt),
+                1,
+            ));
+        }
 
-        let turns: Vec<(&str, Option<&str>)> = case
-            .turns
-            .iter()
-            .map(|(question, answer)| (question.trim_start_matches("<image>\n"), answer.as_deref()))
-            .collect();
-        let text = prompt_text(&turns, case.image.is_some());
-        self.push(Row::of_count(
-            "text",
-            name("prompt"),
-            usize::from(text != case.prompt),
-            1,
-        ));
-
-        let (mut forced, question) = session(Coverage::Live)?;
+        let (mut forced, question) = self.asked(case, picture.clone(), Coverage::Live).await?;
         let mut recorder = Recorder::on();
         let (prompt_logits, step_logits) = forced
             .forced_logits(&question, &case.greedy_ids, PROMPT_POSITIONS, &mut recorder)
@@ -348,7 +362,7 @@ impl Parity<'_> {
 
         // The program's own answer: the same ids up to the first stop id, unless a tie within the
         // tolerance led elsewhere, which the forced ids above would show as an error of the logits.
-        let (mut free, question) = session(Coverage::Live)?;
+        let (mut free, question) = self.asked(case, picture, Coverage::Live).await?;
         let options = AskOptions {
             sampling: Sampling::greedy(),
             max_new_tokens: case.greedy_ids.len(),

@@ -162,6 +162,9 @@ mod self_test;
 #[path = "stages/session.rs"]
 mod session;
 #[cfg(feature = "model")]
+#[path = "stages/session_prompt.rs"]
+mod session_prompt;
+#[cfg(feature = "model")]
 #[path = "stages/shaders.rs"]
 mod shaders;
 #[cfg(feature = "model")]

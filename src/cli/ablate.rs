@@ -20,6 +20,7 @@ use crate::files;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::progress::StopFlag;
 use crate::spec::plan::Coverage;
+use crate::text::prompt::PromptChoice;
 use crate::train::ablation::{AblationFile, Outcome, Row};
 use crate::train::checkpoint::read_companions;
 use crate::train::file::configure;
@@ -149,6 +150,7 @@ impl Ablation<'_> {
             place: &Place::Folder(model.to_path_buf()),
             device: &self.device,
             context: None,
+            prompt: &PromptChoice::Own,
             sees: true,
         };
         let exam = Exam::Scenes {

@@ -16,8 +16,10 @@ use crate::error::Error;
 use crate::files;
 use crate::foreign;
 use crate::hub::{Download, repository};
-use crate::model::{CONFIG_CAP, read_config};
+use crate::model::{CONFIG_CAP, chat_template, read_config};
+use crate::printable::one_line;
 use crate::progress::{StopFlag, Watch};
+use crate::text::prompt::PROMPT_FILES;
 use crate::weights::arrange::Precision;
 use crate::weights::convert::{About, Conversion};
 use crate::weights::folder::Folder;
@@ -116,7 +118,13 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
 
 /// What the manifest says of the checkpoint, and what comes along with it.
 async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::Result<About> {
-    let published = [CONFIG_FILE, GENERATION_FILE, CARD_FILE].map(|file| folder.path(file));
+    let templates = PROMPT_FILES.map(|file| file.name);
+    let published = [CONFIG_FILE, GENERATION_FILE, CARD_FILE];
+    let published: Vec<PathBuf> = published
+        .iter()
+        .chain(&templates)
+        .map(|file| folder.path(file))
+        .collect();
     let beside = BESIDE.map(|file| source.folder.join(file));
     for path in published.iter().chain(&beside) {
         refuse_link_to_elsewhere(&source.folder, path)?;
@@ -150,7 +158,22 @@ async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::
         config,
         generation,
         files: beside.into_iter().filter(|path| path.exists()).collect(),
+        chat_template: template_of(folder).await,
     })
+}
+
+/// The checkpoint's chat template. The released prompt needs none, so one that cannot be read is left out.
+async fn template_of(folder: &Folder) -> Option<String> {
+    match chat_template(folder).await {
+        Ok(found) => found.map(|found| found.text),
+        Err(error) => {
+            eprintln!(
+                "{}; the converted model gets no chat template",
+                one_line(&error.to_string())
+            );
+            None
+        }
+    }
 }
 
 /// A converted model is given to others: what goes into it as it is must not be what a link in the checkpoint's folder

@@ -104,6 +104,7 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         place: &args.model.place()?,
         device: &args.model.device().await?,
         context: args.model.context,
+        prompt: &args.model.prompt.choice()?,
         sees: !args.blind,
     };
     let answered = ask_all(&examinee, &exam, workers(examinee.device), &stop)?;

@@ -14,6 +14,7 @@ use crate::gpu::cpu::is_host;
 use crate::gpu::device::ChosenDevice;
 use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
+use crate::text::prompt::PromptChoice;
 
 /// What is asked.
 pub(super) enum Exam {
@@ -76,6 +77,7 @@ pub(super) struct Examinee<'a> {
     pub(super) place: &'a Place,
     pub(super) device: &'a ChosenDevice,
     pub(super) context: Option<usize>,
+    pub(super) prompt: &'a PromptChoice,
     /// Whether the pictures are shown.
     pub(super) sees: bool,
 }
@@ -83,7 +85,9 @@ pub(super) struct Examinee<'a> {
 impl Examinee<'_> {
     fn load(&self, stop: &StopFlag) -> Result<Rc<Model>> {
         let mut watch = Watch::new(stop.clone(), |_| {});
-        let model = self.place.load(self.device, self.context, &mut watch);
+        let model = self
+            .place
+            .load(self.device, self.context, self.prompt, &mut watch);
         pollster::block_on(model).map(Rc::new)
     }
 }

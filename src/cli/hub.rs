@@ -2,7 +2,8 @@
 
 use super::terminal::Progress;
 use crate::config::{
-    CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+    CHAT_TEMPLATE_FILE, CHAT_TEMPLATE_JSON_FILE, CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE,
+    PROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
 };
 use crate::error::Result;
 use crate::hub::{Download, Hub};
@@ -20,9 +21,12 @@ pub(super) const BESIDE: [&str; 7] = [
 ];
 pub(super) const CARD_FILE: &str = "README.md";
 /// What else a checkpoint has.
-const OWN: [&str; 4] = [
+const OWN: [&str; 7] = [
     CONFIG_FILE,
     GENERATION_FILE,
+    PROCESSOR_FILE,
+    CHAT_TEMPLATE_JSON_FILE,
+    CHAT_TEMPLATE_FILE,
     "model.safetensors.index.json",
     "pytorch_model.bin.index.json",
 ];

@@ -1,6 +1,7 @@
 //! `inf-llava info`: what a model is and needs, without loading it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,12 +11,15 @@ use super::model::Files;
 use super::output::{counted, say_json};
 use super::{ModelArgs, say};
 use crate::Error;
-use crate::config::Config;
-use crate::model::{Estimate, read_config};
+use crate::config::{CHAT_TEMPLATE_FILE, Config};
+use crate::model::{Estimate, chat_template, read_config};
+use crate::printable::one_line;
 use crate::spec::plan::Coverage;
+use crate::text::prompt::{PromptChoice, conv_llama3};
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::converted::Converted;
 use crate::weights::manifest::Manifest;
+use crate::weights::source::Source as _;
 use crate::weights::tensors::Tensors;
 
 const MIB: f64 = (1 << 20) as f64;
@@ -35,6 +39,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;
     let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
+    let prompt = Prompt::of(&args.model.prompt.choice()?, &source).await?;
     let identity = place.identity().await?;
     let stored = Stored::of(source, &config, manifest).await?;
     let layout = config.largest_layout(Coverage::Live);
@@ -65,6 +70,8 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
                 "activations": estimate.activation_bytes,
                 "total": estimate.total_bytes(),
             },
+            "prompt": prompt.used,
+            "chat_template": prompt.own,
             "random_weights": config.random_weights,
             "scope": config.scope,
         });
@@ -102,6 +109,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         l.num_key_value_heads,
         l.vocab_size
     ));
+    say(format_args!("  prompt       {prompt}"));
     say(format_args!(
         "  weights      {} parameters, {:.1} MiB stored as {} in {}",
         estimate.parameters,
@@ -117,6 +125,46 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         estimate.activation_bytes as f64 / MIB
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How the model is asked.
+struct Prompt {
+    /// What it is called.
+    used: String,
+    /// Where the model's own chat template is, if it has one.
+    own: Option<String>,
+}
+
+impl Prompt {
+    async fn of(choice: &PromptChoice, source: &Files) -> Result<Self, Error> {
+        // A file that cannot be read matters only to whoever chose it.
+        let own = match (chat_template(source).await, choice) {
+            (Ok(found), _) => found.map(|found| found.file),
+            (Err(error), PromptChoice::Checkpoint) => return Err(error),
+            (Err(_), _) => None,
+        };
+        let used = match (choice, &own) {
+            (PromptChoice::Given(found), _) => found.file.clone(),
+            (PromptChoice::Checkpoint, Some(file)) => file.clone(),
+            (PromptChoice::Checkpoint, None) => return Err(source.missing(CHAT_TEMPLATE_FILE)),
+            (PromptChoice::Own | PromptChoice::ConvLlama3, _) => conv_llama3::NAME.into(),
+        };
+        Ok(Prompt { used, own })
+    }
+}
+
+impl fmt::Display for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&one_line(&self.used))?;
+        match &self.own {
+            Some(own) if *own != self.used => write!(
+                f,
+                "; the template in {} is asked with --chat-template checkpoint",
+                one_line(own)
+            ),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The files of the weights.

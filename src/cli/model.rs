@@ -15,11 +15,13 @@ use super::paths;
 use super::terminal::Progress;
 use crate::cli::arguments::device_names;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use crate::gpu::ops::do_without;
 use crate::model::Model;
 use crate::platform::Timer;
 use crate::progress::{StopFlag, Watch};
+use crate::text::prompt::{PROMPT_FILES, PromptChoice, conv_llama3, read_prompt};
 use crate::weights::folder::Folder;
 use crate::weights::identity::identity;
 use crate::weights::missing::folder_of;
@@ -47,6 +49,47 @@ pub(super) struct ModelArgs {
     /// Tokens of context to make room for [default: 4096, or less if the model knows fewer]
     #[arg(long, value_name = "TOKENS")]
     pub(super) context: Option<usize>,
+    #[command(flatten)]
+    pub(super) prompt: PromptArgs,
+}
+
+/// How a model is asked.
+#[derive(Args, Clone, Default)]
+pub(super) struct PromptArgs {
+    /// The prompt: conv_llama3 (the released one), checkpoint (the chat template among the model's files), or a file with
+    /// a template in Jinja [default: conv_llama3, which INF-LLaVA was trained with]
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
+    pub(super) chat_template: Option<PathBuf>,
+}
+
+impl PromptArgs {
+    /// What was chosen; a file is read.
+    ///
+    /// # Errors
+    /// [`Error::FileAccess`], [`Error::Config`], [`Error::Option`].
+    pub(super) fn choice(&self) -> Result<PromptChoice> {
+        let Some(path) = &self.chat_template else {
+            return Ok(PromptChoice::Own);
+        };
+        match path.to_str() {
+            Some(conv_llama3::NAME) => return Ok(PromptChoice::ConvLlama3),
+            Some("checkpoint") => return Ok(PromptChoice::Checkpoint),
+            _ => {}
+        }
+        let file = path.display().to_string();
+        let most = PROMPT_FILES.iter().map(|file| file.most_bytes).max();
+        let bytes = files::read(path, most.unwrap_or_default()).map_err(|error| {
+            let what = "; --chat-template takes conv_llama3, checkpoint or a file";
+            Error::FileAccess {
+                file: file.clone(),
+                reason: format!("{error}{what}"),
+            }
+        })?;
+        match read_prompt(&file, &bytes)? {
+            Some(found) => Ok(PromptChoice::Given(found)),
+            None => Err(Error::config(file, "it has no chat_template")),
+        }
+    }
 }
 
 impl ModelArgs {
@@ -69,11 +112,12 @@ impl ModelArgs {
     /// Loads the model, with a progress bar; gives also the milliseconds that took.
     pub(super) async fn load(&self, stop: &StopFlag) -> anyhow::Result<(Rc<Model>, f64)> {
         let place = self.place()?;
+        let choice = self.prompt.choice()?;
         let device = self.device().await?;
         let timer = Timer::start();
         let progress = Progress::new();
         let mut watch = Watch::new(stop.clone(), |event| progress.show(&event));
-        let loaded = place.load(&device, self.context, &mut watch).await;
+        let loaded = place.load(&device, self.context, &choice, &mut watch).await;
         progress.clear();
         let model = loaded?;
         if stderr().is_terminal() {
@@ -128,9 +172,11 @@ impl Place {
         &self,
         device: &ChosenDevice,
         context_tokens: Option<usize>,
+        choice: &PromptChoice,
         watch: &mut Watch<'_>,
     ) -> Result<Model> {
-        Model::load(self.source(), device, context_tokens, watch).await
+        let source = self.source();
+        Model::load_with_prompt(source, device, context_tokens, choice, watch).await
     }
 }
 

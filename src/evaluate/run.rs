@@ -18,7 +18,6 @@ use crate::scenes::{
 };
 use crate::session::{AskOptions, Session};
 use crate::spec::plan::Coverage;
-use crate::text::prompt::conv_llama3::{answer_ids, end_of_turn_id};
 
 /// Tokens that an answer may have before it is cut off.
 const ANSWER_TOKENS: usize = 64;
@@ -234,9 +233,10 @@ impl Candidate {
         for asked in &sheet.questions {
             watch.stop.check()?;
             self.session.new_chat();
-            let tokenizer = &self.session.model().tokenizer;
-            let mut answer = answer_ids(tokenizer, &asked.expected)?;
-            answer.push(end_of_turn_id(tokenizer)?);
+            let model = self.session.model();
+            let (prompt, tokenizer) = (&model.prompt, &model.tokenizer);
+            let mut answer = prompt.answer(tokenizer, &asked.expected)?;
+            answer.push(prompt.end(tokenizer, &model.config.eos_token_ids)?);
             let mut off = Recorder::off();
             let forced = self
                 .session

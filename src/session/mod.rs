@@ -1,6 +1,7 @@
 //! A conversation about a picture: the picture's features and the key/value cache are kept, so a
 //! further question runs no vision pass and prefills only its own tokens.
 
+mod asked;
 mod attention;
 mod picture;
 mod pictures;
@@ -8,6 +9,7 @@ mod remark;
 mod report;
 mod request;
 mod shared;
+mod told;
 mod transcript;
 
 use std::rc::Rc;
@@ -27,10 +29,10 @@ use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
 use crate::sequence::{Media, Sequence};
 use crate::spec::plan::Coverage;
-use crate::text::Tokenizer;
-use crate::text::prompt::conv_llama3::{self, Place};
+use crate::text::prompt::Room;
 use crate::vision::encoder::Encoded;
 use pictures::{Held, Pictures};
+use told::{Said, Told};
 
 pub use crate::generate::generation::StopReason;
 pub use attention::EnhancementAttention;
@@ -53,6 +55,8 @@ pub struct Session {
     pictures: Pictures,
     /// The picture that a new conversation is about.
     picture: Option<Media>,
+    /// What was asked and answered, of which the next prompt is made.
+    told: Vec<Told>,
     /// Prompts and answers.
     sequence: Sequence,
     cache: KvCache,
@@ -76,6 +80,7 @@ impl Session {
             coverage,
             pictures: Pictures::default(),
             picture: None,
+            told: Vec::new(),
             sequence: Sequence::default(),
             cache,
             cached: Sequence::default(),
@@ -120,6 +125,7 @@ impl Session {
 
     /// Forgets the conversation; the picture and its features stay.
     pub fn new_chat(&mut self) {
+        self.told.clear();
         self.sequence = Sequence::default();
         self.last = None;
         self.withheld = None;
@@ -129,16 +135,17 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::ask`].
-    pub fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
+    pub async fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
         if self.is_withheld(question) {
             return Ok(()); // the model heard nothing of it
         }
-        let tokenizer = &self.model.tokenizer;
-        let place = self.place_after(&self.sequence);
-        let mut turn = conv_llama3::turn(tokenizer, place, &self.as_learnt(question))?;
-        turn.extend(conv_llama3::answer_ids(tokenizer, answer)?);
-        self.check_fits(self.sequence.len() + turn.len())?;
-        self.sequence.append(turn);
+        let watch = &mut Watch::nobody();
+        let mut sequence = self.prompt_of(question, watch).await?;
+        let model = &self.model;
+        sequence.extend(model.prompt.answer(&model.tokenizer, answer)?);
+        self.check_fits(sequence.len())?;
+        self.sequence = sequence;
+        self.tell(question, Said::Text(answer.into()));
         self.last = None;
         Ok(())
     }
@@ -170,21 +177,21 @@ impl Session {
         if let Some(withheld) = self.withheld.clone() {
             return Ok(self.said_instead(withheld, watch));
         }
-        let prompt = self.prompt_after(&self.sequence, question, watch).await?;
-        let before = self.sequence.len();
-        self.check_fits(before + prompt.len())?;
-        self.sequence.append(prompt);
+        let prompt = self.prompt_of(question, watch).await?;
+        self.check_fits(prompt.len())?;
+        let before = std::mem::replace(&mut self.sequence, prompt);
         let turn = LastTurn {
             prompt_len: self.sequence.len(),
             remark,
         };
         match self.answer(&turn, sampler, options, watch).await {
             Ok(answer) => {
+                self.tell(question, Said::Ids(answer.token_ids.clone()));
                 self.last = Some(turn);
                 Ok(answer)
             }
             Err(error) => {
-                self.sequence.truncate(before);
+                self.sequence = before;
                 Err(error)
             }
         }
@@ -212,9 +219,16 @@ impl Session {
         let answered = self.sequence.part(turn.prompt_len..self.sequence.len());
         self.sequence.truncate(turn.prompt_len);
         let result = self.answer(&turn, sampler, options, watch).await;
-        if result.is_err() {
-            self.sequence.truncate(turn.prompt_len);
-            self.sequence.append(answered);
+        match &result {
+            Ok(answer) => {
+                if let Some(told) = self.told.last_mut() {
+                    told.answer = Said::Ids(answer.token_ids.clone());
+                }
+            }
+            Err(_) => {
+                self.sequence.truncate(turn.prompt_len);
+                self.sequence.append(answered);
+            }
         }
         self.last = Some(turn);
         result
@@ -235,9 +249,10 @@ impl Session {
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         self.model.unchanged()?;
         let watch = &mut Watch::nobody();
-        let prompt = self.prompt_after(&self.sequence, question, watch).await?;
-        self.check_fits(self.sequence.len() + prompt.len() + forced.len())?;
-        self.sequence.append(prompt);
+        let prompt = self.prompt_of(question, watch).await?;
+        self.check_fits(prompt.len() + forced.len())?;
+        self.sequence = prompt;
+        self.last = None;
         if recorder.is_on() {
             let embeds = self.embed(0..self.sequence.len()).await?;
             recorder.keep("inputs_embeds", &embeds);
@@ -252,43 +267,25 @@ impl Session {
         if forced.is_empty() {
             steps.clear();
         }
+        let said = forced[..forced.len().saturating_sub(1)].to_vec();
+        self.tell(question, Said::Ids(said));
         Ok((prompt_logits, steps))
     }
 
-    /// What a question appends to a sequence. Stop is heard while a long one is encoded.
-    async fn prompt_after(
-        &self,
-        sequence: &Sequence,
-        question: &str,
-        watch: &mut Watch<'_>,
-    ) -> Result<Sequence> {
-        self.check_length(question)?;
-        let (tokenizer, place) = (&self.model.tokenizer, self.place_after(sequence));
-        conv_llama3::watched_turn(tokenizer, place, &self.as_learnt(question), watch).await
+    /// The sequence of a question after all that was said before.
+    async fn prompt_of(&self, question: &str, watch: &mut Watch<'_>) -> Result<Sequence> {
+        let before = self.told.iter().map(told::Borrowed::from);
+        // What was said here had its place; whether all of it fits is for whoever asks.
+        let context_tokens = usize::MAX;
+        self.prompt(before, question, Room { context_tokens }, watch)
+            .await
     }
 
-    /// A book pasted by mistake is refused before the tokenizer spends seconds on it.
-    fn check_length(&self, text: &str) -> Result<()> {
-        let needed_tokens = text.len() / Tokenizer::MAX_TOKEN_BYTES;
-        let context_tokens = self.model.context_tokens;
-        match needed_tokens > context_tokens {
-            true => Err(Error::ContextExceeded {
-                needed_tokens,
-                context_tokens,
-            }),
-            false => Ok(()),
-        }
-    }
-
-    /// Where a question behind a sequence stands.
-    fn place_after(&self, sequence: &Sequence) -> Place {
-        match sequence.last_id() {
-            Some(last_id) => Place::After { last_id },
-            None => Place::First {
-                bos: self.model.config.bos_token_id,
-                picture: self.picture,
-            },
-        }
+    fn tell(&mut self, question: &str, answer: Said) {
+        self.told.push(Told {
+            question: question.into(),
+            answer,
+        });
     }
 
     /// Whether so many tokens fit, with one more for the answer.

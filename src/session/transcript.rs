@@ -1,11 +1,12 @@
 //! Answering a question with the conversation that is handed over with it.
 
+use super::asked::checked_ids;
+use super::told::{Borrowed, Said, Told};
 use super::{Answer, Exchange, LastTurn, Request, Session};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::generate::Sampler;
 use crate::progress::Watch;
 use crate::sequence::Sequence;
-use crate::text::prompt::conv_llama3;
 
 impl Session {
     /// Answers a question after whatever the request says was said before it, which need not be what this session said.
@@ -28,9 +29,12 @@ impl Session {
         let turn = LastTurn { prompt_len, remark };
         let before = std::mem::replace(&mut self.sequence, sequence);
         let result = self.answer(&turn, sampler, &request.options, watch).await;
-        match result.is_ok() {
-            true => self.last = Some(turn),
-            false => self.sequence = before,
+        match &result {
+            Ok(answer) => {
+                self.last = Some(turn);
+                self.take_up(request, answer.token_ids.clone());
+            }
+            Err(_) => self.sequence = before,
         }
         result
     }
@@ -43,6 +47,7 @@ impl Session {
         self.check_fits(sequence.len())?;
         self.sequence = sequence;
         self.last = None;
+        self.take_up(request, request.begun.clone());
         Ok(self.sequence.len().saturating_sub(1))
     }
 
@@ -53,46 +58,29 @@ impl Session {
         request: &Request,
         watch: &mut Watch<'_>,
     ) -> Result<(Sequence, usize)> {
-        let (model, vocabulary) = (&self.model, self.model.config.decoder.vocab_size);
-        let mut sequence = Sequence::default();
-        for Exchange {
-            question,
-            token_ids,
-            text,
-        } in &request.before
-        {
-            if !request.options.anyway && self.is_withheld(question) {
-                continue; // the model heard nothing of it
-            }
-            sequence.append(self.prompt_after(&sequence, question, watch).await?);
-            let tokenizer = &model.tokenizer;
-            sequence.extend(match token_ids {
-                Some(token_ids) => checked_ids("token_ids", token_ids, vocabulary)?,
-                None => {
-                    self.check_length(text)?;
-                    conv_llama3::watched_answer_ids(tokenizer, text, watch).await?
-                }
-            });
-            self.check_fits(sequence.len())?;
-        }
+        let before = self.heard(request).map(Borrowed::from);
         let question = &request.question;
-        sequence.append(self.prompt_after(&sequence, question, watch).await?);
+        let mut sequence = self.prompt(before, question, self.room(), watch).await?;
         let prompt_len = sequence.len();
-        sequence.extend(checked_ids("begun", &request.begun, vocabulary)?);
+        let vocabulary = self.model.config.language.vocab_size;
+        sequence.extend(checked_ids("begun", &request.begun, vocabulary)?.to_vec());
         Ok((sequence, prompt_len))
     }
-}
 
-/// Ids that come from outside.
-///
-/// # Errors
-/// [`Error::Option`] for one that is not in the vocabulary.
-fn checked_ids(option: &str, ids: &[u32], vocabulary: usize) -> Result<Vec<u32>> {
-    match ids.iter().find(|&&id| id as usize >= vocabulary) {
-        None => Ok(ids.to_vec()),
-        Some(id) => Err(Error::Option {
-            option: option.into(),
-            reason: format!("{id} is not in the vocabulary of {vocabulary}"),
-        }),
+    /// What was said before; of the other questions the model heard nothing.
+    fn heard<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = &'a Exchange> {
+        let heard =
+            |exchange: &&Exchange| request.options.anyway || !self.is_withheld(&exchange.question);
+        request.before.iter().filter(heard)
+    }
+
+    /// Makes the request's conversation, with this answer, the session's.
+    fn take_up(&mut self, request: &Request, answer: Vec<u32>) {
+        let mut told: Vec<Told> = self.heard(request).map(Told::of).collect();
+        told.push(Told {
+            question: request.question.clone(),
+            answer: Said::Ids(answer),
+        });
+        self.told = told;
     }
 }

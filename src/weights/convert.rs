@@ -22,6 +22,7 @@ use super::manifest::{
 };
 use super::source::Source as _;
 use super::verify::{damage, hex};
+use crate::config::CHAT_TEMPLATE_FILE;
 use crate::durable::{self, beside, failed, is_temporary};
 use crate::error::{Error, Result};
 use crate::files;
@@ -50,6 +51,8 @@ pub struct About {
     pub generation: Value,
     /// Tokenizer, licence, model card: copied, and named in the manifest.
     pub files: Vec<PathBuf>,
+    /// The chat template, wherever it was: written as chat_template.jinja, and named in the manifest.
+    pub chat_template: Option<String>,
 }
 
 /// What is to be converted.
@@ -217,6 +220,10 @@ impl<'a> Conversion<'a> {
             })?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             files.push(write_hashed(folder, &name, &bytes)?);
+        }
+        if let Some(template) = &self.about.chat_template {
+            let template = template.as_bytes();
+            files.push(write_hashed(folder, CHAT_TEMPLATE_FILE, template)?);
         }
         Ok(files)
     }

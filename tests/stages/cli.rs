@@ -28,6 +28,8 @@ mod output;
 #[cfg(target_os = "linux")]
 #[path = "cli_privacy.rs"]
 mod privacy;
+#[path = "cli_prompt.rs"]
+mod prompt;
 #[path = "cli_remarks.rs"]
 mod remarks;
 #[path = "cli_serve.rs"]

@@ -37,6 +37,7 @@ pub fn about(name: &str) -> About {
         config: json!({"hidden_size": 96}),
         generation: json!({}),
         files: vec![fixture(name).join("tokenizer.json")],
+        chat_template: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn convert(name: &str, precision: &str) -> TempDir {
         config: json("config.json"),
         generation: json("generation_config.json"),
         files: vec![source.join("tokenizer.json")],
+        chat_template: None,
     };
     let checkpoint = block_on(Checkpoint::open(folder)).unwrap();
     let names = config.weights();

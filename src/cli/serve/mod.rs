@@ -57,7 +57,7 @@ use self::limits::{BREAKING_OFF, LimitArgs, Limits};
 use self::listen::Listeners;
 use self::local::Allowed;
 use self::stop::Signals;
-use super::model::{ModelArgs, find_folder};
+use super::model::{ModelArgs, PromptArgs, find_folder};
 use super::{paths, say};
 use crate::config::CONFIG_FILE;
 use crate::gpu::device::DeviceChoice;
@@ -100,6 +100,8 @@ pub struct ServeArgs {
     /// Tokens of context that /v1 makes room for [default: 4096, or less if the model knows fewer]
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
+    #[command(flatten)]
+    prompt: PromptArgs,
     /// Another site whose pages may have the model, as https://example.com; * for all. An app whose pages may ask as
     /// well, as app://obsidian.md, or a page of this machine, as http://localhost:5173. May be repeated
     #[arg(long, value_name = "ORIGIN")]
@@ -132,6 +134,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     // The model is loaded at the first question; what is typed wrong is said now.
     DeviceChoice::from_name(&args.device)?;
+    args.prompt.choice()?;
     let broken = match read_config(&Folder::new(&model)).await {
         Ok((config, _)) => config.context_tokens(args.context).map(|_| None)?,
         Err(error) if args.context.is_some() => return Err(error.into()),
@@ -146,6 +149,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         device: args.device,
         without_kernel: Vec::new(),
         context: args.context,
+        prompt: args.prompt,
     });
     let engine = engine.context("the engine's thread cannot be started")?;
     let api = Api::new(&model, &engine, limits, stop.clone())?;
