@@ -29,7 +29,7 @@ impl Session {
         room: Room,
         watch: &mut Watch<'_>,
     ) -> Result<Sequence> {
-        let vocabulary = self.model.config.language.vocab_size;
+        let vocabulary = self.model.config.decoder.vocab_size;
         let is_first = Cell::new(true);
         let ask = |question: &'a str| {
             // A book pasted by mistake is left before anything is done with it.

@@ -62,7 +62,7 @@ impl Session {
         let question = &request.question;
         let mut sequence = self.prompt(before, question, self.room(), watch).await?;
         let prompt_len = sequence.len();
-        let vocabulary = self.model.config.language.vocab_size;
+        let vocabulary = self.model.config.decoder.vocab_size;
         sequence.extend(checked_ids("begun", &request.begun, vocabulary)?.to_vec());
         Ok((sequence, prompt_len))
     }

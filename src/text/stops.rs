@@ -78,7 +78,7 @@ pub fn complete_by_name(
     named: Option<&str>,
 ) -> Result<()> {
     if config.eos_token_ids.is_empty() {
-        let rows = config.language.vocab_size;
+        let rows = config.decoder.vocab_size;
         let id = named.and_then(|token| tokenizer.id_of(token));
         let id = id.filter(|&id| (id as usize) < rows).ok_or_else(|| {
             let reason = "no eos_token_id, and tokenizer_config.json names no eos_token of the tokenizer: nothing says what \

@@ -6,8 +6,8 @@ use inf_llava::Error;
 use inf_llava::model::Model;
 use inf_llava::progress::Watch;
 use inf_llava::session::{Answer, Exchange, Request, Session};
+use inf_llava::spec::plan::Coverage;
 use inf_llava::text::prompt::{Found, PromptChoice};
-use inf_llava::vision::plan::Coverage;
 use inf_llava::weights::folder::Folder;
 
 use super::session::{greedy, image};

@@ -15,7 +15,7 @@ pub enum Cut {
     Strided,
 }
 
-/// What is alive in the two maps: see `vision::plan::Plan`, which says why.
+/// What is alive in the two maps: see `spec::plan::Plan`, which says why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DemShape {
     /// Crops per side N.
