@@ -46,6 +46,7 @@ pub mod evaluate;
 pub mod language;
 
 pub mod generate;
+pub mod request;
 
 #[cfg(feature = "model")]
 pub mod bench;
@@ -59,17 +60,9 @@ pub mod model;
 pub mod parity;
 pub mod progress;
 #[cfg(feature = "model")]
-pub mod session;
-#[cfg(not(feature = "model"))]
-pub mod session {
-    //! What is asked, without the model that answers.
-
-    mod request;
-
-    pub use request::{AskOptions, Exchange, Request};
-}
-#[cfg(feature = "model")]
 pub mod recorder;
+#[cfg(feature = "model")]
+pub mod session;
 
 #[cfg(feature = "model")]
 pub mod nn;

@@ -7,7 +7,6 @@ mod picture;
 mod pictures;
 mod remark;
 mod report;
-mod request;
 mod shared;
 mod told;
 mod transcript;
@@ -35,9 +34,9 @@ use pictures::{Held, Pictures};
 use told::{Said, Told};
 
 pub use crate::generate::generation::StopReason;
+pub use crate::request::{AskOptions, Exchange, Request};
 pub use attention::EnhancementAttention;
 pub use report::{Answer, PictureInfo, Timings};
-pub use request::{AskOptions, Exchange, Request};
 pub use shared::Shared;
 
 /// Where the last answer began, so that it can be given again.

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "files and texts, without tensors",
         &[
-            "quant", "image", "spec", "config", "text", "generate", "weights", "hub", "scenes",
+            "quant", "image", "spec", "config", "text", "generate", "request", "weights", "hub", "scenes",
             "dataset",
         ],
     ),

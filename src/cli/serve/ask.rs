@@ -11,7 +11,7 @@ use super::options::{refuse_rest, refuse_rest_of_stream};
 use super::refusal::{CONTEXT_EXCEEDED, Refusal};
 use crate::error::Error;
 use crate::generate::Sampling;
-use crate::session::{AskOptions, Request};
+use crate::request::{AskOptions, Request};
 
 /// A picture's file.
 #[derive(Debug, PartialEq)]

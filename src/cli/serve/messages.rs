@@ -10,7 +10,7 @@ use super::data_url::picture_bytes;
 use super::fields::Fields;
 use super::options::refuse_rest_of_message;
 use super::refusal::Refusal;
-use crate::session::Exchange;
+use crate::request::Exchange;
 
 /// What a request's messages come to.
 #[derive(Debug, Default, PartialEq)]
@@ -142,7 +142,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Conversation, read};
-    use crate::session::Exchange;
+    use crate::request::Exchange;
 
     fn conversation(messages: Value) -> Conversation {
         let Value::Array(messages) = messages else {

@@ -19,7 +19,7 @@ pub struct AskOptions {
     /// Texts in front of which an answer ends. None may be empty.
     pub stop: Vec<String>,
     /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
-    /// what it says then. See [`Answer::remark`](super::Answer::remark).
+    /// what it says then. See `session::Answer::remark`.
     pub anyway: bool,
 }
 
@@ -62,7 +62,7 @@ impl Default for AskOptions {
 pub struct Exchange {
     /// As it was typed.
     pub question: String,
-    /// The answer as [`Answer::token_ids`](super::Answer::token_ids): the next answer is then what it would have been
+    /// The answer as `session::Answer::token_ids`: the next answer is then what it would have been
     /// without an interruption.
     pub token_ids: Option<Vec<u32>>,
     /// The answer where its ids are not known. Text that looks like a control token stays text.
@@ -73,7 +73,7 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Request {
-    /// The key of the picture that the conversation is about ([`Shared::read_picture`](super::Shared::read_picture)).
+    /// The key of the picture that the conversation is about (`session::Shared::read_picture`).
     pub picture: Option<String>,
     /// What was said before.
     pub before: Vec<Exchange>,
