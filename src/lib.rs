@@ -46,6 +46,7 @@ pub mod evaluate;
 pub mod language;
 
 pub mod generate;
+pub mod openai;
 pub mod request;
 
 #[cfg(feature = "model")]
@@ -81,27 +82,6 @@ pub mod gpu;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(all(
-    feature = "requests",
-    not(feature = "cli"),
-    not(target_arch = "wasm32")
-))]
-#[allow(dead_code)] // Some of it only the server uses.
-pub mod cli {
-    //! What strangers send to `inf-llava serve`, without the program.
-
-    pub mod serve {
-        //! The body of a request, read.
-
-        pub mod ask;
-        mod content;
-        pub mod data_url;
-        mod fields;
-        mod messages;
-        mod options;
-        pub mod refusal;
-    }
-}
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub mod web;
 

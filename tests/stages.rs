@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "stages/arrange.rs"]
 mod arrange;
+#[path = "stages/completions.rs"]
+mod completions;
 #[path = "stages/config.rs"]
 mod config;
 #[path = "stages/conversation.rs"]

@@ -4,11 +4,11 @@
 #[path = "shared/memory.rs"]
 mod memory;
 
-use inf_llava::cli::serve::ask::Ask;
+use inf_llava::openai::{Ask, ErrorBody, ErrorKind, Face};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let (result, taken) = memory::measured(|| Ask::read(data));
+    let (result, taken) = memory::measured(|| Ask::read(data, Face::Server));
     let most = 200 * data.len() + (1 << 16);
     assert!(taken.peak <= most, "{} bytes of {most}", taken.peak);
     match result {
@@ -17,11 +17,14 @@ fuzz_target!(|data: &[u8]| {
             assert!(ask.request.options.max_new_tokens > 0);
             assert!(ask.request.begun.is_empty());
             assert!(ask.request.options.stop.iter().all(|text| !text.is_empty()));
-            assert_eq!(ask.picture.map(|picture| picture.key), ask.request.picture);
+            assert!(ask.request.picture.is_none());
+            assert!(ask.model.is_some());
         }
         Err(refusal) => {
-            assert!(refusal.status.is_client_error());
-            assert!(refusal.json()["error"]["message"].is_string());
+            let (code, param) = (refusal.code, refusal.param.as_deref());
+            let body = ErrorBody::new(ErrorKind::InvalidRequestError, code, param, &refusal.message);
+            let told = serde_json::to_value(&body).expect("it can be written");
+            assert!(told["error"]["message"].is_string());
         }
     }
 });

@@ -1,4 +1,4 @@
-//! What the system under the program gives: a clock, turns for other tasks, and what was remembered of an adapter. Natively
+//! What the system under the program gives: clocks, chance, turns for other tasks, and what was remembered of an adapter. Natively
 //! and in the browser's worker by the same names, so that nothing above knows which it is.
 
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
@@ -10,6 +10,7 @@ mod worker;
 #[cfg(all(feature = "model", not(target_arch = "wasm32")))]
 pub(crate) use native::{recall, remember};
 pub use timer::Timer;
+pub(crate) use timer::since_1970;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub(crate) use worker::{adapter_name, browser_version, recall, remember};
 
@@ -17,4 +18,16 @@ pub(crate) use worker::{adapter_name, browser_version, recall, remember};
 pub(crate) async fn next_task() {
     #[cfg(all(feature = "model", target_arch = "wasm32"))]
     worker::next_task().await;
+}
+
+/// Bits that are others at every call, as a seed that nobody chose.
+pub(crate) fn random_bits() -> u64 {
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use std::hash::{BuildHasher, RandomState};
+        RandomState::new().hash_one(())
+    }
+    // There the standard library's state is the same every time. Where the browser gives none, the clock must do.
+    #[cfg(target_arch = "wasm32")]
+    getrandom::u64().unwrap_or_else(|_| since_1970().as_nanos() as u64)
 }

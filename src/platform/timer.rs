@@ -1,6 +1,14 @@
-//! A clock that also runs in the browser, where `std::time::Instant` panics.
+//! Clocks that also run in the browser, where those of `std::time` panic.
 
-use web_time::Instant;
+use std::time::Duration;
+
+use web_time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The time of day; none if the clock is wrong by decades.
+pub(crate) fn since_1970() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
+}
 
 /// Started once, read as often as wanted.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Remark;
 use crate::generate::generation::StopReason;
+use crate::openai::{Finish, PromptTokens, Usage};
 
 /// Milliseconds of the parts of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -49,6 +50,26 @@ pub struct Answer {
     /// the remark's, unless it says that the model answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<Remark>,
+}
+
+impl Answer {
+    /// How it ended, as OpenAI's clients are told. `notices`: of the picture.
+    pub fn finish(&self, notices: Vec<String>) -> Finish {
+        Finish {
+            reason: self.stop_reason.into(),
+            usage: Usage {
+                prompt_tokens: self.prompt_tokens,
+                completion_tokens: self.answer_tokens,
+                total_tokens: self.prompt_tokens + self.answer_tokens,
+                prompt_tokens_details: PromptTokens {
+                    cached_tokens: self.prompt_tokens - self.new_prompt_tokens,
+                    image_tokens: self.image_tokens,
+                },
+            },
+            notices,
+            remark: self.remark.clone(),
+        }
+    }
 }
 
 /// What is known of a picture once it is encoded.

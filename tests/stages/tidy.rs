@@ -191,11 +191,12 @@ fn rooms_do_not_know_what_they_must_not() {
                 "src/image",
                 "src/text",
                 "src/generate",
+                "src/openai",
                 "src/dataset",
                 "src/scenes",
                 "src/quant",
             ],
-            &["wgpu", "cubecl", "wasm_bindgen", "burn"],
+            &["wgpu", "cubecl", "wasm_bindgen", "burn", "axum"],
         ),
         // The mathematics is written once, for every device and every checkpoint layout.
         (

@@ -1,9 +1,10 @@
 //! `/v1`: the chat completions and the list of models that OpenAI's clients know, answered by the model that is served.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use axum::Router;
@@ -20,10 +21,8 @@ use tokio::time::timeout;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::addresses::{no_such_method, no_such_path};
-use super::ask::Ask;
 use super::body::{self, Held};
 use super::budget::{Budget, Share};
-use super::completion::{Completion, seconds};
 use super::engine::{Engine, Heard, Job, MOST_WAITING, Said, Saying};
 use super::limits::Limits;
 use super::local::{Allowed, own_page_only};
@@ -33,6 +32,7 @@ use super::queue::{NoPlace, Queue};
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};
 use super::stream;
+use crate::openai::{Ask, Face, Head};
 
 /// Requests of more bytes are read one after the other: as long as one is read, it takes up to three times as many.
 const LARGE_BYTES: usize = 1 << 20;
@@ -160,7 +160,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     };
     let held = body::read(request.into_body(), &api.budget, &api.limits).await?;
     let (ask, share) = read(held, sent_as, &api.large).await?;
-    api.check_model(&ask.model)?;
+    api.check_model(ask.model.as_deref().unwrap_or_default())?;
 
     let (saying, mut heard) = Saying::new();
     let job = Job {
@@ -178,7 +178,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
         NoPlace::Closed => Refusal::stopping(),
     })?;
     let number = api.answers.fetch_add(1, Ordering::Relaxed);
-    let completion = Completion::new(number, api.id.clone(), ask.include_usage);
+    let head = Head::new(number, api.id.clone(), ask.include_usage);
     if ask.stream {
         // Behind another answer it may wait for minutes; else a failure may have a status of its own, if it comes soon.
         let first = match ticket.is_at_once {
@@ -186,7 +186,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
             false => None,
         };
         let stop = api.stop.clone();
-        return Ok(stream::answer(completion, ticket, first, heard, stop));
+        return Ok(stream::answer(head, ticket, first, heard, stop));
     }
     // As long as this waits, a client that goes away ends it, and with it the answer.
     let first = next(&mut heard).await?;
@@ -195,7 +195,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
     loop {
         match said {
             Said::Piece(piece) => text += &piece,
-            Said::Done(finish) => return Ok(answer(completion.whole(text, &finish))),
+            Said::Done(finish) => return Ok(answer(head.whole(text, &finish))),
             Said::Failed(refusal) => return Err(refusal),
         }
         said = next(&mut heard).await?;
@@ -216,8 +216,8 @@ impl SentAs {
         self.said_type.check(&bytes)?;
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         let was_meant_as_json = matches!(first, Some(b'{' | b'[') | None);
-        let ask = Ask::read(bytes)
-            .map_err(|refusal| self.said_type.explain(refusal, was_meant_as_json))?;
+        let ask = Ask::read(bytes, Face::Server)
+            .map_err(|bad| self.said_type.explain(bad.into(), was_meant_as_json))?;
         if let Some(picture) = &ask.picture {
             check_kind(&picture.bytes)?;
         }
@@ -270,7 +270,13 @@ async fn next(heard: &mut Heard) -> Result<Said, Refusal> {
     }
 }
 
-fn answer(value: Value) -> Response {
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn answer(value: impl Display) -> Response {
     ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 

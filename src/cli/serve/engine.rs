@@ -12,17 +12,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::ask::PictureFile;
 use super::budget::Share;
 use super::queue::Queue;
 use super::refusal::Refusal;
 use crate::cli::ModelArgs;
-use crate::config::Remark;
 use crate::error::Error;
 use crate::generate::default_temperature;
 use crate::image::keep_until_decoded;
+use crate::openai::{Finish, PictureFile};
 use crate::progress::{Event, StopFlag, Watch};
-use crate::session::{Answer, Request, Shared, StopReason};
+use crate::session::{Request, Shared, StopReason};
 use crate::spec::plan::Coverage;
 
 /// Jobs that wait; each may hold a picture's file.
@@ -32,7 +31,7 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// A question, and where its answer goes.
 pub struct Job {
-    /// What the request's picture is the key of.
+    /// What the request has no key of yet.
     pub picture: Option<PictureFile>,
     /// The question.
     pub request: Request,
@@ -103,25 +102,6 @@ pub enum Said {
     Done(Finish),
     /// There is no answer, or no more of it.
     Failed(Refusal),
-}
-
-/// How an answer ended, and what it took.
-#[derive(Debug)]
-pub struct Finish {
-    /// In OpenAI's word: `stop` or `length`.
-    pub reason: &'static str,
-    /// Tokens of the context that the prompt takes, the picture's included.
-    pub prompt_tokens: usize,
-    /// Of these, tokens that were not computed anew.
-    pub cached_tokens: usize,
-    /// Of the prompt's, the picture's.
-    pub image_tokens: usize,
-    /// Tokens of the answer.
-    pub answer_tokens: usize,
-    /// What should be known of the picture before the answer is believed.
-    pub notices: Vec<String>,
-    /// What must be said of the question.
-    pub remark: Option<Remark>,
 }
 
 /// The thread, and how to reach it.
@@ -265,8 +245,9 @@ async fn answer(
         }
     });
     let mut notices = Vec::new();
-    if let Some(PictureFile { key, bytes }) = job.picture {
-        let read = shared.read_picture(&key, "image", &bytes, &mut watch);
+    if let Some(file) = job.picture {
+        let key = job.request.picture.insert(file.key());
+        let read = shared.read_picture(key, "image", &file.bytes, &mut watch);
         let info = match read.await {
             Err(Error::Stopped) => {
                 // What decodes it may go on, and takes memory as long as it does.
@@ -290,20 +271,5 @@ async fn answer(
         let tokens = answer.answer_tokens;
         eprintln!("a client went away; its answer was stopped after {tokens} tokens");
     }
-    Ok(finish(&answer, notices))
-}
-
-fn finish(answer: &Answer, notices: Vec<String>) -> Finish {
-    Finish {
-        reason: match answer.stop_reason {
-            StopReason::Length | StopReason::Context => "length",
-            _ => "stop",
-        },
-        prompt_tokens: answer.prompt_tokens,
-        cached_tokens: answer.prompt_tokens - answer.new_prompt_tokens,
-        image_tokens: answer.image_tokens,
-        answer_tokens: answer.answer_tokens,
-        notices,
-        remark: answer.remark.clone(),
-    }
+    Ok(answer.finish(notices))
 }

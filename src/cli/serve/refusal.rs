@@ -1,19 +1,14 @@
-//! Why a request is not answered, in the shape in which OpenAI's clients look for it.
+//! Why a request is not answered: a status, and what OpenAI's clients look for.
 
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::openai::{BadRequest, ErrorBody, ErrorKind};
 
 /// Encodings of a body that are unpacked, which a refusal of another one offers (RFC 7694, 3).
 pub const UNPACKED: &str = "gzip, deflate";
-/// [`Error::code`] of what does not fit the context.
-pub const CONTEXT_EXCEEDED: &str = "context-exceeded";
-/// Codes that clients act on, and what they look for: OpenAI's words.
-const CLIENTS_CODES: [(&str, &str); 1] = [(CONTEXT_EXCEEDED, "context_length_exceeded")];
-
 /// A status, and what `{"error": {...}}` says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -76,14 +71,6 @@ impl Refusal {
         }
     }
 
-    /// A field whose meaning this server cannot keep to. To leave it out silently would be wrong.
-    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Refusal {
-            code: "unsupported",
-            ..Refusal::bad_value(param, message)
-        }
-    }
-
     /// The program's fault.
     pub fn internal(message: impl Into<String>) -> Self {
         Refusal {
@@ -92,17 +79,22 @@ impl Refusal {
         }
     }
 
-    /// `{"error": {...}}`: as `code` what clients look for, where that is another word than this program's own.
-    pub fn json(&self) -> Value {
+    /// `{"error": {...}}`, as JSON.
+    pub fn json(&self) -> String {
         let kind = match self.status.is_server_error() {
-            true => "server_error",
-            false => "invalid_request_error",
+            true => ErrorKind::ServerError,
+            false => ErrorKind::InvalidRequestError,
         };
-        let known = CLIENTS_CODES.iter().find(|(own, _)| *own == self.code);
-        json!({"error": {
-            "message": self.message, "type": kind, "param": self.param,
-            "code": known.map_or(self.code, |(_, theirs)| theirs), "inf_llava_code": self.code,
-        }})
+        ErrorBody::new(kind, self.code, self.param.as_deref(), &self.message).to_string()
+    }
+}
+
+impl From<BadRequest> for Refusal {
+    fn from(bad: BadRequest) -> Self {
+        Refusal {
+            param: bad.param,
+            ..Refusal::bad_request(bad.code, bad.message)
+        }
     }
 }
 
@@ -147,7 +139,7 @@ impl From<&Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = self.json().to_string();
+        let body = self.json();
         let kind = [(CONTENT_TYPE, "application/json")];
         let mut response = (self.status, kind, body).into_response();
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {

@@ -11,11 +11,11 @@ use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
 use futures_core::Stream;
 
-use super::completion::Completion;
 use super::engine::{Heard, Job, Said};
 use super::queue::Ticket;
 use super::refusal::Refusal;
 use super::stop::{Stage, Stop};
+use crate::openai::Head;
 
 /// What a reader is told now and then as long as nothing else is to be said; programs pass such lines over.
 const WAITING: &str = "waiting";
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// The events of one answer. Dropped with the connection, it leaves the queue and tells the engine that nobody listens.
 struct Chunks {
-    completion: Completion,
+    head: Head,
     heard: Heard,
     _ticket: Ticket<Job>,
     /// What is to be sent before the engine is heard again.
@@ -38,14 +38,14 @@ struct Chunks {
 /// The answer to a request that was understood. `first`: what has been heard already; until then a failure could still
 /// have a status of its own. From now on it is an event, in the shape that OpenAI's clients raise as an error.
 pub fn answer(
-    completion: Completion,
+    head: Head,
     ticket: Ticket<Job>,
     first: Option<Said>,
     heard: Heard,
     stop: Stop,
 ) -> Response {
     let mut chunks = Chunks {
-        completion,
+        head,
         heard,
         _ticket: ticket,
         ready: VecDeque::new(),
@@ -75,14 +75,14 @@ impl Chunks {
         self.is_over = !matches!(said, Said::Piece(_));
         if !self.has_begun && !matches!(said, Said::Failed(_)) {
             self.has_begun = true;
-            self.say(self.completion.begin());
+            self.say(self.head.begin());
         }
         match said {
-            Said::Piece(text) => self.say(self.completion.piece(&text)),
+            Said::Piece(text) => self.say(self.head.piece(&text)),
             Said::Failed(refusal) => self.say(refusal.json()),
             Said::Done(finish) => {
-                self.say(self.completion.end(&finish));
-                if let Some(usage) = self.completion.usage(&finish) {
+                self.say(self.head.end(&finish));
+                if let Some(usage) = self.head.usage(&finish) {
                     self.say(usage);
                 }
                 self.say("[DONE]");

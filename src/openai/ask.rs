@@ -1,33 +1,25 @@
 //! The body of a request for a completion -> what the engine is asked.
 
-use std::hash::{BuildHasher, RandomState};
-
+use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::fields::Fields;
+use super::data_url::PictureFile;
+use super::error::{BadRequest, CONTEXT_EXCEEDED};
+use super::face::Face;
+use super::fields::{self, Rest, Whole, need, wrong};
+use super::foreign::{refuse_rest, refuse_rest_of_stream};
 use super::messages::{self, Conversation};
-use super::options::{refuse_rest, refuse_rest_of_stream};
-use super::refusal::{CONTEXT_EXCEEDED, Refusal};
 use crate::error::Error;
 use crate::generate::Sampling;
+use crate::platform;
 use crate::request::{AskOptions, Request};
-
-/// A picture's file.
-#[derive(Debug, PartialEq)]
-pub struct PictureFile {
-    /// SHA-256 of the bytes, by which its features are kept.
-    pub key: String,
-    /// As they were sent.
-    pub bytes: Vec<u8>,
-}
 
 /// A request for a completion.
 #[derive(Debug, PartialEq)]
 pub struct Ask {
-    /// Which model is asked.
-    pub model: String,
-    /// The picture that the conversation is about.
+    /// Which model is asked; a server is always told.
+    pub model: Option<String>,
+    /// The picture that the conversation is about. The request has no key of it yet.
     pub picture: Option<PictureFile>,
     /// The conversation, and how to answer.
     pub request: Request,
@@ -39,94 +31,120 @@ pub struct Ask {
     pub include_usage: bool,
 }
 
+/// A request for a completion: the fields that an answer keeps to.
+#[derive(Deserialize)]
+struct Fields {
+    model: Option<String>,
+    /// The conversation, the last of the user.
+    messages: Option<Vec<Value>>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<Whole>,
+    repetition_penalty: Option<f32>,
+    seed: Option<Whole>,
+    /// The older name of `max_completion_tokens`, which many programs still send.
+    max_tokens: Option<Whole>,
+    max_completion_tokens: Option<Whole>,
+    /// Texts in front of which the answer ends: one, or up to four.
+    stop: Option<Stop>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+/// A text or a few.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
 const MOST_STOP_TEXTS: usize = 4;
 /// Values of a request; a conversation has a few for each message.
 const MOST_VALUES: usize = 100_000;
 /// All that was said; the longest context that a model is known to have takes a tenth of it.
 const MOST_TEXT_BYTES: usize = 16_000_000;
+/// The largest whole number up to which JavaScript holds each exactly.
+const MOST_OF_JAVASCRIPT: u64 = (1 << 53) - 1;
 
 impl Ask {
     /// Reads a body. What it does not say is as for `inf-llava chat`, but that answers may be as long as the context,
     /// and that no two have the same seed.
     ///
     /// # Errors
-    /// [`Refusal`] naming the field, also where it is one that is not known and has a value.
-    pub fn read(body: impl AsRef<[u8]>) -> Result<Self, Refusal> {
+    /// [`BadRequest`] naming the field, also where it is one that is not known and has a value.
+    pub fn read(body: impl AsRef<[u8]>, face: Face) -> Result<Self, BadRequest> {
         // Some programs write a mark in front of all UTF-8.
         let text = body.as_ref();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if text.trim_ascii().is_empty() {
             let message = "the request is no JSON: it has no body";
-            return Err(Refusal::bad_request("bad-json", message));
+            return Err(BadRequest::new("bad-json", message));
         }
         check_values(text)?;
-        let parsed = serde_json::from_slice(text).map_err(|error| {
+        let parsed: Value = serde_json::from_slice(text).map_err(|error| {
             let message = match std::str::from_utf8(text) {
                 Ok(_) => format!("the request is no JSON: {error}"),
                 Err(error) => format!("the request is no JSON in UTF-8: {error}"),
             };
-            Refusal::bad_request("bad-json", message)
+            BadRequest::new("bad-json", message)
         })?;
         // What was read of it is a copy; if it was handed over, a large picture is not to be there thrice.
         drop(body);
-        let mut fields = Fields::new("", parsed)?;
-        let model = fields.need("model", "a model's id, as GET /v1/models lists it")?;
-        let states_temperature = fields.has("temperature");
-        let mut options = read_options(&mut fields)?;
-        options.stop = read_stop(&mut fields)?;
-        let stream = fields.take("stream", "true or false")?.unwrap_or(false);
-        let include_usage = match fields.take("stream_options", "an object")? {
-            None => None,
-            Some(options) => {
-                let mut options = Fields::new("stream_options", options)?;
-                let include_usage = options.take("include_usage", "true or false")?;
-                refuse_rest_of_stream(options)?;
-                include_usage
-            }
-        };
-        let messages = fields.need("messages", "a list of messages")?;
-        refuse_rest(fields)?;
-        let conversation = messages::read(messages)?;
+        let mut fields: Fields = fields::read("", parsed)?;
+        if face == Face::Server {
+            fields.model = Some(need(fields.model, "", "model")?);
+        }
+        let options = read_options(&mut fields, face)?;
+        let stream_options = fields.stream_options.take();
+        if let Some(options) = &stream_options {
+            refuse_rest_of_stream("stream_options", &options.rest)?;
+        }
+        let messages = need(fields.messages, "", "messages")?;
+        refuse_rest("", &fields.rest)?;
+        let conversation = messages::read(messages, face)?;
         check_text(&conversation)?;
-        let picture = conversation.picture.map(|bytes| PictureFile {
-            key: Sha256::digest(&bytes)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-            bytes,
-        });
         Ok(Ask {
-            model,
+            model: fields.model,
+            picture: conversation.picture,
             request: Request {
-                picture: picture.as_ref().map(|picture| picture.key.clone()),
+                picture: None,
                 before: conversation.before,
                 question: conversation.question,
                 begun: Vec::new(),
                 options,
             },
-            picture,
-            states_temperature,
-            stream,
-            include_usage: include_usage.unwrap_or(false),
+            states_temperature: fields.temperature.is_some(),
+            stream: fields.stream.unwrap_or(false),
+            include_usage: stream_options
+                .and_then(|options| options.include_usage)
+                .unwrap_or(false),
         })
     }
-}
 
-impl Ask {
     /// Whether anything is asked. That a picture is none is to be said first, since more is wrong then.
     ///
     /// # Errors
-    /// [`Error::EmptyQuestion`], as a refusal.
-    pub fn check_question(&self) -> Result<(), Refusal> {
+    /// [`Error::EmptyQuestion`], as it is told.
+    pub fn check_question(&self) -> Result<(), BadRequest> {
         match self.request.question.trim().is_empty() {
-            true => Err(Refusal::from(&Error::EmptyQuestion)),
+            true => Err(BadRequest::of(&Error::EmptyQuestion, "messages")),
             false => Ok(()),
         }
     }
 }
 
 /// Refuses what would take many times its size once it is read: a number of two bytes becomes a value of 32.
-fn check_values(body: &[u8]) -> Result<(), Refusal> {
+fn check_values(body: &[u8]) -> Result<(), BadRequest> {
     let (mut in_string, mut is_escaped, mut values) = (false, false, 0usize);
     for &byte in body {
         match byte {
@@ -142,13 +160,13 @@ fn check_values(body: &[u8]) -> Result<(), Refusal> {
         false => {
             let message =
                 format!("the request has {values} values; at most {MOST_VALUES} are read");
-            Err(Refusal::bad_request("bad-value", message))
+            Err(BadRequest::new("bad-value", message))
         }
     }
 }
 
 /// Refuses what no context holds before it is made into tokens, which take many times as much.
-fn check_text(conversation: &Conversation) -> Result<(), Refusal> {
+fn check_text(conversation: &Conversation) -> Result<(), BadRequest> {
     let before = conversation.before.iter();
     let before: usize = before.map(|e| e.question.len() + e.text.len()).sum();
     let bytes = before + conversation.question.len();
@@ -158,100 +176,92 @@ fn check_text(conversation: &Conversation) -> Result<(), Refusal> {
             let (most, bytes) = (MOST_TEXT_BYTES / 1_000_000, bytes / 1_000_000);
             let message =
                 format!("the messages have {bytes} MB of text; at most {most} MB are read");
-            Err(Refusal {
+            Err(BadRequest {
                 code: CONTEXT_EXCEEDED,
-                ..Refusal::bad_value("messages", message)
+                ..BadRequest::bad_value("messages", message)
             })
         }
     }
 }
 
-fn read_options(fields: &mut Fields) -> Result<AskOptions, Refusal> {
+fn read_options(fields: &mut Fields, face: Face) -> Result<AskOptions, BadRequest> {
     let default = Sampling::default();
     let sampling = Sampling {
-        temperature: fields
-            .take("temperature", "a number")?
-            .unwrap_or(default.temperature),
-        top_p: fields.take("top_p", "a number")?.unwrap_or(default.top_p),
-        top_k: whole(fields, "top_k", "a whole number from 0 (off)", 0)?.unwrap_or(default.top_k),
+        temperature: fields.temperature.unwrap_or(default.temperature),
+        top_p: fields.top_p.unwrap_or(default.top_p),
+        top_k: at_least(0, "top_k", fields.top_k)?.unwrap_or(default.top_k),
         repetition_penalty: fields
-            .take("repetition_penalty", "a number")?
+            .repetition_penalty
             .unwrap_or(default.repetition_penalty),
-        seed: read_seed(fields)?,
+        seed: read_seed(fields.seed, face)?,
     };
-    sampling.validate().map_err(|error| Refusal::from(&error))?;
-    let mut max_new_tokens = usize::MAX;
-    // The older name is still what many programs send.
-    for name in ["max_tokens", "max_completion_tokens"] {
-        let wanted = "a whole number of at least 1; without it an answer may be as long as there is room for";
-        if let Some(tokens) = whole(fields, name, wanted, 1)? {
-            max_new_tokens = max_new_tokens.min(tokens);
-        }
-    }
+    sampling.validate().map_err(|error| match &error {
+        Error::Option { option, .. } => BadRequest::of(&error, option),
+        _ => BadRequest::new(error.code(), error.to_string()),
+    })?;
+    let limits = [
+        at_least(1, "max_tokens", fields.max_tokens)?,
+        at_least(1, "max_completion_tokens", fields.max_completion_tokens)?,
+    ];
     Ok(AskOptions {
         sampling,
-        max_new_tokens,
+        max_new_tokens: limits.into_iter().flatten().min().unwrap_or(usize::MAX),
+        stop: read_stop(fields.stop.take())?,
         ..AskOptions::default()
     })
 }
 
 /// Whoever asks again without a seed wants another answer, as does -1 in other programs. Another negative one stands for the
 /// same bits.
-fn read_seed(fields: &mut Fields) -> Result<u64, Refusal> {
-    let wanted = "a whole number of 64 bits";
-    match fields.take_whole("seed", wanted)? {
-        None | Some(-1) => Ok(RandomState::new().hash_one(())),
-        Some(seed) => i64::try_from(seed)
+fn read_seed(seed: Option<Whole>, face: Face) -> Result<u64, BadRequest> {
+    let bits = match seed {
+        None | Some(Whole(-1)) => Ok(platform::random_bits()),
+        Some(Whole(seed)) => i64::try_from(seed)
             .map(|seed| seed as u64)
             .or_else(|_| u64::try_from(seed))
-            .map_err(|_| Refusal::bad_value("seed", format!("seed must be {wanted}"))),
+            .map_err(|_| wrong("seed".into())),
+    };
+    match face {
+        Face::Server => bits,
+        Face::Page => bits.map(|bits| bits & MOST_OF_JAVASCRIPT),
     }
 }
 
-/// A whole number of at least `least`.
-fn whole(
-    fields: &mut Fields,
-    name: &str,
-    wanted: &str,
-    least: usize,
-) -> Result<Option<usize>, Refusal> {
-    match fields.take_whole(name, wanted)? {
+/// A whole number of at least `least`; one that is too large for this machine is the largest.
+fn at_least(least: i128, name: &str, number: Option<Whole>) -> Result<Option<usize>, BadRequest> {
+    match number {
         None => Ok(None),
-        Some(number) if number >= least as i128 => {
+        Some(Whole(number)) if number >= least => {
             Ok(Some(usize::try_from(number).unwrap_or(usize::MAX)))
         }
-        Some(_) => Err(Refusal::bad_value(name, format!("{name} must be {wanted}"))),
+        Some(_) => Err(wrong(name.into())),
     }
 }
 
-/// A text or up to four.
-fn read_stop(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
-    let wanted = format!("a text or up to {MOST_STOP_TEXTS}, none of them empty");
-    let refused = || Refusal::bad_value("stop", format!("stop must be {wanted}"));
-    let texts = match fields.take::<Value>("stop", &wanted)? {
-        None => return Ok(Vec::new()),
-        Some(Value::String(text)) => vec![text],
-        Some(list) => serde_json::from_value(list).map_err(|_| refused())?,
+fn read_stop(stop: Option<Stop>) -> Result<Vec<String>, BadRequest> {
+    let texts = match stop {
+        None => Vec::new(),
+        Some(Stop::One(text)) => vec![text],
+        Some(Stop::Several(texts)) => texts,
     };
     match texts.len() > MOST_STOP_TEXTS || texts.iter().any(String::is_empty) {
-        true => Err(refused()),
+        true => Err(wrong("stop".into())),
         false => Ok(texts),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data_url::picture_bytes;
-    use super::{Ask, Refusal};
+    use super::{Ask, BadRequest, Face};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn read(more: Value) -> Result<Ask, Refusal> {
+    fn read(more: Value) -> Result<Ask, BadRequest> {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}]});
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        Ask::read(body.to_string().into_bytes())
+        Ask::read(body.to_string().into_bytes(), Face::Server)
     }
 
     #[test]
@@ -296,6 +306,17 @@ mod tests {
         assert_ne!(seed(), seed());
         assert!(!asked(json!({"temperature": null})).states_temperature);
         assert!(asked(json!({"temperature": 0})).states_temperature);
+    }
+
+    #[test]
+    fn a_page_needs_no_model_and_holds_smaller_seeds() {
+        let page = |body: &str| Ask::read(body, Face::Page).expect("an ask");
+        let ask = page(r#"{"messages": [{"role": "user", "content": "q"}], "seed": -2}"#);
+        assert_eq!(ask.model, None);
+        assert_eq!(ask.request.options.sampling.seed, (1 << 53) - 2);
+        assert_eq!(ask.request.options.max_new_tokens, usize::MAX);
+        let drawn = page(r#"{"messages": [{"role": "user", "content": "q"}]}"#);
+        assert!(drawn.request.options.sampling.seed < 1 << 53);
     }
 
     #[test]
@@ -366,19 +387,19 @@ mod tests {
     fn what_is_no_object_is_refused() {
         let deep = "[".repeat(100_000);
         for body in ["", "{", "null", "[]", "\u{feff}{}", &deep] {
-            let refusal = Ask::read(body).expect_err(body);
+            let refusal = Ask::read(body, Face::Server).expect_err(body);
             assert!(
                 ["bad-json", "bad-value"].contains(&refusal.code),
                 "{refusal:?}"
             );
         }
-        assert!(Ask::read(b"{\"model\": \"\xff\"}").is_err());
+        assert!(Ask::read(b"{\"model\": \"\xff\"}", Face::Server).is_err());
     }
 
     #[test]
     fn what_would_become_many_times_as_large_is_refused() {
         let many = format!("{{\"x\": [{}0]}}", "0,".repeat(200_000));
-        let refusal = Ask::read(many.into_bytes()).expect_err("too many");
+        let refusal = Ask::read(many.into_bytes(), Face::Server).expect_err("too many");
         assert!(refusal.message.contains("200002 values"), "{refusal:?}");
         let commas = format!("\\\"{}", ",[{".repeat(100_000));
         let text = json!({"messages": [{"role": "user", "content": commas}]});
@@ -389,111 +410,10 @@ mod tests {
         assert_eq!(refusal.code, "context-exceeded");
     }
 
-    /// What a request's table of cases says in the place of pictures.
-    fn with_pictures(value: &mut Value, pictures: &Value) {
-        match value {
-            Value::String(text) => {
-                let url = text.strip_prefix("picture:").map(|name| &pictures[name]);
-                if let Some(Value::String(url)) = url {
-                    *text = url.clone();
-                }
-            }
-            Value::Array(list) => list.iter_mut().for_each(|one| with_pictures(one, pictures)),
-            Value::Object(map) => map
-                .values_mut()
-                .for_each(|one| with_pictures(one, pictures)),
-            _ => {}
-        }
-    }
-
-    /// What was understood, in the table's words.
-    fn understood(ask: &Ask, wanted: &Value, pictures: &Value) -> Value {
-        let sampling = &ask.request.options.sampling;
-        let limit = Some(ask.request.options.max_new_tokens).filter(|limit| *limit != usize::MAX);
-        let all = json!({
-            "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
-            "repetition_penalty": sampling.repetition_penalty, "seed": sampling.seed,
-            "max_new_tokens": limit, "stop": ask.request.options.stop, "stream": ask.stream,
-            "include_usage": ask.include_usage,
-        });
-        let mut found = json!({"question": ask.request.question});
-        if let Some(wanted) = wanted["options"].as_object() {
-            // 0 is 0.0.
-            let is_same =
-                |name: &String| all[name].is_f64() && all[name].as_f64() == wanted[name].as_f64();
-            let value = |name: &String| {
-                if is_same(name) {
-                    &wanted[name]
-                } else {
-                    &all[name]
-                }
-            };
-            let named = wanted
-                .keys()
-                .map(|name| (name.clone(), value(name).clone()));
-            found["options"] = named.collect::<serde_json::Map<_, _>>().into();
-        }
-        if !ask.request.before.is_empty() {
-            let before = ask.request.before.iter();
-            let before = before.map(|e| json!([e.question, e.text]));
-            found["before"] = before.collect::<Vec<_>>().into();
-        }
-        if let Some(picture) = &ask.picture {
-            let named = pictures
-                .as_object()
-                .expect("pictures")
-                .iter()
-                .find(|(_, url)| {
-                    let url = url.as_str().expect("a URL");
-                    picture_bytes("", url).expect("a picture") == picture.bytes
-                });
-            found["picture"] = named.map_or(Value::Null, |(name, _)| name.clone().into());
-        }
-        found
-    }
-
-    /// The page reads the same table.
-    #[test]
-    fn requests_are_understood_or_refused_by_name_as_the_table_of_cases_says() {
-        let table = include_str!("../../../tests/cases/completions.json");
-        let table: Vec<Value> = serde_json::from_str(table).expect("a table");
-        let pictures = &table[0]["pictures"];
-        let mut wrong = Vec::new();
-        for case in &table[1..] {
-            let mut request = case["request"].clone();
-            with_pictures(&mut request, pictures);
-            let asked = read(request).and_then(|ask| ask.check_question().map(|()| ask));
-            let found = match asked {
-                Ok(ask) => json!({"understood": understood(&ask, &case["understood"], pictures)}),
-                Err(refusal) => {
-                    let param = refusal.param.as_deref().unwrap_or_default();
-                    let is_named =
-                        refusal.message.contains(param) || refusal.code == "empty-question";
-                    assert!(is_named, "{param}: {}", refusal.message);
-                    assert_eq!(refusal.status.as_u16(), 400);
-                    json!({"refused": {"code": refusal.code, "param": param}})
-                }
-            };
-            let kind = if case["refused"].is_null() {
-                "understood"
-            } else {
-                "refused"
-            };
-            if found[kind] != case[kind] {
-                wrong.push(format!(
-                    "{}: {found}\n  and not {}",
-                    case["name"], case[kind]
-                ));
-            }
-        }
-        assert!(table.len() > 300, "{}", table.len());
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
-
     proptest! {
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(Ask::read(body).is_err());
+            prop_assert!(Ask::read(body, Face::Server).is_err());
         }
     }
 }

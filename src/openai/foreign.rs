@@ -1,11 +1,11 @@
-//! Options of a request that this server has no part for: OpenAI's own, and those of other servers that programs send
+//! Options of a request that nothing here is for: OpenAI's own, and those of other servers that programs send
 //! to whatever answers. In: a request's fields. Out: nothing, or a refusal that names the field: what would change an
 //! answer is not passed over. Those that the answer keeps to are read elsewhere.
 
 use serde_json::Value;
 
-use super::fields::Fields;
-use super::refusal::Refusal;
+use super::error::BadRequest;
+use super::fields::{self, Rest};
 
 /// Characters of a field's name.
 const MOST_SHOWN: usize = 200;
@@ -228,45 +228,48 @@ fn calls_nothing(value: &Value) -> bool {
     value == "none" || value == "auto"
 }
 
-/// Refuses what is left of a request, if it would change the answer or is not known.
+/// Refuses what is left of the request, which stands at `place`, if it would change the answer or is not known.
 ///
 /// # Errors
-/// [`Refusal`] with `unsupported`, naming the field.
-pub fn refuse_rest(request: Fields) -> Result<(), Refusal> {
-    rest(request, FOREIGN)
+/// [`BadRequest`] with `unsupported`, naming the field.
+pub(super) fn refuse_rest(place: &str, rest: &Rest) -> Result<(), BadRequest> {
+    refuse(place, rest, FOREIGN)
 }
 
 /// As [`refuse_rest`], of a message.
-pub fn refuse_rest_of_message(message: Fields) -> Result<(), Refusal> {
-    rest(message, OF_A_MESSAGE)
+pub(super) fn refuse_rest_of_message(place: &str, rest: &Rest) -> Result<(), BadRequest> {
+    refuse(place, rest, OF_A_MESSAGE)
 }
 
 /// As [`refuse_rest`], of a part of a message's content.
-pub fn refuse_rest_of_part(part: Fields) -> Result<(), Refusal> {
-    rest(part, OF_A_PART)
+pub(super) fn refuse_rest_of_part(place: &str, rest: &Rest) -> Result<(), BadRequest> {
+    refuse(place, rest, OF_A_PART)
 }
 
 /// As [`refuse_rest`], of a stream's options.
-pub fn refuse_rest_of_stream(options: Fields) -> Result<(), Refusal> {
-    rest(options, OF_A_STREAM)
+pub(super) fn refuse_rest_of_stream(place: &str, rest: &Rest) -> Result<(), BadRequest> {
+    refuse(place, rest, OF_A_STREAM)
 }
 
 /// As [`refuse_rest`], of an object in which everything is known.
-pub fn refuse_all(fields: Fields) -> Result<(), Refusal> {
-    rest(fields, &[])
+pub(super) fn refuse_all(place: &str, rest: &Rest) -> Result<(), BadRequest> {
+    refuse(place, rest, &[])
 }
 
-fn rest(fields: Fields, foreign: &[Foreign]) -> Result<(), Refusal> {
-    for (field, value) in fields.left() {
-        let known = foreign.iter().find(|(name, _, _)| *name == field);
+fn refuse(place: &str, rest: &Rest, foreign: &[Foreign]) -> Result<(), BadRequest> {
+    for (field, value) in rest.iter().filter(|(_, value)| !value.is_null()) {
+        let known = foreign.iter().find(|(name, _, _)| name == field);
         // A stranger's word may be long, and is told back.
-        let name: String = fields.name(field).chars().take(MOST_SHOWN).collect();
+        let name: String = fields::name(place, field)
+            .chars()
+            .take(MOST_SHOWN)
+            .collect();
         let message = match known {
             Some((_, is_harmless, _)) if is_harmless(value) => continue,
             Some((_, _, advice)) => format!("{name} is not supported as it is set: {advice}"),
             None => format!("{name} is not known here and could change the answer; leave it out"),
         };
-        return Err(Refusal::unsupported(name, message));
+        return Err(BadRequest::unsupported(name, message));
     }
     Ok(())
 }

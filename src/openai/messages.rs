@@ -3,24 +3,37 @@
 //! The model has one picture, in front of its conversation. So the conversation begins with the last question that
 //! brings a picture, and what was said before that is left out.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::content::{self, Content, join};
-use super::data_url::picture_bytes;
-use super::fields::Fields;
-use super::options::refuse_rest_of_message;
-use super::refusal::Refusal;
+use super::data_url::{PictureFile, picture_file};
+use super::error::BadRequest;
+use super::face::Face;
+use super::fields::{self, Rest, name, need};
+use super::foreign::refuse_rest_of_message;
 use crate::request::Exchange;
 
 /// What a request's messages come to.
 #[derive(Debug, Default, PartialEq)]
-pub struct Conversation {
-    /// The bytes of the picture's file.
-    pub picture: Option<Vec<u8>>,
+pub(super) struct Conversation {
+    /// The picture's file.
+    pub picture: Option<PictureFile>,
     /// What was said before.
     pub before: Vec<Exchange>,
     /// What is asked.
     pub question: String,
+}
+
+/// A message as it is sent.
+#[derive(Deserialize)]
+struct Message {
+    role: Option<String>,
+    content: Option<Value>,
+    /// None, or an empty list.
+    tool_calls: Option<Vec<Value>>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// One or more messages of the same side.
@@ -36,9 +49,9 @@ struct Turn {
 /// Reads `messages`: a list of `{role, content}`, the last of the user. Neighbours of one role are joined by a newline.
 ///
 /// # Errors
-/// [`Refusal`] naming the message, for what is damaged, and for what the released template has no place for: another
+/// [`BadRequest`] naming the message, for what is damaged, and for what the released template has no place for: another
 /// system prompt, tools, and more than one picture in a question.
-pub fn read(messages: Vec<Value>) -> Result<Conversation, Refusal> {
+pub(super) fn read(messages: Vec<Value>, face: Face) -> Result<Conversation, BadRequest> {
     let mut turns: Vec<Turn> = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
         let Some(turn) = read_message(&format!("messages[{index}]"), message)? else {
@@ -55,18 +68,18 @@ pub fn read(messages: Vec<Value>) -> Result<Conversation, Refusal> {
     if let Some(with_picture) = turns.iter().rposition(|turn| !turn.pictures.is_empty()) {
         turns.drain(..with_picture);
     }
-    pair(turns)
+    pair(turns, face)
 }
 
 /// Turns that begin with the user's -> exchanges and a question.
-fn pair(turns: Vec<Turn>) -> Result<Conversation, Refusal> {
+fn pair(turns: Vec<Turn>, face: Face) -> Result<Conversation, BadRequest> {
     let mut conversation = Conversation::default();
     let mut asked: Option<String> = None;
     for turn in turns {
         if !turn.of_user {
             let Some(question) = asked.take() else {
                 let message = format!("{} answers nothing: the user begins", turn.place);
-                return Err(Refusal::bad_value(turn.place, message));
+                return Err(BadRequest::bad_value(turn.place, message));
             };
             // A picture alone asks nothing that could be said again.
             if !question.trim().is_empty() {
@@ -80,47 +93,48 @@ fn pair(turns: Vec<Turn>) -> Result<Conversation, Refusal> {
         }
         match turn.pictures.as_slice() {
             [] => {}
-            [(param, url)] => conversation.picture = Some(picture_bytes(param, url)?),
+            [(param, url)] => conversation.picture = Some(picture_file(param, url, face)?),
             [_, (param, _), ..] => {
                 let count = turn.pictures.len();
                 let message =
                     format!("{param}: a question can have one picture, and this one has {count}");
-                return Err(Refusal::unsupported(param, message));
+                return Err(BadRequest::unsupported(param, message));
             }
         }
         asked = Some(turn.text);
     }
     conversation.question = asked.ok_or_else(|| {
         let message = "messages must end with one of the user";
-        Refusal::bad_value("messages", message)
+        BadRequest::bad_value("messages", message)
     })?;
     Ok(conversation)
 }
 
 /// None for a system message that says nothing.
-fn read_message(place: &str, message: Value) -> Result<Option<Turn>, Refusal> {
-    let mut message = Fields::new(place, message)?;
-    let role: String = message.need("role", "\"user\" or \"assistant\"")?;
+fn read_message(place: &str, message: Value) -> Result<Option<Turn>, BadRequest> {
+    let message: Message = fields::read(place, message)?;
+    let role = need(message.role, place, "role")?;
     let of_user = match role.as_str() {
         "user" => true,
         "assistant" | "system" | "developer" => false,
         _ => {
-            let message = format!("{place}.role must be \"user\" or \"assistant\"");
-            return Err(Refusal::unsupported(format!("{place}.role"), message));
+            let name = name(place, "role");
+            let message = format!("{name} must be \"user\" or \"assistant\"");
+            return Err(BadRequest::unsupported(name, message));
         }
     };
-    let calls: Option<Vec<Value>> = message.take("tool_calls", "a list")?;
-    if calls.is_some_and(|calls| !calls.is_empty()) {
-        let name = message.name("tool_calls");
+    if message.tool_calls.is_some_and(|calls| !calls.is_empty()) {
+        let name = name(place, "tool_calls");
         let message = format!("{name}: this model calls no tools");
-        return Err(Refusal::unsupported(name, message));
+        return Err(BadRequest::unsupported(name, message));
     }
-    let Content { text, pictures } = content::read(&mut message, of_user)?;
-    refuse_rest_of_message(message)?;
+    let said = content::read(&name(place, "content"), message.content, of_user)?;
+    refuse_rest_of_message(place, &message.rest)?;
+    let Content { text, pictures } = said;
     if role == "system" || role == "developer" {
         return match text.trim().is_empty() {
             true => Ok(None),
-            false => Err(Refusal::unsupported(
+            false => Err(BadRequest::unsupported(
                 place,
                 format!(
                     "{place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client"
@@ -141,8 +155,21 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Conversation, read};
+    use super::super::data_url::PictureFile;
+    use super::super::error::BadRequest;
+    use super::{Conversation, Face};
     use crate::request::Exchange;
+
+    fn read(messages: Vec<Value>) -> Result<Conversation, BadRequest> {
+        super::read(messages, Face::Server)
+    }
+
+    fn file(byte: u8) -> Option<PictureFile> {
+        Some(PictureFile {
+            media_type: "image/png".into(),
+            bytes: vec![byte],
+        })
+    }
 
     fn conversation(messages: Value) -> Conversation {
         let Value::Array(messages) = messages else {
@@ -183,7 +210,7 @@ mod tests {
             {"role": "user", "content": ""},
         ]));
         let expected = Conversation {
-            picture: Some(vec![1]),
+            picture: file(1),
             before: vec![exchange("How\nmany?", "Two.\nOr three.")],
             question: "Sure?".into(),
         };
@@ -203,7 +230,7 @@ mod tests {
             {"role": "user", "content": "Three?"},
         ]));
         let expected = Conversation {
-            picture: Some(vec![2]),
+            picture: file(2),
             before: vec![exchange("Two?", "Two.")],
             question: "Three?".into(),
         };
@@ -322,7 +349,6 @@ mod tests {
                 "{messages}: {}",
                 refusal.message
             );
-            assert_eq!(refusal.status.as_u16(), 400);
         }
     }
 
