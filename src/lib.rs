@@ -85,4 +85,7 @@ pub mod cli;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub mod web;
 
+#[cfg(all(test, feature = "model"))]
+mod typescript;
+
 pub use error::{Error, Result};

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::platform;
 
 /// A part of the work that takes long enough to be shown.
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "EnginePhase"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -25,6 +26,7 @@ pub enum Phase {
 }
 
 /// One report.
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "EngineEvent"))]
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {

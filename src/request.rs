@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::generate::Sampling;
 
 /// How to answer.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AskOptions {
@@ -57,6 +58,7 @@ impl Default for AskOptions {
 }
 
 /// A question with its answer.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exchange {
@@ -64,12 +66,14 @@ pub struct Exchange {
     pub question: String,
     /// The answer as `session::Answer::token_ids`: the next answer is then what it would have been
     /// without an interruption.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub token_ids: Option<Vec<u32>>,
     /// The answer where its ids are not known. Text that looks like a control token stays text.
     pub text: String,
 }
 
 /// A question, with all that it depends on.
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ReplyRequest"))]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Request {

@@ -6,6 +6,7 @@
     reason = "the borrow is the lock: a second command meanwhile is refused"
 )]
 
+mod completions;
 mod files;
 mod source;
 
@@ -20,7 +21,7 @@ use crate::gpu::device::{DeviceChoice, choose};
 use crate::gpu::kernel::launches;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
-use crate::session::{PictureInfo, Request, Shared};
+use crate::session::{ModelInfo, PictureInfo, Request, Shared};
 use crate::spec::plan::Coverage;
 use crate::weights::source::Source;
 use files::Files;
@@ -125,23 +126,7 @@ impl Engine {
 
     /// What the model is and where it runs.
     pub fn info(&self) -> JsResult<JsValue> {
-        let (config, model) = (&self.model.config, &self.model);
-        let layout = config.largest_layout(Coverage::Live);
-        to_value(&serde_json::json!({
-            "name": self.name,
-            "device": model.device.name,
-            "device_notice": model.device.notice,
-            "parameters": model.estimate.parameters,
-            "weights_bytes": model.stored_bytes,
-            "crops_per_side": config.crops_per_side(),
-            "crop_px": config.tower.view_px,
-            "image_px": layout.canvas_px[0],
-            "image_tokens": layout.tokens,
-            "context_tokens": model.context_tokens,
-            "vocabulary": config.decoder.vocab_size,
-            "random_weights": config.random_weights,
-            "scope": config.scope,
-        }))
+        to_value(&ModelInfo::new(&self.name, &self.model))
     }
 
     /// What is known of the picture `key`, where its features are held.

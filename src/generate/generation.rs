@@ -14,6 +14,7 @@ use crate::progress::Watch;
 use crate::text::{TextStream, Tokenizer};
 
 /// Why an answer ended.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StopReason {

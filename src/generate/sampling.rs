@@ -9,6 +9,7 @@ use crate::config::Scope;
 use crate::error::{Error, Result};
 
 /// The settings of a [`Sampler`](super::Sampler). Fields that a JSON object lacks get the default.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sampling {

@@ -32,38 +32,61 @@ pub struct Ask {
 }
 
 /// A request for a completion: the fields that an answer keeps to.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename = "CompletionRequest", optional_fields = nullable))]
 #[derive(Deserialize)]
-struct Fields {
+pub(crate) struct Fields {
+    /// Which model is asked.
     model: Option<String>,
     /// The conversation, the last of the user.
+    #[cfg_attr(test, ts(type = "Array<Message>", optional = false))]
     messages: Option<Vec<Value>>,
+    /// The answer is wanted piece by piece.
     stream: Option<bool>,
+    /// Of a stream.
     stream_options: Option<StreamOptions>,
+    /// 0 takes the likeliest token always; without it, what suits the model.
     temperature: Option<f32>,
+    /// Only the likeliest tokens that together have this probability; 1 is off.
     top_p: Option<f32>,
+    /// Only this many of the likeliest tokens; 0 is off. Not OpenAI's.
+    #[cfg_attr(test, ts(as = "Option<u32>"))]
     top_k: Option<Whole>,
+    /// Makes what was said less likely; 1 is off. Not OpenAI's.
     repetition_penalty: Option<f32>,
+    /// The same seed gives the same answer; without one, or by -1, chance chooses it.
+    #[cfg_attr(test, ts(as = "Option<u32>"))]
     seed: Option<Whole>,
     /// The older name of `max_completion_tokens`, which many programs still send.
+    #[cfg_attr(test, ts(as = "Option<u32>"))]
     max_tokens: Option<Whole>,
+    /// Most tokens of the answer; without it, as many as there is room for.
+    #[cfg_attr(test, ts(as = "Option<u32>"))]
     max_completion_tokens: Option<Whole>,
     /// Texts in front of which the answer ends: one, or up to four.
+    #[cfg_attr(test, ts(inline))]
     stop: Option<Stop>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 
+/// What else is wanted of a stream.
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields = nullable))]
 #[derive(Deserialize)]
-struct StreamOptions {
+pub(crate) struct StreamOptions {
+    /// The last chunk tells what the answer took.
     include_usage: Option<bool>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 
 /// A text or a few.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Stop {
+pub(crate) enum Stop {
     One(String),
     Several(Vec<String>),
 }

@@ -10,6 +10,7 @@ use crate::generate::generation::StopReason;
 use crate::platform;
 
 /// Why an answer ended, in OpenAI's words.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
@@ -42,6 +43,7 @@ pub struct Finish {
 }
 
 /// What an answer took, in tokens.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Of the context that the prompt takes, the picture's included.
@@ -55,6 +57,7 @@ pub struct Usage {
 }
 
 /// Parts of a prompt, in tokens.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PromptTokens {
     /// Those that were not computed anew.
@@ -64,35 +67,43 @@ pub struct PromptTokens {
 }
 
 /// Who speaks, and what: a whole message.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Said {
     /// `assistant`
+    #[cfg_attr(test, ts(type = "'assistant'"))]
     pub role: &'static str,
     /// The answer.
     pub content: String,
     /// Always null: what a model does not want to say it says in its answer.
+    #[cfg_attr(test, ts(type = "null"))]
     pub refusal: Option<String>,
 }
 
 /// The one answer of a completion.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CompletionChoice {
     /// 0
+    #[cfg_attr(test, ts(type = "0"))]
     pub index: u32,
     /// The answer.
     pub message: Said,
     /// Always null.
+    #[cfg_attr(test, ts(type = "null"))]
     pub logprobs: Option<()>,
     /// Why it ended.
     pub finish_reason: FinishReason,
 }
 
 /// A whole answer.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Completion {
     /// No other answer's.
     pub id: String,
     /// `chat.completion`
+    #[cfg_attr(test, ts(type = "'chat.completion'"))]
     pub object: &'static str,
     /// Seconds since 1970.
     pub created: u64,
@@ -104,42 +115,52 @@ pub struct Completion {
     pub usage: Usage,
     /// Not OpenAI's: what should be known of the picture before the answer is believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
     pub notices: Vec<String>,
     /// Not OpenAI's: what must be said of the question, where the model is of narrow scope.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Remark", optional))]
     pub remark: Option<Remark>,
 }
 
 /// What a chunk adds to the message.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Delta {
     /// `assistant`, in the first chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "'assistant'", optional))]
     pub role: Option<&'static str>,
     /// The next characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub content: Option<String>,
 }
 
 /// The one answer of a chunk.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChunkChoice {
     /// 0
+    #[cfg_attr(test, ts(type = "0"))]
     pub index: u32,
     /// What is added.
     pub delta: Delta,
     /// Always null.
+    #[cfg_attr(test, ts(type = "null"))]
     pub logprobs: Option<()>,
     /// Why the answer ended, in the chunk that ends it.
     pub finish_reason: Option<FinishReason>,
 }
 
 /// A part of a streamed answer.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CompletionChunk {
     /// The same in all chunks of an answer.
     pub id: String,
     /// `chat.completion.chunk`
+    #[cfg_attr(test, ts(type = "'chat.completion.chunk'"))]
     pub object: &'static str,
     /// Seconds since 1970.
     pub created: u64,
@@ -149,16 +170,20 @@ pub struct CompletionChunk {
     pub choices: Vec<ChunkChoice>,
     /// Where the usage is wanted: null in all chunks but the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Usage | null", optional))]
     pub usage: Option<Option<Usage>>,
     /// Not OpenAI's; in the chunk that ends the answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
     pub notices: Vec<String>,
     /// Not OpenAI's; in the chunk that ends the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Remark", optional))]
     pub remark: Option<Remark>,
 }
 
 /// What all parts of one answer have in common.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// No other answer's.

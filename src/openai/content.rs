@@ -8,10 +8,10 @@ use super::fields::{self, Rest, name, need, wrong};
 use super::foreign::{refuse_all, refuse_rest_of_part};
 
 /// Chat completions have the first; programs that were written for OpenAI's responses send the others.
-const TEXTS: [&str; 3] = ["text", "input_text", "output_text"];
-const PICTURES: [&str; 2] = ["image_url", "input_image"];
+pub(crate) const TEXTS: [&str; 3] = ["text", "input_text", "output_text"];
+pub(crate) const PICTURES: [&str; 2] = ["image_url", "input_image"];
 /// All of them mean the same here: a picture is looked at in full.
-const DETAILS: [&str; 3] = ["auto", "low", "high"];
+pub(crate) const DETAILS: [&str; 3] = ["auto", "low", "high"];
 const AS_A_PICTURE: &str = "a picture is sent as {\"type\": \"image_url\", \"image_url\": {\"url\": \"data:image/png;base64,...\"}}";
 
 /// What one message says.
@@ -24,29 +24,41 @@ pub(super) struct Content {
 }
 
 /// A part of text, beside its type.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Deserialize)]
-struct TextPart {
+pub(crate) struct TextPart {
+    #[cfg_attr(test, ts(type = "string"))]
     text: Option<String>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 
 /// A part with a picture, beside its type.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Deserialize)]
-struct PicturePart {
+pub(crate) struct PicturePart {
     /// A URL, or a [`Picture`].
+    #[cfg_attr(test, ts(type = "string | ImageUrl"))]
     image_url: Option<Value>,
+    #[cfg_attr(test, ts(type = "Detail | null", optional))]
     detail: Option<String>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 
 /// A URL in an object.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename = "ImageUrl"))]
 #[derive(Deserialize)]
-struct Picture {
+pub(crate) struct Picture {
+    #[cfg_attr(test, ts(type = "string"))]
     url: Option<String>,
+    #[cfg_attr(test, ts(type = "Detail | null", optional))]
     detail: Option<String>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Error;
 
 /// [`Error::code`] of what does not fit the context.
-pub const CONTEXT_EXCEEDED: &str = "context-exceeded";
+pub(super) const CONTEXT_EXCEEDED: &str = "context-exceeded";
 /// Codes that clients act on, and what they look for: OpenAI's words.
 const CLIENTS_CODES: [(&str, &str); 1] = [(CONTEXT_EXCEEDED, "context_length_exceeded")];
 

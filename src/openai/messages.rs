@@ -26,13 +26,18 @@ pub(super) struct Conversation {
 }
 
 /// A message as it is sent.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Deserialize)]
-struct Message {
+pub(crate) struct Message {
+    #[cfg_attr(test, ts(type = "'user' | 'assistant' | 'system' | 'developer'"))]
     role: Option<String>,
+    #[cfg_attr(test, ts(type = "string | Array<ContentPart> | null", optional))]
     content: Option<Value>,
     /// None, or an empty list.
+    #[cfg_attr(test, ts(type = "[] | null", optional))]
     tool_calls: Option<Vec<Value>>,
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     rest: Rest,
 }
 

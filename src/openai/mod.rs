@@ -13,6 +13,7 @@ mod face;
 mod fields;
 mod foreign;
 mod messages;
+mod understood;
 
 pub use ask::Ask;
 pub use completion::{
@@ -20,5 +21,13 @@ pub use completion::{
     PromptTokens, Said, Usage,
 };
 pub use data_url::{PictureFile, picture_file};
-pub use error::{BadRequest, CONTEXT_EXCEEDED, ErrorBody, ErrorKind, ErrorObject};
+pub use error::{BadRequest, ErrorBody, ErrorKind, ErrorObject};
 pub use face::Face;
+pub use understood::Understood;
+
+#[cfg(all(test, feature = "model"))]
+pub(crate) use {
+    ask::{Fields, StreamOptions},
+    content::{DETAILS, PICTURES, Picture, PicturePart, TEXTS, TextPart},
+    messages::Message,
+};

@@ -11,6 +11,7 @@ use crate::spec::plan::Plan;
 
 /// Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
 /// configuration is empty.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EnhancementAttention {
     /// Within each tile, at every position of the map: `[N h, N h]`, each tile adds up to 1.

@@ -3,6 +3,7 @@
 
 mod asked;
 mod attention;
+mod completion;
 mod picture;
 mod pictures;
 mod remark;
@@ -36,7 +37,8 @@ use told::{Said, Told};
 pub use crate::generate::generation::StopReason;
 pub use crate::request::{AskOptions, Exchange, Request};
 pub use attention::EnhancementAttention;
-pub use report::{Answer, PictureInfo, Timings};
+pub use completion::{Completed, CompletionEvent};
+pub use report::{Answer, ModelInfo, PictureInfo, Timings};
 pub use shared::Shared;
 
 /// Where the last answer began, so that it can be given again.

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Remark;
+use crate::config::{Remark, Scope};
 use crate::generate::generation::StopReason;
-use crate::openai::{Finish, PromptTokens, Usage};
+use crate::model::Model;
 
 /// Milliseconds of the parts of a turn.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Timings {
     /// Decoding, padding and resizing the picture, if that was part of the turn.
@@ -20,6 +21,7 @@ pub struct Timings {
 }
 
 /// An answer and what it took.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
     /// The whole text.
@@ -49,30 +51,12 @@ pub struct Answer {
     /// What must be said of the question where the model is of narrow scope ([`crate::config::Scope`]). The text is then
     /// the remark's, unless it says that the model answered.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Remark", optional))]
     pub remark: Option<Remark>,
 }
 
-impl Answer {
-    /// How it ended, as OpenAI's clients are told. `notices`: of the picture.
-    pub fn finish(&self, notices: Vec<String>) -> Finish {
-        Finish {
-            reason: self.stop_reason.into(),
-            usage: Usage {
-                prompt_tokens: self.prompt_tokens,
-                completion_tokens: self.answer_tokens,
-                total_tokens: self.prompt_tokens + self.answer_tokens,
-                prompt_tokens_details: PromptTokens {
-                    cached_tokens: self.prompt_tokens - self.new_prompt_tokens,
-                    image_tokens: self.image_tokens,
-                },
-            },
-            notices,
-            remark: self.remark.clone(),
-        }
-    }
-}
-
 /// What is known of a picture once it is encoded.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PictureInfo {
     /// Pixels, after turning by its EXIF orientation.
@@ -92,4 +76,70 @@ pub struct PictureInfo {
     pub vision_passes: usize,
     /// Milliseconds of these.
     pub vision_ms: f64,
+}
+
+impl PictureInfo {
+    /// All that whoever asks about it should know, where the model knows pictures of `scope` only.
+    pub fn told(self, scope: Option<Scope>) -> Vec<String> {
+        let mut notices = self.notices;
+        if let Some(scope) = scope.filter(|_| self.outside_scope) {
+            notices.push(scope.warning().to_string());
+        }
+        notices
+    }
+}
+
+/// What a loaded model is, and where it runs.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// What to call it.
+    pub name: String,
+    /// Where it runs.
+    pub device: String,
+    /// Why it is not the one that was looked for first, or slower than it could be.
+    pub device_notice: Option<String>,
+    /// Numbers of its weights.
+    pub parameters: u64,
+    /// As the files hold them.
+    pub weights_bytes: u64,
+    /// The picture is seen in this many crops a side, each of `crop_px` pixels.
+    pub crops_per_side: usize,
+    /// Side of a crop.
+    pub crop_px: usize,
+    /// Side of the resized square.
+    pub image_px: usize,
+    /// Tokens of the context that a picture takes.
+    pub image_tokens: usize,
+    /// Tokens of the context.
+    pub context_tokens: usize,
+    /// Ids of tokens.
+    pub vocabulary: usize,
+    /// It was not trained: its answers mean nothing.
+    pub random_weights: bool,
+    /// The one kind of picture that the model knows; null for a general model.
+    #[cfg_attr(test, ts(type = "Scope | null"))]
+    pub scope: Option<Scope>,
+}
+
+impl ModelInfo {
+    /// Of `model`, which is called `name`.
+    pub fn new(name: &str, model: &Model) -> Self {
+        let config = &model.config;
+        ModelInfo {
+            name: name.into(),
+            device: model.device.name.clone(),
+            device_notice: model.device.notice.clone(),
+            parameters: model.estimate.parameters,
+            weights_bytes: model.stored_bytes,
+            crops_per_side: config.crops_per_side,
+            crop_px: config.vision.crop_px,
+            image_px: config.square_px(),
+            image_tokens: config.image_tokens(),
+            context_tokens: model.context_tokens,
+            vocabulary: config.language.vocab_size,
+            random_weights: config.random_weights,
+            scope: config.scope,
+        }
+    }
 }

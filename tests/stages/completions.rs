@@ -1,6 +1,9 @@
 //! Requests for a completion: what is understood of each, or by which field and code it is refused.
 
-use inf_llava::openai::{Ask, BadRequest, Face, picture_file};
+use inf_llava::openai::{
+    Ask, BadRequest, ErrorBody, ErrorKind, Face, Finish, FinishReason, Head, PromptTokens, Usage,
+    picture_file,
+};
 use serde_json::{Value, json};
 
 fn read(more: &Value, face: Face) -> Result<Ask, BadRequest> {
@@ -112,4 +115,89 @@ fn requests_are_understood_or_refused_by_name_as_the_table_of_cases_says() {
     }
     assert!(table.len() > 300, "{}", table.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn finish() -> Finish {
+    Finish {
+        reason: FinishReason::Length,
+        usage: Usage {
+            prompt_tokens: 5,
+            completion_tokens: 2,
+            total_tokens: 7,
+            prompt_tokens_details: PromptTokens {
+                cached_tokens: 3,
+                image_tokens: 1,
+            },
+        },
+        notices: vec!["a photograph".into()],
+        remark: None,
+    }
+}
+
+fn parsed(text: impl ToString) -> Value {
+    serde_json::from_str(&text.to_string()).expect("JSON")
+}
+
+#[test]
+fn answers_have_the_shapes_that_clients_look_for() {
+    let head = Head {
+        id: "chatcmpl-1".into(),
+        created: 9,
+        model: "m".into(),
+        include_usage: true,
+    };
+    let usage = json!({
+        "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 3, "image_tokens": 1},
+    });
+    let whole = json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 9, "model": "m",
+        "choices": [{
+            "index": 0, "message": {"role": "assistant", "content": "ab", "refusal": null},
+            "logprobs": null, "finish_reason": "length",
+        }],
+        "usage": usage, "notices": ["a photograph"],
+    });
+    assert_eq!(parsed(head.whole("ab".into(), &finish())), whole);
+    let chunk = |delta: Value, reason: Value| {
+        json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 9, "model": "m",
+            "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}],
+            "usage": null,
+        })
+    };
+    let first = chunk(json!({"role": "assistant", "content": ""}), Value::Null);
+    assert_eq!(parsed(head.begin()), first);
+    let piece = chunk(json!({"content": "ab"}), Value::Null);
+    assert_eq!(parsed(head.piece("ab")), piece);
+    let mut end = chunk(json!({}), json!("length"));
+    end["notices"] = json!(["a photograph"]);
+    assert_eq!(parsed(head.end(&finish())), end);
+    let mut last = chunk(Value::Null, Value::Null);
+    last["choices"] = json!([]);
+    last["usage"] = usage;
+    let told = head.usage(&finish()).expect("it is wanted");
+    assert_eq!(parsed(told), last);
+
+    // Who wants no usage is told of none.
+    let plain = Head {
+        include_usage: false,
+        ..head
+    };
+    assert_eq!(plain.usage(&finish()), None);
+    assert!(parsed(plain.begin()).get("usage").is_none());
+    let error = ErrorBody::new(
+        ErrorKind::InvalidRequestError,
+        "context-exceeded",
+        Some("messages"),
+        "too long",
+    );
+    let error = parsed(error);
+    assert_eq!(
+        error,
+        json!({"error": {
+            "message": "too long", "type": "invalid_request_error", "param": "messages",
+            "code": "context_length_exceeded", "inf_llava_code": "context-exceeded",
+        }})
+    );
 }

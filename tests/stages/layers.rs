@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["engine", "evaluate", "parity", "bench", "train"],
     ),
     ("faces", &["cli", "web"]),
+    ("tests", &["typescript"]),
 ];
 
 /// `vision::plan`, without `crate`.

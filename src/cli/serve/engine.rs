@@ -256,12 +256,7 @@ async fn answer(
             }
             info => info?,
         };
-        notices.extend(info.notices);
-        if let Some(scope) = shared.model().config.scope
-            && info.outside_scope
-        {
-            notices.push(scope.warning().to_string());
-        }
+        notices = info.told(shared.model().config.scope);
     }
     // The file has been read, and others may have its room.
     drop(job.share);

@@ -1,0 +1,75 @@
+//! OpenAI's chat completions for the page: its requests are read, and the parts of its answers made, by the same code as the
+//! server's. Reading one needs no model.
+
+use std::cell::Cell;
+
+use js_sys::{Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::{Engine, JsResult, StopFlag, call, from_value, to_js, to_value};
+use crate::openai::{Ask, BadRequest, Face, Head};
+use crate::progress::{Event, Watch};
+use crate::request::Request;
+use crate::session::CompletionEvent;
+
+thread_local! {
+    /// Requests that were read.
+    static READ: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Reads a request, which is JSON: see [`crate::openai::Understood`]. `model`: what the model is called, if one is loaded.
+/// The picture's file is added to it, or null.
+#[wasm_bindgen]
+pub fn read_completion(request: &str, model: Option<String>) -> JsResult<JsValue> {
+    let ask = Ask::read(request, Face::Page).map_err(refused)?;
+    ask.check_question().map_err(refused)?;
+    let number = READ.with(|read| read.replace(read.get() + 1));
+    let (understood, picture) = ask.understood(number, model);
+    let understood = to_value(&understood)?;
+    let picture = match picture {
+        None => JsValue::NULL,
+        Some(file) => {
+            let picture = Object::new();
+            Reflect::set(&picture, &"media_type".into(), &file.media_type.into())?;
+            let bytes = Uint8Array::from(file.bytes.as_slice());
+            Reflect::set(&picture, &"bytes".into(), &bytes)?;
+            picture.into()
+        }
+    };
+    Reflect::set(&understood, &"picture".into(), &picture)?;
+    Ok(understood)
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Answers a question as [`Engine::reply`] does; each piece comes with its chunk, and the answer with what is told at its
+    /// end: see [`crate::session::Completed`].
+    pub async fn complete(
+        &self,
+        request: JsValue,
+        head: JsValue,
+        on_event: js_sys::Function,
+        stop: &StopFlag,
+    ) -> JsResult<JsValue> {
+        let request: Request = from_value("request", request)?;
+        let head: Head = from_value("head", head)?;
+        let tell = |event: Event| call(&on_event, &CompletionEvent::new(&head, event));
+        let mut watch = Watch::new(stop.0.clone(), tell);
+        let mut shared = self.shared()?;
+        let answer = shared.reply(&request, &mut watch).await.map_err(to_js)?;
+        let picture = request
+            .picture
+            .and_then(|key| shared.picture(&key).cloned());
+        let notices = picture.map(|info| info.told(self.model.config.scope));
+        to_value(&answer.completed(&head, notices.unwrap_or_default()))
+    }
+}
+
+/// The field that is at fault is a detail; it is empty where none could be named.
+fn refused(bad: BadRequest) -> JsValue {
+    let value = serde_json::json!({
+        "code": bad.code, "message": bad.message,
+        "details": {"param": bad.param.unwrap_or_default()},
+    });
+    to_value(&value).unwrap_or_else(|e| e)
+}

@@ -1,0 +1,447 @@
+/**
+ * What the engine takes and gives, and the shapes of OpenAI's API: types only. Written from the types in Rust, whose names
+ * and comments they have: change those, then run
+ *
+ *     WRITE_TYPES=1 cargo test --release --lib typescript
+ */
+
+/** The one kind of picture that a model of narrow scope knows. */
+export type Scope = 'drawn_scenes';
+
+/** What must be said of a question that a model of narrow scope was asked. */
+export type Remark = {
+  /** There is no picture; the question is not in English; the model has not learnt to answer such a question. */
+  code: 'needs_picture' | 'not_english' | 'unlike_questions';
+  /** Whether the model answered all the same; else the remark stands in the place of an answer. */
+  answered: boolean;
+  /** In English. */
+  text: string;
+  /** Questions that work. */
+  examples: Array<string>;
+};
+
+/** A part of the work that takes long enough to be shown. */
+export type EnginePhase = "weights" | "vision" | "prefill" | "download" | "conversion" | "verification";
+
+/** One report. */
+export type EngineEvent = { "type": "progress",
+  /** Which phase. */
+  phase: EnginePhase,
+  /** So far; `total` at the end. */
+  done: number,
+  /** In all. */
+  total: number, } | { "type": "piece",
+  /** UTF-8, whole characters; empty where the token ends none. */
+  text: string,
+  /** The token; none for what was still to be said at the end. */
+  id: number | null,
+};
+
+/** What a loaded model is, and where it runs. */
+export type ModelInfo = {
+  /** What to call it. */
+  name: string,
+  /** Where it runs. */
+  device: string,
+  /** Why it is not the one that was looked for first, or slower than it could be. */
+  device_notice: string | null,
+  /** Numbers of its weights. */
+  parameters: number,
+  /** As the files hold them. */
+  weights_bytes: number,
+  /** The picture is seen in this many crops a side, each of `crop_px` pixels. */
+  crops_per_side: number,
+  /** Side of a crop. */
+  crop_px: number,
+  /** Side of the resized square. */
+  image_px: number,
+  /** Tokens of the context that a picture takes. */
+  image_tokens: number,
+  /** Tokens of the context. */
+  context_tokens: number,
+  /** Ids of tokens. */
+  vocabulary: number,
+  /** It was not trained: its answers mean nothing. */
+  random_weights: boolean,
+  /** The one kind of picture that the model knows; null for a general model. */
+  scope: Scope | null,
+};
+
+/** What is known of a picture once it is encoded. */
+export type PictureInfo = {
+  /** Pixels, after turning by its EXIF orientation. */
+  width: number,
+  /** Pixels. */
+  height: number,
+  /** What the user should know about how it was read. */
+  notices: Array<string>,
+  /** True where the model knows one kind of picture only and this is of another: its answers then
+   * mean little (`crate::config::Scope::warning`). */
+  outside_scope: boolean,
+  /** Side of the resized square. */
+  image_px: number,
+  /** N. */
+  crops_per_side: number,
+  /** Passes of the vision tower that it took. */
+  vision_passes: number,
+  /** Milliseconds of these. */
+  vision_ms: number,
+};
+
+/** Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
+ * configuration is empty. */
+export type EnhancementAttention = {
+  /** Within each tile, at every position of the map: `[N h, N h]`, each tile adds up to 1. */
+  detail: Array<number>,
+  /** Over the whole picture: `[h, h]`, adds up to 1. */
+  overview: Array<number>,
+};
+
+/** The settings of a `Sampler`. Fields that a JSON object lacks get the default. */
+export type Sampling = {
+  /** 0 takes the likeliest id always; higher is more varied. The release's default is 0.2. */
+  temperature: number,
+  /** Only this many of the likeliest ids; 0 is off. */
+  top_k: number,
+  /** Only the likeliest ids that together have this probability; 1 is off. */
+  top_p: number,
+  /** Divides (or, if negative, multiplies) the logits of ids seen in the prompt and the answer;
+   * 1 is off. */
+  repetition_penalty: number,
+  /** The same seed gives the same choices from the same logits, on every platform. */
+  seed: number,
+};
+
+/** How to answer. */
+export type AskOptions = {
+  /** Most tokens of an answer. */
+  max_new_tokens: number,
+  /** Texts in front of which an answer ends. None may be empty. */
+  stop: Array<string>,
+  /** Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
+   * what it says then. See `session::Answer::remark`. */
+  anyway: boolean,
+  /** 0 takes the likeliest id always; higher is more varied. The release's default is 0.2. */
+  temperature: number,
+  /** Only this many of the likeliest ids; 0 is off. */
+  top_k: number,
+  /** Only the likeliest ids that together have this probability; 1 is off. */
+  top_p: number,
+  /** Divides (or, if negative, multiplies) the logits of ids seen in the prompt and the answer;
+   * 1 is off. */
+  repetition_penalty: number,
+  /** The same seed gives the same choices from the same logits, on every platform. */
+  seed: number,
+};
+
+/** A question with its answer. */
+export type Exchange = {
+  /** As it was typed. */
+  question: string,
+  /** The answer as `session::Answer::token_ids`: the next answer is then what it would have been
+   * without an interruption. */
+  token_ids?: Array<number> | null,
+  /** The answer where its ids are not known. Text that looks like a control token stays text. */
+  text: string,
+};
+
+/** A question, with all that it depends on. */
+export type ReplyRequest = {
+  /** The key of the picture that the conversation is about (`session::Shared::read_picture`). */
+  picture: string | null,
+  /** What was said before. */
+  before: Array<Exchange>,
+  /** What is asked. */
+  question: string,
+  /** The ids that an interrupted answer began with: it goes on behind them. */
+  begun: Array<number>,
+  /** How to answer. */
+  options: AskOptions,
+};
+
+/** Why an answer ended. */
+export type StopReason = "stop" | "length" | "context" | "stopped";
+
+/** Milliseconds of the parts of a turn. */
+export type Timings = {
+  /** Decoding, padding and resizing the picture, if that was part of the turn. */
+  image: number,
+  /** Vision tower, enhancement and projector, if that was part of the turn. */
+  vision: number,
+  /** The prompt's tokens. */
+  prefill: number,
+  /** The answer's tokens. */
+  decode: number,
+};
+
+/** An answer and what it took. */
+export type Answer = {
+  /** The whole text. */
+  text: string,
+  /** Its token ids, the stop id included. */
+  token_ids: Array<number>,
+  /** Ids of the whole prompt; -200 stands for the picture. */
+  input_ids: Array<number>,
+  /** Why it ended. */
+  stop_reason: StopReason,
+  /** Tokens of the context that the prompt takes, the picture's included. */
+  prompt_tokens: number,
+  /** Of these, tokens that were computed in this turn; the others were in the cache. */
+  new_prompt_tokens: number,
+  /** Of the prompt's tokens, the picture's. */
+  image_tokens: number,
+  /** Tokens of the answer. */
+  answer_tokens: number,
+  /** Passes of the vision tower in this turn. */
+  vision_passes: number,
+  /** Milliseconds. */
+  timings_ms: Timings,
+  /** Of the answer, without the prefill. */
+  tokens_per_second: number,
+  /** Where it ran. */
+  device: string,
+  /** What must be said of the question where the model is of narrow scope (`crate::config::Scope`). The text is then
+   * the remark's, unless it says that the model answered. */
+  remark?: Remark,
+};
+
+/** How closely a picture is to be looked at: all mean the same, in full. */
+export type Detail = 'auto' | 'low' | 'high';
+
+/** A part of what a message says. */
+export type ContentPart = ({ type: 'text' | 'input_text' | 'output_text' } & TextPart) | ({ type: 'image_url' | 'input_image' } & PicturePart);
+
+/** A URL in an object. */
+export type ImageUrl = { url: string, detail?: Detail | null, };
+
+/** A part of text, beside its type. */
+export type TextPart = { text: string, };
+
+/** A part with a picture, beside its type. */
+export type PicturePart = {
+  /** A URL, or a `Picture`. */
+  image_url: string | ImageUrl, detail?: Detail | null,
+};
+
+/** A message as it is sent. */
+export type Message = { role: 'user' | 'assistant' | 'system' | 'developer', content?: string | Array<ContentPart> | null,
+  /** None, or an empty list. */
+  tool_calls?: [] | null,
+};
+
+/** What else is wanted of a stream. */
+export type StreamOptions = {
+  /** The last chunk tells what the answer took. */
+  include_usage?: boolean | null,
+};
+
+/** A request for a completion: the fields that an answer keeps to. */
+export type CompletionRequest = {
+  /** Which model is asked. */
+  model?: string | null,
+  /** The conversation, the last of the user. */
+  messages: Array<Message>,
+  /** The answer is wanted piece by piece. */
+  stream?: boolean | null,
+  /** Of a stream. */
+  stream_options?: StreamOptions | null,
+  /** 0 takes the likeliest token always; without it, what suits the model. */
+  temperature?: number | null,
+  /** Only the likeliest tokens that together have this probability; 1 is off. */
+  top_p?: number | null,
+  /** Only this many of the likeliest tokens; 0 is off. Not OpenAI's. */
+  top_k?: number | null,
+  /** Makes what was said less likely; 1 is off. Not OpenAI's. */
+  repetition_penalty?: number | null,
+  /** The same seed gives the same answer; without one, or by -1, chance chooses it. */
+  seed?: number | null,
+  /** The older name of `max_completion_tokens`, which many programs still send. */
+  max_tokens?: number | null,
+  /** Most tokens of the answer; without it, as many as there is room for. */
+  max_completion_tokens?: number | null,
+  /** Texts in front of which the answer ends: one, or up to four. */
+  stop?: string | Array<string> | null,
+};
+
+/** Why an answer ended, in OpenAI's words. */
+export type FinishReason = "stop" | "length";
+
+/** Parts of a prompt, in tokens. */
+export type PromptTokens = {
+  /** Those that were not computed anew. */
+  cached_tokens: number,
+  /** The picture's. Not OpenAI's. */
+  image_tokens: number,
+};
+
+/** What an answer took, in tokens. */
+export type Usage = {
+  /** Of the context that the prompt takes, the picture's included. */
+  prompt_tokens: number,
+  /** Of the answer. */
+  completion_tokens: number,
+  /** Both. */
+  total_tokens: number,
+  /** Of the prompt's. */
+  prompt_tokens_details: PromptTokens,
+};
+
+/** Who speaks, and what: a whole message. */
+export type Said = {
+  /** `assistant` */
+  role: 'assistant',
+  /** The answer. */
+  content: string,
+  /** Always null: what a model does not want to say it says in its answer. */
+  refusal: null,
+};
+
+/** The one answer of a completion. */
+export type CompletionChoice = {
+  /** 0 */
+  index: 0,
+  /** The answer. */
+  message: Said,
+  /** Always null. */
+  logprobs: null,
+  /** Why it ended. */
+  finish_reason: FinishReason,
+};
+
+/** A whole answer. */
+export type Completion = {
+  /** No other answer's. */
+  id: string,
+  /** `chat.completion` */
+  object: 'chat.completion',
+  /** Seconds since 1970. */
+  created: number,
+  /** Which model answered. */
+  model: string,
+  /** One. */
+  choices: [CompletionChoice],
+  /** What it took. */
+  usage: Usage,
+  /** Not OpenAI's: what should be known of the picture before the answer is believed. */
+  notices?: Array<string>,
+  /** Not OpenAI's: what must be said of the question, where the model is of narrow scope. */
+  remark?: Remark,
+};
+
+/** What a chunk adds to the message. */
+export type Delta = {
+  /** `assistant`, in the first chunk. */
+  role?: 'assistant',
+  /** The next characters. */
+  content?: string,
+};
+
+/** The one answer of a chunk. */
+export type ChunkChoice = {
+  /** 0 */
+  index: 0,
+  /** What is added. */
+  delta: Delta,
+  /** Always null. */
+  logprobs: null,
+  /** Why the answer ended, in the chunk that ends it. */
+  finish_reason: FinishReason | null,
+};
+
+/** A part of a streamed answer. */
+export type CompletionChunk = {
+  /** The same in all chunks of an answer. */
+  id: string,
+  /** `chat.completion.chunk` */
+  object: 'chat.completion.chunk',
+  /** Seconds since 1970. */
+  created: number,
+  /** Which model answers. */
+  model: string,
+  /** One; none in the chunk behind the end that has the usage. */
+  choices: Array<ChunkChoice>,
+  /** Where the usage is wanted: null in all chunks but the last. */
+  usage?: Usage | null,
+  /** Not OpenAI's; in the chunk that ends the answer. */
+  notices?: Array<string>,
+  /** Not OpenAI's; in the chunk that ends the answer. */
+  remark?: Remark,
+};
+
+/** What all parts of one answer have in common. */
+export type Head = {
+  /** No other answer's. */
+  id: string,
+  /** Seconds since 1970. */
+  created: number,
+  /** Which model answers. */
+  model: string,
+  /** Of a stream: the last chunk tells what the answer took, so the others say that they do not. */
+  include_usage: boolean,
+};
+
+/** What a request comes to, beside its picture's file. */
+export type Understood = {
+  /** What the engine is asked, but for the picture's key. */
+  asked: ReplyRequest,
+  /** Whether the request states a temperature; else the model's default is taken. */
+  states_temperature: boolean,
+  /** Whether the answer is wanted piece by piece. */
+  stream: boolean,
+  /** What all parts of the answer have in common. */
+  head: Head,
+  /** The first chunk of a stream. */
+  begin: CompletionChunk,
+};
+
+/** What is told while an answer is made, and the chunk that tells it. */
+export type CompletionEvent = {
+  /** Of a piece with characters. */
+  chunk?: CompletionChunk, } & ({ "type": "progress",
+  /** Which phase. */
+  phase: EnginePhase,
+  /** So far; `total` at the end. */
+  done: number,
+  /** In all. */
+  total: number, } | { "type": "piece",
+  /** UTF-8, whole characters; empty where the token ends none. */
+  text: string,
+  /** The token; none for what was still to be said at the end. */
+  id: number | null, });
+
+/** An answer with what is told at its end. */
+export type Completed = {
+  /** All of it in one. */
+  completion: Completion,
+  /** The chunk behind the last piece. */
+  end: CompletionChunk,
+  /** The chunk behind that, where it is wanted. */
+  usage: CompletionChunk | null,
+  /** The whole text. */
+  text: string,
+  /** Its token ids, the stop id included. */
+  token_ids: Array<number>,
+  /** Ids of the whole prompt; -200 stands for the picture. */
+  input_ids: Array<number>,
+  /** Why it ended. */
+  stop_reason: StopReason,
+  /** Tokens of the context that the prompt takes, the picture's included. */
+  prompt_tokens: number,
+  /** Of these, tokens that were computed in this turn; the others were in the cache. */
+  new_prompt_tokens: number,
+  /** Of the prompt's tokens, the picture's. */
+  image_tokens: number,
+  /** Tokens of the answer. */
+  answer_tokens: number,
+  /** Passes of the vision tower in this turn. */
+  vision_passes: number,
+  /** Milliseconds. */
+  timings_ms: Timings,
+  /** Of the answer, without the prefill. */
+  tokens_per_second: number,
+  /** Where it ran. */
+  device: string,
+  /** What must be said of the question where the model is of narrow scope (`crate::config::Scope`). The text is then
+   * the remark's, unless it says that the model answered. */
+  remark?: Remark,
+};
