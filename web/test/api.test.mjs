@@ -206,7 +206,7 @@ test('what a model looks at', async () => {
 });
 
 test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do', async () => {
-  const said = await withApi(async ({ load }, { refused }) => {
+  const said = await withApi(async ({ load }) => {
     const model = await load();
     const { completions } = model.chat;
     const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AQID' } };
@@ -231,42 +231,33 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
       for await (const { choices } of await counted(stop, true)) joined += choices[0]?.delta.content ?? '';
       stopped.push([message.content, finish_reason, joined === message.content]);
     }
-    const bad = [
-      { messages: [] },
-      {
-        messages: [
-          { role: 'system', content: 'be brief' },
-          { role: 'user', content: 'x' },
-        ],
-      },
-      { messages: [{ role: 'assistant', content: 'x' }] },
-      { messages: [{ role: 'user', content: [image, image] }] },
-      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/x.png' } }, text('x')] }] },
-      { messages, n: 2 },
-      { messages, tools: [{ type: 'function' }] },
-      { messages, stop: ['a', 'b', 'c', 'd', 'e'] },
-      { messages, response_format: { type: 'json_object' } },
-    ];
+    const file = { role: 'user', content: [{ type: 'file', file: {} }] };
+    const bad = [{ messages, n: 2 }, { messages: [file] }];
     return {
       whole,
       chunks,
       options: options.choices[0].message.content,
       short: short.choices[0],
       stopped,
-      refusals: await Promise.all(bad.map((request) => refused(completions.create(request)))),
+      refusals: await Promise.all(bad.map((request) => completions.create(request).catch(({ name, code, details }) => [name, code, details.param]))),
     };
   });
   const { message, finish_reason } = said.whole.choices[0];
   assert.deepEqual([said.whole.object, message.role, finish_reason], ['chat.completion', 'assistant', 'stop']);
   assert.match(message.content, /^About picture, turn 2: you asked what\?/);
-  assert.deepEqual(said.whole.usage, { prompt_tokens: 104, completion_tokens: 7, total_tokens: 111, prompt_tokens_details: { cached_tokens: 64 } });
+  assert.deepEqual(said.whole.usage, {
+    prompt_tokens: 104,
+    completion_tokens: 7,
+    total_tokens: 111,
+    prompt_tokens_details: { cached_tokens: 64, image_tokens: 16 },
+  });
   assert.deepEqual(said.chunks[0].choices[0].delta, { role: 'assistant', content: '' });
   const streamed = said.chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
   assert.equal(streamed, `${message.content} (again)`);
   assert.equal(said.chunks.at(-2).choices[0].finish_reason, 'stop');
   assert.deepEqual(said.chunks.at(-1).choices, []);
   assert.equal(said.chunks.at(-1).usage.total_tokens, 112);
-  assert.equal(said.options, '{"max_new_tokens":9,"top_p":0.5,"seed":3}');
+  assert.deepEqual(JSON.parse(said.options), { max_new_tokens: 9, stop: [], top_p: 0.5, seed: 3 });
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
   const all = 'one two three two four';
   assert.deepEqual(said.stopped, [
@@ -277,9 +268,30 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
     [all, 'stop', true],
   ]);
   assert.deepEqual(
-    said.refusals.map(({ code }) => code),
-    ['bad-value', 'unsupported', 'bad-value', 'unsupported', 'unsupported', 'unsupported', 'unsupported', 'bad-value', 'unsupported'],
+    said.refusals,
+    ['n', 'messages[0].content[0].type'].map((param) => ['InfLlavaError', 'unsupported', param]),
   );
+});
+
+test('a request that is wrong is refused before a model is there, and while another is answered', async () => {
+  const said = await withApi(async ({ load, Model }, { refused }) => {
+    const request = { messages: [{ role: 'user', content: 'slow' }] };
+    const wrong = { ...request, n: 2 };
+    const early = new Model();
+    const before = [await refused(early.chat.completions.create(wrong)), await refused(early.chat.completions.create(request))];
+    early.unload();
+    const after = await refused(early.chat.completions.create(wrong));
+    const model = await load();
+    const stream = await model.chat.completions.create({ ...request, stream: true });
+    const chunks = stream[Symbol.asyncIterator]();
+    await chunks.next();
+    await chunks.next();
+    const meanwhile = await refused(model.chat.completions.create(wrong));
+    const working = model.atWork;
+    await chunks.return();
+    return { codes: [...before, after, meanwhile].map(({ code }) => code), working };
+  });
+  assert.deepEqual(said, { codes: ['unsupported', 'not-loaded', 'unloaded', 'unsupported'], working: 1 });
 });
 
 test('a picture is a file, its bytes, or a data: URL, and nothing is fetched for it', async () => {

@@ -70,6 +70,56 @@ test('the same answer on the CPU', async () => {
   await p.context.close();
 });
 
+test('the same answer in OpenAI’s shape: whole, streamed, and up to a stop text', async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}?start=never`);
+  const url = `data:image/png;base64,${(await readFile(IMAGE)).toString('base64')}`;
+  const stop = EXPECT_TEXT.slice(1, 3);
+  const said = await page.evaluate(
+    async ([url, text, stop, most]) => {
+      const { load } = await import('./inf-llava/index.js');
+      const model = await load({ device: 'cpu' });
+      const request = {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'image_url', image_url: { url } },
+              { type: 'text', text },
+            ],
+          },
+        ],
+        max_tokens: most,
+      };
+      const whole = await model.chat.completions.create(request);
+      const chunks = [];
+      const options = { stream: true, stream_options: { include_usage: true } };
+      for await (const chunk of await model.chat.completions.create({ ...request, ...options })) chunks.push(chunk);
+      const cut = await model.chat.completions.create({ ...request, stop });
+      const refused = await model.chat.completions.create({ ...request, n: 2 }).catch(({ name, code, details }) => [name, code, details.param]);
+      return { whole, chunks, cut, refused };
+    },
+    [url, QUESTION, stop, MAX_NEW_TOKENS],
+  );
+  await page.close();
+  const { whole, chunks, cut } = said;
+  assert.equal(whole.choices[0].message.content, EXPECT_TEXT);
+  assert.equal(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join(''), EXPECT_TEXT);
+  assert.equal(cut.choices[0].message.content, EXPECT_TEXT.slice(0, EXPECT_TEXT.indexOf(stop)));
+  assert.deepEqual(
+    [whole, cut].map(({ choices }) => choices[0].finish_reason),
+    ['stop', 'stop'],
+  );
+  assert.ok(whole.usage.prompt_tokens_details.image_tokens > 0);
+  // What was asked before was not computed again.
+  const { usage } = chunks.at(-1);
+  assert.ok(usage.prompt_tokens_details.cached_tokens > whole.usage.prompt_tokens_details.cached_tokens);
+  assert.deepEqual({ ...usage, prompt_tokens_details: 0 }, { ...whole.usage, prompt_tokens_details: 0 });
+  assert.deepEqual([chunks[0].choices[0].delta, chunks[0].usage, chunks.at(-1).choices], [{ role: 'assistant', content: '' }, null, []]);
+  assert.equal(new Set(chunks.map(({ id }) => id)).size, 1);
+  assert.deepEqual(said.refused, ['InfLlavaError', 'unsupported', 'n']);
+});
+
 test('the samples are offered, and their questions answered right', async () => {
   const p = await ready('?device=cpu&temperature=0&max_new_tokens=24');
   assert.equal(await p.page.locator('#random-weights').isVisible(), false);

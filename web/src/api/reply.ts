@@ -2,18 +2,19 @@
 
 import type { Answer } from '../engine/protocol.js';
 
-export class Reply implements AsyncIterable<string> {
+/** `Piece`: the type of the parts; `Whole`: the type of the result. */
+export class Reply<Piece = string, Whole = Answer> implements AsyncIterable<Piece> {
   /** The whole answer. If it was stopped, the part that had arrived, with `stop_reason: 'stopped'`. */
-  readonly answer: Promise<Answer>;
-  readonly #pieces: string[] = [];
+  readonly answer: Promise<Whole>;
+  readonly #pieces: Piece[] = [];
   readonly #stop: () => void;
   #ended = false;
   #waiting: (() => void)[] = [];
 
-  constructor(start: (onPiece: (text: string) => void) => Promise<Answer>, stop: () => void) {
+  constructor(start: (onPiece: (piece: Piece) => void) => Promise<Whole>, stop: () => void) {
     this.#stop = stop;
-    this.answer = start((text) => {
-      this.#pieces.push(text);
+    this.answer = start((piece) => {
+      this.#pieces.push(piece);
       this.#wake();
     }).finally(() => {
       this.#ended = true;
@@ -29,7 +30,7 @@ export class Reply implements AsyncIterable<string> {
   }
 
   /** Pieces from the beginning. Leaving the loop stops the answer. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void> {
     let at = 0;
     let complete = false;
     try {

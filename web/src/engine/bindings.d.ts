@@ -1,6 +1,6 @@
 /** The module that wasm-bindgen makes of src/web.rs; the build resolves this name to it. */
 declare module 'inf-llava-bindings' {
-  import type { Answer, EngineEvent, EnhancementAttention, ModelInfo, PictureInfo, ReplyRequest } from './protocol.js';
+  import type { Answer, Completed, EngineEvent, EnhancementAttention, Head, ModelInfo, PictureInfo, ReplyRequest, UnderstoodRequest } from './protocol.js';
 
   export default function init(source: { module_or_path: Response }): Promise<unknown>;
 
@@ -17,6 +17,9 @@ declare module 'inf-llava-bindings' {
     read(file: string, start: number, end: number): Promise<Uint8Array>;
   }
 
+  /** @throws `{code, message, details: {param}}` */
+  export function read_completion(request: string, model: string | undefined): UnderstoodRequest;
+
   export class Engine {
     static load(url: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
     static load_files(files: Files, name: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
@@ -26,6 +29,7 @@ declare module 'inf-llava-bindings' {
     features(key: string): Promise<Float32Array>;
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
     reply(request: ReplyRequest, onEvent: OnEvent, stop: StopFlag): Promise<Answer>;
+    complete(request: ReplyRequest, head: Head, onEvent: OnEvent, stop: StopFlag): Promise<Completed>;
     attention(request: ReplyRequest): Promise<Float32Array>;
     enhancement_attention(name: string, bytes: Uint8Array, onEvent: OnEvent, stop: StopFlag): Promise<EnhancementAttention>;
     free(): void;

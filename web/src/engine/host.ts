@@ -7,7 +7,19 @@
 
 import { InfLlavaError, stopped } from '../errors.js';
 import { EngineClient, type Running } from './client.js';
-import type { Answer, EngineEvent, EnhancementAttention, LoadCommand, ModelInfo, PictureInfo, Progress, ReplyRequest, Sampling } from './protocol.js';
+import type {
+  Answer,
+  Completed,
+  EngineEvent,
+  EnhancementAttention,
+  Head,
+  LoadCommand,
+  ModelInfo,
+  PictureInfo,
+  Progress,
+  ReplyRequest,
+  UnderstoodRequest,
+} from './protocol.js';
 
 /** `lost`: nothing works before {@link Host.restart}. */
 export type HostState = 'loading' | 'ready' | 'recovering' | 'lost' | 'unloaded';
@@ -140,6 +152,20 @@ export class Host extends EventTarget {
 
   /** Answers a question; continues the answer if the engine is replaced in the meantime. */
   async reply(request: ReplyRequest, picture: Picture | null, watcher: Watcher): Promise<Answer> {
+    return this.#answered(request, picture, watcher, (client, asked, onEvent) => client.send('reply', asked, onEvent));
+  }
+
+  /** As {@link Host.reply}, with the chunks and the completion in OpenAI's form. */
+  async complete(request: ReplyRequest, head: Head, picture: Picture | null, watcher: Watcher): Promise<Completed> {
+    return this.#answered(request, picture, watcher, (client, asked, onEvent) => client.send('complete', { ...asked, head }, onEvent));
+  }
+
+  async #answered<T>(
+    request: ReplyRequest,
+    picture: Picture | null,
+    watcher: Watcher,
+    send: (client: EngineClient, request: ReplyRequest, onEvent: (event: EngineEvent) => void) => Running<T>,
+  ): Promise<T> {
     const begun = [...request.begun];
     const onEvent = (event: EngineEvent) => {
       if (event.type === 'piece' && event.id !== null) begun.push(event.id);
@@ -147,13 +173,13 @@ export class Host extends EventTarget {
     };
     return this.#recovered(watcher, (client, signal) =>
       this.#withPicture(client, picture, { signal, onEvent }, () =>
-        until(client.send('reply', { ...request, begun, options: this.#withTemperature(request.options) }, onEvent), signal),
+        until(send(client, { ...request, begun, options: this.#withTemperature(request.options) }, onEvent), signal),
       ),
     );
   }
 
   /** Questions to a model for one kind of picture have one right answer, so its default is greedy decoding. */
-  #withTemperature(options: Sampling): Sampling {
+  #withTemperature(options: ReplyRequest['options']): ReplyRequest['options'] {
     return this.info?.scope ? { temperature: 0, ...options } : options;
   }
 
@@ -168,6 +194,26 @@ export class Host extends EventTarget {
       const bytes = await pictureBytes(picture);
       return until(client.send('enhancementAttention', { name: picture.name, bytes }, watcher.onEvent, [bytes.buffer]), signal);
     });
+  }
+
+  /** Reads a request in OpenAI's form, which is JSON. It needs the engine's wasm but no model, and does not wait for answers. */
+  async readCompletion(request: string, signal: AbortSignal | undefined): Promise<UnderstoodRequest> {
+    for (let again = false; ; again = true) {
+      if (this.#state === 'unloaded') throw new InfLlavaError('unloaded', 'the model was unloaded');
+      if (signal?.aborted) throw stopped();
+      this.#client ??= new EngineClient(this.#options.workerUrl);
+      const client = this.#client;
+      const args = { wasmUrl: this.#options.wasmUrl, request, model: this.#info?.name, unasked: this.#crashes > 0 };
+      try {
+        return await until(client.send('readCompletion', args), signal);
+      } catch (error) {
+        if (!CRASHES.includes((error as InfLlavaError).code)) throw error;
+        // The worker is gone. If it had a model, that is recovered for those who wait for an answer.
+        if (this.#client === client && this.#loading) this.#lost(error as InfLlavaError);
+        else if (this.#client === client) this.#forget();
+        if (again) throw error;
+      }
+    }
   }
 
   /** The pictures that come with a model on a server. */

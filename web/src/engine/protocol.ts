@@ -6,8 +6,13 @@
  * Fields of the engine's data keep the engine's names (snake_case), here and in the public API.
  */
 
+import type * as engine from './generated.js';
+import type { Completed, CompletionChunk, EnhancementAttention, Head, ModelInfo, Understood } from './generated.js';
+
+export type { Answer, Completed, CompletionChunk, EnhancementAttention, Exchange, Head, ModelInfo, Remark, StopReason, Understood } from './generated.js';
+
 /** `engine`: the engine's wasm is being fetched. */
-export type Phase = 'engine' | 'download' | 'weights' | 'vision' | 'prefill';
+export type Phase = 'engine' | Exclude<engine.EnginePhase, 'conversion' | 'verification'>;
 
 /** `total` is 0 if it is not known. */
 export interface Progress {
@@ -18,13 +23,10 @@ export interface Progress {
 }
 
 /** The next characters of an answer, and the token that completed them; null for the rest at the end. */
-export interface Piece {
-  type: 'piece';
-  text: string;
-  id: number | null;
-}
+export type Piece = Extract<engine.EngineEvent, { type: 'piece' }>;
 
-export type EngineEvent = Progress | Piece;
+/** `chunk`: for a completion, the chunk with the piece's characters. */
+export type EngineEvent = Progress | (Piece & { chunk?: CompletionChunk });
 
 /** An error as the worker sends it. */
 export interface PlainError {
@@ -64,108 +66,23 @@ export interface LoadCommand {
 
 export type Device = 'auto' | 'wgpu' | 'portable' | 'cpu';
 
-export interface ModelInfo {
-  name: string;
-  device: string;
-  /** Why it is not the preferred device, or slower than it could be. */
-  device_notice: string | null;
-  parameters: number;
-  weights_bytes: number;
-  /** The picture is divided into this many crops per side, each `crop_px` pixels wide. */
-  crops_per_side: number;
-  crop_px: number;
-  image_px: number;
-  image_tokens: number;
-  context_tokens: number;
-  vocabulary: number;
-  random_weights: boolean;
-  /** The only kind of picture that the model knows; null for a general model. */
-  scope: 'drawn_scenes' | null;
-}
-
-export interface PictureInfo {
-  /** The picture's own size as it is shown, in pixels. */
-  width: number;
-  height: number;
-  /** What the user should know about how it was read. */
-  notices: string[];
-  /** The picture is of a kind that the model does not know. */
-  outside_scope: boolean;
+export interface PictureInfo extends engine.PictureInfo {
   /** The browser decoded and scaled it; its pixels may differ a little from those of the engine's decoder. */
   by_browser?: boolean;
-  image_px: number;
-  crops_per_side: number;
-  /** 0 if kept features were used. */
-  vision_passes: number;
-  vision_ms: number;
 }
 
 /** How to answer. The engine has defaults for all of them. */
-export interface Sampling {
-  /** 0 always takes the most likely token. */
-  temperature?: number;
-  top_k?: number;
-  top_p?: number;
-  repetition_penalty?: number;
-  seed?: number;
-  max_new_tokens?: number;
-  /** Have a model that knows one kind of picture answer also other questions, and questions without a picture. */
-  anyway?: boolean;
-}
-
-export type StopReason = 'stop' | 'length' | 'stopped' | 'context';
-
-/** A remark about a question to a model that knows one kind of picture only. */
-export interface Remark {
-  /** There is no picture; the question is not in English; the model was not trained to answer such a question. */
-  code: 'needs_picture' | 'not_english' | 'unlike_questions';
-  /** Whether the model answered nevertheless; if not, the remark replaces the answer. */
-  answered: boolean;
-  /** In English. */
-  text: string;
-  /** Questions that work. */
-  examples: string[];
-}
-
-export interface Answer {
-  text: string;
-  token_ids: number[];
-  stop_reason: StopReason;
-  prompt_tokens: number;
-  /** How many of them were computed for this answer; the others were in the cache. */
-  new_prompt_tokens: number;
-  image_tokens: number;
-  answer_tokens: number;
-  vision_passes: number;
-  tokens_per_second: number;
-  device: string;
-  /** Only for a question that the model was not trained to answer. */
-  remark?: Remark;
-}
-
-/** A question with its answer, and the answer's `token_ids` if they are known. */
-export interface Exchange {
-  question: string;
-  token_ids?: number[];
-  text: string;
-}
+export type Sampling = Partial<Omit<engine.AskOptions, 'stop'>>;
 
 /** A question with everything that its answer depends on. */
-export interface ReplyRequest {
-  picture: string | null;
-  before: Exchange[];
-  question: string;
-  /** The token ids of an interrupted answer, to be continued. */
-  begun: number[];
-  options: Sampling;
+export interface ReplyRequest extends Omit<engine.ReplyRequest, 'options'> {
+  options: Partial<engine.AskOptions>;
 }
 
-/** Where the enhancement (DEM) looked in a picture, as shares; empty if the model's configuration lacks that direction. */
-export interface EnhancementAttention {
-  /** Within each tile, at every position of the map, row by row. */
-  detail: number[];
-  /** Over the whole picture, token by token. */
-  overview: number[];
+/** A request in OpenAI's form, as the engine understood it. */
+export interface UnderstoodRequest extends Understood {
+  /** The picture's file. */
+  picture: { media_type: string; bytes: Uint8Array<ArrayBuffer> } | null;
 }
 
 /** A picture that comes with a model. */
@@ -180,7 +97,10 @@ export interface Commands {
   load: [LoadCommand, ModelInfo];
   samples: [{ url: string }, SamplePicture[]];
   readPicture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer> }, PictureInfo];
-  reply: [ReplyRequest, Answer];
+  reply: [ReplyRequest, engine.Answer];
+  /** `request` is JSON; `model` is the loaded model's name. `unasked` as in {@link LoadCommand}. */
+  readCompletion: [{ wasmUrl: string; request: string; model: string | undefined; unasked: boolean }, UnderstoodRequest];
+  complete: [ReplyRequest & { head: Head }, Completed];
   attention: [ReplyRequest, Float32Array];
   enhancementAttention: [{ name: string; bytes: Uint8Array<ArrayBuffer> }, EnhancementAttention];
 }

@@ -9,7 +9,7 @@ import { PAGE } from '../keep/foreign.js';
 import { keepFeatures, recallFeatures } from './features.js';
 import { locate } from './locate.js';
 import { readSamples } from './samples.js';
-import type { Command, Commands, EngineEvent, LoadCommand, Message, ModelInfo, PictureInfo, PlainError, Stop } from './protocol.js';
+import type { Command, Commands, EngineEvent, LoadCommand, Message, ModelInfo, PictureInfo, PlainError, Stop, UnderstoodRequest } from './protocol.js';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -22,6 +22,9 @@ interface Pending {
 
 /** After these errors nothing on the device can be relied on. */
 const ENDS_ENGINE = ['device-lost', 'out-of-memory'];
+
+/** Commands that need no loaded model, so they do not wait for the others. */
+const AT_ONCE: readonly Command['command'][] = ['samples', 'readCompletion'];
 
 let instantiated: Promise<void> | null = null;
 /** The loaded model, and its identity, which changes with every byte. */
@@ -42,8 +45,7 @@ self.addEventListener('message', ({ data }: MessageEvent<Command | Stop>) => {
     return;
   }
   pending.set(data.id, { stopped: false, interrupt: () => {} });
-  // Samples need no engine, so they do not wait for it.
-  if (data.command === 'samples') void run(data);
+  if (AT_ONCE.includes(data.command)) void run(data);
   else queue = queue.then(() => run(data));
 });
 
@@ -85,6 +87,10 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
       return readPicture(args, emit, state);
     case 'reply':
       return withStop(state, async (stop) => (await whole()).reply(args, emit, stop));
+    case 'readCompletion':
+      return readCompletion(args, emit, state);
+    case 'complete':
+      return withStop(state, async (stop) => (await whole()).complete(args, args.head, emit, stop));
     case 'attention':
       return whole().then((running) => running.attention(args));
     case 'enhancementAttention':
@@ -117,14 +123,8 @@ async function load(command: LoadCommand, emit: Emit, state: Pending): Promise<M
 
 /** Fetches the engine if necessary, then loads the model: a checkpoint from its server, others from storage. */
 async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, unasked }: LoadCommand, emit: Emit, state: Pending): Promise<ModelInfo> {
-  const fetching = new AbortController();
-  state.interrupt = () => fetching.abort();
-  const { signal } = fetching;
-  instantiated ??= instantiate(wasmUrl, unasked, emit, signal).catch((error) => {
-    instantiated = null;
-    throw error;
-  });
-  await instantiated;
+  const signal = stopOf(state);
+  await program(wasmUrl, unasked, emit, signal);
   engine?.free();
   engine = null;
   files?.release?.();
@@ -165,6 +165,34 @@ async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emi
   return info;
 }
 
+/** Reads a request in OpenAI's form with the engine's own code, which is fetched if necessary. */
+async function readCompletion(args: Commands['readCompletion'][0], emit: Emit, state: Pending): Promise<UnderstoodRequest> {
+  const { wasmUrl, request, model, unasked } = args;
+  const signal = stopOf(state);
+  await program(wasmUrl, unasked, emit, signal).catch((error) => {
+    // The command that fetched it was stopped, but this one was not.
+    if (error !== STOPPED || state.stopped) throw error;
+    return program(wasmUrl, unasked, emit, signal);
+  });
+  return bindings.read_completion(request, model);
+}
+
+/** A signal that aborts when the command is stopped. */
+function stopOf(state: Pending): AbortSignal {
+  const stopping = new AbortController();
+  state.interrupt = () => stopping.abort();
+  return stopping.signal;
+}
+
+/** The engine's wasm, fetched and compiled once. */
+function program(url: string, unasked: boolean, emit: Emit, signal: AbortSignal): Promise<void> {
+  instantiated ??= instantiate(url, unasked, emit, signal).catch((error) => {
+    instantiated = null;
+    throw error;
+  });
+  return instantiated;
+}
+
 /** Gives one command a stop flag while it runs. */
 async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => Promise<T>): Promise<T> {
   const flag = new bindings.StopFlag();
@@ -180,7 +208,7 @@ async function withStop<T>(state: Pending, begin: (stop: bindings.StopFlag) => P
 
 async function instantiate(url: string, unasked: boolean, emit: Emit, signal: AbortSignal): Promise<void> {
   try {
-    const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default' }); // it was fetched before
+    const response = await fetch(url, { signal, cache: unasked ? 'force-cache' : 'default', redirect: unasked ? 'error' : 'follow' }); // it was fetched before
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     if (response.headers.get('Content-Type')?.startsWith('text/html')) throw new Error(PAGE);
     await init({ module_or_path: counted(response, emit) });

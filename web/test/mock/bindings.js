@@ -5,6 +5,10 @@
  * name is none, and it remarks on a question without a picture, with `unlike`, `odd` or `wie` in it.
  */
 
+import { chunk, completed, readCompletion } from './completions.js';
+
+export { readCompletion as read_completion };
+
 const PASSES = 10;
 /** Long enough for a loaded machine to see a state that passes. */
 const SLOW_STEP_MS = 500;
@@ -171,6 +175,11 @@ export class Engine {
     return restored;
   }
 
+  async complete(request, head, onEvent, stop) {
+    const answer = await this.reply(request, (event) => onEvent(event.text ? { ...event, chunk: chunk(head, { content: event.text }) } : event), stop);
+    return completed(head, answer);
+  }
+
   async reply({ picture, before, question, begun, options }, onEvent, stop) {
     const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
     if (question.includes('context'))
@@ -187,7 +196,8 @@ export class Engine {
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
     await this.#readRows(question);
     const words = question.includes('read again') ? `read ${await this.#readAll(stop)}` : this.#words(question, options, held, before);
-    const pieces = words.match(/\S+\s*/g);
+    const ends = (options.stop ?? []).map((text) => words.indexOf(text)).filter((at) => at >= 0);
+    const pieces = words.slice(0, Math.min(words.length, ...ends)).match(/\S+\s*/g) ?? [];
     const most = options.max_new_tokens ?? Infinity;
     const slow = question.includes('slow');
     let tokens = begun.length;
