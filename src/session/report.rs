@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Remark, Scope};
 use crate::generate::generation::StopReason;
 use crate::model::Model;
+use crate::spec::plan::Coverage;
 
 /// Milliseconds of the parts of a turn.
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -126,18 +127,19 @@ impl ModelInfo {
     /// Of `model`, which is called `name`.
     pub fn new(name: &str, model: &Model) -> Self {
         let config = &model.config;
+        let layout = config.largest_layout(Coverage::Live);
         ModelInfo {
             name: name.into(),
             device: model.device.name.clone(),
             device_notice: model.device.notice.clone(),
             parameters: model.estimate.parameters,
             weights_bytes: model.stored_bytes,
-            crops_per_side: config.crops_per_side,
-            crop_px: config.vision.crop_px,
-            image_px: config.square_px(),
-            image_tokens: config.image_tokens(),
+            crops_per_side: config.crops_per_side(),
+            crop_px: config.tower.view_px,
+            image_px: layout.canvas_px[0],
+            image_tokens: layout.tokens,
             context_tokens: model.context_tokens,
-            vocabulary: config.language.vocab_size,
+            vocabulary: config.decoder.vocab_size,
             random_weights: config.random_weights,
             scope: config.scope,
         }

@@ -26,8 +26,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "files and texts, without tensors",
         &[
-            "quant", "image", "spec", "config", "text", "generate", "request", "openai", "weights", "hub",
-            "scenes", "dataset",
+            "quant", "image", "spec", "config", "text", "generate", "request", "openai", "weights",
+            "hub", "scenes", "dataset",
         ],
     ),
     ("operations on tensors", &["gpu", "recorder"]),
