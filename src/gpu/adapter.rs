@@ -1,5 +1,5 @@
-//! What is known of an adapter: what its shaders can use beyond what every one has, which kernels are wrong there, and
-//! which of their variants are quickest.
+//! Per-adapter state: the optional shader features it supports, the kernels that failed the self-test there, and the
+//! fastest kernel variants.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -10,63 +10,63 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 
-/// An adapter, as its device's operations see it.
+/// The state of an adapter that operations on its device consult.
 #[derive(Debug, Clone, Default)]
 pub struct Adapter {
-    /// Fewest threads of a subgroup; 0 where shaders cannot use them.
+    /// Smallest subgroup size in threads; 0 where shaders cannot use subgroups.
     pub subgroup: usize,
-    /// Whether shaders can hold numbers in 16 bits.
+    /// Whether shaders support f16.
     pub has_half: bool,
-    /// Whether tiles that hold f16 were measured to be quicker.
+    /// Whether kernels with f16 tiles measured faster.
     pub half_is_quicker: bool,
-    /// Which variants are launched.
+    /// The kernel variants that are launched.
     pub variants: Variants,
-    /// What went wrong on it.
+    /// The failure that was recorded on it, if any.
     pub failure: Option<Failure>,
-    /// wgpu's own handle, where there is one.
+    /// wgpu's own handle, if the device runs on wgpu.
     pub handle: Option<wgpu::Device>,
-    /// Names of kernels that are not launched: their operations take the reference body.
+    /// Names of kernels that are not launched: their operations use the reference implementation.
     pub distrusted: Vec<&'static str>,
-    /// How much of its work goes into a submission.
+    /// How much of its work goes into one submission.
     pub pace: Pace,
 }
 
-/// What a device said of something that was asked of it earlier: results since then are not to be relied on.
+/// A failure that the device reported asynchronously: results computed after it are unreliable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Of what kind it is.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// In its own words.
+    /// The device's own message.
     pub reason: String,
 }
 
 /// How a device can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// It is gone, with all that was on it.
+    /// The device was lost, with everything in its memory.
     Lost,
-    /// It had no room.
+    /// It ran out of memory.
     OutOfMemory,
-    /// It refused what was asked of it.
+    /// Another error, for example a validation error.
     Other,
 }
 
-/// Choices among bodies that compute the same.
+/// Choices among kernel variants that compute the same result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variants {
-    /// At most so many threads share a row of a quantised matrix: few cost least, many fill a large GPU.
+    /// The most threads that share a row of a quantised matrix: few have the least overhead, many fill a large GPU.
     pub lanes: usize,
-    /// Threads that share a row add up through their subgroup.
+    /// Threads that share a row sum their results with subgroup operations.
     pub subgroups: bool,
-    /// Tiles of products and attention hold f16; what is added up stays f32.
+    /// Tiles of matrix products and attention hold f16; sums stay f32.
     pub half: bool,
 }
 
 impl Variants {
-    /// Subgroups with fewer threads are not used.
+    /// Smaller subgroups are not used.
     pub const LEAST_SUBGROUP: usize = 8;
 
-    /// What runs everywhere.
+    /// The variants that run on every adapter.
     pub const PORTABLE: Self = Variants {
         lanes: 8,
         subgroups: false,
@@ -88,17 +88,17 @@ impl Default for Variants {
     }
 }
 
-/// A device that failed and does not end what it is at within this time is not waited for.
+/// How long to wait for the outstanding work of a device that failed.
 #[cfg(not(target_arch = "wasm32"))]
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
-/// As long as one submission may take on the slowest device, when submissions are timed.
+/// The longest wait for one submission while submissions are timed, even on the slowest device.
 #[cfg(not(target_arch = "wasm32"))]
 const LONGEST_SUBMISSION: std::time::Duration = std::time::Duration::from_secs(120);
 
-/// One for each device that is not as [`Adapter::default`].
+/// One entry for each device whose state differs from [`Adapter::default`].
 static ADAPTERS: RwLock<Vec<(Device, Adapter)>> = RwLock::new(Vec::new());
 
-/// What is known of the adapter of `device`.
+/// The state of the adapter of `device`.
 pub fn of(device: &Device) -> Adapter {
     look(device, Clone::clone)
 }
@@ -113,7 +113,7 @@ pub fn trusts(device: &Device, name: &str) -> bool {
     look(device, |adapter| !adapter.distrusted.contains(&name))
 }
 
-/// Lets no variant of the kernel called `name` be launched on `device` any more.
+/// Stops every variant of the kernel called `name` from being launched on `device`.
 pub fn distrust(device: &Device, name: &'static str) {
     change(device, |adapter| {
         if !adapter.distrusted.contains(&name) {
@@ -127,7 +127,7 @@ pub fn set_variants(device: &Device, variants: Variants) {
     change(device, |adapter| adapter.variants = variants);
 }
 
-/// Lets what has happened to `device` be told.
+/// Polls `device`, so that pending error callbacks run.
 pub async fn look_after(device: &Device) {
     #[cfg(target_arch = "wasm32")]
     {
@@ -136,7 +136,7 @@ pub async fn look_after(device: &Device) {
     }
     #[cfg(not(target_arch = "wasm32"))]
     if let Some(handle) = look(device, |adapter| adapter.handle.clone()) {
-        // What it finds goes the same way as everything else.
+        // Errors arrive through the same callbacks.
         let _ = handle.poll(wgpu::PollType::Wait {
             submission_index: None,
             timeout: Some(LONGEST_WAIT),
@@ -144,13 +144,13 @@ pub async fn look_after(device: &Device) {
     }
 }
 
-/// Waits until `device` has done what was submitted to it. In the browser, where nothing can be waited for so, it does not.
+/// Waits until `device` has finished the submitted work. Does nothing in the browser, where blocking is impossible.
 pub(super) fn wait_for(device: &Device) {
     #[cfg(target_arch = "wasm32")]
     let _ = device;
     #[cfg(not(target_arch = "wasm32"))]
     if let Some(handle) = look(device, |adapter| adapter.handle.clone()) {
-        // A device that fails says so at the next read.
+        // A failing device reports the failure at the next read.
         let _ = handle.poll(wgpu::PollType::Wait {
             submission_index: None,
             timeout: Some(LONGEST_SUBMISSION),
@@ -158,7 +158,7 @@ pub(super) fn wait_for(device: &Device) {
     }
 }
 
-/// Remembers the first failure of `device`, but that it is lost before everything.
+/// Records the first failure of `device`; a lost device replaces any earlier failure.
 pub fn fail(device: &Device, failure: Failure) {
     change(device, |adapter| {
         if adapter.failure.is_none() || failure.kind == FailureKind::Lost {
@@ -167,19 +167,20 @@ pub fn fail(device: &Device, failure: Failure) {
     });
 }
 
-/// What failed on `device`.
+/// The recorded failure of `device`.
 pub fn failure(device: &Device) -> Option<Failure> {
     look(device, |adapter| adapter.failure.clone())
 }
 
-/// Forgets what failed on `device`, and tells it.
+/// Removes and returns the recorded failure of `device`.
 pub fn take_failure(device: &Device) -> Option<Failure> {
     let mut failure = None;
     change(device, |adapter| failure = adapter.failure.take());
     failure
 }
 
-/// Makes a device that failed before ready for another model: frees what nothing uses any more. A lost one stays lost.
+/// Makes a device that failed ready for another model: frees unused memory and clears the failure. A lost device
+/// stays lost.
 pub fn recover(device: &Device) {
     if failure(device).is_some_and(|failure| failure.kind != FailureKind::Lost) {
         device.memory_cleanup();
@@ -195,7 +196,7 @@ fn look<T>(device: &Device, of: impl FnOnce(&Adapter) -> T) -> T {
     }
 }
 
-/// Changes what is known of the adapter of `device`.
+/// Changes the state of the adapter of `device`.
 pub fn change(device: &Device, to: impl FnOnce(&mut Adapter)) {
     let mut adapters = ADAPTERS.write().unwrap_or_else(PoisonError::into_inner);
     let known = adapters.iter().position(|(known, _)| known == device);

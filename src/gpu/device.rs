@@ -1,5 +1,5 @@
-//! Chooses where the model runs: a real GPU, else the CPU, natively; in the browser whatever adapter there is, else the
-//! CPU. Says which.
+//! Chooses and describes the device: natively a real GPU, else the CPU; in the browser any WebGPU adapter, else the
+//! CPU.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,15 +18,16 @@ use super::tuning::measure;
 use crate::error::{Error, Result};
 use crate::gpu::submissions::set_speeds;
 
-/// What the user asked for.
+/// The device that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The quickest there is. Natively a software adapter (llvmpipe, SwiftShader, WARP) is none: the processor that it
-    /// runs on is several times as quick without it.
+    /// The fastest available. Natively, software adapters (llvmpipe, SwiftShader, WARP) are excluded: the CPU backend
+    /// is several times as fast on the same processor.
     Auto,
     /// A GPU, or a software adapter that acts as one.
     Wgpu,
-    /// As `Wgpu`, on an adapter that has nothing but what WebGPU promises everywhere: to see whether a model runs there.
+    /// As `Wgpu`, restricted to the limits that WebGPU guarantees everywhere: tests whether a model runs on any
+    /// adapter.
     Portable,
     /// burn-flex.
     Cpu,
@@ -74,19 +75,19 @@ impl DeviceChoice {
 pub struct ChosenDevice {
     /// burn's handle.
     pub device: Device,
-    /// What to show: kind, adapter, driver.
+    /// Name to display: kind, adapter, driver.
     pub name: String,
-    /// Why it is not the one that was looked for first, or which kernels it does without.
+    /// Why the preferred device was not used, or which kernels are disabled.
     pub notice: Option<String>,
-    /// Bytes that one tensor may have there.
+    /// The largest size of one tensor, in bytes.
     pub max_tensor_bytes: u64,
-    /// Bytes that are free for the model, where that can be known.
+    /// Free memory for the model in bytes, if known.
     pub free_bytes: Option<u64>,
 }
 
 impl ChosenDevice {
-    /// Lets tiles of products and attention hold f16 where that was measured to be quicker. What is compared with
-    /// PyTorch stays in f32.
+    /// Allows f16 tiles in matrix products and attention where they measured faster. Comparisons with PyTorch do not
+    /// call this and stay in f32.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
@@ -100,18 +101,18 @@ impl ChosenDevice {
     }
 }
 
-/// The wgpu device (natively with whether it is a software adapter) and the portable one, once made: burn registers them
-/// for the life of the program.
+/// The wgpu device (natively with whether it is a software adapter) and the portable one, cached: burn registers
+/// devices for the life of the program.
 #[cfg(not(target_arch = "wasm32"))]
 static WGPU: Mutex<Option<(ChosenDevice, bool)>> = Mutex::new(None);
 #[cfg(target_arch = "wasm32")]
 static WGPU: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 static PORTABLE: Mutex<Option<ChosenDevice>> = Mutex::new(None);
 
-/// Makes the device that `choice` names.
+/// Creates the device that `choice` names.
 ///
 /// # Errors
-/// [`Error::Device`] if there is none, with what to do.
+/// [`Error::Device`] if it is unavailable, with what to do.
 pub async fn choose(choice: DeviceChoice) -> Result<ChosenDevice> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
@@ -149,18 +150,18 @@ fn cpu() -> ChosenDevice {
     }
 }
 
-/// A GPU, or what stands against the one that there is; no software adapter is looked for.
+/// A GPU; otherwise the reason it failed, if one was found. Software adapters are not considered.
 #[cfg(not(target_arch = "wasm32"))]
 async fn quick_device() -> Result<ChosenDevice, Option<String>> {
     match adapter_of(GPU_KINDS).await {
-        // One that was made because it was asked for by name.
+        // A software adapter that was created earlier on explicit request.
         Ok((_, true)) => Err(None),
         Ok((device, false)) => Ok(device),
         Err(reasons) => Err(Some(reasons).filter(|reasons| !reasons.is_empty())),
     }
 }
 
-/// A browser does not tell software adapters apart.
+/// Browsers do not distinguish software adapters from GPUs.
 #[cfg(target_arch = "wasm32")]
 async fn quick_device() -> Result<ChosenDevice, Option<String>> {
     wgpu_device().await.map_err(Some)
@@ -177,9 +178,9 @@ async fn wgpu_device() -> Result<ChosenDevice, String> {
     }
 }
 
-/// The device of the first of `kinds` that there is, and whether it is a software adapter; else what stood against it,
-/// or nothing where there is none. Made once: the lock is held while it is made, since burn refuses a second
-/// registration.
+/// The device of the first of `kinds` that is available, and whether it is a software adapter. If none is, the errors
+/// of those that failed, or an empty string if no adapter was found. The lock is held during creation, since burn
+/// refuses a second registration.
 #[cfg(not(target_arch = "wasm32"))]
 #[expect(
     clippy::await_holding_lock,
@@ -226,7 +227,7 @@ async fn wgpu_device() -> Result<ChosenDevice, String> {
     }
 }
 
-/// Made once, with the limits that every WebGPU adapter has.
+/// Created once, with WebGPU's default limits.
 async fn portable_device() -> Result<ChosenDevice> {
     let made = PORTABLE
         .lock()
@@ -248,7 +249,7 @@ async fn portable_device() -> Result<ChosenDevice> {
     };
     let adapter = instance.request_adapter(&adapter).await;
     let adapter = adapter.map_err(|e| unavailable(e.to_string()))?;
-    // burn's own kernels take it for given where the adapter has it; no browser's has.
+    // burn's own kernels assume 64-bit integers if the adapter supports them; browsers never do.
     let features = adapter.features() & wgpu::Features::SHADER_INT64;
     let asked = wgpu::DeviceDescriptor {
         required_features: features,
@@ -272,17 +273,17 @@ async fn portable_device() -> Result<ChosenDevice> {
     Ok(chosen)
 }
 
-/// A device called `name` of wgpu's handles, which others may share.
+/// Creates a device called `name` from wgpu handles, which other code may share.
 ///
 /// # Errors
-/// [`Error::Device`] if burn does not take it.
+/// [`Error::Device`] if burn refuses it.
 pub async fn with_handles(setup: &WgpuSetup, name: String) -> Result<ChosenDevice> {
     let device = Device::wgpu_options().setup(setup.clone()).init();
     let device = device.map_err(|e| unavailable(e.to_string()))?;
     tested(with_limits(device, setup, name), setup).await
 }
 
-/// In the order of preference.
+/// In order of preference.
 #[cfg(not(target_arch = "wasm32"))]
 const GPU_KINDS: &[DeviceKind] = &[
     DeviceKind::DiscreteGpu(0),
@@ -290,8 +291,8 @@ const GPU_KINDS: &[DeviceKind] = &[
     DeviceKind::VirtualGpu(0),
 ];
 
-/// On Linux adapters are looked for through Vulkan alone: looking through OpenGL too makes the
-/// system's libraries print to stderr, and OpenGL's compute lacks what the kernels need.
+/// On Linux only Vulkan is searched for adapters: searching OpenGL makes system libraries print to stderr, and
+/// OpenGL's compute shaders lack features that the kernels need.
 #[cfg(not(target_arch = "wasm32"))]
 fn options(kind: &DeviceKind) -> WgpuOptions {
     let options = Device::wgpu_options().device_kind(kind.clone());
@@ -338,7 +339,7 @@ fn describe(device: Device, setup: &WgpuSetup) -> ChosenDevice {
     }
 }
 
-/// The device once its kernels are known to be right, and the quickest of their variants; those that are not are named and not used.
+/// Runs the self-test, disables wrong kernels and reports them in the notice, and selects the fastest variants.
 async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice> {
     let device = &chosen.device;
     let (features, info) = (setup.device.features(), setup.adapter.get_info());
@@ -376,7 +377,8 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
     Ok(ChosenDevice { notice, ..chosen })
 }
 
-/// What the measurements of an adapter depend on: itself, its driver, the browser, and this program's kernels.
+/// The cache key of an adapter's measurements: the adapter, its driver, the browser or program version, and the
+/// kernels.
 fn remembered_key(name: &str, info: &wgpu::AdapterInfo) -> String {
     #[cfg(target_arch = "wasm32")]
     let runtime = crate::platform::browser_version();
@@ -388,7 +390,8 @@ fn remembered_key(name: &str, info: &wgpu::AdapterInfo) -> String {
     format!("{name} {vendor:x}:{device:x} {driver} {driver_info} {runtime} kernels {kernels:016x}")
 }
 
-/// Lets the next read tell what goes wrong, in place of burn's handlers: one panics, the other tells later.
+/// Replaces burn's error handlers, one of which panics and the other reports late, so that the next read returns the
+/// error.
 fn watch(device: &Device, handle: &wgpu::Device) {
     let failing = device.clone();
     handle.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -412,7 +415,7 @@ fn watch(device: &Device, handle: &wgpu::Device) {
     });
 }
 
-/// Launches `variants` from now on, unless a kernel is wrong in them.
+/// Launches `variants` from now on, unless one of their kernels fails the self-test.
 async fn if_right(device: &Device, variants: Variants) -> Result<()> {
     let before = adapter::variants(device);
     adapter::set_variants(device, variants);
@@ -423,7 +426,7 @@ async fn if_right(device: &Device, variants: Variants) -> Result<()> {
     Ok(())
 }
 
-/// The device by its name, with the limits of its buffers; how much is free is not known.
+/// A device called `name`, with its buffer limits; its free memory is unknown.
 fn with_limits(device: Device, setup: &WgpuSetup, name: String) -> ChosenDevice {
     let limits = setup.device.limits();
     ChosenDevice {
@@ -437,21 +440,21 @@ fn with_limits(device: Device, setup: &WgpuSetup, name: String) -> ChosenDevice 
     }
 }
 
-/// What a 32-bit module can hope for.
+/// Roughly what a 32-bit WebAssembly module can allocate.
 #[cfg(target_arch = "wasm32")]
 fn free_memory() -> Option<u64> {
     Some(2 << 30)
 }
 
-/// Memory of the machine that programs may still take, and no more than a container may have in all: what of that is free
-/// is not known, since the files that it read count as its own.
+/// Available memory of the machine, at most the container's total limit. What is free within the container is
+/// unknown, since its file cache counts as used.
 #[cfg(not(target_arch = "wasm32"))]
 fn free_memory() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     let available = system.available_memory();
     let of_container = system.cgroup_limits().map(|limits| limits.total_memory);
-    // Systems that do not tell say 0.
+    // Systems that do not report a value return 0.
     let known = [Some(available), of_container].into_iter().flatten();
     known.filter(|&bytes| bytes > 0).min()
 }

@@ -18,23 +18,23 @@ use super::pace::{Part, Work};
 use super::submissions;
 use super::{adapter, memory, writes};
 
-/// Most workgroups along one dimension of a launch that WebGPU promises.
+/// The largest number of workgroups along one dimension that WebGPU guarantees.
 const MAX_GROUPS: u32 = 65_535;
 
-/// Workgroups along x of a launch that goes on along y.
+/// Workgroups along x of a launch that continues along y.
 const GROUPS_X: usize = 32_768;
 
 thread_local! {
     static LAUNCHES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many of this crate's kernels this thread has launched.
+/// The number of this crate's kernels that this thread has launched.
 pub fn launches() -> u64 {
     LAUNCHES.get()
 }
 
-/// The kernel of the file `shaders/$name.wgsl`, with the entry point `main` and its WORKGROUP_SIZE. It is followed by the
-/// text of the files `shaders/shared/$part.wgsl`, and valid WGSL with them as it stands.
+/// The kernel in `shaders/$name.wgsl`, with entry point `main` and its WORKGROUP_SIZE, followed by the files
+/// `shaders/shared/$part.wgsl`. Together they must be valid WGSL without further substitution.
 macro_rules! kernel {
     ($name:literal $(, $part:literal)*) => {
         $crate::gpu::kernel::Kernel::new(
@@ -48,27 +48,27 @@ macro_rules! kernel {
 }
 pub(crate) use kernel;
 
-/// A WGSL file, and which variant of it.
+/// A WGSL source and a selected variant of it.
 #[derive(Clone, Copy)]
 pub struct Kernel {
-    /// File name without ending.
+    /// File name without extension.
     pub name: &'static str,
     source: &'static str,
-    /// Threads of a workgroup, as in the file.
+    /// Threads per workgroup, as in the file.
     pub workgroup_size: u32,
-    /// Constants of the file that have other values; unused places are empty.
+    /// Constants that replace those of the file; unused entries have an empty name.
     variant: [(&'static str, u32); MAX_CONSTANTS],
 }
 
-/// Constants that a variant may change.
+/// The most constants that a variant may change.
 const MAX_CONSTANTS: usize = 6;
-/// As a constant: lines behind `//SUBGROUPS ` are part of the text.
+/// As a constant: lines that begin with `//SUBGROUPS ` are uncommented.
 pub const SUBGROUPS: &str = "SUBGROUPS";
-/// As a constant: lines behind `//HALF ` are part of the text, and what is `Held` are f16.
+/// As a constant: lines that begin with `//HALF ` are uncommented, and the type `Held` is f16.
 pub const HALF: &str = "HALF";
 
 impl Kernel {
-    /// A file's text, valid WGSL as it stands, by the name of the file.
+    /// A kernel from its file name and source, which must be valid WGSL as written.
     pub const fn new(name: &'static str, source: &'static str) -> Self {
         Kernel {
             name,
@@ -78,22 +78,22 @@ impl Kernel {
         }
     }
 
-    /// The text of its files.
+    /// The source as in the files.
     pub fn file_text(&self) -> &'static str {
         self.source
     }
 
-    /// Whether it may be launched on `device`: its operation else takes its reference body.
+    /// Whether it may be launched on `device`; otherwise its operation uses the reference implementation.
     pub fn is_trusted(&self, device: &Device) -> bool {
         adapter::trusts(device, self.name)
     }
 
-    /// A constant of its file.
+    /// A constant of the source.
     pub const fn constant(&self, name: &str) -> usize {
         wgsl_const(self.source, name) as usize
     }
 
-    /// The same with another value for the constant `name` of its source.
+    /// The kernel with another value for the constant `name`.
     pub const fn with(mut self, name: &'static str, value: u32) -> Self {
         let mut at = 0;
         while !self.variant[at].0.is_empty() {
@@ -108,7 +108,7 @@ impl Kernel {
         self.variant.contains(&(what, 1))
     }
 
-    /// The text of this variant.
+    /// The WGSL source of this variant.
     pub fn text(&self) -> String {
         let constant = |name, value| format!("const {name}: u32 = {value}u;");
         let mut text = self.source.to_string();
@@ -121,7 +121,7 @@ impl Kernel {
         }
         if self.needs(SUBGROUPS) {
             text = text.replace("//SUBGROUPS ", "");
-            // Browsers want it said; naga does not know the word.
+            // Browsers require this directive; naga does not accept it.
             if cfg!(target_arch = "wasm32") {
                 text.insert_str(0, "enable subgroups;\n");
             }
@@ -148,17 +148,17 @@ impl KernelSource for Kernel {
     }
 }
 
-/// A tensor whose buffer a kernel can be given.
+/// A tensor whose buffer can be bound to a kernel.
 #[derive(Clone)]
 pub struct GpuTensor(CubeTensor);
 
 impl GpuTensor {
-    /// The buffer of `tensor`, if it lives on wgpu (and not on CUDA, which takes no WGSL).
+    /// The buffer of `tensor`, if it is on wgpu (CUDA does not run WGSL).
     pub fn from_float<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         Self::on_wgpu(tensor.clone().try_into_primitive::<Wgpu>().ok()?)
     }
 
-    /// As [`GpuTensor::from_float`], for tensors of integers (32 bits each).
+    /// As [`GpuTensor::from_float`], for tensors of 32-bit integers.
     pub fn from_int<const D: usize>(tensor: &Tensor<D, Int>) -> Option<Self> {
         Self::on_wgpu(tensor.clone().try_into_primitive::<Wgpu>().ok()?)
     }
@@ -167,19 +167,19 @@ impl GpuTensor {
         matches!(tensor.device, cubecl::Device::Wgpu(_)).then(|| GpuTensor(into_contiguous(tensor)))
     }
 
-    /// As burn's tensor, when kernels have written it.
+    /// As a burn tensor, after kernels have written it.
     pub fn into_float<const D: usize>(self) -> Tensor<D, Float> {
         Tensor::from_primitive::<Wgpu>(self.0)
     }
 
-    /// As [`GpuTensor::into_float`], where a kernel has written integers.
+    /// As [`GpuTensor::into_float`], for a kernel that has written integers.
     pub fn into_int<const D: usize>(mut self) -> Tensor<D, Int> {
         self.0.dtype = DType::I32;
         Tensor::from_primitive::<Wgpu>(self.0)
     }
 
-    /// The buffer of `tensor`, or where it is not given one of the buffers that stand for nothing: `place` tells them
-    /// apart, since no two bindings of a launch may be the same buffer.
+    /// The buffer of `tensor`, or the placeholder buffer number `place` if there is no tensor. Each absent input
+    /// needs its own placeholder, since one buffer may not be bound twice in a launch.
     pub fn or_absent<const D: usize>(
         &self,
         tensor: Option<&Tensor<D>>,
@@ -205,23 +205,23 @@ impl GpuTensor {
     }
 }
 
-/// Inputs of a launch that may be absent.
+/// The most absent inputs of a launch.
 const MAX_ABSENT: usize = 3;
-/// A binding has at least one element of the shader's array: the largest is a block of columns.
+/// A binding holds at least one element of the shader's array; the largest element is a block of columns.
 const ABSENT_NUMBERS: usize = 32;
 
 thread_local! {
     static ABSENT: RefCell<Vec<GpuTensor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// So many workgroups in rows that a launch may have, along x and y. The last row may go beyond them.
+/// Splits `groups` workgroups into rows: the counts along x and y. The last row may extend beyond `groups`.
 pub fn in_rows(groups: usize) -> [u32; 2] {
     let along_x = groups.clamp(1, GROUPS_X);
     [along_x, groups.div_ceil(along_x)].map(|count| count as u32)
 }
 
-/// Launches `kernel` over `groups` workgroups on `inputs`, a new f32 output of `shape`, and
-/// `params` (32-bit words, as the file's uniform struct lays them out).
+/// Launches `kernel` with `groups` workgroups on `inputs`, a new f32 output of `shape`, and `params` (32-bit words in
+/// the layout of the file's uniform struct).
 pub fn launch<const D: usize>(
     kernel: Kernel,
     inputs: &[GpuTensor],
@@ -234,7 +234,7 @@ pub fn launch<const D: usize>(
     output.into_float()
 }
 
-/// A new f32 tensor of `shape` beside `like`, for kernels to write: it holds nothing meaningful yet.
+/// A new uninitialised f32 tensor of `shape` on the device of `like`, for kernels to write.
 pub fn output<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
     let (client, device) = (like.0.client.clone(), like.0.device.clone());
     let shape = Shape::from(shape);
@@ -268,7 +268,7 @@ pub fn output<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor 
     ))
 }
 
-/// As [`launch`], into an `output` that several launches share.
+/// As [`launch`], into an existing `output` that several launches may share.
 pub fn launch_into(
     kernel: Kernel,
     inputs: &[GpuTensor],
@@ -303,19 +303,19 @@ pub fn launch_into(
     );
 }
 
-/// Workgroups of a launch that may be cut along two axes, and what they cost together.
+/// The workgroups of a launch that may be split along two axes, and their total cost.
 #[derive(Clone, Copy)]
 pub struct Cut {
-    /// Along the axis that is cut first, and along the other.
+    /// Along the axis that is split first, and along the other.
     pub groups: [u32; 2],
-    /// What kind of work it is.
+    /// The kind of work.
     pub work: Work,
-    /// How many multiply-adds, of all workgroups.
+    /// Multiply-adds of all workgroups.
     pub multiply_adds: f64,
 }
 
-/// As [`launch_into`], in parts where the whole would keep the device too long: see [`super::pace`]. `of_part` makes the
-/// workgroups and the uniform of one.
+/// As [`launch_into`], split into parts where the whole would occupy the device too long: see [`super::pace`].
+/// `of_part` returns the workgroups and the uniform words of one part.
 pub fn launch_in_parts(
     kernel: Kernel,
     inputs: &[GpuTensor],
@@ -326,7 +326,7 @@ pub fn launch_in_parts(
 ) {
     for part in submissions::parts(device, cut.work, cut.multiply_adds, cut.groups) {
         if part.submit_before {
-            // What fails here fails again where its result is read.
+            // A failure here occurs again where the result is read.
             let _ = output.0.client.flush();
             submissions::end_submission(device);
         }
@@ -339,7 +339,7 @@ pub fn launch_in_parts(
     }
 }
 
-/// Reads a `const NAME: u32 = 64u;` from a WGSL source, so that the number is written once.
+/// Reads the value of `const NAME: u32 = 64u;` from a WGSL source, so that Rust and the shader share one definition.
 #[expect(
     clippy::panic,
     reason = "runs in the compiler: a shader without its constant must not build"

@@ -1,6 +1,6 @@
-//! Hot operations: each is one function of the model's vocabulary with two bodies, a WGSL kernel
-//! (`shaders/x.wgsl`, launched by `ops/x.rs`) for tensors that live on wgpu, and burn tensors
-//! (`reference/x.rs`) for every other device, which is also the oracle. Knows nothing of the model.
+//! Hot operations. Each is one function with two implementations: a WGSL kernel (`shaders/x.wgsl`, launched by
+//! `ops/x.rs`) for tensors on wgpu, and burn tensors (`reference/x.rs`) for every other device, which tests also use
+//! as the reference. Independent of any particular model.
 
 pub mod adapter;
 pub mod cpu;

@@ -1,22 +1,23 @@
-//! Keeps every submission to a GPU short. Windows takes a device away from a program whose submission runs for two
-//! seconds, and while one runs, nothing else is drawn. So launches are cut into parts, and what has been launched is
-//! submitted, by what the device was measured to do: at its start (`tuning`), and from then on by every read.
+//! Keeps every submission to a GPU short. Windows resets a device whose submission runs for two seconds, and while
+//! one runs, the screen is not redrawn. Launches are therefore split into parts, and submitted early, according to
+//! the measured speed of the device: measured at startup (`tuning`) and updated at every read.
 
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Timer;
 
-/// What a submission may take by what was measured, in milliseconds. A quarter of a second is what it must not take: the
-/// rest is for burn's own operations beside ours, and for a device that is slower than it was.
+/// The longest estimated time of a submission, in milliseconds. It must stay under 250 ms in practice: the margin is
+/// for burn's own operations, and for a device that has become slower.
 pub const LIMIT_MS: f64 = 100.0;
-/// Of an estimate in milliseconds: less says nothing about the device.
+/// Expected times below this many milliseconds are ignored: they say nothing about the device.
 const LEAST_OBSERVED_MS: f64 = 2.0;
-/// So much of what was observed before still counts.
+/// The weight of earlier observations in the running average.
 const MEMORY: f64 = 0.7;
-/// At most so many times more is believed of one observation: a pipeline may have been compiled meanwhile.
+/// The largest increase of the estimate, as a factor, from one observation: a pipeline may have been compiled in
+/// between.
 const MOST_STEP: f64 = 4.0;
 
-/// Operations that are cut: their kernels' multiply-adds take differently long.
+/// Kinds of kernels that are split: each has its own speed in multiply-adds per millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// `matmul.wgsl`
@@ -31,7 +32,7 @@ pub enum Work {
     Attention,
 }
 
-/// Multiply-adds a millisecond, for each kind of [`Work`].
+/// Multiply-adds per millisecond, for each kind of [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Speeds {
@@ -43,7 +44,7 @@ pub struct Speeds {
 }
 
 impl Speeds {
-    /// Of a device that was not measured: slower than a software adapter on one core.
+    /// For a device that was not measured: slower than a software adapter on one core.
     pub const UNKNOWN: Self = Speeds {
         matmul: 1e6,
         quantized_matmul: 1e6,
@@ -62,7 +63,7 @@ impl Speeds {
         }
     }
 
-    /// Whether a device can have them: a remembered file may hold anything.
+    /// Whether the values are plausible: they may come from a damaged cache file.
     pub fn are_possible(&self) -> bool {
         let all = [
             self.matmul,
@@ -75,26 +76,27 @@ impl Speeds {
     }
 }
 
-/// A part of a launch: workgroups along the two axes that are cut.
+/// A part of a launch: a range of workgroups along the two axes that are split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Where it begins.
+    /// The first workgroup.
     pub first: [u32; 2],
-    /// How many they are.
+    /// The number of workgroups.
     pub count: [u32; 2],
-    /// What was launched before is submitted first.
+    /// Whether earlier launches are submitted before it.
     pub submit_before: bool,
 }
 
-/// What a device does in which time, and what it has been given to do.
+/// The speed of a device, and the work queued for it.
 #[derive(Debug, Clone)]
 pub struct Pace {
     speeds: Speeds,
-    /// How many times longer than by `speeds` everything took lately.
+    /// Recent elapsed time relative to the time expected from `speeds`.
     slowness: f64,
-    /// What is launched and not submitted yet, in milliseconds.
+    /// Estimated milliseconds of launches not yet submitted.
     waiting_ms: f64,
-    /// What was launched since the last read, in milliseconds by `speeds` alone, and when that began.
+    /// Milliseconds, estimated from `speeds` alone, of launches since the last read, and a timer started at the first
+    /// of them.
     unread_ms: f64,
     pub(super) unread: Option<Timer>,
 }
@@ -106,7 +108,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Of a device that is so quick.
+    /// For a device with these speeds.
     pub fn of(speeds: Speeds) -> Self {
         Pace {
             speeds,
@@ -117,15 +119,17 @@ impl Pace {
         }
     }
 
-    /// How a launch of `groups` workgroups goes to the device: every part takes no more than [`LIMIT_MS`] together with
-    /// what is submitted with it, or is a single workgroup along both axes. The second is cut where the first is not enough.
+    /// Splits a launch of `groups` workgroups. Each part, together with the work submitted with it, is estimated to
+    /// take at most [`LIMIT_MS`], unless it is a single workgroup. The second axis is split only where splitting the
+    /// first is not enough.
     pub fn parts(&mut self, work: Work, multiply_adds: f64, groups: [u32; 2]) -> Vec<Part> {
         let groups = groups.map(|count| count.max(1));
         let measured_ms = multiply_adds / self.speeds.of(work);
         self.unread_ms += measured_ms;
         self.unread.get_or_insert_with(Timer::start);
         let ms = measured_ms * self.slowness;
-        // How many of `most`, which take `ms` together, take the limit at most; in parts of about the same size.
+        // The number of parts of about equal size into which `most` workgroups, which take `ms` in all, are split so
+        // that each stays under the limit.
         let count_of = |ms: f64, most: u32| {
             let fit = (f64::from(most) * LIMIT_MS / ms).clamp(1.0, f64::from(most)) as u32;
             most.div_ceil(most.div_ceil(fit))
@@ -153,7 +157,7 @@ impl Pace {
         parts
     }
 
-    /// Everything launched so far has been read, `elapsed_ms` after the first of it was launched.
+    /// Records that all launches so far have finished, `elapsed_ms` after the first.
     pub fn observe(&mut self, elapsed_ms: f64) {
         let expected_ms = std::mem::take(&mut self.unread_ms);
         self.unread = None;
@@ -162,7 +166,7 @@ impl Pace {
             return;
         }
         let observed = elapsed_ms / expected_ms;
-        // Slower counts at once, quicker by and by: the host may have been what was waited for.
+        // A slowdown counts at once, a speed-up gradually: the wait may have been for the host.
         self.slowness = match observed > self.slowness {
             true => observed.min(self.slowness * MOST_STEP),
             false => MEMORY * self.slowness + (1.0 - MEMORY) * observed,
@@ -179,7 +183,7 @@ mod tests {
         ..Speeds::UNKNOWN
     };
 
-    /// What each submission takes, in milliseconds, and the parts of each launch.
+    /// The time of each submission in milliseconds, and the parts of each launch.
     fn submissions(launches: &[(f64, [u32; 2])]) -> (Vec<f64>, Vec<Vec<Part>>) {
         let mut pace = Pace::of(SPEEDS);
         let (mut all, mut parts_of) = (vec![0.0], Vec::new());
@@ -227,7 +231,7 @@ mod tests {
         }
     }
 
-    /// What cannot be cut further goes alone.
+    /// A workgroup that cannot be split is submitted alone.
     #[test]
     fn a_single_workgroup_is_the_least() {
         let (all, parts) = submissions(&[(1.0, [1, 1]), (1800.0, [3, 2])]);
@@ -241,7 +245,7 @@ mod tests {
         assert_eq!(pace.parts(Work::Matmul, 90e6, [64, 1]).len(), 1);
         pace.observe(270.0);
         assert_eq!(pace.parts(Work::Matmul, 90e6, [64, 1]).len(), 3);
-        // A pause of a minute is not believed whole.
+        // A pause of a minute does not count in full.
         pace.observe(60_000.0);
         assert!(pace.slowness <= 12.0, "{}", pace.slowness);
         for _ in 0..30 {

@@ -1,4 +1,4 @@
-//! A matrix that stays quantised (docs/FORMAT.md): its products dequantise on the way.
+//! A matrix that stays quantised (docs/FORMAT.md): products dequantise it as they read it.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use bytes::Bytes;
@@ -7,51 +7,51 @@ use crate::error::Result;
 use crate::gpu::cpu::is_host;
 use crate::quant::{Layout, Quant};
 
-/// `[rows, columns]`, in pieces.
+/// `[rows, columns]`, stored in pieces of some rows each.
 #[derive(Debug, Clone)]
 pub struct QuantizedMatrix {
     /// Outputs.
     pub rows: usize,
     /// Inputs.
     pub columns: usize,
-    /// Some rows each, in their order: none is larger than a shard, and so than what a buffer may have.
+    /// In row order. Each is at most one shard, and therefore fits into one buffer.
     pub pieces: Vec<QuantizedPiece>,
 }
 
-/// Rows of a matrix.
+/// Some rows of a matrix.
 #[derive(Debug, Clone)]
 pub struct QuantizedPiece {
-    /// What the bits mean.
+    /// How the weights are encoded.
     pub quant: Quant,
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Where the bits are.
+    /// The encoded weights.
     pub bits: Bits,
 }
 
-/// The bits of a piece.
+/// The encoded weights of a piece.
 #[derive(Debug, Clone)]
 pub enum Bits {
     /// On a device.
     Device(Box<DeviceBits>),
-    /// In memory, as in a shard; perhaps a part of the file itself.
+    /// In host memory, in the layout of a shard; may refer to the memory-mapped file.
     Host(Bytes),
 }
 
 /// Bytes that shaders read at once.
 const VECTOR: usize = 16;
 
-/// The bits of a piece, as a device can hold them.
+/// The encoded weights of a piece, uploaded to a device.
 #[derive(Debug, Clone)]
 pub struct DeviceBits {
-    /// Codes, then block scales, four bytes a number; then zeros up to a multiple of 16 bytes.
+    /// Codes, then block scales, four bytes per word; zero-padded to a multiple of 16 bytes.
     pub words: Tensor<1, Int>,
     /// `[rows]`.
     pub row_scales: Tensor<1>,
 }
 
 impl QuantizedMatrix {
-    /// Without a row yet.
+    /// A matrix without rows.
     pub fn new(columns: usize) -> Self {
         QuantizedMatrix {
             rows: 0,
@@ -60,7 +60,7 @@ impl QuantizedMatrix {
         }
     }
 
-    /// Adds `rows` rows, in `bytes` as they lie in a shard, on `device`.
+    /// Appends `rows` rows from `bytes`, which have a shard's layout, and uploads them to `device`.
     ///
     /// # Errors
     /// As [`Quant::checked_layout`] and [`Layout::check_row_scales`].
@@ -77,7 +77,7 @@ impl QuantizedMatrix {
     }
 }
 
-/// A piece is as large as a shard: its bytes move, and are not copied where they have one owner.
+/// A piece is as large as a shard: its bytes are moved, and copied only if they are shared.
 fn upload(layout: &Layout, rows: usize, bytes: Bytes, device: &Device) -> Bits {
     let mut words = Vec::from(bytes);
     let row_scales = words.split_off(layout.codes + layout.block_scales);

@@ -1,4 +1,4 @@
-//! Reading results from a device, which is the only waiting in the model's path.
+//! Reads results from a device: the only place where the model's code waits for it.
 
 use burn::tensor::{Device, Int, Tensor};
 
@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 /// Reads a tensor's f32 values.
 ///
 /// # Errors
-/// [`Error::DeviceLost`], [`Error::OutOfMemory`]; [`Error::Device`] if a kernel failed. Since what was read then is not to
-/// be relied on, a failure is told by every read of the device until [`adapter::take_failure`].
+/// [`Error::DeviceLost`], [`Error::OutOfMemory`]; [`Error::Device`] if a kernel failed. Every read of the device
+/// returns the failure until [`adapter::take_failure`], since results after it are unreliable.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
     submissions::end_submission(&device);
     let data = tensor.into_data_async().await;
-    // The bytes may still be on their way, and fail there.
+    // The bytes may still be in transit, and reading them may fail.
     let values = data.map(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
     checked(&device, values.unwrap_or_else(|e| Err(e.to_string()))).await
 }
 
-/// Reads a tensor's one integer.
+/// Reads a tensor's single integer.
 ///
 /// # Errors
 /// As [`read`].
@@ -36,7 +36,7 @@ pub async fn read_int(tensor: Tensor<1, Int>) -> Result<i32> {
         .ok_or_else(|| failed("nothing came back".into()))
 }
 
-/// What was read, unless the read or anything before it failed.
+/// The values that were read, unless the read or an earlier operation failed.
 async fn checked<T>(device: &Device, values: Result<Vec<T>, String>) -> Result<Vec<T>> {
     if values.is_err() {
         adapter::look_after(device).await;
@@ -59,7 +59,7 @@ fn failed(reason: String) -> Error {
     }
 }
 
-/// Waits until `tensor` has been computed, by reading one of its numbers.
+/// Waits until `tensor` has been computed, by reading one of its values.
 ///
 /// # Errors
 /// As [`read`].

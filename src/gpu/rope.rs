@@ -1,4 +1,4 @@
-//! The rotary embedding in the Hugging Face layout: channel i turns with channel i + d/2.
+//! The rotary embedding in the Hugging Face layout: channel i is rotated together with channel i + d/2.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -12,12 +12,12 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Of a decoder: angles `position * frequency`.
+    /// For a decoder: angles `position * frequency`.
     pub fn new(positions: usize, decoder: &DecoderSpec, device: &Device) -> Self {
         Self::of(positions, decoder.rope, decoder.head_dim, device)
     }
 
-    /// Of heads of `head_dim` channels.
+    /// For heads of `head_dim` channels.
     pub fn of(positions: usize, rope: RopeSpec, head_dim: usize, device: &Device) -> Self {
         let half = head_dim / 2;
         // The release computes frequencies and angles in f32.
@@ -45,7 +45,7 @@ impl Rope {
         &self.sin
     }
 
-    /// Turns `[tokens, heads, head_dim]`, the first token being at position `start`.
+    /// Rotates `[tokens, heads, head_dim]`, whose first token is at position `start`.
     pub fn apply(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
         let [tokens, _, head_dim] = x.dims();
         let half = head_dim / 2;

@@ -1,5 +1,5 @@
-//! Before a model runs: every kernel computes a small case, which is compared with the CPU's. One that is wrong here is not
-//! launched any more; its operation takes the reference body.
+//! The self-test: before a model runs, every kernel computes a small case, and the result is compared with the CPU's.
+//! A wrong kernel is disabled; its operation uses the reference implementation.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
@@ -20,12 +20,13 @@ use crate::image::Normalise;
 use crate::quant::{BLOCK, Quant};
 use crate::spec::{Activation, Crop, RopeSpec};
 
-/// Largest error allowed, over the largest of what is right.
+/// Largest error allowed, relative to the largest expected value.
 const LIMIT: f32 = 1e-4;
-/// The same where tiles hold f16: 11 bits, and a weight of attention grows with what its score, of up to ten, is off.
+/// The same with f16 tiles: f16 has 11 bits, and an error in an attention score, of up to ten, is amplified in its
+/// weight.
 const HALF_LIMIT: f32 = 1e-2;
 
-/// Largest error allowed of kernels in `variants`, over the largest of what is right.
+/// Largest error allowed for kernels in `variants`, relative to the largest expected value.
 pub(super) fn limit_of(variants: Variants) -> f32 {
     match variants.half {
         true => HALF_LIMIT,
@@ -33,16 +34,16 @@ pub(super) fn limit_of(variants: Variants) -> f32 {
     }
 }
 
-/// A small case of an operation, for one kernel of it.
+/// A small case of an operation, which tests one of its kernels.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// Which must be right for it.
+    /// The kernel that it tests.
     pub kernel: Kernel,
-    /// What it computes: the same numbers on every device.
+    /// Computes the case: the same values on every device.
     pub run: fn(&Device) -> Result<Tensor<1>>,
 }
 
-/// A case or several for every kernel.
+/// At least one case for every kernel.
 pub const CASES: &[Case] = &[
     Case::new(kernels::CROP_PATCHIFY, crop),
     Case::new(kernels::NORM, norm),
@@ -71,13 +72,13 @@ pub const CASES: &[Case] = &[
 ];
 
 impl Case {
-    /// For `kernel`, by what `run` computes.
+    /// A case that tests `kernel` by calling `run`.
     pub const fn new(kernel: Kernel, run: fn(&Device) -> Result<Tensor<1>>) -> Self {
         Case { kernel, run }
     }
 }
 
-/// Runs `cases` on `device`: the names of the kernels that are wrong there, which from then on are not launched.
+/// Runs `cases` on `device`, disables the kernels that are wrong there, and returns their names.
 ///
 /// # Errors
 /// [`Error::DeviceLost`] if the device is lost.
@@ -89,13 +90,13 @@ pub async fn self_test(device: &Device, cases: &[Case]) -> Result<Vec<&'static s
     Ok(wrong)
 }
 
-/// Runs `cases` on `device`: the names of the kernels that are wrong there.
+/// Runs `cases` on `device` and returns the names of the kernels that are wrong there.
 ///
 /// # Errors
 /// As [`self_test`].
 pub async fn wrong_kernels(device: &Device, cases: &[Case]) -> Result<Vec<&'static str>> {
     let limit = limit_of(adapter::variants(device));
-    // All are launched before the first is read, so that their pipelines are made meanwhile.
+    // All are launched before the first is read, so that their pipelines compile in the meantime.
     let mut found = Vec::with_capacity(cases.len());
     for case in cases {
         found.push((case.run)(device)?);
@@ -108,7 +109,7 @@ pub async fn wrong_kernels(device: &Device, cases: &[Case]) -> Result<Vec<&'stat
             .as_ref()
             .is_ok_and(|found| is_close(found, &expected, limit))
         {
-            // Another case may have spoilt it: a launch that fails takes along what is submitted with it.
+            // Another case may have caused the failure: a failing launch invalidates everything submitted with it.
             adapter::take_failure(device);
             found = match (case.run)(device) {
                 Ok(found) => read(found).await,
@@ -126,7 +127,7 @@ pub async fn wrong_kernels(device: &Device, cases: &[Case]) -> Result<Vec<&'stat
     Ok(wrong)
 }
 
-/// Whether `found` is what is `expected`, but for so much of the largest of it.
+/// Whether `found` equals `expected` within `limit` times the largest expected value.
 pub(super) fn is_close(found: &[f32], expected: &[f32], limit: f32) -> bool {
     let size = expected
         .iter()
@@ -136,7 +137,7 @@ pub(super) fn is_close(found: &[f32], expected: &[f32], limit: f32) -> bool {
     found.len() == expected.len() && pairs.all(|(a, b)| (a - b).abs() <= limit * size)
 }
 
-/// Numbers between -1 and 1 that repeat nowhere near.
+/// Values between -1 and 1 without a short period.
 fn wave<const D: usize>(step: f32, dims: [usize; D], device: &Device) -> Tensor<D> {
     let count = dims.iter().product::<usize>();
     let values: Vec<f32> = (0..count).map(|i| (i as f32 * step).sin()).collect();
@@ -163,12 +164,12 @@ fn norm(device: &Device) -> Result<Tensor<1>> {
     Ok(Tensor::cat(vec![rms, layer], 0).flatten(0, 1))
 }
 
-/// A product with everything that can go with one.
+/// A product with all fused operations.
 fn everything(x: Tensor<2>, matrix: &Matrix<'_>) -> Tensor<1> {
     let [rows, columns] = x.dims();
     let device = x.device();
     let gated = Fused {
-        // Of many rows the norm is another kernel's.
+        // For many rows, another kernel computes the norm.
         norm: (rows == 1).then(|| (wave(0.4, [columns], &device), 1e-5)),
         gated: true,
         ..Fused::default()
@@ -204,7 +205,7 @@ fn quantized(quant: Quant, rows: usize, device: &Device) -> Result<Tensor<1>> {
     Ok(everything(wave(0.5, [rows, 96], device), &matrix))
 }
 
-/// A row so long that as many threads share it as ever do.
+/// A row long enough to be shared by the largest number of threads.
 fn all_lanes(device: &Device) -> Result<Tensor<1>> {
     let (rows, columns) = (9, 64 * BLOCK);
     let values: Vec<f32> = (0..rows * columns)
@@ -217,7 +218,7 @@ fn all_lanes(device: &Device) -> Result<Tensor<1>> {
     Ok(product(x, &Matrix::Quantized(&weight), Fused::default()).flatten(0, 1))
 }
 
-/// Four heads to a cache with a window that begins within it.
+/// Four heads and a sliding window that begins within the cache.
 fn causal(start: usize) -> Causal {
     Causal {
         heads: 4,
@@ -226,7 +227,7 @@ fn causal(start: usize) -> Causal {
     }
 }
 
-/// Of new tokens to a cache of more than one split, four heads to two.
+/// New tokens attending to a cache of more than one split, four query heads to two key/value heads.
 fn attention(tokens: usize, device: &Device) -> Result<Tensor<1>> {
     let start = 300;
     let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, start + tokens, 32], device));
@@ -234,7 +235,7 @@ fn attention(tokens: usize, device: &Device) -> Result<Tensor<1>> {
     Ok(causal_attention(causal(start), q, &keys, &values).flatten(0, 1))
 }
 
-/// What two tokens give to keys of which the second alone sees the last.
+/// The attention weights of two tokens, of which only the second attends to the last key.
 fn map(device: &Device) -> Result<Tensor<1>> {
     let keys = wave(0.3, [2, 90, 32], device);
     let q = wave(0.9, [2, 4 * 32], device) * 3.0;
@@ -246,7 +247,7 @@ fn between_crops(device: &Device) -> Result<Tensor<1>> {
     Ok(self_attention(2, q, k, v).flatten(0, 2))
 }
 
-/// The enhancement's tiles, where rows are found by arithmetic.
+/// The enhancement's tiles, whose rows are computed from indices.
 fn between_maps(device: &Device) -> Result<Tensor<1>> {
     let shape = DemShape {
         crops_per_side: 3,

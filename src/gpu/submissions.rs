@@ -1,5 +1,5 @@
-//! The submissions of a device: how its launches are cut ([`super::pace`]), when what is launched is submitted, and how long
-//! that took, while somebody times it.
+//! The submissions of a device: how its launches are split ([`super::pace`]), when they are submitted, and, while
+//! tracing, how long each submission takes.
 
 use std::cell::RefCell;
 
@@ -9,12 +9,12 @@ use super::adapter;
 use super::pace::{Pace, Part, Speeds, Work};
 use crate::platform::Timer;
 
-/// Takes up what was measured of `device`.
+/// Sets the measured speeds of `device`.
 pub fn set_speeds(device: &Device, speeds: Speeds) {
     adapter::change(device, |adapter| adapter.pace = Pace::of(speeds));
 }
 
-/// [`Pace::parts`] of `device`, or as [`trace`] wants it.
+/// [`Pace::parts`] of `device`; a single part if [`trace`] is measuring with [`Rule::Launches`].
 pub(super) fn parts(
     device: &Device,
     work: Work,
@@ -47,7 +47,7 @@ pub(super) fn parts(
     })
 }
 
-/// Something on `device` was read.
+/// Records that a result was read from `device`, and so that its launches have finished.
 pub(crate) fn observe(device: &Device) {
     adapter::change(device, |adapter| {
         if let Some(since) = adapter.pace.unread {
@@ -56,20 +56,20 @@ pub(crate) fn observe(device: &Device) {
     });
 }
 
-/// When what is launched is submitted while submissions are timed.
+/// When launches are submitted while submissions are timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// By what was measured, as always.
+    /// According to the measured speed, as in normal use.
     Measured,
-    /// After so many launches, uncut: as it is without this.
+    /// After this many launches, none of them split: the behaviour without pacing.
     Launches(u32),
 }
 
-/// Submissions of this thread, while they are timed: each is waited for.
+/// The timed submissions of this thread; the thread waits for each.
 struct Trace {
     rule: Rule,
     launched: u32,
-    /// Since the first launch of the submission to come, and how to submit it.
+    /// A timer started at the first launch of the next submission, and how to submit it.
     begun: Option<(Timer, Box<dyn Fn()>)>,
     ms: Vec<f64>,
 }
@@ -88,12 +88,12 @@ pub fn trace(rule: Rule) {
     }));
 }
 
-/// Milliseconds of each submission since [`trace`], from its first launch until the device has done it all.
+/// Milliseconds of each submission since [`trace`], from its first launch until the device has finished.
 pub fn traced() -> Vec<f64> {
     TRACE.take().map(|trace| trace.ms).unwrap_or_default()
 }
 
-/// A launch follows; `flush` makes what submits it.
+/// Records that a launch follows; `flush` returns a function that submits it.
 pub(super) fn note_launch(flush: impl FnOnce() -> Box<dyn Fn()>) {
     TRACE.with_borrow_mut(|trace| {
         if let Some(trace) = trace {
@@ -102,7 +102,7 @@ pub(super) fn note_launch(flush: impl FnOnce() -> Box<dyn Fn()>) {
     });
 }
 
-/// Waits for what is launched, if submissions are timed: it is submitted now.
+/// If submissions are timed: submits the pending launches and waits for them.
 pub(crate) fn end_submission(device: &Device) {
     let begun = TRACE.with_borrow_mut(|trace| trace.as_mut()?.begun.take());
     let Some((timer, flush)) = begun else {

@@ -1,4 +1,4 @@
-//! What is quickest is another thing on another adapter: measured when its device is made.
+//! Measures which kernel variants are fastest on an adapter, when its device is created.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
@@ -14,21 +14,22 @@ use crate::gpu::read::{read, settle};
 use crate::platform::Timer;
 use crate::quant::Quant;
 
-/// Threads that may share a row of a quantised matrix.
+/// Candidate numbers of threads that share a row of a quantised matrix.
 const LANES: [usize; 3] = [8, 16, 32];
-/// The matrix that a token is decoded with, as wide as the released decoder.
+/// A matrix as in decoding one token, as wide as the released decoder.
 const DECODED_WITH: [usize; 2] = [2048, 4096];
-/// The matrix, and the rows of x, that tiles are measured with: small first, so that a slow adapter is not kept long.
+/// Rows of x, outputs and columns for measuring tiles: small sizes first, so that a slow adapter is not busy for
+/// long.
 const TILED: [[usize; 3]; 3] = [[64, 256, 1024], [256, 1024, 1024], [640, 4096, 4096]];
-/// A measurement is repeated until it takes so long, or so often.
+/// A measurement is repeated until it takes this long, or up to this many launches.
 const LONG_ENOUGH_MS: f64 = 4.0;
 const MOST_LAUNCHES: usize = 256;
-/// Measurements of each, of which the quickest counts.
+/// Repetitions of each measurement, of which the fastest counts.
 const ROUNDS: usize = 3;
-/// f16 must be quicker by so much to be taken.
+/// f16 is used only if its time is below this fraction of f32's.
 const WORTH_ITS_ERROR: f64 = 0.95;
 
-/// The quickest variants on `device` of those that compute the same, all in f32; and whether f16 would be quicker.
+/// Measures the fastest variants on `device` that give the same result, all in f32; and whether f16 would be faster.
 ///
 /// # Errors
 /// [`crate::Error::Device`] if the device fails.
@@ -39,20 +40,20 @@ pub async fn measure(device: &Device) -> Result<Measured> {
     measured
 }
 
-/// What [`measure`] finds.
+/// The result of [`measure`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// In f32.
+    /// The fastest in f32.
     pub variants: Variants,
-    /// Whether the same with f16 in tiles takes less.
+    /// Whether the same variants with f16 tiles are faster.
     pub half_is_quicker: bool,
-    /// What the kernels do in these variants, by which submissions are kept short.
+    /// The speeds of these variants, used to keep submissions short.
     pub speeds: Speeds,
 }
 
 impl Measured {
-    /// Whether it could have been measured on an adapter with subgroups of so many threads.
+    /// Whether the values are plausible for an adapter with subgroups of `subgroup` threads.
     pub fn is_possible(&self, subgroup: usize) -> bool {
         let are_known = candidates(subgroup).any(|candidate| candidate == self.variants);
         are_known && self.speeds.are_possible()
@@ -74,8 +75,8 @@ async fn measure_with(device: &Device, adapter: &Adapter) -> Result<Measured> {
     })
 }
 
-/// Rows, outputs and columns of the products that speeds are measured with, and crops, tokens, heads and their width of
-/// the attention: some milliseconds on a software adapter.
+/// Sizes for measuring speeds: rows, outputs and columns of the products; crops, tokens, heads and head width of the
+/// attention. Some milliseconds on a software adapter.
 const FEW_BY: [usize; 3] = [1, 1024, 1024];
 const MANY_BY: [usize; 3] = [64, 256, 256];
 const ATTENDED: [usize; 4] = [1, 128, 4, 64];
@@ -109,14 +110,14 @@ async fn speeds(device: &Device) -> Result<Speeds> {
     })
 }
 
-/// Multiply-adds a millisecond of `run`, which does so many.
+/// Multiply-adds per millisecond of `run`, which performs `multiply_adds`.
 async fn speed(multiply_adds: f64, run: &impl Fn() -> Tensor<2>) -> Result<f64> {
     let launches = long_enough(run).await?;
     let mut quickest_ms = f64::INFINITY;
     for _ in 0..ROUNDS {
         quickest_ms = quickest_ms.min(time(launches, run).await?);
     }
-    // A clock that browsers round may see nothing pass.
+    // Browsers round their clocks, so the elapsed time may be 0.
     Ok(multiply_adds * launches as f64 / quickest_ms.max(0.1))
 }
 
@@ -126,7 +127,7 @@ fn wave<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
-/// Of lanes and subgroups: no more lanes go together than a subgroup has.
+/// Combinations of lanes and subgroups: with subgroups, at most as many lanes as the subgroup has threads.
 fn candidates(subgroup: usize) -> impl Iterator<Item = Variants> {
     let plain = LANES.map(|lanes| Variants {
         lanes,
@@ -162,8 +163,8 @@ async fn half_is_quicker(device: &Device, variants: Variants) -> Result<bool> {
     })
 }
 
-/// Those of the `candidates` that are right, with the milliseconds that a product takes with each, the quickest first.
-/// The first candidate tells what is right.
+/// Those of the `candidates` whose results are right, with the milliseconds per product, the fastest first. The first
+/// candidate's result is the reference.
 async fn quickest(
     device: &Device,
     matrix: &QuantizedMatrix,
@@ -186,7 +187,7 @@ async fn quickest(
         right.push((variants, f64::INFINITY));
     }
     let launches = long_enough(&run).await?;
-    // In turns, since what disturbs one measurement often disturbs the next.
+    // In turn, since a disturbance often lasts longer than one measurement.
     for _ in 0..ROUNDS {
         for (variants, quickest) in &mut right {
             adapter::set_variants(device, *variants);
@@ -197,7 +198,7 @@ async fn quickest(
     Ok(right)
 }
 
-/// A 4-bit matrix on `device`: what it takes does not depend on what it says.
+/// A 4-bit matrix on `device`; its values do not affect the time.
 fn some_matrix(rows: usize, columns: usize, device: &Device) -> Result<QuantizedMatrix> {
     let bytes = (0..Quant::Q4.layout(rows, columns)?.bytes()).map(|i| (i * 89 % 251) as u8);
     let mut bytes: Vec<u8> = bytes.collect();
@@ -210,11 +211,11 @@ fn some_matrix(rows: usize, columns: usize, device: &Device) -> Result<Quantized
     Ok(matrix)
 }
 
-/// How often it must run to be measured.
+/// How many launches a measurement needs.
 async fn long_enough(run: &impl Fn() -> Tensor<2>) -> Result<usize> {
     let mut launches = 1;
     while launches < MOST_LAUNCHES {
-        // Twice, since the first of a kind may take long for other reasons.
+        // Twice, since the first launch of a kind may be slow for other reasons.
         let ms = time(launches, run).await?.min(time(launches, run).await?);
         if ms >= LONG_ENOUGH_MS {
             break;

@@ -1,39 +1,39 @@
-//! Whether kernels write all of their outputs and nothing beside them: for tests.
+//! Checks in tests that kernels write all of their outputs and nothing else.
 
 use std::cell::RefCell;
 
 use burn::tensor::{Int, Tensor};
 
-/// Around a guarded output: no adapter wants bindings to begin at multiples of more bytes.
+/// Guard bytes around an output: no adapter requires a larger alignment of bindings.
 const GUARD_BYTES: usize = 256;
 const WORD: usize = size_of::<u32>();
-/// A NaN that no computation gives.
+/// A NaN bit pattern that no computation produces.
 const SENTINEL: u32 = 0x7fc0_beef;
 
-/// An output with what lies around it.
+/// An output surrounded by guard words.
 struct Guarded {
     whole: Tensor<1, Int>,
-    /// Of the output.
+    /// Size of the output.
     bytes: usize,
 }
 
 thread_local! {
-    /// Outputs of this thread, while they are watched.
+    /// The outputs of this thread, while they are watched.
     static GUARDED: RefCell<Option<Vec<Guarded>>> = const { RefCell::new(None) };
 }
 
-/// What kernels did to their outputs.
+/// The result of the check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Writes {
-    /// Outputs that were looked at.
+    /// Outputs that were checked.
     pub outputs: usize,
-    /// Words beside them that were written.
+    /// Guard words that were overwritten.
     pub outside: usize,
-    /// Words of them that were not.
+    /// Output words that were not written.
     pub missing: usize,
 }
 
-/// Runs `run` on this thread, and looks at what its kernels have written, and where.
+/// Runs `run` on this thread, then checks what its kernels have written.
 pub async fn watch_writes<T>(run: impl FnOnce() -> T) -> (T, Writes) {
     GUARDED.set(Some(Vec::new()));
     let result = run();
@@ -60,7 +60,7 @@ pub(super) fn unwatched<T>(run: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Where an output is to lie among sentinels, and how many words they are in all; none where nothing is watched.
+/// The guard layout for an output; None where outputs are not watched.
 pub(super) fn place(bytes: usize) -> Option<Place> {
     GUARDED.with_borrow(|guarded| guarded.is_some()).then(|| {
         let behind = GUARD_BYTES + bytes.next_multiple_of(GUARD_BYTES) - bytes;
@@ -72,14 +72,14 @@ pub(super) fn place(bytes: usize) -> Option<Place> {
     })
 }
 
-/// Room for an output, in bytes before and behind it.
+/// The guard layout of an output: sentinel words for the whole buffer, and the bytes before and after the output.
 pub(super) struct Place {
     pub sentinels: Vec<u32>,
     pub before: usize,
     pub behind: usize,
 }
 
-/// Watches an output of so many bytes in the `whole` of its [`Place`].
+/// Watches an output of this many bytes in the `whole` buffer of its [`Place`].
 pub(super) fn watch(whole: Tensor<1, Int>, bytes: usize) {
     GUARDED.with_borrow_mut(|guarded| {
         if let Some(guarded) = guarded {

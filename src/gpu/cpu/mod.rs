@@ -1,4 +1,5 @@
-//! The processor: what lies in its memory, and operations for which burn tensors there would take too much of it.
+//! The CPU: which tensors are in host memory, and operations for which burn tensors on the CPU would take too much
+//! memory.
 
 mod quantized_linear;
 
@@ -7,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 pub use quantized_linear::quantized_linear;
 
-/// Whether tensors on `device` lie in the program's own memory.
+/// Whether tensors on `device` are in host memory.
 pub fn is_host(device: &Device) -> bool {
     let probe = Tensor::<1>::empty([1], device);
     probe.try_into_primitive::<Flex>().is_ok()

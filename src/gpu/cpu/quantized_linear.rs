@@ -1,5 +1,5 @@
-//! Products with quantised matrices on the CPU: for few rows of x a row of the matrix at a time is multiplied
-//! as it is dequantised; for many, some rows of the matrix at a time become a burn tensor.
+//! Products with quantised matrices on the CPU. For few rows of x, each row of the matrix is dequantised and
+//! multiplied block by block; for many, a group of rows at a time is dequantised into a burn tensor.
 
 use burn::tensor::{Tensor, TensorData};
 #[cfg(not(target_arch = "wasm32"))]
@@ -9,20 +9,20 @@ use crate::gpu::quantized::{Bits, QuantizedMatrix};
 use crate::quant::BLOCK;
 use crate::quant::{Packed, PackedRow};
 
-/// Up to so many rows of x, products beat dequantising into memory.
+/// Up to this many rows of x, multiplying directly is faster than dequantising into memory.
 const FEW_ROWS: usize = 8;
-/// Rows of the matrix that a thread takes at once.
+/// Rows of the matrix in one thread's chunk.
 const ROWS: usize = 64;
-/// Weights that are dequantised into memory at once: 8 MiB.
+/// Weights dequantised into memory at once: 8 MiB of f32.
 const WEIGHTS: usize = 2 << 20;
-/// Sums kept apart, so that the compiler may take them at once.
+/// Independent partial sums, so that the compiler can vectorise.
 const LANES: usize = 8;
 
-/// `x W^T`: see [`crate::gpu::ops::product`]. `x` lies on the CPU.
+/// `x W^T`: see [`crate::gpu::ops::product`]. `x` is on the CPU.
 pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = x.dims();
     let device = x.device();
-    // The CPU's tensors are in memory: reading one neither waits nor fails.
+    // CPU tensors are in host memory: reading one neither waits nor fails.
     let few = match rows <= FEW_ROWS {
         true => x.clone().into_data().try_into_vec::<f32>().ok(),
         false => None,
@@ -37,7 +37,7 @@ pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     Tensor::cat(products.collect(), 1)
 }
 
-/// A piece whose bits are elsewhere is none of this device.
+/// The pieces in host memory; those on another device are skipped.
 fn pieces(matrix: &QuantizedMatrix) -> impl Iterator<Item = Packed<'_>> {
     matrix.pieces.iter().filter_map(|piece| match &piece.bits {
         Bits::Host(bytes) => Packed::new(piece.quant, bytes, piece.rows, matrix.columns).ok(),
@@ -63,7 +63,7 @@ fn multiply(weights: Packed<'_>, x: &[f32], columns: usize) -> Vec<f32> {
     products
 }
 
-/// A row of W with each row of x.
+/// Adds the products of one row of W with every row of x.
 fn multiply_row(row: PackedRow<'_>, x: &[f32], columns: usize, products: &mut [f32]) {
     for (index, (levels, scale)) in row.blocks().enumerate() {
         let rows = x.chunks_exact(columns);
@@ -92,7 +92,7 @@ fn dot(a: &[f32; BLOCK], b: &[f32; BLOCK]) -> f32 {
     sums.iter().sum()
 }
 
-/// `x W^T`, some rows of W in floats at a time.
+/// `x W^T`, dequantising a group of rows of W at a time.
 fn multiply_many(weights: Packed<'_>, x: &Tensor<2>) -> Tensor<2> {
     let [_, columns] = x.dims();
     let step = (WEIGHTS / columns).max(1);

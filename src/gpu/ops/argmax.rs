@@ -1,4 +1,5 @@
-//! The largest of a row: `shaders/argmax.wgsl`, so that greedy decoding reads back four bytes a token.
+//! The index of the largest value: `shaders/argmax.wgsl`, so that greedy decoding reads back only four bytes per
+//! token.
 
 use burn::tensor::{Int, Tensor};
 
@@ -6,8 +7,8 @@ use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch_into, output};
 
 pub(super) const KERNEL: Kernel = kernel!("argmax");
 
-/// The index of the largest of `x` `[1, count]`, the first of equals, `[1]`; -1 where one is no finite number. None where
-/// `x` is not on wgpu: there it is cheap to read.
+/// The index of the largest value of `x` `[1, count]` (the first if several are equal), `[1]`; -1 if any value is not
+/// finite. None if `x` is not on wgpu: reading it there is cheap.
 pub fn argmax(x: &Tensor<2>) -> Option<Tensor<1, Int>> {
     let [_, count] = x.dims();
     if !KERNEL.is_trusted(&x.device()) {

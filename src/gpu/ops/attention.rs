@@ -1,4 +1,4 @@
-//! `shaders/attention.wgsl`: what its three uses share.
+//! Launches `shaders/attention.wgsl` for its three uses.
 
 use burn::tensor::Tensor;
 
@@ -9,10 +9,10 @@ use crate::gpu::pace::Work;
 pub(super) const KERNEL: Kernel = kernel!("attention");
 const QUERIES: usize = KERNEL.constant("QUERIES");
 const MAX_HEAD_DIM: usize = KERNEL.constant("MAX_HEAD_DIM");
-/// Entries of the uniform's list of tiles.
+/// Entries in the uniform's list of tiles.
 pub(super) const MAX_TILES: usize = 16;
 
-/// Which rows query which keys, as the shader's CUT says it.
+/// Which rows attend to which keys: the values of the shader's CUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     Tiles = 0,
@@ -20,28 +20,28 @@ pub(super) enum Rows {
     Causal = 2,
 }
 
-/// The shader's uniform, but for the tiles of the enhancement.
+/// The shader's uniform, except the tiles of the enhancement.
 #[derive(Debug, Clone)]
 pub(super) struct Attention {
     pub rows: Rows,
     pub sets: usize,
-    /// Of a set, at most.
+    /// The most queries of a set.
     pub queries: usize,
     pub keys: usize,
     pub heads: usize,
     pub head_dim: usize,
-    /// Heads that share a head of keys.
+    /// Query heads that share a key/value head.
     pub group: usize,
-    /// Keys before the first query's own, where causal.
+    /// Causal only: keys before the first query's own.
     pub start: usize,
-    /// Keys that a query sees at most, where causal.
+    /// Causal only: the most keys that a query attends to.
     pub window: u32,
-    /// From one set, key and head of keys to the next, in numbers.
+    /// Strides, in numbers, from one set, key and key/value head to the next.
     pub key_strides: [usize; 3],
 }
 
 impl Attention {
-    /// Sets of `keys` keys, `[sets, keys, heads, head_dim]`, each queried by as many rows.
+    /// Sets of `keys` keys, `[sets, keys, heads, head_dim]`, each with as many queries.
     pub fn of_sets(sets: usize, keys: usize, heads: usize, head_dim: usize) -> Self {
         let channels = heads * head_dim;
         Attention {
@@ -58,13 +58,13 @@ impl Attention {
         }
     }
 
-    /// Whether the kernel takes heads of this width.
+    /// Whether the kernel supports this head dimension.
     pub fn fits(head_dim: usize) -> bool {
         head_dim.is_multiple_of(4) && head_dim <= MAX_HEAD_DIM
     }
 
-    /// Runs it: `q` `[rows, heads * head_dim]`, and the result in its shape. None where the tensors are not on wgpu,
-    /// or the kernel does not take them.
+    /// Runs the kernel: `q` is `[rows, heads * head_dim]`, and so is the result. None if the tensors are not on wgpu,
+    /// or the kernel does not support them.
     pub fn run<const D: usize, const E: usize>(
         &self,
         map: &MapParams,
@@ -111,10 +111,10 @@ impl Attention {
     }
 }
 
-/// Where positions of a map are: nothing but for tiles.
+/// The geometry of the map for tiles; zeros for other uses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MapParams {
-    /// Crops per side, tokens per crop side, the first residue, how many, tiles along one axis.
+    /// Crops per side, tokens per crop side, the first residue, the number of residues, tiles along one axis.
     pub sizes: [u32; 5],
     pub tiles: [u32; MAX_TILES],
 }

@@ -1,4 +1,4 @@
-//! What tokens attend to: `shaders/attention_map.wgsl`, or the reference body.
+//! Attention weights of tokens, for display: `shaders/attention_map.wgsl`, or the reference implementation.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use crate::gpu::reference;
 
 pub(super) const KERNEL: Kernel = kernel!("attention_map");
 
-/// The weights that [`super::causal_attention`] gives to the keys of `asked`, `[tokens, heads, asked]`: `q` is
-/// `[tokens, heads * head_dim]`, and sees the keys that `causal` says of `[key_heads, capacity, head_dim]`. Keys that a
-/// row does not see have none. f32.
+/// The weights that [`super::causal_attention`] gives to the keys in the range `asked`, `[tokens, heads, asked]`. `q`
+/// is `[tokens, heads * head_dim]`, `keys` `[key_heads, capacity, head_dim]`; `causal` says which keys each row
+/// attends to. Other keys have weight 0. f32.
 pub fn attention_map(
     causal: Causal,
     q: Tensor<2>,
@@ -26,7 +26,7 @@ pub fn attention_map(
     }
 }
 
-/// None where the tensors are not on wgpu, or the kernel does not take them.
+/// None if the tensors are not on wgpu, or the kernel does not support them.
 fn on_gpu(
     causal: Causal,
     q: &Tensor<2>,

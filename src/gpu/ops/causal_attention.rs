@@ -1,5 +1,5 @@
 //! Attention of new tokens to the key/value cache: `shaders/attention.wgsl` for many, `shaders/decode_attention.wgsl`
-//! and `shaders/decode_combine.wgsl` for few, or the reference body.
+//! and `shaders/decode_combine.wgsl` for few, or the reference implementation.
 
 use burn::tensor::Tensor;
 
@@ -11,40 +11,40 @@ use crate::gpu::reference;
 
 pub(super) const DECODE: Kernel = kernel!("decode_attention");
 pub(super) const COMBINE: Kernel = kernel!("decode_combine");
-/// Keys of a split, and heads of a workgroup.
+/// Keys per split, and query heads per workgroup.
 const SPAN: usize = DECODE.constant("SPAN");
 const FOUR: usize = DECODE.constant("FOUR");
-/// Up to so many tokens each fetches the cache for itself.
+/// Up to this many tokens, each token reads the cache separately.
 const FEW_TOKENS: usize = 8;
 
-/// Which keys new tokens see: row i those up to `start + i`.
+/// Which keys new tokens attend to: row i those up to `start + i`.
 #[derive(Debug, Clone, Copy)]
 pub struct Causal {
     /// Query heads.
     pub heads: usize,
     /// Keys before the first row's own.
     pub start: usize,
-    /// So many of them at most, the last ones: a sliding window.
+    /// Only this many of the most recent keys: a sliding window.
     pub window: Option<usize>,
 }
 
 impl Causal {
-    /// As the shaders have it: larger than every cache where there is none.
+    /// The window as the shaders expect it; without one, a number larger than any cache.
     pub(super) fn window_word(&self) -> u32 {
         const NONE: usize = 1 << 30;
         self.window.map_or(NONE, |window| window.min(NONE)) as u32
     }
 
-    /// Keys before the first that any row sees.
+    /// The number of leading keys that no row attends to.
     fn unseen(&self) -> usize {
         let window = self.window.unwrap_or(usize::MAX);
         (self.start + 1).saturating_sub(window)
     }
 }
 
-/// `softmax(Q K^T / sqrt(head_dim)) V`, of `q` `[tokens, heads * head_dim]` with the keys that `causal` lets it see.
-/// `keys` and `values` are `[key_heads, capacity, head_dim]`, of which the first `start + tokens` of each head are read;
-/// `heads / key_heads` heads share one of theirs. The result has the shape of `q`. f32.
+/// `softmax(Q K^T / sqrt(head_dim)) V` of `q` `[tokens, heads * head_dim]`; `causal` says which keys each row attends
+/// to. `keys` and `values` are `[key_heads, capacity, head_dim]`, of which the first `start + tokens` of each head
+/// are read; each serves `heads / key_heads` query heads. The result has the shape of `q`. f32.
 pub fn causal_attention(
     causal: Causal,
     q: Tensor<2>,
@@ -57,7 +57,7 @@ pub fn causal_attention(
     }
 }
 
-/// None where the tensors are not on wgpu, or the kernels do not take them.
+/// None if the tensors are not on wgpu, or the kernels do not support them.
 fn on_gpu(
     causal: Causal,
     q: &Tensor<2>,

@@ -1,4 +1,4 @@
-//! Views of a picture as patches: `shaders/crop_patchify.wgsl`, or the reference body.
+//! Views of a picture as patches: `shaders/crop_patchify.wgsl`, or the reference implementation.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -8,7 +8,7 @@ use crate::image::Normalise;
 use crate::spec::{TowerSpec, View};
 
 pub(super) const KERNEL: Kernel = kernel!("crop_patchify");
-/// Entries of the uniform's list of views.
+/// Entries in the uniform's list of views.
 const MAX_VIEWS: usize = 64;
 
 /// What all views of a tower have in common.
@@ -18,7 +18,7 @@ pub struct ViewShape {
     pub view_px: usize,
     /// Patch side in pixels.
     pub patch_px: usize,
-    /// From bytes to numbers.
+    /// Conversion from bytes to normalised values.
     pub normalise: Normalise,
 }
 
@@ -37,7 +37,7 @@ impl ViewShape {
         (self.view_px / self.patch_px).pow(2)
     }
 
-    /// Numbers of a patch, three channels.
+    /// Values of a patch, three channels.
     pub fn patch_len(&self) -> usize {
         3 * self.patch_px * self.patch_px
     }
@@ -50,14 +50,14 @@ pub struct Canvas {
     pub bytes: Vec<u8>,
     /// Height and width in pixels.
     pub size_px: [usize; 2],
-    /// Where the views are to be.
+    /// The device of the views.
     pub device: Device,
-    /// The bytes, four to a word.
+    /// The bytes, packed four to a word.
     words: Tensor<1, Int>,
 }
 
 impl Canvas {
-    /// Takes `[height, width, 3]` bytes to `device`.
+    /// Uploads `[height, width, 3]` bytes to `device`.
     pub fn new(bytes: Vec<u8>, size_px: [usize; 2], device: &Device) -> Self {
         let words: Vec<i32> = bytes
             .chunks(4)
@@ -78,8 +78,9 @@ impl Canvas {
     }
 }
 
-/// Cuts views out of a picture, normalises them and cuts them into patches (of INF-LLaVA: paper eq. 9-17):
-/// `[views, h * h, 3 * patch * patch]` f32, a patch in the order channel, row, column, as CLIP's convolution reads it.
+/// Crops views out of a picture, normalises them and splits them into patches (of INF-LLaVA: paper eq. 9-17):
+/// `[views, h * h, 3 * patch * patch]` f32, each patch in the order channel, row, column, as CLIP's convolution reads
+/// it.
 pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tensor<3> {
     match GpuTensor::from_int(&canvas.words).filter(|_| KERNEL.is_trusted(&canvas.device)) {
         None => reference::crop_patchify(shape, canvas, views),
@@ -130,7 +131,7 @@ fn launch_part(
     )
 }
 
-/// Top, left, step and kind. A canvas has far fewer than 2^32 pixels a side.
+/// Top, left, step and kind. A canvas side is far below 2^32 pixels.
 fn descriptor(view: View) -> [u32; 4] {
     match view {
         View::Pixels { top, left, step } => [top as u32, left as u32, step as u32, 0],

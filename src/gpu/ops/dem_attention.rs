@@ -1,17 +1,17 @@
-//! DEM attention: `shaders/attention.wgsl`, or the reference body.
+//! DEM attention: `shaders/attention.wgsl`, or the reference implementation.
 
 use burn::tensor::Tensor;
 
 use super::attention::{Attention, MAX_TILES, MapParams, Rows};
 use crate::gpu::reference;
 
-/// How the maps are cut into the sets within which one queries the other. Which map queries is the
-/// caller's affair: in the release the global map in tiles and the local one in strided sets.
+/// How the maps are divided into the sets within which one map's rows attend to the other's keys. The caller decides
+/// which map is the query: in the release the global map in tiles and the local one in strided sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// Contiguous tiles: the rows of a tile query its h * h keys.
+    /// Contiguous tiles: the rows of a tile attend to its h * h keys.
     Tiles,
-    /// Strided sets `[r::N, c::N]`: the rows of a residue query its h * h keys.
+    /// Strided sets `[r::N, c::N]`: the rows of a residue attend to its h * h keys.
     Strided,
 }
 
@@ -22,16 +22,16 @@ pub struct DemShape {
     pub crops_per_side: usize,
     /// Tokens per crop side h.
     pub tokens_per_side: usize,
-    /// Residues of the rows along one axis, contiguous.
+    /// The computed residues along one axis, contiguous.
     pub residues: Vec<usize>,
-    /// Alive tiles along one axis.
+    /// The computed tiles along one axis.
     pub tiles: Vec<usize>,
     /// Attention heads.
     pub heads: usize,
 }
 
 impl DemShape {
-    /// Sets of keys: one a tile, or one a residue.
+    /// Sets of keys: one for each tile, or one for each residue.
     pub fn sets(&self, cut: Cut) -> usize {
         match cut {
             Cut::Tiles => self.tiles.len().pow(2),
@@ -39,14 +39,14 @@ impl DemShape {
         }
     }
 
-    /// Alive positions below map coordinate `v` along one axis.
+    /// Computed positions below map coordinate `v` along one axis.
     pub fn alive_below(&self, v: usize) -> usize {
         let first = self.residues[0];
         let rest = (v % self.crops_per_side).max(first) - first;
         v / self.crops_per_side * self.residues.len() + rest.min(self.residues.len())
     }
 
-    /// Most rows that query one set.
+    /// The most rows that attend to one set.
     fn queries_per_set(&self, cut: Cut) -> usize {
         let h = self.tokens_per_side;
         match cut {
@@ -66,8 +66,8 @@ impl DemShape {
 /// `softmax(Q K^T / sqrt(head_dim)) V` within the sets of `cut` (paper eq. 18-25; the
 /// release's `MultiHeadAttention` without its output linear).
 ///
-/// `q` is `[rows, C]`, residue by residue and token by token, `k` and `v` are `[sets, h * h, C]`; the
-/// result is `[rows, C]` in the order of `q`. f32.
+/// `q` is `[rows, C]`, ordered by residue and then by token, `k` and `v` are `[sets, h * h, C]`; the result is
+/// `[rows, C]` in the order of `q`. f32.
 pub fn dem_attention(
     shape: &DemShape,
     cut: Cut,
@@ -92,7 +92,7 @@ pub fn dem_attention(
     }
 }
 
-/// None where there are more tiles than the kernel takes.
+/// None if there are more tiles than the kernel supports.
 fn map_params(shape: &DemShape) -> Option<MapParams> {
     let mut tiles = [0; MAX_TILES];
     let alive = tiles.get_mut(..shape.tiles.len())?;

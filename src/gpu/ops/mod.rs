@@ -1,4 +1,4 @@
-//! The operations with a WGSL kernel. Each chooses its body by where its tensors live.
+//! The operations with a WGSL kernel. Each chooses its implementation by the device of its tensors.
 
 mod argmax;
 mod attention;
@@ -28,7 +28,7 @@ pub use rotary_cache::rotary_cache;
 pub use self_attention::self_attention;
 use subgroup::EIGHT;
 
-/// The kernels, one for each file.
+/// The kernels, one for each WGSL file.
 pub mod kernels {
     use super::Kernel;
 
@@ -46,10 +46,10 @@ pub mod kernels {
     pub const ROTARY_CACHE: Kernel = super::rotary_cache::KERNEL;
 }
 
-/// Lets no variant of the kernel `name` be launched on `device`.
+/// Stops every variant of the kernel `name` from being launched on `device`.
 ///
 /// # Errors
-/// [`Error::Option`] listing the names, if there is none of this name.
+/// [`Error::Option`] listing the names, if no kernel has this name.
 pub fn do_without(name: &str, device: &Device) -> Result<()> {
     let Some(kernel) = KERNELS.iter().find(|kernel| kernel.name == name) else {
         let mut names: Vec<&str> = KERNELS.iter().map(|kernel| kernel.name).collect();
@@ -63,7 +63,7 @@ pub fn do_without(name: &str, device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Every kernel in every variant, for checks that want them all.
+/// Every kernel, for checks that run all of them.
 pub const KERNELS: &[Kernel] = &[
     argmax::KERNEL,
     attention::KERNEL,
@@ -90,7 +90,7 @@ pub const KERNELS: &[Kernel] = &[
     rotary_cache::KERNEL,
 ];
 
-/// Tells this version's kernels from those of others: what was measured with them says nothing about these.
+/// A hash of this version's kernel sources: measurements made with other kernels are not reused.
 pub fn kernels_hash() -> u64 {
     // FNV-1a.
     let bytes = KERNELS.iter().flat_map(|kernel| kernel.file_text().bytes());
@@ -99,7 +99,7 @@ pub fn kernels_hash() -> u64 {
     })
 }
 
-/// The variants for adapters that have more than what every one has.
+/// The variants that need optional adapter features.
 pub const BEYOND_PORTABLE: &[Kernel] = &[
     attention::KERNEL.with(HALF, 1),
     product::MATMUL.with(HALF, 1),

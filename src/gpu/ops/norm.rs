@@ -1,4 +1,4 @@
-//! Norms of rows: `shaders/norm.wgsl`, or the reference bodies.
+//! Row-wise normalisation: `shaders/norm.wgsl`, or the reference implementation.
 
 use burn::tensor::Tensor;
 
@@ -26,7 +26,7 @@ pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) ->
     }
 }
 
-/// None where the tensors are not on wgpu, or the kernel does not take them: it reads four channels at once.
+/// None if the tensors are not on wgpu, or the kernel does not support them: it reads four channels at once.
 fn on_gpu(
     x: &Tensor<2>,
     weight: &Tensor<1>,

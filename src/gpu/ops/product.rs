@@ -1,5 +1,5 @@
-//! Products with matrices, and what goes with them: `shaders/{matvec,quantized_matvec}.wgsl` for few rows,
-//! `shaders/{matmul,quantized_matmul}.wgsl` for many, or the reference bodies.
+//! Matrix products with fused operations: `shaders/{matvec,quantized_matvec}.wgsl` for few rows,
+//! `shaders/{matmul,quantized_matmul}.wgsl` for many, or the reference implementation.
 
 use burn::tensor::Tensor;
 
@@ -19,16 +19,16 @@ pub(super) const MATVEC: Kernel = kernel!("matvec", "finish");
 pub(super) const MATMUL: Kernel = kernel!("matmul", "tile_store", "finish");
 pub(super) const QUANTIZED_MATVEC: Kernel = kernel!("quantized_matvec", "finish");
 pub(super) const QUANTIZED_MATMUL: Kernel = kernel!("quantized_matmul", "tile_store", "finish");
-/// Rows of W that a workgroup does.
+/// Rows of W per workgroup.
 const MATVEC_ROWS: usize = MATVEC.constant("ROWS");
-/// Rows of W that a thread of `quantized_matvec` does, and how many threads a row has at least.
+/// Rows of W per thread of `quantized_matvec`, and the fewest threads that share a row.
 const EIGHT: usize = QUANTIZED_MATVEC.constant("EIGHT");
 const LEAST_LANES: usize = 4;
 const TILE: usize = MATMUL.constant("TILE");
 const QUANTIZED_TILE: usize = QUANTIZED_MATMUL.constant("TILE");
-/// Up to so many rows of x each fetches the weights for itself.
+/// Up to this many rows of x, each row reads the weights separately.
 const FEW_ROWS: usize = 8;
-/// `[outputs, columns]`.
+/// A weight matrix, `[outputs, columns]`.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Matrix<'a> {
@@ -41,20 +41,21 @@ pub enum Matrix<'a> {
 /// What is fused into a matrix product, in this order; nothing by default.
 #[derive(Debug, Clone, Default)]
 pub struct Fused {
-    /// The rows of x are first divided by the root of their mean square (plus this much) and multiplied with a
-    /// weight `[columns]`: RMSNorm.
+    /// RMSNorm with this weight `[columns]` and epsilon: first, each row of x is divided by the root of its mean
+    /// square (plus epsilon) and multiplied with the weight.
     pub norm: Option<(Tensor<1>, f64)>,
-    /// The upper half of W is a gate of the lower: `silu(y of the upper) * (y of the lower)`, half as many outputs.
+    /// The upper half of W is a gate for the lower: `silu(upper half of y) * (lower half of y)`, half as many
+    /// outputs.
     pub gated: bool,
-    /// `[outputs]`, is added.
+    /// `[outputs]`, added.
     pub bias: Option<Tensor<1>>,
-    /// Of y.
+    /// Applied to y.
     pub activation: Option<Activation>,
-    /// `[rows, outputs]`, is added last.
+    /// `[rows, outputs]`, added last.
     pub residual: Option<Tensor<2>>,
 }
 
-/// `x W^T` with what is `fused` into it: `x` `[rows, columns]` -> `[rows, outputs]`. f32.
+/// `x W^T` with the operations in `fused`: `x` `[rows, columns]` -> `[rows, outputs]`. f32.
 pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, fused: Fused) -> Tensor<2> {
     if let Some(y) = on_gpu(&x, matrix, &fused) {
         return y;
@@ -68,14 +69,14 @@ pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, fused: Fused) -> Tensor<2> {
     })
 }
 
-/// Rows of a matrix on a GPU.
+/// Some rows of a matrix on a GPU.
 struct Piece {
     buffers: Vec<GpuTensor>,
     rows: usize,
     quant: Option<Quant>,
 }
 
-/// None where the matrix is not on wgpu.
+/// None if the matrix is not on wgpu.
 fn pieces(matrix: &Matrix<'_>) -> Option<Vec<Piece>> {
     let matrix = match matrix {
         Matrix::Float(weight) => {
@@ -104,7 +105,7 @@ fn pieces(matrix: &Matrix<'_>) -> Option<Vec<Piece>> {
     matrix.pieces.iter().map(of).collect()
 }
 
-/// None where the tensors are not on wgpu, or the kernels do not take them.
+/// None if the tensors are not on wgpu, or the kernels do not support them.
 fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, fused: &Fused) -> Option<Tensor<2>> {
     let [rows, columns] = x.dims();
     // The kernels read four columns at once.
@@ -155,7 +156,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, fused: &Fused) -> Option<Tensor<2>
         inputs.extend([bias.clone(), residual.clone()]);
         let sizes = [columns, piece.rows, outputs, first_output, rows];
         let eps = norm.map_or(0.0, |&(_, eps)| eps as f32);
-        // Words that the codes take: the block scales lie behind them.
+        // Words of the codes: the block scales follow them.
         let codes = |quant: Quant| piece.rows * (columns / BLOCK) * quant.bits();
         let codes = piece.quant.map_or(0, codes);
         let x_tiles = match is_few {
@@ -187,7 +188,7 @@ fn on_gpu(x: &Tensor<2>, matrix: &Matrix<'_>, fused: &Fused) -> Option<Tensor<2>
     Some(y.into_float())
 }
 
-/// As the shaders' constants of these names.
+/// The bits of the shaders' constants of these names.
 fn flags(fused: &Fused) -> u32 {
     let activation = match fused.activation {
         None => 0,
@@ -206,7 +207,7 @@ fn work_of(quant: Option<Quant>, is_few: bool) -> Work {
     }
 }
 
-/// The kernel for x `[rows, columns]` with a piece, and how many rows of W one of its workgroups takes.
+/// The kernel for x `[rows, columns]` and a piece, and the rows of W per workgroup.
 fn launch_of(
     piece: &Piece,
     [rows, columns]: [usize; 2],

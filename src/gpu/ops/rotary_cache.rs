@@ -1,4 +1,4 @@
-//! The rotary embedding and the cache's new entries in one: `shaders/rotary_cache.wgsl`, or the reference body.
+//! The rotary embedding fused with the cache write: `shaders/rotary_cache.wgsl`, or the reference implementation.
 
 use burn::tensor::Tensor;
 
@@ -9,8 +9,8 @@ use crate::gpu::rope::Rope;
 
 pub(super) const KERNEL: Kernel = kernel!("rotary_cache");
 
-/// Takes queries, keys and values apart: `qkv` `[tokens, (heads + 2 key_heads) * head_dim]`, the first token at position
-/// `start`. Queries and keys are turned; keys and values go into `cache`, in place. Gives the queries,
+/// Splits `qkv` `[tokens, (heads + 2 key_heads) * head_dim]`, whose first token is at position `start`, into queries,
+/// keys and values. Rotates queries and keys, writes keys and values to `cache` in place, and returns the queries,
 /// `[tokens, heads * head_dim]`. f32.
 pub fn rotary_cache(
     heads: usize,
@@ -25,7 +25,7 @@ pub fn rotary_cache(
     }
 }
 
-/// None where the tensors are not on wgpu.
+/// None if the tensors are not on wgpu.
 fn on_gpu(
     heads: usize,
     start: usize,

@@ -1,4 +1,5 @@
-//! Self-attention of the vision tower: `shaders/attention.wgsl`, whose sets are the crops, or the reference body.
+//! Self-attention of the vision tower: `shaders/attention.wgsl`, whose sets are the crops, or the reference
+//! implementation.
 
 use burn::tensor::Tensor;
 

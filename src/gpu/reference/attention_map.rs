@@ -1,4 +1,4 @@
-//! What tokens attend to, on burn tensors.
+//! Attention weights for display, on burn tensors.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub fn attention_map(
     let seen = start + tokens;
     let mut all = weights(causal, q, keys).reshape([heads, tokens, seen]);
     if asked.end > seen {
-        // Keys behind the last have no weight.
+        // Keys after the last visible one have weight 0.
         let none = Tensor::zeros([heads, tokens, asked.end - seen], &all.device());
         all = Tensor::cat(vec![all, none], 2);
     }

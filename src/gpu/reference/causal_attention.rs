@@ -1,4 +1,4 @@
-//! Attention of new tokens to the key/value cache on burn tensors.
+//! Attention of new tokens to the key/value cache, on burn tensors.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor};
@@ -26,7 +26,7 @@ pub fn causal_attention(
         .reshape([tokens, channels])
 }
 
-/// What each value counts: `[key_heads, heads / key_heads * tokens, start + tokens]`.
+/// The attention weights: `[key_heads, heads / key_heads * tokens, start + tokens]`.
 pub(super) fn weights(causal: Causal, q: Tensor<2>, keys: &Tensor<3>) -> Tensor<3> {
     let Causal { heads, start, .. } = causal;
     let [tokens, _] = q.dims();
@@ -36,7 +36,7 @@ pub(super) fn weights(causal: Causal, q: Tensor<2>, keys: &Tensor<3>) -> Tensor<
     let is_masked = tokens > 1 || causal.window.is_some_and(|window| window < seen);
     let mask = is_masked.then(|| causal_mask(causal, tokens, &q));
 
-    // A key/value head serves its group of query heads in one product.
+    // Each key/value head serves its group of query heads in one product.
     let q = q
         .mul_scalar(1.0 / (head_dim as f32).sqrt())
         .reshape([tokens, heads, head_dim])

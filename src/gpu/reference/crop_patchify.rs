@@ -6,7 +6,7 @@ use crate::gpu::ops::{Canvas, ViewShape};
 use crate::image::{bicubic, pixel_values};
 use crate::spec::View;
 
-/// See [`crate::gpu::ops::crop_patchify`]. A view of the whole needs a square canvas.
+/// See [`crate::gpu::ops::crop_patchify`]. A view of the whole picture needs a square canvas.
 pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tensor<3> {
     let ([height, width], p) = (canvas.size_px, shape.view_px);
     let values = pixel_values(&canvas.bytes, shape.normalise);
@@ -30,7 +30,8 @@ pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tenso
     Tensor::cat(parts.collect(), 0)
 }
 
-/// `[3, P, P]` -> `[h * h, 3 * patch * patch]`. Pixels that no whole patch covers, right and below, are not seen.
+/// `[3, P, P]` -> `[h * h, 3 * patch * patch]`. Pixels at the right and the bottom that do not fill a patch are
+/// ignored.
 fn patches(shape: ViewShape, pixels: Tensor<3>) -> Tensor<2> {
     let (h, patch) = (shape.view_px / shape.patch_px, shape.patch_px);
     let seen = h * patch;

@@ -1,4 +1,4 @@
-//! DEM attention on burn tensors: the sets are gathered, one product a set.
+//! DEM attention on burn tensors: the rows of each set are gathered, and each set is computed separately.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -41,7 +41,7 @@ pub fn dem_attention(
                 .reshape([rows.len(), channels]),
         );
     }
-    // The sets' rows, one after another, back into the order of the queries.
+    // Puts the rows, concatenated set by set, back into the order of the queries.
     let mut place = vec![0; rows];
     for (position, &row) in sets.iter().flatten().enumerate() {
         place[row] = position;
@@ -49,8 +49,8 @@ pub fn dem_attention(
     Tensor::cat(outputs, 0).select(0, index_tensor(&place, &device))
 }
 
-/// The share of attention that each key gets, as the mean over its set's queries and heads: `[sets, tokens]`, each row of
-/// which adds up to 1. To be looked at: no other body computes it.
+/// The share of attention that each key gets, as the mean over its set's queries and heads: `[sets, tokens]`; each
+/// row sums to 1. For display only; there is no kernel.
 pub fn dem_attention_map(shape: &DemShape, cut: Cut, q: Tensor<2>, k: Tensor<3>) -> Tensor<2> {
     let [_, channels] = q.dims();
     let (heads, head_dim) = (shape.heads, channels / shape.heads);
@@ -76,7 +76,7 @@ pub fn dem_attention_map(shape: &DemShape, cut: Cut, q: Tensor<2>, k: Tensor<3>)
     Tensor::cat(sets.iter().enumerate().map(of_set).collect(), 0)
 }
 
-/// The rows that query each set, `[sets][rows]`.
+/// The rows that attend to each set, `[sets][rows]`.
 fn query_rows(shape: &DemShape, cut: Cut) -> Vec<Vec<usize>> {
     let (n, h) = (shape.crops_per_side, shape.tokens_per_side);
     let mut sets = vec![Vec::new(); shape.sets(cut)];

@@ -1,4 +1,4 @@
-//! Products with matrices of floats on burn tensors.
+//! Products with f32 matrices, on burn tensors.
 
 use burn::tensor::Tensor;
 

@@ -1,4 +1,4 @@
-//! The operations on burn tensors: what runs where WGSL does not, and what the kernels are held to.
+//! The operations on burn tensors: used where WGSL does not run, and the reference that kernels are compared with.
 
 mod attention_map;
 mod causal_attention;

@@ -1,4 +1,4 @@
-//! Norms of rows on burn tensors.
+//! Row-wise normalisation on burn tensors.
 
 use burn::tensor::Tensor;
 

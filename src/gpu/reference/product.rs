@@ -1,4 +1,4 @@
-//! What is fused into a matrix product, on burn tensors.
+//! The fused operations of a matrix product, on burn tensors.
 
 use std::f64::consts::FRAC_2_PI;
 
@@ -9,7 +9,7 @@ use super::rms_norm;
 use crate::gpu::ops::Fused;
 use crate::spec::Activation;
 
-/// See [`crate::gpu::ops::product`]; `bare` is the product by itself.
+/// See [`crate::gpu::ops::product`]; `bare` is the plain product.
 pub fn product(x: Tensor<2>, fused: Fused, bare: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
     let x = match fused.norm {
         Some((weight, eps)) => rms_norm(x, weight, eps),
@@ -41,7 +41,7 @@ fn gelu_tanh(y: Tensor<2>) -> Tensor<2> {
     y * sigmoid(inner)
 }
 
-/// A gate and what it gates, `[rows, 2 outputs]` -> `silu(gate) * up`, `[rows, outputs]`.
+/// Splits `[rows, 2 outputs]` into gate and up: `silu(gate) * up`, `[rows, outputs]`.
 pub fn gated(y: Tensor<2>) -> Tensor<2> {
     let outputs = y.dims()[1] / 2;
     silu(y.clone().narrow(1, 0, outputs)) * y.narrow(1, outputs, outputs)

@@ -1,4 +1,4 @@
-//! Products with quantised matrices on burn tensors: a piece at a time is dequantised on its device.
+//! Products with quantised matrices on burn tensors: each piece is dequantised on its device.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -15,7 +15,7 @@ pub fn quantized_linear(matrix: &QuantizedMatrix, x: Tensor<2>) -> Tensor<2> {
     Tensor::cat(products.collect(), 1)
 }
 
-/// `[rows, columns]`, beside `x`.
+/// `[rows, columns]`, on the device of `x`.
 fn dequantized(piece: &QuantizedPiece, columns: usize, x: &Tensor<2>) -> Tensor<2> {
     let (rows, blocks) = (piece.rows, columns / BLOCK);
     let (words, row_scales) = match &piece.bits {
@@ -44,7 +44,7 @@ fn dequantized(piece: &QuantizedPiece, columns: usize, x: &Tensor<2>) -> Tensor<
     (levels.reshape([rows, blocks, BLOCK]) * scales).reshape([rows, columns])
 }
 
-/// Each word as its parts of `bits` bits, the lowest first, with their signs.
+/// Splits each word into signed fields of `bits` bits, the lowest first.
 fn parts(words: Tensor<1, Int>, bits: usize) -> Tensor<1, Int> {
     let [count] = words.dims();
     let each = (0..32).step_by(bits).map(|at| {

@@ -1,4 +1,4 @@
-//! The rotary embedding and the cache's new entries on burn tensors.
+//! The rotary embedding and the cache write, on burn tensors.
 
 use burn::tensor::Tensor;
 
