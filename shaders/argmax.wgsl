@@ -1,5 +1,5 @@
-// The index of the largest value, the first of equals: what greedy decoding says next. NaN anywhere gives NOTHING, so
-// that no wrong token is said.
+// The index of the largest value, the first of equals: greedy decoding's next token. If any value is not finite, the
+// result is NOTHING, so that no wrong token is produced.
 //
 //   x    [count] f32
 //   out  [1] u32
@@ -32,7 +32,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     var is_broken = 0u;
     for (var i = thread; i < params.count; i += WORKGROUP_SIZE) {
         let here = x[i];
-        // By its bits: a compiler may take it that there is no NaN and no infinity.
+        // Tested on the bits, since a compiler may assume that values are neither NaN nor infinite.
         is_broken |= select(0u, 1u, (bitcast<u32>(here) & 0x7f800000u) == 0x7f800000u);
         if (here > value || place == NOTHING) {
             value = here;

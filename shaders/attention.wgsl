@@ -1,23 +1,25 @@
-// Attention, softmax(Q K^T / sqrt(d)) V, in tiles of queries and keys, with a running maximum and sum, so that no score
-// outlives its tile. Of the vision tower (each crop to itself), of prefill (each token to those before it), and of the
-// enhancement, DEM (spec/model.md, section 4), without ever recombining a map: sets are found by index arithmetic.
+// Attention, softmax(Q K^T / sqrt(d)) V, in tiles of queries and keys. A running maximum and sum are kept, so that
+// scores are needed only within their tile. Used by the vision tower (each crop attends to itself), by prefill (each
+// token attends to itself and those before it), and by the enhancement, DEM (paper eq. 18-25), where the rows of a
+// set are found by index arithmetic, without recombining a map.
 //
 //   CUT 0, tiles: the rows of one contiguous tile of the map query that tile's keys (release: global enhancement).
 //   CUT 1, sets: the rows of one set query its keys (release: local enhancement, sets are residues; the tower: crops).
-//   CUT 2, causal: row i queries the keys up to start + i, the last `window` of them; `group` heads share a head of keys.
+//   CUT 2, causal: row i queries the keys up to start + i, the last `window` of them; `group` heads share a key head.
 //
 //   q, out  [rows, heads, head_dim]
 //   k, v    a key's head begins at set * key_set + key * key_token + head / group * key_head
 //
-// A map position (y, x) has one row among the enhanced positions: residue (y mod N, x mod N), then token (y / N, x / N).
-// Only rows whose residue is alive exist.
+// A map position (y, x) has one row among the enhanced positions, ordered by residue (y mod N, x mod N), then by
+// token (y / N, x / N). Only the rows of computed residues exist.
 //
-// One workgroup: one set, one head, QUERIES rows. A thread has the scores of 8 queries by 8 keys, then 8 queries by
-// 8 channels of each CHUNK of the result: four and four half a tile further, so that neighbours read neighbouring
-// vectors. head_dim is a multiple of 4. f32, portable limits, no subgroups; a variant has f16 in its tiles.
+// One workgroup: one set, one head, QUERIES rows. A thread computes the scores of 8 queries by 8 keys, then 8 queries
+// by 8 channels of each CHUNK of the result: four, and four more half a tile further, so that neighbouring threads
+// read neighbouring vectors. head_dim is a multiple of 4. f32, portable limits, no subgroups; a variant holds f16 in
+// its tiles.
 
 //HALF enable f16;
-// What tiles of queries, keys and values hold: f16 in a variant, where weights and sums stay f32.
+// The type of tiles of queries, keys and values: f16 in a variant; attention weights and sums stay f32.
 alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -41,7 +43,7 @@ struct Params {
     residue_first: u32,
     residue_count: u32,
     tile_count: u32,
-    queries: u32,             // of a set, but for tiles, whose count follows from the rest
+    queries: u32,             // per set; unused for tiles, whose count follows from the other fields
     heads: u32,
     head_dim: u32,
     scale: f32,
@@ -51,12 +53,12 @@ struct Params {
     key_set: u32,
     key_token: u32,
     key_head: u32,
-    first_head: u32,          // this launch begins there
+    first_head: u32,          // the first head of this launch
     first_query_tile: u32,    // of QUERIES
     window: u32,
     pad0: u32,
     pad1: u32,
-    tiles: array<vec4<u32>, 4>, // which local crops are alive along one axis
+    tiles: array<vec4<u32>, 4>, // which local crops are computed, along one axis
 }
 
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>;
@@ -65,20 +67,21 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-// Queries [channel][four queries] and behind them keys [channel][four keys]; or values [key][four channels].
+// Queries [channel][four queries], followed by keys [channel][four keys]; later values [key][four channels].
 var<workgroup> tile: array<vec4<Held>, 512>;
 const KEYS_AT: u32 = 256u;        // DEPTH * QUADS
-// [key of a half][four queries]; or largest scores, or sums, [eight keys][four queries].
+// [key of a half][four queries]; or the largest scores, or the sums, [eight keys][four queries].
 var<workgroup> weights: array<vec4<f32>, 512>;
 
-// To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
+// Converts to the type of the tiles. Some channels of real decoders exceed f16's largest value, 65504, and are
+// clamped; NaN and infinity are kept.
 fn held(v: vec4<f32>) -> vec4<Held> {
     var fits = v;
     //HALF fits = select(v, clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)), abs(v) <= vec4<f32>(3.0e38));
     return vec4<Held>(fits);
 }
 
-// How many alive positions lie below v along one axis.
+// The number of computed positions below v along one axis.
 fn alive_below(v: u32) -> u32 {
     let whole = v / params.crops_per_side;
     let rest = v % params.crops_per_side;
@@ -107,26 +110,26 @@ fn query_row(set_index: u32, index: u32) -> u32 {
     return residue * h * h + token;
 }
 
-// Where a head of a row begins, in vectors; of a row that is not there, of the first.
+// The index of a row's head, in vectors; for NO_ROW that of the first row.
 fn row_first(row: u32, head: u32) -> u32 {
     let head_quads = params.head_dim / 4u;
     return select(row, 0u, row == NO_ROW) * params.heads * head_quads + head * head_quads;
 }
 
-// How many keys each of four queries sees.
+// How many keys each of four queries attends to, counted from the first key.
 fn seen(query: u32) -> vec4<u32> {
     if (CUT != 2u) { return vec4<u32>(params.keys); }
     return min(params.start + query + FOUR + 1u, vec4<u32>(params.keys));
 }
 
-// Whether four queries, of which each sees so many keys, see the key.
+// Whether each of four queries attends to the key; `queries_seen` is the result of `seen`.
 fn sees(queries_seen: vec4<u32>, key: u32) -> vec4<bool> {
     let before = vec4<u32>(key) < queries_seen;
     if (CUT != 2u) { return before; }
     return before & (vec4<u32>(key + params.window) >= queries_seen);
 }
 
-// Four rows by four channels, turned: to [channel][four rows].
+// Stores four rows by four channels transposed, as [channel][four rows].
 fn put(to: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
     tile[to] = held(vec4<f32>(a.x, b.x, c.x, d.x));
     tile[to + QUADS] = held(vec4<f32>(a.y, b.y, c.y, d.y));
@@ -144,21 +147,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let scale = params.scale;
     let key_token = params.key_token / 4u;
     let key_first = (set_index * params.key_set + head / params.group * params.key_head) / 4u;
-    // To fill the tile: four queries or keys, or a value, by a quad of channels.
+    // This thread's place when filling the tile: four queries or keys, or a value, by a quad of channels.
     let at_sixteen = thread % QUADS;
     let of_sixteen = thread / QUADS;
     let fill_query = query_tile * QUERIES + at_sixteen * 4u;
     let q_first = vec4<u32>(
         row_first(query_row(set_index, fill_query), head), row_first(query_row(set_index, fill_query + 1u), head),
         row_first(query_row(set_index, fill_query + 2u), head), row_first(query_row(set_index, fill_query + 3u), head));
-    // For the results.
+    // This thread's place in the results.
     let at_query = thread / HALF_QUADS;
     let at_key = thread % HALF_QUADS;
     let near_query = query_tile * QUERIES + at_query * 4u;
     let near_seen = seen(near_query);
     let far_seen = seen(near_query + HALF);
     let end = min(keys, seen((query_tile + 1u) * QUERIES - 4u).w);
-    // The tile of the first key that any of the queries sees.
+    // The tile of the first key that any of the queries attends to.
     var begin = 0u;
     if (CUT == 2u) {
         let least = seen(query_tile * QUERIES).x;
@@ -182,11 +185,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var s5 = vec4<f32>(0.0); var t5 = vec4<f32>(0.0);
         var s6 = vec4<f32>(0.0); var t6 = vec4<f32>(0.0);
         var s7 = vec4<f32>(0.0); var t7 = vec4<f32>(0.0);
-        // A key behind the last is the last: its weight is nothing.
+        // Keys past the end are replaced by the last key: their weight is 0.
         let k_first = key_first + min(vec4<u32>(first + at_sixteen * 4u) + FOUR, vec4<u32>(keys - 1u)) * key_token;
         for (var depth = 0u; depth < head_quads; depth += DEPTH / 4u) {
             let quad = min(depth + of_sixteen, head_quads - 1u);
-            // Channels behind the last are zeros, of the queries alone.
+            // Channels past the end are zero in the queries, which is enough.
             let weight = select(0.0, scale, depth + of_sixteen < head_quads);
             let to = of_sixteen * 4u * QUADS + at_sixteen;
             let at = q_first + quad;
@@ -211,7 +214,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             workgroupBarrier();
         }
 
-        // The scores turned: four queries a key. n and f are the near and far queries; the last four keys the far ones.
+        // The scores transposed: four queries per key. n and f are the near and far queries; the last four keys are
+        // the far ones.
         let key = first + at_key * 4u;
         let n0 = select(vec4<f32>(LOWEST), vec4<f32>(s0.x, s1.x, s2.x, s3.x), sees(near_seen, key));
         let n1 = select(vec4<f32>(LOWEST), vec4<f32>(s0.y, s1.y, s2.y, s3.y), sees(near_seen, key + 1u));

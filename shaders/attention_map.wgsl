@@ -1,11 +1,11 @@
-// What share of its attention a token gives to each key of a window, head by head: softmax(q K^T / sqrt(d)) over all keys
-// that it sees, of which the window is told. Token i sees the keys up to start + i.
+// The attention weights that a token gives to the keys of a window, for each head: softmax(q K^T / sqrt(d)) over all
+// keys that it attends to, of which those in the window are output. Token i attends to the keys up to start + i.
 //
 //   q     [tokens, heads, head_dim]
 //   keys  [key_heads, capacity, head_dim]
 //   out   [tokens, heads, window]
 //
-// One workgroup: one token, one head. A thread has every 64th key, and those of the window a second time.
+// One workgroup: one token, one head. A thread processes every 64th key, and then every 64th key of the window.
 // head_dim is a multiple of 4. f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -15,13 +15,13 @@ const LOWEST: f32 = -1.0e30;
 struct Params {
     start: u32,
     heads: u32,
-    group: u32,               // heads that share a head of keys
+    group: u32,               // query heads per key head
     quads: u32,               // of head_dim
     capacity: u32,
     first: u32,               // of the window
     window: u32,
     scale: f32,
-    sliding: u32,             // keys that a token sees at most, the last ones
+    sliding: u32,             // the most keys that a token attends to, the last ones
     pad0: u32,
     pad1: u32,
     pad2: u32,
@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     for (var at = thread; at < params.window; at += WORKGROUP_SIZE) {
         let key = params.first + at;
-        // A key that the token does not see gets nothing.
+        // A key that the token does not attend to has weight 0.
         var share = 0.0;
         if (key >= begin && key < seen) { share = exp(score(key_first, key) - most) / sum; }
         out[row * params.window + at] = share;

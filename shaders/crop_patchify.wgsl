@@ -1,5 +1,5 @@
-// From the bytes of a resized picture to the patches of its views: cut out, normalised and cut into patches in one pass.
-// No view is ever copied. The views of INF-LLaVA are those of DCM (eq. 9-17).
+// From the bytes of a resized picture to the patches of its views: cropping, normalisation and patching in one pass,
+// without an intermediate copy of a view. The views of INF-LLaVA are those of DCM (paper eq. 9-17).
 //
 //   canvas  [height, width, 3] bytes, four to a word
 //   out     [views, h * h, 3 * patch * patch] f32, a patch in the order channel, row, column
@@ -7,7 +7,7 @@
 //   PIXELS (top, left, step), pixel (y, x):  canvas[top + step * y, left + step * x]
 //   WHOLE (step), pixel (y, x):              bicubic (a = -0.75, border clamped) at step * (y + 0.5) - 0.5
 //
-// One thread an element.
+// One thread per element.
 
 const WORKGROUP_SIZE: u32 = 256u;
 const WHOLE: u32 = 1u;
@@ -18,7 +18,7 @@ struct Params {
     view_px: u32,
     patch_px: u32,
     view_count: u32,
-    groups_x: u32,         // workgroups along x: what does not fit there goes on along y
+    groups_x: u32,         // workgroups along x; further ones continue along y
     pad0: u32,
     pad1: u32,
     mean: vec4<f32>,

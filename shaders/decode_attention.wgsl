@@ -1,17 +1,17 @@
 // Attention of few tokens to a long cache, split over the cache: each split has its own maximum and sum, and
-// `decode_combine.wgsl` puts them together. Token i sees the keys up to start + i, the last `window` of them.
+// `decode_combine.wgsl` combines the splits. Token i attends to the keys up to start + i, the last `window` of them.
 //
 //   q             [tokens, heads, head_dim]
 //   keys, values  [key_heads, capacity, head_dim]
-//   out           [tokens, heads, splits, head_dim + 4]     what a split found, not yet divided; then its sum and maximum
+//   out           [tokens, heads, splits, head_dim + 4]  a split's result, not yet divided, then its sum and maximum
 //
-// One workgroup: one token, FOUR of the heads that share a head of keys, SPAN keys. A thread has the scores of some
-// keys for all four heads, then some channels of some keys: what it fetches serves all four. head_dim is a multiple
-// of 4. f32, portable limits; a variant finds the largest score through subgroups.
+// One workgroup: one token, FOUR of the heads that share a key head, SPAN keys. A thread computes the scores of some
+// keys for all four heads, then some channels of some keys, so that what it reads is used for all four heads.
+// head_dim is a multiple of 4. f32, portable limits; a variant finds the largest score with subgroup operations.
 
 const WORKGROUP_SIZE: u32 = 64u;
 // Replaced when the pipeline is made:
-const LANES: u32 = 1u;            // threads that compare through their subgroup
+const LANES: u32 = 1u;            // threads that find their maximum with subgroup operations
 
 const SPAN: u32 = 256u;
 const FOUR: u32 = 4u;
@@ -22,13 +22,13 @@ struct Params {
     tokens: u32,
     start: u32,
     heads: u32,
-    group: u32,               // heads that share a head of keys
+    group: u32,               // query heads per key head
     head_dim: u32,
     capacity: u32,
     splits: u32,
     scale: f32,
     window: u32,
-    first_split: u32,         // those before it are seen by no token
+    first_split: u32,         // the first split that any token attends to
     pad0: u32,
     pad1: u32,
 }
@@ -39,7 +39,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-var<workgroup> queries: array<vec4<f32>, 256>;   // [channel] of four heads; then what each thread found
+var<workgroup> queries: array<vec4<f32>, 256>;   // [channel] of four heads; later the results of each thread
 var<workgroup> weights: array<vec4<f32>, 256>;   // [key] of four heads
 var<workgroup> partial: array<vec4<f32>, 64>;    // [thread] of four heads
 
@@ -52,10 +52,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let fours = (params.group + FOUR - 1u) / FOUR;
     let key_head = group.y / fours;
     let head = key_head * params.group + group.y % fours * FOUR;
-    // Heads of this four that exist.
+    // How many of the four heads exist.
     let count = min(FOUR, params.group - group.y % fours * FOUR);
     let first = (params.first_split + split) * SPAN;
-    // At least one: the last split begins before the last token's end, and a token that ends before it sees none of it.
+    // At least one key: the last split begins before the last token's end. A token that ends earlier attends to none
+    // of its keys.
     let seen = params.start + token + 1u;
     let end = min(first + SPAN, seen);
     let begin = seen - min(seen, params.window);
@@ -63,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     for (var channel = thread; channel < head_dim; channel += WORKGROUP_SIZE) {
         let at = (token * params.heads + head) * head_dim + channel;
-        // A head that does not exist is the last that does: nothing is made of it.
+        // A head that does not exist is replaced by the last one; its result is not stored.
         queries[channel] = params.scale * vec4<f32>(q[at], q[at + min(1u, count - 1u) * head_dim],
             q[at + min(2u, count - 1u) * head_dim], q[at + min(3u, count - 1u) * head_dim]);
     }
@@ -94,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
 
-    // A quad of channels of every parts-th key.
+    // One quad of channels, for every parts-th key.
     let parts = WORKGROUP_SIZE / quads;
     let quad = thread % quads;
     let part = thread / quads;
@@ -114,7 +115,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             d += weight.w * channels;
         }
     }
-    // One head after another, since what the threads found of one fits where the queries were.
+    // One head at a time: the threads' results for one head fit into the memory of the queries.
     partial[thread] = sum;
     for (var i = 0u; i < count; i += 1u) {
         workgroupBarrier();

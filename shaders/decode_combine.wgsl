@@ -1,9 +1,9 @@
-// The attention of few tokens to a long cache, from what `decode_attention.wgsl` found in each split of it.
+// Combines the results of the splits of `decode_attention.wgsl` into the attention of few tokens to a long cache.
 //
 //   found  [rows, splits, head_dim + 4]     not yet divided; then a sum and a maximum
 //   out    [rows, head_dim]                 rows = tokens * heads
 //
-// One thread a quad of channels. f32, portable limits, no subgroups.
+// One thread per quad of channels. f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 

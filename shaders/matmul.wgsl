@@ -1,5 +1,5 @@
-// y = x W^T for many rows of x, W in f32, and what goes with the product (see `matvec.wgsl`, but for the norm, which
-// `norm.wgsl` does once for all rows).
+// y = x W^T for many rows of x, W in f32, with the operations that `matvec.wgsl` fuses, except the norm, which
+// `norm.wgsl` computes once for all rows.
 //
 //   x         [rows, columns]     columns = quads * 4
 //   w         [w_rows, columns]
@@ -7,13 +7,13 @@
 //   residual  [rows, outputs]
 //   out       [rows, outputs]     this launch writes the columns from first_output on
 //
-// One workgroup: TILE rows of x by TILE rows of W, DEPTH columns at a time. A thread has 8 x 8 of the results: four
-// rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring vectors. Where
-// GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
-// f32, portable limits, no subgroups; a variant has f16 in its tiles.
+// One workgroup: TILE rows of x by TILE rows of W, DEPTH columns at a time. A thread computes 8 x 8 results: four
+// rows at 4 * its index, and four more half a tile further, so that neighbouring threads read neighbouring vectors.
+// If GATED, the first half of a tile holds rows of the gate, the second half the rows that they gate. f32, portable
+// limits, no subgroups; a variant holds f16 in its tiles.
 
 //HALF enable f16;
-// What tiles hold: f16 in a variant, where sums stay f32.
+// The type of the tiles: f16 in a variant; sums stay f32.
 alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -34,8 +34,8 @@ struct Params {
     flags: u32,
     pad1: u32,
     pad2: u32,
-    first_tile: u32,          // of rows of W: this launch begins there
-    first_x_tile: u32,        // of rows of x
+    first_tile: u32,          // in rows of W: the first tile of this launch
+    first_x_tile: u32,        // in rows of x
     pad3: u32,
 }
 
@@ -50,7 +50,7 @@ struct Params {
 var<workgroup> x_tile: array<vec4<Held>, 512>;   // DEPTH * QUADS
 var<workgroup> w_tile: array<vec4<Held>, 512>;
 
-// Four columns of a row of x or W, or zeros behind the last column.
+// Four columns of a row of x or W; zeros past the last column.
 fn of_x(row: u32, quad: u32, quads: u32) -> vec4<f32> {
     return select(vec4<f32>(0.0), x[row + min(quad, quads - 1u)], quad < quads);
 }
@@ -59,7 +59,7 @@ fn of_w(row: u32, quad: u32, quads: u32) -> vec4<f32> {
     return select(vec4<f32>(0.0), w[row + min(quad, quads - 1u)], quad < quads);
 }
 
-// Four rows by four columns of each, turned.
+// Stores four rows by four columns of each, transposed.
 fn fill(x_rows: vec4<u32>, w_rows: vec4<u32>, quad: u32, quads: u32, to: u32) {
     let x0 = of_x(x_rows.x, quad, quads);
     let x1 = of_x(x_rows.y, quad, quads);
@@ -83,7 +83,7 @@ fn fill(x_rows: vec4<u32>, w_rows: vec4<u32>, quad: u32, quads: u32, to: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_output = (params.first_tile + group.x) * (TILE >> GATED);
     let first_x = (params.first_x_tile + group.y) * TILE;
-    // To fill the tiles: four rows, an eighth of the columns at a time.
+    // This thread's place when filling the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;
     var w_row = first_output + fill_quad * 4u;
@@ -95,14 +95,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             w_end = params.w_rows;
         }
     }
-    // Rows behind the last are the last: nothing is made of them.
+    // Rows past the end are replaced by the last row; their results are not stored.
     let four = vec4<u32>(0u, 1u, 2u, 3u);
     let x_rows = min(first_x + fill_quad * 4u + four, vec4<u32>(params.rows - 1u));
     let w_rows = min(w_row + four, vec4<u32>(w_end - 1u));
     let quads = params.columns / 4u;
     let x_first = x_rows * quads;
     let w_first = w_rows * quads;
-    // For the results.
+    // This thread's place in the results.
     let at_x = thread / 8u;
     let at_w = thread % 8u;
     var c00 = vec4<f32>(0.0); var c01 = vec4<f32>(0.0);

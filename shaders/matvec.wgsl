@@ -1,8 +1,8 @@
-// y = x W^T for few rows of x, W in f32, and what goes with the product:
+// y = x W^T for few rows of x, W in f32, with these fused operations:
 //
 //   x <- x / sqrt(mean(x^2) + eps) * norm_weight     where NORM
 //   y <- silu(y of the upper half of W) * (y of the lower half)     where GATED
-//   y <- y + bias, y <- y * sigmoid(1.702 y), y <- y + residual     each where its flag is set, in this order
+//   y <- y + bias, y <- activation(y), y <- y + residual     each where its flag is set, in this order
 //
 //   x            [rows, columns]     columns = quads * 4
 //   norm_weight  [columns]
@@ -11,9 +11,9 @@
 //   residual     [rows, outputs]
 //   out          [rows, outputs]     this launch writes the columns from first_output on
 //
-// One workgroup: ROWS rows of W against one row of x. A thread has FOUR rows and every LANES-th quad of columns:
-// what it fetches of x serves all of them. Where GATED, two of the four are rows of the gate, two of what it gates.
-// f32, portable limits; a variant adds up through subgroups.
+// One workgroup: ROWS rows of W with one row of x. A thread processes FOUR rows and every LANES-th quad of columns,
+// so that what it reads of x is used for all four. If GATED, two of the four are rows of the gate, two are rows that
+// it gates. f32, portable limits; a variant sums with subgroup operations.
 
 const WORKGROUP_SIZE: u32 = 64u;
 const LANES: u32 = 8u;
@@ -29,11 +29,11 @@ struct Params {
     outputs: u32,             // of a row of out
     first_output: u32,
     rows: u32,                // of x
-    groups_x: u32,            // workgroups along x: what does not fit there goes on along y
+    groups_x: u32,            // workgroups along x; further ones continue along y
     flags: u32,
     eps: f32,
     pad0: u32,
-    first_tile: u32,          // of ROWS rows of W: this launch begins there
+    first_tile: u32,          // in ROWS rows of W: the first tile of this launch
     pad1: u32,
     pad2: u32,
 }
@@ -49,21 +49,21 @@ struct Params {
 var<workgroup> partial: array<vec4<f32>, 64>;
 var<workgroup> squares: array<f32, 64>;
 
-// The sum over the lanes of a group, where it has subgroups; else this lane's own, and `total` adds.
+// With subgroups, the sum over the lanes of a group; otherwise the lane's own value, and `total` sums.
 fn over_lanes(value: vec4<f32>) -> vec4<f32> {
     var sum = value;
     //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
     return sum;
 }
 
-// Sums of a group that are still to be added.
+// The number of partial sums of a group that `total` still adds.
 fn parts() -> u32 {
     var count = LANES;
     //SUBGROUPS count = 1u;
     return count;
 }
 
-// What its lanes found for one of a group's four rows.
+// The sum over a group's lanes for one of its four rows.
 fn total(lanes: u32, of_four: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < parts(); i += 1u) { sum += partial[lanes * LANES + i][of_four]; }
@@ -75,7 +75,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let quads = params.columns / 4u;
     let gated_rows = params.w_rows / 2u;
     let tile = params.first_tile + group.y * params.groups_x + group.x;
-    // A row behind the last is the last: nothing is made of it.
+    // Rows past the end are replaced by the last row; their results are not stored.
     var rows: vec4<u32>;
     if (GATED == 1u) {
         let gate = min(vec2<u32>(tile * ROWS / 2u + thread / LANES * FOUR / 2u) + vec2<u32>(0u, 1u), vec2<u32>(gated_rows - 1u));
@@ -102,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (NORM == 1u) { squares[thread] = over_lanes(vec4<f32>(square)).x; }
     workgroupBarrier();
 
-    // A thread for each output that is done.
+    // One thread per output.
     var y: f32;
     var output: u32;
     if (GATED == 1u) {

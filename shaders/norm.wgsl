@@ -1,4 +1,4 @@
-// The norm of each row, for products with many rows (those with few do it on the way, `matvec.wgsl`).
+// The norm of each row, for products with many rows (for few rows, `matvec.wgsl` computes it itself).
 //
 //   RMS    x / sqrt(mean(x^2) + eps) * weight
 //   LAYER  (x - mean) / sqrt(variance + eps) * weight + bias, biased variance
@@ -6,17 +6,17 @@
 //   x, out        [rows, channels]     channels = quads * 4
 //   weight, bias  [channels]           bias where LAYER
 //
-// One workgroup a row. f32, portable limits; a variant adds up through subgroups.
+// One workgroup per row. f32, portable limits; a variant sums with subgroup operations.
 
 const WORKGROUP_SIZE: u32 = 64u;
 // Replaced when the pipeline is made:
 const LAYER: u32 = 0u;
-const LANES: u32 = 1u;            // threads that add up through their subgroup
+const LANES: u32 = 1u;            // threads that sum with subgroup operations
 
 struct Params {
     rows: u32,
     quads: u32,
-    groups_x: u32,            // workgroups along x: what does not fit there goes on along y
+    groups_x: u32,            // workgroups along x; further ones continue along y
     eps: f32,
 }
 
@@ -28,7 +28,7 @@ struct Params {
 
 var<workgroup> partial: array<f32, 64>;
 
-// The sum of what each thread has.
+// The sum of `value` over all threads.
 fn total(thread: u32, value: f32) -> f32 {
     var sum = value;
     //SUBGROUPS for (var step = 1u; step < LANES; step *= 2u) { sum += subgroupShuffleXor(sum, step); }

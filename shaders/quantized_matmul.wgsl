@@ -1,20 +1,20 @@
-// y = x W^T for many rows of x, W quantised (docs/FORMAT.md): a tile of weights is dequantised into workgroup
-// memory once for all rows of the tile of x. What goes with the product goes along, as in `matmul.wgsl`.
+// y = x W^T for many rows of x, W quantised (docs/FORMAT.md): a tile of weights is dequantised into workgroup memory
+// once for all rows of the tile of x. Fuses the same operations as `matmul.wgsl`.
 //
 //   x         [rows, columns]     columns = blocks * 32
-//   w         codes, then block scales, of `w_rows` rows of W, as they lie in a shard
+//   w         codes, then block scales, of `w_rows` rows of W, in the layout of a shard
 //   row_scales  [w_rows]
 //   bias      [outputs]
 //   residual  [rows, outputs]
 //   out       [rows, outputs]     this launch writes the columns from first_output on
 //
-// One workgroup: TILE rows of x by TILE rows of W, one block of columns at a time. A thread has 8 x 8 of the
-// results: four rows at TILE / 8 * its place and four half a tile further, so that neighbours read neighbouring
-// vectors. Where GATED, the first half of a tile is rows of the gate, the other half the rows that they gate.
-// f32, portable limits, no subgroups; a variant has f16 in its tiles.
+// One workgroup: TILE rows of x by TILE rows of W, one block of columns at a time. A thread computes 8 x 8 results:
+// four rows at 4 * its index, and four more half a tile further, so that neighbouring threads read neighbouring
+// vectors. If GATED, the first half of a tile holds rows of the gate, the second half the rows that they gate. f32,
+// portable limits, no subgroups; a variant holds f16 in its tiles.
 
 //HALF enable f16;
-// What tiles hold: f16 in a variant, where sums stay f32.
+// The type of the tiles: f16 in a variant; sums stay f32.
 alias Held = f32;
 
 const WORKGROUP_SIZE: u32 = 64u;
@@ -35,9 +35,9 @@ struct Params {
     pad0: u32,
     flags: u32,
     pad1: u32,
-    block_scales: u32,        // index of their first word
-    first_tile: u32,          // of rows of W: this launch begins there
-    first_x_tile: u32,        // of rows of x
+    block_scales: u32,        // index of the first word of the block scales
+    first_tile: u32,          // in rows of W: the first tile of this launch
+    first_x_tile: u32,        // in rows of x
     pad2: u32,
 }
 
@@ -55,29 +55,30 @@ var<workgroup> w_tile: array<vec4<Held>, 512>;
 
 fn word(index: u32) -> u32 { return w[index >> 2u][index & 3u]; }
 
-// The scale of a block within its row's.
+// The scale of a block, relative to its row's scale.
 fn block_scale(scales: u32, index: u32) -> f32 {
     return f32(i32(word(scales + (index >> 2u)) << (24u - (index & 3u) * 8u)) >> 24u);
 }
 
-// Four rows' 4-bit codes in the place that `mask` leaves, where a code c is c / unit: t = c - 8 is worth t + t^3 / 128.
+// The values of four rows' 4-bit codes c, which `mask` selects in place and `unit` scales: with t = c - 8, t + t^3 /
+// 128.
 fn level(codes: vec4<u32>, mask: i32, unit: f32) -> vec4<f32> {
     let t = vec4<f32>(vec4<i32>(codes) & vec4<i32>(mask)) * unit - 8.0;
     return t * (t * t * 0x1p-7 + 1.0);
 }
 
-// As `level` for the last place, where the sign of the word is.
+// As `level`, for the highest position, which holds the word's sign bit.
 fn last_level(codes: vec4<u32>) -> vec4<f32> {
     let t = vec4<f32>(vec4<i32>((codes ^ vec4<u32>(0x80000000u)) & vec4<u32>(0xf0000000u))) * 0x1p-28;
     return t * (t * t * 0x1p-7 + 1.0);
 }
 
-// Four rows' 8-bit codes at bit 24 - `up`, with their signs.
+// Four rows' 8-bit codes at bit 24 - `up`, sign-extended.
 fn signed_bytes(codes: vec4<u32>, up: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>((codes << vec4<u32>(up)) & vec4<u32>(0xff000000u))) * 0x1p-24;
 }
 
-// Four rows by four columns of x, turned.
+// Stores four rows by four columns of x, transposed.
 fn fill_x(rows: vec4<u32>, quad: u32, to: u32) {
     let a = x[rows.x + quad];
     let b = x[rows.y + quad];
@@ -89,7 +90,7 @@ fn fill_x(rows: vec4<u32>, quad: u32, to: u32) {
     x_tile[to + 3u * QUADS] = held(vec4<f32>(a.w, b.w, c.w, d.w));
 }
 
-// Eight columns of four rows of W, their codes at `index` words.
+// Stores eight columns of four rows of W, whose codes are the words at `index`.
 fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
     if (BITS == 4u) {
         let codes = vec4<u32>(word(index.x), word(index.y), word(index.z), word(index.w));
@@ -118,7 +119,7 @@ fn fill_w(index: vec4<u32>, scale: vec4<f32>, to: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_output = (params.first_tile + group.x) * (TILE >> GATED);
     let first_x = (params.first_x_tile + group.y) * TILE;
-    // To fill the tiles: four rows, an eighth of the columns at a time.
+    // This thread's place when filling the tiles: four rows, an eighth of the columns at a time.
     let fill_quad = thread % QUADS;
     let fill_part = thread / QUADS;
     var w_row = first_output + fill_quad * 4u;
@@ -130,7 +131,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             w_end = params.w_rows;
         }
     }
-    // Rows behind the last are the last: nothing is made of them.
+    // Rows past the end are replaced by the last row; their results are not stored.
     let four = vec4<u32>(0u, 1u, 2u, 3u);
     let x_rows = min(first_x + fill_quad * 4u + four, vec4<u32>(params.rows - 1u));
     let w_rows = min(w_row + four, vec4<u32>(w_end - 1u));
@@ -139,7 +140,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let scales = params.block_scales;
     let x_first = x_rows * (params.columns / 4u);
     let w_first = w_rows * blocks;
-    // For the results.
+    // This thread's place in the results.
     let at_x = thread / 8u;
     let at_w = thread % 8u;
     var c00 = vec4<f32>(0.0); var c01 = vec4<f32>(0.0);

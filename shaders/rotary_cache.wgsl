@@ -1,12 +1,12 @@
-// Between the product that gives queries, keys and values and the attention: the rotary embedding in the Hugging Face
-// layout (channel i turns with channel i + head_dim / 2), and the new keys and values into the cache, in place.
+// Follows the product that computes queries, keys and values: applies the rotary embedding in the Hugging Face layout
+// (channel i is rotated with channel i + head_dim / 2), and writes the new keys and values to the cache in place.
 //
 //   qkv           [tokens, (heads + 2 key_heads) * head_dim]
 //   cos, sin      [positions, half]          half = head_dim / 2
 //   keys, values  [key_heads, capacity, head_dim]
-//   out           [tokens, heads * head_dim]     the turned queries
+//   out           [tokens, heads * head_dim]     the rotated queries
 //
-// One thread a pair of channels. f32, portable limits, no subgroups.
+// One thread per pair of channels. f32, portable limits, no subgroups.
 
 const WORKGROUP_SIZE: u32 = 64u;
 
@@ -17,7 +17,7 @@ struct Params {
     key_heads: u32,
     half: u32,
     capacity: u32,
-    groups_x: u32,            // workgroups along x: what does not fit there goes on along y
+    groups_x: u32,            // workgroups along x; further ones continue along y
     pad: u32,
 }
 

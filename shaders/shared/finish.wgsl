@@ -1,5 +1,5 @@
-// The end of a product, which four kernels share: what follows their own text. y of one output becomes y + bias, goes
-// through the activation, gets the residual added, and is stored.
+// The end of a product, appended to four kernels: adds the bias to an output, applies the activation, adds the
+// residual, and stores the result.
 
 const HAS_BIAS: u32 = 1u;
 const HAS_RESIDUAL: u32 = 2u;
@@ -7,7 +7,7 @@ const ACTIVATION_SHIFT: u32 = 2u;
 const QUICK_GELU: u32 = 1u;
 const GELU_TANH: u32 = 2u;
 
-// Both are y times a sigmoid: tanh(t) = 2 sigmoid(2 t) - 1.
+// Both activations are y times a sigmoid: tanh(t) = 2 sigmoid(2 t) - 1.
 fn activated(y: f32) -> f32 {
     let activation = params.flags >> ACTIVATION_SHIFT;
     if (activation == QUICK_GELU) { return y / (1.0 + exp(-1.702 * y)); }

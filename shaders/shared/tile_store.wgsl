@@ -1,13 +1,14 @@
-// What a thread of a product of tiles does at its end, which two kernels share: what follows their own text.
+// The end of a tiled product, appended to two kernels: converts to the type of the tiles, and stores results.
 
-// To what tiles hold. f16 ends at 65504, beyond which a few channels of real decoders go; what is no number stays none.
+// Converts to the type of the tiles. Some channels of real decoders exceed f16's largest value, 65504, and are
+// clamped; NaN and infinity are kept.
 fn held(v: vec4<f32>) -> vec4<Held> {
     var fits = v;
     //HALF fits = select(v, clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)), abs(v) <= vec4<f32>(3.0e38));
     return vec4<Held>(fits);
 }
 
-// Four outputs of a row of x, and those half a tile further, or what those gate.
+// Stores four outputs of a row of x, and the four half a tile further; if GATED, the four outputs silu(near) * far.
 fn store(row: u32, output: u32, near: vec4<f32>, far: vec4<f32>) {
     if (row >= params.rows) { return; }
     let outputs = params.w_rows >> GATED;
