@@ -1,4 +1,4 @@
-//! What measurements share: numbers to compute with, what was computed beside what is right, and the middle of several runs.
+//! Helpers shared by the benchmarks: random inputs, comparison with reference results, and medians.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -7,14 +7,14 @@ use rand_chacha::ChaCha8Rng;
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 
-/// The median of what several runs took; the upper of the two in the middle.
+/// The median of several times; with an even count, the larger of the middle two.
 pub fn median(ms: &[f64]) -> f64 {
     let mut ms = ms.to_vec();
     ms.sort_by(f64::total_cmp);
     ms.get(ms.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Uniformly drawn numbers between `-scale` and `scale`.
+/// Uniformly distributed values between `-scale` and `scale`.
 pub(super) fn uniform(seed: u64, count: usize, scale: f32) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -22,7 +22,7 @@ pub(super) fn uniform(seed: u64, count: usize, scale: f32) -> Vec<f32> {
         .collect()
 }
 
-/// A tensor of [`uniform`] numbers.
+/// A tensor of [`uniform`] values.
 pub(super) fn random<const D: usize>(
     seed: u64,
     dims: [usize; D],
@@ -33,13 +33,14 @@ pub(super) fn random<const D: usize>(
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
-/// Times as far as f32's that results may be off where tiles hold f16.
+/// The factor by which the error limit grows where tiles hold f16.
 const HALF: f64 = 100.0;
 
-/// Largest error over the root of the mean square of what is right, on `device`.
+/// The largest error relative to the root mean square of the expected values, on `device`.
 ///
 /// # Errors
-/// [`Error::Device`] if it is more than `limit` in f32, a value is NaN, or some are missing.
+/// [`Error::Device`] if it exceeds the limit for the device's precision (`limit` in f32), a value is NaN, or the
+/// lengths differ.
 pub(super) fn check(
     device: &Device,
     name: &str,
@@ -52,7 +53,7 @@ pub(super) fn check(
         false => limit,
     };
     let error = largest_error(found, expected);
-    // NaN is not.
+    // False for NaN.
     let is_right = error <= limit;
     match is_right {
         true => Ok(error),
@@ -72,7 +73,7 @@ fn largest_error(found: &[f32], expected: &[f32]) -> f64 {
         .iter()
         .zip(expected)
         .map(|(a, b)| f64::from(a - b).abs());
-    // `max` would drop a NaN.
+    // `max` would ignore NaN.
     let largest = errors.fold(
         0.0,
         |most: f64, e| if e.is_nan() || e > most { e } else { most },

@@ -20,7 +20,7 @@ use crate::spec::Activation;
 use crate::spec::plan::{Coverage, Plan};
 use crate::vision::tower::TowerLayer;
 
-/// Names of what [`time_kernel`] times.
+/// The kernels that [`time_kernel`] can time.
 pub const KERNELS: &[&str] = &[
     "matvec_q4",
     "matvec_q8",
@@ -31,42 +31,42 @@ pub const KERNELS: &[&str] = &[
     "clip_layer",
     "dem_attention",
 ];
-/// The decoder's width, and how many products follow one another.
+/// The decoder's width, and the number of chained products.
 const HIDDEN: usize = 4096;
 const CHAIN: usize = 8;
-/// Of the vision tower.
+/// Sizes of the vision tower.
 const CHANNELS: usize = 1024;
 const CLIP_HEADS: usize = 16;
 const TOKENS_PER_SIDE: usize = 24;
 /// Heads of the enhancement.
 const DEM_HEADS: usize = 8;
-/// Runs of burn's operations, which take much longer.
+/// Runs with burn's operations, which take much longer.
 const BURN_RUNS: usize = 3;
-/// Largest error allowed, over the root of the mean square of what is right.
+/// Largest error allowed, relative to the root mean square of the expected values.
 const LIMIT: f64 = 1e-4;
 
-/// How long an operation took.
+/// The measured times of an operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timing {
     /// One of [`KERNELS`].
     pub name: String,
-    /// Its sizes, in words.
+    /// Its sizes, as text.
     pub shape: String,
     /// Milliseconds of each run, from the first launch until a value can be read.
     pub ms: Vec<f64>,
-    /// Milliseconds of each run until the host has nothing more to do.
+    /// Milliseconds of each run until the host has nothing left to do.
     pub host_ms: Vec<f64>,
-    /// As `ms`, with burn's own operations; empty if they were not asked for.
+    /// As `ms`, with burn's own operations; empty if not requested.
     pub burn_ms: Vec<f64>,
-    /// Multiplications, each with an addition.
+    /// Multiply-adds.
     pub products: f64,
     /// Bytes of weights that a run reads at least once.
     pub weight_bytes: f64,
     /// This crate's kernels that a run launches.
     pub launches: u64,
-    /// Bytes of the device in use behind the runs, the weights among them, where it can tell.
+    /// Device memory in use after the runs in bytes, weights included, if known.
     pub bytes_in_use: Option<u64>,
-    /// Largest error, over the root of the mean square of what is right.
+    /// Largest error, relative to the root mean square of the expected values.
     pub error: f64,
 }
 
@@ -78,11 +78,11 @@ struct Case {
     run: Box<dyn Fn() -> Tensor<2>>,
 }
 
-/// Times `name` on `device`: one run to make its pipelines, then `runs`; also with burn's own operations, if they are to
-/// stand `beside`.
+/// Times `name` on `device`: one run to compile its pipelines, then `runs`; also with burn's own operations if
+/// `beside` is set.
 ///
 /// # Errors
-/// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
+/// [`Error::Option`] for an unknown name, [`Error::Device`] if the result is wrong.
 pub async fn time_kernel(device: &Device, name: &str, runs: usize, beside: bool) -> Result<Timing> {
     let expected = read((case(name, &Device::flex())?.run)()).await?;
     let case = case(name, device)?;
@@ -109,7 +109,7 @@ pub async fn time_kernel(device: &Device, name: &str, runs: usize, beside: bool)
     })
 }
 
-/// Milliseconds of each run, and of the host's part in it.
+/// Milliseconds of each run, and of the host's share of it.
 async fn time(case: &Case, runs: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let (mut ms, mut host_ms) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
     for _ in 0..runs {
@@ -122,7 +122,7 @@ async fn time(case: &Case, runs: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     Ok((ms, host_ms))
 }
 
-/// The same with the reference bodies, which are burn's operations.
+/// The same with the reference implementations, which use burn's operations.
 async fn without_kernels(
     device: &Device,
     case: &Case,
@@ -162,7 +162,7 @@ fn case(name: &str, device: &Device) -> Result<Case> {
     })
 }
 
-/// A layer without bias that keeps the size of what it is given, and the bytes of its weights.
+/// A layer without bias whose output is as wide as its input, and the size of its weights in bytes.
 fn layer(
     quant: Option<Quant>,
     rows: usize,
@@ -255,7 +255,7 @@ fn clip_layer(tokens: usize, device: &Device) -> Case {
     }
 }
 
-/// Both directions of the enhancement at N = 3, what is alive of them.
+/// Both directions of the enhancement at N = 3, live coverage.
 fn dem(device: &Device) -> Case {
     let h = TOKENS_PER_SIDE;
     let plan = Plan::new(3, h, Ablation::default(), Coverage::Live);

@@ -1,4 +1,4 @@
-//! What an operation costs that does next to nothing.
+//! The cost of launching a trivial operation.
 
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
@@ -7,19 +7,19 @@ use crate::error::{Error, Result};
 use crate::gpu::read::read;
 use crate::platform::Timer;
 
-/// What an element-wise operation costs, as the mean of many.
+/// The cost of an element-wise operation, averaged over many.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LaunchCost {
-    /// Milliseconds until the call returns: what the host pays.
+    /// Milliseconds until the call returns: the host's cost.
     pub host_ms: f64,
-    /// Milliseconds with the device's work and the final read.
+    /// Milliseconds including the device's work and the final read.
     pub total_ms: f64,
 }
 
 /// Adds one to a row of 4096 `count` times, on `device`, and reads it back.
 ///
 /// # Errors
-/// [`Error::NotFinite`] if the sum is wrong, which means that something did not run.
+/// [`Error::NotFinite`] if the sum is wrong, which means that an operation did not run.
 pub async fn launch_cost(device: &Device, count: u32) -> Result<LaunchCost> {
     let row = Tensor::<1>::zeros([4096], device);
     read(row.clone().add_scalar(1.0)).await?;

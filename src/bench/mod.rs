@@ -1,4 +1,4 @@
-//! Measurements that check what they time.
+//! Benchmarks that also check the results they time.
 
 mod compare;
 mod kernels;

@@ -27,7 +27,7 @@ use crate::spec::plan::{Coverage, Plan};
 use crate::vision::dem::{DemConnector, Features, Prepared};
 use crate::vision::encoder::{Views, VisionEncoder};
 
-/// Names of what [`time_stage`] times.
+/// The stages that [`time_stage`] can time.
 pub const STAGES: &[&str] = &[
     "resize",
     "vision",
@@ -39,69 +39,69 @@ pub const STAGES: &[&str] = &[
     "decode",
     "first_token",
 ];
-/// Of the picture, in pixels.
+/// Width and height of the picture, in pixels.
 const PICTURE: [usize; 2] = [1344, 1008];
-/// Tokens of a prompt beside the picture's.
+/// Tokens of a prompt, excluding the picture's.
 const QUESTION: usize = 64;
-/// Largest error allowed, over the root of the mean square of what is right: a stage is many operations deep.
+/// Largest error allowed, relative to the root mean square of the expected values: a stage is many operations deep.
 const LIMIT: f64 = 1e-3;
 
-/// How long a stage took.
+/// The measured times of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageTiming {
     /// One of [`STAGES`].
     pub name: String,
-    /// Its sizes, in words.
+    /// Its sizes, as text.
     pub shape: String,
     /// Milliseconds of each run, from the first launch until a value can be read.
     pub ms: Vec<f64>,
-    /// Milliseconds of each run until the host has nothing more to do; as `ms` where it waits in between.
+    /// Milliseconds of each run until the host has nothing left to do; equals `ms` if the host waits in between.
     pub host_ms: Vec<f64>,
     /// This crate's kernels that a run launches.
     pub launches: u64,
-    /// Bytes of the device in use behind the runs, the weights among them, where it can tell.
+    /// Device memory in use after the runs in bytes, weights included, if known.
     pub bytes_in_use: Option<u64>,
-    /// The most of them in use at once in a run.
+    /// Peak device memory during a run.
     pub peak_bytes: Option<u64>,
-    /// The longest submissions to the device, where they were timed.
+    /// The longest submissions to the device, if they were timed.
     pub submissions: Option<Submissions>,
-    /// Largest error, over the root of the mean square of what is right.
+    /// Largest error, relative to the root mean square of the expected values.
     pub error: f64,
 }
 
-/// Each submission of a run waited for.
+/// Times of the submissions of a run, each waited for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Submissions {
-    /// How many there are.
+    /// Number of submissions.
     pub count: usize,
     /// The longest, in milliseconds.
     pub longest_ms: f64,
-    /// The longest without [`crate::gpu::pace`]: whole launches, [`UNPACED_LAUNCHES`] of them at once.
+    /// The longest without [`crate::gpu::pace`]: unsplit launches, [`UNPACED_LAUNCHES`] per submission.
     pub longest_unpaced_ms: f64,
 }
 
-/// Launches that are submitted together where nothing submits them before.
+/// Launches per submission where nothing forces an earlier one.
 const UNPACED_LAUNCHES: u32 = 32;
 
-/// What is timed, in which sizes.
+/// What to time, and in which sizes.
 #[derive(Debug, Clone)]
 pub struct Asked<'a> {
     /// One of [`STAGES`].
     pub stage: &'a str,
     /// One of [`super::SHAPES`].
     pub shape: &'a str,
-    /// Of either tower, in the shape `8b`.
+    /// Layers of each tower, in the shape `8b`.
     pub layers: usize,
-    /// Tokens before the decoded one; those of a picture and a short question if not given.
+    /// Tokens before the decoded one; by default those of a picture and a short question.
     pub context: Option<usize>,
-    /// Crops per side N; the shape's own if not given.
+    /// Crops per side N; by default the shape's own.
     pub crops: Option<usize>,
-    /// Time each submission to the device too.
+    /// Also time each submission to the device.
     pub submissions: bool,
 }
 
 impl<'a> Asked<'a> {
-    /// A stage in a shape, one layer of it if that is `8b`.
+    /// A stage in a shape, with one layer if the shape is `8b`.
     pub fn new(stage: &'a str, shape: &'a str) -> Self {
         Asked {
             stage,
@@ -114,10 +114,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Times a stage on `device`: one run to make its pipelines, then `runs`.
+/// Times a stage on `device`: one run to compile its pipelines, then `runs`.
 ///
 /// # Errors
-/// [`Error::Option`] for a name that is not known, [`Error::Device`] if the result is wrong.
+/// [`Error::Option`] for an unknown name, [`Error::Device`] if the result is wrong.
 pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
     let mut config = config_of(asked.shape, asked.layers)?;
     if let Some(crops_per_side) = asked.crops {
@@ -162,7 +162,7 @@ pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Resu
     })
 }
 
-/// A stage with what it needs, and no more.
+/// A stage and its inputs.
 enum Stage {
     Resize {
         picture: Picture,
@@ -279,7 +279,7 @@ impl Stage {
                 let capacity = context + count;
                 let rope = Rope::new(capacity, language, device);
                 let mut cache = KvCache::new(language, capacity, device);
-                // What a token costs does not depend on what the cache says.
+                // The time of a token does not depend on the cache's contents.
                 cache.advance(context);
                 Stage::Decoder {
                     decoder,
@@ -311,7 +311,7 @@ impl Stage {
         })
     }
 
-    /// The result, and for how long the host was busy.
+    /// The result, and the milliseconds during which the host was busy.
     async fn run(&mut self) -> Result<(Tensor<1>, f64)> {
         let timer = Timer::start();
         let watch = &mut Watch::nobody();
@@ -323,7 +323,7 @@ impl Stage {
                 device,
             } => {
                 let bytes = square_u8(picture, *side_px);
-                // Its bytes are checked elsewhere; a benchmark of the CPU has nothing to compare with.
+                // Other tests check every byte; on the CPU there is nothing to compare a benchmark with.
                 let some = bytes.iter().step_by(997).map(|&byte| f32::from(byte));
                 let some: Vec<f32> = some.collect();
                 let count = some.len();

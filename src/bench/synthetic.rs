@@ -1,4 +1,4 @@
-//! Weights that nobody trained, in the shapes of a model: what an operation takes does not depend on what they say.
+//! Random weights in the shapes of a model: the time of an operation does not depend on their values.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,15 +20,15 @@ use crate::weights::tensors::Tensors;
 
 /// Names of the shapes that stages can be timed in.
 pub const SHAPES: &[&str] = &["8b", "demo", "narrow"];
-/// Rows of `lm_head` in a slice of the released model; all 128,257 of them would hide the rest.
+/// Rows of `lm_head` in a slice of the released model; all 128,257 would dominate the time.
 const SLICE_VOCABULARY: usize = 4096;
 const DEMO_CONFIG: &[u8] = include_bytes!("../../models/demo/config.json");
 
-/// The sizes called `shape`: `8b`, of the released model with so many `layers` in either tower and a small vocabulary;
-/// `demo`, the demo model as it is; `narrow`, 32 layers so thin that nothing is left but their launches.
+/// The configuration of `shape`: `8b`, the released model with `layers` layers in each tower and a small vocabulary;
+/// `demo`, the demo model; `narrow`, 32 layers so narrow that mainly launch costs remain.
 ///
 /// # Errors
-/// [`Error::Option`] for another name.
+/// [`Error::Option`] for an unknown shape.
 pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
     let released = |tower: TowerSpec, decoder: DecoderSpec| Config {
         tiling: Tiling::Dual { crops_per_side: 3 },
@@ -63,7 +63,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
         rms_norm_eps: 1e-5,
         max_position_embeddings: 8192,
     };
-    // The tower's last layer is never run.
+    // The tower's last layer is never computed.
     let vision = TowerSpec {
         num_hidden_layers: layers + 1,
         layers_run: layers,
@@ -99,7 +99,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
     }
 }
 
-/// Random tensors, held as a model converted to `q4` holds them; the embeddings alone are floats.
+/// Random tensors, stored as in a model converted to `q4`; only the embeddings are floats.
 pub struct Synthetic {
     stored: BTreeMap<String, Stored>,
     random: RefCell<ChaCha8Rng>,
@@ -153,7 +153,7 @@ impl Tensors for Synthetic {
 
     fn quantized(&self, name: &str) -> Option<(Quant, &Stored)> {
         let stored = self.stored.get(name)?;
-        // Rows of a file there is none of.
+        // The embeddings are generated as floats, since there is no file to read rows from.
         let is_table = name == EMBEDDINGS;
         Some((stored.dtype.quant().filter(|_| !is_table)?, stored))
     }
@@ -170,7 +170,7 @@ impl Tensors for Synthetic {
         let mut bytes = vec![0; layout.codes];
         random.fill_bytes(&mut bytes);
         bytes.resize(layout.codes + layout.block_scales, 64);
-        // The mean square of what random codes mean, so that a product is as large as what it is made of.
+        // The mean square of random codes' values, used to scale a product's output to the size of its input.
         let level = match quant {
             Quant::Q4 => 6.4f32,
             Quant::Q8 => 74.0,
