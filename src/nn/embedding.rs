@@ -1,4 +1,4 @@
-//! The decoder's embeddings: a table on the device, or rows that are read where they lie.
+//! The decoder's embeddings: a table on the device, or rows read from the model's files on demand.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +14,11 @@ use crate::weights::stored_rows::StoredRows;
 pub enum Embedding {
     /// On the device.
     Table(Param<Tensor<2>>),
-    /// In the model's files: a large vocabulary's table would take a gigabyte of the device.
+    /// In the model's files: a large vocabulary's table would take a gigabyte of device memory.
     Stored(StoredEmbedding),
 }
 
-/// Not trained: optimizers do not see it.
+/// Not trainable: optimizers do not see it.
 #[derive(Module, Debug)]
 pub struct StoredEmbedding {
     #[module(skip)]
@@ -31,15 +31,15 @@ impl Embedding {
         Embedding::Table(Param::from_tensor(table))
     }
 
-    /// Rows that are read when they are needed.
+    /// Rows that are read on demand.
     pub fn stored(rows: StoredRows) -> Self {
         Embedding::Stored(StoredEmbedding { rows })
     }
 
-    /// The table, to train it.
+    /// The table, for training.
     ///
     /// # Errors
-    /// [`Error::Option`] if there is none: the model is converted.
+    /// [`Error::Option`] if there is none, because the model is converted.
     pub fn trainable(&self) -> Result<Tensor<2>> {
         match self {
             Embedding::Table(table) => Ok(table.val()),
@@ -51,10 +51,10 @@ impl Embedding {
         }
     }
 
-    /// A table in which every id of `ids` has a row, and what tells the row of each of them.
+    /// A table with a row for every id in `ids`, and the mapping from ids to rows.
     ///
     /// # Errors
-    /// What `source` fails with.
+    /// Read errors of `source`.
     pub async fn rows_for(
         &self,
         ids: impl Iterator<Item = u32>,
@@ -67,7 +67,7 @@ impl Embedding {
         };
         let mut distinct: BTreeSet<u32> = ids.collect();
         if distinct.is_empty() {
-            // Nothing but a picture; a device may refuse a table without rows.
+            // A sequence without text; a device may refuse an empty table.
             distinct.insert(0);
         }
         let distinct: Vec<u32> = distinct.into_iter().collect();
@@ -81,16 +81,16 @@ impl Embedding {
     }
 }
 
-/// Which row of a table is an id's.
+/// The mapping from ids to rows of a table.
 pub enum Rows {
-    /// The one with its number.
+    /// Row number = id.
     OfIds,
-    /// Its place among these, which ascend.
+    /// Row number = index of the id in this ascending list.
     Distinct(Vec<u32>),
 }
 
 impl Rows {
-    /// The rows of `ids`, which are those that the table was made for.
+    /// The rows of `ids`, which must be among those that the table was made for.
     pub fn of(&self, ids: &[u32]) -> Vec<u32> {
         match self {
             Rows::OfIds => ids.to_vec(),

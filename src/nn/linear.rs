@@ -1,4 +1,4 @@
-//! `y = x W^T + b`, with the weight as the release stores it, or quantised.
+//! `y = x W^T + b`, with the weight as in the release, or quantised.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -22,7 +22,7 @@ enum Weight {
     Quantized(Quantized),
 }
 
-/// Not trained: optimizers do not see it.
+/// Not trainable: optimizers do not see it.
 #[derive(Module, Debug)]
 struct Quantized {
     #[module(skip)]
@@ -46,7 +46,7 @@ impl Linear {
         }
     }
 
-    /// The same with a bias `[outputs]`, if there is one.
+    /// Adds a bias `[outputs]`, if there is one.
     pub fn with_bias(self, bias: Option<Tensor<1>>) -> Self {
         Linear {
             bias: bias.map(Param::from_tensor),
@@ -63,7 +63,7 @@ impl Linear {
         y.reshape(dims)
     }
 
-    /// `[rows, inputs]` -> `[rows, outputs]`, with this layer's bias and what else is `fused` into it.
+    /// `[rows, inputs]` -> `[rows, outputs]`, with this layer's bias and the other operations in `fused`.
     pub fn forward_fused(&self, x: Tensor<2>, fused: Fused) -> Tensor<2> {
         let fused = Fused {
             bias: self.bias.as_ref().map(Param::val),
@@ -88,18 +88,18 @@ impl Linear {
     }
 }
 
-/// Layers that read the same input: one matrix above another where a GPU multiplies with all of them in one
-/// launch, else each by itself (the CPU reads quantised ones where their file lies; training names each).
+/// Layers that share an input: joined into one matrix on a GPU, so that one launch computes all of them; otherwise
+/// separate (the CPU reads quantised ones in place from the file; training needs separate parameters).
 #[derive(Module, Debug)]
 pub enum Stacked {
     /// One matrix.
     Joined(Linear),
-    /// One for each.
+    /// One matrix per layer.
     Apart(Vec<Linear>),
 }
 
 impl Stacked {
-    /// All their outputs of the normed `x` `[rows, inputs]`, one behind the other.
+    /// The concatenated outputs of all layers for the normalised `x` `[rows, inputs]`.
     pub fn forward(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
         match self {
             Stacked::Joined(linear) => linear.forward_fused(x, norm.before(Fused::default())),
@@ -111,7 +111,7 @@ impl Stacked {
         }
     }
 
-    /// Of a gate and what it gates: `silu(gate) * up` of the normed `x` `[rows, inputs]`.
+    /// For a gate and an up projection: `silu(gate) * up` of the normalised `x` `[rows, inputs]`.
     pub fn gated(&self, x: Tensor<2>, norm: &RmsNorm) -> Tensor<2> {
         let fused = Fused {
             gated: true,

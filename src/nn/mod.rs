@@ -1,4 +1,4 @@
-//! Layers that the parts of a model are made of, on burn tensors.
+//! The layers that models are built from, on burn tensors.
 
 mod embedding;
 mod linear;

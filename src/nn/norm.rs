@@ -53,7 +53,7 @@ impl RmsNorm {
         rms_norm(rows(x), self.weight.val(), self.eps).reshape(dims)
     }
 
-    /// What is `fused` into a product, and this norm before it.
+    /// `fused` with this norm before the product.
     pub fn before(&self, fused: Fused) -> Fused {
         Fused {
             norm: Some((self.weight.val(), self.eps)),
