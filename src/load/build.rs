@@ -1,4 +1,4 @@
-//! A checkpoint's tensors -> layers on a device, one after the other in the order of a part's list of weights.
+//! Builds layers on a device from a checkpoint's tensors, in the order of a part's list of weights.
 
 use std::vec::IntoIter;
 
@@ -16,30 +16,30 @@ use crate::quant::Stack;
 use crate::spec::{Kind, Weight};
 use crate::weights::tensors::Tensors;
 
-/// Reads tensors, uploads them, and tells how far it is. What is read next is the next of the part's list, so that names
-/// and shapes stand there alone.
+/// Reads and uploads tensors, and reports progress. Each read takes the next entry of the part's list, so that names
+/// and shapes are defined only there.
 pub struct Builder<'a, 'w, T> {
     tensors: &'a T,
     device: &'a Device,
     watch: &'a mut Watch<'w>,
-    /// What is left of the part that is being read.
+    /// The remaining weights of the current part.
     part: IntoIter<Weight>,
-    /// Bytes that were read, as they are stored.
+    /// Bytes read so far, in the stored format.
     done: u64,
-    /// Bytes to read.
+    /// Bytes to read in all.
     total: u64,
     held: Vec<HeldMatrix>,
     joins: bool,
-    /// Bytes that were uploaded since the device was last waited for.
+    /// Bytes uploaded since the last wait for the device.
     uploading: usize,
 }
 
-/// So many bytes may queue up for the device before it is waited for.
+/// The most bytes queued for upload before the device is waited for.
 const UPLOADING_MAX: usize = 32 << 20;
-/// Matrices are joined up to so many bytes: what portable WebGPU lets a binding have.
+/// Matrices are joined up to this many bytes: the largest binding that portable WebGPU guarantees.
 const JOINED_MAX: usize = 128 << 20;
 
-/// What went wrong with a quantised tensor, by its name.
+/// An error about a quantised tensor, with the tensor's name.
 fn of_tensor(name: &str, error: &Error) -> Error {
     Error::Quantised {
         reason: format!("tensor {name}: {error}"),
@@ -47,8 +47,8 @@ fn of_tensor(name: &str, error: &Error) -> Error {
 }
 
 impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
-    /// Checks first that every one of `weights`, which are a whole model's, is there with its shape, so that a checkpoint
-    /// that lacks one is refused before anything is uploaded.
+    /// Checks first that all of `weights`, those of a whole model, are present with their shapes, so that an
+    /// incomplete checkpoint is refused before anything is uploaded.
     ///
     /// # Errors
     /// As [`Tensors::check_all`].
@@ -59,7 +59,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         watch: &'a mut Watch<'w>,
     ) -> Result<Self> {
         tensors.check_all(weights)?;
-        // Embeddings whose rows are read when a token needs them are not read now.
+        // Embeddings that are read row by row on demand are not read here.
         let mut total = 0;
         for Weight { name, shape, kind } in weights {
             if *kind != Kind::Embeddings || tensors.rows(name, shape)?.is_none() {
@@ -79,7 +79,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         })
     }
 
-    /// Keeps every tensor of the checkpoint a parameter of its own, as training wants them.
+    /// Keeps every tensor a separate parameter, as training needs them.
     pub fn apart(mut self) -> Self {
         self.joins = false;
         self
@@ -90,10 +90,10 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         self.held
     }
 
-    /// What `build` makes of the tensors of `list`, all of which it takes, in order.
+    /// Runs `build` on the tensors of `list`; it must take all of them, in order.
     ///
     /// # Errors
-    /// What `build` fails with.
+    /// The errors of `build`.
     pub async fn part<M>(
         &mut self,
         list: Vec<Weight>,
@@ -107,7 +107,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         }
     }
 
-    /// The next of the list, which is one of `kinds`.
+    /// The next weight of the list; an error if it is not one of `kinds`.
     fn next(&mut self, kinds: &[Kind]) -> Result<Weight> {
         match self.part.next() {
             Some(weight) if kinds.contains(&weight.kind) => Ok(weight),
@@ -119,7 +119,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         }
     }
 
-    /// A tensor as it is.
+    /// Reads a tensor unchanged.
     ///
     /// # Errors
     /// As [`Tensors::read_f32`]; [`Error::Stopped`].
@@ -142,8 +142,8 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(tensor)
     }
 
-    /// Counts `bytes` more on their way to the device, `last` behind them, and waits for it where they are many: until it
-    /// has them they are held in memory as well.
+    /// Counts `bytes` more as queued for upload, with `last` the last tensor, and waits for the device if many are
+    /// queued: queued data also occupies host memory.
     async fn uploaded<const D: usize>(&mut self, bytes: usize, last: &Tensor<D>) -> Result<()> {
         self.uploading += bytes;
         if self.uploading > UPLOADING_MAX {
@@ -153,7 +153,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(())
     }
 
-    /// Tells that so many bytes more were read, as they are stored.
+    /// Reports that `bytes` more were read, in the stored format.
     async fn advance(&mut self, bytes: u64) -> Result<()> {
         self.done += bytes;
         self.watch.progress(Phase::Weights, self.done, self.total);
@@ -170,7 +170,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(linear.with_bias(self.bias().await?))
     }
 
-    /// The bias of what was read last, if it has one.
+    /// The bias of the layer read last, if it has one.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -210,7 +210,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(Linear::quantized(matrix))
     }
 
-    /// The next `count` linear layers, which read the same input; all have a bias, or none.
+    /// The next `count` linear layers, which share an input; either all have a bias or none has.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -234,7 +234,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(Stacked::Apart(linears))
     }
 
-    /// One layer of all `weights`; None where they are held in different ways, or together are too large for a binding.
+    /// Joins `weights` into one layer; None if their formats differ, or together they are too large for a binding.
     async fn joined(&mut self, weights: &[Weight]) -> Result<Option<Linear>> {
         let tensors = self.tensors;
         let heights: Vec<usize> = weights.iter().map(|weight| weight.shape[0]).collect();
@@ -311,7 +311,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         Ok(RmsNorm::new(self.tensor(Kind::Norm).await?, eps))
     }
 
-    /// The embeddings of tokens: a table on the device, or rows that are read when they are needed.
+    /// The token embeddings: a table on the device, or rows read on demand.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -323,7 +323,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
         })
     }
 
-    /// Embeddings, and the layer from hidden states to logits that has the same matrix.
+    /// Token embeddings, and the layer from hidden states to logits that shares their matrix.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -339,7 +339,7 @@ impl<'a, 'w, T: Tensors> Builder<'a, 'w, T> {
     }
 }
 
-/// A module that does not read what its list has: a fault of this program.
+/// The module and its list of weights disagree: a bug in this program.
 fn disagree(found: &str, wanted: &str) -> Error {
     let reason = format!("a fault of this program: {wanted} was to be read");
     Error::checkpoint(found, reason)

@@ -1,4 +1,4 @@
-//! From a checkpoint's tensors to the model's modules on a device.
+//! Builds the model's modules on a device from a checkpoint's tensors.
 
 mod build;
 mod read_back;

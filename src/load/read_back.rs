@@ -1,4 +1,5 @@
-//! Whether a device holds what the files say: pieces of quantised matrices, read back and compared byte for byte.
+//! Verifies the weights on a device: pieces of quantised matrices are read back and compared with the files byte for
+//! byte.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,32 +10,32 @@ use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::weights::source::AnySource;
 use crate::weights::stored_rows::StoredRows;
 
-/// A quantised matrix of a loaded model, which shares its buffers, and where it was read.
+/// A quantised matrix of a loaded model, which shares the model's buffers, and where it was read from.
 #[derive(Debug)]
 pub struct HeldMatrix {
-    /// As the manifest calls it.
+    /// Its name in the manifest.
     pub name: String,
-    /// As the device holds it, perhaps with others below and above it.
+    /// The matrix on the device, possibly joined with others.
     pub matrix: QuantizedMatrix,
-    /// Where it begins there.
+    /// Its first row in that matrix.
     pub first_row: usize,
-    /// As the files hold it.
+    /// The rows in the files.
     pub stored: StoredRows,
 }
 
-/// What was compared, and found equal.
+/// What was compared, and found to be equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadBack {
-    /// Of the matrices, one for each piece.
+    /// The name of the matrix of each piece.
     pub names: Vec<String>,
-    /// Of all pieces together.
+    /// Total size of the pieces in bytes.
     pub bytes: u64,
 }
 
-/// Compares `count` pieces of `held`, drawn by `seed`, with what `source` gives for them now.
+/// Compares `count` pieces of `held`, chosen at random by `seed`, with the current contents of `source`.
 ///
 /// # Errors
-/// [`Error::Device`] if a byte differs; what reading fails with.
+/// [`Error::Device`] if a byte differs; read errors.
 pub async fn read_back(
     held: &[HeldMatrix],
     source: &dyn AnySource,
@@ -81,7 +82,7 @@ pub async fn read_back(
     Ok(report)
 }
 
-/// The bytes of `rows` rows from `first` on, as a shard has them.
+/// The bytes of `rows` rows from row `first`, in a shard's layout.
 async fn bytes_of(matrix: &QuantizedMatrix, first: usize, rows: usize) -> Result<Vec<u8>> {
     let mut above = first;
     for piece in &matrix.pieces {
