@@ -11,7 +11,7 @@ use crate::spec::plan::Coverage;
 use crate::vision::dem::{DemConnector, Features, Prepared};
 use crate::weights::tensors::Tensors;
 
-/// A connector with what it prepares once for all pictures.
+/// A connector, with the data that it prepares once for all pictures.
 pub enum Connector {
     /// INF-LLaVA's.
     Dem(Box<Dem>),
@@ -26,7 +26,7 @@ pub struct Dem {
 }
 
 impl Dem {
-    /// What is computed under `coverage`.
+    /// What is prepared for `coverage`.
     pub fn prepared(&self, coverage: Coverage) -> &Prepared {
         match coverage {
             Coverage::Live => &self.live,
@@ -36,7 +36,7 @@ impl Dem {
 }
 
 impl Connector {
-    /// Reads that of `config`.
+    /// Reads the connector of `config`.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -53,7 +53,7 @@ impl Connector {
         })))
     }
 
-    /// `features` `[views, h * h, C]` in the order of the layout under `coverage` -> visual tokens `[tokens, hidden]`.
+    /// `features` `[views, h * h, C]`, in the layout's order under `coverage` -> visual tokens `[tokens, hidden]`.
     pub fn forward(
         &self,
         features: Tensor<3>,

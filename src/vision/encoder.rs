@@ -1,4 +1,4 @@
-//! The whole vision side: a picture's views in, visual tokens out. Counts the passes of the tower where the tower runs.
+//! The whole vision side: a picture's views in, visual tokens out. Counts the tower's passes as they run.
 
 use burn::tensor::{Device, Tensor};
 
@@ -19,8 +19,8 @@ use crate::vision::grid::pixels_from_patches;
 use crate::vision::tower::Tower;
 use crate::weights::tensors::Tensors;
 
-/// Tokens that go through the tower at once; views are batched up to this, at least one. The widest of what they become,
-/// 16 MiB in the released sizes, fits into a binding of every adapter.
+/// Tokens that the tower processes at once; views are batched up to this, with at least one per batch. The largest
+/// intermediate result, 16 MiB in the released sizes, fits into a binding of every adapter.
 pub const TOKENS_PER_BATCH: usize = 1024;
 
 /// Tower and connector.
@@ -32,24 +32,24 @@ pub struct VisionEncoder {
     device: Device,
 }
 
-/// A picture, resized and cut as a layout says.
+/// A picture, resized and divided into views according to a layout.
 pub struct Views {
     /// The resized picture.
     pub canvas: Canvas,
-    /// What the tower sees of it, and how many tokens that gives.
+    /// The views that the tower processes, and the number of visual tokens.
     pub layout: Layout,
     /// How much of it is computed.
     pub coverage: Coverage,
 }
 
-/// A picture as the decoder sees it.
+/// A picture, encoded for the decoder.
 #[derive(Clone)]
 pub struct Encoded {
     /// Its place in a sequence.
     pub media: Media,
     /// `[tokens, hidden]`.
     pub visual_tokens: Tensor<2>,
-    /// Passes of the vision tower that this took.
+    /// Passes of the vision tower that were run.
     pub vision_passes: usize,
 }
 
@@ -72,7 +72,7 @@ impl VisionEncoder {
         })
     }
 
-    /// Resizes a picture as its layout says, until `stop` is set.
+    /// Resizes a picture according to its layout, until `stop` is set.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
@@ -115,7 +115,7 @@ impl VisionEncoder {
         let visual_tokens = self.connector.forward(features, views.coverage, recorder);
         settle(&visual_tokens).await?;
         watch.stop.check()?;
-        // A sequence belongs to one loaded model, so its weights are no part of this.
+        // The identity need not include the weights: a sequence belongs to one loaded model.
         let treatment = format!("{:?} {:?}", views.layout, views.coverage);
         let media = Media {
             id: MediaId::of(&[&views.canvas.bytes, treatment.as_bytes()]),
@@ -166,7 +166,7 @@ impl VisionEncoder {
         Ok(Tensor::cat(features, 0))
     }
 
-    /// What the enhancement looks at in a picture: `DemConnector::attention_maps`. Runs the tower for it.
+    /// The enhancement's attention maps for a picture: `DemConnector::attention_maps`. Runs the tower.
     ///
     /// # Errors
     /// As [`VisionEncoder::encode`].
@@ -182,7 +182,7 @@ impl VisionEncoder {
         Ok(dem.modules.attention_maps(prepared, &features))
     }
 
-    /// The crops' pixels under the fixtures' names.
+    /// Records the crops' pixels under the fixtures' names.
     fn record_pixels(&self, crops: &[Crop], patches: &Tensor<3>, recorder: &mut Recorder) {
         if crops.is_empty() {
             return;

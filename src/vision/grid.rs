@@ -1,5 +1,5 @@
 //! Maps and crops of tokens: tile and weave, and their inverses (paper section 4.3, recombination).
-//! Only what shows or checks whole maps needs these; the forward pass uses index arithmetic.
+//! Needed only to display or check whole maps; the forward pass uses index arithmetic.
 
 use burn::tensor::Tensor;
 

@@ -1,5 +1,5 @@
-//! From the resized picture to the visual tokens, in the order of the data: views -> tower -> connector. The connectors:
-//! `dem`, INF-LLaVA's (enhancement, mean with the low resolution, projector).
+//! From the resized picture to the visual tokens: views -> tower -> connector. The only connector is `dem`,
+//! INF-LLaVA's (enhancement, mean with the low resolution, projector).
 
 pub mod connector;
 pub mod dem;

@@ -1,5 +1,5 @@
-//! The vision tower, a transformer (CLIP, SigLIP): patches of views -> features. Views are batch entries and never see each other.
-//! Only the layers up to `hidden_states[-2]` exist here.
+//! The vision tower, a transformer (CLIP, SigLIP): patches of views -> features. Views are batch entries and do not
+//! attend to each other. Only the layers up to `hidden_states[-2]` exist here.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -32,7 +32,7 @@ pub struct TowerLayer {
     pub fc2: Linear,
     /// Attention heads.
     pub heads: usize,
-    /// Between the layers of the MLP.
+    /// Applied between the layers of the MLP.
     #[module(skip)]
     pub activation: Activation,
 }
@@ -84,16 +84,16 @@ pub struct Tower {
     pub class_embedding: Option<Param<Tensor<1>>>,
     /// The patch convolution as a product: 3 * patch * patch -> C.
     pub patch_embedding: Linear,
-    /// `[tokens, C]`, of the class token too.
+    /// `[tokens, C]`, including the class token.
     pub position_embedding: Param<Tensor<2>>,
-    /// CLIP has one; its own spelling is `pre_layrnorm`.
+    /// Only in CLIP, which spells it `pre_layrnorm`.
     pub pre_layernorm: Option<LayerNorm>,
-    /// The layers that are run.
+    /// The layers that are computed.
     pub layers: Vec<TowerLayer>,
 }
 
 impl Tower {
-    /// Reads it.
+    /// Loads the tower.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -130,7 +130,7 @@ impl Tower {
     }
 
     /// `[views, h * h, 3 * patch * patch]` -> features `[views, h * h, C]`, without the class token.
-    /// `hidden` sees the input of the first layer and the output of each, `[views, tokens, C]`.
+    /// `hidden` is called with the input of the first layer and the output of each, `[views, tokens, C]`.
     pub fn forward(
         &self,
         patches: Tensor<3>,
@@ -155,7 +155,7 @@ impl Tower {
             x = layer.forward(x);
             hidden(index + 1, &x);
         }
-        // A class token stands before the others.
+        // A class token comes before the patches.
         let first = x.dims()[1] - tokens;
         x.narrow(1, first, tokens)
     }

@@ -1,8 +1,7 @@
 //! The Dual-perspective Enhancement Module, DEM (paper eq. 18-27).
 //!
-//! Works on rows instead of maps: every enhanced position is a row, residue by residue and token by
-//! token (for odd N and the release: the rows of the one global crop), and only rows that are alive
-//! exist.
+//! Works on rows instead of maps: every enhanced position is a row, ordered by residue and then by token (for odd N
+//! and the release: the rows of the one global crop). Only rows that can reach the output are computed.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -18,7 +17,7 @@ use crate::vision::dem::fusion::FusionModule;
 use crate::vision::dem::selection::Selection;
 use crate::weights::tensors::Tensors;
 
-/// An attention of one map to the other: the release's `linears.0..3` and `ln`.
+/// The attention from one map to the other: the release's `linears.0..3` and `ln`.
 #[derive(Module, Debug)]
 pub struct DemAttention {
     /// C -> C.
@@ -33,14 +32,14 @@ pub struct DemAttention {
     pub norm: LayerNorm,
 }
 
-/// The module. Which directions there are, and how the maps are cut, the plan says.
+/// The module. The plan decides which directions are computed, and how the maps are divided.
 #[derive(Module, Debug)]
 pub struct Enhancement {
-    /// Of both directions, or of the global enhancement (or the only one) where they differ.
+    /// For both directions; where they have separate weights, for the global enhancement, or the only one.
     pub attention: DemAttention,
-    /// Of the local enhancement, where it has its own.
+    /// For the local enhancement, if it has its own weights.
     pub local_attention: Option<DemAttention>,
-    /// Of the two enhanced maps.
+    /// Combines the two enhanced maps.
     pub fusion: FusionModule,
     /// After the fusion.
     pub norm: LayerNorm,
@@ -48,7 +47,7 @@ pub struct Enhancement {
     pub heads: usize,
 }
 
-/// What is left of the maps.
+/// The output of the enhancement.
 pub struct Enhanced {
     /// The fused positions, `[rows, C]`.
     pub rows: Tensor<2>,
@@ -73,8 +72,8 @@ impl Enhancement {
         })
     }
 
-    /// `local` `[tiles^2, h * h, C]` and `global` `[globals^2, h * h, C]`: the features of the
-    /// crops that `plan` keeps, in its order.
+    /// `local` `[tiles^2, h * h, C]` and `global` `[globals^2, h * h, C]`: the features of the crops that `plan`
+    /// computes, in its order.
     pub fn forward(
         &self,
         plan: &Plan,
@@ -102,8 +101,8 @@ impl Enhancement {
         Enhanced { rows, output }
     }
 
-    /// What the enhancement looks at: for each direction that there is, its cut and the share of attention that each
-    /// key of each set gets, `[sets, h * h]`, as the mean over queries and heads. Features as for [`Enhancement::forward`].
+    /// For each enabled direction, how the map is divided and the share of attention that each key of each set gets,
+    /// `[sets, h * h]`, as the mean over queries and heads. Features as for [`Enhancement::forward`].
     pub fn attention_maps(
         &self,
         plan: &Plan,
@@ -138,7 +137,7 @@ impl Enhancement {
         }
     }
 
-    /// The rows of the global and of the local map, each with what it looks at where it is enhanced.
+    /// The rows of the global and of the local map, each with the other map's keys if it is enhanced.
     fn sides(
         &self,
         plan: &Plan,
@@ -166,7 +165,7 @@ impl Enhancement {
     }
 }
 
-/// What one map looks at in the other.
+/// One direction of the enhancement: its weights, and the keys of the other map.
 struct Side<'a> {
     attention: &'a DemAttention,
     cut: Cut,
@@ -205,7 +204,7 @@ impl DemAttention {
     }
 }
 
-/// Enhanced positions `[rows, C]` as the strided sets that they are, `[residues^2, h * h, C]`.
+/// Enhanced positions `[rows, C]` as strided sets, `[residues^2, h * h, C]`.
 fn by_crop(rows: Tensor<2>, shape: &DemShape) -> Tensor<3> {
     let [count, channels] = rows.dims();
     let tokens = shape.tokens_per_side.pow(2);

@@ -1,5 +1,5 @@
-//! How the two maps become one (Tab. 5): rows of L' and of G' in, fused rows out, before the LayerNorm.
-//! The paper names all but the first without formulas; these are ours.
+//! Fuses the two maps (Tab. 5): rows of L' and of G' in, fused rows out, before the LayerNorm. The paper gives a
+//! formula only for the first; the others are our interpretation.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::gelu;
@@ -33,17 +33,17 @@ impl FusionMlp {
     }
 }
 
-/// `concat(ffn_crop(L'), ffn_stride(G')) + G' + L'`: the release. The paper's equations 26 and 27 have
-/// a linear C -> C/2 each, and no sum.
+/// `concat(ffn_crop(L'), ffn_stride(G')) + G' + L'`: the release. The paper's equations 26 and 27 instead use one
+/// linear layer C -> C/2 for each map, without the sum.
 #[derive(Module, Debug)]
 pub struct LinearConcat {
-    /// Of the locally enhanced map.
+    /// For the locally enhanced map.
     pub ffn_crop: FusionMlp,
-    /// Of the globally enhanced map.
+    /// For the globally enhanced map.
     pub ffn_stride: FusionMlp,
 }
 
-/// A 3 x 3 convolution of `concat(L', G')` on the map, with zeros around it.
+/// A 3 x 3 convolution of `concat(L', G')` on the map, zero-padded.
 #[derive(Module, Debug)]
 pub struct Conv3x3 {
     /// `[C, 2C, 3, 3]`.
@@ -52,21 +52,21 @@ pub struct Conv3x3 {
     pub bias: Param<Tensor<1>>,
 }
 
-/// `crop * L' + stride * G'`, a learnt weight for each channel and map.
+/// `crop * L' + stride * G'`, with a learned weight for each channel of each map.
 #[derive(Module, Debug)]
 pub struct WeightedAddition {
-    /// Of the locally enhanced map, `[C]`.
+    /// For the locally enhanced map, `[C]`.
     pub crop: Param<Tensor<1>>,
-    /// Of the globally enhanced map, `[C]`.
+    /// For the globally enhanced map, `[C]`.
     pub stride: Param<Tensor<1>>,
 }
 
-/// What needs no weights, element by element.
+/// Element-wise operations without weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// The product.
     Multiplication,
-    /// The larger.
+    /// The maximum.
     Maximum,
     /// The sum.
     Addition,
@@ -75,20 +75,20 @@ pub enum Operation {
 /// An [`Operation`] as a module.
 #[derive(Module, Debug)]
 pub struct Elementwise {
-    /// Which.
+    /// The operation.
     #[module(skip)]
     pub operation: Operation,
 }
 
-/// One of them, with its weights.
+/// The fusion of a model, with its weights.
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a model has one")]
 pub enum FusionModule {
-    /// The release's.
+    /// The release's fusion.
     LinearConcat(LinearConcat),
-    /// On the map.
+    /// A convolution on the map.
     Conv3x3(Conv3x3),
-    /// Weighted.
+    /// A weighted sum.
     WeightedAddition(WeightedAddition),
     /// Without weights.
     Elementwise(Elementwise),
@@ -119,8 +119,9 @@ impl FusionModule {
         })
     }
 
-    /// `locally` L' and `globally` G', `[rows, C]` -> fused rows `[rows, C]`, which are those that
-    /// `neighbours` (of [`crate::vision::dem::selection::Selection`]) are of where the fusion reads them.
+    /// `locally` L' and `globally` G', `[rows, C]` -> fused rows `[rows, C]`. If the fusion reads neighbouring
+    /// positions, the fused rows are those that `neighbours` (of [`crate::vision::dem::selection::Selection`])
+    /// describes.
     pub fn forward(
         &self,
         locally: Tensor<2>,
@@ -152,7 +153,7 @@ impl FusionModule {
 }
 
 impl Conv3x3 {
-    /// One product for each of the nine neighbours, so that no map is ever recombined.
+    /// One product for each of the nine neighbours, so that the map is never recombined.
     fn forward(&self, rows: Tensor<2>, neighbours: &[Tensor<1, Int>]) -> Tensor<2> {
         let [_, inputs] = rows.dims();
         let around = Tensor::zeros([1, inputs], &rows.device());

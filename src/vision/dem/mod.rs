@@ -1,5 +1,5 @@
-//! INF-LLaVA's connector: the features of both perspectives -> enhancement -> mean with the low-resolution features ->
-//! projector. Owns no tower, so training calls it with modules alone.
+//! INF-LLaVA's connector: features of both perspectives -> enhancement -> mean with the low-resolution features ->
+//! projector. Does not contain the tower, so training can run it on stored features.
 
 pub mod enhance;
 pub mod fusion;
@@ -26,12 +26,12 @@ use selection::Selection;
 pub struct Prepared {
     /// What is computed.
     pub plan: Plan,
-    /// Where its rows are.
+    /// The index tensors of its rows.
     pub selection: Selection,
 }
 
 impl Prepared {
-    /// For the sizes of `config`. The indices are plain tensors, with or without autodiff around them.
+    /// For the sizes of `config`. The indices are plain tensors, used with and without autodiff.
     pub fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
         let plan = config.plan(coverage);
         let selection = Selection::new(&plan, device);
@@ -39,13 +39,12 @@ impl Prepared {
     }
 }
 
-/// The features of a picture's crops, `[crops, h * h, C]` in the plan's order; none where the plan has
-/// no such crop.
+/// The features of a picture's crops, `[crops, h * h, C]` in the plan's order; none where the plan has no such crops.
 #[derive(Debug, Clone)]
 pub struct Features {
-    /// Of the local crops that are alive.
+    /// Of the local crops that the plan computes.
     pub local: Option<Tensor<3>>,
-    /// Of the global crops that are alive.
+    /// Of the global crops that the plan computes.
     pub global: Option<Tensor<3>>,
     /// Of the low-resolution image, `[h * h, C]`.
     pub low: Option<Tensor<2>>,
@@ -73,7 +72,7 @@ impl Features {
         }
     }
 
-    /// Keeps them under the fixtures' names.
+    /// Records them under the fixtures' names.
     pub fn record(&self, recorder: &mut Recorder) {
         for (name, crops) in [
             ("features_local", &self.local),
@@ -92,14 +91,14 @@ impl Features {
 /// Enhancement and projector. The fields are in the order of [`DemSpec::weights`].
 #[derive(Module, Debug)]
 pub struct DemConnector {
-    /// DEM; none where the configuration does without.
+    /// DEM; none if the configuration has no enhancement.
     pub enhancement: Option<Enhancement>,
     /// To the decoder's channels.
     pub projector: Projector,
 }
 
 impl DemConnector {
-    /// Reads it.
+    /// Loads the connector.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -125,7 +124,7 @@ impl DemConnector {
         self.forward_recorded(prepared, features, &mut Recorder::off())
     }
 
-    /// [`DemConnector::forward`], keeping what lies between.
+    /// As [`DemConnector::forward`], recording intermediate results.
     pub fn forward_recorded(
         &self,
         prepared: &Prepared,
@@ -146,7 +145,7 @@ impl DemConnector {
         }
         let merged = match (features.low.clone(), enhanced.map(|e| e.output)) {
             (Some(low), Some(enhanced)) => (low + enhanced).mul_scalar(0.5),
-            // One of the two: no plan is without both.
+            // Only one of the two: a plan always has at least one.
             (low, enhanced) => Tensor::cat(low.into_iter().chain(enhanced).collect(), 0),
         };
         recorder.keep("merged", &merged);
@@ -155,7 +154,7 @@ impl DemConnector {
         visual_tokens
     }
 
-    /// What the enhancement looks at, as [`Enhancement::attention_maps`]; empty where there is none.
+    /// As [`Enhancement::attention_maps`]; empty if there is no enhancement.
     pub fn attention_maps(
         &self,
         prepared: &Prepared,
@@ -172,7 +171,7 @@ impl DemConnector {
         }
     }
 
-    /// The maps, enhanced and fused, or (Tab. 6) as they are or their sum; none without maps.
+    /// The maps, enhanced and fused, or (Tab. 6) one of them or their sum, unenhanced; none if there are no maps.
     pub fn high_resolution(&self, prepared: &Prepared, features: &Features) -> Option<Enhanced> {
         let Prepared { plan, selection } = prepared;
         let modules = plan.ablation.modules;

@@ -1,25 +1,24 @@
-//! The index tensors of a plan: which rows of the crops' features are the positions of the two maps,
-//! and which fused rows are the output tokens. Knows no weights.
+//! The index tensors of a plan: which rows of the crops' features are the positions of the two maps, and which fused
+//! rows are the output tokens. Independent of weights.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::spec::plan::Plan;
 use crate::spec::{Dem, Fusion};
 
-/// Indices on a device, made once per model.
+/// Indices on a device, created once per model.
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// Row in the local features of every enhanced position; none without local crops.
     local_rows: Option<Tensor<1, Int>>,
-    /// Row in the global features of every enhanced position; none where they are the positions.
+    /// Row in the global features of every enhanced position; none if they coincide.
     global_rows: Option<Tensor<1, Int>>,
-    /// Row in the global features of every position of the alive tiles, where keys need it.
+    /// Row in the global features of every position of the computed tiles, if keys need it.
     global_rows_of_tiles: Option<Tensor<1, Int>>,
-    /// For each of nine neighbours: the enhanced row of every fused position, where the fusion reads
-    /// them.
+    /// For each of nine neighbours: the enhanced row for every fused position, if the fusion reads neighbours.
     neighbours: Vec<Tensor<1, Int>>,
-    /// For each tap of an output token: fused rows and weights `[h * h, 1]`; none where the fused
-    /// rows are the output tokens.
+    /// For each tap of an output token: fused rows and weights `[h * h, 1]`; none if the fused rows are the output
+    /// tokens.
     taps: Vec<(Tensor<1, Int>, Tensor<2>)>,
 }
 
@@ -66,17 +65,17 @@ impl Selection {
         }
     }
 
-    /// The local map at the enhanced positions, `[rows, C]`, of the features `[tiles^2, h * h, C]`.
+    /// The local map at the enhanced positions, `[rows, C]`, from the features `[tiles^2, h * h, C]`.
     pub fn local_map(&self, features: Tensor<3>) -> Tensor<2> {
         pick(flatten(features), &self.local_rows)
     }
 
-    /// The global map at the enhanced positions, `[rows, C]`, of the features `[globals^2, h * h, C]`.
+    /// The global map at the enhanced positions, `[rows, C]`, from the features `[globals^2, h * h, C]`.
     pub fn global_map(&self, features: Tensor<3>) -> Tensor<2> {
         pick(flatten(features), &self.global_rows)
     }
 
-    /// The global map in the alive tiles, `[tiles^2, h * h, C]`, of the features `[globals^2, h * h, C]`.
+    /// The global map in the computed tiles, `[tiles^2, h * h, C]`, from the features `[globals^2, h * h, C]`.
     pub fn global_tiles(&self, features: Tensor<3>) -> Tensor<3> {
         let [_, tokens, channels] = features.dims();
         let rows = pick(flatten(features), &self.global_rows_of_tiles);
@@ -84,8 +83,8 @@ impl Selection {
         rows.reshape([count / tokens, tokens, channels])
     }
 
-    /// For each of nine neighbours, row by row: the enhanced row of every fused position, or one past
-    /// the last enhanced row where the map ends.
+    /// For each of nine neighbours, row by row: the enhanced row for every fused position, or one past the last
+    /// enhanced row outside the map.
     pub fn neighbours(&self) -> &[Tensor<1, Int>] {
         &self.neighbours
     }
