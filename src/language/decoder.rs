@@ -1,5 +1,4 @@
-//! The LLaMA decoder: RMSNorm, rotary embedding, grouped-query attention
-//! over the key/value cache, SwiGLU, an `lm_head` of its own.
+//! The LLaMA decoder: RMSNorm, rotary embedding, grouped-query attention over the key/value cache, SwiGLU, `lm_head`.
 
 use std::ops::Range;
 
@@ -16,7 +15,7 @@ use crate::nn::{Embedding, Linear, RmsNorm, Stacked};
 use crate::spec::DecoderSpec;
 use crate::weights::tensors::Tensors;
 
-/// Tokens of a prompt that go through the decoder at once; Stop is heard between chunks.
+/// Prompt tokens that the decoder processes at once; Stop is checked between chunks.
 pub const PREFILL_CHUNK: usize = 256;
 
 /// One decoder layer.
@@ -36,7 +35,7 @@ pub struct DecoderLayer {
     pub down_proj: Linear,
     /// Query heads.
     pub heads: usize,
-    /// Tokens that a token sees at most, itself among them.
+    /// The most tokens that a token attends to, itself included.
     #[module(skip)]
     pub window: Option<usize>,
 }
@@ -79,7 +78,7 @@ impl DecoderLayer {
         }
     }
 
-    /// The queries of new tokens, whose keys and values go into `cache`.
+    /// The queries of new tokens; their keys and values are written to `cache`.
     fn queries(
         &self,
         x: &Tensor<2>,
@@ -116,7 +115,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads it.
+    /// Loads the decoder.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
@@ -149,8 +148,8 @@ impl Decoder {
         builder.part(spec.weights(), read).await
     }
 
-    /// Runs `inputs_embeds` `[tokens, hidden]` behind what `cache` holds; gives the last layer's
-    /// output, `[tokens, hidden]`. The caller has checked that they fit.
+    /// Runs `inputs_embeds` `[tokens, hidden]` as the continuation of `cache`; returns the last layer's output,
+    /// `[tokens, hidden]`. The caller has checked that the tokens fit.
     pub fn forward(&self, inputs_embeds: Tensor<2>, rope: &Rope, cache: &mut KvCache) -> Tensor<2> {
         let [tokens, _] = inputs_embeds.dims();
         let start = cache.len();
@@ -162,8 +161,8 @@ impl Decoder {
         x
     }
 
-    /// What the token `[1, hidden]` at position `start` of what `cache` holds gives to the positions of `asked` when it is
-    /// computed again: the mean over layers and heads, `[asked]`. `cache` is afterwards what it was.
+    /// Recomputes the token `[1, hidden]` at position `start`, which `cache` holds, and returns its attention weights
+    /// for the positions in `asked`: the mean over layers and heads, `[asked]`. `cache` is unchanged afterwards.
     pub fn attention_map(
         &self,
         inputs_embeds: Tensor<2>,

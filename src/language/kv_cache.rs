@@ -1,4 +1,4 @@
-//! Keys and values of the tokens so far, allocated once for the whole context and written in place.
+//! Keys and values of all tokens so far, allocated once for the whole context and written in place.
 
 use burn::tensor::Device;
 
@@ -24,37 +24,37 @@ impl KvCache {
         }
     }
 
-    /// Tokens held.
+    /// The number of tokens in the cache.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether no token is held.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Tokens that fit in all.
+    /// The number of tokens that fit.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Forgets every token from `len` on. What they left is overwritten later, never read.
+    /// Removes every token from `len` on. Their keys and values are overwritten later, and never read.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
-    /// What layer `index` holds.
+    /// The cache of layer `index`.
     pub fn layer(&mut self, index: usize) -> &mut LayerCache {
         &mut self.layers[index]
     }
 
-    /// Counts `tokens` as held, once every layer has written them.
+    /// Counts `tokens` more as stored, after every layer has written them.
     pub fn advance(&mut self, tokens: usize) {
         self.len += tokens;
     }
 
-    /// Whether the next write can happen in place: no view of the stores is alive.
+    /// Whether the next write can happen in place: no other reference to the tensors exists.
     pub fn is_exclusive(&self) -> bool {
         self.layers.iter().all(LayerCache::is_exclusive)
     }

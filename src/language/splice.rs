@@ -1,4 +1,4 @@
-//! Text and pictures, embedded, in the order of a sequence.
+//! Embeds text and pictures in the order of a sequence.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -8,19 +8,20 @@ use burn::tensor::{Int, Tensor, TensorData};
     reason = "a sequence has few, and a tensor is a handle"
 )]
 pub enum Run {
-    /// Rows of the table of embeddings.
+    /// Rows of the embedding table.
     Rows(Vec<u32>),
     /// A picture's visual tokens, `[tokens, hidden]`.
     Visual(Tensor<2>),
 }
 
-/// The runs' embeddings, `[tokens, hidden]`: of text from `embed_tokens` `[vocabulary, hidden]`. There must be a run.
+/// The embeddings of the runs, `[tokens, hidden]`; text is looked up in `embed_tokens` `[vocabulary, hidden]`. There
+/// must be at least one run.
 pub fn inputs_embeds(embed_tokens: &Tensor<2>, runs: Vec<Run>) -> Tensor<2> {
     let parts = runs.into_iter().map(|run| match run {
         Run::Visual(tokens) => tokens,
         Run::Rows(rows) => {
             let count = rows.len();
-            // No table comes near 2^31 rows.
+            // No table has nearly 2^31 rows.
             let rows: Vec<i32> = rows.into_iter().map(|row| row as i32).collect();
             let rows = TensorData::new(rows, [count]);
             let rows = Tensor::<1, Int>::from_data(rows, &embed_tokens.device());
