@@ -1,4 +1,4 @@
-//! A model, loaded: configuration, tokenizer and modules on a device.
+//! A loaded model: configuration, tokenizer and modules on a device.
 
 use std::rc::Rc;
 
@@ -36,13 +36,13 @@ use crate::weights::tensors::Tensors;
 
 /// Configurations are a few kB.
 pub const CONFIG_CAP: u64 = 1 << 20;
-/// Some list thousands of added tokens in this one.
+/// Some of these files list thousands of added tokens.
 const TOKENIZER_CONFIG_CAP: u64 = 16 << 20;
 const MIB: u64 = 1 << 20;
 
-/// Everything that answers questions about pictures.
+/// A model, ready to answer questions about pictures.
 pub struct Model {
-    /// Its sizes.
+    /// Its configuration.
     pub config: Config,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
@@ -54,37 +54,37 @@ pub struct Model {
     pub decoder: Decoder,
     /// Rotary tables for the whole context.
     pub rope: Rope,
-    /// Where it runs.
+    /// The device it runs on.
     pub device: ChosenDevice,
-    /// Tokens that a conversation may have.
+    /// The maximum length of a conversation in tokens.
     pub context_tokens: usize,
-    /// Bytes of the weights as stored.
+    /// Size of the stored weights in bytes.
     pub stored_bytes: u64,
-    /// What it takes.
+    /// Its memory requirements.
     pub estimate: Estimate,
-    /// Where it was read from; embeddings may still be read there.
+    /// Where it was read from; embeddings may be read from it on demand.
     source: Rc<dyn AnySource>,
-    /// Its quantised matrices.
+    /// Its quantised matrices, for [`Model::read_back`].
     held: Vec<HeldMatrix>,
 }
 
-/// What a model needs, known before any weight is read.
+/// The memory a model needs, known before any weight is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// Numbers in the weights that are read.
+    /// Number of parameters in the weights that are read.
     pub parameters: u64,
-    /// Bytes of the weights on the device: f32, or as they are quantised.
+    /// Bytes of the weights on the device: f32, or quantised.
     pub weights_bytes: u64,
     /// Bytes of the key/value cache.
     pub cache_bytes: u64,
-    /// Bytes of the largest single buffer of them.
+    /// Bytes of the largest single buffer.
     pub largest_tensor_bytes: u64,
-    /// Bytes of the intermediate results at their largest: see [`activation_bytes`].
+    /// Peak bytes of the intermediate results: see [`activation_bytes`].
     pub activation_bytes: u64,
 }
 
 impl Estimate {
-    /// For `config`, converted as `manifest` says if there is one, with room for `context_tokens`.
+    /// For `config`, converted as in `manifest` if there is one, with room for `context_tokens`.
     pub fn new(config: &Config, manifest: Option<&Manifest>, context_tokens: usize) -> Self {
         let weights = config.weights();
         let sizes: Vec<(u64, u64)> = weights
@@ -103,7 +103,7 @@ impl Estimate {
         }
     }
 
-    /// Everything together.
+    /// The sum of weights, cache and intermediate results.
     pub fn total_bytes(&self) -> u64 {
         self.weights_bytes + self.cache_bytes + self.activation_bytes
     }
@@ -136,16 +136,17 @@ impl Estimate {
     }
 }
 
-/// Bytes of the intermediate results at their largest, an upper bound: the larger of what the vision side and what the
-/// decoder hold at once. With T tokens of a view inside the tower, R = max(T, 1024) rows of a batch or all views' if they
-/// are fewer, C channels, M of the MLP, H x W of the resized picture, N² crops of either map:
+/// An upper bound of the intermediate results at their peak, in bytes: the larger of the vision side and the decoder.
+/// With T tokens of a view inside the tower, R = max(T, 1024) rows of a batch or those of all views if they are
+/// fewer, C channels, M of the MLP, H x W of the resized picture, N² crops of each map:
 ///
 /// - tower: `R (6 C + M + 3 patch²)`, the picture's bytes `3 H W`, and the features of all views, twice: `2 views T C`
-/// - enhancement: the features of both maps, their keys and values and what is made of them: `12 N² T C`
+/// - enhancement: the features of both maps, their keys and values and intermediate results: `12 N² T C`
 /// - decoder: embeddings of the whole prompt, at most `context D`, and for a chunk of P tokens
 ///   `P (8 D + 2 M)`, with D and M of the decoder; the logits, a row of the vocabulary.
 ///
-/// A prompt's length counts with its embeddings alone; the passes go through the tower in batches, however many they are.
+/// Of a prompt's length, only the embeddings matter; the tower processes its passes in batches, however many there
+/// are.
 pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
     let (tower, decoder) = (&config.tower, &config.decoder);
     let (tokens, channels) = (tower.tokens_inside(), tower.hidden_size);
@@ -166,8 +167,9 @@ pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
     (vision.max(enhancement).max(answering) * size_of::<f32>()) as u64
 }
 
-/// Reads and checks the configuration of a model folder: that of the manifest of a converted model, which is given too,
-/// or where there is none its `config.json`, and of what stands beside it whether pictures are prepared as they are here.
+/// Reads and checks the configuration of a model folder: the one in the manifest of a converted model (the manifest
+/// is returned too), otherwise its `config.json`, checking that the other files prepare pictures in the supported
+/// way.
 ///
 /// # Errors
 /// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
@@ -261,7 +263,7 @@ async fn read_prompting(
     Ok(Prompt::Template(template.into()))
 }
 
-/// An error about a file of a model folder, with the path or URL of the file.
+/// Adds the path or URL of the file to an error about a file of a model folder.
 fn located(source: &impl Source, error: Error) -> Error {
     match error {
         Error::Config { file, reason } => Error::Config {
@@ -285,11 +287,11 @@ async fn modules(
 }
 
 impl Model {
-    /// Loads a model folder, a checkpoint's or a converted one, onto `device`. The order is:
-    /// configuration, estimate, tokenizer, headers, and only then weights.
+    /// Loads a model folder, a checkpoint's or a converted one, onto `device`. The order is: configuration, estimate,
+    /// tokenizer, headers, and only then weights.
     ///
     /// # Errors
-    /// Whatever is missing, broken or too large, before anything is computed; [`Error::Stopped`].
+    /// Anything missing, broken or too large, before anything is computed; [`Error::Stopped`].
     pub async fn load<S: Source + 'static>(
         source: S,
         device: &ChosenDevice,
@@ -335,7 +337,7 @@ impl Model {
                 (modules(&checkpoint, &config, device, watch).await?, bytes)
             }
         };
-        // What was read first may be of another model than what was read last.
+        // The files read first may belong to a different model than those read last.
         source.unchanged()?;
         let (vision, decoder, held) = modules;
         let rope = Rope::new(context_tokens, &config.decoder, &device.device);
@@ -355,8 +357,8 @@ impl Model {
         })
     }
 
-    /// Whether the model's files are still those that it was loaded from, where others may change them: looked at
-    /// before each question, so that no answer comes from half of two models.
+    /// Whether the model's files are unchanged since loading, where other programs can change them: checked before
+    /// each question, so that no answer mixes two models.
     ///
     /// # Errors
     /// [`Error::ModelChanged`], which names the file; [`Error::FileAccess`]. The model must be loaded again.
@@ -372,8 +374,8 @@ impl Model {
         decode(file, bytes, &Limits::default())
     }
 
-    /// Compares `count` pieces of quantised weights, drawn by `seed`, with their files. None are compared of a
-    /// model that is not quantised.
+    /// Compares `count` pieces of quantised weights, chosen at random by `seed`, with their files; none if the model
+    /// is not quantised.
     ///
     /// # Errors
     /// As [`read_back`].
@@ -381,17 +383,17 @@ impl Model {
         read_back(&self.held, self.source.as_ref(), count, seed).await
     }
 
-    /// Embeds `sequence`, `[tokens, hidden]`; `visual_tokens` gives those of each of its pictures, `[tokens, hidden]`.
+    /// Embeds `sequence`, `[tokens, hidden]`; `visual_tokens` returns the visual tokens of a picture,
+    /// `[tokens, hidden]`.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] for an id that has no row; what `visual_tokens` fails with, and what reading embeddings fails
-    /// with, where they are read when they are needed.
+    /// [`Error::Tokenizer`] for an id without a row; errors of `visual_tokens`, and of reading embeddings on demand.
     pub async fn embed(
         &self,
         sequence: &Sequence,
         visual_tokens: impl Fn(Media) -> Result<Tensor<2>>,
     ) -> Result<Tensor<2>> {
-        // Those of a restored answer come from whoever kept it.
+        // The ids of a restored answer come from outside and must be checked.
         let ids: Vec<u32> = sequence.text_ids().collect();
         self.tokenizer.check_rows(&ids)?;
         let embedding = &self.decoder.embed_tokens;
