@@ -1,6 +1,6 @@
-//! A conversation as whoever shows it keeps it, and hands it over with each question: a page, or a client of the server.
+//! A conversation that the caller stores and sends with each question: a page, or a client of the server.
 //!
-//! In: JSON from outside. Out: what is asked. It must not know the model, so that it builds without one.
+//! In: JSON from outside. Out: the request. It must not depend on the model, so that it builds without one.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,9 @@ pub struct AskOptions {
     /// How the next token is chosen.
     #[serde(flatten)]
     pub sampling: Sampling,
-    /// Most tokens of an answer.
+    /// The most tokens of an answer.
     pub max_new_tokens: usize,
-    /// Texts in front of which an answer ends. None may be empty.
+    /// Texts that end an answer and are not part of it. None may be empty.
     pub stop: Vec<String>,
     /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
     /// what it says then. See `session::Answer::remark`.
@@ -26,8 +26,8 @@ pub struct AskOptions {
 
 impl AskOptions {
     /// # Errors
-    /// [`Error::Option`] for what makes no sense, with the option's name: as [`Sampling::validate`], answers of no
-    /// token, which would look like a model that has nothing to say, and empty stop texts.
+    /// [`Error::Option`] for invalid settings, with the option's name: as [`Sampling::validate`], a limit of 0
+    /// tokens, whose empty answer would look like the model's, and empty stop texts.
     pub fn validate(&self) -> Result<()> {
         self.sampling.validate()?;
         let refused = |option: &str, reason: &str| {
@@ -62,13 +62,13 @@ impl Default for AskOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exchange {
-    /// As it was typed.
+    /// As the user typed it.
     pub question: String,
     /// The answer as `session::Answer::token_ids`: the next answer is then what it would have been
     /// without an interruption.
     #[cfg_attr(test, ts(optional = nullable))]
     pub token_ids: Option<Vec<u32>>,
-    /// The answer where its ids are not known. Text that looks like a control token stays text.
+    /// The answer's text, if its ids are not known. Text that looks like a control token is treated as text.
     pub text: String,
 }
 
@@ -79,12 +79,12 @@ pub struct Exchange {
 pub struct Request {
     /// The key of the picture that the conversation is about (`session::Shared::read_picture`).
     pub picture: Option<String>,
-    /// What was said before.
+    /// The earlier exchanges.
     pub before: Vec<Exchange>,
-    /// What is asked.
+    /// The question.
     pub question: String,
-    /// The ids that an interrupted answer began with: it goes on behind them.
+    /// The first ids of an interrupted answer, which is continued.
     pub begun: Vec<u32>,
-    /// How to answer.
+    /// Options of the answer.
     pub options: AskOptions,
 }

@@ -1,4 +1,4 @@
-//! What the model looked at: when it put the two views of a picture together, and when it said something.
+//! Attention weights for display: of the enhancement, and of the decoder for a generated token.
 
 use serde::Serialize;
 
@@ -14,14 +14,14 @@ use crate::spec::plan::Plan;
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EnhancementAttention {
-    /// Within each tile, at every position of the map: `[N h, N h]`, each tile adds up to 1.
+    /// Within each tile, for every position of the map: `[N h, N h]`; each tile sums to 1.
     pub detail: Vec<f32>,
-    /// Over the whole picture: `[h, h]`, adds up to 1.
+    /// Over the whole picture: `[h, h]`, sums to 1.
     pub overview: Vec<f32>,
 }
 
 impl Session {
-    /// What the enhancement looks at in a picture, which is read for it. The conversation stays as it is.
+    /// Encodes a picture and returns the enhancement's attention in it. The conversation is unchanged.
     ///
     /// # Errors
     /// As [`Session::set_image`].
@@ -51,12 +51,12 @@ impl Session {
         Ok(looked)
     }
 
-    /// What the model looked at in the picture before it when it said token number `index` of [`Session::sequence`]: the
-    /// share of its attention that each visual token had, `[image_tokens]`, as the mean over layers and heads. The
-    /// conversation stays as it is.
+    /// The attention with which token number `index` of [`Session::sequence`] was generated, over the last picture
+    /// before it: the weight of each visual token, `[image_tokens]`, as the mean over layers and heads. The
+    /// conversation is unchanged.
     ///
     /// # Errors
-    /// [`Error::Option`] where there is no picture before that token; [`Error::Device`].
+    /// [`Error::Option`] if there is no picture before that token; [`Error::Device`].
     pub async fn attention(&mut self, index: usize) -> Result<Vec<f32>> {
         let refused = |reason: &str| Error::Option {
             option: "token".into(),
@@ -65,7 +65,7 @@ impl Session {
         if index >= self.sequence.len() {
             return Err(refused("has not been said"));
         }
-        // The token before it is the one that looked.
+        // A token is predicted from the position before it.
         let before = self.sequence.part(0..index);
         let looking = match before.last_id() {
             Some(_) if before.len() == index => index - 1,
@@ -86,7 +86,7 @@ impl Session {
     }
 }
 
-/// Shares by tile, `[tiles, h * h]`, where they are in the map; nothing was looked at in tiles that are not alive.
+/// Arranges weights by tile, `[tiles, h * h]`, into the map; tiles that are not computed get 0.
 fn detail(plan: &Plan, shares: &[f32]) -> Vec<f32> {
     let (h, side) = (
         plan.tokens_per_side,
@@ -106,7 +106,7 @@ fn detail(plan: &Plan, shares: &[f32]) -> Vec<f32> {
     map
 }
 
-/// Shares by residue, `[residues, h * h]`, as their mean: the residues of a token lie side by side.
+/// The mean over residues of weights by residue, `[residues, h * h]`: the residues of a token are adjacent.
 fn overview(plan: &Plan, shares: &[f32]) -> Vec<f32> {
     let tokens = plan.tokens_per_side.pow(2);
     let sets = (shares.len() / tokens).max(1) as f32;

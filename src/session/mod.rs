@@ -1,5 +1,5 @@
-//! A conversation about a picture: the picture's features and the key/value cache are kept, so a
-//! further question runs no vision pass and prefills only its own tokens.
+//! A conversation about a picture. Follow-up questions reuse the picture's features and the key/value cache: they run
+//! no vision pass and prefill only their own tokens.
 
 mod asked;
 mod attention;
@@ -41,11 +41,11 @@ pub use completion::{Completed, CompletionEvent};
 pub use report::{Answer, ModelInfo, PictureInfo, Timings};
 pub use shared::Shared;
 
-/// Where the last answer began, so that it can be given again.
+/// The position of the last answer, for regenerating it.
 struct LastTurn {
     /// Tokens of the sequence with the question, without the answer.
     prompt_len: usize,
-    /// What must be said beside the answer.
+    /// The remark that accompanies the answer.
     remark: Option<Remark>,
 }
 
@@ -61,10 +61,10 @@ pub struct Session {
     /// Prompts and answers.
     sequence: Sequence,
     cache: KvCache,
-    /// What the cache holds. What this has in common with the sequence is not computed again.
+    /// The sequence in the cache. Its common prefix with `sequence` is not computed again.
     cached: Sequence,
     last: Option<LastTurn>,
-    /// What was said in the place of the last answer.
+    /// The remark that replaced the last answer.
     withheld: Option<Remark>,
 }
 
@@ -100,7 +100,7 @@ impl Session {
         &self.sequence
     }
 
-    /// Starts a new conversation about a picture that has been encoded before, or about none.
+    /// Starts a new conversation about a picture that is already encoded, or about none.
     pub fn set_encoded(&mut self, picture: Option<Encoded>) {
         self.begin_about(picture.map(|encoded| Held {
             encoded,
@@ -109,12 +109,12 @@ impl Session {
         }));
     }
 
-    /// Forgets the picture and the conversation.
+    /// Removes the picture and the conversation.
     pub fn clear_image(&mut self) {
         self.begin_about(None);
     }
 
-    /// Starts a new conversation about a picture, and forgets the one before.
+    /// Starts a new conversation about a picture, and removes the previous one.
     fn begin_about(&mut self, picture: Option<Held>) {
         self.new_chat();
         self.picture = picture.as_ref().map(|held| held.encoded.media);
@@ -124,7 +124,7 @@ impl Session {
             .for_each(|held| self.pictures.hold(held));
     }
 
-    /// Forgets the conversation; the picture and its features stay.
+    /// Removes the conversation; the picture and its features are kept.
     pub fn new_chat(&mut self) {
         self.told.clear();
         self.sequence = Sequence::default();
@@ -138,7 +138,7 @@ impl Session {
     /// As [`Session::ask`].
     pub async fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
         if self.is_withheld(question) {
-            return Ok(()); // the model heard nothing of it
+            return Ok(()); // the question was never given to the model
         }
         let watch = &mut Watch::nobody();
         let mut sequence = self.prompt_of(question, watch).await?;
@@ -151,15 +151,15 @@ impl Session {
         Ok(())
     }
 
-    /// Asks. Pieces of the answer go to `watch` as they come.
+    /// Answers a question. Pieces of the answer go to `watch` as they are generated.
     ///
-    /// A model of narrow scope ([`crate::config::Scope`]) is asked what it has learnt to answer, as it has learnt to hear
-    /// it. Of another question, and of any without a picture, [`Answer::remark`] says what is wrong with it; its text then
-    /// stands in the answer's place and is no part of the conversation, unless the question has only words that the model
-    /// knows, or `options.anyway` is set.
+    /// A model of narrow scope ([`crate::config::Scope`]) receives a question in the form it was trained on. If it
+    /// was not trained on the question, or there is no picture, [`Answer::remark`] says so. The remark's text then
+    /// replaces the answer and is not part of the conversation, unless all words of the question are known to the
+    /// model, or `options.anyway` is set.
     ///
-    /// A stop during the answer keeps what was said so far as the answer. A stop or failure before
-    /// that leaves the conversation as it was.
+    /// A stop during the answer keeps the text so far as the answer. A stop or failure before that leaves the
+    /// conversation unchanged.
     ///
     /// # Errors
     /// [`Error::EmptyQuestion`], [`Error::ContextExceeded`], [`Error::Option`], [`Error::Stopped`],
@@ -201,8 +201,8 @@ impl Session {
     /// Answers the last question again.
     ///
     /// # Errors
-    /// As [`Session::ask`]; [`Error::EmptyQuestion`] if nothing was asked. The earlier answer is
-    /// kept unless a new one has begun.
+    /// As [`Session::ask`]; [`Error::EmptyQuestion`] if nothing was asked. The earlier answer is kept unless a new
+    /// one has begun.
     pub async fn regenerate(
         &mut self,
         options: &AskOptions,
@@ -235,9 +235,8 @@ impl Session {
         result
     }
 
-    /// The logits of the last `wanted` positions of the prompt, then of each forced id:
-    /// `[wanted, vocabulary]` and `[forced, vocabulary]`, row i of the latter being what chose
-    /// `forced[i]`. Stop ids are not heeded. For parity runs.
+    /// The logits of the last `wanted` positions of the prompt, and those from which each forced id is chosen:
+    /// `[wanted, vocabulary]` and `[forced, vocabulary]`. Stop ids are ignored. For parity runs.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -289,7 +288,7 @@ impl Session {
         });
     }
 
-    /// Whether so many tokens fit, with one more for the answer.
+    /// Checks that `tokens` tokens fit, with one more for the answer.
     fn check_fits(&self, tokens: usize) -> Result<()> {
         let needed_tokens = tokens + 1;
         let context_tokens = self.cache.capacity();
@@ -302,8 +301,8 @@ impl Session {
         }
     }
 
-    /// Lets the cache hold what it has in common with the sequence, but for the last `wanted` tokens, whose logits are
-    /// asked for. Gives how many tokens that is.
+    /// Truncates the cache to its common prefix with the sequence, excluding the last `wanted` tokens, whose logits
+    /// are needed. Returns the prefix's length in tokens.
     fn keep_common(&mut self, wanted: usize) -> usize {
         let most = self.sequence.len().saturating_sub(wanted);
         let common = self.cached.in_common(&self.sequence).min(most);
@@ -313,7 +312,7 @@ impl Session {
         held
     }
 
-    /// The embeddings of the sequence's tokens of `range`, `[tokens, hidden]`.
+    /// The embeddings of the sequence's tokens in `range`, `[tokens, hidden]`.
     async fn embed(&self, range: std::ops::Range<usize>) -> Result<Tensor<2>> {
         let visual_tokens = |media: Media| {
             let held = self.pictures.visual_tokens(media.id);
@@ -326,13 +325,13 @@ impl Session {
             .await
     }
 
-    /// The logits of the last `wanted` positions, `[wanted, vocabulary]`, as numbers.
+    /// The logits of the last `wanted` positions, `[wanted, vocabulary]`, read back.
     async fn logits(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
         read(self.prefill(wanted, watch).await?).await
     }
 
-    /// Computes the tokens that the cache does not hold yet, in chunks, and gives the logits of the
-    /// last `wanted` positions, `[wanted, vocabulary]`.
+    /// Computes the tokens that are not in the cache yet, in chunks, and returns the logits of the last `wanted`
+    /// positions, `[wanted, vocabulary]`.
     async fn prefill(&mut self, wanted: usize, watch: &mut Watch<'_>) -> Result<Tensor<2>> {
         let held = self.keep_common(wanted);
         let embeds = self.embed(held..self.sequence.len()).await?;
@@ -340,7 +339,7 @@ impl Session {
         let model = self.model.clone();
         let mut done = 0;
         loop {
-            // The wanted positions come from one chunk, so the last chunk may be longer.
+            // The wanted positions must be in one chunk, so the last chunk may be longer.
             let left = total - done;
             let count = if left < PREFILL_CHUNK + wanted {
                 left
@@ -417,7 +416,7 @@ impl Session {
 }
 
 impl Predictor for Session {
-    /// Where the largest logit is all that is asked for, the device finds it: a token is read back, not a vocabulary.
+    /// If only the largest logit is needed, the device finds it, and one token is read back instead of all logits.
     async fn next(&mut self, only_largest: bool, watch: &mut Watch<'_>) -> Result<Next> {
         let logits = self.prefill(1, watch).await?;
         if let Some(place) = only_largest.then(|| argmax(&logits)).flatten() {
@@ -438,7 +437,7 @@ impl Predictor for Session {
         self.sequence.push(id);
     }
 
-    /// The last id need not be in the cache: nothing is computed behind it.
+    /// The last id need not be in the cache, since nothing is computed after it.
     fn is_full(&self) -> bool {
         self.cache.len() >= self.cache.capacity()
     }

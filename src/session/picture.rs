@@ -1,4 +1,4 @@
-//! A picture's way into a conversation.
+//! Adds a picture to a conversation.
 
 use super::pictures::{Cost, Held};
 use super::{PictureInfo, Session};
@@ -9,8 +9,8 @@ use crate::progress::Watch;
 use crate::recorder::Recorder;
 
 impl Session {
-    /// Reads and encodes a picture, and starts a new conversation about it. If this fails or is
-    /// stopped, the earlier picture and conversation are untouched.
+    /// Decodes and encodes a picture, and starts a new conversation about it. If this fails or is stopped, the
+    /// earlier picture and conversation are unchanged.
     ///
     /// # Errors
     /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`];
@@ -41,7 +41,7 @@ impl Session {
         Ok(info)
     }
 
-    /// Reads and encodes a picture; the conversation stays as it is.
+    /// Decodes and encodes a picture; the conversation is unchanged.
     pub(super) async fn encode(
         &self,
         file: &str,

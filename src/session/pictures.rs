@@ -1,4 +1,4 @@
-//! The pictures that a session holds: their visual tokens stay on the device.
+//! The pictures of a session, whose visual tokens are kept on the device.
 
 use burn::tensor::Tensor;
 
@@ -6,10 +6,10 @@ use super::PictureInfo;
 use crate::sequence::MediaId;
 use crate::vision::encoder::Encoded;
 
-/// Pictures that are held: 9.4 MB each in the released sizes.
+/// The most pictures kept: 9.4 MB each in the released sizes.
 const MOST_PICTURES: usize = 8;
 
-/// What reading a picture took.
+/// The cost of encoding a picture.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
     /// Passes of the vision tower.
@@ -20,22 +20,22 @@ pub(super) struct Cost {
     pub vision_ms: f64,
 }
 
-/// A picture that is held.
+/// A picture that is kept.
 pub(super) struct Held {
-    /// As the decoder sees it.
+    /// Its encoded form.
     pub encoded: Encoded,
-    /// What is known of it, where it was read here.
+    /// Its description, if it was encoded by this session.
     pub info: Option<PictureInfo>,
-    /// What it took, until an answer has told it.
+    /// Its cost, until an answer has reported it.
     pub untold: Option<Cost>,
 }
 
-/// All of them; the one used last stands last.
+/// All pictures, in order of use; the most recently used is last.
 #[derive(Default)]
 pub(super) struct Pictures(Vec<Held>);
 
 impl Pictures {
-    /// The picture, if it is held.
+    /// The picture, if it is kept.
     pub fn get(&self, id: MediaId) -> Option<&Held> {
         self.0.iter().find(|held| held.encoded.media.id == id)
     }
@@ -45,7 +45,7 @@ impl Pictures {
         self.get(id).map(|held| held.encoded.visual_tokens.clone())
     }
 
-    /// Holds a picture, in the place of the one that was used least lately if there are too many.
+    /// Adds a picture, and removes the least recently used one if there are too many.
     pub fn hold(&mut self, held: Held) {
         self.forget(held.encoded.media.id);
         self.0.push(held);
@@ -54,7 +54,7 @@ impl Pictures {
         }
     }
 
-    /// Counts the picture as used now; gives whether it is held.
+    /// Marks the picture as most recently used; returns whether it is kept.
     pub fn touch(&mut self, id: MediaId) -> bool {
         match self.forget(id) {
             Some(held) => {
@@ -65,13 +65,13 @@ impl Pictures {
         }
     }
 
-    /// What the picture took, once.
+    /// The cost of the picture, returned only once.
     pub fn tell(&mut self, id: MediaId) -> Option<Cost> {
         let held = self.0.iter_mut().find(|held| held.encoded.media.id == id);
         held?.untold.take()
     }
 
-    /// Forgets all.
+    /// Removes all pictures.
     pub fn clear(&mut self) {
         self.0.clear();
     }

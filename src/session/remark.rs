@@ -1,4 +1,4 @@
-//! What a model of narrow scope is asked, and what is said instead.
+//! Questions to a model of narrow scope, and the remarks that may replace its answers.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::generate::generation::StopReason;
 use crate::progress::Watch;
 
 impl Session {
-    /// What must be said of a question, if the options do not want it answered anyway. An empty one is refused elsewhere.
+    /// The remark on a question, unless `options.anyway` is set. Empty questions are refused elsewhere.
     pub(super) fn remark_on(&self, question: &str, options: &AskOptions) -> Option<Remark> {
         let scope = self.model.config.scope.filter(|_| !options.anyway)?;
         match question.trim().is_empty() {
@@ -17,13 +17,13 @@ impl Session {
         }
     }
 
-    /// Whether a question, asked as usual, is not put to the model.
+    /// Whether a question, asked with default options, is not given to the model.
     pub(super) fn is_withheld(&self, question: &str) -> bool {
         let remark = self.remark_on(question, &AskOptions::default());
         remark.is_some_and(|remark| !remark.answered)
     }
 
-    /// A question as the model has learnt to hear it.
+    /// A question in the form that the model was trained on.
     pub(super) fn as_learnt<'a>(&self, question: &'a str) -> Cow<'a, str> {
         match self.model.config.scope {
             Some(scope) => Cow::Owned(scope.as_learnt(question)),
@@ -31,7 +31,7 @@ impl Session {
         }
     }
 
-    /// A remark in the place of an answer. The conversation stays as it is.
+    /// A remark as an answer. The conversation is unchanged.
     pub(super) fn said_instead(&self, remark: Remark, watch: &mut Watch<'_>) -> Answer {
         watch.piece(remark.text.clone(), None);
         Answer {

@@ -1,4 +1,4 @@
-//! What comes out of a turn, as JSON sees it too.
+//! The result of a turn, also serialised as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ pub struct Answer {
     pub prompt_tokens: usize,
     /// Of these, tokens that were computed in this turn; the others were in the cache.
     pub new_prompt_tokens: usize,
-    /// Of the prompt's tokens, the picture's.
+    /// The picture's tokens in the prompt.
     pub image_tokens: usize,
     /// Tokens of the answer.
     pub answer_tokens: usize,
@@ -45,12 +45,12 @@ pub struct Answer {
     pub vision_passes: usize,
     /// Milliseconds.
     pub timings_ms: Timings,
-    /// Of the answer, without the prefill.
+    /// Of the answer, excluding the prefill.
     pub tokens_per_second: f64,
-    /// Where it ran.
+    /// The device's name.
     pub device: String,
-    /// What must be said of the question where the model is of narrow scope ([`crate::config::Scope`]). The text is then
-    /// the remark's, unless it says that the model answered.
+    /// A remark on the question, if the model has a narrow scope ([`crate::config::Scope`]). The text is the
+    /// remark's, unless the remark says that the model answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(type = "Remark", optional))]
     pub remark: Option<Remark>,
@@ -64,18 +64,18 @@ pub struct PictureInfo {
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// What the user should know about how it was read.
+    /// Remarks for the user about how it was decoded.
     pub notices: Vec<String>,
-    /// True where the model knows one kind of picture only and this is of another: its answers then
-    /// mean little ([`crate::config::Scope::warning`]).
+    /// True if the model knows only one kind of picture and this is another kind: its answers are then unreliable
+    /// ([`crate::config::Scope::warning`]).
     pub outside_scope: bool,
-    /// Side of the resized square.
+    /// Side of the resized square, in pixels.
     pub image_px: usize,
-    /// N.
+    /// Crops per side N.
     pub crops_per_side: usize,
-    /// Passes of the vision tower that it took.
+    /// Passes of the vision tower that were run.
     pub vision_passes: usize,
-    /// Milliseconds of these.
+    /// Milliseconds for these passes.
     pub vision_ms: f64,
 }
 

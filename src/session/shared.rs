@@ -1,6 +1,6 @@
-//! One key/value cache for several conversations: of the widgets of a page, or of a server's clients. Each hands its
-//! conversation over with its question; what the cache holds of the same beginning is not computed again. Pictures are
-//! kept by a key that the caller makes of their content.
+//! One key/value cache for several conversations: of the widgets of a page, or of a server's clients. Each sends its
+//! conversation with its question; the prefix that the cache already holds is not computed again. Pictures are kept
+//! under a key that the caller computes from their content.
 
 use std::rc::Rc;
 
@@ -16,18 +16,18 @@ use crate::sequence::{Media, MediaId};
 use crate::spec::plan::Coverage;
 use crate::vision::encoder::Encoded;
 
-/// A session that its users share.
+/// A session shared by several conversations.
 pub struct Shared {
     session: Session,
 }
 
-/// Equal keys are equal pictures of one model, and a session treats all alike.
+/// Equal keys mean equal pictures of one model, all prepared alike by the session.
 fn id_of(key: &str) -> MediaId {
     MediaId::of(&[key.as_bytes()])
 }
 
 impl Shared {
-    /// No picture, no conversation.
+    /// Without a picture or a conversation.
     pub fn new(model: Rc<Model>, coverage: Coverage) -> Self {
         Shared {
             session: Session::new(model, coverage),
@@ -39,12 +39,12 @@ impl Shared {
         self.session.model()
     }
 
-    /// What is known of a picture whose features are held.
+    /// Information about a picture whose features are kept.
     pub fn picture(&self, key: &str) -> Option<&PictureInfo> {
         self.session.pictures.get(id_of(key))?.info.as_ref()
     }
 
-    /// Reads and encodes a picture, unless its features are held. No conversation changes.
+    /// Decodes and encodes a picture, unless its features are kept already. No conversation changes.
     ///
     /// # Errors
     /// As [`Session::set_image`].
@@ -66,7 +66,7 @@ impl Shared {
         Ok(info)
     }
 
-    /// The features of a picture, `[tokens * hidden]`, to be kept for [`Shared::restore_picture`].
+    /// The features of a picture, `[tokens * hidden]`, for [`Shared::restore_picture`].
     ///
     /// # Errors
     /// [`Error::PictureNotHeld`]; [`Error::Device`].
@@ -75,10 +75,10 @@ impl Shared {
         read(visual_tokens.ok_or_else(|| not_held(key))?).await
     }
 
-    /// Takes up features that were kept: no pass of the vision tower.
+    /// Restores a picture from saved features, without a pass of the vision tower.
     ///
     /// # Errors
-    /// [`Error::Option`] where their number is not this model's, or one of them is no number.
+    /// [`Error::Option`] if their number does not fit this model, or one of them is not finite.
     pub fn restore_picture(
         &mut self,
         key: &str,
@@ -122,7 +122,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Answers a question. Nothing depends on what was asked before it but what the request says.
+    /// Answers a question. The answer depends only on the request, not on earlier questions.
     ///
     /// # Errors
     /// As [`Session::reply`]; [`Error::PictureNotHeld`].
@@ -131,7 +131,7 @@ impl Shared {
         self.session.reply(request, watch).await
     }
 
-    /// What the model looked at when it said the last of `request.begun`: as [`Session::attention`].
+    /// The attention with which the last of `request.begun` was generated: as [`Session::attention`].
     ///
     /// # Errors
     /// As [`Session::attention`]; [`Error::PictureNotHeld`].
@@ -141,7 +141,7 @@ impl Shared {
         self.session.attention(last).await
     }
 
-    /// What the enhancement looks at in a picture: as [`Session::enhancement_attention`].
+    /// The enhancement's attention in a picture: as [`Session::enhancement_attention`].
     ///
     /// # Errors
     /// As [`Session::enhancement_attention`].
@@ -154,7 +154,7 @@ impl Shared {
         self.session.enhancement_attention(file, bytes, watch).await
     }
 
-    /// Gives the session the picture of the conversation to come.
+    /// Makes `picture` the session's picture for the next request.
     fn turn_to(&mut self, picture: Option<&str>) -> Result<()> {
         let pictures = &mut self.session.pictures;
         let media = |key: &str| {

@@ -1,4 +1,4 @@
-//! Answering a question with the conversation that is handed over with it.
+//! Answers a question that comes with its conversation.
 
 use super::asked::checked_ids;
 use super::told::{Borrowed, Said, Told};
@@ -9,9 +9,8 @@ use crate::progress::Watch;
 use crate::sequence::Sequence;
 
 impl Session {
-    /// Answers a question after whatever the request says was said before it, which need not be what this session said.
-    /// What the cache holds of the same beginning is not computed again. An answer that was begun goes on, and is given
-    /// whole.
+    /// Answers a question after the exchanges in the request, which need not come from this session. The prefix that
+    /// the cache already holds is not computed again. An interrupted answer is continued, and returned as a whole.
     ///
     /// # Errors
     /// As [`Session::ask`]; [`Error::Option`] for an id that is not in the vocabulary.
@@ -39,8 +38,8 @@ impl Session {
         result
     }
 
-    /// Makes the request's sequence, with the answer as far as it was begun, the session's. Gives the place of its last
-    /// token.
+    /// Makes the request's sequence, including the first ids of the answer, the session's. Returns the position of
+    /// its last token.
     pub(super) async fn turn_to(&mut self, request: &Request) -> Result<usize> {
         self.model.unchanged()?;
         let (sequence, _) = self.requested(request, &mut Watch::nobody()).await?;
@@ -51,8 +50,8 @@ impl Session {
         Ok(self.sequence.len().saturating_sub(1))
     }
 
-    /// The whole sequence of a request, and how much of it is its prompt. As soon as it cannot fit any more the rest is
-    /// not looked at: there may be a million exchanges.
+    /// The whole sequence of a request, and the length of its prompt. Stops as soon as the sequence is too long,
+    /// since a request may contain a million exchanges.
     async fn requested(
         &self,
         request: &Request,
