@@ -1,16 +1,16 @@
-//! What an answer may be: a grammar, a list of words. None exists yet; this is their place.
+//! Interface for restricting an answer, for example to a grammar or a list of words. There is no implementation yet.
 
 use crate::error::Result;
 
-/// Says which ids may come next, by those that have come. An answer that goes on tells it first what had been said; one that
-/// is given again has a new one.
+/// Decides which ids may follow the ids so far. To continue an answer, its earlier ids are passed to
+/// [`Constraint::accept`] first; to regenerate one, a new constraint is created.
 pub trait Constraint {
-    /// Gives -inf to the logit (`[vocab]`) of every id that may not come next.
+    /// Sets the logit (`[vocab]`) of every id that may not come next to -inf.
     fn restrict(&self, logits: &mut [f32]);
 
-    /// `id` has been said.
+    /// Records that `id` was generated.
     ///
     /// # Errors
-    /// Where it is none that may come.
+    /// If the id is not allowed.
     fn accept(&mut self, id: u32) -> Result<()>;
 }

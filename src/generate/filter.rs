@@ -1,9 +1,9 @@
-//! What is done to the logits before an id is drawn: Hugging Face's processors, as pure functions.
+//! Filters applied to the logits before an id is sampled: Hugging Face's processors, as pure functions.
 //!
 //! In and out: `[vocab]` f32 logits; a removed id has -inf. The order is that of `transformers`:
-//! repetition penalty, temperature, top-k, top-p. Logits must hold no NaN; the sampler sees to it.
+//! repetition penalty, temperature, top-k, top-p. Logits must not contain NaN; the sampler checks this.
 
-/// One of them, with its setting.
+/// A filter with its setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Filter {
     /// [`repetition_penalty`].
@@ -17,7 +17,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Changes `logits` in place; `seen` are the ids of prompt and answer.
+    /// Modifies `logits` in place; `seen` are the ids of prompt and answer.
     pub fn apply(self, logits: &mut [f32], seen: &[u32]) {
         match self {
             Filter::RepetitionPenalty(penalty) => repetition_penalty(logits, seen, penalty),
@@ -48,9 +48,9 @@ pub fn repetition_penalty(logits: &mut [f32], seen: &[u32], penalty: f32) {
     }
 }
 
-/// `TemperatureLogitsWarper`: divides by `temperature`, which must be above 0. The largest logit
-/// is subtracted first, so that a tiny temperature gives -inf and not overflow; probabilities and
-/// the filters below do not see the difference.
+/// `TemperatureLogitsWarper`: divides by `temperature`, which must be above 0. The largest logit is subtracted first,
+/// so that a tiny temperature gives -inf instead of overflowing; this does not change the probabilities or the later
+/// filters.
 pub fn temperature(logits: &mut [f32], temperature: f32) {
     let largest = largest(logits);
     for logit in logits {
@@ -58,8 +58,8 @@ pub fn temperature(logits: &mut [f32], temperature: f32) {
     }
 }
 
-/// `TopKLogitsWarper`: removes what is below the `k`-th largest logit. Equals of it stay, so more
-/// than `k` ids may. 0 is off.
+/// `TopKLogitsWarper`: removes logits below the `k`-th largest. Ties with it are kept, so more than `k` ids may
+/// remain. 0 is off.
 pub fn top_k(logits: &mut [f32], k: usize) {
     if k == 0 || k >= logits.len() {
         return;
@@ -73,8 +73,8 @@ pub fn top_k(logits: &mut [f32], k: usize) {
     }
 }
 
-/// `TopPLogitsWarper`: removes the least likely ids as long as their probabilities sum to at most
-/// `1 - top_p`; the likeliest always stays. Among equals the first ids stay. 1 is off.
+/// `TopPLogitsWarper`: removes the least likely ids as long as their probabilities sum to at most `1 - top_p`; the
+/// likeliest is always kept. Of equally likely ids, the lowest are kept. 1 is off.
 pub fn top_p(logits: &mut [f32], top_p: f32) {
     if top_p >= 1.0 || logits.is_empty() {
         return;
@@ -82,8 +82,8 @@ pub fn top_p(logits: &mut [f32], top_p: f32) {
     let mut weights = weights(logits);
     let total: f64 = weights.iter().sum();
     let budget = (1.0 - f64::from(top_p)) * total;
-    // All ids that have less than an equal share of the budget fit into it together: they go
-    // without being sorted, which leaves a few of 128 thousand.
+    // Together, all ids whose weight is below an equal share of the budget fit into it: they are removed without
+    // sorting, which leaves only a few of 128 thousand.
     let share = budget / weights.len() as f64;
     let mut removed = 0.0;
     let mut rest = Vec::new();
@@ -106,7 +106,7 @@ pub fn top_p(logits: &mut [f32], top_p: f32) {
     }
 }
 
-/// `exp(logit - largest)` of each: probabilities but for their sum. -inf gives 0.
+/// `exp(logit - largest)` of each logit: unnormalised probabilities. -inf gives 0.
 pub fn weights(logits: &[f32]) -> Vec<f64> {
     let largest = largest(logits);
     logits
@@ -119,8 +119,8 @@ fn largest(logits: &[f32]) -> f32 {
     logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// e^x for x <= 0, to about 1e-15. The system's `exp` differs between platforms in the last bit,
-/// and with it now and then an answer; sums and products do not. Below e^-700 it is 0.
+/// e^x for x <= 0, accurate to about 1e-15. The system's `exp` differs between platforms in the last bit, which
+/// occasionally changes an answer; sums and products do not differ. Below e^-700 it is 0.
 fn exp(x: f64) -> f64 {
     if x.is_nan() || x < -700.0 {
         return 0.0;

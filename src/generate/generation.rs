@@ -1,7 +1,7 @@
-//! The loop: one id after another, until something ends the answer.
+//! The generation loop: produces one id after another until the answer ends.
 //!
-//! In: logits, from whatever computes them. Out: ids, and their text as it comes. It must not know the model, so it is tested
-//! without one.
+//! In: logits, from any predictor. Out: ids, and their text as it is generated. It must not depend on the model, so
+//! that it can be tested without one.
 
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ use crate::text::{TextStream, Tokenizer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StopReason {
-    /// The model ended it, or one of the texts came that end it.
+    /// The model produced a stop id, or the text contained a stop text.
     Stop,
-    /// `max_new_tokens` were given.
+    /// `max_new_tokens` was reached.
     Length,
     /// The context is full.
     Context,
@@ -28,73 +28,73 @@ pub enum StopReason {
     Stopped,
 }
 
-/// What comes next, by whoever computes it.
+/// The next prediction.
 pub enum Next {
-    /// The id of the largest logit, found where the logits are.
+    /// The id of the largest logit, found on the device.
     Largest(u32),
     /// The logits, `[vocab]`.
     Logits(Vec<f32>),
 }
 
-/// Computes what comes behind the ids so far.
+/// Computes the prediction after the ids so far.
 #[allow(
     async_fn_in_trait,
     reason = "used by generic callers of this crate only; no Send bound is wanted on wasm"
 )]
 pub trait Predictor {
-    /// What comes next; [`Next::Largest`] only where that is all that is asked for.
+    /// The next prediction; [`Next::Largest`] only if `only_largest` is set.
     ///
     /// # Errors
-    /// What computing it fails with.
+    /// The errors of the computation.
     async fn next(&mut self, only_largest: bool, watch: &mut Watch<'_>) -> Result<Next>;
 
     /// The ids so far, of prompt and answer.
     fn seen(&self) -> Vec<u32>;
 
-    /// `id` has been said, and stands behind the others.
+    /// Appends the generated `id`.
     fn push(&mut self, id: u32);
 
-    /// Whether nothing more can be computed behind what is there.
+    /// Whether no further token can be computed.
     fn is_full(&self) -> bool;
 }
 
-/// How an answer is made, and what ends it.
+/// How an answer is generated, and what ends it.
 pub struct Generation<'a> {
-    /// Ids to text.
+    /// Converts ids to text.
     pub tokenizer: &'a Tokenizer,
     /// Chooses ids.
     pub sampler: Sampler,
-    /// What the answer may be; nothing narrows it where there is none.
+    /// Restricts the answer, if there is one.
     pub constraint: Option<Box<dyn Constraint>>,
     /// Ids that end the answer.
     pub stop_ids: &'a [u32],
-    /// Texts in front of which the answer ends; none is empty.
+    /// Texts that end the answer and are not part of it; none is empty.
     pub stop_texts: Vec<String>,
-    /// Most ids of the answer.
+    /// The most ids of the answer.
     pub max_new_tokens: usize,
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generated {
-    /// All of its text.
+    /// Its whole text.
     pub text: String,
-    /// All of its ids, a stop id included.
+    /// All of its ids, including a stop id.
     pub token_ids: Vec<u32>,
     /// Why it ended.
     pub stop_reason: StopReason,
-    /// Milliseconds until the first id was there, which reads the prompt.
+    /// Milliseconds until the first id, including the prefill.
     pub first_ms: f64,
-    /// Milliseconds for the others.
+    /// Milliseconds for the remaining ids.
     pub others_ms: f64,
 }
 
 impl Generation<'_> {
-    /// Goes on behind `begun`, ids of this answer that `predictor` has behind its prompt already: they are said again, but
-    /// not to `watch`, and drawn as if for the first time.
+    /// Continues an answer that starts with the ids `begun`, which `predictor` already holds after its prompt: they
+    /// are part of the result but not reported to `watch`, and the sampler continues as if it had chosen them.
     ///
     /// # Errors
-    /// What `predictor` and the constraint fail with; [`crate::Error::NotFinite`].
+    /// Errors of `predictor` and of the constraint; [`crate::Error::NotFinite`].
     pub async fn run(
         mut self,
         begun: Vec<u32>,

@@ -1,7 +1,7 @@
-//! From logits to an answer: an id at a time, until something ends it.
+//! From logits to an answer, one id at a time.
 //!
-//! In: `[vocab]` logits, and what is wanted. Out: ids and text. It must not know where logits come
-//! from. The filters are Hugging Face's, in its order, so that its settings mean the same here.
+//! In: `[vocab]` logits, and settings. Out: ids and text. It must not depend on how logits are computed. The filters
+//! are Hugging Face's, in its order, so that its settings have the same meaning here.
 
 pub mod constraint;
 pub mod filter;

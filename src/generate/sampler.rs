@@ -1,6 +1,6 @@
-//! Draws the next id.
+//! Samples the next id.
 //!
-//! In: logits and the ids seen. Out: an id. It keeps nothing but the state of its random numbers.
+//! In: logits and the ids seen. Out: an id. Its only state is that of its random numbers.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,18 +9,18 @@ use super::filter::{self, Filter};
 use super::sampling::Sampling;
 use crate::error::{Error, Result};
 
-/// Chooses ids by one [`Sampling`].
+/// Chooses ids according to a [`Sampling`].
 #[derive(Debug, Clone)]
 pub struct Sampler {
     filters: Vec<Filter>,
-    /// Whether an id is drawn, and not the first of the likeliest taken.
+    /// Whether an id is sampled; otherwise the first of the likeliest is taken.
     is_random: bool,
-    /// ChaCha is defined by its specification, so a seed means the same everywhere and always.
+    /// ChaCha is fully specified, so a seed gives the same sequence on every platform and in every version.
     random: ChaCha8Rng,
 }
 
 impl Sampler {
-    /// A sampler at the beginning of its seed's sequence.
+    /// A sampler at the start of its seed's sequence.
     ///
     /// # Errors
     /// [`Error::Option`] as [`Sampling::validate`].
@@ -34,7 +34,7 @@ impl Sampler {
         })
     }
 
-    /// Goes on as if `count` ids had been picked already.
+    /// Advances the random numbers as if `count` ids had been picked.
     pub fn skip(&mut self, count: usize) {
         if self.is_random {
             for _ in 0..count {
@@ -43,19 +43,19 @@ impl Sampler {
         }
     }
 
-    /// Whether the first of the largest logits is all that it ever takes.
+    /// Whether it always takes the first of the largest unfiltered logits.
     pub fn is_greedy(&self) -> bool {
         !self.is_random && self.filters.is_empty()
     }
 
-    /// The next id. `logits`: `[vocab]`, filtered in place; `seen`: the prompt's and the answer's
-    /// ids, for the repetition penalty. At temperature 0 the first of the largest; one random
-    /// number is taken per call otherwise.
+    /// The next id. `logits`: `[vocab]`, filtered in place; `seen`: the prompt's and the answer's ids, for the
+    /// repetition penalty. At temperature 0, the first of the largest; otherwise each call consumes one random
+    /// number.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if there is a NaN, a +inf, or nothing but -inf.
+    /// [`Error::NotFinite`] if there is a NaN or a +inf, or all logits are -inf.
     pub fn pick(&mut self, logits: &mut [f32], seen: &[u32]) -> Result<u32> {
-        first_largest(logits)?; // the filters take no NaN
+        first_largest(logits)?; // the filters require that there is no NaN
         for filter in &self.filters {
             filter.apply(logits, seen);
         }
@@ -65,7 +65,7 @@ impl Sampler {
         }
         let weights = filter::weights(logits);
 
-        // 53 random bits are a number in 0..1; its place in the summed weights is the id.
+        // 53 random bits give a number in 0..1; its position in the cumulative weights selects the id.
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         let mut left = uniform * weights.iter().sum::<f64>();
         for (id, &weight) in (0_u32..).zip(&weights) {
@@ -74,7 +74,7 @@ impl Sampler {
             }
             left -= weight;
         }
-        Ok(best) // rounding ate the last weight
+        Ok(best) // rounding errors can leave no id
     }
 }
 

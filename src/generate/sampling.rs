@@ -1,6 +1,6 @@
-//! How the next id is chosen: the user's settings, and whether they make sense.
+//! The settings that choose the next id, and their validation.
 //!
-//! In: numbers from a command line, a page or a file. Out: the same, checked. No arithmetic here.
+//! In: numbers from a command line, a page or a file. Out: the same, checked.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sampling {
-    /// 0 takes the likeliest id always; higher is more varied. The release's default is 0.2.
+    /// 0 always takes the likeliest id; higher values give more variety. The release's default is 0.2.
     pub temperature: f32,
-    /// Only this many of the likeliest ids; 0 is off.
+    /// Keeps only this many of the likeliest ids; 0 is off.
     pub top_k: usize,
-    /// Only the likeliest ids that together have this probability; 1 is off.
+    /// Keeps only the likeliest ids that together reach this probability; 1 is off.
     pub top_p: f32,
-    /// Divides (or, if negative, multiplies) the logits of ids seen in the prompt and the answer;
-    /// 1 is off.
+    /// Divides positive (multiplies negative) logits of ids seen in the prompt and the answer by this; 1 is off.
     pub repetition_penalty: f32,
     /// The same seed gives the same choices from the same logits, on every platform.
     pub seed: u64,
@@ -38,8 +37,8 @@ impl Default for Sampling {
     }
 }
 
-/// The temperature of answers where none is stated. What a model of one kind of picture is asked has one right answer, which
-/// chance would only miss.
+/// The default temperature of answers. Questions to a model for a single kind of picture have one right answer, so
+/// sampling could only do harm.
 pub fn default_temperature(scope: Option<Scope>) -> f32 {
     match scope {
         Some(_) => 0.0,
@@ -48,7 +47,7 @@ pub fn default_temperature(scope: Option<Scope>) -> f32 {
 }
 
 impl Sampling {
-    /// The likeliest id always.
+    /// Always the likeliest id.
     pub fn greedy() -> Self {
         Sampling {
             temperature: 0.0,
@@ -56,7 +55,7 @@ impl Sampling {
         }
     }
 
-    /// What is done to logits before an id is drawn from them, in `transformers`' order; what is off is left out.
+    /// The filters applied before sampling, in `transformers`' order; those that are off are left out.
     pub fn filters(&self) -> Vec<Filter> {
         let is_random = self.temperature != 0.0;
         let all = [
@@ -72,7 +71,7 @@ impl Sampling {
         on.map(|(_, filter)| filter).collect()
     }
 
-    /// Refuses settings that make no sense, as [`Error::Option`] with the option's name.
+    /// Refuses invalid settings with [`Error::Option`] and the option's name.
     pub fn validate(&self) -> Result<()> {
         let check = |option: &str, value: f32, good: bool, wanted: &str| {
             let reason = format!("it is {value} and must be {wanted}");

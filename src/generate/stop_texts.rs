@@ -1,15 +1,15 @@
-//! Texts in front of which an answer is cut off.
+//! Ends an answer at the first of some texts.
 
-/// An answer's text as it comes, up to the first of the texts that end it.
+/// Passes an answer's text through as it is generated, up to the first stop text.
 pub struct StopTexts {
     texts: Vec<String>,
-    /// The end of what has come, where it may be the beginning of one of them.
+    /// The end of the text so far, withheld because it may begin a stop text.
     kept_back: String,
     found: bool,
 }
 
 impl StopTexts {
-    /// None of `texts` is empty.
+    /// `texts` must not contain an empty text.
     pub fn new(texts: Vec<String>) -> Self {
         StopTexts {
             texts,
@@ -18,12 +18,12 @@ impl StopTexts {
         }
     }
 
-    /// Whether one of the texts has come: nothing more is given from then on.
+    /// Whether a stop text was found: nothing more is output after that.
     pub fn found(&self) -> bool {
         self.found
     }
 
-    /// Takes the next piece; gives what can no longer be part of one of the texts.
+    /// Takes the next piece; returns the text that can no longer belong to a stop text.
     pub fn push(&mut self, piece: &str) -> String {
         if self.found {
             return String::new();
@@ -43,7 +43,7 @@ impl StopTexts {
             self.texts.iter().any(|stop| stop.starts_with(rest))
         };
         let starts = text.char_indices().map(|(at, _)| at);
-        // No beginning is as long as the longest of them.
+        // A withheld beginning is shorter than the longest stop text.
         let longest = self.texts.iter().map(String::len).max().unwrap_or(0);
         let from = text.len().saturating_sub(longest);
         let end = starts.filter(|&at| at >= from).find(may_begin);
@@ -51,7 +51,7 @@ impl StopTexts {
         text
     }
 
-    /// The answer is over: what was kept back is part of it after all.
+    /// Ends the answer and returns the withheld text, which is part of it.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.kept_back)
     }
@@ -61,7 +61,7 @@ impl StopTexts {
 mod tests {
     use super::StopTexts;
 
-    /// What is left of `pieces`, and whether one of `texts` was found.
+    /// The output for `pieces`, and whether one of `texts` was found.
     fn cut(texts: &[&str], pieces: &[&str]) -> (String, bool) {
         let mut cut = StopTexts::new(texts.iter().map(|text| text.to_string()).collect());
         let mut left: String = pieces.iter().map(|piece| cut.push(piece)).collect();
