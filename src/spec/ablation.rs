@@ -1,9 +1,9 @@
-//! The paper's ablations (Tab. 3 to 6) as choices of one configuration, the block `inf_llava` of `config.json`. Keys left
-//! out take the released values.
+//! The paper's ablations (Tab. 3 to 6) as choices of one configuration, the block `inf_llava` of `config.json`. Keys
+//! left out take the released values.
 
 use serde::Serialize;
 
-/// An enum of choices with the names that a file has for them; the first is the release's.
+/// Defines an enum of choices with their names in `config.json`; the first is the release's.
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -16,7 +16,7 @@ macro_rules! choices {
             /// Every choice, the release's first.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// As `config.json` has it.
+            /// The name in `config.json`.
             pub fn name(self) -> &'static str {
                 match self {
                     $($name::$variant => $text,)+
@@ -38,7 +38,7 @@ macro_rules! choices {
 }
 
 choices! {
-    /// How the map of `N*h x N*h` positions becomes `h x h` tokens.
+    /// How the map of `N*h x N*h` positions is reduced to `h x h` tokens.
     Pooling {
         /// The release: bilinear, `align_corners = false`, no antialias.
         Bilinear = "bilinear",
@@ -48,17 +48,17 @@ choices! {
 }
 
 choices! {
-    /// Which perspectives there are, and whether they are enhanced (Tab. 6).
+    /// Which perspectives are used, and whether they are enhanced (Tab. 6).
     Modules {
         /// Both, enhanced and fused: the release.
         DcmDem = "dcm_dem",
-        /// The local crops' map alone.
+        /// Only the local crops' map.
         Local = "local",
-        /// The global crops' map alone.
+        /// Only the global crops' map.
         Global = "global",
         /// The sum of both maps, without DEM.
         LocalGlobal = "local_global",
-        /// The low-resolution image alone. With one crop a side this is LLaVA-1.5's pipeline.
+        /// Only the low-resolution image. With one crop per side this is LLaVA-1.5's pipeline.
         None = "none",
     }
 }
@@ -91,9 +91,9 @@ choices! {
     Directions {
         /// G' and L'.
         Both = "both",
-        /// G' alone: L' is L, the recombined features of the local crops.
+        /// Only G': L' is L, the recombined features of the local crops.
         Global = "global",
-        /// L' alone: G' is G, the recombined features of the global crops.
+        /// Only L': G' is G, the recombined features of the global crops.
         Local = "local",
     }
 }
@@ -119,9 +119,9 @@ choices! {
         Conv3x3 = "conv3x3",
         /// `G' * L'`.
         Multiplication = "multiplication",
-        /// `a L' + b G'` with a learnt weight a channel and map.
+        /// `a L' + b G'` with a learned weight for each channel of each map.
         WeightedAddition = "weighted_addition",
-        /// The larger of the two, element by element.
+        /// The element-wise maximum.
         Maxpool = "maxpool",
         /// `G' + L'`.
         Addition = "addition",
@@ -129,14 +129,13 @@ choices! {
 }
 
 choices! {
-    /// Whose attention (eq. 18-25).
+    /// Which definition of the attention (eq. 18-25).
     Dem {
-        /// One attention for both directions; G queries L in contiguous tiles, L queries G in strided
-        /// sets.
+        /// One attention for both directions; G queries L in contiguous tiles, L queries G in strided sets.
         Released = "released",
-        /// An attention for each direction, and the cuts the other way round: G queries L in strided
-        /// sets (eq. 18-21), L queries G in contiguous tiles (eq. 22-25). Heads, biases, output linear,
-        /// residual and LayerNorm, of which the equations say nothing, are as in the release.
+        /// A separate attention for each direction, with the sets exchanged: G queries L in strided sets (eq. 18-21),
+        /// L queries G in contiguous tiles (eq. 22-25). The equations do not define heads, biases, output linear,
+        /// residual and LayerNorm; these are as in the release.
         Paper = "paper",
     }
 }
@@ -144,8 +143,7 @@ choices! {
 /// A configuration of the part between tower and projector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ablation {
-    /// Whether the low-resolution image is averaged in ("336 + 1008" of Tab. 3), or the rest stands
-    /// alone ("1008").
+    /// Whether the low-resolution features are averaged in ("336 + 1008" of Tab. 3) or not ("1008").
     pub low_resolution: bool,
     /// `pooling`.
     pub pooling: Pooling,
@@ -175,7 +173,7 @@ impl Default for Ablation {
 }
 
 impl Ablation {
-    /// The entries that are not the release's, as `config.json` has them; none if all are.
+    /// The settings that differ from the release's, as in `config.json`; none if all are the same.
     pub fn departures(&self) -> Option<String> {
         let release = Ablation::default();
         let entries = [
@@ -210,8 +208,8 @@ impl Ablation {
         (!departures.is_empty()).then(|| departures.join(", "))
     }
 
-    /// The first entry, as `config.json` calls it, that is a choice about what is not there, and what there is instead: it
-    /// would be ignored, and taken for computed. The release's value always goes.
+    /// The first setting that applies to a part that this configuration lacks, and what it has instead. Such a
+    /// setting would be silently ignored; the release's value is always allowed.
     pub fn ignored(&self) -> Option<(&'static str, &'static str)> {
         let release = Ablation::default();
         let of_enhancement = [

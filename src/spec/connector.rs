@@ -24,14 +24,15 @@ impl Connector {
     }
 }
 
-/// Its sizes and choices: the dual-perspective enhancement (DEM), the mean with the low resolution, and the projector.
+/// The sizes and choices of INF-LLaVA's connector: the dual-perspective enhancement (DEM), the mean with the low
+/// resolution, and the projector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DemSpec {
     /// Channels C of the tower.
     pub inputs: usize,
     /// Channels D of the decoder.
     pub outputs: usize,
-    /// Epsilon of the LayerNorms: the tower's.
+    /// Epsilon of the LayerNorms, equal to the tower's.
     pub layer_norm_eps: f64,
     /// Heads of the enhancement's attention.
     pub heads: usize,
@@ -45,8 +46,8 @@ impl DemSpec {
         [self.enhancement_weights(), self.projector_weights()].concat()
     }
 
-    /// Those of the enhancement; none where there is none. The release's names, and names of our own for what it does
-    /// not have.
+    /// The tensors of the enhancement; none if there is none. Named as in the release, with our own names for what
+    /// the release lacks.
     pub fn enhancement_weights(&self) -> Vec<Weight> {
         let mut weights = Weights::below(DEM);
         let (c, ablation) = (self.inputs, &self.ablation);
@@ -83,7 +84,7 @@ impl DemSpec {
         weights.into_list()
     }
 
-    /// Those of the projector.
+    /// The tensors of the projector.
     pub fn projector_weights(&self) -> Vec<Weight> {
         let mut weights = Weights::below(PROJECTOR);
         weights.linear("0", self.inputs, self.outputs);
@@ -91,8 +92,8 @@ impl DemSpec {
         weights.into_list()
     }
 
-    /// Names of the attentions: that of both directions, or of the global one (or the only one) where they differ, and
-    /// the local one's own.
+    /// Names of the attention modules: one for both directions; where they have separate weights, one for the global
+    /// direction, or the only one, and one for the local direction.
     pub(crate) fn attentions(&self) -> &'static [&'static str] {
         match (self.ablation.dem, self.ablation.directions) {
             (Dem::Released, _) => &["attention"],

@@ -5,13 +5,13 @@ use super::weights::{Kind, Weight, Weights};
 
 /// Prefix of the decoder's tensors.
 pub const DECODER: &str = "model";
-/// The embeddings of the tokens, `[vocabulary, hidden]`.
+/// The token embeddings, `[vocabulary, hidden]`.
 pub const EMBEDDINGS: &str = "model.embed_tokens.weight";
 
 /// From the last layer to logits, `[vocabulary, hidden]`.
 pub const HEAD: &str = "lm_head.weight";
 
-/// Sizes and choices of a decoder of LLaMA's kind (LLaMA, Mistral, Qwen2), checked.
+/// Sizes and choices of a LLaMA-like decoder (LLaMA, Mistral, Qwen2), validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderSpec {
     /// Channels D.
@@ -24,41 +24,41 @@ pub struct DecoderSpec {
     pub num_attention_heads: usize,
     /// Key/value heads; each serves a group of query heads.
     pub num_key_value_heads: usize,
-    /// Rows of the embedding and of `lm_head`.
+    /// Rows of the embeddings and of `lm_head`.
     pub vocab_size: usize,
-    /// Channels of one head: of LLaMA `hidden_size / num_attention_heads`.
+    /// Channels of one head: in LLaMA `hidden_size / num_attention_heads`.
     pub head_dim: usize,
     /// Whether the queries, keys and values have a bias, as in Qwen2.
     pub qkv_bias: bool,
-    /// Whether the embeddings give the logits too, and there is no `lm_head`.
+    /// Whether the embeddings' matrix is also used for the logits, instead of `lm_head`.
     pub tied: bool,
     /// The rotary embedding.
     pub rope: RopeSpec,
-    /// How many tokens each token sees, where it does not see all before it.
+    /// The sliding window; without one, each token attends to all before it.
     pub window: Option<Window>,
     /// Epsilon of the RMSNorms.
     pub rms_norm_eps: f64,
-    /// Positions the model knows.
+    /// The longest context the model supports, in positions.
     pub max_position_embeddings: usize,
 }
 
 /// The sliding window of Mistral and of some Qwen2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Tokens that a token sees, itself among them.
+    /// Tokens that a token attends to, itself included.
     pub tokens: usize,
-    /// Layers before this one see everything.
+    /// Layers before this one attend to everything.
     pub first_layer: usize,
 }
 
 impl DecoderSpec {
-    /// Tokens that a token sees in layer `index` at most, itself among them.
+    /// The most tokens that a token attends to in layer `index`, itself included.
     pub fn window_of(&self, index: usize) -> Option<usize> {
         let window = self.window.filter(|window| index >= window.first_layer);
         window.map(|window| window.tokens)
     }
 
-    /// Channels of the keys, and of the values, of one token.
+    /// Channels of one token's keys, and of its values.
     pub fn key_value_size(&self) -> usize {
         self.num_key_value_heads * self.head_dim
     }

@@ -1,8 +1,8 @@
-//! What a model is made of: a tower, a tiling, a connector and a decoder, each as its sizes and choices, with the names
-//! and shapes of the tensors that it reads. `config` fills them from the files; `vision` and `language` compute them.
+//! The structure of a model: a tower, a tiling, a connector and a decoder, each with its sizes, its choices, and the
+//! names and shapes of its tensors. `config` fills them from files; `vision` and `language` compute them.
 //!
-//! In: checked numbers. Out: counts, names and plans. No tensors, so that a model can be estimated, converted and refused
-//! without any.
+//! In: validated numbers. Out: counts, names and plans. Uses no tensors, so that a model can be estimated, converted
+//! and refused without any.
 
 mod ablation;
 mod connector;

@@ -1,19 +1,19 @@
-//! What is alive: which crops, and which positions of the two maps, can reach the output.
+//! Which crops and which positions of the two maps can reach the output, and are therefore computed ("alive").
 //!
-//! In: N, h and what is computed between tower and projector. Out: a [`Plan`], derived by following
-//! the selected output positions backwards (spec/model.md, section 5). Nothing here is written down
-//! per N, and nothing knows of tensors.
+//! In: N, h and what is computed between tower and projector. Out: a [`Plan`], computed by tracing the selected
+//! output positions backwards through the released `forward`. Nothing is tabulated per N, and nothing depends on
+//! tensors.
 //!
-//! Selection is the same along both axes of the map, so everything is a product of two equal sets
-//! along one axis, and the plan keeps only the axis:
+//! The selection is the same along both axes of the map, so everything is a product of two equal sets, and the plan
+//! stores only one axis:
 //!
 //! ```text
 //! map position y  =  tile * h + offset     local crop `tile`, its token `offset`
 //!                 =  N * token + residue   global crop `residue`, its token `token`
 //! ```
 //!
-//! Positions are alive by residue: with every pooling and fusion there is, the alive positions are all
-//! those of some residues, which are neighbours.
+//! Positions are alive by residue: for every pooling and fusion, the alive positions are all those of certain
+//! contiguous residues.
 
 use super::{Ablation, Crop, Dem, Fusion, Modules, Pooling};
 
@@ -29,46 +29,45 @@ pub enum Coverage {
 /// Where the low-resolution image's features come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LowSource {
-    /// A pass of its own.
+    /// A separate pass.
     OwnPass,
-    /// The features of this global crop, whose pixels are the same to the bit (odd N).
+    /// The features of this global crop, whose pixels are bit-identical (odd N).
     GlobalCrop(usize),
-    /// Nothing reads them.
+    /// They are not used.
     Unused,
 }
 
-/// The passes to run and the positions to enhance, for one N and h.
+/// The passes to run and the positions to enhance, for given N and h.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Crops per side N.
     pub crops_per_side: usize,
     /// Tokens per crop side h.
     pub tokens_per_side: usize,
-    /// What is computed.
+    /// What is computed between tower and projector.
     pub ablation: Ablation,
-    /// How much of it.
+    /// How much of it is computed.
     pub coverage: Coverage,
-    /// Residues of the enhanced positions along one axis, contiguous and ascending. Each position is
-    /// a row: residue by residue, token by token.
+    /// Residues of the enhanced positions along one axis, contiguous and ascending. Each position is a row, ordered
+    /// by residue and then by token.
     pub residues: Vec<usize>,
-    /// Residues of the fused positions along one axis: all of `residues`, but for a fusion that
-    /// reads a position's neighbours.
+    /// Residues of the fused positions along one axis: equal to `residues`, unless the fusion reads a position's
+    /// neighbours.
     pub fused: Vec<usize>,
-    /// Global crops alive along one axis, ascending: those of `residues`, but for keys that come
-    /// from elsewhere.
+    /// Global crops that are alive along one axis, ascending: equal to `residues`, unless keys need others.
     pub globals: Vec<usize>,
-    /// Local crops alive along one axis, ascending.
+    /// Local crops that are alive along one axis, ascending.
     pub tiles: Vec<usize>,
     /// Where the low-resolution features come from.
     pub low: LowSource,
-    /// True where the one local crop is the one global crop (N = 1).
+    /// True if the only local crop is also the only global crop (N = 1).
     pub local_is_global: bool,
     /// The `(position, weight)` pairs that make each of the h output tokens along one axis.
     pub taps: Vec<Vec<(usize, f32)>>,
 }
 
 impl Plan {
-    /// Derives the plan for `crops_per_side` N >= 1 and `tokens_per_side` h >= 1.
+    /// Computes the plan for `crops_per_side` N >= 1 and `tokens_per_side` h >= 1.
     pub fn new(
         crops_per_side: usize,
         tokens_per_side: usize,
@@ -81,13 +80,13 @@ impl Plan {
             Pooling::Bilinear => bilinear_taps(n, h),
             Pooling::Average => average_taps(n, h),
         };
-        // A position is fused if an output token reads it with a weight other than zero.
+        // A position is fused if an output token reads it with a nonzero weight.
         let mut read = vec![coverage == Coverage::Dense; n * h];
         for &(position, _) in taps.iter().flatten() {
             read[position] = true;
         }
         let fused = distinct(alive(&read).map(|y| y % n), n);
-        // The fusion reads the position alone, or its neighbours too.
+        // The fusion reads only the position, or also its neighbours.
         if modules.has_enhancement() && ablation.fusion == Fusion::Conv3x3 {
             let once = read.clone();
             for y in alive(&once) {
@@ -95,11 +94,11 @@ impl Plan {
             }
         }
         let residues = distinct(alive(&read).map(|y| y % n), n);
-        // A position of a map, enhanced or not, reads the crops that hold it: the local crop that
-        // covers it, the global crop that sampled it. Of these one is the query (or the map itself).
-        // The keys of the release are the whole of the other: nothing more. The paper's keys of the
-        // global enhancement are the local map at all positions of the residue, which are alive
-        // anyway; those of the local enhancement are the global map at all positions of the tile.
+        // A position of a map, enhanced or not, reads the crops that contain it: the local crop that covers it, and
+        // the global crop that sampled it. One of them provides the query (or the map itself). In the release, the
+        // keys are the whole other crop, so no more crops are needed. In the paper, the keys of the global
+        // enhancement are the local map at all positions of the residue, which are alive anyway; the keys of the
+        // local enhancement are the global map at all positions of the tile.
         let tiles = distinct(alive(&read).map(|y| y / h), n);
         let mut globals = residues.clone();
         let keys_by_tile = ablation.dem == Dem::Paper && ablation.directions.has_local();
@@ -108,7 +107,7 @@ impl Plan {
             globals = distinct(of_tiles.map(|y| y % n), n);
         }
 
-        // With one crop a side the local crop, the global crop and the low resolution are one.
+        // With one crop per side, the local crop, the global crop and the low-resolution image coincide.
         let local_is_global = coverage == Coverage::Live && n == 1 && modules.has_local();
         let tiles = if modules.has_local() {
             tiles
@@ -190,8 +189,8 @@ impl Plan {
             .collect()
     }
 
-    /// For every position of the alive tiles, tile by tile, token by token: its row in the global
-    /// features. Only where the keys of a tile are taken from the global map is all of it alive.
+    /// For every position of the alive tiles, ordered by tile and then by token: its row in the global features. All
+    /// positions of a tile are alive only if the keys of tiles come from the global map.
     pub fn global_rows_of_tiles(&self) -> Vec<usize> {
         let h = self.tokens_per_side;
         let offsets: Vec<usize> = (0..h).collect();
@@ -201,11 +200,11 @@ impl Plan {
             .collect()
     }
 
-    /// For every fused position: the enhanced row at `(dy, dx)` from it, or [`Plan::query_count`] for
-    /// none where the map ends. For each of the nine neighbours, row by row.
+    /// For every fused position, the enhanced row at offset `(dy, dx)`, or [`Plan::query_count`] outside the map; for
+    /// each of the nine neighbours, row by row.
     pub fn neighbour_rows(&self) -> Vec<Vec<usize>> {
         let side = self.crops_per_side * self.tokens_per_side;
-        // One more than the shift, so that nothing is below zero.
+        // Shifts are one too large, so that they are not negative.
         let shifted = |v: usize, shift: usize| (v + shift).checked_sub(1).filter(|&v| v < side);
         square(&[0, 1, 2])
             .map(|(dy, dx)| {
@@ -219,7 +218,7 @@ impl Plan {
             .collect()
     }
 
-    /// For every output token: the fused rows that it reads, with their weights.
+    /// For every output token: the fused rows that it reads, with weights.
     pub fn output_rows(&self) -> Vec<Vec<(usize, f32)>> {
         let h = self.tokens_per_side;
         let mut tokens = Vec::with_capacity(h * h);
@@ -266,7 +265,7 @@ impl Plan {
 }
 
 /// PyTorch's `interpolate(bilinear, align_corners = false)` from N*h to h: the source of output i is
-/// `N * (i + 0.5) - 0.5`. Taps of weight zero are left out: for odd N one tap remains.
+/// `N * (i + 0.5) - 0.5`. Taps of weight zero are omitted: for odd N one tap remains.
 fn bilinear_taps(n: usize, h: usize) -> Vec<Vec<(usize, f32)>> {
     (0..h)
         .map(|i| {
@@ -313,7 +312,7 @@ mod tests {
         Plan::new(n, h, Ablation::default(), Coverage::Live)
     }
 
-    /// The table in spec/model.md, section 5.
+    /// The number of passes with dense and with live coverage.
     #[test]
     fn passes_alive_and_dense() {
         for (n, dense, alive) in [(1, 3, 1), (2, 9, 9), (3, 19, 10), (4, 33, 21), (5, 51, 26)] {

@@ -1,35 +1,36 @@
-//! The rotary embedding: how far each pair of a head's channels turns from one token to the next.
+//! The rotary embedding: the rotation of each pair of a head's channels from one token to the next.
 
 use std::f64::consts::TAU;
 
-/// How it turns.
+/// Base and scaling of the rotary embedding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RopeSpec {
     /// Base of the frequencies.
     pub theta: f64,
-    /// What longer contexts made of them.
+    /// The scaling for longer contexts.
     pub scaling: RopeScaling,
 }
 
-/// As `rope_type` of transformers.
+/// The `rope_type` of transformers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RopeScaling {
     /// `default`.
     None,
-    /// `linear`: all slower by a factor.
+    /// `linear`: all frequencies are divided by a factor.
     Linear {
         /// At least 1.
         factor: f64,
     },
-    /// `llama3` (LLaMA-3.1): slow ones slower by a factor, fast ones as they are, the others in between.
+    /// `llama3` (LLaMA-3.1): low frequencies are divided by a factor, high ones are unchanged, those in between
+    /// interpolated.
     Llama3 {
         /// At least 1.
         factor: f64,
-        /// Wavelengths above `original / low_freq_factor` tokens are slow.
+        /// Frequencies with wavelengths above `original / low_freq_factor` tokens are low.
         low_freq_factor: f64,
-        /// Wavelengths below `original / high_freq_factor` tokens are fast.
+        /// Frequencies with wavelengths below `original / high_freq_factor` tokens are high.
         high_freq_factor: f64,
-        /// Positions that the model knew before.
+        /// The original context length in positions.
         original: f64,
     },
 }
@@ -43,7 +44,7 @@ impl RopeSpec {
         }
     }
 
-    /// Radians a token of each pair of channels, `head_dim / 2` of them.
+    /// Radians per token of each pair of channels, `head_dim / 2` values.
     pub fn frequencies(&self, head_dim: usize) -> Vec<f64> {
         let unscaled = |i: usize| 1.0 / self.theta.powf(2.0 * i as f64 / head_dim as f64);
         let all = (0..head_dim / 2).map(unscaled);

@@ -1,42 +1,42 @@
-//! The tiling: the size of a picture -> the views that the tower sees, before any pixel is touched.
+//! The tiling: computes the views that the tower processes from the size of a picture, before any pixel is read.
 
-/// How pictures are cut.
+/// How pictures are divided into views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiling {
-    /// Dual-perspective cropping, DCM (paper eq. 9-17): the picture becomes a square of N views a side, of which the local
-    /// crops are tiles, the global crops take every N-th pixel, and the low resolution shows all of it.
+    /// Dual-perspective cropping, DCM (paper eq. 9-17): the picture becomes a square of N views per side. Local crops
+    /// are tiles, global crops take every N-th pixel, and the low-resolution view shows the whole picture.
     Dual {
-        /// N.
+        /// Crops per side N.
         crops_per_side: usize,
     },
 }
 
-/// What becomes of a picture of some size.
+/// The views and tokens of a picture of a given size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Height and width that it is resized to, in pixels.
+    /// Height and width that the picture is resized to, in pixels.
     pub canvas_px: [usize; 2],
-    /// What the tower sees of that, in the order of its passes.
+    /// The views of the resized picture, in the order of the tower's passes.
     pub views: Vec<View>,
     /// Visual tokens that the decoder sees.
     pub tokens: usize,
 }
 
-/// Where the pixels of a view lie in the resized picture.
+/// The position of a view's pixels in the resized picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// Pixel (y, x) is that at (top + step y, left + step x).
+    /// Pixel (y, x) of the view is pixel (top + step y, left + step x) of the picture.
     Pixels {
-        /// Of the first row.
+        /// The first row.
         top: usize,
-        /// Of the first column.
+        /// The first column.
         left: usize,
-        /// From one pixel to the next along either axis.
+        /// The distance between neighbouring pixels along either axis.
         step: usize,
     },
-    /// The whole picture, smaller by `step`: bicubic as in PyTorch, `align_corners = false`, no antialias.
+    /// The whole picture, reduced by `step`: bicubic as in PyTorch, `align_corners = false`, no antialias.
     Whole {
-        /// Pixels of the picture to one of the view.
+        /// Picture pixels per view pixel.
         step: usize,
     },
 }
@@ -46,14 +46,14 @@ pub enum View {
 pub enum Crop {
     /// A tile, by row and column.
     Local(usize, usize),
-    /// Every N-th pixel from this row and column on.
+    /// Every N-th pixel, starting at this row and column.
     Global(usize, usize),
     /// The whole square.
     Low,
 }
 
 impl Crop {
-    /// Where its pixels lie, with N crops a side of `view_px` pixels.
+    /// The position of its pixels, with N crops per side of `view_px` pixels.
     pub fn view(self, crops_per_side: usize, view_px: usize) -> View {
         match self {
             Crop::Local(row, column) => View::Pixels {

@@ -5,16 +5,16 @@ use super::weights::{Kind, Weight, Weights};
 /// Prefix of the tower's tensors.
 pub const TOWER: &str = "model.vision_tower.vision_tower.vision_model";
 
-/// What the MLP of a tower applies between its two layers.
+/// The activation between the two layers of a tower's MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `y * sigmoid(1.702 y)`: OpenAI's CLIP.
     QuickGelu,
-    /// GELU by tanh: SigLIP.
+    /// The tanh approximation of GELU: SigLIP.
     GeluTanh,
 }
 
-/// Sizes and choices of a vision transformer (CLIP, SigLIP), checked.
+/// Sizes and choices of a vision transformer (CLIP, SigLIP), validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TowerSpec {
     /// Channels C.
@@ -23,7 +23,7 @@ pub struct TowerSpec {
     pub intermediate_size: usize,
     /// Layers in the checkpoint.
     pub num_hidden_layers: usize,
-    /// Layers that are run: the features are the output of the last of these.
+    /// Layers that are computed: the features are the output of the last of these.
     pub layers_run: usize,
     /// Attention heads.
     pub num_attention_heads: usize,
@@ -33,16 +33,16 @@ pub struct TowerSpec {
     pub patch_px: usize,
     /// Epsilon of the LayerNorms.
     pub layer_norm_eps: f64,
-    /// Between the layers of the MLP.
+    /// Applied between the layers of the MLP.
     pub activation: Activation,
-    /// Whether a class token stands before the patches, and a norm before the first layer: CLIP.
+    /// Whether a class token precedes the patches, and a norm the first layer: CLIP.
     pub has_class_token: bool,
     /// Whether the patch convolution has a bias: SigLIP.
     pub has_patch_bias: bool,
 }
 
 impl TowerSpec {
-    /// CLIP ViT-L/14-336, which a released `config.json` names by its repository.
+    /// CLIP ViT-L/14-336, which a released `config.json` identifies by its repository.
     pub fn clip_vit_l_14_336() -> Self {
         TowerSpec {
             hidden_size: 1024,
@@ -64,23 +64,23 @@ impl TowerSpec {
         self.view_px / self.patch_px
     }
 
-    /// Numbers of a patch, three channels.
+    /// Values of a patch, three channels.
     pub fn patch_len(&self) -> usize {
         3 * self.patch_px.pow(2)
     }
 
-    /// Features of a view, h * h: one a patch.
+    /// Features of a view, h * h: one per patch.
     pub fn tokens_per_view(&self) -> usize {
         self.tokens_per_side().pow(2)
     }
 
-    /// Tokens of a view inside the tower: its patches and the class token, if there is one.
+    /// Tokens of a view inside the tower: its patches, and the class token if there is one.
     pub fn tokens_inside(&self) -> usize {
         self.tokens_per_view() + usize::from(self.has_class_token)
     }
 
-    /// The tensors that are read, in the order of the fields of `vision::tower::Tower`. A checkpoint holds a few more
-    /// (the last layer and the norm behind it).
+    /// The tensors that are read, in the order of the fields of `vision::tower::Tower`. A checkpoint contains a few
+    /// more (the last layer and the norm after it).
     pub fn weights(&self) -> Vec<Weight> {
         let mut weights = Weights::below(TOWER);
         let (c, inner, patch) = (self.hidden_size, self.intermediate_size, self.patch_px);

@@ -1,55 +1,55 @@
-//! The tensors of a model, each named once: a part lists those that it reads in the order of its module's fields. The
-//! estimate, the conversion, the loading and the order of training's parameters all walk this list.
+//! The tensors of a model, each defined once: a part lists the tensors that it reads, in the order of its module's
+//! fields. The estimate, the conversion, the loading and training's parameter order all use this list.
 
 use std::fmt::Display;
 
-/// What a tensor is to the part that reads it.
+/// The role of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The matrix of a linear layer, `[outputs, inputs]`.
     Matrix,
-    /// Such a matrix in a layer of the decoder, where 4 bits are enough.
+    /// The matrix of a linear layer in the decoder, where 4 bits are precise enough.
     LayerMatrix,
-    /// The bias of the linear layer or the norm before it, `[outputs]`.
+    /// The bias of the preceding linear layer or norm, `[outputs]`.
     Bias,
     /// The scale of a norm, `[channels]`.
     Norm,
-    /// Rows that are added by their number, `[rows, channels]`: positions.
+    /// Rows that are added by position, `[rows, channels]`: position embeddings.
     Table,
-    /// The embeddings of tokens, `[vocabulary, channels]`, of which few rows are looked up.
+    /// Token embeddings, `[vocabulary, channels]`, of which few rows are looked up.
     Embeddings,
-    /// Such embeddings whose matrix gives the logits too.
+    /// Token embeddings whose matrix also gives the logits.
     TiedEmbeddings,
     /// The kernel of a convolution, `[outputs, inputs, height, width]`.
     Convolution,
-    /// One number a channel, `[channels]`.
+    /// One value per channel, `[channels]`.
     Vector,
 }
 
 /// A tensor that a model reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weight {
-    /// As the checkpoint calls it.
+    /// Its name in the checkpoint.
     pub name: String,
-    /// Row-major.
+    /// Its shape, row-major.
     pub shape: Vec<usize>,
-    /// What it is.
+    /// Its role.
     pub kind: Kind,
 }
 
 impl Weight {
-    /// How many numbers it has.
+    /// The number of its values.
     pub fn numbers(&self) -> u64 {
         self.shape.iter().map(|&side| side as u64).product()
     }
 }
 
-/// How many numbers `weights` have together.
+/// The total number of values in `weights`.
 pub fn parameters(weights: &[Weight]) -> u64 {
     weights.iter().map(Weight::numbers).sum()
 }
 
-/// A list that is being written, part by part.
+/// Builds a list of weights.
 pub struct Weights {
     prefix: String,
     list: Vec<Weight>,
@@ -64,7 +64,7 @@ impl Weights {
         }
     }
 
-    /// Adds what `part` adds, all of it below `name`.
+    /// Adds the weights that `part` adds, with `name` appended to the prefix.
     pub fn within(&mut self, name: impl Display, part: impl FnOnce(&mut Weights)) {
         let outer = self.prefix.len();
         self.prefix += &format!(".{name}");
@@ -106,7 +106,7 @@ impl Weights {
         self.add(format_args!("{name}.weight"), Kind::Norm, &[channels]);
     }
 
-    /// What was added, in order.
+    /// The weights, in the order they were added.
     pub fn into_list(self) -> Vec<Weight> {
         self.list
     }
