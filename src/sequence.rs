@@ -1,23 +1,24 @@
-//! A conversation as the decoder reads it: runs of token ids, and pictures among them.
+//! A conversation as the decoder reads it: runs of token ids and pictures.
 //!
-//! In: ids, and what is known of a picture before it is encoded. Out: what of two sequences is the same, and so need not be
-//! computed again. It must not know what made the ids, nor how a picture becomes vectors.
+//! In: ids, and the token counts of pictures before they are encoded. Out: among others the common prefix of two
+//! sequences, which need not be computed again. It must not depend on how ids are made, nor on how a picture is
+//! encoded.
 
 use std::fmt;
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-/// Stands for a picture where a sequence is written as numbers alone: in fixtures and in answers, as in the release.
+/// Represents a picture where a sequence is written as plain numbers, in fixtures and in answers, as in the release.
 const IMAGE_TOKEN_INDEX: i32 = -200;
 
-/// Which picture: equal where content, treatment and model are equal, so that what is kept of one is never taken for
-/// another's.
+/// Identifies a picture: equal if content, preparation and model are equal, so that cached data of one picture is
+/// never used for another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MediaId([u8; 32]);
 
 impl MediaId {
-    /// Of all `parts` together, in their order: SHA-256, with each part's length before it.
+    /// The identity of `parts`, in order: SHA-256, with each part's length before it.
     pub fn of(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -36,17 +37,17 @@ impl fmt::Debug for MediaId {
     }
 }
 
-/// A picture's place in a sequence.
+/// A picture in a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Media {
-    /// Which one.
+    /// Its identity.
     pub id: MediaId,
-    /// How many tokens it takes, one at least; it differs from picture to picture.
+    /// The number of tokens it takes, at least one; it differs between pictures.
     pub tokens: usize,
 }
 
 impl Media {
-    /// The picture of an example or a measurement, which has no other and shares nothing with others.
+    /// The only picture of an example or a benchmark, whose identity does not matter.
     pub const fn only(tokens: usize) -> Self {
         Media {
             id: MediaId([0; 32]),
@@ -55,17 +56,17 @@ impl Media {
     }
 }
 
-/// A run of a sequence.
+/// A part of a sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chunk {
-    /// Token ids, one at least.
+    /// Token ids, at least one.
     Text(Vec<u32>),
-    /// A picture, whole.
+    /// A picture, always whole.
     Media(Media),
 }
 
 impl Chunk {
-    /// Tokens of the context that it takes.
+    /// The number of context tokens that it takes.
     pub fn tokens(&self) -> usize {
         match self {
             Chunk::Text(ids) => ids.len(),
@@ -74,24 +75,25 @@ impl Chunk {
     }
 }
 
-/// Chunks, one behind the other; of two neighbours at most one is text. Lengths and places are in tokens of the context.
+/// A list of chunks; two text chunks are never adjacent. Lengths and positions are in context tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sequence(Vec<Chunk>);
 
 impl Sequence {
-    /// Of text alone.
+    /// A sequence of text.
     pub fn of_text(ids: Vec<u32>) -> Self {
         let mut sequence = Sequence::default();
         sequence.extend(ids);
         sequence
     }
 
-    /// Of a picture alone.
+    /// A sequence of one picture.
     pub fn of_media(media: Media) -> Self {
         Sequence(vec![Chunk::Media(media)])
     }
 
-    /// From numbers as [`Sequence::to_numbers`] gives them, each mark being `media`; `None` for other negative numbers.
+    /// From numbers in the form of [`Sequence::to_numbers`], where each -200 becomes `media`; `None` for other
+    /// negative numbers.
     pub fn from_numbers(numbers: &[i32], media: Media) -> Option<Self> {
         let mut sequence = Sequence::default();
         for &number in numbers {
@@ -104,8 +106,8 @@ impl Sequence {
         Some(sequence)
     }
 
-    /// The ids, with -200 for each picture: the release's way to write a prompt. No vocabulary comes near 2^31; an id that
-    /// did would be `i32::MAX`.
+    /// The ids, with -200 for each picture, as the release writes a prompt. No vocabulary has nearly 2^31 ids; a
+    /// larger id would become `i32::MAX`.
     pub fn to_numbers(&self) -> Vec<i32> {
         let numbers = self.0.iter().flat_map(|chunk| match chunk {
             Chunk::Text(ids) => ids
@@ -122,17 +124,17 @@ impl Sequence {
         &self.0
     }
 
-    /// Its tokens.
+    /// Its length in tokens.
     pub fn len(&self) -> usize {
         self.0.iter().map(Chunk::tokens).sum()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Its last id; none where it ends with a picture.
+    /// Its last id; none if it is empty or ends with a picture.
     pub fn last_id(&self) -> Option<u32> {
         match self.0.last() {
             Some(Chunk::Text(ids)) => ids.last().copied(),
@@ -149,7 +151,7 @@ impl Sequence {
         ids.flatten().copied()
     }
 
-    /// Its pictures, and the tokens that each has.
+    /// Its pictures, with the range of tokens of each.
     pub fn media(&self) -> impl Iterator<Item = (Media, Range<usize>)> {
         let mut end = 0;
         self.0.iter().filter_map(move |chunk| {
@@ -193,7 +195,7 @@ impl Sequence {
         }
     }
 
-    /// Its tokens of `range`. A picture that is not whole in it is left out: there are no parts of one.
+    /// The tokens in `range`. A picture that is not entirely inside is left out, since pictures are not split.
     pub fn part(&self, range: Range<usize>) -> Sequence {
         let (mut part, mut start) = (Sequence::default(), 0);
         for chunk in &self.0 {
@@ -211,13 +213,13 @@ impl Sequence {
         part
     }
 
-    /// Forgets the tokens from `len` on, and a picture that would not stay whole.
+    /// Removes the tokens from `len` on, and a picture that would be split.
     pub fn truncate(&mut self, len: usize) {
         *self = self.part(0..len);
     }
 
-    /// How many tokens it and `other` have in common at their beginning. A picture counts whole, and only where both have
-    /// the same one.
+    /// The length of the common prefix with `other`, in tokens. A picture counts only as a whole, and only if both
+    /// have the same one.
     pub fn in_common(&self, other: &Sequence) -> usize {
         let mut count = 0;
         for chunks in self.0.iter().zip(&other.0) {
