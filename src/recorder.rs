@@ -1,5 +1,5 @@
-//! Keeps intermediate tensors under the names of the fixtures, for parity runs and
-//! `inf-llava stages`. A recorder that is off costs nothing.
+//! Records intermediate tensors under the names of the fixtures, for parity runs and `inf-llava stages`. A disabled
+//! recorder costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// One that keeps nothing.
+    /// A disabled recorder.
     pub fn off() -> Self {
         Recorder::default()
     }
 
-    /// One that keeps everything.
+    /// An enabled recorder.
     pub fn on() -> Self {
         Recorder {
             on: true,
@@ -39,12 +39,12 @@ impl Recorder {
         }
     }
 
-    /// Whether anything is kept, for callers whose tensor costs something to make.
+    /// Whether it is enabled, for callers to which the tensor itself has a cost.
     pub fn is_on(&self) -> bool {
         self.on
     }
 
-    /// Keeps `tensor` under `name`, replacing what was there.
+    /// Records `tensor` under `name`, replacing any earlier one.
     pub fn keep<const D: usize>(&mut self, name: &str, tensor: &Tensor<D>) {
         if self.on {
             let shape = tensor.dims().to_vec();
@@ -54,8 +54,8 @@ impl Recorder {
         }
     }
 
-    /// Keeps a crop's pixels `[3, P, P]`: local and global ones are stacked as `crops_local` and
-    /// `crops_global` in the order they come, the low-resolution image is `low`.
+    /// Records a crop's pixels `[3, P, P]`: local and global ones are stacked as `crops_local` and `crops_global` in
+    /// the order of the calls, the low-resolution image is `low`.
     pub fn keep_crop(&mut self, crop: Crop, pixels: Tensor<3>) {
         match crop {
             Crop::Local(..) => self.append("crops_local", pixels),
@@ -81,10 +81,10 @@ impl Recorder {
         self.kept.insert(name.to_string(), (shape, values));
     }
 
-    /// Reads everything back.
+    /// Reads back everything that was recorded.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the device cannot give the values.
+    /// [`crate::Error::Device`] if reading from the device fails.
     pub async fn into_stages(self) -> Result<BTreeMap<String, Stage>> {
         let mut stages = BTreeMap::new();
         for (name, (shape, tensor)) in self.kept {
