@@ -1,4 +1,4 @@
-//! What a comparison with PyTorch comes to.
+//! The results of a comparison with PyTorch.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ pub struct Row {
     pub kind: &'static str,
     /// The fixture's key.
     pub name: String,
-    /// Largest absolute error; for ids and bytes, how many differ.
+    /// Largest absolute error; for ids and bytes, the number of differences.
     pub max_error: f32,
     /// Mean absolute error.
     pub mean_error: f32,
@@ -18,7 +18,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the error is within the limit (NaN is not).
+    /// Whether the error is within the limit (false for NaN).
     pub fn passed(&self) -> bool {
         self.max_error <= self.limit
     }
@@ -40,7 +40,7 @@ impl Row {
             };
         }
         let errors = || found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-        // `max` would drop a NaN.
+        // `max` would ignore NaN.
         let max_error = errors().fold(0.0f32, |max, e| if e.is_nan() || e > max { e } else { max });
         let mean_error = (errors().map(f64::from).sum::<f64>() / found.len().max(1) as f64) as f32;
         Row {
@@ -64,12 +64,12 @@ impl Row {
     }
 }
 
-/// The outcome.
+/// The results of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Every comparison, in order.
     pub rows: Vec<Row>,
-    /// Keys of `expected.safetensors` that nothing was compared with.
+    /// Keys of `expected.safetensors` that were not compared.
     pub unused: Vec<String>,
 }
 
