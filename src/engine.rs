@@ -1,7 +1,7 @@
-//! A model on a thread of its own, which programs ask from any of theirs.
+//! Runs a model on its own thread; any thread of the program can ask it.
 //!
-//! In: pictures and questions. Out: answers, whole or piece by piece. What computes cannot leave its thread, so only
-//! messages do: [`Engine`] and [`Conversation`] are handles. It must not know how an answer is shown.
+//! In: pictures and questions. Out: answers, whole or piece by piece. The model cannot leave its thread, so only
+//! messages do: [`Engine`] and [`Conversation`] are handles. It must not depend on how answers are shown.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ use crate::session::{Answer, AskOptions, Exchange, PictureInfo, Request, Shared}
 use crate::spec::plan::Coverage;
 use crate::weights::folder::Folder;
 
-/// As the first thread of a program has it.
+/// The usual stack size of a program's main thread.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Where a model runs, and for how long a conversation.
+/// The device of a model, and its context length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Where it runs.
+    /// The device to run on.
     pub device: DeviceChoice,
-    /// Tokens of context to make room for; 4096, or less if the model knows fewer, where none are named.
+    /// Tokens of context to reserve; by default 4096, or fewer if the model supports fewer.
     pub context_tokens: Option<usize>,
-    /// Compute in f32 throughout, also where the GPU has f16 and is quicker with it.
+    /// Compute in f32 throughout, even where f16 is faster on the GPU.
     pub exact: bool,
 }
 
@@ -42,26 +42,26 @@ impl Default for Options {
     }
 }
 
-/// What is known of a loaded model.
+/// Information about a loaded model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// The device, as it is shown to people.
+    /// The device's name for display.
     pub device: String,
-    /// Tokens that a conversation may have.
+    /// The maximum length of a conversation in tokens.
     pub context_tokens: usize,
-    /// Of answers, where none is stated.
+    /// The default temperature of answers.
     pub temperature: f32,
 }
 
-/// A handle to a model on its thread. Handles are cheap to clone and may go to other threads. One question is answered at
-/// a time, in the order in which they come. When the last handle and conversation are dropped the thread ends, and
-/// with it goes the model's memory.
+/// A handle to a model on its own thread. Handles are cheap to clone and can be sent to other threads. Questions are
+/// answered one at a time, in order of arrival. When the last handle and conversation are dropped, the thread ends
+/// and frees the model's memory.
 #[derive(Debug, Clone)]
 pub struct Engine(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// None once it is being dropped, which ends the thread.
+    /// None while it is being dropped, which ends the thread.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     loaded: Loaded,
@@ -72,22 +72,22 @@ impl Drop for Inner {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // What panicked there was told to whoever asked.
+            // A panic on that thread was already reported to its caller.
             let _ = thread.join();
         }
     }
 }
 
 impl Engine {
-    /// Loads the model in the folder `model` onto the best device, and waits for it.
+    /// Loads the model in the folder `model` onto the best device, and waits until it is loaded.
     ///
     /// # Errors
-    /// Whatever is missing, broken or too large, as [`Model::load`]; [`Error::Device`].
+    /// Anything missing, broken or too large, as [`Model::load`]; [`Error::Device`].
     pub fn open(model: impl Into<PathBuf>) -> Result<Self> {
         Self::open_with(model, Options::default())
     }
 
-    /// As [`Engine::open`], as `options` say.
+    /// As [`Engine::open`], with `options`.
     ///
     /// # Errors
     /// As [`Engine::open`].
@@ -95,7 +95,8 @@ impl Engine {
         Self::open_watched(model, options, StopFlag::default(), |_| {})
     }
 
-    /// As [`Engine::open_with`]; how far it is goes to `on_event`, on the engine's thread, and `stop` ends it.
+    /// As [`Engine::open_with`]; reports progress to `on_event`, on the engine's thread, and can be stopped with
+    /// `stop`.
     ///
     /// # Errors
     /// As [`Engine::open`]; [`Error::Stopped`].
@@ -122,7 +123,7 @@ impl Engine {
                 }
             });
         let thread = thread.map_err(|error| broken(format!("no thread can be had: {error}")))?;
-        // A thread that panicked while it loaded says nothing.
+        // A thread that panicked while loading sends nothing.
         let loaded = is_ready.recv().unwrap_or_else(|_| Err(broken_down()))?;
         Ok(Engine(Arc::new(Inner {
             jobs: Some(jobs),
@@ -132,12 +133,13 @@ impl Engine {
         })))
     }
 
-    /// What is known of the model.
+    /// Information about the model.
     pub fn loaded(&self) -> &Loaded {
         &self.0.loaded
     }
 
-    /// A conversation about no picture yet. There may be many; each keeps its own words, and they share the model.
+    /// A new conversation without a picture. There may be several; each has its own history, and they share the
+    /// model.
     pub fn conversation(&self) -> Conversation {
         let mut options = AskOptions::default();
         options.sampling.temperature = self.0.loaded.temperature;
@@ -150,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// Hands work to the thread; what is said of it can be heard at the other end.
+    /// Sends work to the thread; the receiver gets its messages.
     fn hand(&self, work: Work, stop: StopFlag) -> Result<mpsc::Receiver<Said>> {
         let (said, heard) = mpsc::channel();
         let jobs = self.0.jobs.as_ref().ok_or_else(broken_down)?;
@@ -160,24 +162,24 @@ impl Engine {
     }
 }
 
-/// A conversation about a picture, or about none. It may go to other threads.
+/// A conversation about a picture, or about none. It can be sent to other threads.
 #[derive(Debug)]
 pub struct Conversation {
     engine: Engine,
-    /// How it is answered.
+    /// Options of its answers.
     pub options: AskOptions,
     picture: Option<Picture>,
     exchanges: Vec<Exchange>,
-    /// Of the next question, or of the one that is being answered.
+    /// Stops the current question, or else the next one.
     stop: StopFlag,
 }
 
 impl Conversation {
-    /// Reads a picture's file, of which `bytes` are the content and `name` is what errors call it, and begins anew. If this
-    /// fails the earlier picture and conversation stay.
+    /// Reads a picture from the bytes of its file and starts a new conversation; `name` is used in errors. If this
+    /// fails, the earlier picture and conversation are kept.
     ///
     /// # Errors
-    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`] and what else the model fails with.
+    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`] and other errors of the model.
     pub fn look(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<PictureInfo> {
         let number = self.engine.0.pictures.fetch_add(1, Ordering::Relaxed);
         let picture = Picture {
@@ -201,8 +203,9 @@ impl Conversation {
         }
     }
 
-    /// Asks, and waits for the whole answer. An answer that is stopped ends early ([`crate::session::StopReason::Stopped`]) and is kept;
-    /// one that was stopped before its first word is an error, and the conversation is as it was.
+    /// Asks a question and waits for the whole answer. A stopped answer ends early
+    /// ([`crate::session::StopReason::Stopped`]) and is kept; if it is stopped before its first word, this is an
+    /// error, and the conversation is unchanged.
     ///
     /// # Errors
     /// As [`crate::session::Session::ask`].
@@ -214,8 +217,8 @@ impl Conversation {
         pieces.answer.take().ok_or_else(broken_down)
     }
 
-    /// Asks, and gives the answer as it comes. The exchange is kept once the last piece has been taken; pieces that are
-    /// dropped before that stop the answer, and the conversation is as it was.
+    /// Asks a question and returns the answer piece by piece. The exchange is kept once the last piece has been
+    /// taken; dropping the pieces earlier stops the answer and leaves the conversation unchanged.
     pub fn stream(&mut self, question: &str) -> Pieces<'_> {
         let request = Request {
             picture: self.picture.as_ref().map(|picture| picture.key.clone()),
@@ -235,35 +238,35 @@ impl Conversation {
         }
     }
 
-    /// Stops the question that is being answered, or else the next one. To be taken before it is asked, and set from
-    /// another thread.
+    /// Stops the question that is being answered, or else the next one. Get it before asking, and set it from another
+    /// thread.
     pub fn stop_flag(&self) -> StopFlag {
         self.stop.clone()
     }
 
-    /// Forgets what was said; the picture stays.
+    /// Removes the exchanges; the picture is kept.
     pub fn begin_anew(&mut self) {
         self.exchanges.clear();
     }
 
-    /// What was said so far.
+    /// The exchanges so far.
     pub fn exchanges(&self) -> &[Exchange] {
         &self.exchanges
     }
 }
 
-/// An answer as it comes. Ends with the answer, or with the first error.
+/// An answer, piece by piece. Ends with the answer, or with the first error.
 #[derive(Debug)]
 pub struct Pieces<'a> {
     conversation: &'a mut Conversation,
     question: String,
-    /// None once it is over.
+    /// None after the end.
     heard: Option<Result<mpsc::Receiver<Said>>>,
     answer: Option<Answer>,
 }
 
 impl Pieces<'_> {
-    /// The whole answer, with what it took; none before the last piece.
+    /// The whole answer and its statistics; none before the last piece.
     pub fn answer(&self) -> Option<&Answer> {
         self.answer.as_ref()
     }
@@ -311,7 +314,7 @@ impl Drop for Pieces<'_> {
     }
 }
 
-/// A picture's file; the engine reads it again where it has let go of its features for others.
+/// A picture's file; the engine reads it again if its features have been evicted.
 #[derive(Debug, Clone)]
 struct Picture {
     key: String,
@@ -319,20 +322,20 @@ struct Picture {
     bytes: Arc<[u8]>,
 }
 
-/// What is to be done.
+/// A job for the thread.
 enum Work {
     Look(Picture),
     Ask(Option<Picture>, Box<Request>),
 }
 
-/// Work, what stops it, and where it is told.
+/// A job, its stop flag, and where its messages go.
 struct Job {
     work: Work,
     stop: StopFlag,
     said: mpsc::Sender<Said>,
 }
 
-/// What comes of it: pieces, then one of the others.
+/// Messages about a job: pieces, then one of the others.
 enum Said {
     Piece(String),
     Seen(PictureInfo),
@@ -340,7 +343,7 @@ enum Said {
     Failed(Error),
 }
 
-/// Which model.
+/// The model to load, and how.
 struct What {
     folder: PathBuf,
     options: Options,
@@ -357,7 +360,7 @@ fn broken_down() -> Error {
     broken("it broke down; the next question loads the model again".into())
 }
 
-/// The first load, told to whoever waits for it.
+/// Loads the model for the first time, and reports the result to the waiting caller.
 fn begin(
     what: &What,
     mut watch: Watch<'_>,
@@ -374,7 +377,7 @@ fn begin(
             ready.send(Ok(loaded)).ok().map(|()| shared)
         }
         Err(error) => {
-            // Whoever has gone waits for nothing.
+            // If the caller is gone, nobody needs the error.
             let _ = ready.send(Err(error));
             None
         }
@@ -394,7 +397,7 @@ async fn load(What { folder, options }: &What, watch: &mut Watch<'_>) -> Result<
 fn work(what: &What, shared: Shared, jobs: &mpsc::Receiver<Job>) {
     let mut engine = Some(shared);
     while let Ok(Job { work, stop, said }) = jobs.recv() {
-        // What panics here is a driver or burn; the model that it leaves behind is not used again.
+        // A panic here comes from a driver or from burn; the model is then discarded.
         let done = catch_unwind(AssertUnwindSafe(|| {
             pollster::block_on(answer(what, &mut engine, work, stop, &said))
         }));
@@ -411,7 +414,7 @@ fn work(what: &What, shared: Shared, jobs: &mpsc::Receiver<Job>) {
                 Said::Failed(broken_down())
             }
         };
-        // Whoever has gone needs no end.
+        // If the caller is gone, nobody needs the last message.
         let _ = said.send(last);
     }
 }
@@ -456,8 +459,8 @@ async fn answer(
     }
 }
 
-/// Whether the model may be asked again after `error`: what a question or a picture is to blame for leaves it as it was.
-/// What is on a device that failed, or was read from files that are others by now, is not to be relied on.
+/// Whether the model can still be used after `error`. Errors caused by a question or a picture leave it intact; a
+/// failed device or changed files make it unreliable.
 fn leaves_it_whole(error: &Error) -> bool {
     matches!(
         error,
