@@ -1,5 +1,5 @@
-//! A model's files as the worker has them: kept by the browser, or picked from disk. The bytes of a read are all
-//! that ever enters the wasm memory.
+//! A model's files in the worker: stored by the browser, or picked from disk. Only the bytes of each read enter the
+//! wasm memory.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::weights::source::Source;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `Files` of `web/src/keep/keep.js`.
+    /// `ModelFiles` of `web/src/keep/files.ts`.
     pub type JsFiles;
 
     #[wasm_bindgen(method, catch)]
@@ -25,7 +25,7 @@ extern "C" {
 pub struct Files(JsFiles);
 
 impl Files {
-    /// Nothing is read yet.
+    /// Wraps the JavaScript object; reads nothing yet.
     pub fn new(files: JsFiles) -> Self {
         Files(files)
     }
@@ -42,7 +42,7 @@ impl Source for Files {
     }
 
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
-        // Files of 64 MiB at most: an f64 counts their bytes exactly.
+        // Files have at most 64 MiB, so an f64 represents their byte offsets exactly.
         let read = self
             .0
             .read(file, range.start as f64, range.end as f64)

@@ -1,5 +1,5 @@
-//! A model folder on a server, by `fetch`. Small files are fetched whole, large ones are read by
-//! Range. Nothing is fetched once the model is loaded: what it reads then depends on what is asked.
+//! A model folder on a server, read with `fetch`. Small files are fetched whole, large ones are read by Range. After
+//! loading nothing is fetched: otherwise requests would reveal what is asked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::foreign;
 use crate::weights::source::Source;
 
-/// Files are fetched whole, and kept, as long as they are no more than this together. Nor is more read of one whose length
-/// the server does not say.
+/// Files are fetched whole and kept up to this total size. A response without a length is read up to the same limit.
 const WHOLE_BYTES: u64 = 64 << 20;
 
 #[wasm_bindgen(inline_js = "
@@ -46,31 +45,31 @@ export async function counted(response, most) {
 }
 ")]
 extern "C" {
-    /// Asks for `url`, or for the `range` of it, and says nothing else: no cookies, no referrer.
+    /// Requests `url`, or a `range` of it, without cookies and referrer.
     #[wasm_bindgen(catch, js_name = ask)]
     async fn js_ask(url: &str, range: Option<String>) -> std::result::Result<JsValue, JsValue>;
 
-    /// The body is not wanted.
+    /// Discards the body.
     fn let_go(response: &Response);
 
-    /// The body, of which no more than `most` bytes are read: undefined if there are more.
+    /// Reads the body up to `most` bytes; undefined if there are more.
     #[wasm_bindgen(catch, js_name = counted)]
     async fn js_counted(response: &Response, most: f64) -> std::result::Result<JsValue, JsValue>;
 }
 
-/// What is known of a file.
+/// The state of a file.
 enum Known {
     Missing,
     /// Its bytes: a checkpoint is read tensor by tensor, from several shards in turn.
     Whole(Vec<u8>),
     /// Its size: it is read by Range.
     Large(u64),
-    /// The server answers with a web page, as single-page apps do for every path: it does not have the file.
+    /// The server answered with a web page, as single-page apps do for every path: the file does not exist.
     Page,
 }
 
 impl Known {
-    /// That are kept.
+    /// The number of bytes that are kept.
     fn bytes(&self) -> usize {
         match self {
             Known::Whole(bytes) => bytes.len(),
@@ -79,7 +78,7 @@ impl Known {
     }
 }
 
-/// A folder by its URL. What was fetched whole is kept until this is sealed.
+/// A folder at a URL. Files fetched whole are kept until it is sealed.
 pub struct Http {
     base: String,
     files: RefCell<BTreeMap<String, Known>>,
@@ -87,7 +86,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// Nothing is fetched yet.
+    /// Fetches nothing yet.
     pub fn new(url: &str) -> Self {
         let slash = if url.ends_with('/') { "" } else { "/" };
         Http {
@@ -97,7 +96,7 @@ impl Http {
         }
     }
 
-    /// The model is loaded: from now on every read fails, and nothing is held.
+    /// Called after loading: from now on every read fails, and nothing is kept.
     pub fn seal(&self) {
         self.sealed.set(true);
         self.files.borrow_mut().clear();
@@ -126,7 +125,7 @@ impl Http {
         Ok(response)
     }
 
-    /// Of which no more than `most` bytes are read.
+    /// Reads the body of a response, up to `most` bytes.
     async fn body(&self, file: &str, response: &Response, most: u64) -> Result<Vec<u8>> {
         let body = js_counted(response, most as f64).await;
         let body = body.map_err(|error| Error::Network {
@@ -140,7 +139,7 @@ impl Http {
         Ok(bytes.to_vec())
     }
 
-    /// Asks for `file` once. A large one's body is let go as soon as its size is known.
+    /// Requests `file` once. The body of a large one is discarded as soon as its size is known.
     async fn look_up(&self, file: &str) -> Result<()> {
         if self.files.borrow().contains_key(file) {
             return Ok(());
@@ -160,7 +159,7 @@ impl Http {
             }
             (true, declared) => {
                 let bytes = self.body(file, &response, room).await?;
-                // Another host's page is not told that a body was compressed: then there are more than it seems.
+                // Cross-origin responses hide the Content-Encoding, so a body may be longer than declared.
                 if let Some(size) = declared.filter(|&size| size > bytes.len() as u64) {
                     return Err(Error::Network {
                         url: self.describe(file),
@@ -257,7 +256,7 @@ impl Source for Http {
     }
 }
 
-/// The body's length, unless it is compressed on the way, when the header counts something else.
+/// The length of the body; none if it is compressed, since the header then counts compressed bytes.
 fn declared_length(response: &Response) -> Option<u64> {
     let header = |name| response.headers().get(name).ok().flatten();
     match header("Content-Encoding") {
