@@ -1,5 +1,5 @@
-//! The handle that the page's worker drives, by wasm-bindgen. Thin: it converts arguments, events
-//! and errors, and holds no logic of its own. JavaScript sees errors as `{code, message}`.
+//! The handle that the page's worker uses, through wasm-bindgen. It only converts arguments, events and errors.
+//! JavaScript sees errors as `{code, message}`.
 
 #![allow(
     clippy::await_holding_refcell_ref,
@@ -29,7 +29,7 @@ use source::Http;
 
 type JsResult<T> = Result<T, JsValue>;
 
-// SAFETY: the linker makes this function, with this signature, in every module that is linked for wasm32-unknown-unknown.
+// SAFETY: the linker defines this function, with this signature, in every module linked for wasm32-unknown-unknown.
 unsafe extern "C" {
     fn __wasm_call_ctors();
 }
@@ -37,44 +37,45 @@ unsafe extern "C" {
 /// Runs once, when the module is instantiated.
 #[wasm_bindgen(start)]
 pub fn start() {
-    // A module that never calls its constructors is linked as a command, and every exported function
-    // then runs all of them again: 5 ms a tensor operation.
-    // SAFETY: called once, before anything else of this module.
+    // Unless a module calls its constructors, it is linked as a command, and every exported function then runs all of
+    // them again: 5 ms for each tensor operation.
+    // SAFETY: called once, before any other code of this module.
     unsafe { __wasm_call_ctors() };
     console_error_panic_hook::set_once();
 }
 
-/// Stops a command, also while it is awaited.
+/// Stops a command while it is awaited.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct StopFlag(progress::StopFlag);
 
 #[wasm_bindgen]
 impl StopFlag {
-    /// Not set.
+    /// A flag that is not set.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets it.
+    /// Sets the flag.
     pub fn stop(&self) {
         self.0.stop();
     }
 }
 
-/// A loaded model, for as many conversations as there are.
+/// A loaded model, shared by any number of conversations.
 #[wasm_bindgen]
 pub struct Engine {
     name: String,
-    // Borrowed while a command runs, so that a second one is refused instead of breaking the first.
+    // Borrowed while a command runs, so that a second one is refused instead of interfering.
     shared: RefCell<Shared>,
     model: Rc<Model>,
 }
 
 #[wasm_bindgen]
 impl Engine {
-    /// Loads the model folder at `url` onto `device` (`auto`, `wgpu`, `portable`, `cpu`), with room for `context` tokens.
+    /// Loads the model folder at `url` onto `device` (`auto`, `wgpu`, `portable`, `cpu`), with room for `context`
+    /// tokens.
     pub async fn load(
         url: String,
         device: String,
@@ -89,7 +90,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The same for files that the worker has at hand; `name` is what to call the model.
+    /// As `load`, for files that the worker already has; `name` is the model's name.
     pub async fn load_files(
         files: files::JsFiles,
         name: String,
@@ -124,17 +125,17 @@ impl Engine {
         })
     }
 
-    /// What the model is and where it runs.
+    /// Information about the model and its device.
     pub fn info(&self) -> JsResult<JsValue> {
         to_value(&ModelInfo::new(&self.name, &self.model))
     }
 
-    /// What is known of the picture `key`, where its features are held.
+    /// Information about the picture `key`, if its features are kept.
     pub fn picture(&self, key: &str) -> JsResult<JsValue> {
         to_value(&self.shared()?.picture(key))
     }
 
-    /// Encodes a picture, to be asked about as `key`.
+    /// Encodes a picture and keeps its features under `key`.
     pub async fn read_picture(
         &self,
         key: String,
@@ -153,7 +154,7 @@ impl Engine {
         self.shared()?.features(&key).await.map_err(to_js)
     }
 
-    /// Takes up features that were kept, with what was known of their picture.
+    /// Restores a picture from saved features and its information.
     pub fn restore_picture(
         &self,
         key: &str,
@@ -178,13 +179,13 @@ impl Engine {
         answer(self.shared()?.reply(&request, &mut watch).await)
     }
 
-    /// What the model looked at when it said the last of the request's begun ids: a share for each visual token.
+    /// The attention with which the last of the request's begun ids was generated: a weight for each visual token.
     pub async fn attention(&self, request: JsValue) -> JsResult<Vec<f32>> {
         let request: Request = from_value("request", request)?;
         self.shared()?.attention(&request).await.map_err(to_js)
     }
 
-    /// What the enhancement looks at in a picture: see [`crate::session::EnhancementAttention`].
+    /// The enhancement's attention in a picture: see [`crate::session::EnhancementAttention`].
     pub async fn enhancement_attention(
         &self,
         name: String,
@@ -201,7 +202,7 @@ impl Engine {
         )
     }
 
-    /// Compares `count` pieces of quantised weights on the device, drawn by `seed`, with the files they came from.
+    /// Compares `count` pieces of quantised weights on the device, chosen at random by `seed`, with their files.
     pub async fn read_back(&self, count: usize, seed: u32) -> JsResult<JsValue> {
         answer(self.model.read_back(count, seed.into()).await)
     }
@@ -216,7 +217,7 @@ impl Engine {
     }
 }
 
-/// Compares the model folder at `url` with its PyTorch values; `on_row` sees each comparison.
+/// Compares the model folder at `url` with its PyTorch values; calls `on_row` with each comparison.
 #[wasm_bindgen]
 pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> JsResult<JsValue> {
     let run = async {
@@ -238,7 +239,7 @@ pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> Js
     }))
 }
 
-/// What a burn operation costs on `device`: see [`crate::bench::LaunchCost`].
+/// The cost of a burn operation on `device`: see [`crate::bench::LaunchCost`].
 #[wasm_bindgen]
 pub async fn launch_cost(device: String, count: u32) -> JsResult<JsValue> {
     let run = async {
@@ -312,7 +313,7 @@ fn from_value<T: serde::de::DeserializeOwned>(option: &str, value: JsValue) -> J
     })
 }
 
-/// Plain objects, numbers for all integers.
+/// Converts to plain objects, with numbers for all integers.
 fn to_value(value: &impl Serialize) -> JsResult<JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value
