@@ -1,4 +1,4 @@
-//! How good descriptions of drawn scenes are: right throughout, and by what they tell of.
+//! Scores descriptions of generated scenes: entirely right, and by the things they mention.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::Score;
 use super::score::share;
 use crate::scenes::{Found, Verdict};
 
-/// How many things of a kind were told of, were there, and were told as they are.
+/// Counts of things of one kind: mentioned, present, and mentioned correctly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Things {
-    /// Descriptions that are right about all things of the kind.
+    /// Descriptions that are right about all things of this kind.
     pub whole: Score,
     there: usize,
     told: usize,
@@ -26,18 +26,18 @@ impl Things {
         self.right += found.right;
     }
 
-    /// Of what is told, the share that is there as it is told, 0 to 1.
+    /// The share of mentioned things that are present and described correctly, 0 to 1.
     pub fn precision(&self) -> f64 {
         share(self.right as u64, self.told as u64)
     }
 
-    /// Of what is there, the share that is told as it is, 0 to 1.
+    /// The share of present things that are described correctly, 0 to 1.
     pub fn recall(&self) -> f64 {
         share(self.right as u64, self.there as u64)
     }
 }
 
-/// As `{"right": 0.9, "precision": 0.98, "recall": 0.97, "count": 840}`; `count` is what is there.
+/// As `{"right": 0.9, "precision": 0.98, "recall": 0.97, "count": 840}`; `count` is the number of present things.
 impl Serialize for Things {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut things = serializer.serialize_struct("Things", 4)?;
@@ -52,11 +52,11 @@ impl Serialize for Things {
 /// Scored descriptions. Its `Display` is a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Descriptions {
-    /// Right throughout.
+    /// Entirely right descriptions.
     pub whole: Score,
-    /// With words that no description has.
+    /// Descriptions that contain unknown words.
     pub not_understood: u64,
-    /// Figures, with their places where they are told.
+    /// Figures, with their positions where mentioned.
     pub figures: Things,
     /// Signs, with their texts.
     pub signs: Things,
@@ -65,7 +65,7 @@ pub struct Descriptions {
 }
 
 impl Descriptions {
-    /// Counts one.
+    /// Adds one description.
     pub fn add(&mut self, verdict: &Verdict) {
         let understood = verdict.understood;
         self.whole.add(verdict.is_right());

@@ -1,7 +1,7 @@
-//! How good answers are: exact match for the drawn scenes and what is right of descriptions of them, yes and no for POPE.
+//! Scores answers: exact match for generated scenes, the correctness of their descriptions, and yes/no for POPE.
 //!
-//! In: answers as text, and what they should have been. Out: reports, as JSON and as small tables.
-//! Only [`run`] knows where an answer comes from.
+//! In: answers as text, and the expected answers. Out: reports, as JSON and as small tables. Only [`run`] knows where
+//! answers come from.
 
 #[cfg(feature = "scenes")]
 pub mod descriptions;

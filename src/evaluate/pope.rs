@@ -1,9 +1,8 @@
-//! POPE's figures (arXiv 2305.10355): how often a model sees what is not there.
+//! POPE's metrics (arXiv 2305.10355): how often a model sees objects that are not there.
 //!
-//! An answer is read as POPE's own script (`evaluate.py`) reads it: the text up to the first full
-//! stop, without commas, cut at spaces, means no if one of its words is `No`, `no` or `not`, and
-//! otherwise yes. So `NO`, `Nope` and an empty answer count as yes. Spaces and newlines around the
-//! answer are taken off first, which the script leaves to the program that wrote the answers.
+//! Answers are parsed as in POPE's own script (`evaluate.py`): the text up to the first full stop, without commas and
+//! split at spaces, means no if one of its words is `No`, `no` or `not`, and otherwise yes. So `NO`, `Nope` and an
+//! empty answer count as yes. Unlike in the script, spaces and newlines around the answer are removed first.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::score::share;
 
-/// Whether the official script takes this answer for a yes.
+/// Whether the official script counts this answer as yes.
 pub fn says_yes(answer: &str) -> bool {
     let sentence = answer.trim().split('.').next().unwrap_or("");
     let sentence = sentence.replace(',', "");
@@ -20,18 +19,18 @@ pub fn says_yes(answer: &str) -> bool {
         .any(|word| matches!(word, "No" | "no" | "not"))
 }
 
-/// The four counts; yes is positive.
+/// The confusion counts; yes is positive.
 ///
-/// A share of nothing is 0 here (the script divides by zero).
+/// Ratios with a zero denominator are 0 (the script divides by zero).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pope {
-    /// It is there, and the answer is yes.
+    /// The object is there, and the answer is yes.
     pub true_positives: u64,
-    /// It is not there, and the answer is yes.
+    /// The object is not there, and the answer is yes.
     pub false_positives: u64,
-    /// It is not there, and the answer is no.
+    /// The object is not there, and the answer is no.
     pub true_negatives: u64,
-    /// It is there, and the answer is no.
+    /// The object is there, and the answer is no.
     pub false_negatives: u64,
 }
 
@@ -48,7 +47,7 @@ impl Pope {
         is_there == yes
     }
 
-    /// All answers.
+    /// The number of answers.
     pub fn count(&self) -> u64 {
         self.answered_yes() + self.true_negatives + self.false_negatives
     }
@@ -62,12 +61,12 @@ impl Pope {
         share(self.true_positives + self.true_negatives, self.count())
     }
 
-    /// Of the answers yes, the share that is right.
+    /// The share of yes answers that are right.
     pub fn precision(&self) -> f64 {
         share(self.true_positives, self.answered_yes())
     }
 
-    /// Of the things that are there, the share that is seen.
+    /// The share of present objects that are seen.
     pub fn recall(&self) -> f64 {
         share(
             self.true_positives,
@@ -81,7 +80,7 @@ impl Pope {
         share(2 * self.true_positives, 2 * self.true_positives + wrong)
     }
 
-    /// The share of answers yes; half of POPE's labels are.
+    /// The share of yes answers; half of POPE's labels are yes.
     pub fn yes_ratio(&self) -> f64 {
         share(self.answered_yes(), self.count())
     }

@@ -1,7 +1,7 @@
-//! Asks a model questions whose answers are known: drawn scenes, a LLaVA-format JSON, POPE's files.
+//! Asks a model questions with known answers: generated scenes, a LLaVA-format JSON, POPE's files.
 //!
-//! Every question begins a conversation of its own, since questions about one picture can give each
-//! other away. Decoding is greedy.
+//! Every question starts a new conversation, since questions about one picture can reveal each other's answers.
+//! Decoding is greedy.
 
 use std::rc::Rc;
 
@@ -19,31 +19,31 @@ use crate::scenes::{
 use crate::session::{AskOptions, Session};
 use crate::spec::plan::Coverage;
 
-/// Tokens that an answer may have before it is cut off.
+/// The most tokens of an answer.
 const ANSWER_TOKENS: usize = 64;
-/// Tokens that a description may have: twice what the longest one of a scene has.
+/// The most tokens of a description: twice the longest description of a scene.
 const DESCRIPTION_TOKENS: usize = 320;
 
-/// A question and what was answered.
+/// A question and its answer.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Asked {
     /// Index of the scene, or id of the entry.
     pub id: String,
     /// As asked.
     pub question: String,
-    /// What is right.
+    /// The expected answer.
     pub expected: String,
-    /// What the model said.
+    /// The model's answer.
     pub answer: String,
-    /// Kind of question, where it is known.
+    /// Kind of question, if known.
     pub family: Option<String>,
-    /// What about it training never showed.
+    /// The aspect of it that was excluded from training.
     pub held_out: Option<&'static str>,
-    /// Share of such questions that guessing gets right, where it is known.
+    /// The share of such questions that guessing gets right, if known.
     pub chance: Option<f32>,
 }
 
-/// The scores of what was asked.
+/// The scores of the answers.
 pub fn tally(asked: &[Asked]) -> Tally {
     let mut tally = Tally::default();
     for one in asked {
@@ -53,7 +53,7 @@ pub fn tally(asked: &[Asked]) -> Tally {
     tally
 }
 
-/// How far one model's next-token distributions are from another's.
+/// The divergence of one model's next-token distributions from another's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Divergence {
     /// Sum of the Kullback-Leibler divergences, in nats.
@@ -61,7 +61,7 @@ pub struct Divergence {
     sum: f64,
     /// Tokens compared.
     pub tokens: u64,
-    /// A token's, on average.
+    /// The mean per token.
     pub mean: f64,
 }
 
@@ -90,7 +90,7 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
     logits.iter().map(|&v| f64::from(v) - shift).collect()
 }
 
-/// A picture and what is asked about it.
+/// A picture and questions about it.
 pub struct Sheet {
     picture: Option<Picture>,
     questions: Vec<Asked>,
@@ -106,7 +106,7 @@ fn test_scene(seed: u64, index: u64) -> Scene {
     scene(seed, index, &options)
 }
 
-/// What is right of descriptions that were `asked` for by [`Sheet::describing_scene`] under `seed`.
+/// Scores descriptions of [`Sheet::describing_scene`] under `seed`.
 pub fn judge_descriptions(seed: u64, asked: &[Asked]) -> Descriptions {
     let mut descriptions = Descriptions::default();
     for one in asked {
@@ -143,7 +143,7 @@ impl Sheet {
         }
     }
 
-    /// Scene `index` of the test split of `seed`, of which a description is asked.
+    /// Scene `index` of the test split of `seed`, with the task of describing it.
     pub fn describing_scene(seed: u64, index: u64) -> Sheet {
         let scene = test_scene(seed, index);
         let asked = Asked {
@@ -187,14 +187,15 @@ impl Sheet {
     }
 }
 
-/// Whoever answers.
+/// The model under test.
 pub struct Candidate {
     session: Session,
     sees: bool,
 }
 
 impl Candidate {
-    /// `model`, with the pictures, or without them: the part of the questions that needs no looking.
+    /// `model`, with or without access to the pictures: without, it measures what can be answered from the question
+    /// alone.
     pub fn new(model: Rc<Model>, sees: bool) -> Self {
         Candidate {
             session: Session::new(model, Coverage::Live),
@@ -202,7 +203,7 @@ impl Candidate {
         }
     }
 
-    /// Entries of its vocabulary.
+    /// The size of its vocabulary.
     pub fn vocabulary(&self) -> usize {
         self.session.model().config.decoder.vocab_size
     }
@@ -218,8 +219,8 @@ impl Candidate {
         Ok(())
     }
 
-    /// The logits that choose each token of the right answers, `[tokens, vocabulary]` for each question; none for one
-    /// that cannot be asked.
+    /// The logits that choose each token of the expected answers, `[tokens, vocabulary]` for each question; none for
+    /// a question that cannot be asked.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -250,10 +251,10 @@ impl Candidate {
         Ok(all)
     }
 
-    /// Answers a sheet. What cannot be asked is told, and the rest is asked.
+    /// Answers a sheet. Questions that cannot be asked are reported, and the others are asked.
     ///
     /// # Errors
-    /// As [`Session::ask`], where it is not the question's fault.
+    /// As [`Session::ask`], unless the question itself is the cause.
     pub async fn answer(&mut self, sheet: Sheet, watch: &mut Watch<'_>) -> Result<Answered> {
         self.look(&sheet, watch).await?;
         let options = AskOptions {
@@ -282,40 +283,40 @@ impl Candidate {
     }
 }
 
-/// Whether another question may well be answered.
+/// Whether the error concerns only this question, so that others can still be answered.
 fn is_of_question(error: &Error) -> bool {
     matches!(error, Error::ContextExceeded { .. } | Error::EmptyQuestion)
 }
 
-/// What was asked, and what could not be.
+/// The answered questions, and those that could not be asked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answered {
-    /// With their answers.
+    /// Questions with their answers.
     pub asked: Vec<Asked>,
-    /// Counted nowhere.
+    /// Questions that are not counted.
     pub left_out: Vec<LeftOut>,
 }
 
 impl Answered {
-    /// Adds what was asked later.
+    /// Appends later results.
     pub fn append(&mut self, later: Answered) {
         self.asked.extend(later.asked);
         self.left_out.extend(later.left_out);
     }
 
-    /// Questions that could not be asked.
+    /// The number of questions that could not be asked.
     pub fn questions_left_out(&self) -> usize {
         self.left_out.iter().map(|one| one.questions).sum()
     }
 }
 
-/// An entry whose picture cannot be read, or a question that is too long for the model.
+/// An entry whose picture cannot be decoded, or a question that is too long for the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
     /// Index of the scene, or id of the entry.
     pub id: String,
-    /// So many of its questions.
+    /// The number of its questions that are left out.
     pub questions: usize,
-    /// Why.
+    /// The cause.
     pub error: Error,
 }

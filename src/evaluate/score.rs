@@ -1,4 +1,4 @@
-//! Exact match, tallied by kind of question.
+//! Exact match, counted by kind of question.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,23 +8,23 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::printable::one_line;
 use crate::{Error, Result};
 
-/// The 97.5 % quantile of the normal distribution, which bounds the middle 95 %.
+/// The 97.5 % quantile of the normal distribution, for a 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// What of an answer counts: its text in small letters, without spaces around it and without one
-/// full stop at its end.
+/// The part of an answer that is compared: its text in lower case, without surrounding spaces and without one final
+/// full stop.
 pub fn normalised(answer: &str) -> String {
     let text = answer.trim().to_lowercase();
     let text = text.strip_suffix('.').unwrap_or(&text);
     text.trim_end().to_string()
 }
 
-/// Whether an answer is what was expected, both [`normalised`].
+/// Whether an answer equals the expected one, after both are [`normalised`].
 pub fn is_match(expected: &str, answer: &str) -> bool {
     normalised(expected) == normalised(answer)
 }
 
-/// How many answers were right.
+/// The number of right answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Score {
     /// Right answers.
@@ -40,13 +40,13 @@ impl Score {
         self.count += 1;
     }
 
-    /// The share of right answers, 0 to 1; 0 where nothing was asked.
+    /// The share of right answers, 0 to 1; 0 if nothing was asked.
     pub fn exact_match(&self) -> f64 {
         share(self.correct, self.count)
     }
 
-    /// The 95 % interval of the share that a longer test would find: Wilson's score interval,
-    /// without continuity correction (E. B. Wilson, 1927). `[0, 1]` where nothing was asked.
+    /// The 95 % confidence interval of the share: Wilson's score interval without continuity correction (E. B.
+    /// Wilson, 1927). `[0, 1]` if nothing was asked.
     pub fn interval(&self) -> [f64; 2] {
         if self.count == 0 {
             return [0.0, 1.0];
@@ -56,7 +56,7 @@ impl Score {
         let centre = (found + spread / 2.0) / (1.0 + spread);
         let variance = found * (1.0 - found) / count + spread / (4.0 * count);
         let half = Z / (1.0 + spread) * variance.sqrt();
-        // Exact at the ends, where rounding would leave 1e-17 or 1 + 1e-16.
+        // Exact at the ends, where rounding would give 1e-17 or 1 + 1e-16.
         let low = if self.correct == 0 {
             0.0
         } else {
@@ -80,20 +80,20 @@ impl Serialize for Score {
     }
 }
 
-/// Answers as they are scored, one by one.
+/// Scores answers one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// All answers.
     pub overall: Score,
     /// By kind of question.
     pub families: BTreeMap<String, Score>,
-    /// By what training never showed; answers to other questions are in none.
+    /// By the aspect excluded from training; other answers are in none.
     pub held_out: BTreeMap<String, Score>,
 }
 
 impl Tally {
-    /// Scores one answer and returns whether it is right. `family` is the kind of question,
-    /// `held_out` what about it training never showed.
+    /// Scores one answer and returns whether it is right. `family` is the kind of question, `held_out` its aspect
+    /// that was excluded from training.
     pub fn add(
         &mut self,
         expected: &str,
@@ -111,8 +111,7 @@ impl Tally {
         is_correct
     }
 
-    /// The report so far. `chance` is the share that guessing without the picture gets right,
-    /// where it is known.
+    /// The report so far. `chance` is the share that guessing without the picture gets right, if known.
     ///
     /// # Errors
     /// [`Error::NothingScored`].
@@ -131,20 +130,20 @@ impl Tally {
     }
 }
 
-/// The result of a test. Its JSON has these fields by these names; its `Display` is a table.
+/// The result of a test. The field names are the keys of its JSON; its `Display` is a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The share of right answers, 0 to 1.
     pub overall: f64,
     /// By kind of question.
     pub families: BTreeMap<String, Score>,
-    /// By what training never showed.
+    /// By the aspect excluded from training.
     pub held_out: BTreeMap<String, Score>,
     /// All answers.
     pub count: u64,
     /// The 95 % interval of `overall`: see [`Score::interval`].
     pub interval: [f64; 2],
-    /// What guessing gets right; not in the JSON where it is unknown.
+    /// The share that guessing gets right; omitted from the JSON if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
 }
