@@ -1,6 +1,6 @@
 //! What was said in a conversation, of which the next prompt is made.
 
-use super::request::Exchange;
+use crate::request::Exchange;
 
 /// A question with its answer.
 pub(super) struct Told {

@@ -73,40 +73,39 @@ export type PictureInfo = {
   width: number,
   /** Pixels. */
   height: number,
-  /** What the user should know about how it was read. */
+  /** Remarks for the user about how it was decoded. */
   notices: Array<string>,
-  /** True where the model knows one kind of picture only and this is of another: its answers then
-   * mean little (`crate::config::Scope::warning`). */
+  /** True if the model knows only one kind of picture and this is another kind: its answers are then unreliable
+   * (`crate::config::Scope::warning`). */
   outside_scope: boolean,
-  /** Side of the resized square. */
+  /** Side of the resized square, in pixels. */
   image_px: number,
-  /** N. */
+  /** Crops per side N. */
   crops_per_side: number,
-  /** Passes of the vision tower that it took. */
+  /** Passes of the vision tower that were run. */
   vision_passes: number,
-  /** Milliseconds of these. */
+  /** Milliseconds for these passes. */
   vision_ms: number,
 };
 
 /** Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
  * configuration is empty. */
 export type EnhancementAttention = {
-  /** Within each tile, at every position of the map: `[N h, N h]`, each tile adds up to 1. */
+  /** Within each tile, for every position of the map: `[N h, N h]`; each tile sums to 1. */
   detail: Array<number>,
-  /** Over the whole picture: `[h, h]`, adds up to 1. */
+  /** Over the whole picture: `[h, h]`, sums to 1. */
   overview: Array<number>,
 };
 
 /** The settings of a `Sampler`. Fields that a JSON object lacks get the default. */
 export type Sampling = {
-  /** 0 takes the likeliest id always; higher is more varied. The release's default is 0.2. */
+  /** 0 always takes the likeliest id; higher values give more variety. The release's default is 0.2. */
   temperature: number,
-  /** Only this many of the likeliest ids; 0 is off. */
+  /** Keeps only this many of the likeliest ids; 0 is off. */
   top_k: number,
-  /** Only the likeliest ids that together have this probability; 1 is off. */
+  /** Keeps only the likeliest ids that together reach this probability; 1 is off. */
   top_p: number,
-  /** Divides (or, if negative, multiplies) the logits of ids seen in the prompt and the answer;
-   * 1 is off. */
+  /** Divides positive (multiplies negative) logits of ids seen in the prompt and the answer by this; 1 is off. */
   repetition_penalty: number,
   /** The same seed gives the same choices from the same logits, on every platform. */
   seed: number,
@@ -114,21 +113,20 @@ export type Sampling = {
 
 /** How to answer. */
 export type AskOptions = {
-  /** Most tokens of an answer. */
+  /** The most tokens of an answer. */
   max_new_tokens: number,
-  /** Texts in front of which an answer ends. None may be empty. */
+  /** Texts that end an answer and are not part of it. None may be empty. */
   stop: Array<string>,
   /** Ask a model of narrow scope also what it has not learnt to answer, and without a picture: for whoever measures
    * what it says then. See `session::Answer::remark`. */
   anyway: boolean,
-  /** 0 takes the likeliest id always; higher is more varied. The release's default is 0.2. */
+  /** 0 always takes the likeliest id; higher values give more variety. The release's default is 0.2. */
   temperature: number,
-  /** Only this many of the likeliest ids; 0 is off. */
+  /** Keeps only this many of the likeliest ids; 0 is off. */
   top_k: number,
-  /** Only the likeliest ids that together have this probability; 1 is off. */
+  /** Keeps only the likeliest ids that together reach this probability; 1 is off. */
   top_p: number,
-  /** Divides (or, if negative, multiplies) the logits of ids seen in the prompt and the answer;
-   * 1 is off. */
+  /** Divides positive (multiplies negative) logits of ids seen in the prompt and the answer by this; 1 is off. */
   repetition_penalty: number,
   /** The same seed gives the same choices from the same logits, on every platform. */
   seed: number,
@@ -136,12 +134,12 @@ export type AskOptions = {
 
 /** A question with its answer. */
 export type Exchange = {
-  /** As it was typed. */
+  /** As the user typed it. */
   question: string,
   /** The answer as `session::Answer::token_ids`: the next answer is then what it would have been
    * without an interruption. */
   token_ids?: Array<number> | null,
-  /** The answer where its ids are not known. Text that looks like a control token stays text. */
+  /** The answer's text, if its ids are not known. Text that looks like a control token is treated as text. */
   text: string,
 };
 
@@ -149,13 +147,13 @@ export type Exchange = {
 export type ReplyRequest = {
   /** The key of the picture that the conversation is about (`session::Shared::read_picture`). */
   picture: string | null,
-  /** What was said before. */
+  /** The earlier exchanges. */
   before: Array<Exchange>,
-  /** What is asked. */
+  /** The question. */
   question: string,
-  /** The ids that an interrupted answer began with: it goes on behind them. */
+  /** The first ids of an interrupted answer, which is continued. */
   begun: Array<number>,
-  /** How to answer. */
+  /** Options of the answer. */
   options: AskOptions,
 };
 
@@ -188,7 +186,7 @@ export type Answer = {
   prompt_tokens: number,
   /** Of these, tokens that were computed in this turn; the others were in the cache. */
   new_prompt_tokens: number,
-  /** Of the prompt's tokens, the picture's. */
+  /** The picture's tokens in the prompt. */
   image_tokens: number,
   /** Tokens of the answer. */
   answer_tokens: number,
@@ -196,12 +194,12 @@ export type Answer = {
   vision_passes: number,
   /** Milliseconds. */
   timings_ms: Timings,
-  /** Of the answer, without the prefill. */
+  /** Of the answer, excluding the prefill. */
   tokens_per_second: number,
-  /** Where it ran. */
+  /** The device's name. */
   device: string,
-  /** What must be said of the question where the model is of narrow scope (`crate::config::Scope`). The text is then
-   * the remark's, unless it says that the model answered. */
+  /** A remark on the question, if the model has a narrow scope (`crate::config::Scope`). The text is the
+   * remark's, unless the remark says that the model answered. */
   remark?: Remark,
 };
 
@@ -429,7 +427,7 @@ export type Completed = {
   prompt_tokens: number,
   /** Of these, tokens that were computed in this turn; the others were in the cache. */
   new_prompt_tokens: number,
-  /** Of the prompt's tokens, the picture's. */
+  /** The picture's tokens in the prompt. */
   image_tokens: number,
   /** Tokens of the answer. */
   answer_tokens: number,
@@ -437,11 +435,11 @@ export type Completed = {
   vision_passes: number,
   /** Milliseconds. */
   timings_ms: Timings,
-  /** Of the answer, without the prefill. */
+  /** Of the answer, excluding the prefill. */
   tokens_per_second: number,
-  /** Where it ran. */
+  /** The device's name. */
   device: string,
-  /** What must be said of the question where the model is of narrow scope (`crate::config::Scope`). The text is then
-   * the remark's, unless it says that the model answered. */
+  /** A remark on the question, if the model has a narrow scope (`crate::config::Scope`). The text is the
+   * remark's, unless the remark says that the model answered. */
   remark?: Remark,
 };
