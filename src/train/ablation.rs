@@ -14,21 +14,22 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AblationFile {
-    /// A model folder, relative to this file: where every run begins. Its tower is used as it is.
+    /// The model folder from which every run begins, relative to this file. Its vision tower is
+    /// used unchanged.
     pub model: PathBuf,
-    /// What stands above the tables.
+    /// Text above the tables.
     #[serde(default)]
     pub intro: String,
-    /// What stands below them.
+    /// Text below the tables.
     #[serde(default)]
     pub notes: String,
-    /// Each configuration is trained once with each.
+    /// Seeds; each configuration is trained once with each of them.
     pub seeds: Vec<u64>,
-    /// Scenes of this seed are asked about.
+    /// Seed of the scenes that the questions are about.
     pub exam_seed: u64,
-    /// Questions.
+    /// Number of questions.
     pub exam_count: usize,
-    /// What every run does.
+    /// The stages of every run.
     pub stage: Vec<Stage>,
     /// Tables and their rows.
     pub table: Vec<Table>,
@@ -40,7 +41,7 @@ pub struct AblationFile {
 pub struct Table {
     /// Heading.
     pub title: String,
-    /// What the paper's figures are, in order.
+    /// Names of the paper's columns, in order.
     #[serde(default)]
     pub paper_columns: Vec<String>,
     /// Its rows.
@@ -51,11 +52,11 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// As in the paper.
+    /// The configuration's name in the paper.
     pub name: String,
-    /// Also the name of its folders. Rows of several tables may share one.
+    /// Also the name of its folders. Rows of several tables may share one id.
     pub id: String,
-    /// Entries of config.json's `inf_llava` block.
+    /// Keys of config.json's `inf_llava` block that this configuration sets.
     #[serde(default)]
     pub inf_llava: BTreeMap<String, serde_json::Value>,
     /// The paper's figures.
@@ -63,14 +64,14 @@ pub struct Row {
     pub paper: Vec<f64>,
 }
 
-/// What a run reached.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
 pub struct Outcome {
-    /// Share of right answers.
+    /// Share of correct answers, 0 to 1.
     pub overall: f64,
-    /// By family of questions.
+    /// The same for each family of questions.
     pub families: BTreeMap<String, f64>,
-    /// Passes of the tower a picture.
+    /// Forward passes of the vision tower for each picture.
     pub vision_passes: usize,
 }
 
@@ -105,7 +106,7 @@ impl AblationFile {
         rows
     }
 
-    /// The whole document in Markdown; cells without a run are empty.
+    /// The whole document in Markdown; the cells of missing runs are empty.
     pub fn tables(&self, outcomes: &BTreeMap<(String, u64), Outcome>) -> String {
         let mut text = format!("{}\n", self.intro);
         for table in &self.table {
@@ -153,7 +154,7 @@ impl AblationFile {
     }
 }
 
-/// Mean over the seeds in per cent, and the lowest and highest where there are several.
+/// Mean over the seeds in per cent; with several seeds also the lowest and the highest.
 fn cell(outcomes: &[&Outcome], of: impl Fn(&Outcome) -> Option<f64>) -> String {
     let values: Vec<f64> = outcomes
         .iter()

@@ -1,4 +1,4 @@
-//! A training checkpoint: a model folder like any other, with what the optimizer needs beside it.
+//! A training checkpoint: a model folder plus the optimizer's state.
 //!
 //! ```text
 //! config.json, tokenizer.json, ...   as in every model folder
@@ -7,8 +7,8 @@
 //! training.json                      the stage, its settings, steps done, the hashes of the two above
 //! ```
 //!
-//! A folder is written under another name and then takes the old one's place, so that a run that is
-//! cut off at any moment, also by the power, leaves a whole one.
+//! A folder is written under a temporary name and then replaces the old one by a rename, so that an
+//! interruption at any moment, including a power failure, leaves a complete checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,13 +34,14 @@ pub const MODEL_FILE: &str = "model.safetensors";
 const TRAINING_FILE: &str = "training.safetensors";
 const PROGRESS_FILE: &str = "training.json";
 
-/// Most bytes of a file that is read whole; the weights of a model that can be trained here have far fewer.
+/// Size limit for a file that is read whole, in bytes; the weights of a model that can be trained
+/// here are far smaller.
 const FILE_CAP: u64 = 1 << 38;
 
 /// The files of a model folder besides its weights, by name.
 pub type Companions = BTreeMap<String, Vec<u8>>;
 
-/// Vec<Weight> that are taken along from a model folder.
+/// The files that are copied from a model folder into every checkpoint.
 pub const COMPANIONS: [&str; 4] = [
     CONFIG_FILE,
     GENERATION_FILE,
@@ -48,31 +49,31 @@ pub const COMPANIONS: [&str; 4] = [
     TOKENIZER_FILE,
 ];
 
-/// Where a run is, and what it was begun with.
+/// How far a run has got, and the settings it was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Name of the stage.
     pub stage: String,
     /// Steps done.
     pub step: u64,
-    /// Everything that decides the run's numbers, flat: entry -> value.
+    /// Every setting that affects the run's numbers, flattened: key -> value.
     pub settings: BTreeMap<String, String>,
 }
 
-/// What `training.json` says.
+/// The contents of `training.json`.
 #[derive(Serialize, Deserialize)]
 struct Written {
     #[serde(flatten)]
     progress: Progress,
-    /// SHA-256 of each file of weights, in hexadecimal; checkpoints of earlier versions have none.
+    /// SHA-256 of each weights file, in hexadecimal; absent from checkpoints of earlier versions.
     #[serde(default)]
     sha256: BTreeMap<String, String>,
 }
 
-/// Whether `folder` holds a training checkpoint; one that was being replaced when the run was cut
-/// off is put back first.
+/// Whether `folder` holds a training checkpoint. If a run was interrupted while it replaced one,
+/// the old checkpoint is restored first.
 pub fn exists(folder: &Path) -> bool {
-    // If this fails there is no checkpoint, which is what the caller is told.
+    // On failure there is no checkpoint, and `false` reports that.
     let _ = durable::put_back(folder, &beside(folder, "old"));
     folder.join(PROGRESS_FILE).is_file()
 }
@@ -88,8 +89,8 @@ pub fn read_companions(folder: &Path) -> Result<Companions> {
         .collect()
 }
 
-/// Writes a folder of weights and companions: with `training`, one that a run can go on from, in f32;
-/// without, a finished model, in f16.
+/// Writes a folder of weights and companions: with `training` a checkpoint that a run can resume
+/// from, in f32; without it a finished model, in f16.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -111,7 +112,7 @@ pub fn write_folder(
         sha256.insert(name.to_string(), hash(&bytes));
         durable::write_in_unfinished(&next.join(name), &bytes)
     };
-    // What training goes on from must be exact; a finished model takes half the room.
+    // Resuming needs exact values; a finished model takes half the space.
     let dtype = match training {
         Some(_) => Dtype::F32,
         None => Dtype::F16,
@@ -127,7 +128,8 @@ pub fn write_folder(
     durable::replace(folder, &next, &beside(folder, "old"))
 }
 
-/// The tensors that only training needs: moments, and trained values that are not in the model.
+/// The tensors that only training needs: the optimizer's moments, and trained values that are not
+/// part of the model.
 pub fn training_tensors<M: Module>(
     state: &State<M>,
     list: &[Weight],
@@ -152,7 +154,7 @@ pub fn training_tensors<M: Module>(
     tensors
 }
 
-/// Puts trained values into `weights`, where the model has them.
+/// Copies the trained values into `weights`, for the tensors that the model has.
 pub fn update<M: Module>(weights: &mut Weights, list: &[Weight], trained: &M) {
     for (Weight { name, .. }, value) in list.iter().zip(values(trained)) {
         if let Some(tensor) = weights.get_mut(name) {
@@ -161,8 +163,8 @@ pub fn update<M: Module>(weights: &mut Weights, list: &[Weight], trained: &M) {
     }
 }
 
-/// Takes up a run where the checkpoint in `folder`, which [`check`] has let through, left it. `state`
-/// holds the modules with the checkpoint's model weights already.
+/// Resumes the run whose checkpoint is in `folder`, after [`check`] has accepted it. `state`
+/// already holds modules with the checkpoint's model weights.
 ///
 /// # Errors
 /// [`Error::Checkpoint`], [`Error::TensorShape`], [`Error::FileAccess`].
@@ -212,7 +214,7 @@ pub fn restore<M: Module>(folder: &Path, mut state: State<M>, list: &[Weight]) -
     Ok(state)
 }
 
-/// Where the checkpoint in `folder` is.
+/// The progress recorded in the checkpoint in `folder`.
 ///
 /// # Errors
 /// [`Error::FileAccess`], [`Error::Checkpoint`].
@@ -225,7 +227,7 @@ fn read_written(folder: &Path) -> Result<Written> {
     serde_json::from_slice(&read(&file)?).map_err(|e| Error::checkpoint(file.display(), e))
 }
 
-/// The model's weights in the training checkpoint in `folder`, which are those that were written.
+/// The model's weights in the training checkpoint in `folder`, checked against the recorded hashes.
 ///
 /// # Errors
 /// [`Error::FileAccess`]; [`Error::Checkpoint`] for a damaged file.
@@ -234,10 +236,10 @@ pub fn read_weights(folder: &Path) -> Result<Weights> {
     read_checked(&folder.join(MODEL_FILE), sha256.get(MODEL_FILE))
 }
 
-/// Whether the checkpoint in `folder` belongs to the run that `expected` describes.
+/// Checks that the checkpoint in `folder` belongs to the run that `expected` describes.
 ///
 /// # Errors
-/// [`Error::Resume`] naming the first entry that differs; as [`read_progress`].
+/// [`Error::Resume`] naming the first setting that differs; the errors of [`read_progress`].
 pub fn check(folder: &Path, expected: &Progress) -> Result<()> {
     let found = &read_progress(folder)?;
     let differs = |field: &str, found: &str, expected: &str| {
@@ -280,7 +282,7 @@ pub fn read_tensors(file: &Path) -> Result<Weights> {
     read_checked(file, None)
 }
 
-/// As [`read_tensors`], of a file whose hash is `sha256`, if that is known.
+/// As [`read_tensors`], and checks the file against the SHA-256 `sha256` if there is one.
 fn read_checked(file: &Path, sha256: Option<&String>) -> Result<Weights> {
     let bytes = read(file)?;
     let bad = |reason: String| Error::checkpoint(file.display(), reason);
@@ -321,7 +323,7 @@ fn read_checked(file: &Path, sha256: Option<&String>) -> Result<Weights> {
 /// The bytes of a safetensors file, in f32 or f16.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] if a tensor's numbers do not fill its shape.
+/// [`Error::Checkpoint`] if the number of a tensor's values does not match its shape.
 pub fn serialize<'a>(
     weights: impl IntoIterator<Item = (&'a String, &'a HostTensor)>,
     dtype: Dtype,

@@ -1,4 +1,5 @@
-//! Stages 1 and 2, and stage 0 of the decoder: next-token prediction on what is said about pictures.
+//! Stages 1 and 2, and stage 0 of the decoder: next-token prediction on conversations about
+//! pictures.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -28,62 +29,63 @@ use crate::text::Tokenizer;
 use crate::train::task::{Loss, Measures, Task};
 use crate::vision::dem::{DemConnector, Prepared};
 
-/// The modules that may learn here; those that do not are absent.
+/// The modules that may be trained here; those that are not trained are `None`.
 #[derive(Module, Debug)]
 pub struct Learner {
-    /// Enhancement and projector.
+    /// The dual-perspective enhancement and the projector.
     pub connector: Option<DemConnector>,
     /// The decoder.
     pub decoder: Option<Decoder>,
 }
 
-/// Where the visual tokens come from.
+/// The source of the visual tokens.
 pub enum Sight {
-    /// The pictures are left out.
+    /// No visual tokens: the pictures are left out.
     Blind,
-    /// Words stand in for them, with some noise.
+    /// Word embeddings stand in for the pictures, with this much noise.
     Words(Box<Words>, f32),
     /// Features of the frozen tower, and what is computed from them.
     Features(Box<(FeatureCache, Prepared)>),
 }
 
-/// The task.
+/// The training task on conversations.
 pub struct ConversationTask {
-    /// Sizes.
+    /// The model's configuration.
     pub config: Config,
-    /// Text to ids.
+    /// The tokenizer.
     pub tokenizer: Tokenizer,
-    /// What is said.
+    /// The conversations and their pictures.
     pub data: Data,
-    /// How it is put.
+    /// The template of the conversations.
     pub template: Template,
-    /// Share of the conversations that are put as facts instead.
+    /// Share of the conversations that use the facts template instead.
     pub facts_share: f64,
-    /// Of the pictures.
+    /// The source of the visual tokens.
     pub sight: Sight,
-    /// What the visual tokens themselves shall be, in the place of anything that is said.
+    /// If present, the visual tokens are trained to equal these word embeddings, and no text is
+    /// predicted.
     pub named: Option<Words>,
-    /// What does not learn.
+    /// The modules that are not trained.
     pub frozen: Learner,
-    /// Whether every token is learnt, or the answers alone.
+    /// Whether every token is a target, or only those of the answers.
     pub every_token: bool,
-    /// Which of the two learn: connector, decoder.
+    /// Which modules are trained: connector, decoder.
     pub learns: (bool, bool),
-    /// Conversations of a step.
+    /// Conversations per step.
     pub units: usize,
-    /// Decides the order.
+    /// Seed of the order.
     pub seed: u64,
     /// Rotary tables.
     pub rope: Rope,
-    /// Where it computes.
+    /// The device that computes.
     pub device: Device,
-    /// The order of an epoch.
+    /// An epoch, and the order of its pictures.
     pub order: Mutex<(u64, Vec<u64>)>,
 }
 
 impl ConversationTask {
-    /// Which picture conversation `number` is about, and how often it came round before. Every epoch
-    /// has its own order.
+    /// The picture of conversation `number`, and how often it was used before. Every epoch has its
+    /// own order.
     fn picture(&self, number: u64) -> (u64, u64) {
         let pictures = self.data.pictures();
         let (epoch, at) = (number / pictures, (number % pictures) as usize);
@@ -98,7 +100,7 @@ impl ConversationTask {
         (order.1[at], epoch)
     }
 
-    /// How conversation `number` is put: facts come at even distances.
+    /// The template of conversation `number`; those with the facts template are evenly spaced.
     fn template(&self, number: u64) -> Template {
         let before = |number: u64| (number as f64 * self.facts_share).floor();
         match before(number + 1) > before(number) {
@@ -114,7 +116,7 @@ impl ConversationTask {
         number: u64,
     ) -> Result<Option<Tensor<2>>> {
         let (index, _) = self.picture(number);
-        // An entry without a picture has no slot for it either.
+        // A conversation without a picture has no placeholder for visual tokens either.
         if !self.data.has_picture(index) {
             return Ok(None);
         }
@@ -142,12 +144,13 @@ impl ConversationTask {
     }
 }
 
-/// Of the cross-entropy of texts beside the squares of what is missing.
+/// Weight of the cross-entropy of spelled texts and counts, relative to the squared error.
 const READING_WEIGHT: f32 = 32.0;
 
-/// How far `visual` tokens `[h * h, hidden]` are from the `words` for what is there: the squares of
-/// what is missing, over the words' own. For the log also topic by topic, of which each token has one.
-/// Texts and counts shall also be read, whatever else is missing.
+/// The distance between the `visual` tokens and the target embeddings `words`, both `[h * h,
+/// hidden]`: the sum of squared errors, divided by the sum of the squares of `words`. The log also
+/// shows it by topic; each token has one topic. The cross-entropy of reading texts and counts is
+/// added, weighted by [`READING_WEIGHT`].
 fn naming_loss(visual: Tensor<2>, words: Tensor<2>, seen: &Labels) -> Loss {
     let [texts, counts] = Words::told(seen);
     let spellings = [(PLACES, texts, SPELT_SIZE), (COUNTED, counts, COUNTED_SIZE)]
@@ -252,8 +255,9 @@ impl Task for ConversationTask {
     }
 }
 
-/// The share of the answers' tokens that are right, and for each topic that of the answers that are
-/// right from end to end, as long as what came before each token is as it should be.
+/// For the log: the share of the answers' tokens that are predicted correctly, and for each topic
+/// the share of the answers whose tokens are all correct, each predicted from the correct tokens
+/// before it.
 fn measures(is_right: &[bool], turns: &[Option<usize>], topics: &[&'static str]) -> Measures {
     let mut measures = Measures::new();
     let mut add = |name, right: bool| {
@@ -276,19 +280,20 @@ fn measures(is_right: &[bool], turns: &[Option<usize>], topics: &[&'static str])
     measures
 }
 
-/// What is learnt of an example.
+/// The training targets of an example.
 #[derive(Default)]
 struct Targets {
-    /// Rows of the decoder's output that predict a learnt token.
+    /// Rows of the decoder's output that predict a target.
     rows: Vec<usize>,
-    /// Those tokens.
+    /// The target tokens.
     targets: Vec<usize>,
-    /// The turn that they answer, if they are part of an answer.
+    /// The turn whose answer each target belongs to, if it belongs to one.
     turns: Vec<Option<usize>>,
 }
 
 impl Targets {
-    /// A picture's tokens are rows too, of which none is learnt; one that is not shown has none.
+    /// Visual tokens take rows too but are never targets; a picture that is not shown takes no
+    /// rows.
     fn new(example: &Example, shows_picture: bool, every_token: bool) -> Self {
         let mut found = Targets::default();
         let (mut place, mut row, mut turn, mut was_learnt) = (0, 0, 0, false);

@@ -1,4 +1,4 @@
-//! What conversations are learnt from: drawn scenes, or a LLaVA-format JSON and its pictures.
+//! Training data: drawn scenes, or a LLaVA-format JSON file and its pictures.
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -16,65 +16,65 @@ use crate::sequence::Media;
 use crate::text::Tokenizer;
 use crate::train::file::Stage;
 
-/// Share of the conversations that have a description, where a stage says nothing else.
+/// Share of the conversations that have a description, unless the stage sets it.
 const DESCRIPTIONS: f64 = 0.125;
-/// One description in so many comes first in its conversation, the others last.
+/// One description in this many comes first in its conversation; the others come last.
 const DESCRIBED_FIRST: u32 = 3;
-/// Scenes that tell one way of drawing from another.
+/// Number of scenes that are hashed to identify how the pictures are drawn.
 const SAMPLE: u64 = 8;
 
-/// What the data of a stage is read for.
+/// The options with which a stage's data is read.
 pub struct Source {
-    /// Of the scenes.
+    /// Seed of the scenes.
     pub seed: u64,
-    /// How a conversation is put.
+    /// The template of the conversations.
     pub template: Template,
-    /// First id.
+    /// Id of the token that begins a sequence.
     pub bos: u32,
-    /// What is too long.
+    /// The limits on the length of an example.
     pub limits: Limits,
-    /// What is done with entries that cannot be used.
+    /// How unusable entries are handled.
     pub on_bad: OnBadRecord,
 }
 
-/// A conversation to learn from.
+/// A training conversation.
 pub struct Lesson {
-    /// Its tokens.
+    /// Its tokens and labels.
     pub example: Example,
-    /// What each of its turns is about, for the log.
+    /// The topic of each turn, for the log.
     pub topics: Vec<&'static str>,
 }
 
-/// Pictures, and what is said about them.
+/// Pictures and the conversations about them.
 pub enum Data {
-    /// Drawn, with new questions each time that a picture comes round.
+    /// Drawn scenes, with new questions in every epoch.
     Scenes {
-        /// Which scenes.
+        /// Seed of the scenes.
         seed: u64,
-        /// How they are drawn.
+        /// How the scenes are drawn.
         options: SceneOptions,
-        /// How many there are.
+        /// Number of pictures.
         pictures: u64,
-        /// Of a conversation.
+        /// Questions in each conversation.
         questions: usize,
-        /// Only of these families; all if there are none.
+        /// Only questions of these families; all families if empty.
         families: Vec<String>,
-        /// Half are of these families.
+        /// Half of the questions are of these families.
         often: Vec<String>,
-        /// None with these words in its brief form.
+        /// No questions whose brief form contains one of these.
         leave_out: Vec<String>,
-        /// Share of the conversations in which the picture is described.
+        /// Share of the conversations that include a description of the picture.
         descriptions: f64,
     },
-    /// Of a file.
+    /// The records of a file.
     Records(Vec<(Record, Example)>),
 }
 
 impl Data {
-    /// The data of a stage. What a file holds that cannot be used is told in the second part.
+    /// The data of a stage; the second part reports the unusable entries of a file.
     ///
     /// # Errors
-    /// As [`llava::read`]; [`Error::Dataset`] if nothing is left.
+    /// The errors of [`llava::read`]; [`Error::Dataset`] if no usable entry is left.
     pub fn open(
         stage: &Stage,
         tokenizer: &Tokenizer,
@@ -112,7 +112,7 @@ impl Data {
         Ok((Data::Records(examples), Some(records.skipped)))
     }
 
-    /// How many pictures there are.
+    /// The number of pictures.
     pub fn pictures(&self) -> u64 {
         match self {
             Data::Scenes { pictures, .. } => *pictures,
@@ -120,11 +120,12 @@ impl Data {
         }
     }
 
-    /// What decides the pictures, for the name of their features' file.
+    /// A name that identifies the pictures, for the file of their features.
     pub fn identity(&self) -> String {
         match self {
             Data::Scenes { seed, options, .. } => {
-                // Scenes that are drawn otherwise are other pictures.
+                // A change in how scenes are drawn changes the pictures, so the name contains a
+                // hash of some.
                 let mut hash = Fnv::new();
                 for index in 0..SAMPLE {
                     hash.add(&scene(*seed, index, options).draw().rgb);
@@ -151,7 +152,7 @@ impl Data {
         }
     }
 
-    /// What is drawn in picture `index`, if it was drawn here.
+    /// The scene of picture `index`, or `None` for a picture from a file.
     pub fn scene(&self, index: u64) -> Option<Scene> {
         match self {
             Data::Scenes { seed, options, .. } => Some(scene(*seed, index, options)),
@@ -159,10 +160,10 @@ impl Data {
         }
     }
 
-    /// The picture of entry `index`, which has one.
+    /// The picture of entry `index`, which must have one.
     ///
     /// # Errors
-    /// As [`open`].
+    /// The errors of [`open`].
     pub fn picture(&self, index: u64) -> Result<Picture> {
         match self {
             Data::Scenes { seed, options, .. } => Ok(scene(*seed, index, options).draw()),
@@ -173,10 +174,10 @@ impl Data {
         }
     }
 
-    /// What is said about picture `index` when it comes round for the `epoch`-th time.
+    /// The conversation about picture `index` in epoch number `epoch`.
     ///
     /// # Errors
-    /// The tokenizer's.
+    /// The tokenizer's errors.
     pub fn lesson(
         &self,
         index: u64,
@@ -245,7 +246,7 @@ impl Data {
                 asked.shuffle(&mut rng);
             }
             asked.truncate(count);
-            // A scene may have none of the wanted ones.
+            // The scene may have no question that fits the filters.
             if asked.is_empty() {
                 asked = questions(&scene, &mut rng, count);
             }
@@ -267,8 +268,9 @@ impl Data {
         };
         if is_described {
             let request = REQUESTS[rng.random_range(0..REQUESTS.len())];
-            // A description gives many answers away. Where it comes first, as users ask for it, what follows
-            // is learnt from it and not from the picture; so it mostly comes last.
+            // A description contains many of the answers. Where it comes first, as users may ask
+            // for it, later answers can be copied from it instead of read from the picture; so it
+            // mostly comes last.
             let at = match rng.random_range(0..DESCRIBED_FIRST) == 0 {
                 true => 0,
                 false => turns.len(),
@@ -285,7 +287,8 @@ impl Data {
     }
 }
 
-/// Nobody asks for the bars' heights, but to compare two of them both must be known.
+/// Questions and answers about the bars' heights. Exams do not ask for them, but comparing two bars
+/// requires both heights.
 fn heights(chart: &Chart) -> impl Iterator<Item = (&'static str, String, String)> {
     chart.bars.iter().map(|bar| {
         let brief = format!("height of the {} bar", bar.colour.name());

@@ -1,10 +1,11 @@
-//! Features of the frozen tower, computed once for each picture and kept in a file as f16: the tower
-//! does not move while the other modules learn, and its passes cost as much as everything else.
+//! Features of the frozen vision tower, computed once for each picture and stored in a file as f16:
+//! the tower does not change while the other modules are trained, and its passes cost as much as
+//! the rest of a step.
 //!
-//! The file has a record of one size for every crop of every picture: a hash and the features. A
-//! record whose hash is wrong is not there yet. So configurations that need different crops share
-//! what they have in common. Values are rounded to f16 before their first use too: it makes no
-//! difference whether they were read.
+//! The file has one fixed-size record for every crop of every picture: a hash and the features. A
+//! record with a wrong hash counts as missing. Configurations that need different crops therefore
+//! share the records they have in common. Values are rounded to f16 before their first use too, so
+//! that computed and stored features are the same.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -25,7 +26,7 @@ use crate::spec::plan::{Coverage, Plan};
 use crate::vision::dem::Features;
 use crate::vision::tower::Tower;
 
-/// The features of the crops that a plan keeps.
+/// The features of the crops that a plan contains.
 pub struct FeatureCache {
     tower: Tower,
     plan: Plan,
@@ -38,7 +39,7 @@ pub struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// Opens or makes the file in `folder` for the pictures called `identity`.
+    /// Opens or creates the file in `folder` for the pictures with the name `identity`.
     ///
     /// # Errors
     /// [`Error::Output`].
@@ -82,10 +83,11 @@ impl FeatureCache {
         })
     }
 
-    /// The features of the picture at `index`, which `picture` gives where some are not there yet.
+    /// The features of the picture at `index`; `picture` is called only if some are missing from
+    /// the file.
     ///
     /// # Errors
-    /// What `picture` fails with; [`Error::Output`].
+    /// The errors of `picture`; [`Error::Output`].
     pub fn features(
         &self,
         index: u64,
@@ -109,7 +111,8 @@ impl FeatureCache {
             let holes = crops.iter_mut().filter(|halves| halves.is_none());
             for (hole, crop) in holes.zip(missing) {
                 let view = crop.view(self.plan.crops_per_side, self.shape.view_px);
-                // One by one, so that a crop's last bits do not depend on which others are missing.
+                // One crop at a time, so that a crop's last bits do not depend on which others are
+                // missing.
                 let patches = crop_patchify(self.shape, &canvas, &[view]);
                 let features = self.tower.forward(patches, |_, _| {}).reshape([count]);
                 let values = to_vec(&features);
@@ -126,7 +129,8 @@ impl FeatureCache {
         Ok(Features::from_passes(&self.plan, all))
     }
 
-    /// Where a crop's record begins: local crops, global crops, the low-resolution image.
+    /// Offset of a crop's record in bytes: local crops come first, then global crops, then the
+    /// low-resolution image.
     fn offset(&self, index: u64, crop: Crop, count: usize) -> u64 {
         let n = self.plan.crops_per_side;
         let slot = match crop {
@@ -142,7 +146,7 @@ impl FeatureCache {
         let mut file = self.file();
         file.seek(SeekFrom::Start(offset))
             .map_err(|e| self.failed(e))?;
-        // Short or empty: past the end, or a hole.
+        // A short or empty read: the record is past the end of the file or in a hole.
         if file.read_exact(&mut record).is_err() {
             return Ok(None);
         }
@@ -170,7 +174,8 @@ impl FeatureCache {
             .map_err(|e| self.failed(e))
     }
 
-    /// A worker that panicked has left the file as usable as before: every record has its hash.
+    /// The locked file. A lock poisoned by a panic is still usable, since every record has its own
+    /// hash.
     fn file(&self) -> MutexGuard<'_, File> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,7 +188,7 @@ impl FeatureCache {
     }
 }
 
-/// FNV-1a over words of eight bytes: names files and tells whole records from torn ones.
+/// FNV-1a over words of eight bytes: used for file names and to detect incomplete records.
 pub(super) struct Fnv(pub(super) u64);
 
 impl Fnv {

@@ -1,4 +1,4 @@
-//! The training file: what is trained, on what, for how long.
+//! The training file: the model, the stages, their data and their numbers of steps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use crate::error::{Error, Result};
 use crate::scenes::Family;
 use crate::{files, foreign};
 
-/// A training file has a few kB.
+/// Size limit in bytes; training files have a few kB.
 const TOML_CAP: u64 = 1 << 20;
 
 /// A training file, as TOML.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainFile {
-    /// Decides the first weights, the scenes, and the order of everything.
+    /// Seed of the initial weights, the scenes and every order.
     pub seed: u64,
-    /// A model folder beside this file. With weights they are where training begins, else the first
-    /// stage begins from random ones.
+    /// A model folder, relative to this file. Training starts from its weights if it has any,
+    /// otherwise from random ones.
     pub model: PathBuf,
-    /// Begin from random weights even so.
+    /// Start from random weights even if the model folder has weights.
     #[serde(default)]
     pub fresh: bool,
-    /// In order; each begins where the one before ended.
+    /// The stages, in order; each starts from the weights of the one before.
     pub stage: Vec<Stage>,
 }
 
@@ -37,12 +37,14 @@ pub struct TrainFile {
 pub enum Kind {
     /// The vision tower, on crops with a target for every token.
     Tower,
-    /// The decoder, on the conversations without their pictures: what words alone give away.
+    /// The decoder, on the conversations without their pictures: measures what the text alone
+    /// reveals.
     Language,
-    /// The decoder, on conversations about scenes in words ([`super::words`]).
+    /// The decoder, on conversations in which word embeddings stand in for the picture
+    /// ([`super::words`]).
     Words,
-    /// Enhancement and projector, on what [`super::words`] says of the same scene: they learn to speak
-    /// the words that the decoder knows.
+    /// Enhancement and projector, trained to output the word embeddings that [`super::words`] gives
+    /// for the same scene, which the decoder already understands.
     Naming,
     /// Enhancement and projector, on captions (`plain` template): the paper's first stage.
     Alignment,
@@ -50,15 +52,15 @@ pub enum Kind {
     Instruction,
 }
 
-/// How a conversation is put.
+/// How a conversation is formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TemplateName {
     /// Picture, caption, newline.
     Plain,
-    /// The release's chat.
+    /// The chat template of the released model.
     Llama3,
-    /// A line a question, without the manner of asking and answering.
+    /// One line for each question, in its brief form.
     Facts,
 }
 
@@ -70,70 +72,73 @@ pub struct Stage {
     pub name: String,
     /// What it trains.
     pub kind: Kind,
-    /// Updates.
+    /// Optimizer steps.
     pub steps: u64,
-    /// Units of a step: batches of crops, or conversations.
+    /// Units per step: batches of crops, or conversations.
     pub units: usize,
-    /// The highest.
+    /// The highest learning rate.
     pub learning_rate: f64,
-    /// Share of the steps over which the rate rises.
+    /// Share of the steps over which the learning rate rises.
     #[serde(default = "three_percent")]
     pub warm_up: f64,
-    /// Share of the highest rate that is left at the end.
+    /// Share of the highest learning rate that is left at the end.
     #[serde(default)]
     pub final_share: f64,
-    /// AdamW's; the paper has none.
+    /// Weight decay of AdamW; the paper gives none.
     #[serde(default)]
     pub weight_decay: f32,
-    /// Longest gradient.
+    /// The largest norm of a step's gradient; larger gradients are scaled down to it.
     #[serde(default = "one")]
     pub clip_norm: f32,
-    /// How conversations are put, where it is not the kind's own way.
+    /// The template of the conversations, if not the kind's default.
     pub template: Option<TemplateName>,
-    /// Share of the conversations about scenes that are put as facts instead, with twice as many
-    /// questions: they take as long.
+    /// Share of the conversations about scenes that use the facts template instead. They have twice
+    /// as many questions, so that they take as long.
     #[serde(default)]
     pub facts_share: f64,
-    /// How unclear signs and counts are in a scene that is put in words: the squares of the noise over
-    /// the words'. No picture spells as clearly as words do.
+    /// Noise on signs and counts where word embeddings stand in for a scene, as the ratio of its
+    /// mean square to that of the embeddings. Real visual tokens are never as clear as the
+    /// embeddings.
     #[serde(default)]
     pub noise: f64,
-    /// Learn to predict every token, as language models do before they are taught to answer, and not
-    /// the answers alone.
+    /// Whether every token is a target, as in a language model's pre-training, or only the answers.
     #[serde(default)]
     pub every_token: bool,
-    /// Crowded scenes of a unit, for the tower.
+    /// Dense scenes in a unit, for the tower.
     #[serde(default = "two")]
     pub scenes_per_unit: usize,
-    /// The first scene's number, for the tower: a second stage sees other scenes than the first.
+    /// Number of the first scene, for the tower, so that a second stage can use other scenes than
+    /// the first.
     #[serde(default)]
     pub first_scene: u64,
-    /// Scenes that are talked about; their features are kept.
+    /// Number of scenes for conversations; their features are stored.
     #[serde(default)]
     pub pictures: u64,
-    /// Questions of a conversation; twice as many where they are put as facts.
+    /// Questions in each conversation; doubled with the facts template.
     #[serde(default = "eight")]
     pub questions: usize,
-    /// Only questions of these families; all if there are none.
+    /// Only questions of these families; all families if empty.
     #[serde(default)]
     pub families: Vec<String>,
-    /// Half of the questions are of these families, as far as a scene has as many; as it comes if
-    /// there are none.
+    /// Half of the questions are of these families, as far as a scene has enough of them; no
+    /// preference if empty.
     #[serde(default)]
     pub often: Vec<String>,
-    /// No questions with these words in their brief form: a first lesson of comparisons has one
-    /// direction only, so that what is compared tells something before it is known which way round.
+    /// No questions whose brief form contains one of these. For example, a first stage on
+    /// comparisons asks about one direction only, so that what is compared can be learned before
+    /// the direction matters.
     #[serde(default)]
     pub leave_out: Vec<String>,
-    /// Share of the conversations in whole sentences in which the picture is also described; one in eight by default.
+    /// Share of the chat conversations that also include a description of the picture; one in eight
+    /// by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptions: Option<f64>,
-    /// Entries of config.json's `inf_llava` block that are otherwise during this stage.
+    /// Keys of config.json's `inf_llava` block that this stage overrides.
     #[serde(default)]
     pub inf_llava: BTreeMap<String, serde_json::Value>,
-    /// A LLaVA-format JSON instead of scenes.
+    /// A LLaVA-format JSON file to use instead of scenes.
     pub data: Option<PathBuf>,
-    /// The folder of its pictures.
+    /// The folder of that file's pictures.
     pub images: Option<PathBuf>,
 }
 
@@ -154,7 +159,7 @@ fn eight() -> usize {
 }
 
 impl TrainFile {
-    /// Reads and checks a training file; paths in it become relative to its folder.
+    /// Reads and checks a training file; its relative paths are resolved against its folder.
     ///
     /// # Errors
     /// [`Error::FileAccess`], [`Error::Config`].
@@ -168,7 +173,7 @@ impl TrainFile {
     }
 }
 
-/// A TOML file.
+/// Reads a TOML file.
 ///
 /// # Errors
 /// [`Error::FileAccess`], [`Error::Config`].
@@ -183,20 +188,21 @@ pub(super) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     });
     let text = text.map_err(|reason| Error::config(&file, reason))?;
     toml::from_str(text).map_err(|error| {
-        // The error's own text draws the place over several lines.
+        // The error's own text spans several lines to show the place, so the line number is
+        // computed.
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
         Error::config(file, format!("line {line}: {}", error.message()))
     })
 }
 
-/// `path`, which stands in the file `file`: relative to its folder.
+/// Resolves `path`, as given in the file `file`, against that file's folder.
 pub(super) fn beside(file: &Path, path: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new(".")).join(path)
 }
 
 impl Stage {
-    /// The rates.
+    /// The schedule of the learning rate.
     pub fn schedule(&self) -> Schedule {
         Schedule {
             learning_rate: self.learning_rate,
@@ -206,7 +212,8 @@ impl Stage {
         }
     }
 
-    /// Captions for the paper's first stage, conversations for the others, unless it says otherwise.
+    /// The stage's template: captions for the paper's first stage, chat for the others, unless the
+    /// stage sets one.
     pub fn template(&self) -> Template {
         match (self.template, self.kind) {
             (Some(TemplateName::Plain), _) | (None, Kind::Alignment) => Template::Plain,
@@ -215,7 +222,7 @@ impl Stage {
         }
     }
 
-    /// Checks a stage of the file `file`, and makes its paths relative to that file's folder.
+    /// Checks a stage of the file `file`, and resolves its paths against that file's folder.
     ///
     /// # Errors
     /// [`Error::Config`].
@@ -228,7 +235,7 @@ impl Stage {
         Ok(())
     }
 
-    /// What is wrong with it, in words.
+    /// Checks the stage's values; the error describes the first invalid one.
     fn check(&self) -> Result<(), String> {
         let bad = |what: &str| Err(format!("stage {}: {what}", self.name));
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -276,10 +283,10 @@ impl Stage {
     }
 }
 
-/// The text of a config.json with other `entries` in its `inf_llava` block.
+/// The text of a config.json with `entries` set in its `inf_llava` block.
 ///
 /// # Errors
-/// [`Error::Config`] if it is no JSON.
+/// [`Error::Config`] if `config` is not valid JSON.
 pub fn configure(config: &[u8], entries: &BTreeMap<String, serde_json::Value>) -> Result<Vec<u8>> {
     let bad = |reason: String| Error::config(CONFIG_FILE, reason);
     let mut json: serde_json::Value = foreign::json(config).map_err(bad)?;

@@ -1,5 +1,5 @@
-//! The first values of a model's weights: random by name and seed, so that a tensor's beginning does
-//! not depend on which others there are.
+//! Initial weights. Random values depend on the seed and the tensor's name only, so that a tensor's
+//! initial values do not depend on which other tensors there are.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct HostTensor {
 /// Tensors by checkpoint name.
 pub type Weights = BTreeMap<String, HostTensor>;
 
-/// First values for every tensor of `config`.
+/// Initial values for every tensor of `config`.
 pub fn initial_weights(config: &Config, seed: u64) -> Weights {
     config
         .weights()
@@ -33,12 +33,12 @@ pub fn initial_weights(config: &Config, seed: u64) -> Weights {
         .collect()
 }
 
-/// First values for one tensor: norms are ones, biases zeros, matrices normal with `1 / sqrt(inputs)`;
-/// those that write to a residual stream start smaller, by the number of layers that write to it. The
-/// projector's first layer hands everything through where GELU is nearly straight, since characters of
-/// signs were lost between random directions.
+/// Initial values for one tensor: norms are ones, biases zeros, matrices normal with standard
+/// deviation `1 / sqrt(inputs)`; those that write to a residual stream are scaled down by the
+/// number of layers that write to it. The projector's first layer starts as a scaled identity with
+/// a bias that keeps GELU nearly linear, since a random one lost the characters of signs.
 ///
-/// Attention begins as one that looks up: see `echo` below.
+/// Attention is initialized so that similar tokens attend to each other: see `echo` below.
 pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostTensor {
     let count = shape.iter().product();
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
@@ -53,10 +53,10 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     } else if name.ends_with(".bias") {
         vec![0.0; count]
     } else if is_norm || name.contains("spatial_embed.weight_") {
-        // A learnt weight of the fusion begins as plain addition.
+        // The learned weights of the fusion start at 1, which makes it a plain addition.
         vec![1.0; count]
     } else if name.ends_with("embed_tokens.weight") {
-        // Words have something in common, by which a head can look back at any of them.
+        // A common offset in all embeddings gives `look_back` a direction that matches every token.
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ hash(name));
         (0..count).map(|_| 0.25 + 0.5 * normal(&mut rng)).collect()
     } else {
@@ -92,10 +92,10 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
     }
 }
 
-/// What a tensor repeats of another one, so that from the first step on a token attends to those that
-/// are like it, adds what it finds there to itself, and says what it holds ("mimetic" beginnings,
-/// arXiv 2305.09828). To look something up is otherwise the last thing that a model of this size
-/// learns.
+/// The part of a tensor that copies another tensor, so that from the first step a token attends to
+/// similar tokens, adds their content to itself, and predicts its own content ("mimetic
+/// initialization", arXiv 2305.09828). Without it, looking something up is the last thing that a
+/// model of this size learns.
 fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
     let sizes = &config.decoder;
     let of = |name: String, shape: [usize; 2]| initial(&name, &shape, config, seed).values;
@@ -148,9 +148,10 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
     })
 }
 
-/// What lets the heads that do not begin by likeness (see [`echo`]) begin by looking at the latest
-/// tokens, some at fewer than others: the same in every column, since what they look for is what all
-/// words have in common, on channels that the rotary embedding turns in a few tokens.
+/// The part that makes the heads without the similarity initialization (see [`echo`]) attend to the
+/// latest tokens, some of them to fewer than others. All columns are equal, since these heads
+/// respond to the offset that all embeddings share, on channels that the rotary embedding turns
+/// within a few tokens.
 fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
     let sizes = &config.decoder;
     let (dim, hidden) = (sizes.head_dim, sizes.hidden_size);
@@ -179,27 +180,27 @@ fn look_back(name: &str, config: &Config) -> Option<Vec<f32>> {
     Some(values)
 }
 
-/// The heads of an attention.
+/// The dimensions of an attention's heads.
 struct Heads {
     inputs: usize,
     heads: usize,
-    /// Heads that share keys and values.
+    /// Number of query heads that share one head of keys and values.
     group: usize,
     dim: usize,
 }
 
 impl Heads {
-    /// Which row of the keys or values belongs to a row of the queries.
+    /// The row of the keys or values that belongs to this row of the queries.
     fn shared(&self, row: usize) -> usize {
         row / self.dim / self.group * self.dim + row % self.dim
     }
 
-    /// Whether a head begins by likeness: half of them do.
+    /// Whether a head is initialized by similarity: half of them are.
     fn compares(&self, head: usize) -> bool {
         head < self.heads.div_ceil(2)
     }
 
-    /// `[heads * dim, inputs]`: each head's `keys`, every channel by its factor.
+    /// `[heads * dim, inputs]`: each head's `keys`, every channel scaled by its factor.
     fn queries(&self, keys: &[f32], factor: impl Fn(usize) -> f32) -> Vec<f32> {
         let rows = 0..self.heads * self.dim;
         rows.flat_map(|row| {
@@ -215,11 +216,12 @@ impl Heads {
         .collect()
     }
 
-    /// `[inputs, heads * dim]`: each head's `values` back to where they came from.
+    /// `[inputs, heads * dim]`: each head's `values` transposed, so that the output returns to the
+    /// channels it came from.
     fn written(&self, values: &[f32]) -> Vec<f32> {
         let columns = self.heads * self.dim;
         let at = |row: usize, column: usize| {
-            // What is alike is added to itself: quietly.
+            // A similarity head adds a token's own content to itself, so it is scaled down.
             let factor = match self.compares(column / self.dim) {
                 true => 0.4,
                 false => 1.0,
@@ -232,10 +234,10 @@ impl Heads {
     }
 }
 
-/// How a channel of a head begins to compare. Channels that the rotary embedding turns slowly look for
-/// what is like the token, however far away; the fast ones are against it, which tells on near tokens
-/// alone: a token is most like itself, and has nothing to learn there. Without rotary embedding all
-/// look for what is like it.
+/// The factor of a channel of a similarity head. Channels that the rotary embedding turns slowly
+/// favour similar tokens at any distance. The fast channels count against them, which affects only
+/// near tokens: every token is most similar to itself, and attending to itself gains nothing.
+/// Without rotary embedding all channels favour similar tokens.
 fn likeness(channel: usize, dim: usize, theta: Option<f64>) -> f32 {
     const FAR: f64 = 300.0;
     let pair = channel % (dim / 2);
@@ -246,7 +248,7 @@ fn likeness(channel: usize, dim: usize, theta: Option<f64>) -> f32 {
     }
 }
 
-/// A tensor's own first values on top of what it repeats.
+/// The sum of a tensor's random values and the values that it copies.
 fn mixed(own: Vec<f32>, echo: Vec<f32>) -> Vec<f32> {
     own.into_iter()
         .zip(echo)
@@ -254,8 +256,8 @@ fn mixed(own: Vec<f32>, echo: Vec<f32>) -> Vec<f32> {
         .collect()
 }
 
-/// Sines and cosines of row and column, so that neighbours begin as neighbours; the class token's row
-/// is zero. `[side * side + 1, channels]`.
+/// Position embeddings `[side * side + 1, channels]`: sines and cosines of row and column, so that
+/// neighbours start out similar; the class token's row is zero.
 fn positions(side: usize, channels: usize) -> Vec<f32> {
     let quarter = channels / 4;
     let mut values = vec![0.0; channels];
@@ -276,14 +278,14 @@ fn positions(side: usize, channels: usize) -> Vec<f32> {
     values
 }
 
-/// FNV-1a.
+/// FNV-1a hash of a tensor's name.
 fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// Box-Muller.
+/// A standard normal number (Box-Muller).
 pub(super) fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt();
     radius * (std::f32::consts::TAU * rng.random::<f32>()).cos()

@@ -1,70 +1,72 @@
-//! What each token of a crop should know about the picture around it: the targets of the vision
-//! tower's training.
+//! Training targets of the vision tower: what each token of a crop should represent of the picture
+//! around it.
 //!
-//! A token answers for a window of 42 px of the picture (3 patches at N = 3) around its centre,
-//! whatever the crop's scale: a local crop's token for its neighbourhood, a global crop's token for
-//! what falls between its samples. So every visual token, which is made of one position in 3 x 3,
-//! can know what lies between it and the next.
+//! A token covers a window of 42 px of the picture (3 patches at N = 3) around its centre, whatever
+//! the crop's scale: for a local crop that is the token's neighbourhood, for a global crop the area
+//! between its samples. Every visual token, which is made of one position of 3 x 3, can therefore
+//! represent everything up to the next one.
 
 use crate::scenes::{Bar, Chart, Colour, Object, Scene, Shape, Sign};
 
 /// Half the window's side, in pixels of the picture.
 const WINDOW_PX: f32 = 21.0;
-/// Around a sign, tokens up to this far outside its plate know its text.
+/// Tokens up to this far outside a sign's plate are also trained on its text.
 const SIGN_MARGIN_PX: f32 = 14.0;
-/// A token sees the letters of a line whose middle is this near to its own.
+/// A token is trained on the letters of a line whose middle is within this distance of its own.
 const LINE_PX: f32 = 9.0;
-/// Characters a sign may have.
+/// The most characters that a sign has.
 pub const SLOTS: usize = 4;
-/// What a slot can hold: nothing, or one of these.
+/// The characters that a slot can hold; it may also be empty.
 pub const CHARACTERS: &str = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// What is counted in a picture: each colour, each shape, all.
+/// Number of totals: figures of each colour, of each shape, and of any kind.
 pub const TOTALS: usize = Colour::ALL.len() + Shape::ALL.len() + 1;
-/// Colours a bar may have.
+/// Number of colours that a bar can have.
 pub const BARS: usize = Colour::ALL.len();
-/// The class of the tallest bars.
+/// The class of the tallest bars; classes are heights in steps.
 pub const BAR_HEIGHTS: usize = Bar::MOST_STEPS;
 
-/// How a crop looks at the picture.
+/// How a crop samples the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
     /// Picture pixels from the picture's edge to the crop's first pixel, x and y.
     pub origin_px: [f32; 2],
-    /// Picture pixels a crop pixel.
+    /// Picture pixels per crop pixel.
     pub stride: f32,
     /// Whether its resolution is enough to read signs.
     pub legible: bool,
-    /// Crops a side that it is put together from: signs are known to tokens of the crop that they are in.
+    /// Number of crops along a side that this view is composed of. A sign is a target only for
+    /// tokens of the crop that it is in.
     pub crops: usize,
 }
 
-/// The targets of a crop's tokens, row by row; class 0 is "none" where there is one.
+/// The targets of a crop's tokens, row by row; class 0 is "none" where that exists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     /// 0, or 1 + shape of the figure whose centre is in the window.
     pub shape: Vec<usize>,
-    /// Its colour; only where there is a figure.
+    /// The figure's colour; `None` without a figure.
     pub colour: Vec<Option<usize>>,
-    /// How many figures of its colour there are, how many of its shape, and how many at all, as the
-    /// classes of a text; only where there is a figure and the crop shows the whole picture.
+    /// The numbers of figures of its colour, of its shape, and in all, as the classes of a text;
+    /// `None` without a figure or if the crop does not show the whole picture.
     pub counts: Vec<Option<[usize; SLOTS]>>,
-    /// How many figures there are of each colour, of each shape, and at all; only if the crop shows the
-    /// whole picture. A mean over all tokens tells it, and who knows it can say the counts above.
+    /// The numbers of figures of each colour, of each shape, and in all; `None` if the crop does
+    /// not show the whole picture. Tokens that learn these totals can derive the counts above.
     pub totals: Option<[usize; TOTALS]>,
     /// 0, or 1 + colour of the nearest sign's plate.
     pub sign: Vec<usize>,
-    /// The sign's characters (0: none there), where there is a sign. Nothing where it cannot be read:
-    /// the enhancement adds such a crop's features to those of one where it can.
+    /// The sign's characters (0: no character), where there is a sign. All zeros where the text is
+    /// illegible, since the enhancement adds such a crop's features to those of a crop where it is
+    /// legible.
     pub text: Vec<Option<[usize; SLOTS]>>,
     /// The character whose middle is in the left and in the right half of the token's own patch (0:
-    /// none), for tokens on a sign that can be read. What a text is made of must be seen before it
-    /// is read: without these, texts are not learnt at all in the time it takes to learn them.
+    /// none), for tokens on a legible sign. Characters must be recognized before a text can be
+    /// read: without these targets, texts are not learned within the training budget.
     pub halves: [Vec<Option<usize>>; 2],
     /// 1 on a chart, else 0.
     pub chart: Vec<usize>,
     /// On a chart that the crop shows whole: for every colour the height of its bar, 1 to
-    /// [`BAR_HEIGHTS`], or 0 where there is none. Bars are narrower than a position, so they are told
-    /// together.
+    /// [`BAR_HEIGHTS`], or 0 if it has none. Bars are narrower than a position, so each token has
+    /// the targets of all bars.
     pub bars: Vec<Option<[usize; BARS]>>,
 }
 
@@ -92,7 +94,7 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
             let counts = figure.zip(totals).map(|(f, totals)| counts(f, totals));
             labels.counts.push(counts);
 
-            // None stands in two crops.
+            // A sign belongs to one crop only: the crop of the token must be that of the sign.
             let extent = view.stride * (side * patch_px) as f32 / view.crops as f32;
             let crop = |at: f32, origin: f32| ((at - origin) / extent).floor();
             let here = scene.signs.iter().filter(|sign| {
@@ -142,17 +144,17 @@ pub fn labels(scene: &Scene, view: View, side: usize, patch_px: usize) -> Labels
     labels
 }
 
-/// The classes of figures, with "none".
+/// Number of shape classes, including "none".
 pub fn shapes() -> usize {
     1 + Shape::ALL.len()
 }
 
-/// The classes of plates, with "none".
+/// Number of colour classes, including "none".
 pub fn colours() -> usize {
     1 + Colour::ALL.len()
 }
 
-/// The class of the character whose middle is nearest to `x`, within `reach`.
+/// The class of the character whose middle is nearest to `x`, at most `reach` away.
 fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
     let letters = sign.letters();
     let distances = letters
@@ -161,7 +163,7 @@ fn letter_at(sign: &Sign, x: f32, reach: f32) -> usize {
     nearest(distances, reach).map_or(0, |(character, _)| class(*character))
 }
 
-/// How many figures there are of each colour, of each shape, and at all.
+/// The numbers of figures of each colour, of each shape, and in all.
 fn totals(scene: &Scene) -> [usize; TOTALS] {
     let mut totals = [0; TOTALS];
     for object in &scene.objects {
@@ -172,7 +174,7 @@ fn totals(scene: &Scene) -> [usize; TOTALS] {
     totals
 }
 
-/// How many figures are of `figure`'s colour, how many of its shape, and how many there are.
+/// The numbers of figures of `figure`'s colour, of its shape, and in all.
 fn counts(figure: &Object, totals: [usize; TOTALS]) -> [usize; SLOTS] {
     let of_colour = totals[figure.colour.index()];
     let of_shape = totals[Colour::ALL.len() + figure.shape.index()];
@@ -188,7 +190,7 @@ fn bars(chart: &Chart) -> [usize; BARS] {
     heights
 }
 
-/// 0 for what is no character of a sign.
+/// The class of a character; 0 if signs do not use it.
 fn class(character: char) -> usize {
     CHARACTERS.find(character).map_or(0, |index| index + 1)
 }
@@ -202,7 +204,7 @@ fn characters(text: &str) -> [usize; SLOTS] {
     slots
 }
 
-/// The nearest of `things`, given with their distances, if it is within `limit`.
+/// The nearest of `things`, which come with their distances, if it is within `limit`.
 fn nearest<'a, T>(things: impl Iterator<Item = (&'a T, f32)>, limit: f32) -> Option<&'a T> {
     things
         .filter(|(_, distance)| *distance <= limit)

@@ -3,8 +3,8 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
-/// `-log softmax(logits)[target]`, summed over the rows: `logits` `[rows, classes]`, a target a row.
-/// Gives `[1]`.
+/// `-log softmax(logits)[target]`, summed over the rows: `logits` `[rows, classes]`, one target per
+/// row. Returns `[1]`.
 pub fn cross_entropy(logits: Tensor<2>, targets: &[usize]) -> Tensor<1> {
     let device = logits.device();
     let values: Vec<i32> = targets.iter().map(|&t| t as i32).collect();
@@ -13,7 +13,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[usize]) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, targets).sum().neg()
 }
 
-/// `rows` of `x`, in that order.
+/// The given `rows` of `x`, in that order.
 pub fn select_rows(x: Tensor<2>, rows: &[usize]) -> Tensor<2> {
     let values: Vec<i32> = rows.iter().map(|&r| r as i32).collect();
     let data = TensorData::new(values, [rows.len()]);

@@ -1,11 +1,11 @@
-//! Training with burn's autodiff, on the same modules that answer (paper 5.2).
+//! Training with burn's autodiff, on the same modules that inference uses (paper 5.2).
 //!
 //! ```text
 //! scenes or LLaVA JSON -> task (a unit of a batch -> loss) -> workers (gradients, summed)
 //!                                  -> optimizer (AdamW, cosine) -> checkpoint
 //! ```
 //!
-//! A stage trains some of the model's modules and leaves the others alone: see [`stage`].
+//! A stage trains some of the model's modules and freezes the others: see [`stage`].
 
 pub mod ablation;
 pub mod checkpoint;

@@ -1,4 +1,4 @@
-//! The model's modules from weights on the host.
+//! Builds the model's modules from weights on the host.
 
 use std::collections::BTreeSet;
 
@@ -15,17 +15,17 @@ use crate::progress::Watch;
 use crate::weights::checkpoint::Checkpoint;
 use crate::weights::source::Memory;
 
-/// What `build` makes of the weights, on `device`.
+/// Builds a module from the weights on `device` with `build`.
 ///
 /// # Errors
-/// As [`Builder`]: a tensor that is missing or has another shape.
+/// The errors of [`Builder`]: a tensor that is missing or has the wrong shape.
 pub fn build<M>(
     config: &Config,
     weights: &Weights,
     device: &Device,
     build: impl AsyncFnOnce(&mut Builder<'_, '_, Checkpoint<Memory>>) -> Result<M>,
 ) -> Result<M> {
-    // A stage's configuration may leave out modules that wait for their turn.
+    // A stage's configuration may omit modules that are trained later.
     let names: BTreeSet<String> = config
         .weights()
         .into_iter()
@@ -41,7 +41,7 @@ pub fn build<M>(
     })
 }
 
-/// A linear layer that is no part of the model.
+/// A linear layer that is not part of the model.
 pub fn linear(weight: &HostTensor, bias: &HostTensor, device: &Device) -> Linear {
     let data = TensorData::new(weight.values.clone(), weight.shape.clone());
     let bias = TensorData::new(bias.values.clone(), bias.shape.clone());

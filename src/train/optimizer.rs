@@ -5,21 +5,21 @@ use burn::tensor::Tensor;
 
 use super::parameters::{from_vec, to_vec};
 
-/// What decides an update besides the gradient.
+/// The learning rate's schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// Highest learning rate.
     pub learning_rate: f64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
-    /// Share of the steps over which the rate rises from zero.
+    /// Share of the steps over which the learning rate rises from zero.
     pub warm_up: f64,
-    /// Share of the highest rate that the last step has.
+    /// Share of the highest learning rate that the last step has.
     pub final_share: f64,
 }
 
 impl Schedule {
-    /// The rate of `step` (from 0): linear warm-up, then half a cosine.
+    /// The learning rate of `step` (from 0): linear warm-up, then half a cosine.
     pub fn rate(&self, step: u64) -> f64 {
         let warm_up = (self.warm_up * self.steps as f64).max(1.0);
         let at = step as f64 + 1.0;
@@ -38,14 +38,14 @@ pub type Moments = (Vec<f32>, Vec<f32>);
 /// The optimizer and its state.
 pub struct Optimization {
     adamw: AdamW,
-    /// For parameters that do not decay.
+    /// For parameters without weight decay.
     bare: AdamW,
     clip_norm: f32,
     states: Vec<Option<burn::optim::AdamWState<1>>>,
 }
 
 impl Optimization {
-    /// Without momentum yet, for `parameters` parameters.
+    /// A new optimizer for `parameters` parameters, without moments.
     pub fn new(weight_decay: f32, clip_norm: f32, parameters: usize) -> Self {
         let adamw = |weight_decay| {
             AdamWConfig::new()
@@ -62,8 +62,8 @@ impl Optimization {
         }
     }
 
-    /// One update of `values` by `gradients`; gives the new values and the gradient's norm. Matrices
-    /// decay, vectors (norms, biases) do not.
+    /// Updates `values` by `gradients`; returns the new values and the gradient's norm. Weight
+    /// decay applies to matrices, not to vectors (norms, biases).
     pub fn step(
         &mut self,
         rate: f64,
@@ -94,7 +94,7 @@ impl Optimization {
         (updated, norm)
     }
 
-    /// The moments of every parameter, for a checkpoint; none before the first step.
+    /// The moments of every parameter, for a checkpoint; `None` before the first step.
     pub fn moments(&self) -> Option<Vec<Moments>> {
         self.states
             .iter()
@@ -105,7 +105,7 @@ impl Optimization {
             .collect()
     }
 
-    /// Takes up the moments of a checkpoint after `steps` steps.
+    /// Restores the moments of a checkpoint after `steps` steps.
     pub fn restore(&mut self, moments: Vec<Moments>, steps: u64, values: &[Tensor<1>]) {
         for ((state, (first, second)), like) in self.states.iter_mut().zip(moments).zip(values) {
             let momentum = AdaptiveMomentumState {

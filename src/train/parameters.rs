@@ -18,8 +18,8 @@ pub fn shapes<M: Module>(module: &M) -> Vec<Vec<usize>> {
     visitor.0
 }
 
-/// The module with every parameter a leaf of a new autodiff graph. Leaves are made anew for each
-/// pass, so that workers never share a graph.
+/// The module with every parameter a leaf of a new autodiff graph. Each pass makes new leaves, so
+/// that workers never share a graph.
 pub fn leaves<M: Module>(module: &M) -> M {
     module.clone().map(&mut Leaves)
 }
@@ -34,14 +34,15 @@ pub fn gradients<M: Module>(leaves: &M, gradients: &mut Gradients) -> Vec<Tensor
     visitor.found
 }
 
-/// The module with `values` (flattened, in order) in the place of its parameters.
+/// The module with its parameters replaced by `values` (flattened, in order).
 pub fn replace<M: Module>(module: M, values: Vec<Tensor<1>>) -> M {
     module.map(&mut Replace(values.into_iter()))
 }
 
-/// Numbers of a flattened tensor.
+/// The values of a flattened tensor.
 pub fn to_vec(tensor: &Tensor<1>) -> Vec<f32> {
-    // Parameters are f32 tensors on the CPU or a GPU that answers; both give their numbers.
+    // Parameters are f32 tensors, on the CPU or on a GPU that has not been lost; reading them
+    // succeeds.
     tensor
         .clone()
         .into_data()
@@ -49,7 +50,7 @@ pub fn to_vec(tensor: &Tensor<1>) -> Vec<f32> {
         .unwrap_or_default()
 }
 
-/// A flattened tensor beside `like`.
+/// A flattened tensor on the device of `like`.
 pub fn from_vec(values: Vec<f32>, like: &Tensor<1>) -> Tensor<1> {
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), &like.device())

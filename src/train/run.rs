@@ -1,4 +1,4 @@
-//! The loop: batches, updates, reports, checkpoints, an end.
+//! The training loop: batches, optimizer steps, reports and checkpoints.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use super::workers::Workers;
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
-/// How to train.
+/// The settings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Rates and steps.
+    /// Learning rates and number of steps.
     pub schedule: Schedule,
-    /// AdamW's, on matrices.
+    /// AdamW's weight decay, applied to matrices.
     pub weight_decay: f32,
-    /// The largest norm that a step's gradient may have; longer ones are shortened to it.
+    /// The largest norm of a step's gradient; larger gradients are scaled down to it.
     pub clip_norm: f32,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
@@ -27,18 +27,18 @@ pub struct Settings {
     pub report_every: u64,
 }
 
-/// What has been reached.
+/// The state of a run.
 pub struct State<M> {
-    /// The modules that learn.
+    /// The modules that are trained.
     pub trained: M,
     /// Their optimizer.
     pub optimization: Optimization,
-    /// Steps done.
+    /// Steps completed.
     pub step: u64,
 }
 
 impl<M: Module> State<M> {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn new(trained: M, settings: &Settings) -> Self {
         let parameters = shapes(&trained).len();
         State {
@@ -52,40 +52,40 @@ impl<M: Module> State<M> {
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
-    /// Steps done.
+    /// Steps completed.
     pub step: u64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
     /// Mean loss since the last report.
     pub loss: f64,
-    /// Norm of the last gradient, before it was shortened.
+    /// Norm of the last gradient before clipping.
     pub gradient_norm: f32,
     /// Learning rate of the last step.
     pub rate: f64,
-    /// Samples a second since the last report.
+    /// Samples per second since the last report.
     pub samples_per_second: f64,
-    /// Since the last report.
+    /// The task's own measures since the last report.
     pub measures: BTreeMap<&'static str, f64>,
 }
 
-/// Who hears of a run and keeps its checkpoints.
+/// Receives a run's reports and stores its checkpoints.
 pub trait Observer<M> {
-    /// Called every so many steps.
+    /// Called every `report_every` steps.
     fn report(&mut self, report: &Report);
 
-    /// Keeps what has been reached.
+    /// Stores a checkpoint of `state`.
     ///
     /// # Errors
     /// [`Error::Output`] if it cannot be written.
     fn save(&mut self, state: &State<M>) -> Result<()>;
 }
 
-/// Trains from `state` to the end of the schedule, or until `stop` is set; saves at intervals and at
-/// the end either way.
+/// Trains from `state` to the end of the schedule, or until `stop` is set; saves at intervals and,
+/// in both cases, at the end.
 ///
 /// # Errors
-/// [`Error::Diverged`] for a loss that is no number: the last checkpoint stands, this step is not
-/// in it. Whatever the task or the observer fails with.
+/// [`Error::Diverged`] for a loss that is not a finite number: the last checkpoint remains and does
+/// not contain this step. Errors of the task and of the observer.
 pub fn run<T: Task>(
     task: &T,
     mut state: State<T::Trained>,
@@ -137,7 +137,7 @@ pub fn run<T: Task>(
     Ok(state)
 }
 
-/// What has been summed since the last report.
+/// Sums since the last report.
 struct Since {
     start: Instant,
     loss: f64,

@@ -1,8 +1,10 @@
-//! How signs are spelled in channels, by the vision tower and in the words that stand in for a picture.
+//! How texts are encoded in channels, both by the vision tower and in the word embeddings that
+//! stand in for a picture.
 //!
-//! A text has as many places as a sign may have characters, and each place its share of the channels. A
-//! character is told there by its code. A channel for each character would ask 128 of a token's 128
-//! channels; codes ask 64 and leave room for all else that it knows. (ARCHITECTURE.md, decision 13.)
+//! A text has one place for each character that a sign may have, and each place has an equal share
+//! of the channels, which holds the character's code. One channel for each character would need 128
+//! of a token's 128 channels; codes need 64 and leave room for everything else. (ARCHITECTURE.md,
+//! decision 13.)
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -11,14 +13,15 @@ use super::loss::{cross_entropy, is_right, select_rows};
 
 /// Channels of a code.
 pub const CODE: usize = 16;
-/// A code that is said as it should be is e to the power of this likelier than one without likeness.
+/// A correctly written code is e to the power of this likelier than one that is orthogonal to it.
 const SHARPNESS: f32 = 8.0;
 
-/// What a token knows of a sign, if there is one: the class of the character in each place, 0 for none.
+/// The text at a token, if there is one: the class of the character in each place, 0 for no
+/// character.
 pub type Text = Option<[usize; SLOTS]>;
 
-/// A character's class, from 1, in +1 and -1: any two codes differ in half of the channels or in all
-/// (a Reed-Muller code of first order).
+/// The code of a character's class (from 1), as +1 and -1: any two codes differ in half of the
+/// channels or in all (a first-order Reed-Muller code).
 pub fn code(class: usize) -> [f32; CODE] {
     let index = class - 1;
     std::array::from_fn(|channel| {
@@ -27,8 +30,8 @@ pub fn code(class: usize) -> [f32; CODE] {
     })
 }
 
-/// `texts` in `channels` channels of `size` each, `[texts, channels]`: the code of a character fills the
-/// share of its place over and over.
+/// `texts` encoded in `channels` channels of magnitude `size`, `[texts, channels]`: a character's
+/// code is repeated to fill the share of its place.
 pub fn spelled(texts: &[Text], channels: usize, size: f32) -> Vec<f32> {
     let share = channels / SLOTS;
     let mut values = vec![0.0; texts.len() * channels];
@@ -46,26 +49,27 @@ pub fn spelled(texts: &[Text], channels: usize, size: f32) -> Vec<f32> {
     values
 }
 
-/// How well texts are spelled.
+/// How well texts are encoded.
 pub struct Spelling {
-    /// The squares of what is missing, a token on a sign.
+    /// The squared error, per token with a text.
     pub squares: Tensor<1>,
-    /// The cross-entropy of reading by the nearest code, a character, summed over the places: a fourth
-    /// character, which few signs have, counts as much as a first.
+    /// The cross-entropy of decoding by the nearest code, averaged over the characters of each
+    /// place and summed over the places: a fourth character, which few signs have, counts as much
+    /// as a first.
     pub entropy: Tensor<1>,
-    /// For the log: the squares that are missing, and those that should be there.
+    /// For the log: the squared error, and the sum of the target's squares.
     pub missing: (f64, f64),
-    /// For the log: place by place the characters that are read, and those that there are.
+    /// For the log: for each place the number of characters decoded correctly, and the total.
     pub read: [(f64, f64); SLOTS],
 }
 
-/// For the log: the places of a text.
+/// For the log: names of the places of a text.
 pub const PLACES: [&str; SLOTS] = ["read 1st", "read 2nd", "read 3rd", "read 4th"];
-/// For the log: the places of counts; the last is empty.
+/// For the log: names of the places of counts; the last is unused.
 pub const COUNTED: [&str; SLOTS] = ["count of colour", "count of shape", "count of all", ""];
 
 impl Spelling {
-    /// What is read in each place that has anything, by the places' names.
+    /// The results of each place that has any characters, with the places' names.
     pub fn read_by(
         &self,
         names: [&'static str; SLOTS],
@@ -75,7 +79,7 @@ impl Spelling {
     }
 }
 
-/// How well `outputs` `[texts, channels]` spell `texts`; none if there is nothing to read.
+/// How well `outputs` `[texts, channels]` encode `texts`; `None` if there is no text.
 pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelling> {
     let [_, channels] = outputs.dims();
     let share = channels / SLOTS;
@@ -91,7 +95,8 @@ pub fn spelling(outputs: &Tensor<2>, texts: &[Text], size: f32) -> Option<Spelli
     }
     let outputs = select_rows(outputs.clone(), &rows);
 
-    // What each character's likeness to the outputs is, from 0 to SHARPNESS where it is said as it should be.
+    // Logits: the similarity of the outputs to each character's code, SHARPNESS if written
+    // correctly.
     let scale = SHARPNESS / (share as f32 * size);
     let codes = (0..share).flat_map(|channel| {
         (1..=CHARACTERS.len()).map(move |class| scale * code(class)[channel % CODE])

@@ -1,4 +1,4 @@
-//! A stage from its beginning to its end: modules, task, run, folder.
+//! Runs a stage from start to end: modules, task, training loop, folder.
 
 use crate::language::decoder::Decoder;
 use crate::vision::tower::Tower;
@@ -40,32 +40,32 @@ use crate::weights::checkpoint::Checkpoint;
 use crate::weights::folder::Folder;
 use crate::weights::tensors::Tensors;
 
-/// Locked while something is written beside it.
+/// Name of the lock file of the results' folder.
 const LOCK_FILE: &str = ".lock";
 
-/// What all stages of a run share.
+/// The state that the stages of a run share.
 pub struct Project {
-    /// The model's sizes.
+    /// The model's configuration.
     pub config: Config,
-    /// Files that go into every folder.
+    /// Files that are copied into every folder.
     pub companions: Companions,
-    /// Where the run begins.
+    /// The current weights.
     pub weights: Weights,
-    /// Decides first values, scenes and order.
+    /// Seed of initial values, scenes and order.
     pub seed: u64,
-    /// Where it computes.
+    /// The device that computes.
     pub device: Device,
-    /// Its threads.
+    /// The worker threads.
     pub workers: Workers,
-    /// Where folders are written, one a stage.
+    /// Folder of the results, with one folder for each stage.
     pub out: PathBuf,
-    /// The frozen tower's features: a folder of files that any run may share.
+    /// Folder of the frozen tower's features; any run may share it.
     pub features: PathBuf,
-    /// What is done with entries of a data set that cannot be used.
+    /// How unusable entries of a data set are handled.
     pub on_bad: OnBadRecord,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
-    /// Held from the first stage on.
+    /// The lock on `out`, held from the first stage on.
     lock: Option<Lock>,
 }
 
@@ -74,16 +74,16 @@ pub struct Project {
 pub enum Ended {
     /// All steps are done.
     Finished,
-    /// It was stopped and saved.
+    /// It was stopped, and a checkpoint was saved.
     Stopped,
 }
 
 impl Project {
-    /// Begins with the weights in `model`, as far as there are any, under the configuration in
-    /// `companions`; the rest gets first values by `seed`.
+    /// Starts from the weights in `model`, if there are any, with the configuration in
+    /// `companions`; the other tensors get initial values by `seed`.
     ///
     /// # Errors
-    /// Whatever is wrong with the files.
+    /// Invalid files in the model folder.
     pub fn new(
         model: &Path,
         companions: Companions,
@@ -110,7 +110,7 @@ impl Project {
         })
     }
 
-    /// Begins with first values whatever the model folder holds.
+    /// Starts from initial values even if the model folder has weights.
     pub fn begin_anew(&mut self) {
         self.weights = initial_weights(&self.config, self.seed);
     }
@@ -120,11 +120,11 @@ impl Project {
         self.out.join(&stage.name)
     }
 
-    /// Takes the folder of the results for this project, until it is dropped: two runs that write there would leave
-    /// stages of both. A stage that runs does so too.
+    /// Locks the folder of the results until the project is dropped: two runs that write to it
+    /// would mix their stages. [`Project::run`] does this too.
     ///
     /// # Errors
-    /// [`Error::FolderInUse`] while another run has it; [`Error::Output`].
+    /// [`Error::FolderInUse`] while another run holds the lock; [`Error::Output`].
     pub fn hold(&mut self) -> Result<()> {
         if self.lock.is_none() {
             self.lock = Some(lock_out(&self.out)?);
@@ -132,12 +132,12 @@ impl Project {
         Ok(())
     }
 
-    /// Runs a stage, or what is left of it; the project's weights are the stage's afterwards. A stage
-    /// that is finished already is only read.
+    /// Runs a stage, or the rest of it; the project's weights are then those of the stage. A
+    /// finished stage is only read.
     ///
     /// # Errors
-    /// [`Error::Resume`] if its folder is from other settings; [`Error::FolderInUse`] while another run writes there;
-    /// [`Error::Diverged`]; what the data or the disk fails with.
+    /// [`Error::Resume`] if its folder has a checkpoint with other settings; [`Error::FolderInUse`]
+    /// while another run writes there; [`Error::Diverged`]; errors of the data and of the disk.
     pub fn run(
         &mut self,
         stage: &Stage,
@@ -155,7 +155,8 @@ impl Project {
         ended
     }
 
-    /// The weights of the stage's checkpoint, if it has one: all of them, also of what does not learn.
+    /// Loads all weights of the stage's checkpoint, if it has one, including those of frozen
+    /// modules.
     fn take_up(&mut self, stage: &Stage) -> Result<()> {
         let folder = self.folder(stage);
         if checkpoint::exists(&folder) {
@@ -165,8 +166,8 @@ impl Project {
         Ok(())
     }
 
-    /// Takes up the stage's own entries of config.json, and first values for tensors that only they
-    /// bring.
+    /// Applies the stage's own keys of config.json, with initial values for tensors that only these
+    /// settings require.
     fn configure(&mut self, stage: &Stage) -> Result<()> {
         let Some(json) = self.companions.get_mut(CONFIG_FILE) else {
             return Ok(());
@@ -198,7 +199,8 @@ impl Project {
                     )?;
                     let classes = head_classes(&project.config);
                     let channels = project.config.tower.hidden_size;
-                    // From zeros, or else their first gradients would spoil what a tower knows.
+                    // Zeros, since random values would spoil a trained tower through their first
+                    // gradients.
                     let zeros = |shape: &[usize]| HostTensor {
                         values: vec![0.0; shape.iter().product()],
                         shape: shape.to_vec(),
@@ -221,7 +223,7 @@ impl Project {
         }
     }
 
-    /// Writes the model as it is now, without what only training needs, to `folder`.
+    /// Writes the current model, without the training state, to `folder`.
     ///
     /// # Errors
     /// [`Error::Output`].
@@ -236,7 +238,7 @@ impl Project {
         write_folder(folder, &self.companions, &weights, None)
     }
 
-    /// The modules that are asked for, with the project's weights.
+    /// The requested modules, with the project's weights.
     fn learner(&self, connector: bool, decoder: bool) -> Result<Learner> {
         build(&self.config, &self.weights, &self.device, async |builder| {
             Ok(Learner {
@@ -366,7 +368,7 @@ impl Project {
         })
     }
 
-    /// What decides a stage's numbers.
+    /// The settings that affect a stage's numbers.
     fn progress(&self, stage: &Stage) -> Progress {
         let mut settings = BTreeMap::new();
         let stage_json = serde_json::to_value(stage).unwrap_or_default();
@@ -385,7 +387,7 @@ impl Project {
     }
 }
 
-/// Locks a folder in which a training's results are written.
+/// Locks the folder to which a training run writes its results.
 ///
 /// # Errors
 /// [`Error::FolderInUse`] while another run writes there; [`Error::Output`].
@@ -411,8 +413,8 @@ fn config_of(folder: &Path, companions: &Companions) -> Result<Config> {
     Ok(config)
 }
 
-/// Takes up what the model folder has; what it lacks keeps its first values (a module that it was
-/// not trained with). A tensor of another shape is a mistake.
+/// Loads the model folder's weights; tensors that it lacks (of a module it was trained without)
+/// keep their initial values. A tensor with the wrong shape is an error.
 fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()> {
     let mut files = Checkpoint::<Folder>::FILES.iter();
     if !files.any(|file| model.join(file).is_file()) {
@@ -431,7 +433,7 @@ fn begin_from(weights: &mut Weights, config: &Config, model: &Path) -> Result<()
     Ok(())
 }
 
-/// Hands reports on and writes checkpoints.
+/// Forwards reports and writes checkpoints.
 struct Keeper<'a> {
     companions: &'a Companions,
     weights: &'a Weights,

@@ -1,4 +1,4 @@
-//! What the loop trains: batches of units, and what they tell.
+//! What the training loop optimizes: the loss of a batch's units, and measures for the log.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use crate::error::Result;
 use crate::spec::Weight;
 
-/// Sums and counts by name, for the log: their quotient is what is shown.
+/// Sums and counts by name, for the log, which shows their quotients.
 pub type Measures = BTreeMap<&'static str, (f64, f64)>;
 
 /// Adds `more` to `measures`, name by name.
@@ -24,29 +24,29 @@ pub fn add_measures(measures: &mut Measures, more: Measures) {
 pub struct Loss {
     /// `[1]`, summed.
     pub sum: Tensor<1>,
-    /// What the sum over all units is divided by: tokens, or units.
+    /// The divisor of the sum over all units: tokens, or units.
     pub weight: f64,
-    /// Samples in it: crops, or pictures.
+    /// Number of samples: crops, or pictures.
     pub samples: usize,
-    /// For the log.
+    /// Measures for the log.
     pub measures: Measures,
 }
 
-/// Something that can be trained. A unit depends on nothing but the step and its number, so that a
-/// resumed run sees what an uninterrupted one sees.
+/// A training task. A unit depends only on the step and its number, so that a resumed run gets the
+/// same units as an uninterrupted one.
 pub trait Task: Sync {
-    /// The modules that learn.
+    /// The modules that are trained.
     type Trained: Module + Sync;
 
-    /// Vec<Weight> and shapes of their parameters, in the order of the fields.
+    /// Names and shapes of their parameters, in the order of the fields.
     fn weights(&self) -> Vec<Weight>;
 
-    /// Units of a step.
+    /// Units per step.
     fn units(&self) -> usize;
 
-    /// The loss of a unit; `trained` are autodiff leaves.
+    /// The loss of a unit; the parameters of `trained` are autodiff leaves.
     ///
     /// # Errors
-    /// What its data fails with.
+    /// Errors of the task's data.
     fn loss(&self, trained: &Self::Trained, step: u64, unit: usize) -> Result<Loss>;
 }

@@ -1,10 +1,9 @@
 //! Stage 0: the vision tower, from scratch, on crops of drawn scenes.
 //!
-//! The paper takes a ready-made CLIP. A tower of this size learns more from being told what lies
-//! under each token ([`super::labels`]) than from whole captions, so that is its task: linear heads
-//! on the features name the figure, the sign and its characters, the chart's bars. The heads are thrown away
-//! afterwards. Crops are of all kinds that the model will show it: local, global, and the whole
-//! picture scaled down (N = 1).
+//! The paper uses a pretrained CLIP. A tower of this size learns more from targets for each token
+//! ([`super::labels`]) than from captions, so linear heads on the features predict the figure, the
+//! sign and its characters, and the chart's bars. The heads are discarded afterwards. The crops are
+//! of all kinds that the model uses: local, global, and the whole picture scaled down (N = 1).
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -30,21 +29,21 @@ use crate::vision::tower::Tower;
 /// Name of the heads in a training checkpoint.
 pub const HEADS: &str = "train.tower_heads";
 
-/// The tower and the heads that it is trained by.
+/// The tower and the heads through which it is trained.
 #[derive(Module, Debug)]
 pub struct TowerWithHeads {
-    /// What is kept.
+    /// The tower, which is kept.
     pub tower: Tower,
-    /// C -> the classes of all heads, one behind the other.
+    /// C -> the classes of all heads, concatenated.
     pub heads: Linear,
 }
 
-/// One a colour.
+/// Names of the heads for the bars, one for each colour.
 const BAR_HEADS: [&str; labels::BARS] = [
     "bar0", "bar1", "bar2", "bar3", "bar4", "bar5", "bar6", "bar7",
 ];
 
-/// The heads: name, classes, weight of the loss.
+/// The heads: name, number of classes, weight of the loss.
 fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     let mut heads = vec![
         ("shape", labels::shapes(), 1.0),
@@ -61,24 +60,24 @@ fn heads(side: usize) -> Vec<(&'static str, usize, f32)> {
     heads
 }
 
-/// Outputs of each of the two heads that spell: the code of the character in each place of a text, or
-/// that of each count.
+/// Outputs of each of the two spelling heads: the codes of a text's characters, or those of the
+/// counts.
 const SPELT: usize = labels::SLOTS * CODE;
-/// Of a channel of a code, so that the squares of a character add up to 1.
+/// Magnitude of a code's channels, so that the squares of a character sum to 1.
 const SPELT_SIZE: f32 = 0.25;
-/// Weight of their squares.
+/// Weight of the spelling heads' squared error.
 const SPELT_WEIGHT: f32 = 1.0;
 
-/// Weight of the squares of what is missing of the totals.
+/// Weight of the totals' squared error.
 const TOTALS_WEIGHT: f32 = 0.2;
 
-/// Outputs of all heads.
+/// Number of outputs of all heads.
 pub fn head_classes(config: &Config) -> usize {
     let heads = heads(config.tower.tokens_per_side());
     heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT + TOTALS
 }
 
-/// The task.
+/// The training task of the tower.
 pub struct TowerTask {
     config: Config,
     device: Device,
@@ -89,8 +88,8 @@ pub struct TowerTask {
 }
 
 impl TowerTask {
-    /// `stage.units` batches a step, each of the crops of `stage.scenes_per_unit` crowded pictures and
-    /// as many ordinary ones.
+    /// `stage.units` batches per step, each with the crops of `stage.scenes_per_unit` dense scenes
+    /// and as many ordinary ones.
     pub fn new(config: &Config, device: &Device, seed: u64, stage: &Stage) -> Self {
         TowerTask {
             config: config.clone(),
@@ -102,7 +101,7 @@ impl TowerTask {
         }
     }
 
-    /// Patches `[crops, tokens, patch]` and targets of a unit.
+    /// Patches `[crops, tokens, patch]` and the targets of a unit.
     fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
         let n = self.config.crops_per_side();
         let (side, patch_px) = (
@@ -149,7 +148,7 @@ impl TowerTask {
     }
 }
 
-/// How `crop` sees a picture of which a pixel of the square covers `scale`.
+/// How `crop` samples the picture; a pixel of the model's square covers `scale` picture pixels.
 fn view(crop: Crop, sizes: [usize; 2], scale: f32) -> View {
     let [n, side] = sizes.map(|size| size as f32);
     let (origin, stride) = match crop {
@@ -249,7 +248,7 @@ impl Task for TowerTask {
             sum = sum.map(|sum| sum + loss);
         }
         Ok(Loss {
-            // Rows and columns always have targets.
+            // There is always a sum, since the row and column heads always have targets.
             sum: sum.unwrap_or_else(|| logits.sum()),
             weight: 1.0,
             samples,
@@ -258,8 +257,8 @@ impl Task for TowerTask {
     }
 }
 
-/// Squares of what is missing of the totals, which every token of a crop, `tokens` rows of `found`
-/// `[rows, TOTALS]`, is to tell; and for the log their sum over the totals' own.
+/// The squared error of the totals, which every token of a crop (`tokens` rows of `found`, `[rows,
+/// TOTALS]`) predicts; and for the log the error and the sum of the targets' squares.
 fn totals_loss(
     found: Tensor<2>,
     told: &[(usize, [usize; TOTALS])],
@@ -282,7 +281,7 @@ fn totals_loss(
     (loss, (f64::from(missing), f64::from(own)))
 }
 
-/// The rows (crop by crop, token by token) that have a target under this head, and the targets.
+/// The rows (crop by crop, token by token) that have a target for this head, and the targets.
 fn head_targets(name: &str, targets: &[Labels], side: usize) -> (Vec<usize>, Vec<usize>) {
     let tokens = side * side;
     let numbered = |prefix: &str| {

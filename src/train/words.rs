@@ -1,13 +1,15 @@
-//! A scene in words: what stands in for the picture while the decoder learns to answer.
+//! Word embeddings that stand in for a picture while the decoder learns to answer.
 //!
-//! Each of the `h * h` positions that a picture takes holds the sum of the embeddings of the words
-//! for what is there: "red", "shape" and "circle", or "blue" and "sign", or "chart", "bar" and the
-//! bars' colours, in its upper half beside "tallest" and the taller the louder, in its lower half
-//! beside "shortest" and the shorter the louder; and for where it is, between "top" and "bottom" and
-//! between "left" and "right". How many figures are like one, and what a sign says, is spelled in
-//! channels. Nothing is seen yet, but a question's words meet themselves. The paper's decoder comes
-//! with such skills. Afterwards the projector is to learn to speak in these words.
-//! (ARCHITECTURE.md, decision 14, has the figures.)
+//! Each of the `h * h` positions of a picture holds the weighted sum of the embeddings of words for
+//! what is there: "red", "shape" and "circle", or "blue" and "sign". For a chart these are "chart",
+//! "bar" and the bars' colours, in its upper half with "tallest" and weights that grow with a bar's
+//! height, in its lower half with "shortest" and weights that grow as it gets shorter. Words for
+//! the position are added: between "top" and "bottom" and between "left" and "right". The numbers
+//! of figures like this one, and the text of a sign, are encoded in channels.
+//!
+//! The decoder thus learns to match a question's words with those of a scene before any picture is
+//! involved; the paper's decoder is pretrained and has such skills. Afterwards the projector is
+//! trained to output these embeddings. (ARCHITECTURE.md, decision 14, has the figures.)
 
 use burn::tensor::{Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -20,16 +22,17 @@ use crate::error::Result;
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
 use crate::text::Tokenizer;
 
-/// Of the characters of signs in each channel: about as loud as words are.
+/// Magnitude of the channels of a sign's characters: about that of the word embeddings.
 pub const SPELT_SIZE: f32 = 0.9;
 
-/// Of counts in each channel: they must not drown a figure's other words.
+/// Magnitude of the channels of counts, small enough to keep a figure's words readable.
 pub const COUNTED_SIZE: f32 = 0.45;
 
-/// What is said in every position must not drown what is said in one. Where a figure is matters.
+/// Weight of words that occur in every position, small enough to keep the others readable. Position
+/// words of a figure have full weight.
 const QUIET: f32 = 0.4;
 
-/// How loudly each word of the vocabulary is said in each position: `[h * h, vocabulary]`.
+/// The weight of each word of the vocabulary in each position: `[h * h, vocabulary]`.
 struct Said {
     vocabulary: usize,
     weights: Vec<f32>,
@@ -43,14 +46,14 @@ impl Said {
         }
     }
 
-    /// Adds the tokens of a word.
+    /// Adds the tokens of a word with this weight.
     fn say(&mut self, position: usize, ids: &[u32], weight: f32) {
         for &id in ids {
             self.weights[position * self.vocabulary + id as usize] += weight;
         }
     }
 
-    /// `[h * h, hidden]`.
+    /// The weighted sums of the embeddings, `[h * h, hidden]`.
     fn embed(self, embed_tokens: &Tensor<2>) -> Tensor<2> {
         let device = embed_tokens.device().without_autodiff();
         let shape = [self.weights.len() / self.vocabulary, self.vocabulary];
@@ -59,7 +62,7 @@ impl Said {
     }
 }
 
-/// The ids of the words, looked up once.
+/// The token ids of the words, looked up once.
 pub struct Words {
     every: Vec<u32>,
     colours: Vec<Vec<u32>>,
@@ -68,15 +71,15 @@ pub struct Words {
     sign: Vec<u32>,
     chart: Vec<u32>,
     bar: Vec<u32>,
-    /// Of the bars.
+    /// "tallest" and "shortest".
     bar_ends: [Vec<u32>; 2],
-    /// From the first row to the last, from the first column to the last.
+    /// "top" and "bottom", "left" and "right".
     ends: [[Vec<u32>; 2]; 2],
 }
 
 impl Words {
     /// # Errors
-    /// The tokenizer's.
+    /// The tokenizer's errors.
     pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let ids = |word: &str| tokenizer.encode_user(word);
         let noun = |name: &str| ids(&format!(" {name}"));
@@ -102,7 +105,7 @@ impl Words {
         })
     }
 
-    /// What is in the positions of the picture.
+    /// The contents of the picture's positions.
     pub fn seen(scene: &Scene, config: &Config) -> Labels {
         let view = View {
             origin_px: [0.0, 0.0],
@@ -114,14 +117,15 @@ impl Words {
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)
     }
 
-    /// What is spelled in each position: where there is a figure its counts, else what a sign says.
+    /// The texts to encode in each position: a sign's text where there is no figure, and a figure's
+    /// counts.
     pub fn told(seen: &Labels) -> [Vec<Text>; 2] {
         let both = seen.text.iter().zip(&seen.counts);
         let texts = both.map(|(text, counts)| text.filter(|_| counts.is_none()));
         [texts.collect(), seen.counts.clone()]
     }
 
-    /// What there is most to say about in each position, `[h * h]`, for the log.
+    /// The main topic of each position, `[h * h]`, for the log.
     pub fn topics(seen: &Labels) -> Vec<&'static str> {
         let topic = |position: usize| match () {
             () if seen.sign[position] > 0 => "missing of signs",
@@ -132,7 +136,7 @@ impl Words {
         (0..seen.shape.len()).map(topic).collect()
     }
 
-    /// What is said of `scene`, where `seen` lies.
+    /// The words of `scene`, at the positions given by `seen`.
     fn said(&self, scene: &Scene, seen: &Labels, side: usize, vocabulary: usize) -> Said {
         let mut said = Said::new(side * side, vocabulary);
         for position in 0..side * side {
@@ -143,7 +147,7 @@ impl Words {
             let at = [position / side, position % side];
             for (at, [first, last]) in at.into_iter().zip(&self.ends) {
                 let share = at as f32 / (side - 1).max(1) as f32;
-                // Which half it is in, and how far in it.
+                // Combines the half that the position is in with the place within it.
                 let share = (share + share.round()) / 2.0;
                 let weight = if figure.is_some() { 1.0 } else { QUIET };
                 said.say(position, first, weight * (1.0 - share));
@@ -179,7 +183,8 @@ impl Words {
         said
     }
 
-    /// What takes the picture's place, `[h * h, hidden]`, from `embed_tokens` `[vocabulary, hidden]`.
+    /// The embeddings in place of the picture, `[h * h, hidden]`, from `embed_tokens` `[vocabulary,
+    /// hidden]`.
     pub fn embed(
         &self,
         scene: &Scene,
@@ -198,8 +203,8 @@ impl Words {
         said.embed(embed_tokens) + Tensor::<2>::from_data(spelled, &device)
     }
 
-    /// `words` `[h * h, hidden]` of what is `seen`, but signs and counts less clear: `noise` is that of a
-    /// [`Stage`](super::file::Stage).
+    /// `words` `[h * h, hidden]` with noise at the positions of `seen` that have a text or counts;
+    /// `noise` is that of a [`Stage`](super::file::Stage).
     pub fn blur(words: Tensor<2>, seen: &Labels, noise: f32, rng: &mut ChaCha8Rng) -> Tensor<2> {
         let [positions, hidden] = words.dims();
         let mut values = vec![0.0; positions * hidden];

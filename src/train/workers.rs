@@ -1,5 +1,6 @@
-//! A batch's units shared out over threads. Each worker has a thread of its own for burn's kernels
-//! too, so that the cores meet once a step, to sum, and not at every matrix.
+//! Distributes a batch's units over threads. Each worker also has its own thread for burn's
+//! kernels, so that the cores synchronize once a step, to sum the gradients, and not at every
+//! matrix.
 
 use std::ops::Range;
 
@@ -10,28 +11,28 @@ use super::parameters::{gradients, leaves};
 use crate::error::{Error, Result};
 use crate::train::task::{Measures, Task, add_measures};
 
-/// The threads.
+/// The worker threads.
 pub struct Workers(Vec<ThreadPool>);
 
-/// What a batch gave.
+/// The result of a batch.
 pub struct Batch {
-    /// Of the summed loss, one a parameter.
+    /// Gradients of the summed loss, one per parameter.
     pub gradients: Vec<Tensor<1>>,
     /// The loss, summed over the units.
     pub loss: f64,
-    /// What the sum is to be divided by.
+    /// The divisor of the sums.
     pub weight: f64,
-    /// Samples seen.
+    /// Number of samples.
     pub samples: usize,
-    /// Summed over the units.
+    /// Measures for the log, summed over the units.
     pub measures: Measures,
 }
 
 impl Workers {
-    /// `count` threads.
+    /// Starts `count` threads.
     ///
     /// # Errors
-    /// [`Error::Device`] if the system gives none.
+    /// [`Error::Device`] if the system cannot start a thread.
     pub fn new(count: usize) -> Result<Self> {
         let pool = || {
             rayon::ThreadPoolBuilder::new()
@@ -48,8 +49,8 @@ impl Workers {
             .map(Workers)
     }
 
-    /// How many there are. The order in which gradients are summed depends on it, and with that the
-    /// last bits of a run.
+    /// The number of threads. It determines the order in which gradients are summed, and with that
+    /// the last bits of a run's numbers.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -57,7 +58,7 @@ impl Workers {
     /// The gradients of all units of `step`.
     ///
     /// # Errors
-    /// What the task fails with.
+    /// The task's errors.
     pub fn batch<T: Task>(&self, task: &T, trained: &T::Trained, step: u64) -> Result<Batch> {
         let units = task.units();
         let share = units.div_ceil(self.count());
