@@ -1,22 +1,22 @@
-//! A conversation as ids and labels, in the two forms that the release trains on.
+//! A conversation as token ids and labels, in the two formats of the released training code.
 //!
-//! In: turns. Out: [`Example`]. The ids of [`Template::Llama3`] come from the very functions that
-//! build a prompt for inference, so a model is asked what it was taught.
+//! In: turns. Out: [`Example`]. The ids of [`Template::Llama3`] come from the functions that build
+//! prompts for inference, so that training and inference use the same prompts.
 
 use crate::sequence::{Chunk, Media, Sequence};
 use crate::text::Tokenizer;
 use crate::text::prompt::conv_llama3::{answer_ids, end_of_turn_id, first_turn, next_turn};
 use crate::{Error, Result};
 
-/// The label of a position that is not learnt.
+/// The label of a position that is not a training target.
 pub const IGNORE: i32 = -100;
 
-/// A question and the answer to be learnt.
+/// A question and its answer, the training target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Without `<image>`.
+    /// Without the `<image>` placeholder.
     pub question: String,
-    /// What the model shall say, without a closing token.
+    /// The text that the model should generate, without a closing token.
     pub answer: String,
 }
 
@@ -24,30 +24,30 @@ pub struct Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Template {
     /// The release's first stage (`preprocess_plain`): bos, the picture, a caption and a newline.
-    /// The question is not part of it. Caption and newline are learnt; no closing token is.
+    /// The question is omitted. Caption and newline are targets; there is no closing token.
     Plain,
     /// The release's second stage (`conv_llama3`): the template of [`crate::text::prompt::conv_llama3`].
     /// Each answer is learnt, and the `<|eot_id|>` after it, and nothing else.
     Llama3,
-    /// Not of the release: bos, the picture, and a line a turn: what is asked, a space, the answer.
-    /// The answers are learnt, each with its space and a newline.
+    /// Not in the release: bos, the picture, and one line for each turn: the question, a space, the
+    /// answer. The targets are the answers, each with its space and a newline.
     Facts,
 }
 
-/// A sequence to learn from.
+/// A training sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
-    /// What is read.
+    /// The input.
     pub sequence: Sequence,
-    /// For each of its tokens: where it is learnt its own id (which the logits *before* it must
-    /// predict; nothing is shifted here), elsewhere [`IGNORE`].
+    /// For each of its tokens: its own id if it is a target (which the logits of the position
+    /// *before* it predict; nothing is shifted here), otherwise [`IGNORE`].
     pub labels: Vec<i32>,
 }
 
 impl Example {
     fn append(&mut self, ids: Vec<u32>, learnt: bool) {
         let label = |&id: &u32| match learnt {
-            // No vocabulary comes near 2^31.
+            // Vocabularies are far smaller than 2^31.
             true => i32::try_from(id).unwrap_or(i32::MAX),
             false => IGNORE,
         };
@@ -55,18 +55,18 @@ impl Example {
         self.sequence.extend(ids);
     }
 
-    /// Appends what is not learnt.
+    /// Appends tokens that are not targets.
     fn append_read(&mut self, sequence: Sequence) {
         self.sequence.append(sequence);
         self.labels.resize(self.sequence.len(), IGNORE);
     }
 
-    /// How many tokens are learnt.
+    /// Number of targets.
     pub fn learnt(&self) -> usize {
         self.labels.iter().filter(|&&label| label != IGNORE).count()
     }
 
-    /// Ids and labels as the release writes them, with -200 for all of a picture's tokens.
+    /// Ids and labels in the release's format, with -200 for all tokens of a picture.
     pub fn to_numbers(&self) -> (Vec<i32>, Vec<i32>) {
         let mut place = 0;
         let labels = self.sequence.chunks().iter().flat_map(|chunk| {
@@ -81,15 +81,15 @@ impl Example {
     }
 }
 
-/// The ids and labels of a conversation; `bos` is `config.json`'s `bos_token_id`.
+/// The ids and labels of a conversation; `bos` is `bos_token_id` of `config.json`.
 ///
-/// `Llama3` agrees with the release's `preprocess_llama3` wherever an answer does not begin with a
-/// newline: the release encodes an answer together with the header's two newlines, which a model
-/// that answers has behind it already.
+/// `Llama3` matches the release's `preprocess_llama3`, except for answers that begin with a
+/// newline: the release tokenizes an answer together with the header's two newlines, but at
+/// inference those newlines are already part of the prompt.
 ///
 /// # Errors
-/// [`Error::Example`]: no turns, or for [`Template::Plain`] other than one turn about a picture.
-/// Else as [`first_turn`] and [`Tokenizer::encode_user`].
+/// [`Error::Example`] if there are no turns or, for [`Template::Plain`], if there is not exactly
+/// one turn with a picture. The errors of [`first_turn`] and [`Tokenizer::encode_user`].
 pub fn example(
     tokenizer: &Tokenizer,
     bos: u32,
@@ -117,7 +117,7 @@ fn plain(
         });
     };
     let mut example = bare(bos, Some(picture));
-    // The release encodes the caption and its newline as one text.
+    // The release tokenizes the caption and its newline as one text.
     let caption = answer_ids(tokenizer, &format!("{}\n", turn.answer))?;
     example.append(caption, true);
     Ok(example)
@@ -140,7 +140,7 @@ fn facts(
     }
 }
 
-/// Bos and, if there is one, the picture.
+/// The bos token and, if there is one, the picture.
 fn bare(bos: u32, picture: Option<Media>) -> Example {
     let mut example = Example::default();
     example.append(vec![bos], false);

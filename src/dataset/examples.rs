@@ -1,4 +1,4 @@
-//! From entries to ids: where the tokenizer finds what is too long.
+//! Converts entries to token ids and finds those that are too long.
 
 use super::conversation::{Example, Template, example};
 use super::{OnBadRecord, Reason, Record, Records};
@@ -6,24 +6,24 @@ use crate::sequence::Media;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
-/// What is too long to learn from. The release cuts sequences off in silence; here they are named.
+/// Length limits. The release truncates longer sequences silently; here they are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tokens of one answer, its closing token not counted.
+    /// Tokens of one answer, without its closing token.
     pub answer_tokens: usize,
-    /// Tokens of the whole sequence, the picture's included.
+    /// Tokens of the whole sequence, including the picture's.
     pub conversation_tokens: usize,
-    /// A picture's place in a sequence.
+    /// The tokens that a picture takes in a sequence.
     pub picture: Media,
 }
 
 impl Records {
-    /// Encodes every entry, and skips (or refuses) those that the template or `limits` do not
-    /// take. What was skipped before stays counted.
+    /// Encodes every entry, and skips (or refuses) those that do not fit the template or `limits`.
+    /// Entries skipped earlier stay counted.
     ///
     /// # Errors
-    /// [`Error::BadRecord`] where `on_bad` refuses; [`Error::Tokenizer`] where the tokenizer is at
-    /// fault, not an entry.
+    /// [`Error::BadRecord`] if `on_bad` is [`OnBadRecord::Refuse`]; [`Error::Tokenizer`] for a
+    /// fault of the tokenizer rather than of an entry.
     pub fn examples(
         &mut self,
         tokenizer: &Tokenizer,
@@ -43,7 +43,7 @@ impl Records {
     }
 }
 
-/// The entry's example, or what is wrong with the entry.
+/// The entry's example, or the reason why it cannot be used.
 fn encode(
     record: &Record,
     tokenizer: &Tokenizer,
@@ -53,7 +53,8 @@ fn encode(
 ) -> Result<Result<Example, Reason>> {
     let limit = limits.answer_tokens;
     for turn in &record.turns {
-        // A book is refused before the tokenizer spends seconds on it.
+        // A lower bound on the tokens, so that an answer the size of a book is refused before it is
+        // tokenized, which would take seconds.
         let mut tokens = turn.answer.len() / Tokenizer::MAX_TOKEN_BYTES;
         if tokens <= limit {
             tokens = tokenizer.encode_user(&turn.answer)?.len();

@@ -1,5 +1,4 @@
-//! What all data sets' files have in common: how large they may be, and which pictures they may
-//! name.
+//! Checks that apply to the files of all data sets: their size, and the paths of pictures in them.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
@@ -13,11 +12,11 @@ use crate::{Error, Result, files};
 
 /// The largest file that is read, in bytes. LLaVA's largest has about 1 GB.
 pub const MAX_BYTES: u64 = 2 << 30;
-/// The longest name of a picture, in bytes: no system has longer paths.
+/// Longest name of a picture in bytes; operating systems do not allow longer paths.
 const MAX_NAME_BYTES: usize = 4096;
 
-/// Opens a data set, behind its byte order mark if it has one; more than [`MAX_BYTES`] of it are never read, even if it
-/// grows.
+/// Opens a data set and skips its byte order mark if it has one; at most [`MAX_BYTES`] are read,
+/// even if the file grows meanwhile.
 pub(super) fn open(path: &Path) -> Result<impl BufRead> {
     let name = path.display().to_string();
     let fail = |error: std::io::Error| Error::FileAccess {
@@ -42,7 +41,7 @@ pub(super) fn open(path: &Path) -> Result<impl BufRead> {
     }
     let mut reader = BufReader::new(file.take(MAX_BYTES));
     let head = reader.fill_buf().map_err(fail)?;
-    // An empty list of questions is one.
+    // An empty file is allowed here: it is a list without entries.
     let reason = foreign::told(&head[..head.len().min(HEAD_BYTES)], false);
     if let Some(reason) = reason {
         return Err(Error::Dataset { file: name, reason });
@@ -53,13 +52,13 @@ pub(super) fn open(path: &Path) -> Result<impl BufRead> {
     Ok(reader)
 }
 
-/// The picture `name` in `folder`, which must be there. The name comes from a stranger: it may
-/// lead into the folder's own folders and nowhere else, by links neither: a data set is often unpacked
-/// with its pictures, so that a link among them is a stranger's too. (The folder itself may be a link.)
+/// The picture `name` in `folder`, which must exist. The name is untrusted: it must stay inside the
+/// folder, after symbolic links are resolved too, since a data set's archive may contain links.
+/// (The folder itself may be a link.)
 pub(super) fn picture(folder: &Path, name: &str) -> Result<PathBuf, Reason> {
     let path = Path::new(name);
     let inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-    // A backslash or a colon is a part of a name on one system and leads elsewhere on another.
+    // A backslash or a colon is part of a name on some systems and a separator on others.
     let portable = !name.contains(['\\', ':', '\0']);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || !portable || !path.components().all(inside)
     {
@@ -76,7 +75,7 @@ pub(super) fn picture(folder: &Path, name: &str) -> Result<PathBuf, Reason> {
     }
 }
 
-/// An id for messages: a string or a number as it stands, else the entry's place in the file.
+/// An id for messages: a string or number from the entry, otherwise the entry's index in the file.
 pub(super) fn id(value: Option<&Value>, index: usize) -> String {
     match value {
         Some(Value::String(text)) => shown(text),

@@ -1,19 +1,20 @@
-//! A JSON list, cut into its entries before any of them is parsed.
+//! Splits a JSON list into its entries before any of them is parsed.
 //!
-//! In: an untrusted stream. Out: the bytes of one entry after the other, which need not be JSON. A parser of the whole
-//! list could not go on after an entry that it cannot read; here such an entry is one bad entry, and what comes after
-//! it is read. Only brackets and quotation marks are looked at. No more is held than one entry.
+//! In: an untrusted stream. Out: the bytes of one entry at a time, which need not be valid JSON. A
+//! parser of the whole list would have to stop at an invalid entry; here that entry alone is bad,
+//! and the ones after it are read. Only brackets and quotation marks are interpreted. At most one
+//! entry is held in memory.
 
 use std::io::{self, BufRead};
 
-/// The longest entry that is held, in bytes; LLaVA's have a few thousand.
+/// Longest entry in bytes; LLaVA's have a few thousand.
 pub(super) const MAX_ENTRY_BYTES: usize = 16 << 20;
 
-/// Why there is no further entry, though the list has not ended.
+/// Why the list ended early.
 pub(super) enum Broken {
-    /// The stream cannot be read.
+    /// The stream could not be read.
     Read(io::Error),
-    /// It is no list, or breaks off: what is wrong.
+    /// It is not a list, or is truncated: what is wrong.
     Form(&'static str),
 }
 
@@ -23,7 +24,7 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// The list in a stream.
+/// The entries of the list in a stream.
 pub(super) struct Entries<R> {
     reader: R,
     begun: bool,
@@ -39,11 +40,11 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// The next entry's bytes, in `entry`; false after the last one. Of one that is longer than [`MAX_ENTRY_BYTES`]
-    /// `entry` gets the beginning, a byte more than that.
+    /// Reads the next entry's bytes into `entry`; false after the last one. If the entry is longer
+    /// than [`MAX_ENTRY_BYTES`], `entry` gets that many bytes and one more.
     ///
     /// # Errors
-    /// [`Broken`]. There is no sense in asking again.
+    /// [`Broken`], after which no further entry can be read.
     pub(super) fn next(&mut self, entry: &mut Vec<u8>) -> Result<bool, Broken> {
         entry.clear();
         if self.ended {
@@ -67,7 +68,7 @@ impl<R: BufRead> Entries<R> {
         Ok(true)
     }
 
-    /// Takes an entry and the comma or bracket behind it, which it gives.
+    /// Reads an entry and returns the comma or bracket after it.
     fn cut(&mut self, entry: &mut Vec<u8>) -> Result<u8, Broken> {
         let mut depth = 0_u64;
         let (mut in_text, mut escaped) = (false, false);
@@ -105,7 +106,7 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// After the list's bracket: there may be white space and nothing else.
+    /// After the list's closing bracket: only white space may follow.
     fn end(&mut self) -> Result<bool, Broken> {
         self.ended = true;
         match self.skip_space()? {
@@ -114,7 +115,7 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// The next byte that is no white space, which is left where it is.
+    /// Skips white space and returns the next byte without consuming it.
     fn skip_space(&mut self) -> Result<Option<u8>, Broken> {
         loop {
             let held = self.reader.fill_buf()?;

@@ -5,9 +5,9 @@
 //!     {"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A cat."}]}]
 //! ```
 //!
-//! In: an untrusted file. Out: [`Records`]. `families` and `held_out`, one entry a turn, are this
-//! project's addition. The list is read entry by entry: only what can be used is kept in memory, and an
-//! entry that is no JSON does not end it.
+//! In: an untrusted file. Out: [`Records`]. `families` and `held_out`, with one value for each
+//! turn, are this project's extension. The list is read entry by entry: only usable entries are
+//! kept in memory, and reading continues after an entry that is not valid JSON.
 
 use std::path::Path;
 
@@ -17,17 +17,17 @@ use super::list::{Broken, Entries, MAX_ENTRY_BYTES};
 use super::{OnBadRecord, Reason, Record, Records, Turn, file};
 use crate::{Error, Result};
 
-/// Where the picture stands in a question.
+/// The placeholder for the picture in a question.
 const IMAGE: &str = "<image>";
 
 /// Reads the list in `json`, whose pictures are in `folder`.
 ///
-/// `<image>` is taken out of the first question, wherever it stands there, and the question is
-/// trimmed, as the release does before it puts the picture in front.
+/// `<image>` is removed from the first question, at any position in it, and the question is
+/// trimmed, as in the release, which then puts the picture first.
 ///
 /// # Errors
-/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or no list of entries;
-/// [`Error::BadRecord`] where `on_bad` refuses.
+/// [`Error::FileAccess`]; [`Error::Dataset`] for a file that is too large or not a list of entries;
+/// [`Error::BadRecord`] if `on_bad` is [`OnBadRecord::Refuse`].
 pub fn read(json: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
     let name = json.display().to_string();
     let mut records = Records::new(&name);
@@ -105,7 +105,7 @@ fn record(entry: &Value, id: String, folder: &Path) -> Result<Record, Reason> {
     })
 }
 
-/// Questions and answers in turn, and who says each.
+/// Pairs of questions and answers; checks that the roles alternate.
 fn turns(said: &[Value]) -> Result<Vec<Turn>, Reason> {
     let mut spoken = Vec::with_capacity(said.len());
     for sentence in said {
@@ -134,7 +134,7 @@ fn turns(said: &[Value]) -> Result<Vec<Turn>, Reason> {
     }
 }
 
-/// Takes `<image>` out of the first question, the only place where it may stand, and only once.
+/// Removes `<image>` from the first question; it must occur only there, and once.
 fn place_image(turns: &mut [Turn], has_image: bool) -> Result<(), Reason> {
     let marks = |text: &str| text.matches(IMAGE).count();
     let count = |turn: &Turn| marks(&turn.question) + marks(&turn.answer);
@@ -154,7 +154,7 @@ fn place_image(turns: &mut [Turn], has_image: bool) -> Result<(), Reason> {
     }
 }
 
-/// An optional list that has one value for each turn.
+/// An optional list that must have one value for each turn.
 fn each_turn<T>(
     entry: &Value,
     key: &str,

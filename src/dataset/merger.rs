@@ -1,7 +1,8 @@
-//! The merges of a byte-level BPE vocabulary.
+//! Learns the merges of a byte-level BPE vocabulary.
 //!
-//! In: pieces of text and how often each occurs. Out: tokens, and the merges that make them. It must
-//! not know of files or templates. All collections are ordered, so the result is always the same.
+//! In: pieces of text with their frequencies. Out: tokens, and the merges that produce them. This
+//! module must not know of files or templates. All collections are ordered, so that the result is
+//! deterministic.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +11,13 @@ use crate::text::{Tokenizer, char_of};
 
 /// Whether a token may consist of these bytes.
 fn may_be_token(bytes: &[u8]) -> bool {
-    // A tokenizer with a longer one would not be loaded.
+    // The tokenizer would refuse to load a longer token.
     if bytes.len() > Tokenizer::MAX_TOKEN_BYTES {
         return false;
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        // The beginning of one character may be joined on the way to the whole.
+        // A prefix of one character's bytes is allowed, as a step towards the whole character.
         Err(error) => return error.valid_up_to() == 0 && error.error_len().is_none(),
     };
     if text.contains(char::is_numeric) {
@@ -34,30 +35,30 @@ fn may_be_token(bytes: &[u8]) -> bool {
     }
 }
 
-/// Two tokens side by side, by their ids.
+/// The ids of two adjacent tokens.
 type Pair = (u32, u32);
 
-/// The vocabulary as it grows.
+/// The vocabulary during training.
 pub(super) struct Merger {
     /// Each token's bytes.
     tokens: Vec<Vec<u8>>,
     ids: BTreeMap<Vec<u8>, u32>,
-    /// Which tokens are joined, in the order in which an encoder tries them.
+    /// The pairs of tokens that are merged, in the order of their priority.
     pub(super) merges: Vec<Pair>,
-    /// Of each merge its place in `merges`, and what it makes.
+    /// For each merge its index in `merges`, and the token that it produces.
     ranks: BTreeMap<Pair, (usize, u32)>,
-    /// The distinct pieces as tokens, encoded with `merges`, and how often each occurs.
+    /// The distinct pieces as tokens, with `merges` applied, and their frequencies.
     pieces: Vec<(Vec<u32>, u64)>,
-    /// How often two tokens stand side by side, for those that may be joined.
+    /// How often two tokens are adjacent, for pairs that may be merged.
     counts: BTreeMap<Pair, u64>,
-    /// The pieces in which they do, and perhaps some in which they no longer do.
+    /// The pieces that contain the pair; may include pieces that no longer do.
     places: BTreeMap<Pair, BTreeSet<usize>>,
 }
 
 impl Merger {
-    /// Every byte is a token; nothing is joined yet. `pieces` says how often each piece occurs.
+    /// Starts with one token per byte and no merges. `pieces` has the frequency of each piece.
     pub(super) fn new(pieces: &BTreeMap<String, u64>) -> Self {
-        // Ids go by the written alphabet's order, as GPT-2's and LLaMA-3's do.
+        // Ids follow the order of the printable alphabet, as in GPT-2 and LLaMA-3.
         let mut alphabet: Vec<u8> = (0..=255).collect();
         alphabet.sort_by_key(|&byte| char_of(byte));
         let tokens: Vec<Vec<u8>> = alphabet.into_iter().map(|byte| vec![byte]).collect();
@@ -82,8 +83,7 @@ impl Merger {
         merger
     }
 
-    /// Joins the commonest pair until there are `most` tokens; of equals the one with the smaller
-    /// ids.
+    /// Merges the most frequent pair until there are `most` tokens; ties go to the smaller ids.
     pub(super) fn train(mut self, most: usize) -> Self {
         while self.tokens.len() < most {
             let commonest = self.counts.iter();
@@ -96,7 +96,7 @@ impl Merger {
 
     fn join(&mut self, pair: Pair) {
         let bytes = self.joined(pair);
-        // "abc" may come from "ab" and "c" after it came from "a" and "bc".
+        // "abc" can be produced from "ab" and "c" after it was produced from "a" and "bc".
         let token = match self.ids.get(&bytes) {
             Some(&token) => token,
             None => {
@@ -127,7 +127,7 @@ impl Merger {
         (pairs.collect(), *count)
     }
 
-    /// Counts a piece's pairs.
+    /// Adds a piece's pairs to the counts.
     fn enter(&mut self, piece: usize) {
         let (pairs, times) = self.pairs(piece);
         for pair in pairs {
@@ -138,7 +138,7 @@ impl Merger {
         }
     }
 
-    /// Takes a piece's pairs out of the count again.
+    /// Removes a piece's pairs from the counts.
     fn leave(&mut self, piece: usize) {
         let (pairs, times) = self.pairs(piece);
         for pair in pairs {
@@ -151,15 +151,15 @@ impl Merger {
         }
     }
 
-    /// Tokens as `tokenizer.json` writes them, in the order of their ids.
+    /// The tokens in the alphabet of `tokenizer.json`, in the order of their ids.
     pub(super) fn written(&self) -> Vec<String> {
         let written = |bytes: &Vec<u8>| bytes.iter().map(|&byte| char_of(byte)).collect();
         self.tokens.iter().map(written).collect()
     }
 }
 
-/// Joins as an encoder does: of the merges that fit the one learnt first, leftmost, again and
-/// again. A piece is kept in the form that it will have when the tokenizer is used.
+/// Merges as an encoder does: repeatedly the applicable merge that was learned first, at its
+/// leftmost position. Each piece is thus kept as the tokenizer will encode it.
 fn encode(ids: &mut Vec<u32>, ranks: &BTreeMap<Pair, (usize, u32)>) {
     let first = |ids: &[u32]| {
         let pairs = ids.windows(2).enumerate();

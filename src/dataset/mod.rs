@@ -1,12 +1,12 @@
-//! What a model is trained and scored on: conversations about pictures, read from untrusted files
-//! and turned into ids and labels.
+//! Training and evaluation data: conversations about pictures, read from untrusted files and
+//! converted to ids and labels.
 //!
 //! ```text
 //! LLaVA's JSON, POPE's JSON lines -> Records -> Example (ids, labels) -> training
 //! ```
 //!
-//! In: files. Out: ids and labels. It must not know of tensors, nor of how a model learns. An entry
-//! that cannot be used is never passed over in silence: see [`OnBadRecord`].
+//! In: files. Out: ids and labels. This module must not know of tensors or of training. Entries
+//! that cannot be used are always reported: see [`OnBadRecord`].
 
 pub mod conversation;
 mod examples;
@@ -29,36 +29,36 @@ use crate::{Error, Result};
 /// One entry of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// As the file names it; `#12` (counted from 0) where the file does not.
+    /// The id in the file; if it has none, `#12`, counted from 0.
     pub id: String,
-    /// The picture's path, which lies in the folder of pictures and was there when it was read.
+    /// Path of the picture, which is inside the folder of pictures and existed when it was checked.
     pub image: Option<PathBuf>,
-    /// Questions with their answers, at least one; `<image>` has been taken out of the first.
+    /// Questions with their answers, at least one; `<image>` is removed from the first.
     pub turns: Vec<Turn>,
-    /// What kind of question each turn asks, where the file says so: as long as `turns`.
+    /// The family of each turn's question, if the file has it: as long as `turns`.
     pub families: Option<Vec<String>>,
-    /// Whether each turn shows what training never shows, where the file says so.
+    /// Whether each turn is about a held-out combination, if the file has it.
     pub held_out: Option<Vec<bool>>,
 }
 
-/// What to do with an entry that cannot be used.
+/// How unusable entries are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnBadRecord {
-    /// Go on without it; [`Records::skipped`] names it.
+    /// Skip the entry and list it in [`Records::skipped`].
     #[default]
     Skip,
-    /// Stop with [`Error::BadRecord`], which names it.
+    /// Stop with [`Error::BadRecord`], which gives the entry's id.
     Refuse,
 }
 
-/// A data set's entries that can be used, and the names of those that cannot.
+/// The usable entries of a data set, and the ids of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Records {
-    /// The file they come from, for messages.
+    /// The file's path, for messages.
     pub file: String,
-    /// In the file's order.
+    /// The entries, in the file's order.
     pub records: Vec<Record>,
-    /// Show this when reading is over, whether or not anything was skipped.
+    /// The skipped entries; show this after reading, even if it is empty.
     pub skipped: Skipped,
 }
 
@@ -71,7 +71,7 @@ impl Records {
         }
     }
 
-    /// Takes one more entry of the file, good or bad.
+    /// Adds one entry of the file, usable or not.
     fn take(
         &mut self,
         id: String,

@@ -1,10 +1,11 @@
-//! POPE (arXiv 2305.10355): whether a thing is in the picture, answered with yes or no.
+//! POPE (arXiv 2305.10355): whether an object is in the picture, answered with yes or no.
 //!
 //! ```text
 //! {"question_id": 1, "image": "x.jpg", "text": "Is there a dog in the image?", "label": "yes"}
 //! ```
 //!
-//! In: an untrusted file of such lines. Out: [`Records`] of one turn each, whose answer is the label.
+//! In: an untrusted file of such lines. Out: [`Records`] with one turn each, whose answer is the
+//! label.
 
 use std::io::{BufRead, Read};
 use std::path::Path;
@@ -14,15 +15,15 @@ use serde_json::Value;
 use super::{OnBadRecord, Reason, Record, Records, Turn, file};
 use crate::{Error, Result};
 
-/// The longest line that is read, in bytes; POPE's have less than 200.
+/// Longest line in bytes; POPE's have less than 200.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// Reads the lines in `json_lines`, whose pictures are in `folder`. Blank lines are none; one longer than 1 MiB is an
-/// entry that cannot be used.
+/// Reads the lines in `json_lines`, whose pictures are in `folder`. Blank lines are ignored; a line
+/// longer than 1 MiB is an unusable entry.
 ///
 /// # Errors
-/// [`Error::FileAccess`]; [`Error::Dataset`]: too large, or such a line and nothing
-/// that can be used; [`Error::BadRecord`] where `on_bad` refuses.
+/// [`Error::FileAccess`]; [`Error::Dataset`] for a file that is too large, or has such a line and
+/// no usable entry; [`Error::BadRecord`] if `on_bad` is [`OnBadRecord::Refuse`].
 pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Records> {
     let name = json_lines.display().to_string();
     let mut records = Records::new(&name);
@@ -77,7 +78,7 @@ pub fn read(json_lines: &Path, folder: &Path, on_bad: OnBadRecord) -> Result<Rec
     }
 }
 
-/// Passes over the rest of a line, of which no more is held than the reader's buffer.
+/// Skips the rest of a line, holding no more of it than the reader's buffer.
 fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     loop {
         let held = reader.fill_buf()?;

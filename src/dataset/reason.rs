@@ -1,35 +1,35 @@
-//! Why an entry of a data set cannot be used, and the count of all such entries.
+//! Why an entry of a data set cannot be used, and the list of all such entries.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::printable::is_harmless;
 
-/// What is wrong with an entry. Its `Display` is one clause for a person.
+/// What is wrong with an entry. Its `Display` is one clause for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Not of the form that the file's kind of entry has: what is wrong.
+    /// The entry does not have the expected form: what is wrong.
     Malformed(String),
-    /// The picture's name leaves the folder of pictures, or is no file name: the name.
+    /// The picture's name is outside the folder of pictures, or not a file name: the name.
     ImageName(String),
-    /// There is no such picture: the name.
+    /// The picture does not exist: its name.
     ImageMissing(String),
-    /// Neither `human` nor `gpt` speaks: who does.
+    /// A role other than `human` and `gpt`: its name.
     UnknownRole(String),
-    /// The conversation is not question, answer, question, answer, from the first to the last.
+    /// Questions and answers do not alternate, from the first question to the last answer.
     RoleOrder,
-    /// `<image>` stands in the conversation more than once.
+    /// `<image>` occurs more than once.
     TwoImages,
-    /// There is a picture, and the first question has no `<image>`.
+    /// There is a picture, but no `<image>` in the first question.
     ImageNotInFirstQuestion,
-    /// There is an `<image>`, and no picture.
+    /// There is an `<image>`, but no picture.
     ImageUnnamed,
-    /// A question or an answer says nothing: the turn, counted from 0.
+    /// A question or an answer is empty: the turn, counted from 0.
     Empty(usize),
     /// An answer has more tokens than the limit.
     AnswerTooLong {
-        /// At least so many tokens.
+        /// Number of tokens, at least.
         tokens: usize,
         /// Tokens allowed.
         limit: usize,
@@ -41,14 +41,14 @@ pub enum Reason {
         /// Tokens allowed.
         limit: usize,
     },
-    /// The template has no form for it: what it needs.
+    /// The template cannot express it: what the template requires.
     Template(String),
-    /// Neither `yes` nor `no`: the label.
+    /// The label is neither `yes` nor `no`: the label.
     Label(String),
 }
 
 impl Reason {
-    /// The kind of fault, by which faults are counted.
+    /// The name of this kind of fault, under which faults are counted.
     pub fn name(&self) -> &'static str {
         match self {
             Reason::Malformed(_) => "malformed entry",
@@ -67,7 +67,7 @@ impl Reason {
         }
     }
 
-    /// What is particular to this entry; nothing where the name says all.
+    /// Details of this entry; `None` if the name is sufficient.
     fn detail(&self) -> Option<String> {
         match self {
             Reason::Malformed(text)
@@ -95,10 +95,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Characters of somebody else's text that a message shows.
+/// Most characters of untrusted text in a message.
 const SHOWN_CHARS: usize = 100;
 
-/// A file's own words, safe for a terminal: short, and without control characters.
+/// Text from a file, made safe for a terminal: truncated, and without control characters.
 pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
     if shown.len() < text.len() {
@@ -111,13 +111,13 @@ pub(super) fn shown(text: &str) -> String {
     shown.chars().map(escape).collect()
 }
 
-/// The entries that were left out. Its `Display` is one line: how many of how many, and of each
-/// kind of fault the count and the first entry that has it.
+/// The skipped entries. Its `Display` is one line: how many of how many, and for each kind of fault
+/// the count and the first such entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Skipped {
-    /// Entries of the file, good and bad.
+    /// Entries of the file, usable or not.
     pub total: usize,
-    /// Every bad entry's id and fault, in the order in which they were found.
+    /// Id and fault of every skipped entry, in the order in which they were found.
     pub reasons: Vec<(String, Reason)>,
 }
 
@@ -134,7 +134,7 @@ impl fmt::Display for Skipped {
             kinds.entry(reason.name()).or_insert((0, id, reason)).0 += 1;
         }
         let mut kinds: Vec<_> = kinds.into_iter().collect();
-        // The commonest first; the map's order settles ties, so that the line is always the same.
+        // Most frequent first; ties keep the map's order, so that the line is deterministic.
         kinds.sort_by_key(|(_, (count, ..))| std::cmp::Reverse(*count));
         for (index, (name, (count, id, reason))) in kinds.into_iter().enumerate() {
             let mark = if index == 0 { ':' } else { ',' };

@@ -1,9 +1,9 @@
 //! Trains a small model's tokenizer: byte-level BPE in LLaMA-3's layout.
 //!
-//! In: the texts that the model will see. Out: a `tokenizer.json`. Letters of a sign must be read
-//! one by one, so capitals and digits stay single: `K7P` is three tokens wherever it stands, while
-//! `What` may be one. The tokenizers crate has a trainer; it knows no such rule, and its result may
-//! depend on the order of hash maps. This one gives the same bytes for the same texts.
+//! In: the texts that the model will process. Out: a `tokenizer.json`. The letters of a sign must
+//! be read one by one, so capitals and digits are single tokens: `K7P` is three tokens everywhere,
+//! while `What` may be one. The trainer of the tokenizers crate has no such rule, and its result
+//! may depend on the order of hash maps. This one gives the same bytes for the same texts.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ use crate::text::LLAMA3_PIECES;
 use crate::text::prompt::conv_llama3::SYSTEM_PROMPT;
 use crate::{Error, Result};
 
-/// LLaMA-3's added tokens that a conversation needs, in LLaMA-3's order. They follow the vocabulary.
+/// Those of LLaMA-3's added tokens that a conversation needs, in LLaMA-3's order, after the
+/// vocabulary.
 pub const CONTROLS: [&str; 5] = [
     "<|begin_of_text|>",
     "<|end_of_text|>",
@@ -28,24 +29,24 @@ pub const CONTROLS: [&str; 5] = [
     "<|eot_id|>",
 ];
 
-/// The smallest vocabulary: every byte, and [`CONTROLS`].
+/// The smallest vocabulary: one token per byte, and [`CONTROLS`].
 pub const MIN_VOCAB: usize = 256 + CONTROLS.len();
 
-/// What the chat template puts around every text.
+/// Texts that the chat template adds.
 const TEMPLATE: [&str; 5] = [SYSTEM_PROMPT, "system", "user", "assistant", "\n\n"];
 
-/// Trains a tokenizer of at most `vocab_size` tokens, [`CONTROLS`] included: fewer where the texts
-/// have nothing more to join. Returns its `tokenizer.json`, the same for the same texts in any
-/// order.
+/// Trains a tokenizer of at most `vocab_size` tokens, including [`CONTROLS`]: fewer if the texts
+/// have nothing left to merge. Returns its `tokenizer.json`, which does not depend on the order of
+/// the texts.
 ///
-/// Words with a digit, or with a capital after their first letter, are not learnt from. No token
-/// holds a digit and something else, nor a capital other than at the start of a word and before a
-/// small letter. The words of the chat template count as often as there are texts, since each text
-/// comes with them.
+/// Words with a digit, or with a capital after their first letter, are ignored. No token combines a
+/// digit with anything else; a capital is combined only at the start of a word and before a
+/// lower-case letter. The words of the chat template are counted once for every text, since they
+/// accompany each text.
 ///
 /// # Errors
-/// [`Error::Option`] where `vocab_size` is below [`MIN_VOCAB`]; [`Error::Tokenizer`] where the
-/// crate cannot cut a text into pieces.
+/// [`Error::Option`] if `vocab_size` is below [`MIN_VOCAB`]; [`Error::Tokenizer`] if the tokenizers
+/// crate cannot split a text into pieces.
 pub fn train_tokenizer(texts: impl Iterator<Item = String>, vocab_size: usize) -> Result<Vec<u8>> {
     if vocab_size < MIN_VOCAB {
         return Err(Error::Option {
@@ -64,7 +65,7 @@ fn failed(error: impl ToString) -> Error {
     }
 }
 
-/// How often each piece occurs.
+/// The frequency of each piece.
 fn count_pieces(texts: impl Iterator<Item = String>) -> Result<BTreeMap<String, u64>> {
     let pattern = SplitPattern::Regex(LLAMA3_PIECES.into());
     let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
@@ -91,7 +92,8 @@ fn count_pieces(texts: impl Iterator<Item = String>) -> Result<BTreeMap<String, 
     Ok(counts)
 }
 
-/// `text` without its words that have a digit, or a capital after their first letter. Spaces stay.
+/// `text` without the words that have a digit, or a capital after their first letter. Spaces are
+/// kept.
 fn without_signs(text: &str) -> String {
     let is_sign = |word: &str| {
         let letters = word.chars().filter(|c| c.is_alphabetic());
@@ -107,7 +109,7 @@ fn without_signs(text: &str) -> String {
     words.collect()
 }
 
-/// The vocabulary by id, so that the file is the same whatever map serde_json was built with.
+/// The vocabulary ordered by id, so that the file does not depend on serde_json's map type.
 struct Vocabulary<'a>(&'a [String]);
 
 impl Serialize for Vocabulary<'_> {
@@ -116,7 +118,7 @@ impl Serialize for Vocabulary<'_> {
     }
 }
 
-/// `model` of a `tokenizer.json`.
+/// The `model` object of a `tokenizer.json`.
 #[derive(Serialize)]
 struct Model<'a> {
     r#type: &'a str,
@@ -130,7 +132,7 @@ struct Model<'a> {
     merges: Vec<String>,
 }
 
-/// A `tokenizer.json`.
+/// The top-level object of a `tokenizer.json`.
 #[derive(Serialize)]
 struct Layout<'a> {
     version: &'a str,
@@ -144,7 +146,7 @@ struct Layout<'a> {
     model: Model<'a>,
 }
 
-/// The file around the trained vocabulary: LLaMA-3's, with the control tokens behind it.
+/// The file for the trained vocabulary in LLaMA-3's layout, followed by the control tokens.
 fn write(merger: &Merger) -> Result<Vec<u8>> {
     let tokens = merger.written();
     let first_control = tokens.len();
