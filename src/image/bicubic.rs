@@ -1,13 +1,13 @@
-//! torch's bicubic interpolation, for whole squares of f32.
+//! torch's bicubic interpolation, for square f32 images.
 //!
-//! In and out: `[channels, side, side]`. It is what the authors' loader ends up doing (the
-//! compatibility option `upsample`), and on the way down the reference for the low-resolution
-//! image. Unlike Pillow's: a = -0.75, four taps whatever the scale, no clipping.
+//! In and out: `[channels, side, side]`. Used for what the authors' loader does in effect (the
+//! compatibility option `upsample`), and when shrinking as the reference for the low-resolution
+//! image. Unlike Pillow's: a = -0.75, always four taps, no clipping.
 
 /// `torch.nn.functional.interpolate(mode="bicubic", align_corners=False, antialias=False)` from
 /// `[channels, from_px, from_px]` to `[channels, to_px, to_px]`, in f32; edges are repeated.
 ///
-/// The number of channels follows from the length; an incomplete last channel is dropped.
+/// The number of channels is computed from the length; an incomplete last channel is dropped.
 pub fn bicubic(pixel_values: &[f32], from_px: usize, to_px: usize) -> Vec<f32> {
     let plane = from_px * from_px;
     if plane == 0 || to_px == 0 {

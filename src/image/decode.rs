@@ -1,9 +1,10 @@
-//! From the bytes of an untrusted file to RGB pixels.
+//! Decodes the bytes of an untrusted file to RGB pixels.
 //!
 //! In: a file's bytes and [`Limits`]. Out: a [`Picture`], or an error that names the file and says
-//! what to do. It must not know what the pixels are for. Two departures from the released program
-//! (PIL's `convert("RGB")`), for users' sake: the EXIF orientation is applied, and transparency is
-//! laid on [`super::PAD_COLOUR`]; the release drops both. Opaque, upright pictures are unaffected.
+//! what to do. This module must not know what the pixels are for. It differs from the released
+//! program (PIL's `convert("RGB")`) in two ways: the EXIF orientation is applied, and transparent
+//! pixels are blended with [`super::PAD_COLOUR`]; the release ignores both. Opaque, upright
+//! pictures are unaffected.
 
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
@@ -21,10 +22,10 @@ use super::rgb::{from_palette, to_rgb8};
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
-/// The room that decoders have beside the picture's own pixels: 64 MiB.
+/// Memory for decoders in addition to the picture's own pixels: 64 MiB.
 const TABLES_BYTES: u64 = 64 << 20;
 
-/// What this program agrees to decode. Read from the header, before anything is allocated.
+/// Size limits, checked against the header before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Width times height, in pixels.
@@ -39,13 +40,13 @@ impl Limits {
         max_pixels: 64_000_000,
         max_side: 16_384,
     };
-    /// 24 megapixels, for the browser, where memory is short.
+    /// 24 megapixels, for the browser, where memory is scarce.
     pub const BROWSER: Limits = Limits {
         max_pixels: 24_000_000,
         max_side: 16_384,
     };
 
-    /// Refuses a size over the limits ([`Error::ImageTooLarge`]) or without a pixel
+    /// Refuses a size above the limits ([`Error::ImageTooLarge`]) or without any pixel
     /// ([`Error::ImageDamaged`]).
     fn check(&self, file: &str, (width, height): (u32, u32)) -> Result<()> {
         if width == 0 || height == 0 {
@@ -68,21 +69,23 @@ impl Limits {
         Ok(())
     }
 
-    /// The largest file that is read: that of the largest picture at 16 bits and four channels, which is 8 bytes a
-    /// pixel, and 64 MiB.
+    /// Size limit for a file in bytes: the largest picture at 16 bits and four channels, which is 8
+    /// bytes per pixel, plus 64 MiB.
     pub fn file_bytes(&self) -> u64 {
         self.max_pixels
             .saturating_mul(8)
             .saturating_add(TABLES_BYTES)
     }
 
-    /// The most bytes that are in use at once while a file of `file_bytes` is decoded, beside that file: the largest
-    /// picture at 16 bits and four channels, 64 MiB for tables, and what decoders copy of the file.
+    /// Peak memory in bytes while a file of `file_bytes` is decoded, in addition to the file
+    /// itself: the largest picture at 16 bits and four channels, 64 MiB for tables, and the
+    /// decoders' copies of the file.
     pub fn most_bytes(&self, file_bytes: usize) -> u64 {
         self.file_bytes().saturating_add(2 * file_bytes as u64)
     }
 
-    /// What the decoders may allocate, for those that ask (JPEG's is held to it before: [`Limits::check_jpeg`]).
+    /// The allocation limits for decoders that support them (a JPEG is checked in advance:
+    /// [`Limits::check_jpeg`]).
     fn for_decoder(&self) -> image::Limits {
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(self.max_side);
@@ -91,17 +94,18 @@ impl Limits {
         limits
     }
 
-    /// What PNG's decoder may allocate beside the picture: for a profile and for texts, which a kilobyte of the file may
-    /// make a megabyte of. A larger profile is left away, since none is applied. Half of the room for tables, because
-    /// a buffer that grows is held twice for a moment.
+    /// The allocation limit of the PNG decoder in addition to the picture: for the colour profile
+    /// and texts, of which a kilobyte of the file may expand to a megabyte. A larger profile is
+    /// dropped, since profiles are not applied. It is half of the memory for tables, because a
+    /// growing buffer briefly exists twice.
     fn for_png(&self) -> image::Limits {
         let mut limits = self.for_decoder();
         limits.max_alloc = Some(TABLES_BYTES / 2);
         limits
     }
 
-    /// Refuses a JPEG ([`Error::ImageTooLarge`]) that may take more than is promised: if its scans come one after another,
-    /// two bytes a pixel for each of its channels, and three for the result.
+    /// Refuses a JPEG ([`Error::ImageTooLarge`]) that could exceed [`Limits::most_bytes`]: with
+    /// several scans it needs two bytes per pixel and channel, and three per pixel for the result.
     fn check_jpeg(&self, file: &str, jpeg: &Jpeg) -> Result<()> {
         self.check(file, jpeg.size())?;
         let bytes_a_pixel = 2 * jpeg.channels() as u64 + 3;
@@ -141,13 +145,15 @@ pub fn open(path: &Path) -> Result<Picture> {
 /// Decodes a PNG, JPEG, WebP, GIF or BMP file to 8-bit RGB.
 ///
 /// `file` is the name for messages. The size in the header is checked against `limits` before the
-/// pixels are decoded. Of an animation the first frame is taken, which `notices` tells. Grey,
-/// palette and CMYK become RGB; 16-bit samples keep their upper byte, as Pillow keeps it for RGB.
-/// Colour profiles are not applied; the release does not either.
+/// pixels are decoded. Of an animation only the first frame is decoded, which `notices` reports.
+/// Grey, palette and CMYK are converted to RGB; 16-bit samples keep their upper byte, as in Pillow
+/// for RGB. Colour profiles are not applied, as in the release.
 ///
 /// # Errors
-/// [`Error::ImageFormat`]: empty, no format that can be read (HEIC, AVIF, TIFF, SVG, PDF and others are
-/// named), or a kind of JPEG or PNG that is not (arithmetic coding, lossless, 12 bits; which is named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`]: it breaks off or contradicts itself.
+/// [`Error::ImageFormat`] for an empty file, an unsupported format (HEIC, AVIF, TIFF, SVG, PDF and
+/// others are named), or an unsupported kind of JPEG or PNG (arithmetic coding, lossless, 12 bits;
+/// also named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`] for a truncated or inconsistent
+/// file.
 pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
     if bytes.len() as u64 > limits.file_bytes() {
@@ -230,7 +236,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     Ok(picture)
 }
 
-/// Checks the size, decodes, converts and turns upright.
+/// Checks the size, decodes, converts and applies the orientation.
 fn read(
     file: &str,
     format: Format,
@@ -252,7 +258,7 @@ fn read(
     Ok(upright(image, orientation))
 }
 
-/// A JPEG, which this crate decodes itself.
+/// Decodes a JPEG with this crate's own decoder.
 fn read_jpeg(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     let failed = |fault| explain_jpeg(file, fault);
     let jpeg = Jpeg::new(bytes).map_err(failed)?;
@@ -275,15 +281,16 @@ fn upright(image: RgbImage, orientation: Orientation) -> Picture {
     }
 }
 
-/// The orientation that a block of EXIF states; upright where there is none or it is nonsense: a picture with broken
-/// metadata is still a picture. Some WebP writers keep JPEG's `Exif\0\0` in front.
+/// The orientation in a block of EXIF; upright if there is none or it is invalid: a picture with
+/// broken metadata is still usable. Some WebP writers keep JPEG's `Exif\0\0` prefix.
 fn orientation(exif: &[u8]) -> Orientation {
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
-/// A BMP. Of one in runs, what no run covers has the first colour of its table, as in Pillow; the decoder leaves it black.
-/// So each colour is decoded as its number first: black is number 0.
+/// Decodes a BMP. In one with run-length encoding, pixels outside all runs have the first colour of
+/// the table, as in Pillow; the decoder leaves them black. Each colour is therefore decoded as its
+/// index first, and black is index 0.
 fn read_bmp(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     let format = Format::Bmp;
     let decoder = |bytes| {
@@ -311,7 +318,7 @@ fn read_bmp(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     Ok(picture)
 }
 
-/// The picture of a GIF's first frame, whose size has been checked.
+/// The first frame of a GIF, whose size has been checked.
 fn read_gif(
     file: &str,
     bytes: &[u8],
@@ -337,7 +344,7 @@ const BREAKS_OFF: &str = "it breaks off before its end";
 const CONTRADICTS: &str = "its parts contradict one another";
 const NO_ROOM: &str = "it would take more memory than its size accounts for";
 
-/// Why a JPEG is not read.
+/// The error for a JPEG that cannot be decoded.
 fn explain_jpeg(file: &str, fault: Fault) -> Error {
     match fault {
         Fault::Kind(kind) => explain_kind(file, Format::Jpeg, &kind),
@@ -345,7 +352,7 @@ fn explain_jpeg(file: &str, fault: Fault) -> Error {
     }
 }
 
-/// A decoder's complaint in this crate's words: its own tell of its insides.
+/// A decoder's error in this crate's words, since the decoder's own describes its internals.
 fn explain(file: &str, format: Format, error: ImageError) -> Error {
     match error {
         ImageError::Unsupported(_) => explain_kind(file, format, "a rare one"),

@@ -1,31 +1,34 @@
-//! Is a picture a drawing of the scenes' kind, or a photograph?
+//! Detects whether a picture is a drawing like those of the scenes, or a photograph.
 //!
-//! In: a [`Picture`]. Out: yes or no, for a warning and for nothing else. It must not know which model
-//! asks. The colours below are the scenes' own (`src/scenes`), of which a build for the browser has
-//! nothing else.
+//! In: a [`Picture`]. Out: yes or no, used only for a warning. This module must not know which
+//! model is used. The colours below repeat those of `src/scenes`, which a browser build does not
+//! include.
 
 use super::Picture;
 
-/// The picture is looked at in this many cells along each side.
+/// Cells along each side in which the picture is analysed.
 const CELLS: usize = 64;
-/// At most this many samples along a cell's side, so that a large picture takes no longer.
+/// Most samples along a cell's side, which bounds the time for large pictures.
 const MOST_SAMPLES: usize = 12;
-/// A background's channels lie in between, and no further apart than [`MUTED_CHROMA`].
+/// Range of a background's channels, which also differ by at most [`MUTED_CHROMA`].
 const MUTED: [f32; 2] = [125.0, 220.0];
 const MUTED_CHROMA: f32 = 60.0;
-/// Standard deviation within a cell of the background; the scenes' noise and a JPEG's stay below.
+/// Limit for the standard deviation within a cell of the background; the scenes' noise and JPEG
+/// artefacts stay below it.
 const SMOOTH: f32 = 9.0;
-/// A background is one colour or a gradient, give or take this: stripes differ from their mean.
+/// Largest distance of a background cell from the flat colour or gradient; stripes differ from
+/// their mean by this much.
 const NEAR_GROUND: f32 = 20.0;
-/// The same as a root mean square over the background.
+/// Limit for the root mean square of these distances over the background.
 const GROUND_RMS: f32 = 6.2;
-/// The background's part of the picture, at least.
+/// Smallest share of the background in the picture.
 const GROUND_SHARE: f32 = 0.55;
-/// What is neither background nor of a figure's colour, at most: borders, letters, shadows.
+/// Largest share of cells that are neither background nor in a figure's colour: borders, letters,
+/// shadows.
 const OTHER_SHARE: f32 = 0.3;
-/// What has a figure's colour, at least: an empty wall is no drawing.
+/// Smallest share of cells in a figure's colour: an empty wall is no drawing.
 const FIGURE_SHARE: f32 = 0.002;
-/// How far a cell may be from a figure's colour (Euclidean), and how rough.
+/// Limits of a cell's distance from a figure's colour (Euclidean), and of its deviation.
 const FIGURE_DISTANCE: f32 = 45.0;
 const FIGURE_SMOOTH: f32 = 14.0;
 /// The colours of figures: red, orange, yellow, green, blue, purple, black, white.
@@ -40,19 +43,20 @@ const FIGURES: [[f32; 3]; 8] = [
     [248.0, 248.0, 245.0],
 ];
 
-/// Whether a picture looks like a drawing of the scenes' kind: a smooth, muted background, flat or a
-/// gradient or softly striped, that covers most of it, and figures in a few plain colours.
+/// Whether a picture looks like a drawing of the scenes' kind: a smooth, muted background (flat, a
+/// gradient or softly striped) over most of it, and figures in a few plain colours.
 ///
-/// Photographs do not, and neither do screenshots and drawings on white paper: a small model that has
-/// learnt the scenes knows nothing of these either.
+/// Photographs do not, nor do screenshots and drawings on white paper, which a small model trained
+/// on the scenes does not know either.
 ///
-/// Measured: of 2,400 scenes of both splits as PNG and as JPEG of quality 80, and of 1,200 of these at 250
-/// and at 800 px, each as PNG and as JPEG, none was called a photograph. Of 17 photographs in four sizes
-/// none was called a drawing, of 2,040 random parts of them (astronaut, cat, coffee, gravel, cells, the
-/// moon, ...: from scikit-image and scikit-learn) two were. The limits were chosen with the photographs in
-/// view, so expect a little less of others: a smooth grey wall with one red thing on it would pass.
+/// Measured: of 2,400 scenes of both splits as PNG and as JPEG of quality 80, and of 1,200 of these
+/// at 250 and at 800 px, each as PNG and as JPEG, none was classified as a photograph. Of 17
+/// photographs in four sizes none was classified as a drawing; of 2,040 random parts of them
+/// (astronaut, cat, coffee, gravel, cells, the moon, ...: from scikit-image and scikit-learn) two
+/// were. The limits were chosen with these photographs, so expect slightly more errors on others: a
+/// smooth grey wall with one red thing on it would count as a drawing.
 pub fn looks_drawn(picture: &Picture) -> bool {
-    // Too small for a cell to hold a pixel: a thumbnail, of which no sign could be read.
+    // Too small for one pixel per cell: a thumbnail, in which no sign is legible.
     if picture.width < CELLS
         || picture.height < CELLS
         || picture.rgb.len() < picture.width * picture.height * 3
@@ -64,7 +68,8 @@ pub fn looks_drawn(picture: &Picture) -> bool {
 
     let mut ground: Vec<&Cell> = cells.iter().filter(|cell| cell.is_muted()).collect();
     let mut plane = Plane::through(&ground);
-    // The first plane may lean towards what is muted and no background, such as a shadow.
+    // The first fit may include muted cells that are not background, such as a shadow; refit
+    // without them.
     for _ in 0..2 {
         ground.retain(|cell| plane.distance(cell) < NEAR_GROUND);
         plane = Plane::through(&ground);
@@ -79,7 +84,7 @@ pub fn looks_drawn(picture: &Picture) -> bool {
 
 /// One of [`CELLS`] by [`CELLS`] parts of a picture.
 struct Cell {
-    /// Where: column and row, from -0.5 to 0.5.
+    /// Its position: column and row, from -0.5 to 0.5.
     place: [f32; 2],
     /// Mean red, green, blue.
     mean: [f32; 3],
@@ -134,7 +139,7 @@ impl Cell {
     }
 }
 
-/// A colour that changes evenly over the picture: `mean + slope . (place - centre)`.
+/// A colour that changes linearly over the picture: `mean + slope . (place - centre)`.
 struct Plane {
     centre: [f32; 2],
     mean: [f32; 3],
@@ -142,7 +147,7 @@ struct Plane {
 }
 
 impl Plane {
-    /// The one with the least squared distance to the cells' colours.
+    /// The least-squares fit to the cells' colours.
     fn through(cells: &[&Cell]) -> Self {
         let count = cells.len().max(1) as f32;
         let average = |value: &dyn Fn(&Cell) -> f32| {
@@ -153,7 +158,7 @@ impl Plane {
         let off = |cell: &Cell, axis: usize| cell.place[axis] - centre[axis];
         let moment = |a: usize, b: usize| average(&|cell| off(cell, a) * off(cell, b));
         let [xx, xy, yy] = [moment(0, 0), moment(0, 1), moment(1, 1)];
-        // Cells in one line, or none, have no slope across.
+        // Cells in one line, or no cells, do not determine a slope; this avoids a division by zero.
         let determinant = (xx * yy - xy * xy).max(1e-6);
         let slope = [0, 1, 2].map(|channel| {
             let along = |axis: usize| {

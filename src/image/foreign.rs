@@ -1,8 +1,8 @@
-//! Files that are no picture that can be read here, by their first bytes.
+//! Recognises files in unsupported formats by their first bytes.
 //!
-//! In: untrusted bytes. Out: what they are, for a message, with what to do about it.
+//! In: untrusted bytes. Out: for a message, the kind of file and what to do about it.
 
-/// Beginnings, and what begins so.
+/// First bytes, and the kind of file that has them.
 const BEGINNINGS: [(&[u8], &str); 36] = [
     (
         b"II*\0",
@@ -96,13 +96,13 @@ const BEGINNINGS: [(&[u8], &str); 36] = [
     ),
 ];
 
-/// What the file is instead, with what to do about it. `None`: not recognised.
+/// The kind of file, and what to do about it; `None` if it is not recognised.
 pub(super) fn foreign(bytes: &[u8]) -> Option<&'static str> {
     let head = &bytes[..bytes.len().min(1024)];
     if head.get(4..8) == Some(b"ftyp") {
         return Some(boxed(head));
     }
-    // Icons and pointers say how many they are; a TGA picture begins alike.
+    // Icons and cursors have a count here; TGA pictures begin with the same bytes.
     if let [0, 0, 1 | 2, 0, 0, 0, ..] = head {
         return match head[2] {
             2 => Some("perhaps a TGA picture; convert it to PNG first"),
@@ -115,7 +115,7 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ") {
         return Some("a video; take a still picture from it first");
     }
-    // Maps of pixels as Unix programs write them: P1 to P7, then white space.
+    // Netpbm files: P1 to P7, then white space.
     if let [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..] = head {
         return Some("a PBM, PGM or PPM picture; convert it to PNG first");
     }
@@ -133,7 +133,8 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// What a file of boxes is, by its brand or, where that is a common one, by those that it names beside it.
+/// The kind of a file made of boxes, by its major brand, or by its compatible brands where the
+/// major one is generic.
 fn boxed(head: &[u8]) -> &'static str {
     let length = match head.first_chunk::<4>() {
         Some(length) => u32::from_be_bytes(*length) as usize,
@@ -141,7 +142,7 @@ fn boxed(head: &[u8]) -> &'static str {
     };
     let box_end = length.clamp(12, head.len().max(12));
     let brands = head.get(8..box_end).unwrap_or_default();
-    // The second is a version.
+    // The second field is a version.
     let mut brands = brands.as_chunks::<4>().0.iter().enumerate();
     let named = |name: [&[u8; 4]; 2]| {
         let mut brands = brands.clone();

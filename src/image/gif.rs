@@ -1,7 +1,8 @@
-//! The first picture of a GIF, on its canvas.
+//! The first frame of a GIF, on its canvas.
 //!
-//! In: an untrusted file whose size has been checked. Out: RGB. The canvas grows to the first frame where that is larger
-//! than the logical screen or outside of it, as browsers and Pillow have it; what no frame covers is as in Pillow.
+//! In: an untrusted file whose size has been checked. Out: RGB. If the first frame is larger than
+//! the logical screen or extends beyond it, the canvas is enlarged, as in browsers and Pillow;
+//! pixels outside the frame are as in Pillow.
 
 use std::io::Cursor;
 use std::num::NonZeroU64;
@@ -11,8 +12,8 @@ use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use super::rgb::from_palette;
 use super::sniff::GifFrames;
 
-/// The picture of the first frame, `[height, width, 3]`; `frames` is what `bytes` state, `most_bytes` what its samples may
-/// take.
+/// The first frame, `[height, width, 3]`; `frames` describes `bytes`, and `most_bytes` limits the
+/// memory for its samples.
 pub(super) fn first_frame(
     bytes: &[u8],
     frames: &GifFrames,
@@ -56,7 +57,8 @@ pub(super) fn first_frame(
     Ok(rgb)
 }
 
-/// The file with a global table in which each index is its own grey, as Pillow shows files without any table.
+/// The file with a global table in which each index is its own grey, as Pillow shows files without
+/// a table.
 fn with_grey_table(bytes: &[u8]) -> Vec<u8> {
     const HEADER_BYTES: usize = 13;
     let (header, rest) = bytes.split_at(HEADER_BYTES.min(bytes.len()));

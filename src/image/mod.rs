@@ -1,8 +1,8 @@
-//! From the bytes of a picture file to the numbers that the vision encoder reads.
+//! Converts the bytes of a picture file to the input of the vision tower.
 //!
 //! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square, then
-//! `pixel_values`. This room must not know of tensors, devices or JavaScript: it is the same code
-//! on a server and in the browser, so that both see the same pixels.
+//! `pixel_values`. This module must not know of tensors, devices or JavaScript: the same code runs
+//! on a server and in the browser, so that both compute the same pixels.
 
 mod bicubic;
 mod decode;

@@ -9,6 +9,6 @@ pub struct Picture {
     pub height: usize,
     /// `[height, width, 3]`: red, green, blue, rows from the top.
     pub rgb: Vec<u8>,
-    /// What the user should be told, one sentence each; mostly empty.
+    /// Notices for the user, one sentence each; usually empty.
     pub notices: Vec<String>,
 }

@@ -1,24 +1,26 @@
-//! From a picture to `pixel_values`: pad, resize, normalise (spec/model.md, section 1).
+//! Converts a picture to `pixel_values`: pad, resize, normalise (the release's `expand2square` and
+//! CLIP image processor).
 //!
-//! In: a [`Picture`] and the side S = N * P. Out: the square's bytes, and its normalised f32.
-//! It must not know what N and P are, nor how the square is cropped later.
+//! In: a [`Picture`] and the side S = N * P. Out: the square's bytes, and its normalised f32. This
+//! module must not know what N and P are, or how the square is cropped later.
 
 use super::Picture;
 use super::resample::{HALF, Window, clip8, windows};
 use crate::error::Result;
 use crate::progress::StopFlag;
 
-/// How bytes become the numbers that a tower sees: `(byte / 255 - mean) / std`, by channel (red, green, blue).
+/// How bytes are normalised for a tower: `(byte / 255 - mean) / std`, by channel (red, green,
+/// blue).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalise {
-    /// Of values in 0..1.
+    /// Mean of values in 0..1.
     pub mean: [f32; 3],
     /// Standard deviation of values in 0..1.
     pub std: [f32; 3],
 }
 
 impl Normalise {
-    /// CLIP's.
+    /// The values of CLIP.
     #[expect(
         clippy::excessive_precision,
         reason = "the digits of preprocessor_config.json"
@@ -29,11 +31,11 @@ impl Normalise {
     };
 }
 
-/// What surrounds a picture that is not square: `int(255 * mean)`.
+/// Colour of the padding around a picture that is not square: `int(255 * mean)`.
 pub const PAD_COLOUR: [u8; 3] = [122, 116, 104];
 
-/// A picture as the middle of a square of [`PAD_COLOUR`]. The square never exists in memory:
-/// padding is a constant outside the picture.
+/// A picture in the middle of a square of [`PAD_COLOUR`]. The square is never allocated: padding is
+/// a constant outside the picture.
 struct Padded<'a> {
     picture: &'a Picture,
     /// Side of the square: the longer side of the picture.
@@ -45,7 +47,8 @@ struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
-    /// LLaVA's `expand2square`: offsets are floored, so that an odd rest is at the right or bottom.
+    /// As LLaVA's `expand2square`: offsets are rounded down, so that an odd remainder is at the
+    /// right or bottom.
     fn new(picture: &'a Picture) -> Self {
         let side = picture.width.max(picture.height);
         let (left, top) = ((side - picture.width) / 2, (side - picture.height) / 2);
@@ -57,7 +60,7 @@ impl<'a> Padded<'a> {
         }
     }
 
-    /// The picture's bytes in row `y` of the square, `[width, 3]`; `None` on padding.
+    /// The picture's bytes in row `y` of the square, `[width, 3]`; `None` in the padding.
     fn row(&self, y: usize) -> Option<&'a [u8]> {
         let y = y
             .checked_sub(self.top)
@@ -67,16 +70,16 @@ impl<'a> Padded<'a> {
     }
 }
 
-/// Pads `picture` to a centred square and resizes that to `side_px`, as the release does with
-/// Pillow (`expand2square`, then BICUBIC), byte for byte. Returns `[side_px, side_px, 3]`.
+/// Pads `picture` to a centred square and resizes that to `side_px`, byte for byte as the release
+/// does with Pillow (`expand2square`, then BICUBIC). Returns `[side_px, side_px, 3]`.
 ///
-/// Never fails: what `picture.rgb` lacks of `[height, width, 3]` counts as padding.
+/// Never fails: bytes missing from `picture.rgb` (`[height, width, 3]`) count as padding.
 pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
-    // A flag that nobody has stops nothing.
+    // This flag is never set, so there is no error.
     square_u8_watched(picture, side_px, &StopFlag::default()).unwrap_or_default()
 }
 
-/// As [`square_u8`], until `stop` is set.
+/// As [`square_u8`], but stops when `stop` is set.
 ///
 /// # Errors
 /// [`crate::Error::Stopped`].
@@ -91,7 +94,7 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
         .map(|w| w.clipped(padded.left, picture.width))
         .collect();
 
-    // First every row of the picture, from its width to side_px; all rows of padding are alike.
+    // First all rows of the picture, from its width to side_px; all rows of padding are equal.
     let line = side_px * 3;
     let mut padding_row = vec![0; line];
     let nothing: Vec<(Window, i32)> = windows.iter().map(|w| w.clipped(0, 0)).collect();
@@ -105,7 +108,7 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
         }
     }
 
-    // Then down every column, a whole row of sums at a time.
+    // Then all columns, one whole row of sums at a time.
     let mut square = Vec::with_capacity(side_px * line);
     let mut sums = vec![0_i32; line];
     for window in &windows {
@@ -123,7 +126,7 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
     Ok(square)
 }
 
-/// The padded square as it is, for a picture that has the wanted size already.
+/// The padded square unchanged, for a picture that already has the requested size.
 fn copy(padded: &Padded, side_px: usize) -> Vec<u8> {
     let mut square = PAD_COLOUR.repeat(side_px * side_px);
     for (y, out) in square.chunks_exact_mut((side_px * 3).max(1)).enumerate() {
@@ -134,7 +137,8 @@ fn copy(padded: &Padded, side_px: usize) -> Vec<u8> {
     square
 }
 
-/// One row, `[width, 3]`, to `[windows, 3]`. Each window brings its weight on padding with it.
+/// Resamples one row, `[width, 3]`, to `[windows, 3]`. Each window comes with its total weight on
+/// padding.
 fn resample_row(row: &[u8], windows: &[(Window, i32)], out: &mut [u8]) {
     for ((window, padding), pixel) in windows.iter().zip(out.chunks_exact_mut(3)) {
         let mut sums = PAD_COLOUR.map(|colour| HALF + i32::from(colour) * padding);
@@ -150,8 +154,9 @@ fn resample_row(row: &[u8], windows: &[(Window, i32)], out: &mut [u8]) {
     }
 }
 
-/// Normalises a picture and moves channels to the front: `pixels` `[height, width, 3]` -> `[3, height, width]`, about
-/// -1.8..2.2. As Hugging Face's CLIP processor computes it: the scaling in f64 rounded to f32, the rest in f32.
+/// Normalises a picture and moves channels to the front: `pixels` `[height, width, 3]` -> `[3,
+/// height, width]`, about -1.8..2.2. Precision as in Hugging Face's CLIP processor: the scaling in
+/// f64 rounded to f32, the rest in f32.
 pub fn pixel_values(pixels: &[u8], normalise: Normalise) -> Vec<f32> {
     const RESCALE: f64 = 0.003_921_568_627_450_98; // preprocessor_config.json's rescale_factor
     let Normalise { mean, std } = normalise;

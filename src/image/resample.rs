@@ -1,27 +1,27 @@
 //! Pillow's bicubic resize, byte for byte (`src/libImaging/Resample.c`).
 //!
 //! In: a side length before and after, and rows of RGB bytes. Out: integer weights and resampled
-//! bytes. One unit in one byte moves later features by up to 2e-3, so nothing here is approximate:
-//! weights in f64 in Pillow's order of operations, rounded to 22-bit fixed point; each of the two
-//! passes rounded and clipped to 8 bits.
+//! bytes. A difference of one in one byte changes later features by up to 2e-3, so everything is
+//! exact: weights in f64 in Pillow's order of operations, rounded to 22-bit fixed point; each of
+//! the two passes rounded and clipped to 8 bits.
 
-/// Pillow's `PRECISION_BITS`: 32 bits less 8 for the result and 2 for overshoot.
+/// Pillow's `PRECISION_BITS`: 32 bits minus 8 for the result and 2 for overshoot.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
-/// Half a unit: makes the final shift round instead of floor.
+/// Half a unit: makes the final shift round instead of truncate.
 pub(super) const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// The source pixels that one output pixel is made of.
+/// The source pixels that contribute to one output pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Window {
     /// Index of the first source pixel.
     pub first: usize,
-    /// Fixed-point weight of it and of those that follow; they sum to about `1 << 22`.
+    /// Fixed-point weights of this pixel and the following ones; their sum is about `1 << 22`.
     pub weights: Vec<i32>,
 }
 
 impl Window {
-    /// The part of this window that lies in `begin..begin + length`, counted from `begin`, and
-    /// the summed weight of the rest, which lies on padding.
+    /// The part of this window inside `begin..begin + length`, counted from `begin`, and the summed
+    /// weight of the rest, which is padding.
     pub(super) fn clipped(&self, begin: usize, length: usize) -> (Window, i32) {
         let total: i32 = self.weights.iter().sum();
         let last = (self.first + self.weights.len()).min(begin + length);
@@ -41,8 +41,8 @@ impl Window {
     }
 }
 
-/// Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc` for the whole of a side of `from`
-/// pixels resized to `to`: one [`Window`] per output pixel.
+/// Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc` for a side of `from` pixels resized to
+/// `to`: one [`Window`] per output pixel.
 pub(super) fn windows(from: usize, to: usize) -> Vec<Window> {
     let scale = from as f64 / to as f64;
     let filter_scale = scale.max(1.0); // shrinking widens the filter
@@ -50,7 +50,7 @@ pub(super) fn windows(from: usize, to: usize) -> Vec<Window> {
     let inverse = 1.0 / filter_scale;
     let window = |index: usize| {
         let centre = (index as f64 + 0.5) * scale;
-        // `as` truncates towards zero and saturates, which is C's cast and Pillow's clamp at 0.
+        // `as` truncates towards zero and saturates, like C's cast and Pillow's clamp at 0.
         let first = (centre - support + 0.5) as usize;
         let last = ((centre + support + 0.5) as usize).min(from);
         let raw: Vec<f64> = (first..last)
@@ -66,7 +66,7 @@ pub(super) fn windows(from: usize, to: usize) -> Vec<Window> {
     (0..to).map(window).collect()
 }
 
-/// Keys' cubic with a = -0.5, in Pillow's order of operations.
+/// The cubic filter of Keys with a = -0.5, in Pillow's order of operations.
 fn filter(x: f64) -> f64 {
     const A: f64 = -0.5;
     let x = x.abs();
@@ -79,7 +79,7 @@ fn filter(x: f64) -> f64 {
     }
 }
 
-/// To fixed point, halves away from zero.
+/// Rounds to fixed point, halves away from zero.
 fn fixed(weight: f64) -> i32 {
     let scaled = weight * f64::from(1 << PRECISION_BITS);
     (if weight < 0.0 {
@@ -89,7 +89,7 @@ fn fixed(weight: f64) -> i32 {
     }) as i32
 }
 
-/// A weighted sum of bytes, [`HALF`] included, to a byte.
+/// Converts a weighted sum of bytes, [`HALF`] included, to a byte.
 pub(super) fn clip8(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }

@@ -1,12 +1,12 @@
-//! Samples as the decoders give them to RGB bytes, within the buffer that they came in where it is large enough: at
-//! 64 megapixels a second buffer is hundreds of megabytes.
+//! Converts decoders' samples to RGB bytes, in the same buffer if it is large enough: at 64
+//! megapixels a second buffer takes hundreds of megabytes.
 
 use image::ColorType;
 
 use super::PAD_COLOUR;
 
-/// `samples` of this kind, 16-bit ones in the machine's order of bytes, to `[pixels, 3]`; none for a kind that no
-/// format here has.
+/// Converts `samples` of this kind (16-bit ones in native byte order) to `[pixels, 3]`; `None` for
+/// a kind that no supported format uses.
 pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
     let mut rgb = match kind {
         ColorType::Rgb8 => samples,
@@ -23,8 +23,8 @@ pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
     Some(rgb)
 }
 
-/// The colour of an index in a table of RGB. One that is transparent shows the padding colour; one beyond the table is
-/// black, as in Pillow.
+/// The colour of an index in an RGB table. A transparent index has the padding colour; an index
+/// beyond the table is black, as in Pillow.
 pub(super) fn from_palette(table: &[u8], index: u8, transparent: Option<u8>) -> [u8; 3] {
     if transparent == Some(index) {
         return PAD_COLOUR;
@@ -33,8 +33,8 @@ pub(super) fn from_palette(table: &[u8], index: u8, transparent: Option<u8>) -> 
     colour.copied().unwrap_or([0; 3])
 }
 
-/// Pillow keeps the upper byte of 16-bit RGB (`RGB;16B`). It clips 16-bit grey to white
-/// instead, which nobody wants: grey is treated as RGB is.
+/// Keeps the upper byte of 16-bit samples, as Pillow does for RGB (`RGB;16B`). Pillow clips 16-bit
+/// grey to white instead, which is never useful: grey is treated like RGB.
 fn upper(mut samples: Vec<u8>) -> Vec<u8> {
     let first = usize::from(cfg!(target_endian = "little"));
     let count = samples.len() / 2;
@@ -50,14 +50,14 @@ fn grey(samples: &[u8]) -> Vec<u8> {
     samples.iter().flat_map(|&grey| [grey; 3]).collect()
 }
 
-/// What is seen of a sample on channel `channel` of the padding colour.
+/// A sample of channel `channel` blended with the padding colour.
 fn laid_on(channel: usize, sample: u8, alpha: u8) -> u8 {
     let (above, alpha) = (u32::from(sample), u32::from(alpha));
     let mixed = (above * alpha + u32::from(PAD_COLOUR[channel]) * (255 - alpha) + 127) / 255;
     mixed as u8 // at most 255
 }
 
-/// `[pixels, 2]` on the padding colour, to `[pixels, 3]`.
+/// `[pixels, 2]` blended with the padding colour, to `[pixels, 3]`.
 fn opaque_grey(samples: &[u8]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(samples.len() / 2 * 3);
     for pixel in samples.chunks_exact(2) {
@@ -66,7 +66,7 @@ fn opaque_grey(samples: &[u8]) -> Vec<u8> {
     rgb
 }
 
-/// `[pixels, 4]` on the padding colour, to `[pixels, 3]` in the same allocation.
+/// `[pixels, 4]` blended with the padding colour, to `[pixels, 3]` in the same allocation.
 fn opaque(mut samples: Vec<u8>) -> Vec<u8> {
     let pixels = samples.len() / 4;
     for pixel in 0..pixels {

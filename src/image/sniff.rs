@@ -1,8 +1,8 @@
-//! What a file says of itself, read from its bytes alone: the format, the size, whether there is a
-//! second frame, whether the end is there.
+//! Facts read from a file's bytes alone: the format, the size, whether there is a second frame,
+//! whether the file is complete.
 //!
-//! In: untrusted bytes. Out: facts. It decodes nothing and allocates nothing, so it may run before
-//! any limit is checked.
+//! In: untrusted bytes. Out: facts. This module decodes nothing and allocates nothing, so it may
+//! run before any limit is checked.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The name a person knows it by.
+    /// Its common name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Format::Png => "PNG",
@@ -29,7 +29,8 @@ impl Format {
     }
 }
 
-/// The readable format that the first bytes announce. The file's name is not asked: it may lie.
+/// The supported format that the first bytes indicate. The file's name is ignored, since it may be
+/// wrong.
 pub(super) fn format(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some(Format::Png)
@@ -46,7 +47,7 @@ pub(super) fn format(bytes: &[u8]) -> Option<Format> {
     }
 }
 
-/// `BM` alone may begin any English text: the size of the second header must be a known one too.
+/// `BM` alone may begin an ordinary text: the second header must also have a known size.
 fn is_bmp_header(bytes: &[u8]) -> bool {
     let known = [12, 16, 40, 52, 56, 64, 108, 124];
     bytes
@@ -54,9 +55,10 @@ fn is_bmp_header(bytes: &[u8]) -> bool {
         .is_some_and(|b| known.contains(&u32::from_le_bytes([b[0], b[1], b[2], b[3]])))
 }
 
-/// `(width, height)` in pixels that a PNG's header states.
+/// `(width, height)` in pixels from a PNG's header.
 ///
-/// The decoder reads further before it tells the size; a bomb is refused on its first 24 bytes.
+/// The decoder reads further before it reports the size; this way an oversized picture is refused
+/// after 24 bytes.
 pub(super) fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     if bytes.get(12..16) != Some(b"IHDR") {
         return None;
@@ -66,7 +68,7 @@ pub(super) fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((width, u32::from_be_bytes([b[4], b[5], b[6], b[7]])))
 }
 
-/// What is wrong with a PNG that its decoder has refused, if it is one of the usual things.
+/// What is wrong with a PNG that its decoder has refused, if it is a common fault.
 pub(super) fn png_fault(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes.get(8..)?;
     loop {
@@ -78,7 +80,7 @@ pub(super) fn png_fault(bytes: &[u8]) -> Option<String> {
         let mut found = crc32fast::Hasher::new();
         found.update(name);
         found.update(data);
-        // Chunks whose names begin with a small letter may be passed over.
+        // Chunks whose names begin with a lower-case letter are optional and may be skipped.
         if found.finalize() != u32::from_be_bytes(*sum) && name[0].is_ascii_uppercase() {
             let name = String::from_utf8_lossy(name);
             let is_name = name.bytes().all(|b| b.is_ascii_alphabetic());
@@ -93,12 +95,13 @@ pub(super) fn png_fault(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Whether a PNG is packed in the way of Apple's tools, which only Apple's programs read.
+/// Whether a PNG has the compression of Apple's tools, which only Apple's programs read.
 pub(super) fn is_apples_png(bytes: &[u8]) -> bool {
     bytes.get(12..16) == Some(b"CgBI")
 }
 
-/// Where the colour table of a BMP in runs is, four bytes a colour; none if it is coded otherwise.
+/// Where the colour table of a run-length encoded BMP is, four bytes per colour; `None` for other
+/// BMPs.
 pub(super) fn bmp_runs_table(bytes: &[u8]) -> Option<Range<usize>> {
     let number = |at: usize| {
         let b = bytes.get(at..at + 4)?;
@@ -119,22 +122,23 @@ pub(super) fn bmp_runs_table(bytes: &[u8]) -> Option<Range<usize>> {
     (to <= bytes.len()).then_some(from..to)
 }
 
-/// What is known of a GIF's pictures without decompressing one.
+/// Facts about a GIF's frames, found without decompressing any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct GifFrames {
-    /// `(width, height)` in pixels of what is shown: the logical screen, grown to the first frame.
+    /// `(width, height)` in pixels of the canvas: the logical screen, enlarged to contain the first
+    /// frame.
     pub canvas: (u32, u32),
     /// Whether there is a frame.
     pub any: bool,
-    /// Whether the first has a colour table, its own or the file's.
+    /// Whether the first frame has a colour table, its own or the global one.
     pub has_table: bool,
-    /// Whether there is a second.
+    /// Whether there is a second frame.
     pub animated: bool,
 }
 
-/// Walks a GIF's blocks, up to its second picture.
+/// Walks a GIF's blocks, up to its second frame.
 pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
-    /// The bytes of a colour table, from the flags that announce it.
+    /// The size of a colour table in bytes, from its flags.
     fn table(flags: u8) -> usize {
         if flags & 0x80 == 0 {
             0
@@ -142,7 +146,7 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
             3 << ((flags & 7) + 1)
         }
     }
-    /// Where the chain of length-prefixed pieces that begins at `at` ends.
+    /// The end of the chain of length-prefixed sub-blocks that begins at `at`.
     fn after_pieces(bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
             match *bytes.get(at)? {
@@ -179,7 +183,7 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
                     // Descriptor (10), colour table, one byte of code size, then the data.
                     after_pieces(bytes, at + 10 + table(b[8]) + 1)?
                 }
-                _ => return None, // the trailer, or nonsense
+                _ => return None, // the trailer, or invalid data
             };
             at = end;
         }
@@ -188,8 +192,8 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
     frames
 }
 
-/// `[width, height]` in pixels of what a WebP states for a frame, and of what the frame's own data states, where the two
-/// differ. The decoder makes room for the second, and panics over some, before it compares them.
+/// `[width, height]` in pixels from a WebP's frame header and from the frame's own data, if the two
+/// differ. The decoder allocates by the second, and panics for some, before it compares them.
 pub(super) fn webp_contradiction(bytes: &[u8]) -> Option<([u32; 2], [u32; 2])> {
     let number = |b: &[u8], at: usize| {
         let b = b.get(at..at + 3)?;
@@ -221,7 +225,7 @@ pub(super) fn webp_contradiction(bytes: &[u8]) -> Option<([u32; 2], [u32; 2])> {
                 let frame = [number(data, 6)? + 1, number(data, 9)? + 1];
                 let mut follows_alpha = false;
                 for (name, data) in Chunks(data.get(16..)?) {
-                    // What follows the transparency is decoded whatever it is called.
+                    // The chunk after the transparency is decoded whatever its name is.
                     let is_lossy = name == b"VP8 " || follows_alpha;
                     if let Some(found) = differs(frame, data).filter(|_| is_lossy) {
                         return Some(found);
@@ -235,7 +239,7 @@ pub(super) fn webp_contradiction(bytes: &[u8]) -> Option<([u32; 2], [u32; 2])> {
     None
 }
 
-/// The chunks of a RIFF file, or of a chunk: names and data. The last may break off.
+/// The chunks of a RIFF file or of a chunk: names and data. The last may be truncated.
 struct Chunks<'a>(&'a [u8]);
 
 impl<'a> Iterator for Chunks<'a> {
@@ -244,7 +248,7 @@ impl<'a> Iterator for Chunks<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (head, rest) = self.0.split_at_checked(8)?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-        // An odd one has a byte more behind it.
+        // Chunks of odd length are followed by a padding byte.
         let padded = length.saturating_add(length & 1) as usize;
         let data = &rest[..rest.len().min(length as usize)];
         self.0 = rest.get(padded..).unwrap_or_default();

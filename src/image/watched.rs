@@ -1,4 +1,5 @@
-//! Decoding that can be stopped. A picture of 64 megapixels takes seconds, and the decoders ask nobody meanwhile.
+//! Decoding that can be stopped. A picture of 64 megapixels takes seconds, and the decoders cannot
+//! be interrupted.
 
 use std::any::Any;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -9,9 +10,10 @@ use super::{Limits, Picture, decode};
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
-/// As [`decode`], until `stop` is set. Then the decoder is left to itself: its thread ends with the picture or with
-/// the program, and nobody gets what it makes; the next picture waits for its end. In a browser, where a worker has no threads and ends with the page's
-/// word, it is decoded at once.
+/// As [`decode`], but returns when `stop` is set. The decoder's thread then continues in the
+/// background until the picture is finished or the program ends, and its result is dropped; the
+/// next picture waits for it. In a browser the decoder runs directly: a worker has no threads, and
+/// the page stops it by ending the worker.
 ///
 /// # Errors
 /// As [`decode`]; [`crate::Error::Stopped`].
@@ -30,26 +32,26 @@ pub fn decode_watched(
     on_a_thread(file, stop, move || decode(&name, &bytes, &limits))
 }
 
-/// How long Stop may go unheard.
+/// Interval between checks of the stop flag.
 const GLANCE: Duration = Duration::from_millis(50);
-/// Decoders that were stopped and whose threads go on. There are as many as callers that decode at the same time: each
-/// waits for those before it has ended.
+/// Stopped decoders whose threads are still running. There are at most as many as callers that
+/// decode at the same time, since each caller waits for earlier ones to end.
 static LEFT: Mutex<Vec<Weak<Left>>> = Mutex::new(Vec::new());
 
 /// Lives as long as a decoder's thread.
 #[derive(Default)]
 struct Left(Mutex<Option<Box<dyn Any + Send>>>);
 
-/// Those whose threads go on still.
+/// The stopped decoders that are still running.
 fn left() -> Vec<Arc<Left>> {
     let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     left.retain(|one| one.strong_count() > 0);
     left.iter().filter_map(Weak::upgrade).collect()
 }
 
-/// To be called by whoever was told [`crate::Error::Stopped`] by [`decode_watched`]: keeps `what` as long as the decoder
-/// that was left to itself, and with it the memory that it takes. It is dropped at once where there is none, or where
-/// something is kept for it already.
+/// For callers that got [`crate::Error::Stopped`] from [`decode_watched`]: keeps `what` until the
+/// stopped decoder has ended and its memory is free. Drops it at once if no decoder is running, or
+/// if every running decoder already keeps something.
 pub fn keep_until_decoded(what: impl Any + Send) {
     for decoder in left() {
         let mut kept = decoder.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +62,8 @@ pub fn keep_until_decoded(what: impl Any + Send) {
     }
 }
 
-/// Whoever stops again and again must not have one decoder after another take its memory.
+/// Waits for stopped decoders to end, so that repeated stops cannot accumulate decoders and their
+/// memory.
 fn wait_for_those_left(stop: &StopFlag) -> Result<()> {
     while !left().is_empty() {
         stop.check()?;
@@ -82,10 +85,10 @@ fn on_a_thread(
     let own = Arc::new(Left::default());
     let of_the_thread = Arc::clone(&own);
     let decoding = move || {
-        // Dropped last, when the memory is free again.
+        // Dropped last, after the picture's memory is freed.
         let _own = of_the_thread;
         let picture = decode();
-        // Whoever stopped does not listen.
+        // After a stop nobody receives the result.
         let _ = sender.send(picture);
     };
     let thread = std::thread::Builder::new().name("picture".into());
@@ -140,7 +143,7 @@ mod tests {
         keep_until_decoded(Arc::clone(&own));
         keep_until_decoded(Arc::clone(&of_another));
         assert_eq!((holders(&own), holders(&of_another)), (1, 0));
-        // The next one waits, and can be stopped while it does.
+        // The next decoding waits, and can be stopped meanwhile.
         assert_eq!(wait_for_those_left(&stop), Err(Error::Stopped));
         drop(go_on);
         assert_eq!(wait_for_those_left(&StopFlag::default()), Ok(()));

@@ -1,8 +1,8 @@
-//! What a JPEG's channels are.
+//! The colour space of a JPEG.
 
 use super::header::Frame;
 
-/// What the channels are.
+/// The colour space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
     Grey,
@@ -12,7 +12,7 @@ pub enum Colours {
     Ycck,
 }
 
-/// As libjpeg guesses it: by JFIF's marker, by Adobe's, by the channels' names.
+/// libjpeg's rules: by the JFIF marker, the Adobe marker, and the components' ids.
 pub fn colours(frame: &Frame, is_jfif: bool, transform: Option<u8>) -> Colours {
     let names: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
     match (names.as_slice(), transform) {

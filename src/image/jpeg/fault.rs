@@ -1,11 +1,11 @@
-//! Why a JPEG is not read.
+//! Why a JPEG cannot be decoded.
 
-/// Why a JPEG is not read.
+/// Why a JPEG cannot be decoded.
 #[derive(Debug)]
 pub enum Fault {
-    /// It is of a kind that is not read here; which.
+    /// An unsupported kind of JPEG: which.
     Kind(String),
-    /// It breaks off or contradicts itself; how.
+    /// A truncated or inconsistent file: how.
     Damaged(String),
 }
 

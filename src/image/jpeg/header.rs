@@ -1,40 +1,42 @@
-//! A JPEG's segments: sizes, tables and what each scan holds.
+//! A JPEG's segments: sizes, tables and the headers of scans.
 //!
-//! In: untrusted bytes. Out: [`Frame`], [`Tables`], [`Scan`]. It decodes no sample, and allocates nothing whose size the
-//! file states.
+//! In: untrusted bytes. Out: [`Frame`], [`Tables`], [`Scan`]. This module decodes no samples, and
+//! allocates nothing whose size is given by the file.
 
 use super::fault::{Fault, damaged, unread};
 use super::huffman::Huffman;
 
-/// Where the coefficient with this number in the file's order stands in a block's rows.
+/// Position in a block, row by row, of each coefficient in the file's zigzag order.
 pub(super) const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
-/// The most blocks in a unit of an interleaved scan, by the standard.
+/// Most blocks in a unit (MCU) of an interleaved scan, by the standard.
 const MOST_BLOCKS: usize = 10;
 
-/// A channel as it is stored.
+/// A component (channel) as it is stored.
 pub(super) struct Component {
     pub id: u8,
-    /// Sampling factors, 1 to 4: blocks of a unit across and down.
+    /// Sampling factors, 1 to 4: blocks per unit across and down.
     pub h: usize,
     pub v: usize,
     /// Samples across and down that belong to the picture.
     pub width: usize,
     pub height: usize,
-    /// Blocks across, with those that fill up the last unit.
+    /// Blocks across, including those that pad the last unit.
     pub blocks_wide: usize,
-    /// The number of its table of quantisers.
+    /// Index of its quantization table.
     table: usize,
-    /// The table as it was when the first scan of this component began, in rows; none before.
+    /// The quantization table, row by row, as it was when the component's first scan began; `None`
+    /// before.
     pub quantisers: Option<[u16; 64]>,
-    /// How many low bits of each coefficient are still to come, in the file's order; -1: all. Of progressive files only.
+    /// For progressive files: how many low bits of each coefficient, in zigzag order, are still to
+    /// come; -1: all.
     pub missing_bits: [i8; 64],
 }
 
-/// What the frame's header states.
+/// The contents of the frame header.
 pub(super) struct Frame {
     pub progressive: bool,
     /// Pixels.
@@ -50,30 +52,31 @@ pub(super) struct Frame {
     pub units_high: usize,
 }
 
-/// What segments between the scans may change.
+/// State that segments between the scans may change.
 #[derive(Default)]
 pub(super) struct Tables {
     quantisers: [Option<[u16; 64]>; 4],
     pub dc: [Option<Huffman>; 4],
     pub ac: [Option<Huffman>; 4],
-    /// Units between two restart markers; 0: there are none.
+    /// Units between two restart markers; 0 without restart markers.
     pub restart: usize,
 }
 
-/// What a scan holds.
+/// The contents of a scan header.
 pub(super) struct Scan {
-    /// Numbers of components, each with those of its tables for DC and AC.
+    /// Component indices, each with those of its DC and AC tables.
     pub parts: Vec<(usize, usize, usize)>,
-    /// The first and last coefficient, in the file's order.
+    /// The first and last coefficient, in zigzag order.
     pub from: usize,
     pub to: usize,
-    /// The lowest bit that earlier scans have told, and the one that this tells; the first is 0 where there was none.
+    /// Successive approximation: the lowest bit of earlier scans (0 if there was none), and the
+    /// lowest bit of this one.
     pub high_bit: u32,
     pub low_bit: u32,
 }
 
-/// The next marker's code and its segment's data, from `at` on, which then stands behind them. Fill bytes and what is
-/// no marker is passed over, as libjpeg does.
+/// The next marker's code and its segment's data, starting at `at`, which is then advanced past
+/// them. Fill bytes and bytes that are not markers are skipped, as in libjpeg.
 pub(super) fn segment<'a>(bytes: &'a [u8], at: &mut usize) -> Result<(u8, &'a [u8]), Fault> {
     let breaks_off = || damaged("it breaks off before its end");
     loop {
@@ -105,7 +108,7 @@ pub(super) fn segment<'a>(bytes: &'a [u8], at: &mut usize) -> Result<(u8, &'a [u
     }
 }
 
-/// Refuses what is coded in a way that is not read here, by its name; passes what is no frame.
+/// Refuses unsupported codings, by name; accepts markers that are not frames.
 fn refuse_kind(marker: u8) -> Result<(), Fault> {
     match marker {
         0xC3 => Err(unread("lossless")),
@@ -118,7 +121,7 @@ fn refuse_kind(marker: u8) -> Result<(), Fault> {
 }
 
 impl Frame {
-    /// The frame, if `marker` begins one.
+    /// Parses the frame header if `marker` begins one.
     pub(super) fn read(marker: u8, data: &[u8]) -> Result<Option<Frame>, Fault> {
         refuse_kind(marker)?;
         if !matches!(marker, 0xC0..=0xC2) {
@@ -189,7 +192,7 @@ impl Frame {
         }))
     }
 
-    /// How many blocks a scan goes over, by its header, which may be wrong.
+    /// The number of blocks that a scan covers, from its unverified header.
     pub(super) fn blocks(&self, header: &[u8]) -> u64 {
         let count = header.first().map_or(0, |&count| usize::from(count));
         let parts = header.iter().skip(1).step_by(2).take(count);
@@ -200,7 +203,7 @@ impl Frame {
         blocks.sum()
     }
 
-    /// What a scan's header states, checked against the frame; what the scan completes is noted.
+    /// Parses a scan header, checks it against the frame, and records what the scan provides.
     pub(super) fn scan(&mut self, data: &[u8], tables: &Tables) -> Result<Scan, Fault> {
         let short = || damaged("a scan's header is too short");
         let count = usize::from(*data.first().ok_or_else(short)?);
@@ -208,7 +211,7 @@ impl Frame {
         let last = data.get(1 + 2 * count..4 + 2 * count).ok_or_else(short)?;
         let mut parts: Vec<(usize, usize, usize)> = Vec::new();
         for part in named.chunks_exact(2) {
-            // Files whose channels share one name mean them in their order.
+            // If all components have the same id, they are meant in their order.
             let mut found = self.components.iter().enumerate();
             let found = found.find(|(number, component)| {
                 component.id == part[0] && parts.iter().all(|(other, ..)| other != number)
@@ -244,8 +247,8 @@ impl Frame {
         Ok(scan)
     }
 
-    /// Notes which bits a scan tells. Each may be told once, so that a small file cannot have a large picture gone over
-    /// again and again.
+    /// Records which bits a scan provides. Each may be provided once only, so that a small file
+    /// cannot have a large picture decoded over and over.
     fn note(&mut self, scan: &Scan, tables: &Tables) -> Result<(), Fault> {
         let bands = match scan.from {
             0 => scan.to == 0 || !self.progressive,
@@ -277,8 +280,8 @@ impl Frame {
         Ok(())
     }
 
-    /// Refuses a picture of which scans are missing. libjpeg shows such pictures smoothed, by the first nine
-    /// coefficients behind the mean; what lacks finer ones only, it shows as it is.
+    /// Refuses a picture with missing scans. libjpeg shows such pictures smoothed, using the first
+    /// nine AC coefficients; if only finer ones are missing, it shows them unchanged.
     pub(super) fn check_complete(&self) -> Result<(), Fault> {
         let complete = |c: &Component| c.missing_bits[..10].iter().all(|&bits| bits == 0);
         match self.components.iter().all(complete) {
@@ -289,7 +292,7 @@ impl Frame {
 }
 
 impl Tables {
-    /// Takes in what a segment defines; passes others.
+    /// Reads a segment that defines tables; ignores others.
     pub(super) fn read(&mut self, marker: u8, data: &[u8]) -> Result<(), Fault> {
         match marker {
             0xC4 => self.read_huffman(data),

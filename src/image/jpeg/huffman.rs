@@ -1,24 +1,26 @@
-//! Huffman codes of a JPEG's scan, bit by bit.
+//! Reads the Huffman codes of a JPEG's scan.
 //!
-//! In: the bytes of a scan up to the next marker. Out: symbols and signed numbers. It must not know what they mean.
+//! In: the bytes of a scan up to the next marker. Out: symbols and signed numbers. This module must
+//! not know what they mean.
 
 use super::fault::{Fault, damaged};
 
-/// Codes up to this length are looked up at once.
+/// Codes up to this length are found by one table lookup.
 const QUICK: u32 = 9;
 
-/// A table of codes.
+/// A Huffman table.
 pub(super) struct Huffman {
-    /// For each beginning of `QUICK` bits: the symbol and its code's length, 0 if that is longer.
+    /// For each prefix of `QUICK` bits: the symbol and the length of its code, 0 if that is longer.
     quick: [(u8, u8); 1 << QUICK],
-    /// For each length, the first code beyond it, in the upper of 16 bits; then what is added to a code to find its symbol.
+    /// For each length, the first code beyond it, left-aligned in 16 bits; then the offset from a
+    /// code to its symbol's index.
     ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
 
 impl Huffman {
-    /// From the number of codes of each length and the symbols in their order. None if there are more codes than a
-    /// length has room for, or other than 1 to 256.
+    /// Builds a table from the number of codes of each length and the symbols in their order.
+    /// `None` if a length has more codes than it can have, or if there are not 1 to 256 in all.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         if symbols.len() > 256 {
             return None;
@@ -50,20 +52,20 @@ impl Huffman {
     }
 }
 
-/// The bits of a scan.
+/// Reads the bits of a scan.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
-    /// The next byte to be taken.
+    /// Index of the next byte to read.
     at: usize,
-    /// The lowest `count` bits are the next ones.
+    /// A buffer whose lowest `count` bits come next.
     held: u64,
     count: u32,
-    /// How many of them lie behind the data's end, and are zero.
+    /// How many of them are zeros added after the end of the data.
     beyond: u32,
 }
 
 impl<'a> Bits<'a> {
-    /// The bits from the byte `at` on, up to a marker.
+    /// Starts at the byte `at`; the data ends at a marker.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Bits {
             bytes,
@@ -74,13 +76,14 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The place of the marker that ends the data, or where the file ends. Whole bytes that nobody has read are passed over.
+    /// The position of the marker that ends the data, or the end of the file. Unread whole bytes
+    /// are skipped.
     pub(super) fn end(mut self) -> usize {
         while self.data_byte().is_some() {}
         self.at
     }
 
-    /// Whether more bits were taken than there were.
+    /// Whether more bits were read than there were.
     pub(super) fn check(&self) -> Result<(), Fault> {
         match self.beyond > self.count {
             true => Err(damaged("a scan's data breaks off")),
@@ -88,7 +91,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Passes the restart marker `number` (0 to 7), which must come next.
+    /// Skips the restart marker `number` (0 to 7), which must come next.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Fault> {
         self.check()?;
         self.held = 0;
@@ -105,14 +108,14 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// The next byte of the data; none at a marker, or where the file ends.
+    /// The next byte of the data; `None` at a marker or at the end of the file.
     fn data_byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         if byte != 0xFF {
             self.at += 1;
             return Some(byte);
         }
-        // 0xFF stands for itself where a zero follows, fill bytes between them or not.
+        // A zero byte after 0xFF makes it data, with or without fill bytes between them.
         let rest = &self.bytes[self.at..];
         let fill = rest.iter().position(|&b| b != 0xFF)?;
         if rest[fill] != 0 {
@@ -122,13 +125,13 @@ impl<'a> Bits<'a> {
         Some(byte)
     }
 
-    /// Makes at least 32 bits available, which a symbol and the number behind it fit in.
+    /// Makes at least 32 bits available, enough for a symbol and the number after it.
     #[inline]
     fn fill(&mut self) {
         if self.count >= 32 {
             return;
         }
-        // Four bytes at once, where none of them is 0xFF.
+        // Fast path: four bytes without 0xFF.
         if let Some(four) = self.bytes.get(self.at..).and_then(|b| b.first_chunk::<4>())
             && !four.contains(&0xFF)
         {
@@ -177,14 +180,14 @@ impl<'a> Bits<'a> {
         Err(damaged("a code is unknown"))
     }
 
-    /// The next `length` bits, at most 16, which [`Bits::symbol`] has made available.
+    /// The next `length` bits, at most 16, which [`Bits::symbol`] has already buffered.
     #[inline]
     pub(super) fn behind_symbol(&mut self, length: u32) -> u32 {
         self.count -= length;
         (self.held >> self.count) as u32 & ((1 << length) - 1)
     }
 
-    /// The signed number of so many bits behind a symbol.
+    /// The signed number of `length` bits that follows a symbol.
     #[inline]
     pub(super) fn signed(&mut self, length: u32) -> i32 {
         if length == 0 {

@@ -1,6 +1,7 @@
-//! From a block's coefficients to its samples: the transform of libjpeg (`jidctint.c`), bit for bit.
+//! The inverse DCT of libjpeg (`jidctint.c`), bit for bit.
 //!
-//! In: coefficients and quantisers in rows. Out: 64 samples. Numbers wrap where a file's are absurd.
+//! In: coefficients and quantizers, row by row. Out: 64 samples. Arithmetic wraps for absurd values
+//! in a file.
 
 use std::num::Wrapping;
 use std::ops::{Add, Mul, Sub};
@@ -8,7 +9,7 @@ use std::ops::{Add, Mul, Sub};
 type Number = Wrapping<i32>;
 
 const FRACTION_BITS: usize = 13;
-/// What the first pass keeps of the fraction.
+/// Fraction bits that the first pass keeps.
 const KEPT_BITS: usize = 2;
 
 /// A constant in fixed point.
@@ -16,18 +17,18 @@ const fn fixed(value: f64) -> Number {
     Wrapping((value * (1 << FRACTION_BITS) as f64 + 0.5) as i32)
 }
 
-/// Eight numbers that are treated alike.
+/// Eight numbers, processed together.
 #[derive(Clone, Copy)]
 struct Eight([Number; 8]);
 
 impl Eight {
-    /// What `of` makes of each place.
+    /// The value of `of` for each index.
     #[inline(always)]
     fn from_fn(of: impl FnMut(usize) -> Number) -> Self {
         Eight(std::array::from_fn(of))
     }
 
-    /// Halves rounded up, at `bits` of fraction.
+    /// Rounds away `bits` bits of fraction, halves upwards.
     #[inline(always)]
     fn rounded(self, bits: usize) -> Self {
         Eight(self.0.map(|sum| (sum + Wrapping(1 << (bits - 1))) >> bits))
@@ -78,13 +79,14 @@ pub(super) fn samples(block: &[i16; 64], quantisers: &[u16; 64], plane: &mut [u8
     }
 }
 
-/// Rows as columns.
+/// The transpose.
 #[inline(always)]
 fn turned(rows: [Eight; 8]) -> [Eight; 8] {
     std::array::from_fn(|x| Eight::from_fn(|y| rows[y].0[x]))
 }
 
-/// Eight rows of coefficients to eight of values, times 2^13 (Loeffler, Ligtenberg and Moschytz, 1989).
+/// The 8-point inverse DCT of eight columns at once, times 2^13 (Loeffler, Ligtenberg and Moschytz,
+/// 1989).
 #[inline(always)]
 fn pass(c: [Eight; 8]) -> [Eight; 8] {
     let whole = Wrapping(1 << FRACTION_BITS);

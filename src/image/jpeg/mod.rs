@@ -1,8 +1,9 @@
-//! JPEG, as libjpeg reads it: the same pixels as Pillow's, which the released program sees, in every bit.
+//! JPEG as decoded by libjpeg: bit for bit the pixels of Pillow, which the released program uses.
 //!
-//! In: an untrusted file. Out: RGB, or a [`Fault`]. The picture's data may be baseline, extended or progressive, in 8 bits
-//! with Huffman codes, in grey, RGB, YCbCr, CMYK or YCCK, with any sampling and any order of scans that libjpeg reads.
-//! The Rust decoders that were compared with libjpeg are silently wrong for many of these, ARCHITECTURE.md says which.
+//! In: an untrusted file. Out: RGB, or a [`Fault`]. Supported are baseline, extended and
+//! progressive files in 8 bits with Huffman codes, in grey, RGB, YCbCr, CMYK or YCCK, with any
+//! sampling and order of scans that libjpeg reads. The Rust decoders that were compared with
+//! libjpeg silently give wrong pixels for many of these; ARCHITECTURE.md lists which.
 
 mod colours;
 mod fault;
@@ -19,29 +20,29 @@ use header::{Frame, Tables, segment};
 use output::Output;
 use scan::{Coefficients, Reading};
 
-/// The most blocks that all scans together may go over: about a second. At 64 megapixels in three channels these are 33 times
-/// the picture, where programs write 10.
+/// Most blocks that all scans together may cover: about a second of work. For 64 megapixels in
+/// three channels that is 33 times the picture, whereas encoders write 10.
 const MOST_VISITS: u64 = 100_000_000;
 
-/// A JPEG of which everything before the first scan is read.
+/// A JPEG that is parsed up to its first scan.
 pub(super) struct Jpeg<'a> {
     bytes: &'a [u8],
     frame: Frame,
     tables: Tables,
     colours: Colours,
     exif: Option<&'a [u8]>,
-    /// The first scan's header, and where its data begins.
+    /// The first scan's header, and the position of its data.
     first_scan: &'a [u8],
     at: usize,
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads what comes before the first scan.
+    /// Parses the segments before the first scan.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
         let mut frame = None;
         let mut tables = Tables::default();
         let (mut exif, mut is_jfif, mut transform) = (None, false, None);
-        let mut at = 2; // behind the start marker
+        let mut at = 2; // after the start marker
         loop {
             let (marker, data) = segment(bytes, &mut at)?;
             if let Some(found) = Frame::read(marker, data)? {
@@ -74,21 +75,22 @@ impl<'a> Jpeg<'a> {
 
     /// Width and height in pixels.
     pub(super) fn size(&self) -> (u32, u32) {
-        // Each is told in 16 bits.
+        // The file stores each in 16 bits.
         (self.frame.width as u32, self.frame.height as u32)
     }
 
-    /// 1, 3 or 4.
+    /// Number of channels: 1, 3 or 4.
     pub(super) fn channels(&self) -> usize {
         self.frame.components.len()
     }
 
-    /// The block of EXIF, without its name.
+    /// The EXIF block without its signature.
     pub(super) fn exif(&self) -> &'a [u8] {
         self.exif.unwrap_or_default()
     }
 
-    /// The pixels, `[height, width, 3]`. Takes at most two bytes a pixel and channel beside the result.
+    /// The pixels, `[height, width, 3]`. Needs at most two bytes per pixel and channel in addition
+    /// to the result.
     pub(super) fn decode(mut self) -> Result<Vec<u8>, Fault> {
         self.check_visits()?;
         let first = self.frame.scan(self.first_scan, &self.tables)?;
@@ -119,7 +121,7 @@ impl<'a> Jpeg<'a> {
         Ok(output.finish())
     }
 
-    /// Refuses a file whose scans go over a large picture again and again, before any is read.
+    /// Refuses, before decoding, a file whose scans cover a large picture too many times.
     fn check_visits(&self) -> Result<(), Fault> {
         let (mut at, mut visits) = (self.at, self.frame.blocks(self.first_scan));
         while visits <= MOST_VISITS {
@@ -132,7 +134,7 @@ impl<'a> Jpeg<'a> {
         Err(unread("with so many scans of so large a picture"))
     }
 
-    /// A file whose only scan tells everything, of which a row of units is held at a time.
+    /// Decodes a file with a single complete scan, holding one row of units at a time.
     fn decode_at_once(mut self, scan: &header::Scan) -> Result<Vec<u8>, Fault> {
         let mut reading = Reading::new(&self.frame, scan, &self.tables, self.bytes, self.at)?;
         let zeros = |component| Coefficients::zeros(component, 1);
@@ -151,7 +153,7 @@ impl<'a> Jpeg<'a> {
         }
     }
 
-    /// The next scan, with what is defined before it; none at the picture's end.
+    /// The next scan, after the segments before it; `None` at the end of the picture.
     fn next_scan(&mut self) -> Result<Option<header::Scan>, Fault> {
         loop {
             let (marker, data) = segment(self.bytes, &mut self.at)?;
@@ -161,7 +163,7 @@ impl<'a> Jpeg<'a> {
             match marker {
                 0xD9 => return Ok(None),
                 0xDA => return self.frame.scan(data, &self.tables).map(Some),
-                0xDC => {} // the height, which the frame has told already
+                0xDC => {} // DNL: the height, which the frame header has given already
                 _ => self.tables.read(marker, data)?,
             }
         }

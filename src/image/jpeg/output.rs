@@ -1,23 +1,23 @@
-//! From the coefficients of a JPEG to rows of RGB: transform, enlargement of channels of few samples, colours; as
-//! libjpeg and Pillow do each, bit for bit.
+//! Converts the coefficients of a JPEG to rows of RGB: inverse DCT, upsampling of subsampled
+//! channels, colour conversion; each bit for bit as in libjpeg and Pillow.
 //!
-//! In: coefficients, a row of units at a time. Out: RGB. Samples of three rows of units are held, since the
-//! enlargement looks across a row's border.
+//! In: coefficients, one row of units at a time. Out: RGB. The samples of three rows of units are
+//! kept, since upsampling needs the neighbouring rows.
 
 use super::colours::Colours;
 use super::header::{Component, Frame};
 use super::idct;
 use super::scan::Coefficients;
 
-/// Rows of units whose samples are held.
+/// Rows of units whose samples are kept.
 const HELD: usize = 3;
 
-/// The picture while it is put together.
+/// The output picture and the state of its conversion.
 pub(super) struct Output<'a> {
     frame: &'a Frame,
     colours: Colours,
     planes: Vec<Plane>,
-    /// Of each component: one row of samples at the picture's width, and more.
+    /// For each component: one row of samples at the picture's width, plus padding.
     lines: Vec<Vec<u8>>,
     rgb: Vec<u8>,
 }
@@ -31,7 +31,7 @@ struct Plane {
 }
 
 impl Plane {
-    /// The row `y` of the component; those of a row of units that is no longer held are gone.
+    /// Row `y` of the component; rows of units that are no longer kept are not available.
     fn row(&self, y: usize) -> &[u8] {
         &self.samples[y % (HELD * self.unit_high) * self.stride..][..self.stride]
     }
@@ -57,12 +57,12 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Takes in the next row of units, and writes the one before, which can be told now.
+    /// Adds the next row of units, and writes the one before, whose neighbours are now complete.
     pub(super) fn row(&mut self, unit_row: usize, coefficients: &[Coefficients]) {
         let components = self.frame.components.iter().zip(coefficients);
         for ((component, coefficients), plane) in components.zip(&mut self.planes) {
             let Some(quantisers) = &component.quantisers else {
-                continue; // every component has had its scan
+                continue; // every component has had its scan by now
             };
             for row in unit_row * component.v..(unit_row + 1) * component.v {
                 let from = 8 * row % (HELD * plane.unit_high) * plane.stride;
@@ -77,7 +77,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes the last row of units, and hands out the picture.
+    /// Writes the last row of units, and returns the picture.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.write(self.frame.units_high - 1);
         self.rgb
@@ -98,8 +98,9 @@ impl<'a> Output<'a> {
     }
 }
 
-/// One row of a component at the picture's width. Channels at half the width or height are interpolated ("fancy"
-/// upsampling: three parts of the nearer sample, one of the further), others and very narrow ones are repeated.
+/// One row of a component at the picture's width. Channels at half the width or height are
+/// interpolated ("fancy" upsampling: 3/4 of the nearer sample, 1/4 of the further one); others, and
+/// very narrow ones, are repeated.
 fn enlarge(
     component: &Component,
     plane: &Plane,
@@ -110,7 +111,7 @@ fn enlarge(
     let (across, down) = (max_h / component.h, max_v / component.v);
     let near_y = y / down;
     let near = &plane.row(near_y)[..component.width];
-    // The row on the other side of the sample's middle; at the picture's border the last one again.
+    // The neighbouring row on the far side of the sample; at the picture's edge the same row.
     let far = || {
         let far_y = match y % 2 {
             0 => near_y.saturating_sub(1),
@@ -136,7 +137,7 @@ fn enlarge(
     }
 }
 
-/// `line` from at least two samples, at twice their width.
+/// Upsamples at least two samples to twice the width.
 fn twice_as_wide(near: &[u8], line: &mut [u8]) {
     let mixed = |near: u8, far: u8, bias: u16| (3 * u16::from(near) + u16::from(far) + bias) >> 2;
     let last = near.len() - 1;
@@ -152,7 +153,7 @@ fn twice_as_wide(near: &[u8], line: &mut [u8]) {
     line[2 * last + 1] = near[last];
 }
 
-/// `line` from at least two samples of each row, at twice their width and height.
+/// Upsamples at least two samples of each row to twice the width and height.
 fn twice_as_large(near: &[u8], far: &[u8], line: &mut [u8]) {
     let sum = |(&near, &far): (&u8, &u8)| 3 * u16::from(near) + u16::from(far);
     let mut sums = near.iter().zip(far).map(sum);
@@ -166,7 +167,7 @@ fn twice_as_large(near: &[u8], far: &[u8], line: &mut [u8]) {
 }
 
 impl Colours {
-    /// Writes a row of pixels from its channels.
+    /// Converts a row of channels to pixels.
     fn write(self, lines: &[&[u8]], rgb: &mut [u8]) {
         let pixels = rgb.as_chunks_mut().0.iter_mut();
         match (self, lines) {
@@ -185,7 +186,8 @@ impl Colours {
                     *pixel = rgb_of(y, cb, cr);
                 }
             }
-            // Files have ink inverted, as Adobe's programs write it: 255 is no ink. So does Pillow read all of them.
+            // Ink is stored inverted, as in Adobe's files: 255 is no ink. Pillow reads all files
+            // this way.
             (Colours::Cmyk, [c, m, y, key]) => {
                 for ((((pixel, &c), &m), &y), &k) in pixels.zip(*c).zip(*m).zip(*y).zip(*key) {
                     *pixel = printed([c, m, y], k);
@@ -196,12 +198,12 @@ impl Colours {
                     *pixel = printed(rgb_of(y, cb, cr).map(|light| 255 - light), k);
                 }
             }
-            _ => {} // a frame has as many channels as its colours
+            _ => {} // a frame has as many components as its colour space
         }
     }
 }
 
-/// libjpeg's conversion (`jdcolor.c`), in fixed point of 16 bits.
+/// libjpeg's YCbCr conversion (`jdcolor.c`), in fixed point with 16 bits of fraction.
 #[inline(always)]
 fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const fn fixed(value: f64) -> i32 {
@@ -215,7 +217,8 @@ fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     [red, green, blue].map(|value| value.clamp(0, 255) as u8)
 }
 
-/// Pillow's conversion of inverted ink (`cmyk2rgb`): what light each ink leaves of what black leaves.
+/// Pillow's conversion of inverted CMYK (`cmyk2rgb`): the light that passes each ink, times that
+/// which passes black.
 #[inline(always)]
 fn printed(light: [u8; 3], key: u8) -> [u8; 3] {
     let key = i32::from(key);

@@ -1,12 +1,12 @@
-//! The scans of a JPEG: from bits to the coefficients of blocks.
+//! Decodes the scans of a JPEG to the coefficients of blocks.
 //!
-//! In: a scan's data. Out: [`Coefficients`]. It must not know what becomes of them.
+//! In: a scan's data. Out: [`Coefficients`]. This module must not know how they are used.
 
 use super::fault::{Fault, damaged};
 use super::header::{Component, Frame, Scan, Tables, ZIGZAG};
 use super::huffman::{Bits, Huffman};
 
-/// Coefficients of one component's blocks, 64 a block in rows, for some rows of units.
+/// Coefficients of one component's blocks, 64 per block, row by row, for some rows of units.
 pub(super) struct Coefficients {
     blocks: Vec<[i16; 64]>,
     blocks_wide: usize,
@@ -15,7 +15,7 @@ pub(super) struct Coefficients {
 }
 
 impl Coefficients {
-    /// Zeros, for so many rows of units.
+    /// All zeros, for `unit_rows` rows of units.
     pub(super) fn zeros(component: &Component, unit_rows: usize) -> Self {
         let high = unit_rows * component.v;
         Coefficients {
@@ -29,7 +29,7 @@ impl Coefficients {
         self.blocks.fill([0; 64]);
     }
 
-    /// A row of blocks. Where only one row of units is held, any row of units is that one.
+    /// A row of blocks. If only one row of units is held, it stands for every row of units.
     pub(super) fn row(&self, row: usize) -> &[[i16; 64]] {
         &self.blocks[row % self.high * self.blocks_wide..][..self.blocks_wide]
     }
@@ -41,7 +41,7 @@ impl Coefficients {
     }
 }
 
-/// A scan while its data is read, one row of units after another.
+/// A scan that is decoded one row of units at a time.
 pub(super) struct Reading<'a> {
     scan: &'a Scan,
     bits: Bits<'a>,
@@ -52,23 +52,23 @@ pub(super) struct Reading<'a> {
     restart_number: u8,
 }
 
-/// How a scan's blocks are coded, and what is remembered between them.
+/// How a scan's blocks are coded, and the state carried between blocks.
 struct Coding<'a> {
     progressive: bool,
     from: usize,
     to: usize,
     refines: bool,
     low_bit: u32,
-    /// For each part of the scan.
+    /// DC and AC tables for each component of the scan.
     tables: Vec<(Option<&'a Huffman>, Option<&'a Huffman>)>,
-    /// The last mean of each part.
+    /// The last DC value of each component.
     means: Vec<i32>,
-    /// Blocks without further coefficients that are still to come.
+    /// Remaining blocks of an end-of-band run.
     ended: u32,
 }
 
 impl<'a> Reading<'a> {
-    /// From the byte `at` on, where the scan's data begins.
+    /// Starts at the byte `at`, where the scan's data begins.
     pub(super) fn new(
         frame: &Frame,
         scan: &'a Scan,
@@ -104,12 +104,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Where the data ends.
+    /// Position of the end of the data.
     pub(super) fn end(self) -> usize {
         self.bits.end()
     }
 
-    /// Reads one row of units into the components' coefficients.
+    /// Decodes one row of units into the components' coefficients.
     pub(super) fn row(
         &mut self,
         frame: &Frame,
@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
     ) -> Result<(), Fault> {
         let scan = self.scan;
         if let [(number, ..)] = scan.parts[..] {
-            // Its units are single blocks, and none only fills up.
+            // Units are single blocks here, without padding blocks.
             let component = &frame.components[number];
             let wide = component.width.div_ceil(8);
             let high = component.height.div_ceil(8);
@@ -148,7 +148,7 @@ impl<'a> Reading<'a> {
         self.bits.check()
     }
 
-    /// Passes a restart marker where one is due.
+    /// Skips a restart marker if one is due.
     fn begin_unit(&mut self) -> Result<(), Fault> {
         if self.restart == 0 {
             return Ok(());
@@ -182,12 +182,12 @@ impl Coding<'_> {
         }
     }
 
-    /// The first coefficient, told as the difference to the block before.
+    /// The DC coefficient, coded as the difference from the previous block's.
     #[inline]
     fn mean(&mut self, bits: &mut Bits, part: usize, block: &mut [i16; 64]) -> Result<(), Fault> {
         let length = match self.tables[part].0 {
             Some(table) => u32::from(bits.symbol(table)?),
-            None => 0, // `Reading::new` has looked
+            None => 0, // `Reading::new` has checked this
         };
         if length > 15 {
             return Err(damaged("a difference has too many bits"));
@@ -203,7 +203,7 @@ impl Coding<'_> {
     fn whole(&mut self, bits: &mut Bits, part: usize, block: &mut [i16; 64]) -> Result<(), Fault> {
         self.mean(bits, part, block)?;
         let Some(table) = self.tables[part].1 else {
-            return Ok(()); // `Reading::new` has looked
+            return Ok(()); // `Reading::new` has checked this
         };
         let mut k = 1;
         while k < 64 {
@@ -223,14 +223,14 @@ impl Coding<'_> {
         Ok(())
     }
 
-    /// The upper bits of a band of coefficients.
+    /// Progressive: the upper bits of a band of coefficients.
     fn band(&mut self, bits: &mut Bits, part: usize, block: &mut [i16; 64]) -> Result<(), Fault> {
         if self.ended > 0 {
             self.ended -= 1;
             return Ok(());
         }
         let Some(table) = self.tables[part].1 else {
-            return Ok(()); // `Reading::new` has looked
+            return Ok(()); // `Reading::new` has checked this
         };
         let mut k = self.from;
         while k <= self.to {
@@ -255,7 +255,7 @@ impl Coding<'_> {
         Ok(())
     }
 
-    /// One more bit of a band of coefficients.
+    /// Progressive: one more bit of each coefficient of a band.
     fn refined_band(
         &mut self,
         bits: &mut Bits,
@@ -263,7 +263,7 @@ impl Coding<'_> {
         block: &mut [i16; 64],
     ) -> Result<(), Fault> {
         let Some(table) = self.tables[part].1 else {
-            return Ok(()); // `Reading::new` has looked
+            return Ok(()); // `Reading::new` has checked this
         };
         let plus = 1_i16 << self.low_bit;
         let refine = |bits: &mut Bits, value: &mut i16| {
@@ -292,7 +292,7 @@ impl Coding<'_> {
                 }
                 _ => return Err(damaged("a refinement has too many bits")),
             }
-            // Over what is there already, which gets a bit each, to the zero that is meant.
+            // Skips coefficients that are not zero, refining each by one bit, up to the right zero.
             while k <= self.to {
                 let value = &mut block[ZIGZAG[k]];
                 k += 1;
