@@ -1,4 +1,4 @@
-//! Which tensor of a converted model is held how, and where it lies: decided before anything is read.
+//! Plans a converted model before anything is read: the type and place of every tensor.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use crate::quant::Quant;
 use crate::spec::{Kind, Weight};
 use crate::weights::manifest::{ALIGNMENT, Dtype, Piece, Stored};
 
-/// How much is kept of the weights.
+/// The precision of the stored weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// The decoder's matrices in 4 bits, what suffers from that in 8.
+    /// 4 bits for the decoder's matrices, 8 bits for those that lose too much with 4.
     Q4,
-    /// Matrices in 8 bits.
+    /// 8 bits for matrices.
     Q8,
     /// 16 bits.
     F16,
@@ -21,7 +21,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// By its name on the command line.
+    /// The precision with this name on the command line.
     ///
     /// # Errors
     /// [`Error::Option`].
@@ -38,8 +38,9 @@ impl Precision {
         }
     }
 
-    /// How `weight` is held. Vectors, and matrices whose rows are not whole blocks, are few and stay as they are: f32 for
-    /// vectors, f16 for the others. 4 bits are enough in the decoder's layers alone.
+    /// The type in which `weight` is stored. Vectors are few and stay f32; matrices whose rows are
+    /// not a multiple of the block size are few too and are stored as f16. 4 bits are used in the
+    /// decoder's layers only.
     pub fn dtype(self, weight: &Weight) -> Dtype {
         let is_matrix = weight.kind != Kind::Convolution && weight.shape.len() == 2;
         let in_blocks = is_matrix && weight.shape.last().is_some_and(|&row| Quant::fits(row));
@@ -53,20 +54,21 @@ impl Precision {
     }
 }
 
-/// Where every tensor lies, and the shards' sizes.
+/// The place of every tensor, and the sizes of the shards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrangement {
-    /// By checkpoint name.
+    /// The tensors by checkpoint name.
     pub tensors: BTreeMap<String, Stored>,
-    /// Bytes of each shard.
+    /// Size of each shard in bytes.
     pub shards: Vec<u64>,
 }
 
-/// Puts tensors into shards of at most `shard_bytes` ([`SHARD_BYTES`](super::manifest::SHARD_BYTES)), in
-/// their order: each in one shard if it fits, else in pieces of equally many rows with a shard each.
+/// Distributes tensors, in their order, over shards of at most `shard_bytes`
+/// ([`SHARD_BYTES`](super::manifest::SHARD_BYTES)). A tensor that fits into one shard is not
+/// divided; a larger one is divided into pieces with equal numbers of rows, each in its own shard.
 ///
 /// # Errors
-/// [`Error::Quantised`] for a row that is larger than a shard.
+/// [`Error::Quantised`] if a row is larger than a shard.
 pub fn arrange(weights: &[Weight], precision: Precision, shard_bytes: u64) -> Result<Arrangement> {
     let mut tensors = BTreeMap::new();
     let mut shards: Vec<u64> = Vec::new();

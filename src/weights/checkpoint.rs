@@ -1,5 +1,5 @@
-//! A checkpoint in the Hugging Face layout: `model.safetensors`, or shards and their index. Reads
-//! and checks the headers at once, the tensors one by one as they are asked for.
+//! A checkpoint in the Hugging Face layout: `model.safetensors`, or shards and their index. Opening
+//! it reads and checks the headers; tensors are read one by one on request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,38 +17,38 @@ use crate::weights::unread::unread;
 
 pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 pub(super) const SINGLE_FILE: &str = "model.safetensors";
-/// What peft and LLaVA's training with LoRA write.
+/// Files that peft and LLaVA's LoRA training write.
 const ADAPTER_FILES: [&str; 4] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
     "non_lora_trainables.bin",
 ];
-/// In front of the names of CLIP's own checkpoint, for those here.
+/// Prefix of the vision tower's names in this checkpoint; CLIP's own checkpoint lacks it.
 const TOWER: &str = "model.vision_tower.vision_tower.";
 
-/// The tensors of a checkpoint by name, and where to read them.
+/// The tensors of a checkpoint by name, and the source to read them from.
 pub struct Checkpoint<S> {
     parts: Vec<Part<S>>,
 }
 
-/// A folder of it.
+/// One of the checkpoint's folders.
 struct Part<S> {
     source: S,
-    /// In front of the names there, for the names here.
+    /// The prefix that this folder's names lack.
     prefix: &'static str,
     entries: BTreeMap<String, Entry>,
     files: Vec<String>,
 }
 
 impl<S: Source> Checkpoint<S> {
-    /// One of them is there.
+    /// File names, one of which every checkpoint has.
     pub const FILES: [&str; 2] = [INDEX_FILE, SINGLE_FILE];
 
     /// Reads the index, if there is one, and every header.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::Checkpoint`], and what the source fails with.
+    /// [`Error::FileMissing`], [`Error::Checkpoint`], and the source's errors.
     pub async fn open(source: S) -> Result<Self> {
         let index = Index::read(&source, INDEX_FILE).await?;
         let mut headers = Vec::new();
@@ -61,11 +61,11 @@ impl<S: Source> Checkpoint<S> {
         Self::from_headers(source, index, INDEX_FILE, headers)
     }
 
-    /// The tensors that `headers` name, file by file. With an index, it alone says which file a tensor is
-    /// taken from.
+    /// Collects the tensors in `headers`, one header per file. If there is an index, it alone
+    /// decides from which file a tensor is read.
     ///
     /// # Errors
-    /// [`Error::TensorMissing`] for what the index names and no file has.
+    /// [`Error::TensorMissing`] for a tensor of the index that its file does not contain.
     pub(super) fn from_headers(
         source: S,
         index: Option<Index>,
@@ -101,7 +101,8 @@ impl<S: Source> Checkpoint<S> {
         Ok(Checkpoint { parts: vec![part] })
     }
 
-    /// With a vision tower that lies beside it, as CLIP's own checkpoint has it: for what is not here.
+    /// Adds a separate vision tower in the layout of CLIP's own checkpoint, for tensors missing
+    /// here.
     pub fn with_tower(mut self, tower: Checkpoint<S>) -> Self {
         let parts = tower.parts.into_iter();
         self.parts.extend(parts.map(|part| Part {
@@ -111,7 +112,7 @@ impl<S: Source> Checkpoint<S> {
         self
     }
 
-    /// The files that hold the tensors, and where they are read from.
+    /// The files that contain the tensors, with their sources.
     pub fn files(&self) -> impl Iterator<Item = (&S, &str)> {
         self.parts.iter().flat_map(|part| {
             let files = part.files.iter();
@@ -119,12 +120,12 @@ impl<S: Source> Checkpoint<S> {
         })
     }
 
-    /// Where it is read from: its own folder, and the tower's if that is another one.
+    /// The sources of the checkpoint: its folder, and the tower's folder if that is separate.
     pub fn sources(&self) -> impl Iterator<Item = &S> {
         self.parts.iter().map(|part| &part.source)
     }
 
-    /// Bytes of all tensors as stored.
+    /// Stored size of all tensors in bytes.
     pub fn stored_bytes(&self) -> u64 {
         let entries = self.parts.iter().flat_map(|part| part.entries.values());
         entries
@@ -139,7 +140,7 @@ impl<S: Source> Checkpoint<S> {
         names.into_iter().collect()
     }
 
-    /// Where `name` lies, and in which part.
+    /// The entry of `name`, and the part that contains it.
     fn entry(&self, name: &str, shape: &[usize]) -> Result<(&Part<S>, &Entry)> {
         let Some((part, entry)) = self.parts.iter().find_map(|part| part.find(name)) else {
             return Err(self.missing(name));
@@ -215,10 +216,10 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 
-    /// Some rows (first dimension) of the tensor `name` of `shape`, as f32, row-major.
+    /// Reads some rows (first dimension) of the tensor `name` of `shape`, as f32, row-major.
     ///
     /// # Errors
-    /// As [`Tensors::read_f32`]; [`Error::Checkpoint`] for rows that it does not have.
+    /// The errors of [`Tensors::read_f32`]; [`Error::Checkpoint`] for rows that do not exist.
     pub async fn read_rows(
         &self,
         name: &str,
@@ -253,7 +254,7 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 
-    /// The name there that shares the longest end with `name`, if a good part of it.
+    /// The stored name with the longest common ending with `name`, if that is long enough.
     fn nearest(&self, name: &str) -> Option<&str> {
         let shared = |other: &str| {
             other
@@ -286,7 +287,7 @@ impl<S> Part<S> {
 }
 
 impl<S: Source> Tensors for Checkpoint<S> {
-    /// More rows than asked for are allowed: some checkpoints pad the vocabulary.
+    /// Allows more rows than requested, since some checkpoints pad the vocabulary.
     fn check(&self, name: &str, shape: &[usize]) -> Result<()> {
         self.entry(name, shape).map(|_| ())
     }
@@ -313,14 +314,15 @@ impl<S: Source> Tensors for Checkpoint<S> {
         bytes.unwrap_or(0)
     }
 
-    /// The first `shape[0]` rows.
+    /// Reads the first `shape[0]` rows.
     async fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_rows(name, shape, 0..shape.first().copied().unwrap_or(1))
             .await
     }
 }
 
-/// A folder that was saved while an adapter was trained has both; without the adapter the model answers as before.
+/// Refuses a folder that contains both a model and an adapter, as training can leave it: without
+/// the adapter the model answers as before that training.
 fn refuse_adapter(source: &impl Source) -> Result<()> {
     for file in ADAPTER_FILES {
         if source.size_at_hand(file)?.is_some() {
@@ -335,7 +337,7 @@ fn refuse_adapter(source: &impl Source) -> Result<()> {
     Ok(())
 }
 
-/// A shard that is not there is missed because the index names it.
+/// Adds to an error about a missing shard that the index names it.
 pub(super) fn named_by(index: Option<&Index>, index_file: &str, error: Error) -> Error {
     match (index, error) {
         (Some(_), Error::FileMissing { file }) => Error::FileMissing {
@@ -349,7 +351,7 @@ fn is_vocabulary(name: &str) -> bool {
     name == "lm_head.weight" || name == EMBEDDINGS
 }
 
-/// The numbers, if they are of a kind that weights have.
+/// The type, if it is supported for weights.
 fn floats_of(dtype: Dtype) -> Option<manifest::Dtype> {
     match dtype {
         Dtype::F32 => Some(manifest::Dtype::F32),

@@ -1,9 +1,9 @@
-//! A checkpoint in the released layout -> a converted model (docs/FORMAT.md), shard by shard, so that no
-//! step holds more than a shard and a few rows of weights. Natively only.
+//! Converts a checkpoint in the released layout to a converted model (docs/FORMAT.md), shard by
+//! shard, so that at most one shard and a few rows of weights are in memory. Native only.
 //!
-//! Everything is written to `DST.part`, which becomes `DST` at the end: what is there under that name
-//! is whole. A journal in it says which shards are done, so that a conversion that was stopped goes on.
-//! `DST.lock` is locked meanwhile, so that no other conversion writes there.
+//! Everything is written to `DST.part`, which is renamed to `DST` at the end, so that `DST` is
+//! always complete. A journal inside records the finished shards, so that an interrupted conversion
+//! can resume. `DST.lock` is locked meanwhile, so that no other conversion writes there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,30 +32,30 @@ use crate::spec::Weight;
 use crate::weights::folder::Folder;
 use crate::weights::tensors::Tensors;
 
-/// Tensors that a thread reads at once: 4 MiB in f32.
+/// Numbers that a thread reads at once: 4 MiB in f32.
 const CHUNK: usize = 1 << 20;
 const JOURNAL: &str = "journal.json";
 
-/// What the manifest says beside the tensors.
+/// The manifest's contents besides the tensors.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// What people call the model.
+    /// The model's display name.
     pub name: String,
-    /// Of the checkpoint.
+    /// The checkpoint's revision.
     pub revision: String,
-    /// Under which the weights may be used.
+    /// The licence of the weights.
     pub license: String,
-    /// config.json.
+    /// The contents of config.json.
     pub config: Value,
-    /// generation_config.json.
+    /// The contents of generation_config.json.
     pub generation: Value,
-    /// Tokenizer, licence, model card: copied, and named in the manifest.
+    /// Tokenizer, licence, model card: copied, and listed in the manifest.
     pub files: Vec<PathBuf>,
     /// The chat template, wherever it was: written as chat_template.jinja, and named in the manifest.
     pub chat_template: Option<String>,
 }
 
-/// What is to be converted.
+/// A conversion from a checkpoint to a folder.
 pub struct Conversion<'a> {
     checkpoint: &'a Checkpoint<Folder>,
     arrangement: Arrangement,
@@ -63,19 +63,20 @@ pub struct Conversion<'a> {
     destination: PathBuf,
 }
 
-/// The shards that are done, and of what.
+/// The finished shards, and the conversion they belong to.
 #[derive(Serialize, Deserialize)]
 struct Journal {
-    /// See [`Conversion::identity`].
+    /// The conversion's [`Conversion::identity`].
     of: String,
     shards: Vec<HashedFile>,
 }
 
 impl<'a> Conversion<'a> {
-    /// Checks that every tensor of `weights`, a whole model's, is there, before anything is written.
+    /// Checks, before anything is written, that every tensor of `weights` (those of a whole model)
+    /// exists.
     ///
     /// # Errors
-    /// As [`Tensors::check_all`]; [`Error::Output`] if there is something at `destination`.
+    /// The errors of [`Tensors::check_all`]; [`Error::Output`] if `destination` already exists.
     pub fn new(
         checkpoint: &'a Checkpoint<Folder>,
         weights: &[Weight],
@@ -94,20 +95,21 @@ impl<'a> Conversion<'a> {
         })
     }
 
-    /// Writes the model; what an earlier run of the same conversion did is kept, as far as it is whole.
+    /// Writes the model; intact shards of an interrupted run of the same conversion are reused.
     ///
     /// # Errors
-    /// [`Error::Output`], [`Error::FolderInUse`] while another conversion writes there, [`Error::Stopped`],
-    /// [`Error::ModelChanged`] if the checkpoint was written to meanwhile, and what reading it fails with.
+    /// [`Error::Output`], [`Error::FolderInUse`] while another conversion writes there,
+    /// [`Error::Stopped`], [`Error::ModelChanged`] if the checkpoint was modified meanwhile, and
+    /// errors of reading it.
     pub fn run(&self, watch: &mut Watch<'_>) -> Result<Manifest> {
         let folder = &beside(&self.destination, "part");
-        // Held until the folder has its name.
+        // Held until the folder is renamed.
         let _lock = durable::lock(&self.destination, beside(&self.destination, "lock"))?;
         refuse_what_is_there(&self.destination)?;
         let mut journal = self.journal(folder, watch)?;
         durable::create_folder(folder)?;
         clear(folder, &journal)?;
-        // From the start on the folder can be told from one that somebody else made.
+        // The journal is written first, since it identifies the folder as this program's.
         write_journal(folder, &journal)?;
         let total: u64 = self.arrangement.shards.iter().sum();
         let mut done: u64 = journal.shards.iter().map(|shard| shard.bytes).sum();
@@ -136,13 +138,13 @@ impl<'a> Conversion<'a> {
             shards: journal.shards,
             tensors: self.arrangement.tensors.clone(),
         };
-        // Shards of one state of the checkpoint and of the next are no model.
+        // Shards of a checkpoint that was modified in between would not form a model.
         for source in self.checkpoint.sources() {
             source.unchanged()?;
         }
         let path = folder.join(MANIFEST_FILE);
         durable::write_file(&path, &manifest.to_json())?;
-        // What cannot be read must not be called done.
+        // A shard that cannot be read back must not be recorded as finished.
         let written = files::read(&path, MANIFEST_CAP).map_err(|e| failed(&path, e))?;
         Manifest::from_json(&path.display().to_string(), &written)?;
         durable::remove_file(&folder.join(JOURNAL))?;
@@ -150,7 +152,8 @@ impl<'a> Conversion<'a> {
         Ok(manifest)
     }
 
-    /// The journal of an earlier run of this conversion, as far as its shards are whole; else an empty one.
+    /// The journal of an interrupted run of this conversion, limited to intact shards; otherwise an
+    /// empty one.
     fn journal(&self, folder: &Path, watch: &mut Watch<'_>) -> Result<Journal> {
         let of = self.identity()?;
         let read = files::read(&folder.join(JOURNAL), MANIFEST_CAP).ok();
@@ -166,7 +169,7 @@ impl<'a> Conversion<'a> {
             watch.stop.check()?;
             let expected = self.arrangement.shards.get(index);
             let is_ours = shard.file == shard_name(index) && expected == Some(&shard.bytes);
-            // A shard of the right length may be damaged all the same.
+            // A shard of the right length may still be damaged.
             if !is_ours || damage(folder, &shard)?.is_some() {
                 break;
             }
@@ -177,8 +180,8 @@ impl<'a> Conversion<'a> {
         Ok(Journal { of, shards })
     }
 
-    /// Of this converter, the tensors' places, and the checkpoint's files as they were opened: shards of an older
-    /// state must not be mixed with those of this one.
+    /// A hash of the converter's version, the tensors' places, and the state of the checkpoint's
+    /// files when they were opened, so that shards of another state are not reused.
     fn identity(&self) -> Result<String> {
         let version = env!("CARGO_PKG_VERSION");
         let mut text = format!("{version} {:?}", self.arrangement);
@@ -229,7 +232,7 @@ impl<'a> Conversion<'a> {
     }
 }
 
-/// `count` rows of a tensor from `first` on.
+/// Rows of a tensor: `count` rows, starting at `first`.
 struct Rows<'a> {
     checkpoint: &'a Checkpoint<Folder>,
     name: &'a str,
@@ -239,7 +242,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Fills `bytes`, which have room for them, on all cores.
+    /// Converts the rows to `bytes`, whose length matches, on all cores.
     fn write(&self, bytes: &mut [u8]) -> Result<()> {
         let columns: usize = self.stored.shape[1..].iter().product();
         let step = (CHUNK / columns).max(1);
@@ -286,7 +289,7 @@ impl Rows<'_> {
             })
     }
 
-    /// `count` rows, `from` rows behind the first.
+    /// Reads `count` rows, starting `from` rows after the first.
     fn read(&self, from: usize, count: usize) -> Result<Vec<f32>> {
         let start = self.first + from;
         let rows = start..start + count;
@@ -328,8 +331,8 @@ fn refuse_what_is_there(destination: &Path) -> Result<()> {
     }
 }
 
-/// Removes from the unfinished folder what an earlier run left there, but for the journal's shards: files that were
-/// being written, and those of another conversion.
+/// Removes from the unfinished folder everything except the journal's shards: partially written
+/// files, and files of another conversion.
 fn clear(folder: &Path, journal: &Journal) -> Result<()> {
     let of_folder = |e: std::io::Error| failed(folder, e);
     let entries = fs::read_dir(folder).map_err(of_folder)?;

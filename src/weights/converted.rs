@@ -1,4 +1,5 @@
-//! A converted model (docs/FORMAT.md): reads the manifest at once, the tensors one by one as they are asked for.
+//! A converted model (docs/FORMAT.md). Opening it reads the manifest; tensors are read one by one
+//! on request.
 
 use bytes::Bytes;
 
@@ -13,21 +14,22 @@ use crate::quant::Quant;
 use crate::spec::Weight;
 use crate::weights::tensors::Tensors;
 
-/// Reads a manifest; none if there is none.
+/// Reads the manifest; `None` if there is none.
 ///
 /// # Errors
-/// As [`find_manifest`]; [`Error::Manifest`].
+/// The errors of [`find_manifest`]; [`Error::Manifest`].
 pub async fn read_manifest(source: &impl Source) -> Result<Option<Manifest>> {
     let json = find_manifest(source).await?;
     json.map(|json| Manifest::from_json(&source.describe(MANIFEST_FILE), &json))
         .transpose()
 }
 
-/// The bytes of a converted model's manifest; none if there is none. It is looked for before a config.json, which some
-/// put beside it. Many sites have a manifest.json of another kind: then a config.json decides.
+/// The bytes of a converted model's manifest; `None` if there is none. A manifest takes precedence
+/// over a config.json beside it. Many web sites have a manifest.json of another kind; then a
+/// config.json takes precedence.
 ///
 /// # Errors
-/// What the source fails with.
+/// The source's errors.
 pub async fn find_manifest(source: &impl Source) -> Result<Option<Vec<u8>>> {
     let Some(json) = read_file(source, MANIFEST_FILE, MANIFEST_CAP).await? else {
         return Ok(None);
@@ -36,17 +38,19 @@ pub async fn find_manifest(source: &impl Source) -> Result<Option<Vec<u8>>> {
     Ok((!is_other).then_some(json))
 }
 
-/// The tensors of a converted model by name, and where to read them.
+/// The tensors of a converted model by name, and the source to read them from.
 pub struct Converted<S> {
     source: S,
     manifest: Manifest,
 }
 
 impl<S: Source> Converted<S> {
-    /// What `manifest`, read from `source`, describes. Shards that are missing or too short are found when they are read.
+    /// The model that `manifest`, read from `source`, describes. Missing or truncated shards are
+    /// detected when they are read.
     ///
     /// # Errors
-    /// [`Error::FileAccess`]: a shard is longer than the manifest says, so that it is another one's.
+    /// [`Error::FileAccess`] if a shard is longer than the manifest says, and therefore belongs to
+    /// another model.
     pub fn new(source: S, manifest: Manifest) -> Result<Self> {
         for shard in &manifest.shards {
             let found = source.size_at_hand(&shard.file)?;
@@ -63,12 +67,12 @@ impl<S: Source> Converted<S> {
         Ok(Converted { source, manifest })
     }
 
-    /// What it says of itself.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The tensor `name`, which must have `shape`.
+    /// The stored tensor `name`, after checking that it has `shape`.
     fn stored(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
         let file = || self.source.describe(MANIFEST_FILE);
         let Some(stored) = self.manifest.tensors.get(name) else {
@@ -90,7 +94,7 @@ impl<S: Source> Converted<S> {
     }
 
     fn shard(&self, piece: &Piece) -> &HashedFile {
-        // The manifest's check has seen to it that there is one.
+        // The shard exists: the manifest was checked.
         &self.manifest.shards[piece.shard]
     }
 }

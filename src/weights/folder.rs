@@ -1,9 +1,9 @@
-//! A model folder on disk, as it was when its files were opened: one model, whole, whatever becomes of their names
-//! meanwhile. Natively only.
+//! A snapshot of a model folder on disk: reads always see the files as they were first opened, even
+//! if they are renamed or replaced meanwhile. Native only.
 //!
-//! A file is opened once and known by its length, time and number from then on; so is one that was not there. Its
-//! handle is kept: who reads on after the folder was exchanged reads the same file. What was written to in its place
-//! is refused.
+//! A file is opened once and identified by its length, time and number from then on; a file's
+//! absence is remembered too. Handles are kept, so that reading continues from the same files after
+//! the folder was replaced. A file that was modified in place is refused.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,8 +19,9 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::files::{self, FileState, is_missing};
 
-/// Handles that are kept: large models have hundreds of shards, some systems allow a program 256 files. The files
-/// used last stay open; another one is opened again, and must be the same.
+/// Most open handles: large models have hundreds of shards, and some systems allow a process 256
+/// open files. The most recently used files stay open; others are reopened on use, and must be
+/// unchanged.
 const MOST_OPEN: usize = 64;
 
 /// A model folder. Clones share what they have opened.
@@ -36,22 +37,22 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Opened {
     files: BTreeMap<String, Known>,
-    /// Uses of any file so far.
+    /// Number of uses of any file so far.
     uses: u64,
 }
 
-/// What is known of a file.
+/// The state of a file.
 #[derive(Debug)]
 struct Known {
-    /// None if it was not there.
+    /// `None` if it does not exist.
     state: Option<FileState>,
     handle: Option<Arc<File>>,
-    /// The number of its last use.
+    /// Number of its last use.
     used: u64,
 }
 
 impl Folder {
-    /// Opens nothing yet.
+    /// A folder; no file is opened yet.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Folder(Arc::new(Inner {
             path: path.as_ref().to_path_buf(),
@@ -69,28 +70,30 @@ impl Folder {
         self.0.path.join(file)
     }
 
-    /// What `file` was when it was opened, which it is now if it was not yet; none if it is not there.
+    /// The state of `file` when it was first opened; opens it if it was not. `None` if it does not
+    /// exist.
     ///
     /// # Errors
-    /// [`Error::FileAccess`], also for what is no plain file; [`Error::ModelChanged`].
+    /// [`Error::FileAccess`], also if it is not a regular file; [`Error::ModelChanged`].
     pub fn state(&self, file: &str) -> Result<Option<FileState>> {
         Ok(self.open(file)?.map(|(_, state)| state))
     }
 
-    /// A handle of its own for `file`, to read it from its beginning.
+    /// A separate handle for reading `file` from its beginning.
     ///
     /// # Errors
-    /// As [`Folder::state`]; [`Error::FileMissing`].
+    /// The errors of [`Folder::state`]; [`Error::FileMissing`].
     pub fn handle(&self, file: &str) -> Result<File> {
         let (kept, _) = self.require(file)?;
         let failed = |e| self.failed(file, e);
         let mut handle = kept.try_clone().map_err(failed)?;
-        // The place in the file belongs to both; everybody else here reads by place.
+        // The file position is shared with the kept handle, but all other readers pass explicit
+        // offsets.
         std::io::Seek::rewind(&mut handle).map_err(failed)?;
         Ok(handle)
     }
 
-    /// The files that were opened or looked for, and what they were then.
+    /// The files that were opened or searched for, with their state at that time.
     pub fn states(&self) -> Vec<(String, Option<FileState>)> {
         let opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let files = opened.files.iter();
@@ -139,7 +142,7 @@ impl Folder {
         self.open(file)?.ok_or_else(|| self.missing(file))
     }
 
-    /// The handle of `file`, which was not written to since it was opened.
+    /// The handle of `file`, after checking that it was not modified since it was opened.
     fn unwritten(&self, file: &str) -> Result<(Arc<File>, FileState)> {
         let (handle, state) = self.require(file)?;
         let metadata = handle.metadata().map_err(|e| self.failed(file, e))?;
@@ -170,7 +173,7 @@ impl Folder {
 }
 
 impl Opened {
-    /// Closes the files that were not used for longest, until `most` are open.
+    /// Closes the least recently used files until `most` are open.
     fn close_beyond(&mut self, most: usize) {
         let mut open: Vec<&mut Known> = self
             .files
@@ -190,7 +193,7 @@ impl Source for Folder {
         self.path(file).display().to_string()
     }
 
-    /// With what the folder shows that it is instead.
+    /// Adds what the folder apparently contains instead.
     fn missing(&self, file: &str) -> Error {
         match missing::why(self.root(), file) {
             Some(reason) => Error::checkpoint(self.root().display(), reason),
@@ -213,7 +216,8 @@ impl Source for Folder {
         check_range(self, file, &range, state.bytes)?;
         let length = (range.end - range.start) as usize;
         let mut bytes = Vec::new();
-        // A length is quickly claimed (a file may be all holes): where there is no room, that is an error and no more.
+        // A sparse file can have any length, so the allocation may fail; that must be an error, not
+        // an abort.
         let room = bytes.try_reserve_exact(length).map_err(Into::into);
         let read = room.and_then(|()| {
             bytes.resize(length, 0);
@@ -223,7 +227,8 @@ impl Source for Folder {
         Ok(bytes)
     }
 
-    /// Natively by memory map: weights on the CPU are the file's own pages. A map keeps its file as a handle does.
+    /// A memory map, so that weights on the CPU use the file's own pages. A map keeps its file
+    /// open, like a handle.
     #[cfg(feature = "model")]
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         let (handle, state) = self.unwritten(file)?;
@@ -232,7 +237,7 @@ impl Source for Folder {
         map.map_err(|e| self.failed(file, e))
     }
 
-    /// Looks at the names and at the files that are open.
+    /// Checks the files' names and the open handles.
     fn unchanged(&self) -> Result<()> {
         let opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         for (file, known) in &opened.files {

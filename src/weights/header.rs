@@ -1,4 +1,4 @@
-//! What is in which file of a checkpoint: the index, and a file's header. From anyone, so checked.
+//! Reads the index of a checkpoint and the headers of its files, which are untrusted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,36 +11,36 @@ use crate::foreign;
 use crate::weights::manifest::is_plain_name;
 use crate::weights::source::{Source, read_file};
 
-/// A header or index larger than this is no checkpoint's; the released index has 60 kB.
+/// Size limit of a header or index in bytes; the released index has 60 kB.
 const HEADER_CAP: u64 = 32 << 20;
-/// Most files a checkpoint may be cut into.
+/// Most files of a checkpoint.
 const SHARD_CAP: usize = 1024;
 
-/// Where a tensor lies.
+/// Type, shape and place of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub file: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
-    /// Of its first byte, from the start of the file.
+    /// Offset of its first byte from the start of the file.
     pub offset: u64,
 }
 
-/// Which file holds which tensor.
+/// Which file contains which tensor.
 #[derive(Deserialize)]
 pub(super) struct Index {
     pub weight_map: BTreeMap<String, String>,
 }
 
 impl Index {
-    /// The index called `file`, if there is one.
+    /// Reads the index `file`, if it exists.
     pub async fn read(source: &impl Source, file: &str) -> Result<Option<Self>> {
         let json = read_file(source, file, HEADER_CAP).await?;
         json.map(|json| parse_index(&source.describe(file), &json))
             .transpose()
     }
 
-    /// The files that it names, once each; without an index the one file `single`.
+    /// The files in the index, each once; without an index the file `single`.
     pub fn files(index: Option<&Self>, single: &str) -> Vec<String> {
         match index {
             None => vec![single.to_string()],
@@ -52,7 +52,7 @@ impl Index {
     }
 }
 
-/// Checks names, so that no shard can lie outside the folder.
+/// Parses an index and checks the file names, so that no shard is outside the folder.
 fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
     let index: Index = foreign::json(json).map_err(|reason| Error::checkpoint(file, reason))?;
     let shards: BTreeSet<&String> = index.weight_map.values().collect();
@@ -74,8 +74,8 @@ fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
     }
 }
 
-/// The header of a safetensors file: name -> where it lies. The `safetensors` crate checks that the
-/// tensors follow one another without hole, overlap or overflow and fit their shapes.
+/// Reads the header of a safetensors file: names and places of tensors. The `safetensors` crate
+/// checks that they are contiguous, without gaps, overlaps or overflow, and match their shapes.
 pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<(String, Entry)>> {
     let path = source.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
@@ -137,7 +137,7 @@ pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<
         .collect())
 }
 
-/// Bytes of a tensor; none if they are too many to count.
+/// Size of a tensor in bytes; `None` on overflow.
 pub(super) fn bytes_of(dtype: Dtype, shape: &[usize]) -> Option<u64> {
     let bits = shape
         .iter()

@@ -1,5 +1,5 @@
-//! Which model a folder holds: what is kept or remembered of a model goes by this, so that a renewed one is another one
-//! under the same name. Natively only.
+//! The identity of the model in a folder, used as the key for everything that is stored about a
+//! model, so that a changed model under the same name counts as another one. Native only.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,14 +13,15 @@ use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
 use crate::error::Result;
 use crate::weights::folder::Folder;
 
-/// 64 hexadecimal digits. A converted model's are the SHA-256 of its manifest, which holds the hashes of all the rest:
-/// equal models are equal wherever they lie. A checkpoint has no hashes, and reading all of it would take as long as
-/// loading it: here they are of the names, lengths and times of its files.
+/// 64 hexadecimal digits. For a converted model the SHA-256 of its manifest, which contains the
+/// hashes of all other files: equal models have equal identities wherever they are stored. A
+/// checkpoint has no hashes, and reading all of it would take as long as loading it: its identity
+/// is computed from the names, lengths and times of its files.
 ///
 /// # Errors
-/// What reading the manifest, or the checkpoint's headers, fails with.
+/// Errors of reading the manifest, or the checkpoint's headers.
 pub async fn identity(folder: &Folder) -> Result<String> {
-    // A folder with both is a converted model, as when it is loaded.
+    // A folder with both is treated as a converted model, as in loading.
     if let Some(manifest) = find_manifest(folder).await? {
         return Ok(hex(&Sha256::digest(&manifest)));
     }

@@ -1,8 +1,9 @@
-//! `manifest.json` of a converted model: what it is, and where each tensor lies in its shards.
+//! `manifest.json` of a converted model: its description, and the place of each tensor in the
+//! shards.
 //!
-//! In: bytes from anyone. Out: a [`Manifest`] in which every piece lies inside its shard, none on
-//! another, without holes, and every tensor has all its rows. It must not know what the tensors are
-//! for. docs/FORMAT.md says it for those who write such files.
+//! In: untrusted bytes. Out: a [`Manifest`] in which every piece lies inside its shard, without
+//! overlaps or gaps, and every tensor has all its rows. This module must not know what the tensors
+//! are for. docs/FORMAT.md describes the format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,30 +16,31 @@ use crate::foreign;
 use crate::quant::Quant;
 use crate::spec::{Kind, Weight};
 
-/// Its name in a model folder.
+/// The manifest's file name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// What `format` says.
+/// The value of `format`.
 pub const FORMAT: &str = "inf-llava";
-/// What `version` says; a reader refuses any other.
+/// The value of `version`; readers refuse any other.
 pub const VERSION: u64 = 1;
-/// A manifest of the released model has 60 kB.
+/// Size limit in bytes; a manifest of the released model has 60 kB.
 pub const MANIFEST_CAP: u64 = 16 << 20;
-/// Bytes that a shard, or a file beside them, may have: what the browser holds at once.
+/// Size limit in bytes of a shard or of another file of the model: the amount that the browser
+/// holds at once.
 pub const SHARD_BYTES: u64 = 64 << 20;
-/// Each piece begins at a multiple of this, with zeros before it.
+/// Each piece begins at a multiple of this many bytes, after zero padding.
 pub const ALIGNMENT: u64 = 16;
 /// Most shards: 256 GiB.
 const SHARDS_CAP: usize = 4096;
 /// Most tensors; the released model has 700.
 const TENSORS_CAP: usize = 1 << 16;
-/// Most files beside the shards.
+/// Most files besides the shards.
 const FILES_CAP: usize = 64;
 /// Most dimensions of a tensor.
 const DIMENSIONS_CAP: usize = 4;
-/// Longest name of a file or tensor.
+/// Longest name of a file or tensor, in bytes.
 const NAME_CAP: usize = 255;
 
-/// How a tensor's numbers are held.
+/// How a tensor's numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -55,7 +57,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// As the manifest says it.
+    /// Its name in the manifest.
     pub fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
@@ -66,7 +68,7 @@ impl Dtype {
         }
     }
 
-    /// The blocks, if it has any.
+    /// The kind of blocks, if it is quantised.
     pub fn quant(self) -> Option<Quant> {
         match self {
             Dtype::Q4 => Some(Quant::Q4),
@@ -75,7 +77,7 @@ impl Dtype {
         }
     }
 
-    /// The numbers in `bytes`, for those that are no blocks.
+    /// Decodes `bytes` of a type without blocks.
     pub fn floats(self, bytes: &[u8]) -> Vec<f32> {
         let halves = || {
             let pairs = bytes.as_chunks().0.iter();
@@ -93,10 +95,10 @@ impl Dtype {
         }
     }
 
-    /// Bytes of `rows` rows of a tensor whose other dimensions are `rest`.
+    /// Size in bytes of `rows` rows of a tensor whose other dimensions are `rest`.
     ///
     /// # Errors
-    /// [`Error::Quantised`] if they cannot be cut into blocks, or are too many.
+    /// [`Error::Quantised`] if a row is not a multiple of the block size, or on overflow.
     pub fn bytes(self, rows: usize, rest: &[usize]) -> Result<u64> {
         let too_large = || Error::Quantised {
             reason: format!("{rows} rows of {rest:?} in {}: too large", self.name()),
@@ -117,39 +119,39 @@ impl Dtype {
     }
 }
 
-/// A file of the model: its size and its hash.
+/// A file of the model, with its size and hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HashedFile {
-    /// A plain name in the manifest's folder.
+    /// A plain file name in the manifest's folder.
     pub file: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// In 64 lower-case hexadecimal digits.
+    /// Its SHA-256 in 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// Rows of a tensor that lie together.
+/// Consecutive rows of a tensor that are stored together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Piece {
     /// Index of the shard.
     pub shard: usize,
-    /// Of the first byte in it.
+    /// Offset of its first byte in the shard.
     pub offset: u64,
-    /// How many rows (first dimension); those of a tensor's pieces follow one another.
+    /// Number of rows (first dimension); the pieces of a tensor are consecutive.
     pub rows: usize,
 }
 
-/// A tensor.
+/// A stored tensor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Its dimensions.
     pub shape: Vec<usize>,
-    /// How it is held.
+    /// How its numbers are stored.
     pub dtype: Dtype,
-    /// Where, in the order of the rows.
+    /// Its pieces, in the order of the rows.
     pub pieces: Vec<Piece>,
 }
 
@@ -161,17 +163,17 @@ pub struct Manifest {
     pub format: String,
     /// [`VERSION`].
     pub version: u64,
-    /// What people call the model.
+    /// The model's display name.
     pub name: String,
-    /// Of the checkpoint that it was made from.
+    /// Revision of the checkpoint that it was converted from.
     pub revision: String,
-    /// Under which the weights may be used.
+    /// The licence of the weights.
     pub license: String,
-    /// config.json, whole.
+    /// The contents of config.json.
     pub config: Value,
-    /// generation_config.json, whole.
+    /// The contents of generation_config.json.
     pub generation: Value,
-    /// The conversation's template, by name.
+    /// Name of the conversation's template.
     pub prompt: String,
     /// Tokenizer, licence, model card and the like.
     pub files: Vec<HashedFile>,
@@ -182,7 +184,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads and checks one. `file` is its path or URL, for messages.
+    /// Parses and checks a manifest. `file` is its path or URL, for messages.
     ///
     /// # Errors
     /// [`Error::Manifest`], which says what is wrong with which shard or tensor.
@@ -191,7 +193,7 @@ impl Manifest {
             file: file.to_string(),
             reason,
         };
-        // The version first: a later one may have other fields.
+        // The version first, since other versions may have other fields.
         #[derive(Deserialize)]
         struct Head {
             format: String,
@@ -215,7 +217,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether `json` says that it is one, of whatever version.
+    /// Whether `json` is a manifest of this format, in any version.
     pub fn is_ours(json: &[u8]) -> bool {
         #[derive(Deserialize)]
         struct Head {
@@ -224,20 +226,20 @@ impl Manifest {
         foreign::json(json).is_ok_and(|head: Head| head.format == FORMAT)
     }
 
-    /// As it is written.
+    /// The manifest as JSON.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
         json
     }
 
-    /// Bytes of all shards.
+    /// Size of all shards in bytes.
     pub fn shard_bytes(&self) -> u64 {
         self.shards.iter().map(|shard| shard.bytes).sum()
     }
 
-    /// Bytes that `weight` takes on a device, all of it and its largest buffer: a
-    /// quantised matrix as it is, embeddings nothing, what else there is in f32.
+    /// Bytes that `weight` takes on a device, in all and in its largest buffer: a quantised matrix
+    /// its stored size, embeddings nothing, anything else its size in f32.
     pub fn resident_bytes(&self, weight: &Weight) -> (u64, u64) {
         if weight.kind == Kind::Embeddings {
             return (0, 0);
@@ -287,13 +289,13 @@ impl Manifest {
     }
 }
 
-/// Bytes of a tensor of `shape` in f32: all of it, and its one buffer.
+/// Bytes of a tensor of `shape` in f32, in all and in its only buffer.
 pub fn as_floats(shape: &[usize]) -> (u64, u64) {
     let bytes = shape.iter().map(|&d| d as u64).product::<u64>() * size_of::<f32>() as u64;
     (bytes, bytes)
 }
 
-/// Bytes of a shard that hold a piece.
+/// The bytes of a piece in a shard.
 #[derive(Clone)]
 struct Span {
     start: u64,
@@ -302,7 +304,7 @@ struct Span {
 }
 
 impl Stored {
-    /// Where its pieces lie: shard, and bytes in it.
+    /// The places of the tensor's pieces: shard, and bytes in it.
     fn spans(&self, name: &str) -> Result<Vec<(usize, Span)>, String> {
         let shape = &self.shape;
         let (&rows, rest) = shape.split_first().ok_or("it has no shape")?;
@@ -344,7 +346,7 @@ impl Stored {
     }
 }
 
-/// Whether the pieces fill the shard, one behind the other.
+/// Checks that the pieces fill the shard without gaps or overlaps.
 fn check_shard(shard: &HashedFile, mut spans: Vec<Span>) -> Result<(), String> {
     spans.sort_by_key(|span| span.start);
     let mut end = 0u64;
@@ -393,7 +395,7 @@ fn check_file(file: &HashedFile) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a name stays in its folder, whoever resolves it.
+/// Whether a name stays in its folder on every system.
 pub fn is_plain_name(name: &str) -> bool {
     let starts_well = name
         .bytes()

@@ -1,8 +1,8 @@
-//! Memory maps of model files, and what is said when one of them is cut off while it is read.
+//! Memory maps of model files, and an explanation if such a file is truncated while it is in use.
 //!
-//! A map's pages are the file's own. Where another program shortens the file, the system has nothing to give for the
-//! pages behind its end, and ends whoever reads them with SIGBUS. Files are looked at before each question; for what
-//! happens between, [`explain_cut_offs`] makes the end one with a reason. Natively only.
+//! If another program shortens a mapped file, the system kills a process that reads beyond the new
+//! end with SIGBUS. Files are checked before each question; for changes in between,
+//! [`explain_cut_offs`] makes the process end with a message. Native only.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,11 @@ use std::path::Path;
 use bytes::Bytes;
 use memmap2::{Mmap, MmapOptions};
 
-/// With which the program ends when a model's file was cut off: that of a broken model folder.
+/// Exit code after a model's file was truncated: that of a damaged model folder.
 pub const CUT_OFF_EXIT_CODE: u8 = 3;
 
-/// The bytes `range` of `file`, which lies within it, as long as they are wanted. `path` is told if it is cut off.
+/// Maps the bytes `range` of `file`, which must be within it. `path` is for the message if it is
+/// truncated.
 pub(super) fn map(file: &File, range: Range<u64>, path: &Path) -> io::Result<Bytes> {
     let length = range.end.saturating_sub(range.start);
     let length = usize::try_from(length).map_err(io::Error::other)?;
@@ -23,8 +24,9 @@ pub(super) fn map(file: &File, range: Range<u64>, path: &Path) -> io::Result<Byt
         // The system has no empty maps.
         return Ok(Bytes::new());
     }
-    // SAFETY: the bytes are read as numbers of any value, so a file that another program writes to gives wrong
-    // numbers at worst. If it is cut off the program ends (see above), which is no undefined behaviour.
+    // SAFETY: all byte values are valid, so if another program modifies the file the numbers are
+    // wrong at worst. If it is truncated the process ends (see above), which is not undefined
+    // behaviour.
     let map = unsafe { MmapOptions::new().offset(range.start).len(length).map(file) }?;
     Ok(Bytes::from_owner(Named {
         place: named::add(&map, path),
@@ -32,7 +34,7 @@ pub(super) fn map(file: &File, range: Range<u64>, path: &Path) -> io::Result<Byt
     }))
 }
 
-/// A map that is known by its file's name while it is there.
+/// A map whose file's name is registered while the map exists.
 struct Named {
     map: Mmap,
     place: Option<named::Place>,
@@ -46,7 +48,7 @@ impl AsRef<[u8]> for Named {
 
 impl Drop for Named {
     fn drop(&mut self) {
-        // Before the map goes: its addresses may be something else's afterwards.
+        // Before the map is dropped, since its addresses may be reused afterwards.
         self.place.take();
     }
 }
@@ -54,7 +56,7 @@ impl Drop for Named {
 #[cfg(unix)]
 pub use named::explain_cut_offs;
 
-/// There is no SIGBUS.
+/// This system has no SIGBUS.
 #[cfg(not(unix))]
 pub fn explain_cut_offs() {}
 
@@ -67,7 +69,8 @@ mod named {
     }
 }
 
-/// Which addresses are of which file, in a table that a signal handler may read: of atomic numbers alone, never moved.
+/// Maps addresses to files in a table that a signal handler can read: atomic numbers only, at a
+/// fixed place.
 #[cfg(unix)]
 mod named {
     use std::mem::MaybeUninit;
@@ -76,15 +79,16 @@ mod named {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-    /// The released model has 700 tensors, of a few pieces each. A map for which there is no room has no name.
+    /// Size of the table. The released model has 700 tensors, of a few pieces each. Maps beyond
+    /// this are not registered.
     const PLACES: usize = 4096;
-    /// Bytes of a path that are told; of a longer one the end.
+    /// Bytes of a path in the message; of a longer path the end.
     const NAME: usize = 240;
 
     struct Entry {
-        /// Of the first byte; 0 is free, 1 is being written.
+        /// Address of the first byte; 0 if the entry is free, 1 while it is being written.
         start: AtomicUsize,
-        /// Behind the last byte.
+        /// Address after the last byte.
         end: AtomicUsize,
         name: [AtomicU8; NAME],
         /// Bytes of the name.
@@ -103,7 +107,7 @@ mod named {
         }
     }; PLACES];
 
-    /// A map's place in the table, which is free again when this is dropped.
+    /// A map's entry in the table, which is freed when this is dropped.
     pub(super) struct Place(&'static Entry);
 
     impl Drop for Place {
@@ -132,21 +136,22 @@ mod named {
         Some(Place(entry))
     }
 
-    /// What SIGBUS did before.
+    /// The previous handler of SIGBUS.
     static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
-    /// From now on, a model's file that is cut off while it is read ends the program with a line on stderr that names
-    /// it and with [`super::CUT_OFF_EXIT_CODE`]. Any other SIGBUS does what it did before.
+    /// From now on, if a model's file is truncated while it is in use, the process writes a line
+    /// that names it to stderr and ends with [`super::CUT_OFF_EXIT_CODE`]. Any other SIGBUS is
+    /// handled as before.
     pub fn explain_cut_offs() {
         let mut before = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: sigaction reads and writes the structures that it is given, which live long enough; all zeros is
-        // a valid one. The handler keeps to what a handler may do (see there).
+        // SAFETY: sigaction reads and writes the given structures, which live long enough; all
+        // zeros is a valid one. The handler calls only what is allowed in a handler (see there).
         unsafe {
             if libc::sigaction(libc::SIGBUS, std::ptr::null(), before.as_mut_ptr()) != 0 {
                 return;
             }
             if BEFORE.set(before.assume_init()).is_err() {
-                return; // it is in place already
+                return; // it is already installed
             }
             let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
             action.sa_sigaction = explain as *const () as usize;
@@ -156,8 +161,8 @@ mod named {
         }
     }
 
-    /// Nothing here takes a lock, has memory allocated, or unwinds: atomic loads, `write`, `_exit` and `sigaction` are
-    /// what POSIX lets a handler call.
+    /// Takes no lock, allocates nothing and does not unwind: atomic loads, `write`, `_exit` and
+    /// `sigaction` are allowed in a signal handler by POSIX.
     extern "C" fn explain(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         // SAFETY: with SA_SIGINFO the system gives a valid pointer.
         let address = unsafe { (*info).si_addr() } as usize;
@@ -166,7 +171,8 @@ mod named {
             start > TAKEN && (start..entry.end.load(Ordering::Relaxed)).contains(&address)
         };
         let Some(entry) = TABLE.iter().find(is_there) else {
-            // Not ours: what was in place before is again, and meets the same fault.
+            // Not one of the maps: restores the previous handler, which then gets the repeated
+            // fault.
             if let Some(before) = BEFORE.get() {
                 // SAFETY: the structure was filled by the system.
                 unsafe { libc::sigaction(libc::SIGBUS, before, std::ptr::null_mut()) };
@@ -177,7 +183,7 @@ mod named {
         let mut name = [0; NAME];
         let length = entry.length.load(Ordering::Relaxed).min(NAME);
         for (byte, place) in name.iter_mut().zip(&entry.name) {
-            // What could command a terminal is no part of the line.
+            // Control characters, which could affect a terminal, are replaced.
             *byte = match place.load(Ordering::Relaxed) {
                 control if control < 32 || control == 127 => b'?',
                 byte => byte,
@@ -185,12 +191,12 @@ mod named {
         }
         say(&name[..length]);
         say(b"; copy or download the model again\n");
-        // SAFETY: it ends the process at once and runs nothing of it.
+        // SAFETY: _exit ends the process at once, without running any destructor or exit handler.
         unsafe { libc::_exit(i32::from(super::CUT_OFF_EXIT_CODE)) };
     }
 
     fn say(bytes: &[u8]) {
-        // SAFETY: the pointer and the length are of one slice. That nobody reads it changes nothing.
+        // SAFETY: the pointer and the length belong to one slice. A failure to write is ignored.
         let _ = unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
     }
 }

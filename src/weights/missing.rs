@@ -1,7 +1,8 @@
-//! What a folder holds where a checkpoint was looked for: most such folders are whole and of another kind.
+//! Explains what a folder contains if it has no checkpoint: most such folders are intact but of
+//! another kind.
 //!
-//! In: the names in it, from anyone. Out: a sentence that names what it is and what to do; none where nothing shows it.
-//! It must not open anything.
+//! In: the untrusted names in it. Out: a sentence that says what it is and what to do; `None` if
+//! nothing indicates it. This module must not open the files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,17 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::printable::quoted;
 
-/// Names that are looked at; a folder may hold millions.
+/// Most names that are examined; a folder may have millions.
 const NAMES_CAP: usize = 4096;
-/// Bytes of a commit, with room for a line's end.
+/// Size limit of a file with a commit hash, including a line end.
 const COMMIT_CAP: u64 = 128;
-/// Folders in it that are told.
+/// Most subfolders in a message.
 const FOLDERS_TOLD: usize = 3;
 
-/// A sign, and what it says.
+/// A test on file names, and the explanation.
 type Sign = (fn(&str) -> bool, &'static str);
 
-/// In the order in which they are looked for: an adapter has a checkpoint's files beside it, often.
+/// In the order of the tests: an adapter often has a checkpoint's files beside it.
 const SIGNS: [Sign; 13] = [
     (
         |name| name == "adapter_config.json" || name.starts_with("adapter_model."),
@@ -117,7 +118,7 @@ fn is_shard(name: &str) -> bool {
     })
 }
 
-/// Why `file`, a checkpoint's configuration or weights, is not in `folder`.
+/// Why `folder` does not contain `file`, a checkpoint's configuration or weights.
 pub(super) fn why(folder: &Path, file: &str) -> Option<String> {
     let names = names(folder);
     let there = |name: &str| names.iter().any(|known| known == name);
@@ -153,7 +154,7 @@ pub(super) fn why(folder: &Path, file: &str) -> Option<String> {
             ));
         }
     }
-    // Before what is told of weights that are not whole: these are.
+    // Checked before incomplete weights: an adapter's are complete.
     let is_adapter = |name: &String| (SIGNS[0].0)(name) || (SIGNS[1].0)(name);
     let weights = [INDEX_FILE, SINGLE_FILE]
         .into_iter()
@@ -183,7 +184,7 @@ fn is_model(folder: &Path) -> bool {
         .any(|file| folder.join(file).is_file())
 }
 
-/// Of `models--owner--name`, the only one or the one that its branch names.
+/// The snapshot of a `models--owner--name` folder: the only one, or that of its branch.
 fn snapshot(folder: &Path) -> Option<PathBuf> {
     let snapshots = folder.join("snapshots");
     let snapshots = match folder.ends_with("snapshots") {
@@ -201,7 +202,7 @@ fn snapshot(folder: &Path) -> Option<PathBuf> {
         .find(|folder| is_model(folder))
 }
 
-/// Sorted, so that the same folder is always told alike.
+/// The names in a folder, sorted, so that messages are deterministic.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().take(NAMES_CAP);
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -210,10 +211,11 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The folder that is meant by `path`: itself, or where it is a file of a model, the one that holds it.
+/// The model folder that `path` refers to: the path itself, or for a file of a model the folder
+/// that contains it.
 ///
 /// # Errors
-/// [`Error::FileMissing`] for nothing, [`Error::Checkpoint`] for a file of another kind.
+/// [`Error::FileMissing`] if it does not exist, [`Error::Checkpoint`] for any other file.
 pub fn folder_of(path: &Path) -> Result<PathBuf> {
     let file = path.display().to_string();
     if path.is_dir() {

@@ -1,4 +1,4 @@
-//! Weights: from files or a server to named tensors, which `load` builds modules from.
+//! Weights: from files or a server to named tensors, from which `load` builds modules.
 //! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> tensors;
 //! checkpoint -> arrange, convert -> a converted model; manifest, converted -> tensors.
 

@@ -1,6 +1,8 @@
-//! Checkpoints as other programs save them: names of what a model was wrapped into, and signs of weights in fewer bits.
+//! Checkpoints saved by other programs: names with a wrapper's prefix, and signs of quantised
+//! weights.
 //!
-//! In: names of tensors, from anyone. Out: the model's own names, or what shows that the weights cannot be read.
+//! In: untrusted tensor names. Out: the model's own names, or the evidence that the weights cannot
+//! be read.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,8 @@ use super::header::Entry;
 use crate::printable::quoted;
 use crate::spec::EMBEDDINGS;
 
-/// What other programs put beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8, MLX, compressed-tensors.
+/// Suffixes that other programs store beside a quantised weight: bitsandbytes, GPTQ and AWQ, fp8,
+/// MLX, compressed-tensors.
 const QUANTISED: [&str; 16] = [
     "SCB",
     "weight_format",
@@ -27,19 +30,19 @@ const QUANTISED: [&str; 16] = [
     "scales",
     "qzeros",
 ];
-/// What an adapter (LoRA) that is not merged puts beside a weight.
+/// Suffixes that an unmerged adapter (LoRA) stores beside a weight.
 const ADAPTED: [&str; 4] = ["lora_A", "lora_B", "lora_embedding_A", "base_layer"];
-/// What the tensors of adapters of other kinds have in their names.
+/// Parts of tensor names that indicate an adapter of any kind.
 const ADAPTERS: [&str; 7] = ["lora_", "ia3_", "hada_", "lokr_", "oft_", "vera_", "boft_"];
-/// How to go on from such a checkpoint.
+/// Advice for checkpoints with an adapter.
 pub(super) const MERGE: &str =
     "merge the adapter into the model first (peft: merge_and_unload, then save_pretrained)";
-/// Tensors beside one that are looked at.
+/// Most neighbouring tensors that are examined.
 const BESIDE_CAP: usize = 16;
-/// How to go on from such a checkpoint.
+/// Advice for quantised checkpoints.
 pub(super) const UNQUANTISED: &str =
     "take the checkpoint that it was made from, in F16, BF16 or F32";
-/// What wrappers put into names: torch.compile, FSDP, activation checkpoints, DeepSpeed.
+/// Parts that wrappers add to names: torch.compile, FSDP, activation checkpointing, DeepSpeed.
 const WRAPPERS: [&str; 5] = [
     "_orig_mod",
     "_fsdp_wrapped_module",
@@ -48,18 +51,18 @@ const WRAPPERS: [&str; 5] = [
     "_module",
 ];
 
-/// The tensor beside the weight `name` that shows that another program has quantised it.
+/// A tensor beside the weight `name` that shows that another program has quantised it.
 pub(super) fn quantised<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
     beside(entries, name, &QUANTISED)
 }
 
-/// The tensor beside the weight `name` that shows that an adapter belongs to it, without which it answers as the model
-/// did before it was tuned.
+/// A tensor beside the weight `name` that belongs to an adapter, without which the model answers as
+/// before it was tuned.
 pub(super) fn adapted<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
     beside(entries, name, &ADAPTED)
 }
 
-/// Whether the tensor `name` is an adapter's, wherever it lies.
+/// Whether the tensor `name` belongs to an adapter, whatever its prefix.
 pub(super) fn is_adapters(name: &str) -> bool {
     name.split('.').any(|part| {
         part == "base_layer" || ADAPTERS.iter().any(|adapter| part.starts_with(adapter))
@@ -89,7 +92,7 @@ fn beside<'a>(entries: &'a BTreeMap<String, Entry>, name: &str, signs: &[&str]) 
     })
 }
 
-/// What to do where `other` is the tensor `name` with something in front of its name, or without what stands there.
+/// Advice if `other` is the tensor `name` with an additional or a missing prefix.
 pub(super) fn renamed(name: &str, other: &str) -> Option<String> {
     if let Some(front) = other
         .strip_suffix(name)
@@ -110,8 +113,8 @@ pub(super) fn renamed(name: &str, other: &str) -> Option<String> {
     ))
 }
 
-/// The tensors under the names that the model has without what it was wrapped into when it was saved: DataParallel
-/// and its kin, or a class around it. Nothing is renamed where the decoder's embeddings are found as they are.
+/// Removes the prefixes of wrappers such as DataParallel, or of an enclosing class, from tensor
+/// names. Nothing is renamed if the decoder's embeddings have their usual name.
 pub(super) fn unwrapped(
     entries: BTreeMap<String, Entry>,
 ) -> std::result::Result<BTreeMap<String, Entry>, (String, String)> {
@@ -122,7 +125,7 @@ pub(super) fn unwrapped(
             .collect();
         let modules = parts.iter().take_while(|part| **part == "module").count();
         parts.drain(..modules);
-        // A model that an adapter was around.
+        // A model that was wrapped by an adapter.
         let adapter = parts.starts_with(&["base_model", "model"]);
         parts.drain(..if adapter { 2 } else { 0 });
         parts.join(".")

@@ -1,7 +1,8 @@
-//! The part of Python's pickle that `torch.save` writes for a state dict: which tensor lies where. Nothing is
-//! ever called or imported; what a state dict has no use for is refused by its name.
+//! Reads the part of Python's pickle format that `torch.save` uses for a state dict: the place of
+//! each tensor. Nothing is ever called or imported; whatever a state dict does not need is refused
+//! by name.
 //!
-//! In: the bytes of `data.pkl`, from anyone. Out: [`Saved`] by name.
+//! In: the untrusted bytes of `data.pkl`. Out: [`Saved`] by name.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,16 +21,16 @@ pub struct Saved {
     pub storage: String,
     /// Its file in the archive's folder `data`.
     pub key: String,
-    /// Of the first number in the storage, in numbers.
+    /// Offset of the first number in the storage, in numbers.
     pub offset: u64,
     /// Dimensions.
     pub shape: Vec<usize>,
-    /// Numbers from one index to the next, for each dimension.
+    /// Distance between consecutive indices in numbers, for each dimension.
     pub stride: Vec<usize>,
 }
 
 impl Saved {
-    /// Whether the numbers lie row by row, one behind the other.
+    /// Whether the numbers are stored row by row, without gaps.
     pub fn is_contiguous(&self) -> bool {
         let mut expected = 1usize;
         self.shape.len() == self.stride.len()
@@ -63,14 +64,14 @@ enum Value {
         key: String,
     },
     Tensor(Saved),
-    /// None, a truth value, or something else that a state dict carries along and nobody reads.
+    /// None, a boolean, or another value that a state dict may contain and that is ignored.
     Other,
 }
 
 /// The tensors of the state dict that `pickle` holds, by name.
 ///
 /// # Errors
-/// What is wrong, in a sentence.
+/// A sentence that says what is wrong.
 pub fn state_dict(pickle: &[u8]) -> Result<BTreeMap<String, Saved>, String> {
     let mut machine = Machine {
         bytes: pickle,
@@ -88,7 +89,8 @@ pub fn state_dict(pickle: &[u8]) -> Result<BTreeMap<String, Saved>, String> {
     if !tensors.is_empty() {
         return Ok(tensors);
     }
-    // Trainers put the state dict into another one, beside the optimizer's state, which has no tensors of its own.
+    // Some training programs nest the state dict in another dict, beside the optimizer's state,
+    // whose values are not tensors themselves.
     let named = |&(key, value): &(Id, Id)| match (&machine.values[key], &machine.values[value]) {
         (Value::Text(name), Value::Dict(entries)) => Some((name, machine.tensors(entries))),
         _ => None,
@@ -122,7 +124,7 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// Up to the STOP; gives what is on the stack then.
+    /// Runs up to STOP; returns the top of the stack.
     fn run(&mut self) -> Result<Id, String> {
         loop {
             let at = self.at;
@@ -205,7 +207,7 @@ impl<'a> Machine<'a> {
                 }
                 b'Q' => self.storage()?,
                 b'R' | 0x81 => self.call()?,
-                // The state of an object: only a dict's attributes, which nobody reads.
+                // BUILD sets an object's state: here only attributes of a dict, which are ignored.
                 b'b' => drop(self.pop()?),
                 _ => {
                     return Err(format!(
@@ -216,7 +218,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Of a dict, those of its values that are tensors.
+    /// The entries of a dict whose values are tensors.
     fn tensors(&self, entries: &[(Id, Id)]) -> BTreeMap<String, Saved> {
         let named = |&(key, value): &(Id, Id)| match (&self.values[key], &self.values[value]) {
             (Value::Text(name), Value::Tensor(saved)) => Some((name.clone(), saved.clone())),

@@ -1,5 +1,6 @@
-//! A checkpoint as `torch.save` wrote it: `pytorch_model.bin`, or shards and their index. Such a file is a zip
-//! whose members are stored as they are, so that tensors are read where they lie, row by row. Natively only.
+//! A checkpoint written by `torch.save`: `pytorch_model.bin`, or shards and their index. Such a
+//! file is a zip archive with uncompressed members, so that tensors can be read in place, row by
+//! row. Native only.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -17,9 +18,9 @@ use crate::weights::folder::Folder;
 
 const INDEX_FILE: &str = "pytorch_model.bin.index.json";
 const SINGLE_FILE: &str = "pytorch_model.bin";
-/// The pickle of the released model's largest shard has 60 kB.
+/// Size limit of the pickle in bytes; that of the released model's largest shard has 60 kB.
 const PICKLE_CAP: u64 = 32 << 20;
-/// Members of an archive.
+/// Most members of an archive.
 const MEMBERS_CAP: usize = 1 << 16;
 
 /// A member's place in the file.
@@ -28,10 +29,12 @@ struct Member {
     bytes: u64,
 }
 
-/// Opens a checkpoint in whichever layout the folder has it: safetensors, else `torch.save`'s.
+/// Opens a checkpoint in the layout that the folder has: safetensors, otherwise that of
+/// `torch.save`.
 ///
 /// # Errors
-/// As [`Checkpoint::open`]; [`Error::Checkpoint`] for an archive that is none, or damaged.
+/// The errors of [`Checkpoint::open`]; [`Error::Checkpoint`] for a file that is not such an
+/// archive, or is damaged.
 pub async fn open(folder: Folder) -> Result<Checkpoint<Folder>> {
     let index = Index::read(&folder, INDEX_FILE).await?;
     let is_single = folder.path(SINGLE_FILE).is_file();
@@ -82,7 +85,7 @@ fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
             return Err(bad(format!("its member {name} is compressed")));
         }
         let (bytes, offset) = (member.size(), member.data_start());
-        // "archive/data.pkl", "archive/data/12": what the archive is called does not matter.
+        // Members are "archive/data.pkl", "archive/data/12"; the name of the top folder varies.
         let within = name
             .split_once('/')
             .map_or(name.as_str(), |(_, within)| within);
@@ -115,7 +118,7 @@ fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
     saved.into_iter().map(entry).collect()
 }
 
-/// Where a tensor lies in the file.
+/// The place of a tensor in the file.
 fn place(
     file: &str,
     saved: &Saved,
@@ -125,7 +128,8 @@ fn place(
         "FloatStorage" => Dtype::F32,
         "HalfStorage" => Dtype::F16,
         "BFloat16Storage" => Dtype::BF16,
-        // Refused by whoever asks for it; position ids and the like are in some checkpoints.
+        // Some checkpoints contain position ids and the like; the types are refused only when such
+        // a tensor is read as a weight.
         "LongStorage" => Dtype::I64,
         "IntStorage" => Dtype::I32,
         "BoolStorage" => Dtype::BOOL,

@@ -1,5 +1,5 @@
-//! Where a model's files come from: a folder natively, HTTP in the browser. One interface, so that
-//! nothing behind it knows which.
+//! The source of a model's files: a folder natively, HTTP in the browser. One trait, so that the
+//! code that uses it does not depend on which.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -9,51 +9,52 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
-/// Named files that can be read in parts.
+/// Named files that can be read in ranges.
 #[allow(
     async_fn_in_trait,
     reason = "used by generic callers of this crate only; no Send bound is wanted on wasm"
 )]
 pub trait Source {
-    /// What to call `file` in a message: its path or URL.
+    /// The name of `file` in messages: its path or URL.
     fn describe(&self, file: &str) -> String;
 
-    /// What to say where `file` is not there and must be.
+    /// The error if the required `file` does not exist.
     fn missing(&self, file: &str) -> crate::Error {
         crate::Error::FileMissing {
             file: self.describe(file),
         }
     }
 
-    /// Size of `file` in bytes, or none if there is no such file.
+    /// Size of `file` in bytes, or `None` if it does not exist.
     ///
     /// # Errors
     /// [`crate::Error::FileAccess`] or [`crate::Error::Network`].
     async fn size(&self, file: &str) -> Result<Option<u64>>;
 
-    /// The bytes `range` of `file`, exactly that many.
+    /// Reads exactly the bytes `range` of `file`.
     ///
     /// # Errors
     /// [`crate::Error::FileMissing`], [`crate::Error::FileAccess`], [`crate::Error::Network`].
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>>;
 
-    /// The same bytes for a long time: a part of the file itself where that can be had.
+    /// Like [`Source::read`], for bytes that are kept for long: a memory map of the file if
+    /// possible.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// The errors of [`Source::read`].
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         self.read(file, range).await.map(Bytes::from)
     }
 
-    /// Size of `file` in bytes where it can be told without asking anybody for it.
+    /// Size of `file` in bytes if it is known without a request.
     ///
     /// # Errors
-    /// As [`Source::size`].
+    /// The errors of [`Source::size`].
     fn size_at_hand(&self, _file: &str) -> Result<Option<u64>> {
         Ok(None)
     }
 
-    /// Whether what was read so far is still what is there, where others may change it.
+    /// Checks that the files read so far are unchanged, if others can modify them.
     ///
     /// # Errors
     /// [`crate::Error::ModelChanged`], which names the file; [`crate::Error::FileAccess`].
@@ -92,19 +93,19 @@ impl<S: Source> Source for Rc<S> {
     }
 }
 
-/// A source of whatever kind, for those who keep one.
+/// A source of any kind, as a trait object.
 pub trait AnySource {
-    /// As [`Source::read`].
+    /// Like [`Source::read`].
     fn read_any<'a>(&'a self, file: &'a str, range: Range<u64>) -> Reading<'a>;
 
-    /// As [`Source::unchanged`].
+    /// Like [`Source::unchanged`].
     ///
     /// # Errors
-    /// As [`Source::unchanged`].
+    /// The errors of [`Source::unchanged`].
     fn is_unchanged(&self) -> Result<()>;
 }
 
-/// Bytes to come.
+/// A pending read.
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + 'a>>;
 
 impl<S: Source> AnySource for S {
@@ -117,10 +118,10 @@ impl<S: Source> AnySource for S {
     }
 }
 
-/// The whole of `file`, or none if there is no such file.
+/// The contents of `file`, or `None` if it does not exist.
 ///
 /// # Errors
-/// As [`Source::read`]; [`crate::Error::FileAccess`] if it is larger than `cap` bytes.
+/// The errors of [`Source::read`]; [`crate::Error::FileAccess`] if it is larger than `cap` bytes.
 pub async fn read_file(source: &impl Source, file: &str, cap: u64) -> Result<Option<Vec<u8>>> {
     let Some(size) = source.size(file).await? else {
         return Ok(None);
@@ -134,16 +135,16 @@ pub async fn read_file(source: &impl Source, file: &str, cap: u64) -> Result<Opt
     source.read(file, 0..size).await.map(Some)
 }
 
-/// As [`read_file`], for a file that must be there.
+/// Like [`read_file`], for a required file.
 ///
 /// # Errors
-/// As [`read_file`], and [`crate::Error::FileMissing`].
+/// The errors of [`read_file`], and [`crate::Error::FileMissing`].
 pub async fn require_file(source: &impl Source, file: &str, cap: u64) -> Result<Vec<u8>> {
     let found = read_file(source, file, cap).await?;
     found.ok_or_else(|| source.missing(file))
 }
 
-/// Files that are in memory already, by name.
+/// Files in memory, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(pub std::collections::BTreeMap<String, Vec<u8>>);
 

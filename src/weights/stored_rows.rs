@@ -1,4 +1,4 @@
-//! Rows of a matrix that are read one by one, where they lie: the embeddings of a large vocabulary.
+//! Reads single rows of a stored matrix: the embeddings of a large vocabulary.
 
 use super::manifest::{Dtype, Piece, Stored};
 use super::source::AnySource;
@@ -6,17 +6,17 @@ use crate::error::{Error, Result};
 use crate::quant::BLOCK;
 use crate::quant::PackedRow;
 
-/// A matrix of a converted model: where its rows lie. Plain data; the source is named with each reading.
+/// The place of a converted model's matrix. Plain data; the source is passed to each read.
 #[derive(Debug, Clone)]
 pub struct StoredRows {
     dtype: Dtype,
     columns: usize,
-    /// Of a shard each, in the order of the rows.
+    /// The shard's name and the piece, in the order of the rows.
     pieces: Vec<(String, Piece)>,
 }
 
 impl StoredRows {
-    /// The rows of `stored`, a checked matrix, in the shards of those names.
+    /// The rows of `stored`, a checked matrix; `pieces` come with the names of their shards.
     pub fn new(stored: &Stored, pieces: Vec<(String, Piece)>) -> Self {
         StoredRows {
             dtype: stored.dtype,
@@ -25,20 +25,20 @@ impl StoredRows {
         }
     }
 
-    /// Weights of a row.
+    /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Rows of each piece.
+    /// Number of rows of each piece.
     pub fn piece_rows(&self) -> Vec<usize> {
         self.pieces.iter().map(|(_, piece)| piece.rows).collect()
     }
 
-    /// Row `index`, as f32.
+    /// Reads row `index` as f32.
     ///
     /// # Errors
-    /// [`Error::Quantised`] if there is no such row; what the source fails with.
+    /// [`Error::Quantised`] if the row does not exist; the source's errors.
     pub async fn read(&self, source: &dyn AnySource, index: usize) -> Result<Vec<f32>> {
         let mut left = index;
         for (file, piece) in &self.pieces {
@@ -52,10 +52,10 @@ impl StoredRows {
         })
     }
 
-    /// The bytes of piece `index`, as they lie in its shard.
+    /// Reads the bytes of piece `index`, as stored in its shard.
     ///
     /// # Errors
-    /// [`Error::Quantised`] if there is no such piece; what the source fails with.
+    /// [`Error::Quantised`] if the piece does not exist; the source's errors.
     pub async fn read_piece(&self, source: &dyn AnySource, index: usize) -> Result<Vec<u8>> {
         let Some((file, piece)) = self.pieces.get(index) else {
             return Err(Error::Quantised {

@@ -1,14 +1,15 @@
-//! Tensors that a file has and the model does not read. Most are of no consequence; one that would change the answers
-//! shows that the file is of another model than its configuration says, and is refused.
+//! Tensors in a file that the model does not read. Most are harmless; one that would change the
+//! answers shows that the file belongs to another model than its configuration describes, and is
+//! refused.
 //!
-//! In: names of tensors, from anyone. Out: what such a one shows, and what to do.
+//! In: untrusted tensor names. Out: what such a tensor indicates, and what to do.
 
 use std::collections::BTreeSet;
 
 use super::others::{MERGE, UNQUANTISED, is_adapters, is_quantised};
 use crate::spec::{DECODER, DEM, TOWER, Weight};
 
-/// Last parts of names of what is computed anew, and of what other layouts of pictures need.
+/// Endings of names that are recomputed, or needed only for other layouts of pictures.
 const WITHOUT_EFFECT: [&str; 7] = [
     "inv_freq",
     "original_inv_freq",
@@ -18,11 +19,11 @@ const WITHOUT_EFFECT: [&str; 7] = [
     "causal_mask",
     "image_newline",
 ];
-/// Parts of the tower from which the features come; what is behind them is left out by the release too.
+/// Parts of the tower that compute the features; the release ignores the later parts too.
 const TOWER_PARTS: [&str; 3] = ["embeddings", "pre_layrnorm", "encoder"];
 
-/// The first of `there` that changes the answers, and that reading `wanted` leaves unread: its name, and a sentence that says
-/// what it shows and what to do. `wanted` are those of a whole model.
+/// The first tensor of `there` that would change the answers but is not in `wanted`, the tensors of
+/// a whole model: its name, and a sentence that says what it indicates and what to do.
 pub fn unread<'a>(
     wanted: &[Weight],
     there: impl Iterator<Item = &'a str>,
@@ -53,13 +54,14 @@ pub fn unread<'a>(
             (Some(number), _) if number >= decoder_layers => Some(format!(
                 "of layer {number}, and config.json says num_hidden_layers {decoder_layers} (they are counted from 0); give the config.json that belongs to these weights"
             )),
-            // The features are those of the last layer but one.
+            // The features are those of the last layer but one, so the last layer is ignored.
             (_, Some(number)) if number == tower_layers => None,
             (_, Some(number)) if number > tower_layers => Some(format!(
                 "of the vision tower's layer {number}, and config.json says vision_config.num_hidden_layers {} (they are counted from 0); give the config.json that belongs to these weights",
                 tower_layers + 1
             )),
-            // A model without enhancement says so itself; the checkpoint it was cut from has one.
+            // The configuration says that the model has no enhancement; the checkpoint that it was
+            // derived from may have one.
             _ if name.starts_with(DEM) && !enhances => None,
             _ if name.starts_with(DEM) => Some(
                 "of an enhancement module other than the one that config.json says (its block inf_llava); give the config.json that belongs to these weights"
@@ -81,20 +83,20 @@ pub fn unread<'a>(
     })
 }
 
-/// The number of the layer that `name` is of, among those whose names begin with `of`.
+/// The number of the layer to which `name` belongs, if its name begins with `of`.
 fn layer(name: &str, of: &str) -> Option<usize> {
     let (number, _) = name.strip_prefix(of)?.split_once('.')?;
     number.parse().ok()
 }
 
-/// Whether it is of what the model computes with, by its place.
+/// Whether the tensor is used in the model's computation, judging by its name.
 fn changes_answers(name: &str) -> bool {
     let below = |part: &str| name.strip_prefix(part)?.strip_prefix('.');
     if let Some(in_tower) = below(TOWER) {
         let part = in_tower.split('.').next().unwrap_or_default();
         return TOWER_PARTS.contains(&part);
     }
-    // CLIP's other half and what joins the two, which its checkpoint has.
+    // CLIP's checkpoint also has the text model and the projections that connect both.
     let beside_vision = TOWER.trim_end_matches(".vision_model");
     if below(beside_vision).is_some() {
         return false;

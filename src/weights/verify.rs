@@ -1,4 +1,4 @@
-//! Whether a converted model is whole: every file there, of its size, with its hash. Natively only.
+//! Verifies a converted model: every file exists and has its size and hash. Native only.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -13,24 +13,24 @@ use crate::files::{self, is_missing};
 use crate::progress::{Phase, Watch};
 use crate::weights::folder::Folder;
 
-/// Read at once.
+/// Bytes read at once.
 const CHUNK: usize = 1 << 20;
 
-/// A file that is not what the manifest says.
+/// A file that does not match the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// Its name.
     pub file: String,
-    /// What is wrong with it.
+    /// What is wrong.
     pub reason: String,
 }
 
-/// Reads the manifest of `folder` and every file that it names; gives the manifest and what is
-/// damaged.
+/// Reads the manifest of `folder` and every file that it lists; returns the manifest and the
+/// damaged files.
 ///
 /// # Errors
-/// [`Error::FileMissing`] and [`Error::Manifest`] for the manifest itself, [`Error::Checkpoint`] for a model that is not
-/// converted, [`Error::FileAccess`], [`Error::Stopped`].
+/// [`Error::FileMissing`] and [`Error::Manifest`] for the manifest itself, [`Error::Checkpoint`]
+/// for a model that is not converted, [`Error::FileAccess`], [`Error::Stopped`].
 pub async fn verify(folder: &Path, watch: &mut Watch<'_>) -> Result<(Manifest, Vec<Damage>)> {
     let path = folder.join(MANIFEST_FILE);
     if !path.exists() && folder.join(CONFIG_FILE).is_file() {
@@ -59,7 +59,7 @@ pub async fn verify(folder: &Path, watch: &mut Watch<'_>) -> Result<(Manifest, V
     Ok((manifest, damaged))
 }
 
-/// What is wrong with a file of a converted model, if anything is.
+/// What is wrong with a file of a converted model, or `None`.
 pub(super) fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<String>> {
     let path = folder.join(&expected.file);
     let failed = |e: std::io::Error| Error::FileAccess {
@@ -91,7 +91,7 @@ pub(super) fn damage(folder: &Path, expected: &HashedFile) -> Result<Option<Stri
         .then(|| "its bytes are not those of the manifest's sha256".into()))
 }
 
-/// As a manifest writes a hash.
+/// Hexadecimal digits as in a manifest.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
