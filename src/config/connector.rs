@@ -56,7 +56,7 @@ impl RawInfLlava {
     }
 }
 
-/// The choice that `written` names among `all`, the first where nothing is written.
+/// The element of `all` that `written` names, or the first if `written` is absent.
 fn choice<T: Copy>(
     entry: &str,
     written: &Option<String>,

@@ -1,5 +1,6 @@
-//! The files as they are written: what serde reads, and the checks of each entry. An entry that is not there has the
-//! value that its class in transformers gives it (`LlamaConfig`, `CLIPTowerSpec`): files are saved without what equals it.
+//! The raw files: the structures that serde reads, and the checks of each key. A missing key has
+//! the default of its class in transformers (`LlamaConfig`, `CLIPVisionConfig`), since files are
+//! saved without default values.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -10,9 +11,10 @@ use crate::error::{Error, Result};
 use crate::foreign;
 use crate::spec::TowerSpec;
 
-/// No size in a configuration may be above this; the released model's largest is 128257.
+/// Upper limit for sizes in a configuration; the released model's largest is 128257.
 const SIZE_CAP: usize = 1 << 20;
-/// Layers and heads multiply with all other sizes; the released model has 32 of each.
+/// Upper limit for numbers of layers and heads, which multiply with other sizes; the released model
+/// has 32 of each.
 const COUNT_CAP: usize = 1 << 10;
 
 /// Ids, written as one number or as a list of them.
@@ -48,7 +50,7 @@ pub(super) struct RawVision {
     layer_norm_eps: Option<f64>,
 }
 
-/// This program's own block: an entry that it does not know is a mistake, never another program's.
+/// This program's own block: an unknown key is always an error here.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInfLlava {
@@ -104,7 +106,7 @@ pub(super) struct RawGeneration {
 }
 
 impl RawConfig {
-    /// Refuses what this program would silently compute differently.
+    /// Refuses settings that this program would otherwise silently ignore.
     pub(super) fn check_choices(&self) -> Result<()> {
         let only = |name: &str, found: &Option<String>, wanted: &[&str]| match found {
             Some(value) if !wanted.contains(&value.as_str()) => Err(Error::config(

@@ -1,4 +1,4 @@
-//! The files of a model folder that say what it is.
+//! File names in a model folder.
 
 /// File name of the model's configuration.
 pub const CONFIG_FILE: &str = "config.json";
@@ -6,7 +6,7 @@ pub const CONFIG_FILE: &str = "config.json";
 pub const PREPROCESSOR_FILE: &str = "preprocessor_config.json";
 /// File name of the generation settings.
 pub const GENERATION_FILE: &str = "generation_config.json";
-/// File name of the tokenizer's settings, which may name the end of a text where no other file does.
+/// File name of the tokenizer's settings, used for the end-of-text token if no other file gives it.
 pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 /// File name of the tokenizer.

@@ -1,5 +1,6 @@
-//! Whether a config.json is of a model that runs here, before its entries are read one by one. Most folders that fail are
-//! whole and of another kind, so the kind is named, with what to do.
+//! Checks whether a config.json describes a supported model before its keys are read one by one.
+//! Most folders that fail are intact but contain another kind of model, so the message names the
+//! kind and says what to do.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
-/// Entries of which a model's configuration has at least one.
+/// Keys of which a model's configuration has at least one.
 const SIZES: [&str; 5] = [
     "hidden_size",
     "intermediate_size",
@@ -15,7 +16,7 @@ const SIZES: [&str; 5] = [
     "num_attention_heads",
     "vocab_size",
 ];
-/// Which an object with `null` in it would be refused for by transformers too: null is no value of theirs.
+/// Keys that must not be `null`: transformers refuses that too.
 const NEVER_NULL: [&str; 12] = [
     "hidden_size",
     "intermediate_size",
@@ -30,7 +31,7 @@ const NEVER_NULL: [&str; 12] = [
     "patch_size",
     "layer_norm_eps",
 ];
-/// An entry by which a file is known that is no model's configuration, and what it is then.
+/// Keys that identify other files, and the kind of file.
 const OTHER_FILES: [(&str, &str); 8] = [
     ("peft_type", "the configuration of an adapter (PEFT)"),
     ("weight_map", "the index of a checkpoint's shards"),
@@ -44,13 +45,13 @@ const OTHER_FILES: [(&str, &str); 8] = [
     ("format", "the manifest of a converted model"),
     ("eos_token_id", "generation settings"),
 ];
-/// How to go on from a quantised checkpoint.
+/// Advice for quantised checkpoints.
 const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
 
-/// Refuses the configuration of anything else than a model of this kind.
+/// Refuses configurations of any other kind of model.
 ///
 /// # Errors
-/// [`Error::Config`], which says what it is of.
+/// [`Error::Config`], which names the kind.
 pub(super) fn check(config: &Value) -> Result<()> {
     let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     let Some(config) = config.as_object() else {
@@ -60,7 +61,7 @@ pub(super) fn check(config: &Value) -> Result<()> {
         return bad(reason);
     }
     let has_sizes = SIZES.iter().any(|size| config.contains_key(*size));
-    // A part that is the default of its class is not written.
+    // transformers omits a part whose values are the defaults of its class.
     if is_set(config, "text_config") || (!has_sizes && is_set(config, "vision_config")) {
         return bad(in_parts(config));
     }
@@ -85,7 +86,7 @@ fn is_set(config: &Map<String, Value>, name: &str) -> bool {
     config.get(name).is_some_and(|value| !value.is_null())
 }
 
-/// The text of an entry, for messages.
+/// The text of a key's value, for messages.
 fn text(config: &Map<String, Value>, name: &str) -> String {
     match config.get(name) {
         None | Some(Value::Null) => "none".into(),
@@ -94,7 +95,7 @@ fn text(config: &Map<String, Value>, name: &str) -> String {
     }
 }
 
-/// Weights in fewer bits, as other programs store them.
+/// The message if the weights are quantised by another program.
 fn quantised(config: &Map<String, Value>) -> Option<String> {
     let block = ["quantization_config", "quantization", "compression_config"];
     let name = block.into_iter().find(|name| is_set(config, name))?;
@@ -102,7 +103,7 @@ fn quantised(config: &Map<String, Value>) -> Option<String> {
     let says = |entry: &str| inner.is_some_and(|inner| is_set(inner, entry));
     let is_yes = |entry: &str| inner.and_then(|inner| inner.get(entry)) == Some(&Value::Bool(true));
     let method = inner.map_or("none".into(), |inner| text(inner, "quant_method"));
-    // Some programs write the block for every model, with everything in it off.
+    // Some programs write this block for every model, with all its settings off.
     let chooses = ["load_in_4bit", "load_in_8bit"].map(|entry| says(entry).then(|| is_yes(entry)));
     let is_off = chooses.iter().any(Option::is_some) && !chooses.contains(&Some(true));
     let is_theirs = matches!(method.as_str(), "none" | "\"bitsandbytes\"");
@@ -121,7 +122,7 @@ fn quantised(config: &Map<String, Value>) -> Option<String> {
     ))
 }
 
-/// The layout of transformers' own classes, with a configuration for each part.
+/// The message for a configuration in parts, the layout of transformers' own classes.
 fn in_parts(config: &Map<String, Value>) -> String {
     let kind = text(config, "model_type");
     format!(
@@ -131,7 +132,7 @@ fn in_parts(config: &Map<String, Value>) -> String {
     )
 }
 
-/// What it may be instead, where it has no size of a model.
+/// The message for a file without any size of a model.
 fn no_model(config: &Map<String, Value>) -> String {
     let says = ["error", "message", "detail"]
         .into_iter()
@@ -154,7 +155,7 @@ fn no_model(config: &Map<String, Value>) -> String {
     }
 }
 
-/// The decoder must be LLaMA's, and there must be pictures.
+/// Requires a LLaMA decoder and a vision tower.
 fn check_type(config: &Map<String, Value>) -> Result<()> {
     let sees = [
         "mm_vision_tower",

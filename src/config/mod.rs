@@ -1,7 +1,8 @@
-//! `config.json` and its companions in the released Hugging Face layout -> sizes of the model.
+//! Reads `config.json` and its companions in the released Hugging Face layout: the sizes of the
+//! model.
 //!
 //! In: the text of the files, untrusted. Out: [`Config`], every number of which has been checked
-//! against a cap, so that later code may multiply them. Knows nothing of tensors.
+//! against a cap, so that products of them do not overflow. This module does not know of tensors.
 
 mod connector;
 mod decoder;
@@ -28,32 +29,32 @@ pub use scope::{Remark, RemarkCode, Scope, question, wording};
 /// LLaMA-3's `<|begin_of_text|>`.
 const BEGIN_OF_TEXT: u32 = 128_000;
 
-/// Tokens of context that are kept unless more is asked for (spec: the model may know 8192).
+/// Default context in tokens (the model may support 8192).
 const DEFAULT_CONTEXT_TOKENS: usize = 4096;
 
-/// Everything that the files of a model folder say about its shape.
+/// The model's configuration from the files of its folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Pixels of a view -> features.
+    /// The vision tower: pixels of a view -> features.
     pub tower: TowerSpec,
-    /// A picture -> views.
+    /// The tiling: a picture -> views.
     pub tiling: Tiling,
-    /// From a picture's bytes to numbers.
+    /// Normalisation of the picture's bytes.
     pub normalise: Normalise,
-    /// Features of the views -> visual tokens.
+    /// The connector: features of the views -> visual tokens.
     pub connector: Connector,
-    /// Embeddings -> logits.
+    /// The decoder: embeddings -> logits.
     pub decoder: DecoderSpec,
-    /// First id of a prompt: LLaMA-3's where no file states one ([`Config::states_bos`]).
+    /// First id of a prompt; LLaMA-3's if no file gives one ([`Config::states_bos`]).
     pub bos_token_id: u32,
-    /// Whether config.json states `bos_token_id`. Where it does not, the tokenizer tells.
+    /// Whether config.json has `bos_token_id`. If not, the tokenizer's is used.
     pub states_bos: bool,
-    /// Ids that end an answer, as far as the files list them; none where they list none. The end of a turn, which the
-    /// conversation's template has, ends one too: `text::stops` adds it.
+    /// Ids that end an answer, as listed in the files; empty if they list none. The end of a turn
+    /// in the conversation's template also ends an answer: `text::stops` adds it.
     pub eos_token_ids: Vec<u32>,
-    /// True for weights that are known to be random, as in the fixtures.
+    /// Whether the weights are known to be random, as in the test fixtures.
     pub random_weights: bool,
-    /// The only kind of picture that the model knows; `None` for a general model.
+    /// The only kind of picture that the model was trained on; `None` for a general model.
     pub scope: Option<Scope>,
 }
 
@@ -61,7 +62,7 @@ impl Config {
     /// Reads `config.json` and, where there is one, `generation_config.json`.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the entry that is missing, out of range or not supported.
+    /// [`Error::Config`] naming the key that is missing, out of range or not supported.
     pub fn from_json(config: &[u8], generation: Option<&[u8]>) -> Result<Self> {
         kind::check(&parse(CONFIG_FILE, config)?)?;
         let mut raw: RawConfig = parse(CONFIG_FILE, config)?;
@@ -128,8 +129,9 @@ impl Config {
         })
     }
 
-    /// What becomes of a picture of `size_px`, (height, width), if `coverage` of it is computed. The processor's file may
-    /// state a smaller size: training multiplied its size in code, so this wins over it.
+    /// The layout of a picture of `size_px` (height, width) if `coverage` of it is computed. The
+    /// processor's file may have a smaller size, since the release multiplies it in code; this one
+    /// takes precedence.
     pub fn layout(&self, size_px: [usize; 2], coverage: Coverage) -> Layout {
         let [_height, _width] = size_px;
         let Tiling::Dual { crops_per_side } = self.tiling; // the same square for every picture
@@ -145,13 +147,14 @@ impl Config {
         }
     }
 
-    /// The layout of the picture that takes most, for what must be known before there is one.
+    /// The layout of the picture with the most tokens, for limits that are needed before there is a
+    /// picture.
     pub fn largest_layout(&self, coverage: Coverage) -> Layout {
-        let Tiling::Dual { .. } = self.tiling; // whose pictures all become the same square
+        let Tiling::Dual { .. } = self.tiling; // all its pictures are resized to the same square
         self.layout([1, 1], coverage)
     }
 
-    /// What is computed of the dual tiling's views, and of the enhancement's positions.
+    /// The views of the dual tiling, and the positions of the enhancement, that are computed.
     pub fn plan(&self, coverage: Coverage) -> Plan {
         let Tiling::Dual { crops_per_side } = self.tiling;
         let side = self.tower.tokens_per_side();
@@ -170,7 +173,7 @@ impl Config {
         crops_per_side
     }
 
-    /// Every tensor that is read, in the order of the data.
+    /// Every tensor that is read, in the order of computation.
     pub fn weights(&self) -> Vec<Weight> {
         let parts = [
             self.tower.weights(),
@@ -180,10 +183,10 @@ impl Config {
         parts.concat()
     }
 
-    /// Tokens of context to make room for: those asked for, or the default.
+    /// The context in tokens: `asked`, or the default.
     ///
     /// # Errors
-    /// [`Error::Option`] for none, or more than the model knows positions.
+    /// [`Error::Option`] for 0, or for more tokens than the model has positions.
     pub fn context_tokens(&self, asked: Option<usize>) -> Result<usize> {
         let known = self.decoder.max_position_embeddings;
         match asked.unwrap_or(known.min(DEFAULT_CONTEXT_TOKENS)) {

@@ -1,7 +1,8 @@
-//! `preprocessor_config.json`: whether the checkpoint's pictures are prepared as they are here (image/preprocess.rs).
+//! `preprocessor_config.json`: checks that the checkpoint's pictures are prepared as they are here
+//! (image/preprocess.rs).
 //!
-//! Sizes are not looked at: the release multiplies them with N, and files of either kind are about (spec/model.md,
-//! section 1). An entry that is not there has the value that `CLIPImageProcessor` gives it.
+//! Sizes are ignored: the release multiplies them by N in code, and files exist with either size. A
+//! missing key has the default of `CLIPImageProcessor`.
 
 use serde::Deserialize;
 
@@ -11,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::image::Normalise;
 use crate::printable::quoted;
 
-/// Pillow's number of BICUBIC.
+/// Pillow's constant for BICUBIC.
 const BICUBIC: u8 = 3;
-/// From bytes to 0..1.
+/// The factor from bytes to 0..1.
 const RESCALE: f64 = 1.0 / 255.0;
-/// Values that are written with fewer digits are the same ones.
+/// Tolerance for values that are written with fewer digits.
 const NEAR: f64 = 1e-3;
 
 #[derive(Deserialize)]
@@ -30,10 +31,11 @@ struct RawProcessor {
     do_rescale: Option<bool>,
 }
 
-/// Refuses a checkpoint whose pictures are prepared in another way: it would answer worse, and nothing would tell why.
+/// Refuses a checkpoint whose pictures are prepared differently, since its answers would silently
+/// be worse.
 ///
 /// # Errors
-/// [`Error::Config`] naming the entry, what it says and what is supported.
+/// [`Error::Config`] naming the key, its value and the supported one.
 pub fn check_processor(json: &[u8]) -> Result<()> {
     let raw: RawProcessor = parse(PREPROCESSOR_FILE, json)?;
     let only = |name: &str, found: String, wanted: String| {

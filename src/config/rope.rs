@@ -1,4 +1,5 @@
-//! What a config.json says of the rotary embedding, in either of its spellings, and whether that is computed here.
+//! Reads the rotary embedding's settings in config.json, in either spelling, and checks that they
+//! are supported.
 
 use serde_json::{Map, Value};
 
@@ -7,16 +8,17 @@ use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
-/// `LlamaConfig`'s, where a file states none.
+/// The default of `LlamaConfig`.
 const DEFAULT_THETA: f64 = 10_000.0;
-/// The names of the kind: today's, and the older one.
+/// Keys of the kind of scaling: the current and the older one.
 const KIND: [&str; 2] = ["rope_type", "type"];
 
-/// The base of the rotary embedding. transformers 5 writes `rope_parameters` with the base in it, earlier ones
-/// `rope_theta` beside `rope_scaling`. As there, `rope_scaling` wins where both are, and a base in it where both are.
+/// The base of the rotary embedding. transformers 5 writes `rope_parameters`, which contains the
+/// base; earlier versions write `rope_theta` beside `rope_scaling`. As there, `rope_scaling` takes
+/// precedence over `rope_parameters`, and a base inside it over one outside.
 ///
 /// # Errors
-/// [`Error::Config`] for a kind of scaling that is not computed here, by its name, and for a base that is no number.
+/// [`Error::Config`] naming an unsupported kind of scaling, or for a base that is not a number.
 pub(super) fn theta(raw: &RawConfig) -> Result<f64> {
     let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     if raw.partial_rotary_factor.is_some_and(|share| share != 1.0) {

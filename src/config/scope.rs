@@ -1,4 +1,4 @@
-//! What kind of picture a model knows, and which questions, where that is one kind only.
+//! The scope of a model that was trained on one kind of picture and question only.
 
 mod language;
 pub mod question;
@@ -11,11 +11,11 @@ use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::image::{Picture, looks_drawn};
 
-/// `inf_llava.scope` in config.json: the one kind of picture that a small model has learnt.
+/// `inf_llava.scope` in config.json: the only kind of picture that a small model was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Drawings of the kind that `inf-llava scenes` makes: figures, signs, bar charts.
+    /// Drawings as made by `inf-llava scenes`: figures, signs, bar charts.
     DrawnScenes,
 }
 
@@ -32,21 +32,21 @@ impl Scope {
         }
     }
 
-    /// The kind of picture, in a few words.
+    /// A short description of the kind of picture.
     pub fn describe(self) -> &'static str {
         match self {
             Scope::DrawnScenes => "drawings: figures, signs, bar charts",
         }
     }
 
-    /// Whether `picture` looks like one of this kind.
+    /// Whether `picture` looks like this kind.
     pub fn covers(self, picture: &Picture) -> bool {
         match self {
             Scope::DrawnScenes => looks_drawn(picture),
         }
     }
 
-    /// What to say before the answer about a picture of another kind.
+    /// The warning before an answer about another kind of picture.
     pub fn warning(self) -> &'static str {
         match self {
             Scope::DrawnScenes => {
@@ -55,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// Questions that a model of this kind answers well, whatever the picture.
+    /// Questions that a model of this scope answers well for any picture.
     pub fn examples(self) -> &'static [&'static str] {
         match self {
             Scope::DrawnScenes => &[
@@ -67,8 +67,8 @@ impl Scope {
         }
     }
 
-    /// `question` as the model has learnt it: without differences that are none to whoever asks, such as capitals or
-    /// "please". What it has not learnt stays as it is.
+    /// `question` in the wording of the training data: differences that people ignore, such as
+    /// capitals or "please", are removed. An unknown question is returned unchanged.
     pub fn as_learnt(self, question: &str) -> String {
         match (self, known(question)) {
             (Scope::DrawnScenes, Known::Learnt(learnt)) => learnt,
@@ -76,8 +76,8 @@ impl Scope {
         }
     }
 
-    /// What must be said of `question` instead of an answer, or beside it; nothing of one that the model has learnt and
-    /// that is about a picture.
+    /// A remark to show instead of an answer or beside it; `None` for a question of the training
+    /// data's kinds about a picture.
     pub fn remark(self, question: &str, has_picture: bool) -> Option<Remark> {
         if !has_picture {
             return Some(self.remark_of(RemarkCode::NeedsPicture, false));
@@ -117,16 +117,16 @@ impl Scope {
     }
 }
 
-/// What must be said of a question that a model of narrow scope was asked.
+/// A remark about a question to a model of narrow scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
-    /// What it is.
+    /// The kind of remark.
     pub code: RemarkCode,
-    /// Whether the model answered all the same; else `text` stands in the place of an answer.
+    /// Whether the model answered nevertheless; if not, `text` is shown in place of the answer.
     pub answered: bool,
-    /// In English.
+    /// The remark in English.
     pub text: String,
-    /// Questions that work.
+    /// Examples of questions that work.
     pub examples: Vec<String>,
 }
 
@@ -134,10 +134,10 @@ pub struct Remark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkCode {
-    /// There is no picture to answer about.
+    /// A picture is required.
     NeedsPicture,
-    /// The question is in another language than the model's.
+    /// The question is not in English.
     NotEnglish,
-    /// The model has not learnt to answer such a question.
+    /// The question is unlike those that the model was trained on.
     UnlikeQuestions,
 }

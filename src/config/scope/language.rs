@@ -1,8 +1,8 @@
-//! Whether a text is in another language than English, as far as its script and its smallest words tell.
+//! Detects a language other than English by a text's script and its function words.
 
 use super::question::{is_of_questions, words};
 
-/// Small words that questions in other languages have, without those that are English words too.
+/// Function words of questions in other languages that are not English words.
 const FOREIGN: &[&str] = &[
     // German
     "wie",
@@ -179,7 +179,7 @@ const FOREIGN: &[&str] = &[
     "renk",
 ];
 
-/// Small English words that questions about pictures do not have.
+/// Function words of English that do not occur in questions about pictures.
 const ENGLISH: &[&str] = &[
     "who", "why", "when", "hello", "hi", "hey", "me", "my", "we", "us", "he", "she", "his", "her",
     "your", "yours", "was", "were", "be", "been", "not", "but", "for", "with", "from", "at", "as",
@@ -202,12 +202,12 @@ pub(super) fn is_foreign(text: &str) -> bool {
     foreign > english
 }
 
-/// Letters of the scripts that English is written in, with the marks that other languages put on them.
+/// Letters of the Latin script, including those with the diacritics of other languages.
 fn is_latin(c: char) -> bool {
     matches!(c, 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
 }
 
-/// English has hardly a word with marks.
+/// Diacritics are rare in English.
 fn has_marks(word: &str) -> bool {
     word.chars().any(|c| c.is_alphabetic() && !c.is_ascii())
 }

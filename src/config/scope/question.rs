@@ -1,8 +1,9 @@
-//! Whether a question is one that a model of drawn scenes has learnt to answer.
+//! Matches a question against those that a model of drawn scenes was trained on.
 //!
-//! In: what somebody typed. Out: the wording that the model knows for it; or, where there is none, whether at least every
-//! word of it is one that such questions have. Small letters, punctuation, "please", "color" for "colour" and the like are
-//! no difference to whoever asks, but they are to a model that never saw them.
+//! In: the user's text. Out: the training data's wording of that question; if there is none,
+//! whether at least all its words occur in such questions. People ignore differences in case,
+//! punctuation, "please", "color" for "colour" and the like, but a model that never saw them does
+//! not.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -12,12 +13,12 @@ use super::wording::{
     READ_ONLY_SIGN, READ_SIGN, SHAPE_OF_COLOUR, SIDE,
 };
 
-/// The colours that are named.
+/// The named colours.
 pub const COLOURS: [&str; 8] = [
     "red", "orange", "yellow", "green", "blue", "purple", "black", "white",
 ];
 
-/// The figures that are named, one and several.
+/// The named shapes, singular and plural.
 pub const SHAPES: [[&str; 2]; 6] = [
     ["circle", "circles"],
     ["square", "squares"],
@@ -27,7 +28,7 @@ pub const SHAPES: [[&str; 2]; 6] = [
     ["ring", "rings"],
 ];
 
-/// What a gap of a wording is filled with.
+/// The parts that fill a wording's gaps.
 #[derive(Clone, Copy)]
 enum Gap {
     /// "a red circle"
@@ -60,7 +61,8 @@ const EDGES: [&str; 6] = [
 const EXTREMES: [&str; 2] = ["tallest", "shortest"];
 const TALLER: [&str; 2] = ["taller", "shorter"];
 
-/// Every wording that is answered, with its gaps in order. Descriptions are not among them: hardly one is right throughout.
+/// Every supported wording, with its gaps in order. Descriptions are excluded, since they are
+/// rarely completely correct.
 const QUESTIONS: [(&[&str], &[Gap]); 12] = [
     (&EXISTENCE, &[Gap::AFigure]),
     (&COLOUR_OF_SHAPE, &[Gap::Shape]),
@@ -76,7 +78,7 @@ const QUESTIONS: [(&[&str], &[Gap]); 12] = [
     (&COMPARE_BARS, &[Gap::Colour, Gap::Taller, Gap::Colour]),
 ];
 
-/// Words that people use for those that the questions have.
+/// Synonyms, and the word that the questions use.
 const SAME: [(&str, &str); 22] = [
     ("color", "colour"),
     ("image", "picture"),
@@ -102,7 +104,7 @@ const SAME: [(&str, &str); 22] = [
     ("this", "the"),
 ];
 
-/// What a question may begin with and be none the different for it; longer ones first.
+/// Phrases at the beginning that do not change a question; longer ones first.
 const BEFORE: [&str; 16] = [
     "can you please tell me",
     "could you please tell me",
@@ -122,10 +124,11 @@ const BEFORE: [&str; 16] = [
     "and",
 ];
 
-/// What it may end with.
+/// Phrases at the end that do not change a question.
 const BEHIND: [&str; 5] = ["please", "thanks", "thank you", "for me", "now"];
 
-/// Other ways to ask for the same, and how the model has learnt it, with one gap or none. Words as [`SAME`] leaves them.
+/// Paraphrases, and the trained wording, with one gap or none. Words are written as [`SAME`]
+/// replaces them.
 const OTHERWISE: [(&str, &str, &[Gap]); 19] = [
     ("what the sign says", READ_ONLY_SIGN[0], &[]),
     ("what is on the sign", READ_ONLY_SIGN[1], &[]),
@@ -152,19 +155,20 @@ const OTHERWISE: [(&str, &str, &[Gap]); 19] = [
     ("how many {} do you see", COUNT[1], &[Gap::Counted]),
 ];
 
-/// Words that stand in no wording and make a question no harder to understand.
+/// Words that occur in no wording but do not change a question's meaning.
 const HARMLESS: [&str; 9] = [
     "a", "and", "any", "about", "are", "them", "they", "its", "those",
 ];
 
-/// Where a question is about, which goes without saying behind it.
+/// Phrases such as "in the picture" at the end, which are implied.
 const PLACES: [[&str; 3]; 3] = [
     ["in", "the", "picture"],
     ["in", "the", "chart"],
     ["of", "the", "chart"],
 ];
 
-/// A wording as it is looked for: what stands before, between and behind its gaps, without its place.
+/// A wording in the form for matching: the words before, between and after its gaps, without its
+/// place.
 struct Pattern {
     wording: &'static str,
     pieces: Vec<Vec<String>>,
@@ -184,11 +188,11 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         pieces: pieces(typed),
         gaps,
     });
-    // What was learnt as it is goes first.
+    // The trained wordings are tried first.
     all.chain(otherwise).collect()
 });
 
-/// Every word of every wording and of what fills its gaps.
+/// Every word of every wording and of the parts that fill its gaps.
 static VOCABULARY: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let wordings = QUESTIONS.iter().flat_map(|(wordings, _)| wordings.iter());
     let phrases = wordings
@@ -207,11 +211,12 @@ static VOCABULARY: LazyLock<HashSet<String>> = LazyLock::new(|| {
 /// How well a question is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// The model has learnt to answer this one, when it is worded so.
+    /// The model was trained on it in this wording.
     Learnt(String),
-    /// Every word is known, and it is about something that pictures show; the whole was never asked.
+    /// All its words are known, and it is about something that pictures show, but the whole
+    /// question is not known.
     InItsWords,
-    /// No more than that.
+    /// Neither.
     No,
 }
 
@@ -236,12 +241,12 @@ pub fn known(question: &str) -> Known {
     }
 }
 
-/// Whether a word of any language is one of an English question about a picture.
+/// Whether a word may occur in an English question about a picture.
 pub(super) fn is_of_questions(word: &str) -> bool {
     VOCABULARY.contains(word)
 }
 
-/// The words of a text in small letters, without what stands between them, and one for those that are the same.
+/// The words of a text in lower case, without punctuation, with synonyms replaced.
 pub(super) fn words(text: &str) -> Vec<String> {
     let text = text.replace(['’', '‘', '`'], "'").to_lowercase();
     let mut words = Vec::new();
@@ -277,7 +282,7 @@ fn without_courtesy(mut words: &[String]) -> &[String] {
     words
 }
 
-/// The question that the model has learnt for these words.
+/// The trained question for these words.
 fn learnt(typed: &[String]) -> Option<String> {
     PATTERNS.iter().find_map(|pattern| {
         let mut parts = fill(&pattern.pieces, pattern.gaps, without_place(typed))?.into_iter();
@@ -292,7 +297,7 @@ fn learnt(typed: &[String]) -> Option<String> {
     })
 }
 
-/// What stands between the gaps of a wording, as words.
+/// The words between the gaps of a wording.
 fn pieces(wording: &str) -> Vec<Vec<String>> {
     let mut pieces: Vec<Vec<String>> = wording.split("{}").map(words).collect();
     if let Some(last) = pieces.last_mut() {
@@ -301,7 +306,7 @@ fn pieces(wording: &str) -> Vec<Vec<String>> {
     pieces
 }
 
-/// `words` without "in the picture" behind them.
+/// `words` without "in the picture" at the end.
 fn without_place(words: &[String]) -> &[String] {
     let place = PLACES
         .iter()
@@ -309,14 +314,15 @@ fn without_place(words: &[String]) -> &[String] {
     &words[..place.map_or(words.len(), |place| words.len() - place.len())]
 }
 
-/// What stands in the gaps between `pieces`, if `typed` is those pieces with something that fits between them.
+/// The contents of the gaps between `pieces`, if `typed` consists of those pieces with fitting
+/// parts between them.
 fn fill(pieces: &[Vec<String>], gaps: &[Gap], typed: &[String]) -> Option<Vec<String>> {
     let (piece, pieces) = pieces.split_first()?;
     let rest = typed.strip_prefix(piece.as_slice())?;
     let Some((gap, gaps)) = gaps.split_first() else {
         return rest.is_empty().then(Vec::new);
     };
-    // The longest part is four words long.
+    // The longest part has four words.
     (1..=rest.len().min(4)).rev().find_map(|count| {
         let (part, rest) = rest.split_at(count);
         let part = gap.part(part)?;
@@ -327,7 +333,7 @@ fn fill(pieces: &[Vec<String>], gaps: &[Gap], typed: &[String]) -> Option<Vec<St
 }
 
 impl Gap {
-    /// `words` as they stand in the gap, if they do.
+    /// `words` as they are written in this gap, if they fit.
     fn part(self, words: &[String]) -> Option<String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let joined = words.join(" ");

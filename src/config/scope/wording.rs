@@ -1,7 +1,7 @@
-//! How questions about drawn scenes are put: what a model of them has learnt to understand. Each `{}` is a part that the
-//! scene fills in, in order.
+//! The wordings of questions about drawn scenes, on which the models for them are trained. The `{}`
+//! in each are filled with parts of the scene, in order.
 
-/// How a description is asked for.
+/// Requests for a description.
 pub const REQUESTS: [&str; 8] = [
     "Describe the picture.",
     "What is in the picture?",
@@ -37,7 +37,7 @@ pub const SHAPE_OF_COLOUR: [&str; 4] = [
     "Name the {} shape.",
 ];
 
-/// How many figures.
+/// The number of figures.
 pub const COUNT: [&str; 4] = [
     "How many {} are there?",
     "How many {} can you see?",
@@ -45,7 +45,7 @@ pub const COUNT: [&str; 4] = [
     "What is the number of {}?",
 ];
 
-/// How two figures stand to each other.
+/// The relative position of two figures.
 pub const SIDE: [&str; 3] = [
     "Is the {} {} the {}?",
     "Would you say that the {} is {} the {}?",
@@ -83,7 +83,7 @@ pub const READ_SIGN: [&str; 4] = [
     "Which text is on the {} sign?",
 ];
 
-/// How many bars.
+/// The number of bars.
 pub const COUNT_BARS: [&str; 4] = [
     "How many bars are there in the chart?",
     "How many bars does the chart have?",
@@ -98,7 +98,7 @@ pub const EXTREME_BAR: [&str; 3] = [
     "What is the colour of the {} bar in the chart?",
 ];
 
-/// How two bars stand to each other.
+/// A comparison of two bars.
 pub const COMPARE_BARS: [&str; 3] = [
     "Is the {} bar {} than the {} bar?",
     "In the chart, is the {} bar {} than the {} one?",
