@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! models--OWNER--NAME/blobs/ETAG                 a file's content
-//! models--OWNER--NAME/blobs/ETAG.incomplete      the beginning of one
+//! models--OWNER--NAME/blobs/ETAG.incomplete      an unfinished download
 //! models--OWNER--NAME/snapshots/COMMIT/FILE      a relative link to its blob
-//! models--OWNER--NAME/refs/main                  the commit that `main` was
-//! .locks/models--OWNER--NAME/ETAG.lock           held by whoever downloads it
+//! models--OWNER--NAME/refs/main                  the commit of `main` at the last download
+//! .locks/models--OWNER--NAME/ETAG.lock           locked during its download
 //! ```
 //!
-//! It is handed names that were checked; no name comes here as a server wrote it. Others may write in a cache that is
-//! shared: what is written is a plain file of the cache's own, never what a link in its place leads to, and no pipe is
-//! waited for. The repository's folder and `blobs` may be links, for those whose disk is too small.
+//! Only validated names are passed to it, never names as a server sent them. If the cache is
+//! shared, others may write to it: only regular files inside the cache are written, links in their
+//! place are not followed, and pipes never block. The repository's folder and `blobs` may be links,
+//! for use of another disk.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -24,9 +25,9 @@ use crate::progress::StopFlag;
 
 /// The branch that is downloaded.
 pub(super) const BRANCH: &str = "main";
-/// Between two looks at a lock that another process holds.
+/// Interval between attempts to get a lock that another process holds.
 const GLANCE: Duration = Duration::from_millis(100);
-/// A ref holds a commit.
+/// Size limit in bytes; a ref contains a commit hash.
 const REF_CAP: u64 = 1 << 10;
 
 /// A repository's part of the cache.
@@ -42,14 +43,14 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// Opens what is, or will be, a plain file of the cache's own.
+/// Opens an existing or new regular file of the cache.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(there) => files::refuse_unless_plain(&there)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // It may become a link or a pipe between the two looks.
+    // It may be replaced by a link or a pipe between the check and the opening.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
     let file = options.open(path)?;
@@ -58,7 +59,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 impl Cache {
-    /// Of the repository `owner/name`, a plain one, in the cache at `root`.
+    /// The cache of the repository `owner/name`, a validated name, in the folder `root`.
     pub fn new(root: &Path, name: &str) -> Self {
         let folder = format!("models--{}", name.replace('/', "--"));
         Cache {
@@ -67,17 +68,18 @@ impl Cache {
         }
     }
 
-    /// Where the files of `commit` are.
+    /// The folder of the files of `commit`.
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// Whether `file` of `commit` was downloaded, by whomever.
+    /// Whether `file` of `commit` is in the cache.
     pub fn holds(&self, commit: &str, file: &str) -> bool {
         self.snapshot(commit).join(file).is_file()
     }
 
-    /// The folder at `below`, of which no part is a link: what is written there must not come to be elsewhere.
+    /// Creates the folder at `below`, no part of which may be a link, so that nothing is written
+    /// outside the cache.
     fn make(&self, below: &[&str]) -> Result<PathBuf> {
         fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
         let mut path = self.folder.clone();
@@ -100,10 +102,10 @@ impl Cache {
         Ok(path)
     }
 
-    /// The commit that the branch was when it was downloaded last.
+    /// The branch's commit at the last download.
     ///
     /// # Errors
-    /// [`Error::FileAccess`]; [`Error::Hub`] if the file holds something else.
+    /// [`Error::FileAccess`]; [`Error::Hub`] if the file contains anything else.
     pub fn commit(&self) -> Result<Option<String>> {
         use io::Read;
         let path = self.folder.join("refs").join(BRANCH);
@@ -120,14 +122,14 @@ impl Cache {
         names::commit(&path.display().to_string(), "commit", text.trim()).map(Some)
     }
 
-    /// Notes that the branch is `commit`.
+    /// Records `commit` as the branch's commit.
     pub fn set_commit(&self, commit: &str) -> Result<()> {
         let folder = self.make(&["refs"])?;
         let (path, beside) = (
             folder.join(BRANCH),
             folder.join(format!(".{BRANCH}.{}", std::process::id())),
         );
-        // What a run that was killed has left.
+        // Left over from a run that was killed.
         let _ = fs::remove_file(&beside);
         let mut file = File::create_new(&beside).map_err(failed(&beside))?;
         file.write_all(commit.as_bytes()).map_err(failed(&beside))?;
@@ -136,7 +138,7 @@ impl Cache {
         sync(&folder)
     }
 
-    /// The names of the files that were downloaded of `commit`.
+    /// The names of the downloaded files of `commit`.
     pub fn files(&self, commit: &str) -> Vec<String> {
         let entries = fs::read_dir(self.snapshot(commit))
             .into_iter()
@@ -147,18 +149,19 @@ impl Cache {
             .collect()
     }
 
-    /// Where the content called `etag` is, or will be.
+    /// The path of the content with this `etag`.
     pub fn blob(&self, etag: &str) -> PathBuf {
         self.folder.join("blobs").join(etag)
     }
 
-    /// Whether the content called `etag` is there, with `bytes` if its size is known.
+    /// Whether the content with this `etag` exists, with `bytes` bytes if the size is known.
     pub fn holds_blob(&self, etag: &str, bytes: Option<u64>) -> bool {
         let there = fs::metadata(self.blob(etag));
         there.is_ok_and(|there| there.is_file() && bytes.is_none_or(|bytes| bytes == there.len()))
     }
 
-    /// Waits until no other process downloads `etag`, and keeps others from it until the lock is dropped.
+    /// Waits until no other process downloads `etag`, and excludes others until the lock is
+    /// dropped.
     pub fn lock(&self, etag: &str, stop: &StopFlag) -> Result<File> {
         fs::create_dir_all(&self.locks).map_err(failed(&self.locks))?;
         let path = self.locks.join(format!("{etag}.lock"));
@@ -175,7 +178,7 @@ impl Cache {
         }
     }
 
-    /// What of `etag` was downloaded before it broke off, to be gone on with; the lock must be held.
+    /// The partial download of `etag`, to be resumed; the lock must be held.
     pub fn begun(&self, etag: &str) -> Result<(File, PathBuf)> {
         let folder = self.folder.join("blobs");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
@@ -186,16 +189,16 @@ impl Cache {
         Ok((file, path))
     }
 
-    /// Removes what was begun of `etag` if there is nothing in it.
+    /// Removes the partial download of `etag` if it is empty.
     pub fn forget_empty(&self, etag: &str) {
         let path = self.folder.join("blobs").join(format!("{etag}.incomplete"));
         if fs::metadata(&path).is_ok_and(|there| there.len() == 0) {
-            // An empty file that stays does no harm.
+            // An empty file that remains is harmless.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Makes what was downloaded whole, and is at `begun`, the content called `etag`.
+    /// Renames the completed download `begun` to the content with this `etag`.
     pub fn finish(&self, file: &File, begun: &Path, etag: &str) -> Result<()> {
         let blob = self.blob(etag);
         file.sync_all().map_err(failed(begun))?;
@@ -203,14 +206,14 @@ impl Cache {
         sync(&self.folder.join("blobs"))
     }
 
-    /// Makes `file` of `commit` a link to the content called `etag`.
+    /// Makes `file` of `commit` a link to the content with this `etag`.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
         let folder = self.make(&["snapshots", commit])?;
         let (path, beside) = (
             folder.join(file),
             folder.join(format!(".{file}.{}", std::process::id())),
         );
-        // What a run that was killed has left.
+        // Left over from a run that was killed.
         let _ = fs::remove_file(&beside);
         link(
             &self.blob(etag),
@@ -228,13 +231,14 @@ fn link(_blob: &Path, relative: &Path, path: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(relative, path)
 }
 
-/// Links need a right that most users of Windows lack; Python's library copies there too.
+/// Links need a right that most users of Windows do not have; Python's library copies there too.
 #[cfg(not(unix))]
 fn link(blob: &Path, _relative: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(blob, path).or_else(|_| fs::copy(blob, path).map(drop))
 }
 
-/// Names in `folder` outlive a power loss; only Unix opens folders for that.
+/// Syncs the entries of `folder`, so that they survive a power failure; only Unix can open folders
+/// for that.
 fn sync(folder: &Path) -> Result<()> {
     match cfg!(unix) {
         true => File::open(folder)

@@ -1,7 +1,8 @@
-//! Asks a hub, and whom it redirects to. The token goes to the hub's own origin only.
+//! HTTP requests to a hub and to the servers it redirects to. The token is sent to the hub's own
+//! origin only.
 //!
-//! In: addresses. Out: an answer's headers, and its body piece by piece. The network is waited for on a thread of its
-//! own, so that Stop is heard within a tenth of a second however slow the hub is.
+//! In: addresses. Out: an answer's headers, and its body in pieces. Network calls run on a separate
+//! thread, so that a stop takes effect within a tenth of a second however slow the hub is.
 
 use std::io::Read;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -16,22 +17,22 @@ use super::origin::{Address, Origin};
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
-/// A hub needs one; the hub's own storage another one.
+/// The hub needs one redirect, and its storage another.
 const MOST_REDIRECTS: usize = 5;
-/// For a name, a connection and the headers of an answer; then for each next byte.
+/// Timeout for name resolution, the connection and the headers together; then for each read.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long Stop may go unheard.
+/// Interval between checks of the stop flag.
 const GLANCE: Duration = Duration::from_millis(100);
 const PIECE_BYTES: usize = 64 << 10;
-/// Pieces that wait to be written.
+/// Capacity of the queue of pieces to be written.
 const PIECES: usize = 4;
 
-/// A failure, and whether asking again may help.
+/// An error, and whether a retry may help.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// A connection broke off, or the server is busy.
+    /// Temporary: the connection was interrupted, or the server is busy.
     Passing(Error),
-    /// It will be the same the next time.
+    /// Permanent: a retry would fail the same way.
     Lasting(Error),
 }
 
@@ -52,19 +53,20 @@ impl Trouble {
 /// Which redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follow {
-    /// Those within the hub's origin; one that leads elsewhere is the answer.
+    /// Redirects within the hub's origin; any other redirect is returned as the answer.
     Own,
     /// Those to other origins too.
     Any,
 }
 
-/// An answer whose body is still to come.
+/// An answer whose body has not been read yet.
 pub(super) struct Answer {
-    /// Without its query.
+    /// The address without its query.
     pub url: String,
     pub status: u16,
     pub headers: HeaderMap,
-    /// Of all answers of the hub's own origin on the way, the latest of each name.
+    /// The headers of all answers from the hub's own origin in the chain of redirects, the latest
+    /// of each name.
     pub hub_headers: HeaderMap,
     receiver: Receiver<Said>,
 }
@@ -75,7 +77,7 @@ enum Said {
     End(Result<(), Trouble>),
 }
 
-/// Whom to ask, and by which token.
+/// An HTTP client for one hub, with an optional token.
 #[derive(Clone)]
 pub(super) struct Client {
     agent: Agent,
@@ -85,7 +87,7 @@ pub(super) struct Client {
 
 impl Client {
     /// # Errors
-    /// [`Error::Option`] for a token that is no word; the token is not told.
+    /// [`Error::Option`] if the token is not a single word; the message does not contain the token.
     pub fn new(own: Origin, token: Option<String>) -> Result<Self> {
         let is_word = |token: &String| token.bytes().all(|b| b.is_ascii_graphic());
         if !token.as_ref().is_none_or(is_word) {
@@ -96,7 +98,7 @@ impl Client {
         }
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // Redirects are followed here, where it is known who may see the token.
+            // Redirects are followed below, where the token's origin is checked.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .accept_encoding("identity")
@@ -113,7 +115,7 @@ impl Client {
         })
     }
 
-    /// Asks for `address`, from byte `range.0` to `range.1` if there is a range; `hub` is for messages.
+    /// Requests `address`, or its bytes `range.0` to `range.1`; `hub` is the name for messages.
     pub fn ask(
         &self,
         hub: &str,
@@ -134,7 +136,8 @@ impl Client {
             }),
             follow,
         };
-        // Whoever asks no longer listens after a stop; the thread ends at its next piece, or with the program.
+        // After a stop nobody receives the pieces; the thread ends at its next piece, or with the
+        // program.
         let thread = thread::Builder::new().name("hub".into());
         let begun = thread.spawn(move || ask.run(&sender));
         begun.map_err(|error| Error::Network {
@@ -162,7 +165,7 @@ impl Client {
 }
 
 impl Answer {
-    /// The next bytes; none at the end.
+    /// The next piece of the body; `None` at the end.
     pub fn piece(&self, stop: &StopFlag) -> Result<Option<Vec<u8>>, Trouble> {
         match wait(&self.receiver, &self.url, stop)? {
             Said::Piece(bytes) => Ok(Some(bytes)),
@@ -172,7 +175,7 @@ impl Answer {
         }
     }
 
-    /// The whole body, of which no more than `cap` bytes are ever held.
+    /// The whole body; never reads more than `cap` bytes.
     pub fn body(
         &self,
         hub: &str,
@@ -212,7 +215,7 @@ fn wait(receiver: &Receiver<Said>, url: &str, stop: &StopFlag) -> Result<Said, T
     }
 }
 
-/// What the thread has to do.
+/// A request for the thread.
 struct Ask {
     client: Client,
     hub: String,
@@ -222,7 +225,7 @@ struct Ask {
 }
 
 impl Ask {
-    /// A send that fails has no listener any more.
+    /// A failed send means that the receiver is gone.
     fn run(mut self, sender: &SyncSender<Said>) {
         let end = self.talk(sender);
         let _ = sender.send(Said::End(end));

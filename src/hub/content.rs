@@ -1,8 +1,9 @@
-//! Whether a file's content is what its name says: an ETag of 64 hexadecimal digits is the content's SHA-256 (so a hub
-//! names large files, LFS's), one of 40 is the SHA-1 by which git names it.
+//! Verifies a file's content against its ETag: one of 64 hexadecimal digits is the content's
+//! SHA-256 (used by hubs for large, LFS files), one of 40 digits is its git SHA-1.
 //!
-//! SHA-1 withstands damage, and a stranger who must meet the hash of a given file; it does not withstand a hub that
-//! made two files of one hash, but such a hub could name either of them.
+//! SHA-1 detects damage, and protects against an attacker who must match the hash of a given file.
+//! It does not protect against a hub that creates two files with the same hash, but such a hub
+//! could serve either file anyway.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,10 +14,10 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
-/// What is read at once.
+/// Bytes read at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A hash that a content is known to have, in lower case.
+/// The known hash of a content, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hash {
     Sha256(String),
@@ -24,7 +25,7 @@ pub(super) enum Hash {
 }
 
 impl Hash {
-    /// The one that `etag` is, if it is one.
+    /// The hash in `etag`, if it is one.
     pub fn named(etag: &str) -> Option<Self> {
         if !etag.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
@@ -36,7 +37,7 @@ impl Hash {
         }
     }
 
-    /// Its kind, for messages.
+    /// The kind of hash, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Hash::Sha256(_) => "SHA-256",
@@ -44,17 +45,17 @@ impl Hash {
         }
     }
 
-    /// Its digits.
+    /// The hexadecimal digits.
     pub fn digits(&self) -> &str {
         match self {
             Hash::Sha256(digits) | Hash::Git(digits) => digits,
         }
     }
 
-    /// The hash of the same kind that the whole of `file` has.
+    /// Computes the hash of the same kind for the whole of `file`.
     ///
     /// # Errors
-    /// What `failed` makes of the system's; [`Error::Stopped`].
+    /// The system's error, converted by `failed`; [`Error::Stopped`].
     pub fn of(
         &self,
         file: &mut File,

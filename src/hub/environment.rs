@@ -1,4 +1,4 @@
-//! What the environment says of the hub, by the variables of Python's huggingface_hub.
+//! The hub's settings from environment variables, with the names used by Python's huggingface_hub.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,29 @@ use crate::error::{Error, Result};
 use crate::{files, foreign};
 
 const HUB: &str = "https://huggingface.co";
-/// A file that is longer holds no token.
+/// Size limit in bytes of a token's file.
 const TOKEN_CAP: u64 = 4 << 10;
 
-/// Which hub, as whom, and where downloads are kept.
+/// The hub's address, the token, and the folder of downloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Its address, without a slash at the end (`HF_ENDPOINT`).
+    /// The hub's address, without a trailing slash (`HF_ENDPOINT`).
     pub endpoint: String,
-    /// The folder of downloads (`HF_HUB_CACHE`; else `hub` in `HF_HOME`).
+    /// The folder of downloads (`HF_HUB_CACHE`; otherwise `hub` in `HF_HOME`).
     pub cache: PathBuf,
-    /// Who asks (`HF_TOKEN`; else the file that `HF_TOKEN_PATH` names, else `token` in `HF_HOME`).
+    /// The token (`HF_TOKEN`; otherwise the file at `HF_TOKEN_PATH`; otherwise `token` in
+    /// `HF_HOME`).
     pub token: Option<String>,
-    /// Nothing is asked; what was downloaded before is used (`HF_HUB_OFFLINE`).
+    /// Whether to use only earlier downloads, without network access (`HF_HUB_OFFLINE`).
     pub offline: bool,
 }
 
 impl Settings {
-    /// By the variables that `get` knows.
+    /// The settings from the variables that `get` returns.
     ///
     /// # Errors
-    /// [`Error::Option`] if no folder can be told; [`Error::FileAccess`] for a token's file that cannot be read.
+    /// [`Error::Option`] if the folder cannot be determined; [`Error::FileAccess`] for a token's
+    /// file that cannot be read.
     pub fn read(get: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         let said = |name: &str| get(name).filter(|value| !value.is_empty());
         let word = |name: &str| said(name).map(|value| bare(&value.to_string_lossy()).to_string());
@@ -75,7 +77,7 @@ impl Settings {
     }
 }
 
-/// The token in a file that `hf auth login` wrote, if there is one.
+/// The token from a file written by `hf auth login`, if it exists.
 fn read_token(path: &Path) -> Result<Option<String>> {
     let failed = |reason: String| Error::FileAccess {
         file: path.display().to_string(),
@@ -96,8 +98,8 @@ fn read_token(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Without the white space around it, which a shell or an editor put there, and without quotation marks, which a file of
-/// variables keeps.
+/// Removes surrounding white space, which shells and editors add, and quotation marks, which may
+/// remain from a file of variables.
 fn bare(value: &str) -> &str {
     let value = value.trim();
     let quoted = ['"', '\'']
@@ -106,7 +108,7 @@ fn bare(value: &str) -> &str {
     quoted.unwrap_or(value).trim()
 }
 
-/// A token, which is one word; what is not is not told.
+/// Checks that a token is a single word; the message does not contain it.
 fn one_word(source: &str, token: String) -> Result<String> {
     match token.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(token),
@@ -127,13 +129,13 @@ fn one_word(source: &str, token: String) -> Result<String> {
     }
 }
 
-/// Whether every proxy that the environment names before one that can be asked has an address: who names one does not
-/// want to be connected without it.
+/// Checks that every proxy variable before the first usable one has a valid address: whoever sets a
+/// proxy does not want direct connections.
 ///
 /// # Errors
-/// [`Error::Option`], which names the variable and not what it says, since a password may be in it.
+/// [`Error::Option`] naming the variable but not its value, which may contain a password.
 pub(super) fn check_proxies(get: impl Fn(&str) -> Option<OsString>) -> Result<()> {
-    // In the order in which ureq looks for them; one that it cannot read it passes over.
+    // In the order in which ureq tries them; it skips those that it cannot parse.
     for name in [
         "ALL_PROXY",
         "all_proxy",

@@ -1,4 +1,5 @@
-//! One file of a repository into the cache: checked, gone on with where it broke off, and never half there.
+//! Downloads one file of a repository into the cache: verified, resumed after an interruption, and
+//! never incomplete under its final name.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -12,15 +13,15 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::{Phase, StopFlag, Watch};
 
-/// A connection that breaks off is tried again so often.
+/// Number of retries after an interrupted connection.
 const RETRIES: u32 = 5;
-/// Before the first of them; twice as long before each next one.
+/// Pause before the first retry; doubled before each further one.
 const PAUSE: Duration = Duration::from_millis(100);
 const MIB: u64 = 1 << 20;
-/// The hub's own limit of a file is 50 GB.
+/// Size limit of a file in bytes; the hub's own limit is 50 GB.
 const WEIGHTS_CAP: u64 = 64 << 30;
 
-/// The most bytes that are taken as `file`.
+/// Size limit of `file` in bytes.
 pub(super) fn cap(file: &str) -> u64 {
     match file {
         _ if file.ends_with(".index.json") => 32 * MIB,
@@ -33,16 +34,16 @@ pub(super) fn cap(file: &str) -> u64 {
 /// A repository that is being downloaded.
 pub(super) struct Fetch<'a> {
     pub client: &'a Client,
-    /// For messages.
+    /// The hub's name for messages.
     pub hub: &'a str,
     /// `HUB/owner/name`.
     pub base: String,
     pub cache: &'a Cache,
-    /// What the branch is.
+    /// The branch's commit.
     pub commit: &'a str,
 }
 
-/// A file that is to be downloaded.
+/// A file to be downloaded.
 pub(super) struct Wanted {
     pub file: String,
     pub facts: Facts,
@@ -57,7 +58,7 @@ impl Fetch<'_> {
         refused(self.hub, field, value, reason).into()
     }
 
-    /// What the hub tells of `file`.
+    /// Asks the hub about `file`.
     pub fn facts(&self, file: &str, stop: &StopFlag) -> Result<Wanted> {
         let facts = again(stop, || self.ask_facts(file, stop))?;
         if let Some(bytes) = facts.bytes.filter(|&bytes| bytes > cap(file)) {
@@ -93,10 +94,10 @@ impl Fetch<'_> {
         };
         let mut answer = ask(Some((0, Some(0))))?;
         if answer.status == 416 {
-            // An empty file has no first byte.
+            // An empty file has no first byte to request.
             answer = ask(None)?;
         }
-        // A redirect leads to where the content is.
+        // Redirects lead to the content.
         if !matches!(answer.status, 200 | 206 | 301 | 302 | 303 | 307 | 308) {
             return Err(self.status(&answer, file));
         }
@@ -114,7 +115,7 @@ impl Fetch<'_> {
         Ok(facts)
     }
 
-    /// An answer that is none.
+    /// The error for an answer's status.
     fn status(&self, answer: &Answer, file: &str) -> Trouble {
         let status = answer.status.to_string();
         let error = refused(
@@ -129,7 +130,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Downloads what is not there; `done` of `total` bytes were downloaded before.
+    /// Downloads the file if it is missing; `done` of `total` bytes were downloaded before it.
     pub fn fetch(
         &self,
         wanted: &Wanted,
@@ -151,7 +152,8 @@ impl Fetch<'_> {
         self.cache.link(self.commit, file, &facts.etag)
     }
 
-    /// Whether the content is there and, if it is named by a hash, has it: whoever wrote it may have written another.
+    /// Whether the content is in the cache and, if its name is a hash, matches it: others may have
+    /// written it.
     fn holds_whole(&self, facts: &Facts, stop: &StopFlag) -> Result<bool> {
         if !self.cache.holds_blob(&facts.etag, facts.bytes) {
             return Ok(false);
@@ -182,7 +184,7 @@ impl Fetch<'_> {
         };
         let mut have = file.metadata().map_err(failed)?.len();
         if have > facts.bytes.unwrap_or(0) || facts.hash().is_none() {
-            // Without a size and a hash nothing tells whether the beginning belongs to it.
+            // Without a size and a hash, a partial download cannot be verified, so it starts again.
             file.set_len(0).map_err(failed)?;
             have = 0;
         }
@@ -224,7 +226,7 @@ impl Fetch<'_> {
                 let kind = expected.kind();
                 let reason = format!("{name} has the {kind} {}; it was not kept", found.digits());
                 let error = refused(self.hub, kind, expected.digits(), reason);
-                // The part that an earlier run had left may be what is wrong, or the end may be missing.
+                // Either the partial download of an earlier run was wrong, or the end is missing.
                 return Err(match resumed || facts.bytes.is_none() {
                     true => Trouble::Passing(error),
                     false => Trouble::Lasting(error),
@@ -234,7 +236,7 @@ impl Fetch<'_> {
         Ok(self.cache.finish(&file, &path, &facts.etag)?)
     }
 
-    /// The byte that the body of an answer begins at, of which `have` was asked for.
+    /// Offset of the first byte in the answer's body; `have` was requested.
     fn beginning(
         &self,
         answer: &Answer,
@@ -263,7 +265,7 @@ impl Fetch<'_> {
             }
             _ => return Err(self.status(answer, name)),
         };
-        // What the hub itself says of it must be what it said a moment ago.
+        // The hub's description must be the same as in the earlier answer.
         if answer.hub_headers.contains_key("etag")
             || answer.hub_headers.contains_key("x-linked-etag")
         {
@@ -287,7 +289,7 @@ impl Fetch<'_> {
     }
 }
 
-/// Tries again what fails in passing, after a pause that Stop is heard in.
+/// Retries temporary errors after a pause, which a stop interrupts.
 pub(super) fn again<T>(
     stop: &StopFlag,
     mut attempt: impl FnMut() -> Result<T, Trouble>,

@@ -1,8 +1,10 @@
-//! A model from the Hugging Face hub, in the cache that Python's tools share. A download that was cut off goes on.
+//! Downloads models from the Hugging Face hub to the cache of Python's tools. Interrupted downloads
+//! are resumed.
 //!
-//! In: a repository's name. Out: a folder of files. The hub, and whoever answers in its place (a mirror, a proxy, whom
-//! it redirects to), is a stranger: it may give a wrong file, but it must not choose where one is written, learn the
-//! token of another, or fill memory and disk beyond what a model has. It must not know what is in the files.
+//! In: a repository's name. Out: a folder of files. The hub, and any server in its place (a mirror,
+//! a proxy, a redirect's target), is untrusted: it can send a wrong file, but it must not be able
+//! to choose where files are written, obtain the token of another server, or use more memory and
+//! disk than a model needs. This module must not know what the files contain.
 
 mod cache;
 mod client;
@@ -31,27 +33,27 @@ use origin::Address;
 pub use environment::Settings;
 pub use pasted::repository;
 
-/// The largest list of a repository's files.
+/// Size limit of a repository's file list, in bytes.
 const INFO_CAP: u64 = 16 << 20;
-/// The most files of weights.
+/// Most weights files.
 const WEIGHTS_CAP: usize = 1024;
 
-/// Where checkpoints are downloaded from.
+/// A hub from which checkpoints are downloaded.
 pub struct Hub {
     settings: Settings,
     client: Client,
 }
 
-/// A repository, downloaded.
+/// A downloaded repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// The folder of that revision.
+    /// The folder of the downloaded revision.
     pub folder: PathBuf,
     /// Its commit.
     pub revision: String,
 }
 
-/// What a hub tells of a repository.
+/// The hub's description of a repository.
 #[derive(Deserialize)]
 struct Info {
     sha: String,
@@ -63,7 +65,7 @@ struct Sibling {
     rfilename: String,
 }
 
-/// Whether `name` is put like a repository: `owner/name`.
+/// Whether `name` has the form of a repository: `owner/name`.
 pub fn is_repository(name: &str) -> bool {
     let mut parts = name.split('/');
     let is_plain = |part: Option<&str>| part.is_some_and(is_plain_name);
@@ -72,7 +74,7 @@ pub fn is_repository(name: &str) -> bool {
 
 impl Hub {
     /// # Errors
-    /// [`Error::Network`] for an address that is none, [`Error::Option`] for a token that is none.
+    /// [`Error::Network`] for an invalid address, [`Error::Option`] for an invalid token.
     pub fn new(settings: Settings) -> Result<Self> {
         let origin = Address::parse(&settings.endpoint)?.origin;
         if settings.endpoint.contains(['?', '#']) {
@@ -87,22 +89,24 @@ impl Hub {
         Ok(Hub { settings, client })
     }
 
-    /// The hub that the environment names.
+    /// The hub configured by environment variables.
     ///
     /// # Errors
-    /// As [`Settings::read`] and [`Hub::new`]; [`Error::Option`] for a proxy's address that is none.
+    /// The errors of [`Settings::read`] and [`Hub::new`]; [`Error::Option`] for an invalid proxy
+    /// address.
     pub fn from_environment() -> Result<Self> {
         let get = |name: &str| std::env::var_os(name);
         environment::check_proxies(get)?;
         Hub::new(Settings::read(get)?)
     }
 
-    /// Downloads what of the repository `name` (`owner/name`) is not in the cache yet: its weights, and those files
-    /// called as in `beside`. No error tells the token, whatever the hub answers.
+    /// Downloads the files of the repository `name` (`owner/name`) that are missing from the cache:
+    /// its weights, and the files named in `beside`. No error contains the token, whatever the hub
+    /// answers.
     ///
     /// # Errors
-    /// [`Error::Hub`]: the hub's answer cannot be used or is not to be trusted; [`Error::Network`];
-    /// [`Error::FileAccess`]: the cache cannot be written; [`Error::Stopped`].
+    /// [`Error::Hub`] if the hub's answer is not usable or not trustworthy; [`Error::Network`];
+    /// [`Error::FileAccess`] if the cache cannot be written; [`Error::Stopped`].
     pub fn download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
         let downloaded = self.try_download(name, beside, watch);
         downloaded.map_err(|error| match &self.settings.token {
@@ -184,7 +188,7 @@ impl Hub {
         })
     }
 
-    /// Of the files that are there those that are wanted: weights in safetensors, else in PyTorch's format.
+    /// Chooses among the repository's files: weights in safetensors, otherwise in PyTorch's format.
     fn choose<'a>(
         &self,
         name: &str,
@@ -217,7 +221,7 @@ impl Hub {
         Ok(files)
     }
 
-    /// What was downloaded before.
+    /// The result of an earlier download.
     fn downloaded(&self, name: &str, cache: &Cache, beside: &[&str]) -> Result<Download> {
         let none = || Error::FileAccess {
             file: self.settings.cache.display().to_string(),

@@ -1,7 +1,7 @@
-//! What a hub calls things, checked before any of it becomes a path or is believed.
+//! Validates a hub's names before they are used in paths or trusted.
 //!
-//! In: headers and JSON of a hub that may be hostile. Out: plain names and numbers, or an error that tells which
-//! value was refused.
+//! In: headers and JSON of a possibly hostile hub. Out: plain names and numbers, or an error with
+//! the refused value.
 
 use ureq::http::HeaderMap;
 
@@ -9,12 +9,12 @@ use super::content::Hash;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
-/// The longest ETag and commit. A hub's are 40 or 64 characters.
+/// Longest ETag and commit, in bytes. Real ones have 40 or 64 characters.
 const NAME_CAP: usize = 128;
-/// The longest path of a file in a repository.
+/// Longest path of a file in a repository, in bytes.
 const PATH_CAP: usize = 1024;
 
-/// An answer that is refused.
+/// The error for an invalid value.
 pub(super) fn refused(hub: &str, field: &str, value: &str, reason: impl Into<String>) -> Error {
     Error::Hub {
         hub: hub.into(),
@@ -24,8 +24,8 @@ pub(super) fn refused(hub: &str, field: &str, value: &str, reason: impl Into<Str
     }
 }
 
-/// The name that `value` is, as a part of a path: letters, digits, `-` and `_` only. There is no dot, so none can be
-/// `..`, hidden, or end as the cache's own names do (`.incomplete`).
+/// Checks that `value` can be used as a part of a path: letters, digits, `-` and `_` only. Without
+/// dots it cannot be `..`, hidden, or end like the cache's own names (`.incomplete`).
 fn plain(hub: &str, field: &str, value: &str) -> Result<String> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if value.is_empty() || value.len() > NAME_CAP || !value.bytes().all(is_plain) {
@@ -37,19 +37,19 @@ fn plain(hub: &str, field: &str, value: &str) -> Result<String> {
     Ok(value.into())
 }
 
-/// A commit, by which a folder is named.
+/// A commit, which becomes the name of a folder.
 pub(super) fn commit(hub: &str, field: &str, value: &str) -> Result<String> {
     plain(hub, field, value)
 }
 
-/// An ETag without its quotation marks and its mark of weakness, by which a file is named.
+/// An ETag without its quotation marks and weak prefix, which becomes the name of a file.
 fn etag(hub: &str, field: &str, value: &str) -> Result<String> {
     let value = value.strip_prefix("W/").unwrap_or(value);
     let bare = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
     plain(hub, field, bare.unwrap_or(value))
 }
 
-/// Checks the path of a file in a repository as a hub lists it: relative, and in the repository.
+/// Checks the path of a file from a hub's list: relative, and inside the repository.
 pub(super) fn check_path(hub: &str, path: &str) -> Result<()> {
     let is_inside = |part: &str| !matches!(part, "" | "." | "..");
     let is_portable = !path.contains('\\') && !path.contains(char::is_control);
@@ -60,19 +60,19 @@ pub(super) fn check_path(hub: &str, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a hub tells of a file.
+/// A hub's description of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     /// The name of its blob.
     pub etag: String,
-    /// The commit that it was taken from.
+    /// Its commit.
     pub commit: String,
-    /// Its size, if the hub tells it.
+    /// Its size in bytes, if the hub gives it.
     pub bytes: Option<u64>,
 }
 
 impl Facts {
-    /// From the headers of the hub's own answers to a request for one byte of a file.
+    /// Reads the headers of the hub's own answers to a request for one byte of a file.
     pub fn read(hub: &str, headers: &HeaderMap) -> Result<Self> {
         let (field, tag) = match text(hub, headers, "X-Linked-Etag")? {
             Some(tag) => ("X-Linked-Etag", tag),
@@ -90,21 +90,21 @@ impl Facts {
         })
     }
 
-    /// The hash of the content, if it is named by one.
+    /// The content's hash, if the ETag is one.
     pub fn hash(&self) -> Option<Hash> {
         Hash::named(&self.etag)
     }
 }
 
-/// `Content-Range: bytes 10-19/256`; `bytes */0` for a part that is not there.
+/// `Content-Range: bytes 10-19/256`; `bytes */0` for a range that does not exist.
 pub(super) struct Range {
-    /// The first byte, if there are any.
+    /// Offset of the first byte, if there is one.
     pub start: Option<u64>,
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub total: Option<u64>,
 }
 
-/// The range that an answer holds, if it is a part.
+/// The range of a partial answer.
 pub(super) fn range(hub: &str, headers: &HeaderMap) -> Result<Option<Range>> {
     const FIELD: &str = "Content-Range";
     let Some(value) = text(hub, headers, "Content-Range")? else {
@@ -125,7 +125,7 @@ pub(super) fn range(hub: &str, headers: &HeaderMap) -> Result<Option<Range>> {
     Ok(Some(Range { start, total }))
 }
 
-/// Refuses a body that is packed: none was asked for, and its bytes are not those of the file.
+/// Refuses a compressed body: none was requested, and its bytes are not those of the file.
 pub(super) fn check_encoding(hub: &str, headers: &HeaderMap) -> Result<()> {
     const FIELD: &str = "Content-Encoding";
     for value in headers.get_all(FIELD) {
@@ -139,7 +139,7 @@ pub(super) fn check_encoding(hub: &str, headers: &HeaderMap) -> Result<()> {
     Ok(())
 }
 
-/// The bytes that an answer announces.
+/// The announced length of the body in bytes.
 pub(super) fn content_length(hub: &str, headers: &HeaderMap) -> Result<Option<u64>> {
     let value = text(hub, headers, "Content-Length")?;
     value
@@ -153,7 +153,7 @@ fn number(hub: &str, field: &str, value: &str) -> Result<u64> {
     number.ok_or_else(|| refused(hub, field, value, "it is no number of bytes"))
 }
 
-/// A header's text; none if it is not there.
+/// A header's text; `None` if the header is absent.
 pub(super) fn text<'a>(hub: &str, headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
     let Some(value) = headers.get(name) else {
         return Ok(None);

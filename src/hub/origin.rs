@@ -1,11 +1,11 @@
-//! Addresses, and which of them may be trusted with the token: those of the hub's own origin.
+//! Addresses, and the check which of them may receive the token: those of the hub's own origin.
 
 use ureq::http::Uri;
 
 use super::secret;
 use crate::error::{Error, Result};
 
-/// Scheme, host and port: whoever has the same is the same server.
+/// Scheme, host and port, which identify a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     secure: bool,
@@ -13,18 +13,19 @@ pub(super) struct Origin {
     port: u16,
 }
 
-/// Where something is asked for.
+/// An address.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
-    /// As it is asked for.
+    /// The URI of the request.
     pub uri: Uri,
-    /// Whom it is asked of.
+    /// Its origin.
     pub origin: Origin,
 }
 
 impl Address {
     /// # Errors
-    /// [`Error::Network`] for what is no address of http or https, and for one with a name and a password in it.
+    /// [`Error::Network`] if it is not an http or https address, or contains a user name and
+    /// password.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Network {
             url: secret::address(text),
@@ -41,7 +42,7 @@ impl Address {
             return Err(refuse("an address with a user's name in it is not asked"));
         }
         let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        // A port that is no number would be taken for the default one.
+        // A port that is not a number would be treated as the default port.
         let is_bare = authority.as_str() == authority.host();
         let port = match authority.port_u16() {
             Some(port) => port,
@@ -53,10 +54,11 @@ impl Address {
         Ok(Address { uri, origin })
     }
 
-    /// Where `location`, the header of a redirect that was met here, leads.
+    /// The target of the redirect header `location` in an answer from this address.
     ///
     /// # Errors
-    /// [`Error::Network`]: neither an address nor an absolute path, or from https to http.
+    /// [`Error::Network`] if it is neither an address nor an absolute path, or leads from https to
+    /// http.
     pub fn redirected(&self, location: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Network {
             url: self.shown(),
@@ -77,14 +79,14 @@ impl Address {
         }
     }
 
-    /// Scheme and authority as they stand.
+    /// Scheme and authority, unchanged.
     fn base(&self) -> String {
         let scheme = if self.origin.secure { "https" } else { "http" };
         let authority = self.uri.authority().map_or("", |a| a.as_str());
         format!("{scheme}://{authority}")
     }
 
-    /// For messages: without the query, which may hold what lets one in.
+    /// The address for messages: without the query, which may contain credentials.
     pub fn shown(&self) -> String {
         format!("{}{}", self.base(), self.uri.path())
     }

@@ -1,16 +1,17 @@
-//! A repository as people name it: by its name, or by an address that they copied from the browser.
+//! Parses a repository as users write it: its name, or an address copied from the browser.
 //!
-//! In: what was typed. Out: `owner/name`, or an error that says why the address names none that can be taken. Nothing is asked.
+//! In: the user's text. Out: `owner/name`, or an error that says why the address cannot be used. No
+//! network access.
 
 use super::{is_repository, secret};
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
-/// Hosts of the hub, as addresses have them.
+/// Host names of the hub.
 const HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];
-/// What an address may go on with behind the repository, before a revision.
+/// What may follow the repository in an address, before a revision.
 const PLACES: [&str; 6] = ["tree", "blob", "resolve", "raw", "commit", "commits"];
-/// What else than models has addresses there.
+/// Other kinds of things with addresses on the hub.
 const OTHERS: [(&str, &str); 5] = [
     ("datasets", "a data set"),
     ("spaces", "a space"),
@@ -18,14 +19,15 @@ const OTHERS: [(&str, &str); 5] = [
     ("papers", "a paper"),
     ("docs", "documentation"),
 ];
-/// The only revision that is downloaded.
+/// The only revision that can be downloaded.
 const BRANCH: &str = super::cache::BRANCH;
 
-/// The repository that `text` names: `owner/name`, or its address on the hub or on `endpoint` (what `HF_ENDPOINT` says).
-/// None if it is put like neither, but like a path.
+/// The repository in `text`: `owner/name`, or its address on the hub or on `endpoint` (the value of
+/// `HF_ENDPOINT`). `None` if it has neither form, but looks like a path.
 ///
 /// # Errors
-/// [`Error::Option`]: an address of another host, of no model, of another revision or of a part of a repository.
+/// [`Error::Option`] for an address of another host, of something other than a model, of another
+/// revision, or of a part of a repository.
 pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> {
     let shown = secret::address(text);
     let text = text.trim();
@@ -65,7 +67,7 @@ pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> 
     }
 }
 
-/// What follows the hub's host, if it is one.
+/// The part after the hub's host, if it is the hub's.
 fn below_host(text: &str) -> Option<&str> {
     let (host, path) = text.split_once('/').unwrap_or((text, ""));
     let host = host.to_ascii_lowercase();
@@ -80,7 +82,7 @@ fn below<'a>(text: &'a str, endpoint: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-/// Without a host: only what cannot be meant as a path alone.
+/// Parses a text without a host: only if it cannot be a path.
 fn named<E: Fn(String) -> Result<Option<String>>>(text: &str, bad: &E) -> Result<Option<String>> {
     let text = text.trim_end_matches('/');
     let parts: Vec<&str> = text.split('/').collect();
@@ -91,7 +93,7 @@ fn named<E: Fn(String) -> Result<Option<String>>>(text: &str, bad: &E) -> Result
     }
 }
 
-/// `owner`, `name` or `name@revision`, and what an address goes on with.
+/// Splits `owner`, `name` or `name@revision`, and the rest of an address.
 fn in_parts<E: Fn(String) -> Result<Option<String>>>(
     parts: &[&str],
     bad: &E,
@@ -115,7 +117,7 @@ fn in_parts<E: Fn(String) -> Result<Option<String>>>(
             quoted(revision)
         ));
     }
-    // The page of a folder, or of a file in one.
+    // The page of a folder, or of a file in it.
     let within = match rest {
         ["tree", _, ..] => 2,
         [_, _, ..] if placed => 3,

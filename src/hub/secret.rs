@@ -1,13 +1,14 @@
-//! What no message may tell: the token, and what in an address lets one in. Messages are kept in logs and shown to
-//! others.
+//! Removes secrets from messages, which may be logged or shown to others: the token, and
+//! credentials in addresses.
 
 use crate::error::Error;
 use crate::printable::quoted;
 
-/// So much of the token's beginning is hidden too: a value may be cut short in the midst of it.
+/// Shortest prefix of the token that is removed too, since a value may be truncated in the middle
+/// of it.
 const LEAST: usize = 8;
 
-/// `error` without the token, which a hub was sent and may have put into its answer.
+/// `error` without the token, which a hub may have repeated in its answer.
 pub(super) fn without(error: Error, token: &str) -> Error {
     let hide = |text: String| hidden(&text, token);
     match error {
@@ -35,7 +36,7 @@ pub(super) fn without(error: Error, token: &str) -> Error {
 }
 
 fn hidden(text: &str, token: &str) -> String {
-    // Within quotation marks some signs are written otherwise.
+    // Inside quotation marks some characters are escaped.
     let quoted = token.replace('\\', "\\\\").replace('"', "\\\"");
     let mut text = text.to_string();
     for token in [token, quoted.as_str()] {
@@ -59,7 +60,7 @@ fn hidden(text: &str, token: &str) -> String {
     text
 }
 
-/// An address, or what should be one, for messages: without a name and a password in it, and without a query.
+/// An address, or a text in its place, for messages: without user name, password and query.
 pub(super) fn address(text: &str) -> String {
     let text = match text.rsplit_once('@') {
         Some((before, after)) => {

@@ -1,6 +1,6 @@
-//! What an answer of a hub comes to, without a hub: for whoever wants to try headers on it, as fuzzing does.
+//! The interpretation of a hub's answer without a network connection, for fuzzing.
 //!
-//! In: headers by a stranger. Out: the paths and numbers that [`super::Hub::download`] would go by.
+//! In: untrusted headers. Out: the paths and numbers that [`super::Hub::download`] would use.
 
 use std::path::{Path, PathBuf};
 
@@ -11,28 +11,28 @@ use super::names::{Facts, check_path, content_length, range, text};
 use super::origin::Address;
 use crate::error::Result;
 
-/// What headers tell.
+/// The information in the headers.
 #[derive(Debug)]
 pub struct Told {
-    /// Where the file's content would be kept.
+    /// Path in the cache for the file's content.
     pub blob: PathBuf,
-    /// The folder that would name it.
+    /// Folder of the snapshot that would link to it.
     pub snapshot: PathBuf,
-    /// Bytes of the file, if they are told.
+    /// Size of the file in bytes, if given.
     pub bytes: Option<u64>,
-    /// Bytes of the answer, if they are told.
+    /// Length of the answer in bytes, if given.
     pub length: Option<u64>,
-    /// The first byte of the part that the answer holds, if it is a part.
+    /// Offset of the first byte, for a partial answer.
     pub start: Option<u64>,
-    /// Where it redirects to, without the query; whether that is the same server.
+    /// The target of a redirect, without the query; and whether it has the same origin.
     pub redirect: Option<(String, bool)>,
 }
 
-/// Reads the headers of an answer of `hub`, an address, for a cache in `cache`. Lines that are no header are passed over,
-/// as they would not come through HTTP. `file` is a path as the hub lists it.
+/// Reads the headers of an answer from `hub`, an address, for a cache in `cache`. Invalid header
+/// lines are skipped, since HTTP would not deliver them. `file` is a path from the hub's list.
 ///
 /// # Errors
-/// As [`super::Hub::download`] for an answer that is not to be trusted.
+/// The errors of [`super::Hub::download`] for an untrustworthy answer.
 pub fn told(hub: &str, cache: &Path, file: &str, headers: &[(&[u8], &[u8])]) -> Result<Told> {
     let mut map = HeaderMap::new();
     for (name, value) in headers.iter().take(64) {
