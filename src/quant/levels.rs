@@ -1,21 +1,22 @@
-//! Weights in 4 or 8 bits: what the bits mean, and which bits say a weight best.
+//! The definition of weights in 4 or 8 bits.
 //!
-//! A matrix `[rows, columns]` is cut along its rows into blocks of [`BLOCK`] weights. A weight is
+//! A matrix `[rows, columns]` is divided along its rows into blocks of [`BLOCK`] weights. A weight
+//! is
 //!
 //! ```text
 //! row_scale * block_scale * level(code)      row_scale f32, block_scale i8, code 4 or 8 bits
 //! ```
 //!
-//! [`Quant::Q8`]: `level(code) = code`, an i8. 8.25 bits a weight, and 32 a row.
+//! [`Quant::Q8`]: `level(code) = code`, an i8. 8.25 bits per weight, plus 32 bits per row.
 //!
-//! [`Quant::Q4`]: `level(code) = t + t³ / 128` with `t = code - 8`: steps are finer near zero, where most
-//! weights are. One end reaches 12, the other 9.7, and the block's scale may be negative: its largest
-//! weight takes the longer end. 4.25 bits a weight, and 32 a row.
+//! [`Quant::Q4`]: `level(code) = t + t³ / 128` with `t = code - 8`: steps are finer near zero,
+//! where most weights are. The levels range from -12 to 9.7, and the block's scale may be negative,
+//! so that its largest weight can use the longer end. 4.25 bits per weight, plus 32 bits per row.
 //!
-//! On normally distributed weights the error is 7.3 % of their size, that of llama.cpp's Q4_0 (4.5 bits)
-//! 8.5 % (tests/stages/quantize.rs).
+//! For normally distributed weights the error is 7.3 % of their size; that of llama.cpp's Q4_0 (4.5
+//! bits) is 8.5 % (tests/stages/quantize.rs).
 //!
-//! This is the one definition: the shaders and the CPU's products are tested against
+//! This is the reference: the shaders and the CPU's products are tested against
 //! [`Quant::dequantize`].
 
 use crate::error::{Error, Result};
@@ -23,34 +24,35 @@ use crate::error::{Error, Result};
 /// Weights that share a scale.
 pub const BLOCK: usize = 32;
 
-/// How a matrix is held.
+/// The format of a quantised matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Quant {
-    /// 4 bits, levels that widen from zero.
+    /// 4 bits, with levels whose distance grows away from zero.
     Q4,
-    /// 8 bits, even levels.
+    /// 8 bits, with evenly spaced levels.
     Q8,
 }
 
-/// Where the three parts of `rows` rows lie: codes, then block scales, then row scales; each begins
-/// at a multiple of 4 bytes.
+/// Sizes of the three parts of `rows` rows: codes, then block scales, then row scales; each part
+/// begins at a multiple of 4 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Of the codes, bytes.
+    /// Size of the codes in bytes.
     pub codes: usize,
-    /// Of the block scales, bytes, with the padding behind them.
+    /// Size of the block scales in bytes, including the padding after them.
     pub block_scales: usize,
-    /// Of the row scales, bytes.
+    /// Size of the row scales in bytes.
     pub row_scales: usize,
 }
 
 impl Layout {
-    /// Of all three parts.
+    /// Size of all three parts in bytes.
     pub fn bytes(&self) -> usize {
         self.codes + self.block_scales + self.row_scales
     }
 
-    /// Of what lies so, that every row's scale is a number; the first row is number `first_row`.
+    /// Checks that every row scale in `bytes`, which have this layout, is finite; `first_row` is
+    /// the number of the first row, for the message.
     ///
     /// # Errors
     /// [`Error::Quantised`] naming the row.
@@ -70,7 +72,7 @@ impl Layout {
 }
 
 impl Quant {
-    /// Bits of a code.
+    /// Bits per code.
     pub fn bits(self) -> usize {
         match self {
             Quant::Q4 => 4,
@@ -78,12 +80,12 @@ impl Quant {
         }
     }
 
-    /// Bytes of a block's codes.
+    /// Size of a block's codes in bytes.
     pub fn block_bytes(self) -> usize {
         BLOCK / 8 * self.bits()
     }
 
-    /// As manifests and the command line say it.
+    /// Its name in manifests and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Quant::Q4 => "q4",
@@ -91,16 +93,16 @@ impl Quant {
         }
     }
 
-    /// Whether a matrix with so many columns can be cut into blocks.
+    /// Whether a matrix with this number of columns can be divided into blocks.
     pub fn fits(columns: usize) -> bool {
         columns > 0 && columns.is_multiple_of(BLOCK)
     }
 
-    /// Where the parts of `rows` rows of `columns` lie.
+    /// The layout of `rows` rows of `columns` weights.
     ///
     /// # Errors
-    /// [`Error::Quantised`] if the columns are no blocks, or if there are more bytes than can be
-    /// addressed.
+    /// [`Error::Quantised`] if the columns are not a multiple of [`BLOCK`], or if the size exceeds
+    /// the address space.
     pub fn layout(self, rows: usize, columns: usize) -> Result<Layout> {
         let refused = |reason: &str| Error::Quantised {
             reason: format!(
@@ -128,10 +130,10 @@ impl Quant {
         Ok(layout)
     }
 
-    /// As [`Quant::layout`], for `found` bytes.
+    /// As [`Quant::layout`], and checks that its size is `found` bytes.
     ///
     /// # Errors
-    /// As [`Quant::layout`]; [`Error::Quantised`] if there are not as many bytes as it says.
+    /// The errors of [`Quant::layout`]; [`Error::Quantised`] if the sizes differ.
     pub fn checked_layout(self, found: usize, rows: usize, columns: usize) -> Result<Layout> {
         let layout = self.layout(rows, columns)?;
         match found == layout.bytes() {
@@ -147,7 +149,7 @@ impl Quant {
     }
 }
 
-/// What a code of [`Quant::Q4`], 0 to 15, stands for: -12 to 9.7.
+/// The level of a code of [`Quant::Q4`], 0 to 15: -12 to 9.7.
 pub const fn level_q4(code: u8) -> f32 {
     let t = code as f32 - 8.0;
     t + t * t * t / 128.0

@@ -1,7 +1,8 @@
-//! Weights in 4 or 8 bits: what the bits mean, where they lie in memory, and which bits say a weight best.
+//! Weights in 4 or 8 bits: their definition, their layout in memory, and how the best codes are
+//! found.
 //!
-//! In: floats, or the bytes of a shard. Out: the other. It knows of no file and no tensor: `weights` reads and writes such
-//! bytes, `gpu` multiplies by them.
+//! In: floats, or the bytes of a shard. Out: the other of the two. It does not know of files or
+//! tensors: `weights` reads and writes such bytes, `gpu` multiplies by them.
 
 mod levels;
 mod packed;

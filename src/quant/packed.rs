@@ -1,4 +1,4 @@
-//! Rows of a quantised matrix where they lie: what the bytes mean, without a copy of them.
+//! Decodes rows of a quantised matrix in place, without copying the bytes.
 
 use super::levels::{BLOCK, Quant, level_q4};
 use crate::error::Result;
@@ -23,10 +23,10 @@ pub struct PackedRow<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// `bytes` as `rows` rows of `columns` weights.
+    /// Interprets `bytes` as `rows` rows of `columns` weights.
     ///
     /// # Errors
-    /// As [`Quant::checked_layout`].
+    /// The errors of [`Quant::checked_layout`].
     pub fn new(quant: Quant, bytes: &'a [u8], rows: usize, columns: usize) -> Result<Self> {
         let layout = quant.checked_layout(bytes.len(), rows, columns)?;
         let (codes, rest) = bytes.split_at(layout.codes);
@@ -40,7 +40,7 @@ impl<'a> Packed<'a> {
         })
     }
 
-    /// How many rows.
+    /// Number of rows.
     #[allow(clippy::len_without_is_empty, reason = "no matrix is empty")]
     pub fn len(&self) -> usize {
         self.row_scales.len()
@@ -71,7 +71,7 @@ impl<'a> Packed<'a> {
         }
     }
 
-    /// What they mean, `[rows, columns]`.
+    /// The weights, `[rows, columns]`.
     pub fn dequantize(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.len() * self.blocks * BLOCK];
         let into = values.chunks_exact_mut(self.blocks * BLOCK);
@@ -83,17 +83,17 @@ impl<'a> Packed<'a> {
 }
 
 impl Quant {
-    /// What `bytes` mean: `[rows, columns]`.
+    /// The weights in `bytes`: `[rows, columns]`.
     ///
     /// # Errors
-    /// As [`Quant::checked_layout`].
+    /// The errors of [`Quant::checked_layout`].
     pub fn dequantize(self, bytes: &[u8], rows: usize, columns: usize) -> Result<Vec<f32>> {
         Ok(Packed::new(self, bytes, rows, columns)?.dequantize())
     }
 }
 
 impl<'a> PackedRow<'a> {
-    /// A row from its parts: the codes, the block scales, and the row's scale.
+    /// A row from its parts: the codes, the block scales, and the row scale.
     pub fn new(quant: Quant, codes: &'a [u8], block_scales: &'a [u8], row_scale: f32) -> Self {
         PackedRow {
             quant,
@@ -103,7 +103,7 @@ impl<'a> PackedRow<'a> {
         }
     }
 
-    /// Over the whole row.
+    /// The scale of the whole row.
     pub fn row_scale(&self) -> f32 {
         self.row_scale
     }
@@ -116,7 +116,7 @@ impl<'a> PackedRow<'a> {
         blocks.map(move |(codes, &scale)| (levels(quant, codes), f32::from(scale as i8)))
     }
 
-    /// Writes what it means to `values`.
+    /// Writes the weights to `values`.
     pub fn dequantize(&self, values: &mut [f32]) {
         let into = values.as_chunks_mut::<BLOCK>().0;
         for ((levels, scale), values) in self.blocks().zip(into) {
@@ -126,7 +126,7 @@ impl<'a> PackedRow<'a> {
     }
 }
 
-/// What the codes of a block stand for, before its scale.
+/// The levels of a block's codes, before scaling.
 fn levels(quant: Quant, codes: &[u8]) -> [f32; BLOCK] {
     let mut levels = [0.0; BLOCK];
     match quant {

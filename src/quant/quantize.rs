@@ -1,4 +1,4 @@
-//! Which bits say a weight best.
+//! Finds the codes and scales that approximate weights best.
 
 use super::levels::{BLOCK, Quant, level_q4};
 use crate::error::Result;
@@ -7,10 +7,10 @@ use crate::error::Result;
 const SCALE_STEPS: f32 = 127.0;
 
 impl Quant {
-    /// `values` `[rows, columns]`, finite, in the bytes that [`Quant::layout`] describes.
+    /// Quantises `values` `[rows, columns]`, which are finite, to the layout of [`Quant::layout`].
     ///
     /// # Errors
-    /// As [`Quant::layout`].
+    /// The errors of [`Quant::layout`].
     pub fn quantize(self, values: &[f32], columns: usize) -> Result<Vec<u8>> {
         let rows = values.len() / columns.max(1);
         let layout = self.layout(rows, columns)?;
@@ -21,7 +21,8 @@ impl Quant {
         Ok(bytes)
     }
 
-    /// The same, where the three parts lie apart. Rows behind the room that there is are left out.
+    /// The same, with separate destinations for the three parts. Rows beyond the space available
+    /// are omitted.
     pub fn quantize_into(
         self,
         values: &[f32],
@@ -50,7 +51,7 @@ impl Quant {
             .iter()
             .fold(0.0, |most: f32, scale| most.max(scale.abs()))
             / SCALE_STEPS;
-        // Too small to divide by: the row is as good as zero.
+        // Too small to divide by: the row is treated as zero.
         if !row_scale.is_normal() {
             codes.fill(if self == Quant::Q4 { 0x88 } else { 0 });
             return 0.0;
@@ -61,7 +62,7 @@ impl Quant {
             let steps = scale / row_scale;
             let steps = match self {
                 Quant::Q4 => steps.round(),
-                // Rounded up, so that nothing is cut off.
+                // Rounded up, so that no weight is clipped.
                 Quant::Q8 => steps.ceil().min(SCALE_STEPS),
             };
             *block_scale = steps as i8 as u8;
@@ -85,7 +86,7 @@ impl Quant {
     }
 }
 
-/// Half-way from each level to the next, and the step between the two.
+/// The midpoint between each level and the next, and the difference between the two.
 const STEPS_Q4: [(f32, f32); 15] = {
     let mut steps = [(0.0, 0.0); 15];
     let mut code = 0;
@@ -97,7 +98,7 @@ const STEPS_Q4: [(f32, f32); 15] = {
     steps
 };
 
-/// The codes whose levels are nearest to the weights over `scale`.
+/// The codes of the levels that are nearest to the weights divided by `scale`.
 fn nearest_q4(block: &[f32; BLOCK], scale: f32) -> [u8; BLOCK] {
     let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
     let mut codes = [0; BLOCK];
@@ -109,26 +110,27 @@ fn nearest_q4(block: &[f32; BLOCK], scale: f32) -> [u8; BLOCK] {
     codes
 }
 
-/// The weight of the largest magnitude.
+/// The weight with the largest magnitude.
 fn largest(block: &[f32; BLOCK]) -> f32 {
     let larger = |a: f32, &b: &f32| if b.abs() > a.abs() { b } else { a };
     block.iter().fold(0.0, larger)
 }
 
-/// The scale that leaves the least squares. The largest weight is tried at either end and some way
-/// beyond; for what the levels then are, the best scale is known.
+/// The scale with the smallest squared error. Candidates put the largest weight at either end of
+/// the levels, inside or slightly beyond it; for the resulting levels the best scale is then
+/// computed.
 fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     let largest = largest(block);
     if !largest.is_normal() {
         return 0.0;
     }
-    // So that no square overflows.
+    // Normalised so that no square overflows.
     let block = block.map(|value| value / largest);
     let (mut best, mut most) = (0.0, 0.0);
     for end in [level_q4(0), level_q4(15)] {
         for reach in REACHES {
             let (with_weights, own) = products_q4(&block, end / reach);
-            // The least squares for these levels take `with_weights² / own` off the weights' own.
+            // The best scale for these levels reduces the squared error by `with_weights² / own`.
             let gain = with_weights * with_weights / own;
             if gain > most {
                 (best, most) = (with_weights / own, gain);
@@ -138,8 +140,9 @@ fn best_scale_q4(block: &[f32; BLOCK]) -> f32 {
     best * largest
 }
 
-/// The levels nearest to the weights times `inverse`: their products with the weights, and with themselves. The
-/// innermost loop of a conversion, and so written for vectors of eight.
+/// For the levels nearest to the weights times `inverse`: their dot products with the weights, and
+/// with themselves. This is the innermost loop of a conversion, so it is written for vectors of
+/// eight.
 fn products_q4(block: &[f32; BLOCK], inverse: f32) -> (f32, f32) {
     let (mut with_weights, mut own) = ([0.0; 8], [0.0; 8]);
     for values in block.as_chunks::<8>().0 {
@@ -157,5 +160,6 @@ fn products_q4(block: &[f32; BLOCK], inverse: f32) -> (f32, f32) {
     (with_weights.iter().sum(), own.iter().sum())
 }
 
-/// An end, over the largest weight: below 1 that weight is cut off, and the others are finer.
+/// The largest weight's position as a share of the end level: below 1 that weight is clipped, and
+/// the others are finer.
 const REACHES: [f32; 7] = [0.72, 0.78, 0.84, 0.90, 0.95, 1.00, 1.05];

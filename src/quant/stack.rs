@@ -1,25 +1,26 @@
-//! Quantised matrices joined into one: what reads the same input is multiplied by one launch.
+//! Quantised matrices stacked into one, so that matrices with the same input are multiplied in one
+//! launch.
 
 use std::collections::VecDeque;
 
 use super::levels::{BLOCK, Layout, Quant};
 use crate::error::Result;
 
-/// Matrices put one above another, in the bytes of one.
+/// Matrices stacked along their rows, in the layout of a single one.
 pub struct Stack {
     quant: Quant,
     columns: usize,
-    /// Of all of them, one behind the other.
+    /// Rows of the matrices still to come, in order.
     heights: VecDeque<usize>,
     layout: Layout,
-    /// Rows that are there.
+    /// Rows added so far.
     rows: usize,
     bytes: Vec<u8>,
 }
 
 impl Stack {
-    /// Room for matrices of so many rows each. None where one cannot stand behind another, since the scales of its blocks
-    /// are padded.
+    /// Space for matrices with these numbers of rows. `None` if the padding of a matrix's block
+    /// scales would leave a gap before the next one.
     pub fn new(quant: Quant, heights: &[usize], columns: usize) -> Option<Self> {
         let layout = quant.layout(heights.iter().sum(), columns).ok()?;
         let is_padded = |rows: &usize| !(rows * (columns / BLOCK)).is_multiple_of(4);
@@ -36,21 +37,21 @@ impl Stack {
         })
     }
 
-    /// Bytes of all matrices together.
+    /// Size of all matrices together in bytes.
     pub fn byte_count(&self) -> usize {
         self.layout.bytes()
     }
 
-    /// Puts the next matrix in its place.
+    /// Appends the next matrix.
     ///
     /// # Errors
-    /// As [`Quant::checked_layout`] and [`Layout::check_row_scales`].
+    /// The errors of [`Quant::checked_layout`] and [`Layout::check_row_scales`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let rows = self.heights.pop_front().unwrap_or(0);
         let part = self.quant.checked_layout(bytes.len(), rows, self.columns)?;
         part.check_row_scales(bytes, 0)?;
         let above = self.quant.layout(self.rows, self.columns)?;
-        // Not before it is needed: memory of a browser's module is never given back.
+        // Allocated only when needed: memory of a WebAssembly module is never returned.
         self.bytes.resize(self.layout.bytes(), 0);
         let (codes, scales) = bytes.split_at(part.codes);
         let (block_scales, row_scales) = scales.split_at(part.block_scales);
@@ -67,7 +68,7 @@ impl Stack {
         Ok(())
     }
 
-    /// What [`Quant::layout`] describes, of all rows.
+    /// The bytes of all rows, in the layout of [`Quant::layout`].
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
