@@ -14,7 +14,7 @@ pub(crate) use timer::since_1970;
 #[cfg(all(feature = "model", target_arch = "wasm32"))]
 pub(crate) use worker::{adapter_name, browser_version, recall, remember};
 
-/// Lets the worker's other messages in. Natively there are none.
+/// Lets the worker handle its other messages. Natively there are none.
 pub(crate) async fn next_task() {
     #[cfg(all(feature = "model", target_arch = "wasm32"))]
     worker::next_task().await;

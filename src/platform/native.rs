@@ -1,11 +1,11 @@
-//! What is remembered between starts, in the user's cache folder.
+//! Data that is stored between runs, in the user's cache folder.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::{durable, files};
 
-/// A few adapters take less than a kB.
+/// Size limit in bytes; the data of a few adapters takes less than a kB.
 const MAX_BYTES: u64 = 1 << 20;
 
 fn file() -> Option<PathBuf> {
@@ -20,12 +20,12 @@ fn all() -> BTreeMap<String, String> {
     read().unwrap_or_default()
 }
 
-/// What was kept under `key`, if it can be read.
+/// The text stored under `key`, if it can be read.
 pub(crate) async fn recall(key: &str) -> Option<String> {
     all().remove(key)
 }
 
-/// Keeps `text` under `key`; whole, so that another program never reads half of it.
+/// Stores `text` under `key` atomically, so that another program never reads a part of it.
 pub(crate) async fn remember(key: &str, text: String) {
     let write = || {
         let file = file()?;
@@ -35,6 +35,6 @@ pub(crate) async fn remember(key: &str, text: String) {
         let json = serde_json::to_vec_pretty(&all).ok()?;
         durable::write_file(&file, &json).ok()
     };
-    // It is only quicker with it.
+    // Failure is harmless: the data only saves time.
     let _ = write();
 }

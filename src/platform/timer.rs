@@ -10,12 +10,12 @@ pub(crate) fn since_1970() -> Duration {
     now.unwrap_or_default()
 }
 
-/// Started once, read as often as wanted.
+/// A stopwatch.
 #[derive(Debug, Clone, Copy)]
 pub struct Timer(Instant);
 
 impl Timer {
-    /// Starts now.
+    /// Starts the stopwatch.
     pub fn start() -> Self {
         Timer(Instant::now())
     }

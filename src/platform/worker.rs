@@ -1,4 +1,4 @@
-//! The browser's worker: what it gives through JavaScript.
+//! The platform services of the browser's worker, through JavaScript.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -38,13 +38,13 @@ extern "C" {
     fn js_remember(key: &str, text: &str) -> js_sys::Promise;
 }
 
-/// Lets the worker's other messages in. A message channel, since timers wait 4 ms.
+/// Lets the worker handle its other messages. Uses a message channel, since timers wait 4 ms.
 pub(crate) async fn next_task() {
-    // The promise has no way to fail.
+    // This promise is never rejected.
     let _ = JsFuture::from(js_next_task()).await;
 }
 
-/// What the browser calls its adapter, which wgpu does not hand on.
+/// The browser's name for its adapter, which wgpu does not pass on.
 pub(crate) async fn adapter_name() -> String {
     let name = JsFuture::from(js_adapter_name()).await;
     name.ok()
@@ -52,18 +52,18 @@ pub(crate) async fn adapter_name() -> String {
         .unwrap_or_default()
 }
 
-/// Which browser, of which version.
+/// The browser's name and version.
 pub(crate) fn browser_version() -> String {
     js_browser_version()
 }
 
-/// What was kept under `key` in the page's caches, if it may have any.
+/// The text stored under `key` in the page's caches, if it has access to them.
 pub(crate) async fn recall(key: &str) -> Option<String> {
     JsFuture::from(js_recall(key)).await.ok()?.as_string()
 }
 
-/// Keeps `text` under `key`.
+/// Stores `text` under `key`.
 pub(crate) async fn remember(key: &str, text: String) {
-    // The promise has no way to fail.
+    // This promise is never rejected.
     let _ = JsFuture::from(js_remember(key, &text)).await;
 }
