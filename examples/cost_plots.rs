@@ -1,5 +1,6 @@
-//! Plots of what an answer costs against what it should and should not depend on: `cargo run --release --example cost_plots`.
-//! Measures on a GPU, else on a software adapter, prints the figures, and writes docs/plots/*.svg.
+//! Plots what the cost of an answer depends on: `cargo run --release --example cost_plots`.
+//! Measures on a GPU, otherwise on a software adapter, prints the figures, and writes
+//! docs/plots/*.svg.
 
 use std::ops::Range;
 use std::path::Path;
@@ -45,7 +46,7 @@ fn time(device: &ChosenDevice, asked: &Asked<'_>) -> Result<f64> {
     Ok(median(&timing.ms))
 }
 
-/// A token costs the reading of the weights, and of the cache before it.
+/// A token requires reading the weights, and the cache of the tokens before it.
 fn context(device: &ChosenDevice) -> Result<()> {
     let mut points = Vec::new();
     for context in [0, 512, 1024, 2048, 4096, 6144, 8000] {
@@ -62,7 +63,8 @@ fn context(device: &ChosenDevice) -> Result<()> {
     plot("context.svg", "tokens of context", "ms", &series)
 }
 
-/// The tower costs the passes that are run, the enhancement the sets that are alive; both grow with N.
+/// The tower's cost depends on the passes that are run, the enhancement's on the sets that are
+/// computed; both grow with N.
 fn passes(device: &ChosenDevice) -> Result<()> {
     let sides = [1, 2, 3, 4, 5];
     let series = |stage: &'static str, name: &'static str| {
@@ -126,7 +128,7 @@ fn passes_of(crops: usize, coverage: Coverage) -> usize {
     plan.passes().len()
 }
 
-/// A turn costs its own tokens, and not those of the turns before.
+/// A turn's cost depends on its own tokens, not on those of earlier turns.
 fn turns(device: &ChosenDevice) -> Result<()> {
     let folder = Path::new("models/demo");
     let mut watch = Watch::nobody();
@@ -138,7 +140,7 @@ fn turns(device: &ChosenDevice) -> Result<()> {
     let mut points = Vec::new();
     for turn in 1..=TURNS {
         let timer = Timer::start();
-        // The same tokens in every turn, so that no answer is shorter than another.
+        // The same tokens in every turn, so that all answers have the same length.
         let answer: Vec<u32> = (0..ANSWER).collect();
         let mut off = Recorder::off();
         let said = session.forced_logits("What is in the picture?", &answer, 1, &mut off);

@@ -1,5 +1,5 @@
-//! How much each kind of matrix loses in 4 bits: this program's blocks beside llama.cpp's Q4_0 and beside min-max
-//! blocks (asymmetric, two f16 a block), on a checkpoint's own weights.
+//! The error of each kind of matrix in 4 bits, on a checkpoint's own weights: this program's blocks
+//! compared with llama.cpp's Q4_0 and with min-max blocks (asymmetric, two f16 per block).
 //!
 //!   cargo run --release --example quantization_error -- path/to/checkpoint
 
@@ -13,10 +13,10 @@ use inf_llava::weights::folder::Folder;
 use inf_llava::weights::pytorch;
 use pollster::block_on;
 
-/// Rows of a matrix that are looked at, spread over it.
+/// Rows that are measured in each matrix, evenly spaced.
 const ROWS: usize = 256;
 
-/// Squares of what is lost, and of what was there.
+/// Sums of the squared errors, and of the squared weights.
 #[derive(Default)]
 struct Sums {
     weights: f64,
@@ -95,7 +95,7 @@ fn f16(value: f32) -> f32 {
     half::f16::from_f32(value).to_f32()
 }
 
-/// llama.cpp's: the largest weight becomes -8 of -8 to 7, one f16 scale.
+/// llama.cpp's Q4_0: codes -8 to 7 with one f16 scale that maps the largest weight to -8.
 fn q4_0(block: &[f32; BLOCK]) -> [f32; BLOCK] {
     let larger = |a: f32, &b: &f32| if b.abs() > a.abs() { b } else { a };
     let scale = block.iter().fold(0.0, larger) / -8.0;
@@ -103,7 +103,7 @@ fn q4_0(block: &[f32; BLOCK]) -> [f32; BLOCK] {
     block.map(|value| f16(scale) * ((value * inverse + 8.5).floor().clamp(0.0, 15.0) - 8.0))
 }
 
-/// Sixteen even steps from the smallest to the largest, both as f16.
+/// Sixteen even steps from the smallest to the largest weight, both stored as f16.
 fn min_max(block: &[f32; BLOCK]) -> [f32; BLOCK] {
     let low = block.iter().copied().fold(f32::INFINITY, f32::min);
     let high = block.iter().copied().fold(f32::NEG_INFINITY, f32::max);
