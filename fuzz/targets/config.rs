@@ -1,4 +1,5 @@
-//! config.json and generation_config.json: what is accepted has sizes that can be computed with.
+//! config.json and generation_config.json: the sizes of an accepted configuration can be computed
+//! without overflow.
 #![no_main]
 
 use inf_llava::config::Config;

@@ -1,4 +1,5 @@
-//! A picture's URL: bytes, no more than the text holds, or a refusal. No address is taken.
+//! A picture's URL: it is decoded to no more bytes than the text allows, or refused. Web addresses
+//! are never accepted.
 #![no_main]
 
 use inf_llava::openai::{Face, picture_file};
@@ -15,7 +16,7 @@ fuzz_target!(|url: &str| {
         }
         Err(refusal) => {
             assert!(refusal.param.is_some());
-            // What a stranger sent is told back in part at most.
+            // A message repeats a part of the untrusted text at most.
             assert!(refusal.message.len() < 1000);
         }
     }

@@ -1,5 +1,6 @@
-//! A data set's file, read as LLaVA's JSON and as POPE's lines: every entry is taken or counted as skipped, within a few
-//! times the file's memory, and no picture lies outside the folder of pictures.
+//! A data set's file, read as LLaVA's JSON and as POPE's lines: every entry is used or counted as
+//! skipped, memory stays within a few times the file's size, and no picture is outside the folder
+//! of pictures.
 #![no_main]
 
 #[path = "shared/memory.rs"]
@@ -11,7 +12,7 @@ use std::sync::LazyLock;
 use inf_llava::dataset::{OnBadRecord, Records, llava, pope};
 use libfuzzer_sys::fuzz_target;
 
-/// A folder with one picture, and beside it one that no entry may name.
+/// A folder with one picture, beside a picture that no entry may reach.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder =
         std::env::temp_dir().join(format!("inf-llava-fuzz-dataset-{}", std::process::id()));

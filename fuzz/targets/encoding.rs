@@ -1,8 +1,8 @@
-//! A tokenizer by somebody who means harm: it is refused, or a text of ten kilobytes is encoded and comes back, with
-//! little work, in steps, and the ids are the same however often and in what steps it is asked.
+//! A hostile tokenizer: it is refused, or a text of ten kilobytes is encoded and decoded with
+//! bounded work, in steps, and the ids do not depend on repetition or on the steps.
 //!
-//! The input is what is changed in a whole `tokenizer.json` (objects into objects, everything else instead of what is
-//! there), since one that was made of random bytes would never be loaded; then a zero and the text.
+//! The input describes changes to a valid `tokenizer.json` (objects are merged, anything else is
+//! replaced), since random bytes would never be a loadable file; then a zero byte and the text.
 #![no_main]
 
 #[path = "shared/memory.rs"]
@@ -20,8 +20,8 @@ static WHOLE: LazyLock<Value> = LazyLock::new(|| {
 });
 
 const TEXT_BYTES: usize = 10 << 10;
-/// Bytes asked of the allocator for each byte of text, all in all: a token has a text of its own, and a piece a place
-/// for each of its bytes.
+/// Limit for the bytes allocated in total for each byte of text: a token has its own text, and a
+/// piece an entry for each of its bytes.
 const WORK: usize = 4000;
 
 fn change(file: &mut Value, by: Value) {
@@ -76,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
     };
     assert_eq!(encoded, stepped);
     assert_eq!(encoded, tokenizer.encode_user(&text));
-    // A plain letter may have been made a control token, which is refused.
+    // The change may have made an ordinary letter a control token, which is refused.
     let Ok(ids) = encoded else { return };
     assert!(ids.len() <= 3 * text.len());
     let (decoded, taken) =
@@ -87,7 +87,7 @@ fuzz_target!(|data: &[u8]| {
         taken.asked,
         text.len()
     );
-    // NFC makes a text at most three times as long.
+    // NFC lengthens a text to at most three times its size.
     assert!(decoded.len() <= 3 * text.len());
     let mut stream = TextStream::new();
     let mut streamed: String = ids.iter().map(|&id| stream.push(&tokenizer, id)).collect();

@@ -1,4 +1,4 @@
-//! A safetensors file: its header, and every tensor that it promises.
+//! A safetensors file: its header, and every tensor listed there.
 #![no_main]
 
 use inf_llava::weights::tensors::Tensors;
@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(checkpoint) = pollster::block_on(Checkpoint::open(files)) else {
         return;
     };
-    // Its size has been checked against the file's, so that this allocates no more than that.
+    // The sizes were checked against the file's, so that reading allocates no more than that.
     assert!(checkpoint.stored_bytes() <= data.len() as u64);
     for name in ["a", "w", "model.norm.weight", ""] {
         for shape in [&[][..], &[1], &[2], &[2, 3]] {

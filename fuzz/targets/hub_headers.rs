@@ -1,7 +1,7 @@
-//! The headers of a hub's answers, and a path that it lists: nothing is named by them outside the cache, and an address is
-//! the hub's own only if it has its scheme, host and port.
+//! The headers of a hub's answers, and a path from its file list: they never name anything outside
+//! the cache, and an address counts as the hub's own only if its scheme, host and port match.
 //!
-//! The input is the path, and on each further line a header.
+//! The input is the path, followed by one header per line.
 #![no_main]
 
 use std::path::{Component, Path};
@@ -47,7 +47,8 @@ fuzz_target!(|data: &[u8]| {
                 );
             }
         }
-        // What a stranger sent is told back in part at most, and commands no terminal.
+        // A message repeats a part of the untrusted text at most, without terminal control
+        // sequences.
         Err(error) => {
             let message = error.to_string();
             assert!(message.len() < 4000);

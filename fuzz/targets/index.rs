@@ -1,4 +1,4 @@
-//! The index of a checkpoint in shards.
+//! The index of a sharded checkpoint.
 #![no_main]
 
 use inf_llava::weights::checkpoint::Checkpoint;

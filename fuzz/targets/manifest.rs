@@ -1,4 +1,5 @@
-//! A converted model's manifest. What is accepted must be readable again, and lie where it says.
+//! A converted model's manifest. An accepted one can be written and read again, and its tensors are
+//! where it says.
 #![no_main]
 
 use inf_llava::weights::manifest::Manifest;

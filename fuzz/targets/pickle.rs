@@ -1,4 +1,4 @@
-//! The pickle in a file of `torch.save`.
+//! The pickle in a file written by `torch.save`.
 #![no_main]
 
 use inf_llava::weights::pickle::state_dict;

@@ -1,4 +1,4 @@
-//! A picture's file, of whatever format: it is decoded or refused within the memory that its limits promise.
+//! A picture file in any format: it is decoded or refused within the memory that the limits allow.
 #![no_main]
 
 #[path = "shared/memory.rs"]
@@ -7,7 +7,7 @@ mod memory;
 use inf_llava::image::{Limits, decode};
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that what is taken beyond them shows.
+/// Small, so that exceeding them is detected.
 const LIMITS: Limits = Limits {
     max_pixels: 4 << 20,
     max_side: 4096,

@@ -1,4 +1,5 @@
-//! The body of a request for a completion: it is read or refused by a reason that is JSON, within a few times its memory.
+//! The body of a completion request: it is accepted, or refused with a reason that is valid JSON,
+//! within a few times its size in memory.
 #![no_main]
 
 #[path = "shared/memory.rs"]

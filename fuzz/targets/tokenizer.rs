@@ -1,4 +1,5 @@
-//! tokenizer.json: whatever it says, encoding a text ends, and gives ids of the vocabulary.
+//! tokenizer.json: for any accepted file, encoding a text terminates and gives ids of the
+//! vocabulary.
 #![no_main]
 
 use inf_llava::text::Tokenizer;

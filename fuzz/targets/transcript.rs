@@ -1,4 +1,4 @@
-//! A conversation as a page or a client hands it over: what is read can be written, and is then the same.
+//! A conversation from a page or a client: an accepted one can be written and read back unchanged.
 #![no_main]
 
 #[path = "shared/memory.rs"]

@@ -1,5 +1,5 @@
-//! How much memory is taken: an allocator that counts. What is asked of it in all is a measure of work that no clock
-//! and no other program disturbs.
+//! A counting allocator that measures memory use. The total of all allocations is a measure of work
+//! that does not depend on the clock or on other programs.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,17 +19,18 @@ fn took(bytes: usize) {
     PEAK.fetch_max(held, Relaxed);
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came; counting touches no memory of it.
+// SAFETY: every call is forwarded unchanged to the system's allocator; counting does not touch its
+// memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
-        // SAFETY: the caller keeps to what `alloc` asks for.
+        // SAFETY: the caller satisfies the requirements of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
-        // SAFETY: the caller keeps to what `alloc_zeroed` asks for.
+        // SAFETY: the caller satisfies the requirements of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -40,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new stand side by side while the one is copied to the other.
+        // The old and the new block exist at the same time while one is copied to the other.
         took(size);
         HELD.fetch_sub(layout.size(), Relaxed);
         // SAFETY: the pointer came from `System`, with this layout; the caller vouches for `size`.
@@ -48,16 +49,16 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Bytes that a piece of work took.
-#[allow(dead_code)] // Not every target looks at both.
+/// Memory that a piece of work used, in bytes.
+#[allow(dead_code)] // Not every target uses both fields.
 pub struct Taken {
-    /// At once, at most.
+    /// The peak.
     pub peak: usize,
-    /// One after the other.
+    /// The total of all allocations.
     pub asked: usize,
 }
 
-/// Does `work` and tells what it took.
+/// Runs `work` and returns its result with the memory it used.
 pub fn measured<T>(work: impl FnOnce() -> T) -> (T, Taken) {
     let (held, asked) = (HELD.load(Relaxed), ASKED.load(Relaxed));
     PEAK.store(held, Relaxed);
