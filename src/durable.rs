@@ -1,7 +1,8 @@
-//! Writing what must be whole or not there at all, also after the power failed.
+//! Atomic and durable writes: after a crash or a power failure a file or folder is complete or
+//! absent.
 //!
-//! What is written is on the disk before it takes a name; the folder that holds the name is on the disk before what
-//! it replaces is removed. One program at a time writes a folder ([`lock`]).
+//! Contents are synced to the disk before they are renamed; the parent folder is synced before the
+//! replaced data is removed. One program at a time writes to a folder ([`lock`]).
 
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -11,21 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Temporary files begin with this: a dot, so that nobody takes one for a model's file.
+/// Prefix of temporary files; the dot keeps them from being mistaken for a model's files.
 const TEMPORARY: &str = ".inf-llava-";
-/// A lock's file may be removed by its holder while it is opened here; then it is opened anew.
+/// A lock file may be removed by its holder while it is opened here; then it is opened again, at
+/// most this often.
 const LOCK_ATTEMPTS: usize = 100;
 
-/// Something that was done to the disk, for tests of the order.
+/// A disk operation, recorded so that tests can check the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// The file's bytes are on the disk.
+    /// The file's contents were synced.
     Synced(PathBuf),
-    /// The folder's names are on the disk.
+    /// The folder's entries were synced.
     SyncedFolder(PathBuf),
-    /// The first has the second's name now.
+    /// The first path was renamed to the second.
     Renamed(PathBuf, PathBuf),
-    /// A file, or a folder with all that was in it, is gone.
+    /// A file, or a folder with its contents, was removed.
     Removed(PathBuf),
 }
 
@@ -33,7 +35,7 @@ thread_local! {
     static STEPS: RefCell<Option<Vec<Step>>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`, and gives what it did to the disk on this thread, in order.
+/// Runs `work`, and returns its disk operations on this thread, in order.
 pub fn recorded<T>(work: impl FnOnce() -> T) -> (T, Vec<Step>) {
     STEPS.set(Some(Vec::new()));
     let done = work();
@@ -56,20 +58,21 @@ pub fn failed(path: &Path, reason: impl std::fmt::Display) -> Error {
     }
 }
 
-/// `folder` under its own name with `.suffix` behind it, beside it; a slash at its end does not matter.
+/// The path of `folder` with `.suffix` appended to its name; a trailing slash is ignored.
 pub fn beside(folder: &Path, suffix: &str) -> PathBuf {
     let mut name = folder.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{suffix}"));
     folder.with_file_name(name)
 }
 
-/// Whether a file of this name is one that [`write_file`] left behind when it was cut off.
+/// Whether this is the name of a file that an interrupted [`write_file`] left behind.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with(TEMPORARY)
 }
 
-/// Writes a file: whoever opens `path` finds all of it, or what was there before. A link is followed; a pipe or a
-/// device (`/dev/stdout`) is written to as it is; for a pipe's reader nobody waits.
+/// Writes a file atomically: readers of `path` find the complete new contents or the old ones. A
+/// link is followed; a pipe or a device (`/dev/stdout`) is written to directly; a pipe without a
+/// reader is an error, without waiting.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -80,8 +83,9 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {
-        // The system's word for a pipe that nobody reads is that there is no such device. What is opened here holds
-        // the reader to it until the pipe is opened to be written in whole, as this one cannot.
+        // For a pipe without a reader, the system's error is "no such device". This handle keeps
+        // the reader from seeing the pipe's end until the pipe is opened for blocking writes, which
+        // this handle cannot do.
         #[cfg(unix)]
         let _reader_is_there = {
             use std::os::unix::fs::OpenOptionsExt;
@@ -107,19 +111,20 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = create(&part, bytes, old.map(|old| old.permissions()))
         .and_then(|()| rename(&part, &target));
     if written.is_err() {
-        // The first failure is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&part);
         return written;
     }
     sync_names(folder)
 }
 
-/// Writes a file into a folder that has not its name yet, and whose names [`put_in_place`] or [`replace`] syncs.
+/// Writes a file into a folder that is not yet renamed to its final name; [`put_in_place`] or
+/// [`replace`] syncs the folder.
 ///
 /// # Errors
 /// [`Error::Output`].
 pub fn write_in_unfinished(path: &Path, bytes: &[u8]) -> Result<()> {
-    // What a run that was cut off left there goes first: it may be a link.
+    // A file left by an interrupted run is removed first, since it may be a link.
     let removed = match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
@@ -146,7 +151,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder that holds the name of `path`.
+/// The parent folder of `path`.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -154,7 +159,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Puts a folder's names on the disk.
+/// Syncs a folder's entries to the disk.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -163,10 +168,10 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
 }
 
 fn sync_names(folder: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened like this; the file system alone sees to it.
+    // Other systems cannot open a folder like this; there the file system alone is responsible.
     if cfg!(unix) {
         match File::open(folder).and_then(|open| open.sync_all()) {
-            // Some file systems (of a network, of user space) know nothing of it.
+            // Some file systems (network, user space) do not support it.
             Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {}
             other => other?,
         }
@@ -175,7 +180,7 @@ fn sync_names(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder and those above it, where they are missing.
+/// Creates a folder and its missing parents.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -191,7 +196,7 @@ pub fn create_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives the folder `part`, whose files are on the disk, its name, which nothing has yet.
+/// Renames the folder `part`, whose files are synced, to its final name, which must be free.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -201,8 +206,9 @@ pub fn put_in_place(part: &Path, folder: &Path) -> Result<()> {
     sync_folder(folder_of(folder))
 }
 
-/// Lets the folder `next`, whose files are on the disk, take the place of `folder`, which is `old` for the moment
-/// between the two names. At every moment one of the three is whole; [`put_back`] sees to the rest.
+/// Replaces `folder` with the folder `next`, whose files are synced; between the two renames the
+/// previous contents are named `old`. At every moment one of the three is complete; [`put_back`]
+/// handles an interruption.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -217,7 +223,7 @@ pub fn replace(folder: &Path, next: &Path, old: &Path) -> Result<()> {
     remove_folder(old)
 }
 
-/// Gives `old` its name back, if [`replace`] was cut off between its two renames.
+/// Renames `old` back to `folder`, if [`replace`] was interrupted between its two renames.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -238,7 +244,7 @@ pub fn remove_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a folder, if it is there, with all that is in it.
+/// Removes a folder with its contents, if it exists.
 ///
 /// # Errors
 /// [`Error::Output`].
@@ -253,19 +259,21 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// That no other program writes a folder, as long as this is held. The system lets go of it when the program ends,
-/// however it ends.
+/// Excludes other programs from writing to a folder while it is held. The system releases it when
+/// the program ends for any reason.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    // Closed after the file's name is gone, and with it the lock.
+    // Closed after the lock file is removed, which releases the lock.
     _file: File,
 }
 
-/// Locks `folder` for this program, by the file `path`, whose own folder is made if it is missing.
+/// Locks `folder` for this program with the lock file `path`, whose parent folder is created if
+/// missing.
 ///
 /// # Errors
-/// [`Error::FolderInUse`] if another program holds it; [`Error::Output`] where it cannot be locked.
+/// [`Error::FolderInUse`] if another program holds the lock; [`Error::Output`] if the folder cannot
+/// be locked.
 pub fn lock(folder: &Path, path: PathBuf) -> Result<Lock> {
     create_folder(folder_of(&path))?;
     for _ in 0..LOCK_ATTEMPTS {
@@ -284,7 +292,8 @@ pub fn lock(folder: &Path, path: PathBuf) -> Result<Lock> {
                 ));
             }
         }
-        // Its holder may just have removed it: then this is the lock of a file that nobody else will find.
+        // The previous holder may just have removed the file; then this locks a file that no other
+        // program can open.
         if is_same(&file, &path) {
             return Ok(Lock { path, _file: file });
         }
@@ -304,7 +313,7 @@ fn is_same(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere nobody removes it.
+/// On other systems the lock file is never removed.
 #[cfg(not(unix))]
 fn is_same(_: &File, _: &Path) -> bool {
     true
@@ -312,7 +321,7 @@ fn is_same(_: &File, _: &Path) -> bool {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // One that stays behind locks nobody out.
+        // A lock file that remains does not lock anything.
         if cfg!(unix) {
             let _ = fs::remove_file(&self.path);
         }

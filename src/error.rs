@@ -1,17 +1,17 @@
-//! What can go wrong, typed. Every failure of the library is an [`Error`]; its [`Error::code`] is
-//! stable and is what JavaScript and `--json` see. A message names the file, the tensor and the
-//! numbers, and ends with what to do where there is something to do.
+//! Typed errors. Every failure of the library is an [`Error`]; its [`Error::code`] is stable and is
+//! what JavaScript and `--json` see. A message names the file, the tensor and the numbers, and ends
+//! with what the user can do, if anything.
 
 use std::fmt;
 
-/// The result of everything in this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure: what was looked at, what was found, what was wanted.
+/// A failure: where it occurred, what was found, what was expected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that the model folder must have is not there.
+    /// A required file of the model folder does not exist.
     #[error(
         "{file} is missing; a model folder holds config.json, tokenizer.json and *.safetensors"
     )]
@@ -19,78 +19,79 @@ pub enum Error {
         /// Path or URL.
         file: String,
     },
-    /// A file is there and cannot be read or written.
+    /// A file exists but cannot be read or written.
     #[error("{file}: {reason}")]
     FileAccess {
         /// Path or URL.
         file: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// A model's file is not what it was when the model was opened: half of two models must not answer.
+    /// A model's file was changed after the model was opened; parts of two models must not be
+    /// mixed.
     #[error(
         "{file} has changed since the model was opened: it was {was}, it is {is}; load the model again"
     )]
     ModelChanged {
         /// Path.
         file: String,
-        /// Length, time and number then, or that it was not there.
+        /// Length, time and number at that time, or that it did not exist.
         was: String,
-        /// The same now.
+        /// The same at present.
         is: String,
     },
-    /// A server did not give what was asked of it.
+    /// A request to a server failed.
     #[error("{url}: {reason}")]
     Network {
-        /// The address asked.
+        /// The requested address.
         url: String,
-        /// Status or failure, and what it usually means.
+        /// The HTTP status or failure, and its usual cause.
         reason: String,
     },
-    /// A hub answered what is not to be trusted, or cannot be used.
+    /// A hub's answer is not trustworthy or not usable.
     #[error("{hub} answers with {field} {value}: {reason}")]
     Hub {
         /// Its address.
         hub: String,
-        /// Which header or entry.
+        /// The header or entry.
         field: String,
-        /// What it says, in quotation marks, printable and cut short.
+        /// Its value, in quotation marks, printable and truncated.
         value: String,
-        /// What it must say.
+        /// What the value must be.
         reason: String,
     },
     /// `config.json`, `preprocessor_config.json`, `generation_config.json` or a chat template cannot be used.
     #[error("{file}: {reason}")]
     Config {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Which entry, what it says, what it must say.
+        /// The key, its value, and what it must be.
         reason: String,
     },
     /// `tokenizer.json` cannot be used.
     #[error("{file}: {reason}")]
     Tokenizer {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// A safetensors file or its index is broken.
+    /// A safetensors file or its index is damaged.
     #[error("{file}: {reason}")]
     Checkpoint {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// A tensor that the model needs is in no file.
+    /// A tensor that the model needs is in none of the files.
     #[error("tensor {name} is missing from {file}{hint}")]
     TensorMissing {
         /// Its checkpoint name.
         name: String,
-        /// Where it was looked for.
+        /// Where it was searched for.
         file: String,
-        /// A name that is near, or nothing.
+        /// A similar name, or empty.
         hint: String,
     },
     /// A tensor does not have the shape that config.json implies.
@@ -98,23 +99,23 @@ pub enum Error {
     TensorShape {
         /// Its checkpoint name.
         name: String,
-        /// The file it is in.
+        /// The file that contains it.
         file: String,
-        /// The shape found.
+        /// The shape in the file.
         found: Vec<usize>,
-        /// The shape needed.
+        /// The required shape.
         expected: Vec<usize>,
     },
-    /// A tensor is stored in a type that weights do not come in.
+    /// A tensor is stored in a type that is not supported for weights.
     #[error(
         "{file}: tensor {name} is stored as {found}; F32, F16 and BF16 can be read. Save it in one of them; of quantised weights take the checkpoint that they were made from"
     )]
     TensorDtype {
         /// Its checkpoint name.
         name: String,
-        /// The file it is in.
+        /// The file that contains it.
         file: String,
-        /// The type found.
+        /// The type in the file.
         found: String,
     },
     /// A weight is not a finite number.
@@ -124,44 +125,44 @@ pub enum Error {
     TensorValue {
         /// Its checkpoint name.
         name: String,
-        /// The file it is in.
+        /// The file that contains it.
         file: String,
         /// Flat index of the first such element.
         index: usize,
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
-    /// The manifest of a converted model is broken, or of another version.
+    /// The manifest of a converted model is invalid, or has another version.
     #[error("{file}: {reason}")]
     Manifest {
         /// Path or URL.
         file: String,
-        /// What is wrong, with which shard or tensor.
+        /// What is wrong, and in which shard or tensor.
         reason: String,
     },
-    /// A matrix that cannot be quantised, or bytes that are no such matrix.
+    /// A matrix cannot be quantised, or bytes are not a quantised matrix.
     #[error("{reason}")]
     Quantised {
-        /// What does not fit, with the numbers.
+        /// What is wrong, with the numbers.
         reason: String,
     },
-    /// The bytes are no picture that can be read.
+    /// The bytes are not a picture in a supported format.
     #[error("{file}: {reason}")]
     ImageFormat {
         /// File name, or `image`.
         file: String,
-        /// What it seems to be, and which formats can be read.
+        /// The apparent format, and the supported ones.
         reason: String,
     },
-    /// The picture starts well and breaks off or is damaged.
+    /// The picture is truncated or damaged.
     #[error("{file}: {reason}")]
     ImageDamaged {
         /// File name, or `image`.
         file: String,
-        /// What the decoder said.
+        /// The decoder's message.
         reason: String,
     },
-    /// The picture is larger than this program decodes; read from the header, before decoding.
+    /// The picture is larger than this program decodes; detected in the header, before decoding.
     #[error(
         "{file} is {width} x {height} pixels; at most {max_megapixels} megapixels and {max_side} pixels a side can be read here. Scale it down first"
     )]
@@ -180,28 +181,28 @@ pub enum Error {
     /// A data set's file cannot be used at all.
     #[error("{file}: {reason}")]
     Dataset {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// One entry of a data set cannot be used, and the caller asked not to go on without it.
+    /// An entry of a data set cannot be used, and the caller asked to stop at such entries.
     #[error("{file}: record {id}: {reason}")]
     BadRecord {
-        /// Which file.
+        /// The file.
         file: String,
-        /// The entry's id, or its place in the file.
+        /// The entry's id, or its index in the file.
         id: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// A conversation that the template has no form for.
+    /// A conversation that the template cannot express.
     #[error("nothing can be learnt from this conversation: {reason}")]
     Example {
-        /// What the template needs.
+        /// What the template requires.
         reason: String,
     },
-    /// A score was asked for before anything was scored.
+    /// A score was requested before anything was scored.
     #[error("no question was scored")]
     NothingScored,
     /// A result cannot be written.
@@ -209,10 +210,10 @@ pub enum Error {
     Output {
         /// Path.
         file: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// Another program writes the folder that was to be written.
+    /// Another program is writing to the output folder.
     #[error(
         "{folder} is being written by another run; wait for it to end, or choose another folder"
     )]
@@ -220,110 +221,110 @@ pub enum Error {
         /// Path.
         folder: String,
     },
-    /// Nothing was asked.
+    /// The question is empty.
     #[error("the question is empty")]
     EmptyQuestion,
-    /// The conversation and the question do not fit.
+    /// The conversation and the question exceed the context.
     #[error(
         "the conversation needs {needed_tokens} tokens and the context holds {context_tokens}; start a new chat or ask something shorter"
     )]
     ContextExceeded {
-        /// Tokens of the conversation, the question, and one for the answer.
+        /// Tokens of the conversation, of the question, and one for the answer.
         needed_tokens: usize,
         /// Tokens that fit.
         context_tokens: usize,
     },
-    /// A picture was asked about that the engine does not hold.
+    /// A question refers to a picture that the engine does not have.
     #[error("the picture {key} has not been read, or has been let go for others; read it again")]
     PictureNotHeld {
-        /// What it is called.
+        /// The picture's key.
         key: String,
     },
-    /// An option has a value that makes no sense.
+    /// An option has an invalid value.
     #[error("{option}: {reason}")]
     Option {
-        /// Its name as typed.
+        /// Its name as the user typed it.
         option: String,
         /// What it must be.
         reason: String,
     },
-    /// The model does not fit.
+    /// The model does not fit into memory.
     #[error(
         "{what} needs about {needed_mib} MiB and {available_mib} MiB are available on {device}{hint}"
     )]
     Memory {
-        /// What was to be held.
+        /// What the memory is for.
         what: String,
-        /// MiB.
+        /// Needed memory in MiB.
         needed_mib: u64,
-        /// MiB.
+        /// Available memory in MiB.
         available_mib: u64,
-        /// Where.
+        /// The device.
         device: String,
-        /// What to do instead, or nothing.
+        /// What to do instead, or empty.
         hint: String,
     },
-    /// The device asked for is not there, or failed.
+    /// The requested device does not exist, or failed.
     #[error("{device}: {reason}")]
     Device {
-        /// As named by the user or the adapter.
+        /// Its name as given by the user or the adapter.
         device: String,
-        /// Why, and what to do.
+        /// The cause, and what to do.
         reason: String,
     },
-    /// The device has gone away, and with it all that was on it.
+    /// The device was lost, and with it all data on it.
     #[error("the graphics device was lost ({reason}): the model must be loaded again")]
     DeviceLost {
-        /// What the driver said.
+        /// The driver's message.
         reason: String,
     },
-    /// The device has no room for what was asked of it; what is on it is not to be relied on.
+    /// The device is out of memory; its data must not be used any further.
     #[error(
         "the graphics device is out of memory ({reason}): load the model again with a smaller context, or a smaller model"
     )]
     OutOfMemory {
-        /// What the driver said.
+        /// The driver's message.
         reason: String,
     },
-    /// The model's arithmetic gave something that is no number.
+    /// The model computed a value that is not a finite number.
     #[error(
         "{stage} gave a value that is not a number: the weights or the device are at fault; try --device cpu"
     )]
     NotFinite {
-        /// Which stage.
+        /// The stage of the computation.
         stage: String,
     },
-    /// A training run's loss or gradient is no number any more.
+    /// A training run's loss or gradient is no longer finite.
     #[error(
         "the loss of step {step} is {loss}: the run has diverged and was stopped; the last checkpoint is from before. A lower learning_rate usually helps"
     )]
     Diverged {
         /// The step, from 1.
         step: u64,
-        /// What it gave.
+        /// The loss.
         loss: f64,
     },
-    /// A training checkpoint is from another run than the one that is to go on.
+    /// A training checkpoint does not belong to the run that should be resumed.
     #[error(
         "{file}: {field} is {found} there and {expected} here; train anew, or resume with the files it was begun with"
     )]
     Resume {
         /// The checkpoint's file.
         file: String,
-        /// The entry that differs.
+        /// The setting that differs.
         field: String,
-        /// In the checkpoint.
+        /// Its value in the checkpoint.
         found: String,
-        /// In this run's files.
+        /// Its value in this run's files.
         expected: String,
     },
-    /// The user stopped it.
+    /// The user stopped the operation.
     #[error("stopped")]
     Stopped,
 }
 
 impl Error {
-    /// The stable name of the kind of failure, for programs.
+    /// The stable name of this kind of error, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Error::FileMissing { .. } => "file-missing",
@@ -364,7 +365,7 @@ impl Error {
         }
     }
 
-    /// A file that was read and cannot be used, as [`Error::Config`].
+    /// An [`Error::Config`] for a file that was read but cannot be used.
     pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Error::Config {
             file: file.to_string(),
@@ -372,7 +373,7 @@ impl Error {
         }
     }
 
-    /// A broken safetensors file or index, as [`Error::Checkpoint`].
+    /// An [`Error::Checkpoint`] for a damaged safetensors file or index.
     pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Error::Checkpoint {
             file: file.to_string(),

@@ -1,7 +1,7 @@
-//! Files that come from others: opened only if they are plain files, and known again by their identity.
+//! Untrusted files: opened only if they are regular files, and checked later by their identity.
 //!
-//! A pipe would be waited for without end, a device may answer anything, and a file that was replaced is another
-//! file under the old name.
+//! Reading a pipe could block forever, a device can return anything, and a file that was replaced
+//! is a different file under the same name.
 
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -9,19 +9,20 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What tells a file from its replacement, and from itself after it was written to.
+/// The identity of a file: distinguishes it from a replacement, and from itself after a
+/// modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileState {
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// When it was written last, if the system says so.
+    /// Time of the last modification, if the system has it.
     pub modified: Option<SystemTime>,
-    /// Device and number on it, where files have numbers.
+    /// Device number and inode, on systems that have them.
     place: Option<(u64, u64)>,
 }
 
 impl FileState {
-    /// Of the file that `metadata` is about.
+    /// The identity from a file's `metadata`.
     pub fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let place = {
@@ -37,10 +38,10 @@ impl FileState {
         }
     }
 
-    /// Of whatever is at `path` now; none if nothing is.
+    /// The identity of the file at `path`; `None` if there is none.
     ///
     /// # Errors
-    /// What the system says, except that nothing is there.
+    /// The system's error, except that the file does not exist.
     pub fn at(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(FileState::of(&metadata))),
@@ -65,25 +66,25 @@ impl fmt::Display for FileState {
     }
 }
 
-/// Whether a failure means that there is no such file.
+/// Whether an error means that the file does not exist.
 pub fn is_missing(error: &io::Error) -> bool {
-    // The second one: what should be a folder on the way there is a file.
+    // The second kind: a parent in the path is a file instead of a folder.
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }
 
-/// Opens a plain file to read it. What is none (a folder, a pipe, a device, a socket) is refused before it is
-/// opened, since opening alone may wait for a writer, or do something.
+/// Opens a regular file for reading. Anything else (a folder, a pipe, a device, a socket) is
+/// refused before it is opened, since opening alone may block or have an effect.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] for what is no plain file.
+/// The system's error; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
 pub fn open(path: &Path) -> io::Result<(File, FileState)> {
     refuse_unless_plain(&fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
     options.read(true);
-    // It may have become a pipe between the two looks: its end is not waited for.
+    // It may have been replaced by a pipe since the check; this avoids waiting for a writer.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     let file = options.open(path)?;
@@ -92,14 +93,15 @@ pub fn open(path: &Path) -> io::Result<(File, FileState)> {
     Ok((file, FileState::of(&metadata)))
 }
 
-/// The whole of a plain file, of at most `cap` bytes; no more than that is ever held.
+/// The contents of a regular file of at most `cap` bytes; never reads more than that.
 ///
 /// # Errors
-/// As [`open`]; [`io::ErrorKind::InvalidData`] for a larger one.
+/// The errors of [`open`]; [`io::ErrorKind::InvalidData`] for a larger file.
 pub fn read(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     let (file, state) = open(path)?;
     let mut bytes = Vec::new();
-    // A length is quickly claimed (a file may be all holes): where there is no room, that is an error and no more.
+    // A sparse file can have any length, so the allocation may fail; that must be an error, not an
+    // abort.
     bytes.try_reserve_exact(state.bytes.min(cap) as usize)?;
     file.take(cap.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > cap {
@@ -112,7 +114,8 @@ pub fn read(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
 }
 
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`], which tells what it is, for the metadata of what is no plain file.
+/// [`io::ErrorKind::InvalidInput`], which says what it is, if the metadata is not that of a regular
+/// file.
 pub(crate) fn refuse_unless_plain(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
@@ -146,15 +149,16 @@ fn kind(metadata: &Metadata) -> &'static str {
     }
 }
 
-/// Whether `path`, with all links followed, lies in `folder`, or in the blobs of the Hugging Face hub's cache if
-/// `folder` is a snapshot there (`models--OWNER--NAME/snapshots/COMMIT`, whose files are links to `blobs/`). What is
-/// published of a folder must not be what a link in it leads to.
+/// Whether `path`, after resolving all links, is in `folder`, or in the blobs of the Hugging Face
+/// hub's cache if `folder` is a snapshot there (`models--OWNER--NAME/snapshots/COMMIT`, whose files
+/// are links to `blobs/`). Files that are published from a folder must not be targets of other
+/// links in it.
 ///
-/// The cache's own folders may be links to another disk. What lies there belongs only if it is called by a hash, as
-/// blobs are: a link to somebody's folder of keys would look the same.
+/// The cache's own folders may be links to another disk. Files there are accepted only if they are
+/// named by a hash, as blobs are: a link to a private folder would otherwise look the same.
 ///
 /// # Errors
-/// What the system says where one of them is not there.
+/// The system's error if a path does not exist.
 pub fn belongs(folder: &Path, path: &Path) -> io::Result<bool> {
     let (real, path) = (fs::canonicalize(folder)?, fs::canonicalize(path)?);
     if path.starts_with(&real) {
@@ -163,7 +167,7 @@ pub fn belongs(folder: &Path, path: &Path) -> io::Result<bool> {
     if blobs(&real).is_some_and(|blobs| path.starts_with(blobs)) {
         return Ok(true);
     }
-    // As the cache is called, not as it lies on the disk.
+    // Computed from the cache's path as given, and from its resolved path.
     let elsewhere = [blobs(folder), blobs(&real)];
     let mut elsewhere = elsewhere
         .iter()
@@ -172,7 +176,7 @@ pub fn belongs(folder: &Path, path: &Path) -> io::Result<bool> {
     Ok(is_named_by_hash(&path) && elsewhere.any(|blobs| path.parent() == Some(&blobs)))
 }
 
-/// The blobs beside `snapshot`, if it is called as one of the hub's cache.
+/// The blobs of `snapshot`, if its path has the form of the hub's cache.
 fn blobs(snapshot: &Path) -> Option<PathBuf> {
     let snapshots = snapshot
         .parent()
@@ -183,7 +187,7 @@ fn blobs(snapshot: &Path) -> Option<PathBuf> {
         .then(|| repository.join("blobs"))
 }
 
-/// SHA-256 or git's SHA-1.
+/// Whether the name is a SHA-256, or git's SHA-1.
 fn is_named_by_hash(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     matches!(name.len(), 40 | 64) && name.iter().all(u8::is_ascii_hexdigit)

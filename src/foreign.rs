@@ -1,23 +1,26 @@
-//! What a file is that is not what its name says: a page in a model's place, a pointer of Git LFS, something packed.
+//! Recognises files whose contents are not what their name says: a web page instead of a model, a
+//! Git LFS pointer, a compressed file.
 //!
-//! In: bytes from anyone. Out: the text without a byte-order mark, or a sentence that names what was found and what to
-//! do. It must not know what the files are for. Parsers would say "expected value at line 1 column 1" to all of it.
+//! In: untrusted bytes. Out: the text without a byte order mark, or a sentence that says what was
+//! found and what to do. This module must not know what the files are for. A parser's error would
+//! be "expected value at line 1 column 1" for all of them.
 
 use serde::de::DeserializeOwned;
 
 use crate::printable::quoted;
 
-/// What tells one file from another is among its first bytes.
+/// The first bytes, which are sufficient to recognise a file.
 pub const HEAD_BYTES: usize = 512;
-/// Before a text in UTF-8, as some editors and PowerShell put it there; it is no part of the text.
+/// The byte order mark of UTF-8, which some editors and PowerShell write; it is not part of the
+/// text.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// The first line of what Git leaves in place of a large file.
+/// First line of Git LFS pointer files.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// The first line of what Xet, the hub's other storage, leaves in place of one.
+/// First line of the pointer files of Xet, the hub's other storage.
 const XET_POINTER: &[u8] = b"# xet version ";
 const PAGE: &str = "it is a web page (HTML), not this file: a server answers so for what it does not have, or wants a login; look at the address, and download it again";
 const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<script"];
-/// How files begin that have a mark of their own, what they are, and what to do.
+/// Signatures of file formats, with the format and what to do.
 const MARKS: [(&[u8], &str, &str); 8] = [
     (b"\x1F\x8B", "packed by gzip", "unpack it first (gunzip)"),
     (
@@ -45,8 +48,8 @@ const MARKS: [(&[u8], &str, &str); 8] = [
     (b"\xFF\xFE\x00\x00", "in UTF-32", "save it as UTF-8"),
 ];
 
-/// What `head`, the beginning of a file, shows that it is, and what to do; none if it may be what it should be.
-/// `is_whole` says that nothing follows it.
+/// What `head`, the beginning of a file, is instead of the expected text, and what to do; `None` if
+/// it may be the expected text. `is_whole` says whether `head` is the whole file.
 pub fn told(head: &[u8], is_whole: bool) -> Option<String> {
     if head.is_empty() && is_whole {
         return Some("it is empty (0 bytes); copy or download it again".into());
@@ -79,19 +82,19 @@ pub fn told(head: &[u8], is_whole: bool) -> Option<String> {
     markup(head)
 }
 
-/// Whether it is a web page: what single-page apps answer for every path that is none of their files, with status 200.
+/// Whether it is a web page: single-page apps answer every unknown path with one, with status 200.
 pub fn is_page(head: &[u8]) -> bool {
     markup(head).is_some_and(|reason| reason == PAGE)
 }
 
-/// A page, or a storage's refusal.
+/// The message for a web page, or for a storage's XML error.
 fn markup(head: &[u8]) -> Option<String> {
     let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let text = String::from_utf8_lossy(&head[..head.len().min(HEAD_BYTES)]);
     let text = text.trim_start();
     let lower = text.to_ascii_lowercase();
     let mut rest = lower.as_str();
-    // Comments and declarations before the page itself.
+    // Skips comments and declarations before the page itself.
     while let Some(comment) = rest.strip_prefix("<!--") {
         rest = comment
             .split_once("-->")
@@ -136,10 +139,10 @@ fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
     is_number.then_some(value)
 }
 
-/// A text file's bytes without a byte-order mark.
+/// A text file's bytes without a byte order mark.
 ///
 /// # Errors
-/// What it is instead of a text, and what to do.
+/// What the file is instead of a text, and what to do.
 pub fn text(bytes: &[u8]) -> Result<&[u8], String> {
     match told(
         &bytes[..bytes.len().min(HEAD_BYTES)],
@@ -150,7 +153,7 @@ pub fn text(bytes: &[u8]) -> Result<&[u8], String> {
     }
 }
 
-/// Reads JSON, behind a byte-order mark if there is one.
+/// Parses JSON after an optional byte order mark.
 ///
 /// # Errors
 /// What is wrong, where, and what to do.
@@ -159,7 +162,7 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let reason = why(bytes, error.inner());
-        // The way to an entry of the wrong kind; to one that does not parse, the line is the way.
+        // For a value of the wrong type, the message gives its path; for a syntax error, the line.
         match error.inner().is_data() && error.path().iter().len() > 0 {
             true => format!("{}: {reason}", quoted(&error.path().to_string())),
             false => reason,
@@ -169,10 +172,11 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     Ok(value)
 }
 
-/// The beginning of `head`, quoted, if it is text: what a host says instead of a file, and what was saved as that.
+/// The beginning of `head`, quoted, if it is text: such as a host's error message that was saved as
+/// the file.
 pub fn says(head: &[u8]) -> Option<String> {
     let line = head.split(|&byte| byte == b'\n').next()?;
-    // A character may be cut in two at the end.
+    // The last character may be incomplete.
     let whole = match str::from_utf8(line) {
         Err(error) if error.error_len().is_none() => &line[..error.valid_up_to()],
         _ => line,
@@ -182,7 +186,7 @@ pub fn says(head: &[u8]) -> Option<String> {
     is_text.then(|| quoted(text))
 }
 
-/// serde's error with Rust's kinds of values in the words of JSON.
+/// serde's error with Rust's type names replaced by JSON's.
 fn in_words(error: &str) -> String {
     let Some((head, tail)) = error.split_once(", expected ") else {
         return error.to_string();
@@ -203,7 +207,7 @@ fn in_words(error: &str) -> String {
     format!("{head}, expected {kind}{place}")
 }
 
-/// What `error` means for those who wrote the file.
+/// Explains `error` for the author of the file.
 pub fn why(bytes: &[u8], error: &serde_json::Error) -> String {
     let place = format!("line {} column {}", error.line(), error.column());
     if error.is_eof() {

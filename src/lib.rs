@@ -5,9 +5,10 @@
 #![doc = include_str!("../examples/chat.rs")]
 //! ```
 //!
-//! [`engine`] is what a program needs: a model on a thread of its own, and handles that ask it from any thread. It takes the
-//! feature `model` alone, `default-features = false, features = ["model"]`; the defaults bring the command line, training, and
-//! what they need. What follows is for those who want the parts.
+//! [`engine`] is the interface for programs: a model on its own thread, and handles that ask it
+//! from any thread. It needs only the feature `model`: `default-features = false, features =
+//! ["model"]`. The default features add the command line, training, and their dependencies. The
+//! rest of this page is about the parts.
 //!
 //! The data flows through the modules in this order:
 //!
@@ -17,10 +18,11 @@
 //!                                  text <- generate (filter, sample) <- logits <--------'
 //! ```
 //!
-//! [`config`] and [`weights`] say what the model is, [`gpu`] holds its hot operations, [`session`]
-//! is a conversation. [`dataset`] is what is learnt from, [`evaluate`] how good answers are. Without
-//! the feature `model` only what reads files and hostile input is built. `scenes` (a feature too)
-//! draws pictures with questions and answers, to learn from and be scored on.
+//! [`config`] and [`weights`] define the model, [`gpu`] has its performance-critical operations,
+//! [`session`] is a conversation. [`dataset`] reads training data, [`evaluate`] scores answers.
+//! Without the feature `model`, only the code that reads files and untrusted input is built.
+//! `scenes` (also a feature) draws pictures with questions and answers, for training and
+//! evaluation.
 
 pub mod config;
 pub mod durable;

@@ -1,13 +1,13 @@
-//! Strangers' text on a terminal: what of it may be shown as it stands.
+//! Makes untrusted text safe to show on a terminal.
 //!
-//! In: text of a model, a hub, a file, a data set. Out: the same text without what commands a terminal, or makes
-//! a person read another order of characters than there is.
+//! In: text of a model, a hub, a file, a data set. Out: the same text without characters that
+//! control a terminal or change the visible order of the text.
 
-/// Characters of somebody else's text that [`quoted`] shows.
+/// Most characters of an untrusted value that [`quoted`] shows.
 const QUOTED_CHARS: usize = 100;
 
-/// Whether a terminal may be shown `c`: no control character (C0, DEL, C1) but line breaks and tabs, no character
-/// that turns the direction of what follows (Unicode's bidirectional controls), and no line break of other kinds.
+/// Whether `c` is safe on a terminal: no control character (C0, DEL, C1) except line breaks and
+/// tabs, none of Unicode's bidirectional controls, and no other kind of line break.
 pub fn is_harmless(c: char) -> bool {
     let turns = matches!(
         c,
@@ -17,8 +17,8 @@ pub fn is_harmless(c: char) -> bool {
     matches!(c, '\n' | '\t') || !(c.is_control() || turns || breaks)
 }
 
-/// `text` as a terminal may be shown it: what is not harmless is U+FFFD instead, so that no answer and no file's
-/// name can move the cursor, rename the window or write to the clipboard.
+/// `text` with unsafe characters replaced by U+FFFD, so that no answer and no file name can move
+/// the cursor, rename the window or write to the clipboard.
 pub fn printable(text: &str) -> String {
     let shown = |c| match is_harmless(c) {
         true => c,
@@ -27,14 +27,14 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// `text` as [`printable`] and of one line: a line break is shown as `\n`, so that nothing that a message names, a path
-/// above all, looks like a message of its own.
+/// Like [`printable`], but in one line: a line break is shown as `
+/// `, so that a path or another value in a message cannot imitate a separate message.
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// A stranger's value within a message: in quotation marks, of one line, and cut short if it is long. What is not
-/// printable is told by its number.
+/// An untrusted value for a message: in quotation marks, in one line, and truncated if it is long.
+/// Characters that are not printable are shown by their code points.
 pub fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(QUOTED_CHARS).collect();
     let rest = text.chars().count().saturating_sub(QUOTED_CHARS);

@@ -1,4 +1,4 @@
-//! What a long computation says while it runs, and how it is stopped.
+//! Progress reports of a long computation, and how to stop it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,17 +11,17 @@ use crate::platform;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Reading the weights; counted in bytes, as they are stored.
+    /// Reading the weights; counted in bytes as stored.
     Weights,
-    /// Looking at the picture; counted in passes of the vision tower.
+    /// Running the vision tower; counted in its passes.
     Vision,
-    /// Reading the question; counted in tokens of the prompt.
+    /// Processing the prompt; counted in its tokens.
     Prefill,
     /// Downloading from a hub; counted in bytes.
     Download,
     /// Writing a converted model; counted in bytes.
     Conversion,
-    /// Reading what was converted; counted in bytes.
+    /// Verifying a converted model; counted in bytes.
     Verification,
 }
 
@@ -30,30 +30,30 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {
-    /// `done` of `total` of a phase, both in the phase's unit.
+    /// Progress of a phase: `done` of `total`, both in the phase's unit.
     Progress {
-        /// Which phase.
+        /// The phase.
         phase: Phase,
-        /// So far; `total` at the end.
+        /// Amount done; equals `total` at the end.
         done: u64,
-        /// In all.
+        /// Total amount.
         total: u64,
     },
-    /// The next characters of the answer.
+    /// The next part of the answer.
     Piece {
-        /// UTF-8, whole characters; empty where the token ends none.
+        /// Complete UTF-8 characters; empty if the token does not complete one.
         text: String,
-        /// The token; none for what was still to be said at the end.
+        /// The token; `None` for text that was held back until the end.
         id: Option<u32>,
     },
 }
 
-/// Set by the user to stop; may be shared and set at any moment.
+/// A flag to stop a computation; it can be shared and set at any time.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// Asks whoever holds a clone to stop at the next opportunity.
+    /// Asks all holders of a clone to stop as soon as possible.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ impl StopFlag {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Forgets an earlier stop.
+    /// Resets the flag.
     pub fn clear(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
@@ -79,15 +79,15 @@ impl StopFlag {
     }
 }
 
-/// Who watches a computation: gets its events, may stop it.
+/// An observer of a computation, which receives its events and may stop it.
 pub struct Watch<'a> {
     on_event: Box<dyn FnMut(Event) + 'a>,
-    /// Checked between the parts of the work.
+    /// Checked between steps of the work.
     pub stop: StopFlag,
 }
 
 impl<'a> Watch<'a> {
-    /// Events go to `on_event`.
+    /// An observer that passes events to `on_event`.
     pub fn new(stop: StopFlag, on_event: impl FnMut(Event) + 'a) -> Self {
         Watch {
             on_event: Box::new(on_event),
@@ -95,24 +95,24 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Nobody watches, nobody stops it.
+    /// No observer: events are discarded, and nothing stops the computation.
     pub fn nobody() -> Watch<'static> {
         Watch::new(StopFlag::default(), |_| {})
     }
 
-    /// Reports how far a phase is.
+    /// Reports the progress of a phase.
     pub fn progress(&mut self, phase: Phase, done: u64, total: u64) {
         (self.on_event)(Event::Progress { phase, done, total });
     }
 
-    /// Hands on the next characters of the answer, and the token that they came with.
+    /// Passes on the next part of the answer, and its token.
     pub fn piece(&mut self, text: String, id: Option<u32>) {
         if !text.is_empty() || id.is_some() {
             (self.on_event)(Event::Piece { text, id });
         }
     }
 
-    /// Lets messages in (a Stop among them), then checks the flag.
+    /// Lets pending messages be handled (a stop among them), then checks the flag.
     ///
     /// # Errors
     /// [`Error::Stopped`].
