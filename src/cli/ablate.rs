@@ -28,7 +28,7 @@ use crate::train::run::Report;
 use crate::train::stage::{Ended, Project, lock_out};
 use crate::train::workers::Workers;
 
-/// An outcome has a few hundred bytes.
+/// Size limit in bytes; an outcome has a few hundred.
 const OUTCOME_CAP: u64 = 1 << 20;
 /// Questions about each scene.
 const QUESTIONS: usize = 6;
@@ -95,7 +95,8 @@ struct Ablation<'a> {
 }
 
 impl Ablation<'_> {
-    /// What `row` reaches with `seed`, from its folder if it was run before; none if it was stopped.
+    /// The outcome of `row` with `seed`, read from its folder if it was run before; `None` if the
+    /// run was stopped.
     fn outcome(&self, row: &Row, seed: u64) -> anyhow::Result<Option<Outcome>> {
         let folder = self.args.out.join(format!("{}-{seed}", row.id));
         let result = folder.join("outcome.json");

@@ -1,4 +1,4 @@
-//! How single arguments are read, and refused.
+//! Parsers of single arguments, and the error for invalid ones.
 
 use std::num::IntErrorKind;
 
@@ -7,17 +7,17 @@ use clap::builder::PossibleValuesParser;
 
 use crate::gpu::device::DeviceChoice;
 
-/// What is wrong with the command line as a whole.
+/// The error for an invalid command line as a whole.
 pub(super) fn usage(message: String) -> anyhow::Error {
     anyhow!(message)
 }
 
-/// Reads the name of a device.
+/// Parses the name of a device.
 pub(super) fn device_names() -> PossibleValuesParser {
     PossibleValuesParser::new(DeviceChoice::NAMES)
 }
 
-/// Reads a number that must not be 0.
+/// Parses a positive number.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err("it must be at least 1".into()),

@@ -1,4 +1,5 @@
-//! `inf-llava bench`: the hot operations at the released sizes and the stages of an answer, timed and checked.
+//! `inf-llava bench`: times and checks the hot operations at the released sizes, and the stages of
+//! an answer.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! The demo model, which the program carries, so that it answers from any folder.
+//! The demo model that is embedded in the program, so that it works from any folder.
 //!
-//! In: names of its files. Out: their bytes, from the program itself. Written to a folder it is only where files are
-//! needed: to be served.
+//! In: names of its files. Out: their bytes, from the program itself. They are written to a folder
+//! only where files are required: for serving.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::weights::source::Source;
 
 macro_rules! carried {
     ($($file:literal),* $(,)?) => {
-        /// Its files, by their names in its folder.
+        /// Its files, by file name.
         const FILES: &[(&str, &[u8])] = &[$((
             $file,
             include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo/", $file)),
@@ -36,15 +36,15 @@ carried!(
     "samples/4.png",
     "tokenizer.json",
 );
-/// The name of its folder, which is the model's for clients of a server.
+/// The name of its folder, which clients of a server see as the model's name.
 const NAME: &str = "demo";
 
-/// The model that the program carries, as a folder is read.
+/// The embedded model, as a source of files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried;
 
 impl Carried {
-    /// 64 hexadecimal digits: the SHA-256 of its files with their names.
+    /// 64 hexadecimal digits: the SHA-256 of its files and their names.
     pub(super) fn identity() -> String {
         let mut hash = Sha256::new();
         for (name, bytes) in FILES {
@@ -55,10 +55,11 @@ impl Carried {
         digits.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A folder with its files, in the user's cache folder; written at the first call, and where a file is another one by now.
+    /// A folder with its files in the user's cache folder; written on first use, and rewritten if a
+    /// file differs.
     ///
     /// # Errors
-    /// [`Error::Output`]; [`Error::Option`] where the user has no cache folder.
+    /// [`Error::Output`]; [`Error::Option`] if the user has no cache folder.
     pub(super) fn folder() -> Result<PathBuf> {
         let cache = dirs::cache_dir().ok_or_else(|| Error::Option {
             option: "--model".into(),

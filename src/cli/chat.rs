@@ -26,7 +26,7 @@ use crate::progress::{Event, Watch};
 use crate::session::{Answer, AskOptions, Session, StopReason};
 use crate::spec::plan::Coverage;
 
-/// With fewer tokens their speed says nothing.
+/// With fewer tokens than this, their speed is not meaningful.
 const FEWEST_TIMED_TOKENS: usize = 16;
 
 #[derive(Args)]
@@ -102,7 +102,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         .transpose()?;
 
     let interrupt = Interrupt::new()?;
-    // What is typed while the model is loaded is not shown among the bars either.
+    // Input that is typed while the model loads must not be echoed among the progress bars either.
     let muted = (prompt.is_none() && stdin().is_terminal()).then(Muted::new);
     let (model, load_ms) = args.model.load(&interrupt.stop).await?;
     if !args.exact {
@@ -138,15 +138,15 @@ struct Chat {
     session: Session,
     options: AskOptions,
     interrupt: Interrupt,
-    /// Whether the picture is of a kind that the model does not know.
+    /// Whether the picture is of a kind that the model was not trained on.
     outside_scope: bool,
-    /// Whether what an answer took is told in full.
+    /// Whether to show every detail of what an answer took.
     verbose: bool,
-    /// For `/save`.
+    /// The conversation so far, for `/save`.
     said: Transcript,
 }
 
-/// What to ask.
+/// What the model is asked.
 enum Ask<'a> {
     Question(&'a str),
     Again,
@@ -172,7 +172,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Asks; the answer's pieces go to stdout as they come, unless `quiet`.
+    /// Asks the model; the answer is written to stdout as it is generated, unless `quiet`.
     async fn ask(&mut self, ask: Ask<'_>, quiet: bool) -> anyhow::Result<Answer> {
         let progress = Progress::new();
         let mut watch = Watch::new(self.interrupt.stop.clone(), |event| match event {
@@ -227,7 +227,8 @@ impl Chat {
             };
             eprintln!("{first} /help lists the commands.");
         }
-        // What is typed while an answer comes is shown when its turn comes. The editor shows what it edits itself.
+        // Input that is typed during an answer is shown when it is read. The editor echoes its own
+        // input.
         let _muted = (on_terminal && !lines.echoes()).then(Muted::new);
         let mut leaving = false;
         loop {
@@ -253,12 +254,13 @@ impl Chat {
                     Line::Quit => return Ok(ExitCode::SUCCESS),
                     line => self.heed(line, model, on_terminal).await,
                 };
-                // A conversation with a person outlives its errors, but not its model.
+                // An interactive conversation continues after errors, unless the model is lost.
                 if let Err(error) = done {
                     if error.downcast_ref().is_some_and(ends_the_model) {
                         return Err(error);
                     }
-                    // A script cannot see that a question was not meant for the picture that is still there.
+                    // A script would not notice that a question refers to the previous picture, so
+                    // an error ends it.
                     if !on_terminal {
                         return Err(error);
                     }
@@ -269,7 +271,7 @@ impl Chat {
         }
     }
 
-    /// Does what a line asks for.
+    /// Executes a line.
     async fn heed(&mut self, line: Line, model: &str, on_terminal: bool) -> anyhow::Result<()> {
         match line {
             Line::Nothing | Line::Quit => {}
@@ -315,7 +317,7 @@ impl Chat {
         Ok(answer)
     }
 
-    /// An answer that the model did not end looks as if it were whole.
+    /// Says that an answer was cut off, since it might look complete.
     fn say_cut(&self, answer: &Answer) {
         match answer.stop_reason {
             StopReason::Length => eprintln!(
@@ -331,8 +333,8 @@ impl Chat {
     }
 }
 
-/// Whether the model would have to be loaded again: its files are others by now, or what is on its device is not to be
-/// relied on.
+/// Whether the model must be loaded again: its files have changed, or the data on its device is not
+/// reliable.
 fn ends_the_model(error: &Error) -> bool {
     matches!(
         error,
@@ -343,7 +345,7 @@ fn ends_the_model(error: &Error) -> bool {
     )
 }
 
-/// What an answer took: the seconds, and the rest where it is asked for.
+/// What an answer took: the time, and all other figures if `in_full`.
 fn told(answer: &Answer, in_full: bool) -> String {
     let times = &answer.timings_ms;
     let parts = [
@@ -375,7 +377,8 @@ fn told(answer: &Answer, in_full: bool) -> String {
     told
 }
 
-/// What must be said beside an answer; in the place of one it has been said, but for how a picture is given here.
+/// Shows a remark beside an answer. In place of an answer it was already shown, except for how to
+/// give a picture here.
 fn say_remark(answer: &Answer, takes_a_picture: &str) {
     let Some(remark) = &answer.remark else {
         return;

@@ -1,5 +1,5 @@
-//! `inf-llava convert` and `inf-llava verify`: a checkpoint in the released layout to shards that a
-//! browser can fetch and keep, and whether such a folder is whole.
+//! `inf-llava convert` and `inf-llava verify`: converts a checkpoint in the released layout to
+//! shards that a browser can download and store, and verifies such a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -116,7 +116,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the manifest says of the checkpoint, and what comes along with it.
+/// The manifest's information about the checkpoint, and the files that are copied.
 async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::Result<About> {
     let templates = PROMPT_FILES.map(|file| file.name);
     let published = [CONFIG_FILE, GENERATION_FILE, CARD_FILE];
@@ -192,14 +192,15 @@ fn refuse_link_to_elsewhere(folder: &Path, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Where a checkpoint is.
+/// The folder of a checkpoint.
 struct Source {
     folder: PathBuf,
     revision: String,
 }
 
 impl Source {
-    /// The folder at `path`; if there is none and it is put like a repository, that of the hub, downloaded.
+    /// The folder at `path`; if it does not exist and has the form of a repository, that
+    /// repository, downloaded from the hub.
     fn find(path: &Path, stop: &StopFlag) -> Result<Self, Error> {
         let endpoint = std::env::var("HF_ENDPOINT").ok();
         let named = match path.exists() {
@@ -217,7 +218,7 @@ impl Source {
     }
 }
 
-/// What the head of a model card (`--- license: llama3 ---`) names as the licence.
+/// The licence in the front matter of a model card (`--- license: llama3 ---`).
 fn licence_of(card: &str) -> Option<String> {
     let card = card.trim_start_matches('\u{feff}');
     let (head, _) = card.strip_prefix("---")?.split_once("\n---")?;

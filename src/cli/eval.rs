@@ -124,7 +124,7 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells which questions could not be asked.
+/// Reports the questions that could not be asked.
 fn tell_left_out(answered: &Answered, exam: &Exam, on_bad: OnBadRecord) -> Result<()> {
     let Some(LeftOut { id, error, .. }) = answered.left_out.first() else {
         return Ok(());
@@ -231,10 +231,10 @@ fn say_divergence(divergence: Option<Divergence>) {
     }
 }
 
-/// What was not asked, and is in no score.
+/// Counts of what was skipped and is in no score.
 #[derive(Clone, Copy, Default, PartialEq, serde::Serialize)]
 struct SkippedCounts {
-    /// Entries of the file that cannot be used.
+    /// Unusable entries of the file.
     records: usize,
     /// Questions whose picture cannot be read, or that are too long.
     questions: usize,

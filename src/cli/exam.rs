@@ -1,4 +1,4 @@
-//! Asking a model many questions: what `eval` and `ablate` share.
+//! Asks a model many questions; used by `eval` and `ablate`.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,23 +16,23 @@ use crate::model::Model;
 use crate::progress::{StopFlag, Watch};
 use crate::text::prompt::PromptChoice;
 
-/// What is asked.
+/// The questions of an exam.
 pub(super) enum Exam {
     /// Scenes of the test split.
     Scenes {
         seed: u64,
-        /// About each scene.
+        /// Questions about each scene.
         questions: usize,
-        /// In all.
+        /// Total number of questions.
         count: usize,
     },
     /// Descriptions of scenes of the test split.
     Descriptions {
         seed: u64,
-        /// In all, one a scene.
+        /// Number of descriptions, one per scene.
         count: usize,
     },
-    /// Entries of a file.
+    /// The entries of a file.
     Records(Records),
 }
 
@@ -47,7 +47,7 @@ impl Exam {
         }
     }
 
-    /// Sheet `index`, or why its picture cannot be shown.
+    /// Sheet `index`, or the reason why its picture cannot be shown.
     fn sheet(&self, index: usize) -> Result<Sheet, Box<LeftOut>> {
         match self {
             Exam::Scenes {
@@ -72,7 +72,7 @@ impl Exam {
     }
 }
 
-/// Who is asked.
+/// The model that is asked.
 pub(super) struct Examinee<'a> {
     pub(super) place: &'a Place,
     pub(super) device: &'a ChosenDevice,
@@ -92,8 +92,8 @@ impl Examinee<'_> {
     }
 }
 
-/// All questions with their answers, in order, and what could not be asked. `workers` models answer side by side: the
-/// models that are scored often are small.
+/// All questions with their answers, in order, and those that could not be asked. `workers` copies
+/// of the model answer in parallel, since the models that are scored often are small.
 pub(super) fn ask_all(
     examinee: &Examinee<'_>,
     exam: &Exam,
@@ -154,7 +154,8 @@ pub(super) fn ask_all(
     Ok(all)
 }
 
-/// How far the next-token distributions of `examinee` are from those of `reference`, along the right answers.
+/// The divergence of `examinee`'s next-token distributions from those of `reference`, along the
+/// correct answers.
 pub(super) fn diverge(
     examinee: &Examinee<'_>,
     reference: &Examinee<'_>,
@@ -177,7 +178,7 @@ pub(super) fn diverge(
     let mut divergence = Divergence::default();
     let mut watch = Watch::new(stop.clone(), |_| {});
     for index in 0..exam.sheets() {
-        // What could not be asked was told when it was to be answered.
+        // Questions that cannot be asked were already reported when they were to be answered.
         let Ok(sheet) = exam.sheet(index) else {
             continue;
         };
@@ -192,7 +193,7 @@ pub(super) fn diverge(
     Ok(divergence)
 }
 
-/// Models that run side by side on a device.
+/// Number of models that run in parallel on a device.
 pub(super) fn workers(device: &ChosenDevice) -> usize {
     match is_host(&device.device) {
         true => std::thread::available_parallelism().map_or(1, usize::from),

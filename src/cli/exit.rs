@@ -1,8 +1,8 @@
-//! What the program ends with, for scripts. In: an error. Out: its number in the table of `--help`.
+//! Exit codes for scripts. In: an error. Out: its number in the table of `--help`.
 
 use crate::error::Error;
 
-/// Behind `--help`.
+/// The table at the end of `--help`.
 pub(super) const CODES: &str = "\
 Exit codes:
   0    done
@@ -18,12 +18,13 @@ Exit codes:
   130  stopped with Ctrl-C (serve ends with 0 then, as with SIGTERM)
   141  the reader of the output went away";
 
-/// See [`CODES`]. What has no type of its own is about the command line.
+/// The code of an error, see [`CODES`]. Errors without a type of their own are about the command
+/// line.
 pub(super) fn code(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<Error>().map_or(2, code_of)
 }
 
-/// Every kind is named, so that a new one is not forgotten.
+/// Every variant is listed, so that the compiler reports a missing one.
 fn code_of(error: &Error) -> u8 {
     match error {
         Error::EmptyQuestion | Error::Option { .. } => 2,
@@ -67,7 +68,7 @@ mod tests {
     use super::{CODES, code};
     use crate::error::Error;
 
-    /// One of each kind, by the code that the table promises.
+    /// One error of each kind, by its code in the table.
     fn all() -> Vec<(u8, Vec<Error>)> {
         let word = || "x".to_string();
         vec![
@@ -229,12 +230,12 @@ mod tests {
             for error in errors {
                 kinds.insert(error.code());
                 assert_eq!(code(&error.clone().into()), expected, "{error:?}");
-                // What is said in front of it does not hide it.
+                // Added context does not change the code.
                 let named = Err::<(), _>(error.clone()).context("--model");
                 assert_eq!(code(&named.unwrap_err()), expected, "{error:?}");
             }
         }
-        // One for each line of `Error::code`.
+        // One for each match arm of `Error::code`.
         let written = include_str!("../error.rs").matches("=> \"").count();
         assert_eq!(kinds.len(), written, "{kinds:?}");
     }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::hub::{Download, Hub};
 use crate::progress::{StopFlag, Watch};
 
-/// Comes along where it is there.
+/// Additional files that are downloaded if they exist.
 pub(super) const BESIDE: [&str; 7] = [
     TOKENIZER_FILE,
     TOKENIZER_CONFIG_FILE,
@@ -31,7 +31,7 @@ const OWN: [&str; 7] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// Downloads what of the repository `name` is not in the cache yet.
+/// Downloads the files of the repository `name` that are missing from the cache.
 pub(super) fn download(name: &str, stop: &StopFlag) -> Result<Download> {
     let progress = Progress::new();
     let mut watch = Watch::new(stop.clone(), |event| progress.show(&event));

@@ -1,4 +1,4 @@
-//! `inf-llava info`: what a model is and needs, without loading it.
+//! `inf-llava info`: a model's properties and requirements, without loading it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -175,7 +175,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// Checks that every tensor is there, and none that would be missed.
+    /// Checks that every required tensor exists, and that no tensor would be wrongly ignored.
     async fn of(source: Files, config: &Config, manifest: Option<Manifest>) -> Result<Self, Error> {
         let weights = config.weights();
         if let Some(manifest) = manifest {

@@ -1,4 +1,4 @@
-//! Pictures and questions that a command is given: from files, and by `-` from stdin.
+//! Reads the pictures and questions given to a command: from files, or from stdin for `-`.
 
 use std::io::{self, IsTerminal, Read, stdin};
 use std::path::Path;
@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::files::{self, FileState};
 use crate::image::Limits;
 
-/// Stdin, in place of a file's name or of a text.
+/// Stands for stdin, in place of a file name or a text.
 const STDIN: &str = "-";
-/// A question of more bytes is none.
+/// Size limit of a question in bytes.
 const MOST_TEXT_BYTES: u64 = 1 << 20;
 
 fn option(option: &str, reason: &str) -> Error {
@@ -19,7 +19,7 @@ fn option(option: &str, reason: &str) -> Error {
     }
 }
 
-/// Whether `path` stands for stdin.
+/// Whether `path` means stdin.
 pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
@@ -27,7 +27,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 /// Refuses to read both the picture and the question from stdin.
 ///
 /// # Errors
-/// [`Error::Option`], which names both.
+/// [`Error::Option`] naming both options.
 pub(super) fn refuse_both(image: Option<&Path>, prompt: Option<&str>) -> Result<()> {
     match (image.is_some_and(is_stdin), prompt) {
         (true, Some(STDIN)) => Err(option(
@@ -42,10 +42,10 @@ pub(super) fn refuse_both(image: Option<&Path>, prompt: Option<&str>) -> Result<
     }
 }
 
-/// The bytes of a picture, no more than a picture within the limits can have; `-` is stdin.
+/// The bytes of a picture, up to the size that a picture within the limits can have; `-` is stdin.
 ///
 /// # Errors
-/// [`Error::ImageFormat`]; [`Error::Option`] for a stdin that is a terminal.
+/// [`Error::ImageFormat`]; [`Error::Option`] if stdin is a terminal.
 pub(super) fn read_image(path: &Path) -> Result<Vec<u8>> {
     let cap = Limits::default().file_bytes();
     let from_stdin = is_stdin(path);
@@ -83,7 +83,7 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether `path` is an address on the web, or a picture's `data:` address. A file may be called so.
+/// Whether `path` is a web address or a `data:` address. A file with such a name takes precedence.
 fn is_address(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let begins = |scheme: &&str| {
@@ -96,7 +96,7 @@ fn is_address(path: &Path) -> bool {
         && !path.exists()
 }
 
-/// What a message calls the picture.
+/// The picture's name in messages.
 pub(super) fn image_name(path: &Path) -> String {
     match is_stdin(path) {
         true => "stdin".into(),
@@ -105,7 +105,7 @@ pub(super) fn image_name(path: &Path) -> String {
     }
 }
 
-/// What to do about a pipe, which is not waited for under a name.
+/// Advice for a pipe that is given by name, which is not read.
 fn hint(path: &Path, error: &io::Error) -> &'static str {
     let is_own = ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"]
         .iter()
@@ -116,10 +116,10 @@ fn hint(path: &Path, error: &io::Error) -> &'static str {
     }
 }
 
-/// A question as it was given; `-` is stdin, without the line breaks at its end.
+/// The question as given; for `-` it is read from stdin, without trailing line breaks.
 ///
 /// # Errors
-/// [`Error::EmptyQuestion`]; [`Error::FileAccess`] and [`Error::Option`] for what stdin gives.
+/// [`Error::EmptyQuestion`]; [`Error::FileAccess`] and [`Error::Option`] for errors of stdin.
 pub(super) fn read_prompt(given: &str) -> Result<String> {
     let prompt = match given {
         STDIN => text_from_stdin()?,
@@ -141,13 +141,14 @@ fn text_from_stdin() -> Result<String> {
     if bytes.len() as u64 > MOST_TEXT_BYTES {
         return Err(option("--prompt -", "more than 1 MiB came from stdin"));
     }
-    // As a line of a conversation, what is no UTF-8 is a question with odd characters.
+    // As in a conversation, invalid UTF-8 gives replacement characters.
     let text = String::from_utf8_lossy(&bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.trim_end_matches(['\n', '\r']).to_string())
 }
 
-/// A stdin that cannot be read: a folder, or a descriptor that is not open for reading.
+/// The error for a stdin that cannot be read: a folder, or a descriptor that is not open for
+/// reading.
 pub(super) fn unreadable(error: io::Error) -> Error {
     Error::FileAccess {
         file: "stdin".into(),
@@ -155,7 +156,7 @@ pub(super) fn unreadable(error: io::Error) -> Error {
     }
 }
 
-/// Refuses to write over what is read: `input`, under whatever name or link.
+/// Refuses an output file that is the same file as `input`, under any name or link.
 ///
 /// # Errors
 /// [`Error::Option`].

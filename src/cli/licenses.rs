@@ -1,10 +1,10 @@
-//! `inf-llava licenses`: whose software the program is made of, and under which licences.
+//! `inf-llava licenses`: the third-party software in the program, and its licences.
 
 use std::process::ExitCode;
 
 use super::output::say_lines;
 
-/// As `cargo xtask notices` wrote it. It lies in the program as it is: 170 KB that nothing touches before it is asked for.
+/// Written by `cargo xtask notices`. Embedded uncompressed: 170 KB that are paged in only on use.
 const NOTICES: &str = include_str!("../../THIRD-PARTY.txt");
 
 pub(super) fn run() -> anyhow::Result<ExitCode> {

@@ -1,5 +1,5 @@
-//! `inf-llava completions` and `inf-llava man`: what a shell completes, and pages for `man`, both made of the command line
-//! itself.
+//! `inf-llava completions` and `inf-llava man`: shell completions and manual pages, both generated
+//! from the command line's definition.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,12 +62,12 @@ const COMMANDS: &[&str] = &[
     "man",
 ];
 
-/// Asked for while the command line is being made, so it cannot ask that.
+/// Called while the command line is being built, so it cannot ask the command line itself.
 fn commands() -> Vec<&'static str> {
     COMMANDS.to_vec()
 }
 
-/// `program` is what a shell completes.
+/// `program` is the command line to complete.
 pub(super) fn completions(
     args: &CompletionsArgs,
     mut program: Command,
@@ -82,14 +82,15 @@ pub(super) fn completions(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The script for Bash, in which a name with a hyphen is put in two ways: the commands' arms would never be reached.
+/// Repairs the Bash script, in which a name with a hyphen is spelled in two ways, so that the
+/// commands' cases would never match.
 fn with_one_name(script: &str) -> String {
     let set = NAME.replace('-', "__");
     let asked_for = NAME.replace('-', "__subcmd__");
     script.replace(&asked_for, &set)
 }
 
-/// `program` is what the pages are about.
+/// `program` is the command line that the pages describe.
 pub(super) fn man(args: &ManArgs, program: Command) -> anyhow::Result<ExitCode> {
     let pages = pages(program);
     if let Some(folder) = &args.out {
@@ -128,7 +129,7 @@ fn pages(program: Command) -> Vec<(String, String)> {
 
 fn page(command: Command) -> String {
     let mut page = Vec::new();
-    // Memory takes what is written to it.
+    // Writing to memory cannot fail.
     let _ = Man::new(command).render(&mut page);
     String::from_utf8_lossy(&page).into_owned()
 }

@@ -1,7 +1,7 @@
-//! The command line, a file a command. stdout is data, stderr is talk.
+//! The command line, with one file per command. stdout is for data, stderr for messages.
 
-/// As std's, for the whole of the command line: printable, and without a panic where stderr cannot be written. What
-/// `eprintln` is given is one line.
+/// Replaces std's macro in the whole command line: the output is printable, and there is no panic
+/// if stderr cannot be written. `eprintln` writes exactly one line.
 macro_rules! eprint {
     ($($part:tt)*) => { crate::cli::output::talk(format_args!($($part)*)) };
 }
@@ -108,7 +108,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => {
-            // An argument may be the name of a stranger's file (`*.png`); clap shows it as it is.
+            // An argument may be an untrusted file name (`*.png`), and clap prints it unchanged.
             let shown = std::env::args_os().map(|argument| one_line(&argument.to_string_lossy()));
             return refuse(&Cli::try_parse_from(shown).err().unwrap_or(told));
         }
@@ -145,7 +145,7 @@ pub fn main() -> ExitCode {
     code
 }
 
-/// Help and version, which are data, or what is wrong with the arguments.
+/// Shows help and version, which are data, or the error in the arguments.
 fn refuse(told: &clap::Error) -> ExitCode {
     if !told.use_stderr() {
         if let Err(error) = told.print() {
@@ -153,17 +153,17 @@ fn refuse(told: &clap::Error) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    // What cannot be written is lost, as all talk.
+    // Output that cannot be written is lost, like all messages.
     drop(told.print());
     ExitCode::from(2)
 }
 
-/// Mesa's drivers print a line on stderr for every look at a display that a session without a desktop
-/// (ssh, a container) does not have. They look below a folder that only has to have a name: below /dev/null nobody
-/// can have put anything for them to find, as anybody could in a shared folder.
+/// Mesa's drivers print a line on stderr each time they look for a display in a session without a
+/// desktop (ssh, a container). They look in a folder that only needs to have a name: below
+/// /dev/null nobody can have placed anything for them to find, unlike in a shared folder.
 fn silence_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the program has started no thread yet.
+        // SAFETY: the program has not started any thread yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/dev/null") };
     }
 }

@@ -1,4 +1,4 @@
-//! Which model a command is about, where it runs, and loading it.
+//! The model of a command and its device, and loading it.
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
@@ -27,9 +27,9 @@ use crate::weights::identity::identity;
 use crate::weights::missing::folder_of;
 use crate::weights::source::Source;
 
-/// The variable of the environment that names the model.
+/// The environment variable that names the model.
 const VARIABLE: &str = "INF_LLAVA_MODEL";
-/// In the current folder or one above it: that of this project's checkout.
+/// Searched for in the current folder and its parents: the model of this project's checkout.
 const DEFAULT_FOLDER: &str = "models/demo";
 
 /// What every command that loads a model takes.
@@ -109,7 +109,7 @@ impl ModelArgs {
         Ok(device)
     }
 
-    /// Loads the model, with a progress bar; gives also the milliseconds that took.
+    /// Loads the model, with a progress bar; also returns the loading time in milliseconds.
     pub(super) async fn load(&self, stop: &StopFlag) -> anyhow::Result<(Rc<Model>, f64)> {
         let place = self.place()?;
         let choice = self.prompt.choice()?;
@@ -137,7 +137,7 @@ impl ModelArgs {
 pub(super) enum Place {
     /// In a folder.
     Folder(PathBuf),
-    /// In the program.
+    /// Embedded in the program.
     Carried,
 }
 
@@ -151,7 +151,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// What its files are read from.
+    /// The source of its files.
     pub(super) fn source(&self) -> Files {
         match self {
             Place::Folder(folder) => Files::Folder(Folder::new(folder)),
@@ -159,7 +159,7 @@ impl Place {
         }
     }
 
-    /// Which model it holds, as [`identity`].
+    /// The model's [`identity`].
     pub(super) async fn identity(&self) -> Result<String> {
         match self {
             Place::Folder(folder) => identity(&Folder::new(folder)).await,
@@ -180,12 +180,12 @@ impl Place {
     }
 }
 
-/// A model's files, wherever they are.
+/// A model's files, from either place.
 #[derive(Clone)]
 pub(super) enum Files {
     /// On the disk.
     Folder(Folder),
-    /// In the program.
+    /// Embedded in the program.
     Carried(Carried),
 }
 
@@ -240,10 +240,12 @@ impl Source for Files {
     }
 }
 
-/// The folder named, else the environment's, else `models/demo` here or above, else the model that the program carries.
+/// The named folder, otherwise the environment's, otherwise `models/demo` here or in a parent,
+/// otherwise the embedded model.
 ///
 /// # Errors
-/// [`Error::FileMissing`], [`Error::Checkpoint`] or [`Error::Option`] for what was named and is no model folder, with who named it.
+/// [`Error::FileMissing`], [`Error::Checkpoint`] or [`Error::Option`] if what was named is not a
+/// model folder; the message says who named it.
 fn find(named: Option<PathBuf>, who_names: &str) -> anyhow::Result<Place> {
     let from_environment = std::env::var_os(VARIABLE)
         .filter(|value| !value.is_empty())
@@ -263,10 +265,11 @@ fn find(named: Option<PathBuf>, who_names: &str) -> anyhow::Result<Place> {
     .context(who)
 }
 
-/// As [`find`], as a folder that can be served: the model that the program carries is written to the user's cache folder.
+/// As [`find`], but a folder that can be served: the embedded model is written to the user's cache
+/// folder.
 ///
 /// # Errors
-/// As [`find`] and [`Carried::folder`].
+/// The errors of [`find`] and [`Carried::folder`].
 pub(super) fn find_folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     match find(named, "DIR")? {
         Place::Folder(folder) => Ok(folder),
@@ -274,7 +277,7 @@ pub(super) fn find_folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Whether `path` is put as a place on the web.
+/// Whether `path` has the form of a web address.
 fn is_address(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let hubs = ["hf.co/", "huggingface.co/"];

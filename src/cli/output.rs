@@ -1,5 +1,6 @@
-//! What the program writes: data on stdout, talk on stderr. The one place where strangers' text (of a model, a hub, a
-//! data set, a file's name) comes to a terminal, and where a stdout that cannot be written ends the program.
+//! The program's output: data on stdout, messages on stderr. This is the only place where untrusted
+//! text (of a model, a hub, a data set, a file name) is written to a terminal, and where a write
+//! error of stdout ends the program.
 
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
@@ -10,23 +11,23 @@ use serde::Serialize;
 use super::terminal::show_typing;
 use crate::printable::{is_harmless, one_line, printable};
 
-/// The output cannot be written.
+/// Exit code if the output cannot be written.
 const EXIT_OUTPUT: i32 = 7;
-/// The reader of the output has gone.
+/// Exit code if the reader of the output has gone.
 const EXIT_NO_READER: i32 = 141;
 
-/// One line of data for a person, whatever it names.
+/// Writes one line of data for people, with any text in it.
 pub(super) fn say(line: impl Display) {
     put(&format!("{}\n", one_line(&line.to_string())));
 }
 
-/// Several lines of this program's own.
+/// Writes several lines of this program's own text.
 pub(super) fn say_lines(lines: impl Display) {
     put(&format!("{}\n", printable(&lines.to_string())));
 }
 
-/// One line of data for a program. What no terminal should be shown is written by its number, which JSON reads as the
-/// same.
+/// Writes one line of JSON. Characters that are unsafe on a terminal are escaped, which does not
+/// change the value.
 pub(super) fn say_json(value: &impl Serialize) {
     match serde_json::to_string(value) {
         Ok(json) => put(&(escaped(&json) + "\n")),
@@ -34,7 +35,7 @@ pub(super) fn say_json(value: &impl Serialize) {
     }
 }
 
-/// A piece of an answer, at once. Files and pipes get it as it is.
+/// Writes a piece of an answer at once. Files and pipes get it unchanged.
 pub(super) fn say_piece(text: &str) {
     match stdout().is_terminal() {
         true => put(&printable(text)),
@@ -50,14 +51,15 @@ fn put(text: &str) {
     }
 }
 
-/// Ends the program if there is something left that cannot be written.
+/// Writes the remaining output, and ends the program if that fails.
 pub(super) fn flush() {
     if let Err(error) = stdout().flush() {
         lose(&error);
     }
 }
 
-/// Ends the program: a reader that has gone (`| head`) has what it wanted, else the data is not where it should be.
+/// Ends the program: quietly if the reader has gone (`| head`), otherwise with an error, since data
+/// is missing.
 pub(super) fn lose(error: &io::Error) -> ! {
     show_typing();
     if error.kind() == ErrorKind::BrokenPipe {
@@ -67,13 +69,14 @@ pub(super) fn lose(error: &io::Error) -> ! {
     exit(EXIT_OUTPUT);
 }
 
-/// One line of talk, whatever it names: nobody's file is called `x`, line break, `error: forged`, and looks like two.
+/// Writes one message line with any text in it: a file name with a line break cannot imitate a
+/// second message.
 pub(super) fn talk_line(line: fmt::Arguments<'_>) {
     talk(format_args!("{}\n", one_line(&line.to_string())));
 }
 
-/// Talk. A stderr that cannot be written (`2> /dev/full`, `2>&1 | head`) is no reason to end: what is done is done
-/// without a word.
+/// Writes a message. If stderr cannot be written (`2> /dev/full`, `2>&1 | head`), the program
+/// continues without it.
 pub(super) fn talk(text: fmt::Arguments<'_>) {
     let _ = stderr().write_all(printable(&text.to_string()).as_bytes());
 }
@@ -86,7 +89,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// JSON of the same value, without characters that are not harmless; those are within its texts only.
+/// The same JSON value, with unsafe characters escaped; they occur inside its strings only.
 fn escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! `inf-llava parity`: every stage against PyTorch.
+//! `inf-llava parity`: compares every stage with PyTorch.
 
 use std::process::ExitCode;
 

@@ -1,20 +1,21 @@
-//! Names of files as people have them. A shell turns `~/a\ b.png` into a path; in a conversation nobody does, in
-//! `--image=~/a.png` not every shell does, and what is dropped on a terminal comes in quotation marks, with backslashes
-//! or as an address.
+//! File names as users write them. A shell expands `~/a\ b.png`, but there is no shell in a
+//! conversation, not every shell expands `--image=~/a.png`, and files dropped on a terminal arrive
+//! with quotation marks, with backslashes or as an address.
 //!
-//! In: what was typed. Out: a path. A file that has exactly that name is taken first.
+//! In: the user's text. Out: a path. A file with exactly that name takes precedence.
 
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use percent_encoding::percent_decode_str;
 
-/// Reads an argument that names a file or folder: as the shell left it, with `~` at its start and `file:` addresses.
+/// Parses an argument that names a file or folder: unchanged, except for `~` at its start and
+/// `file:` addresses.
 pub(super) fn parser() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(argument)
 }
 
-/// See [`parser`].
+/// The path of an argument, see [`parser`].
 pub(super) fn argument(path: PathBuf) -> PathBuf {
     if path.exists() {
         return path;
@@ -24,8 +25,8 @@ pub(super) fn argument(path: PathBuf) -> PathBuf {
         .unwrap_or(path)
 }
 
-/// Reads the rest of a line that names a file, as a shell would: quotation marks, backslashes, `~`. Spaces within a name
-/// need neither.
+/// Parses the rest of a line that names a file, as a shell would: quotation marks, backslashes,
+/// `~`. Spaces in a name need neither.
 pub(super) fn typed(text: &str) -> PathBuf {
     let text = trimmed(text);
     if Path::new(text).exists() {
@@ -42,7 +43,8 @@ pub(super) fn typed(text: &str) -> PathBuf {
     }
 }
 
-/// The file that a whole line names, if it is put as a path and the file is there: one that was dropped on the terminal.
+/// The file that a whole line names, if it has the form of a path and the file exists: one that was
+/// dropped on the terminal.
 pub(super) fn dropped(line: &str) -> Option<PathBuf> {
     let begins = ["/", "~/", "'", "\"", "file:", "./", "../"];
     let is_path = begins.iter().any(|begin| line.starts_with(begin))
@@ -50,7 +52,7 @@ pub(super) fn dropped(line: &str) -> Option<PathBuf> {
     Some(typed(line)).filter(|path| is_path && path.is_file())
 }
 
-/// Without spaces around it, but with one at the end that a backslash belongs to.
+/// Removes surrounding spaces, except an escaped one at the end.
 fn trimmed(text: &str) -> &str {
     let start = text.trim_start();
     let whole = start.trim_end();
@@ -61,7 +63,7 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
-/// `~` and `~/…`.
+/// Expands `~` and `~/…`.
 fn at_home(text: &str) -> Option<PathBuf> {
     let below = match text {
         "~" => "",
@@ -70,7 +72,7 @@ fn at_home(text: &str) -> Option<PathBuf> {
     Some(dirs::home_dir()?.join(below))
 }
 
-/// `file:///a%20b` and `file://localhost/a`, of this machine only.
+/// Parses `file:///a%20b` and `file://localhost/a`, for this machine only.
 fn address(text: &str) -> Option<PathBuf> {
     let (scheme, rest) = text.split_at_checked("file:".len())?;
     if !scheme.eq_ignore_ascii_case("file:") {
@@ -99,8 +101,8 @@ fn address(text: &str) -> Option<PathBuf> {
     }
 }
 
-/// What a shell makes of quotation marks and backslashes; one that the name begins with need not be closed. None if another
-/// one is not closed: then it is part of a name.
+/// Resolves quotation marks and backslashes as a shell does; one at the start of the name may be
+/// unclosed. `None` if another one is unclosed: then it is part of a name.
 fn unquoted(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -109,7 +111,7 @@ fn unquoted(text: &str) -> Option<String> {
         match (quote, c) {
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
-            // Where it is no part of a path.
+            // On systems where a backslash is not a path separator.
             (None, '\\') if cfg!(unix) => plain.push(chars.next().unwrap_or('\\')),
             (Some('"'), '\\') if cfg!(unix) => match chars.next() {
                 Some(c @ ('"' | '\\' | '$' | '`')) => plain.push(c),

@@ -1,4 +1,4 @@
-//! `inf-llava stages`: every intermediate tensor into a safetensors file.
+//! `inf-llava stages`: writes every intermediate tensor to a safetensors file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

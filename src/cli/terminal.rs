@@ -1,5 +1,5 @@
-//! What a person sees while waiting: progress bars on a terminal's stderr, nothing elsewhere. And
-//! Ctrl-C, which stops what runs. What is typed meanwhile is not shown among them.
+//! Feedback while a user waits: progress bars on stderr if it is a terminal. Also handles Ctrl-C,
+//! which stops the running work, and hides input that is typed meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use crate::progress::{Event, Phase, StopFlag};
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Nothing drawn yet.
+    /// A bar that is not drawn yet.
     pub fn new() -> Self {
         Progress(ProgressBar::new(0))
     }
 
-    /// Draws a report of progress; other events are not its business.
+    /// Draws a progress report; ignores other events.
     pub fn show(&self, event: &Event) {
         let Event::Progress { phase, done, total } = event else {
             return;
@@ -41,13 +41,14 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.0.finish_and_clear();
     }
 }
 
-/// Ctrl-C: the first press stops the work that runs, the next one (or one at a prompt) the program.
+/// Handles Ctrl-C: the first press stops the running work, the next one (or one at a prompt) ends
+/// the program.
 pub struct Interrupt {
     /// Set by Ctrl-C.
     pub stop: StopFlag,
@@ -55,7 +56,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes over Ctrl-C. Work is assumed to be running.
+    /// Installs the handler. Work is assumed to be running.
     pub fn new() -> anyhow::Result<Self> {
         let interrupt = Interrupt {
             stop: StopFlag::default(),
@@ -73,19 +74,19 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Whether a Ctrl-C now stops work (and not the program).
+    /// Sets whether Ctrl-C stops work instead of ending the program.
     pub fn set_working(&self, working: bool) {
         self.stop.clear();
         self.working.store(working, Ordering::Relaxed);
     }
 }
 
-/// As long as it is there the terminal does not show what is typed: between bars that are drawn anew it would leave
-/// pieces of them behind. It is read, and shown, when its turn comes.
+/// While this exists, the terminal does not echo what is typed, which would leave fragments among
+/// redrawn bars. The input is shown when it is read.
 pub struct Muted(());
 
 impl Muted {
-    /// From now on.
+    /// Turns the echo off.
     pub fn new() -> Self {
         typing::hide();
         Muted(())
@@ -98,7 +99,7 @@ impl Drop for Muted {
     }
 }
 
-/// Lets the terminal be as it was, before the program ends by other ways than the end of what is called.
+/// Restores the terminal, for ends of the program that do not unwind.
 pub fn show_typing() {
     typing::show();
 }
@@ -110,7 +111,7 @@ mod typing {
 
     use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
-    /// How the terminal was.
+    /// The terminal's previous settings.
     static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
     pub(super) fn hide() {
@@ -118,11 +119,12 @@ mod typing {
             return;
         };
         let mut muted = before.clone();
-        // Not by lines either: a Ctrl-D is one key among the others then, and not lost before whoever reads them.
+        // Line mode is off too: Ctrl-D then is an ordinary key, and does not get lost before the
+        // next read.
         muted
             .local_flags
             .remove(LocalFlags::ECHO | LocalFlags::ICANON);
-        // A terminal that cannot is as it was.
+        // A terminal that does not support it stays unchanged.
         if tcsetattr(stdin(), SetArg::TCSANOW, &muted).is_ok() {
             *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
         }
@@ -136,7 +138,7 @@ mod typing {
     }
 }
 
-/// Elsewhere lines are edited while they are awaited only, and nothing is shown meanwhile.
+/// Other systems echo input only while a line is edited, so there is nothing to hide.
 #[cfg(not(unix))]
 mod typing {
     pub(super) fn hide() {}

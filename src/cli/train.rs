@@ -142,7 +142,7 @@ fn style() -> ProgressStyle {
         .unwrap_or(ProgressStyle::default_bar())
 }
 
-/// Loss, speed, time left, and what the task measured.
+/// Loss, speed, remaining time, and the task's measures.
 fn describe(report: &Report, begun: u64, elapsed: Duration) -> String {
     let mut line = format!(
         "loss {:.4}, {:.1} samples/s",

@@ -11,7 +11,7 @@ use crate::dataset::vocabulary::train_tokenizer;
 use crate::durable;
 use crate::scenes::{REQUESTS, SceneOptions, caption, question_rng, questions, scene};
 
-/// Questions asked of each scene.
+/// Questions about each scene.
 const QUESTIONS: usize = 12;
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
-//! The line that a person types, on a terminal: arrow keys, history, completion, pasted text in one piece.
+//! The line editor of a terminal: arrow keys, history, completion, pasted text as one input.
 //!
-//! The history is in memory and goes with the program: what is asked is written nowhere.
+//! The history is kept in memory only; questions are never written to disk.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, stdin};
@@ -18,37 +18,37 @@ use super::lines::COMMANDS;
 use crate::printable::{is_harmless, printable};
 
 const PROMPT: &str = "> ";
-/// Lines that are kept.
+/// Length of the history in lines.
 const HISTORY_LINES: usize = 1000;
 
-/// What came of waiting for a line.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Typed {
     /// A line, or a pasted text of several.
     Line(String),
-    /// Ctrl-C.
+    /// Ctrl-C was pressed.
     Interrupted,
-    /// Ctrl-D, or no more to read.
+    /// Ctrl-D was pressed, or the input ended.
     End,
 }
 
-/// Where lines come from.
+/// The source of lines.
 pub(super) enum Lines {
-    /// A person at a terminal that can move its cursor.
+    /// A terminal with cursor movement.
     Edited(Box<Editor<Assistant, MemHistory>>),
-    /// A person at another one.
+    /// Another terminal.
     Typed,
     /// A file or a program.
     Piped,
 }
 
 impl Lines {
-    /// Those of stdin.
+    /// The source for stdin.
     pub(super) fn of_stdin() -> Self {
         if !stdin().is_terminal() {
             return Lines::Piped;
         }
-        // rustyline would ask on stdout, where the answers are.
+        // rustyline would write its prompt to stdout, which is for answers.
         let is_dumb = std::env::var_os("TERM")
             .is_some_and(|term| term == "dumb" || term == "cons25" || term == "emacs");
         match (is_dumb, editor()) {
@@ -57,20 +57,20 @@ impl Lines {
         }
     }
 
-    /// Whether somebody looks.
+    /// Whether the input is a terminal.
     pub(super) fn on_terminal(&self) -> bool {
         !matches!(self, Lines::Piped)
     }
 
-    /// Whether the terminal itself shows what is typed.
+    /// Whether the terminal itself echoes what is typed.
     pub(super) fn echoes(&self) -> bool {
         matches!(self, Lines::Typed)
     }
 
-    /// The next line.
+    /// Reads the next line.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(super) fn next(&mut self) -> io::Result<Typed> {
         match self {
             Lines::Edited(editor) => edited(editor),
@@ -89,7 +89,7 @@ fn editor() -> rustyline::Result<Editor<Assistant, MemHistory>> {
         .history_ignore_space(true)
         .completion_type(CompletionType::List)
         .bell_style(BellStyle::None)
-        // The answers may go to a file.
+        // stdout may be redirected to a file.
         .behavior(Behavior::PreferTerm)
         .bracketed_paste(true)
         .build();
@@ -104,7 +104,7 @@ fn edited(editor: &mut Editor<Assistant, MemHistory>) -> io::Result<Typed> {
     match editor.readline(PROMPT) {
         Ok(line) => {
             if !line.trim().is_empty() {
-                // Kept or not, the line is answered.
+                // The line is answered even if it cannot be added to the history.
                 let _ = editor.add_history_entry(&line);
             }
             Ok(Typed::Line(line))
@@ -116,7 +116,7 @@ fn edited(editor: &mut Editor<Assistant, MemHistory>) -> io::Result<Typed> {
     }
 }
 
-/// A line of stdin. One that is no UTF-8 is a question with odd characters, not the end.
+/// Reads a line of stdin. Invalid UTF-8 gives replacement characters, not an end.
 fn read() -> io::Result<Typed> {
     let mut line = Vec::new();
     match stdin().lock().read_until(b'\n', &mut line)? {
@@ -125,7 +125,7 @@ fn read() -> io::Result<Typed> {
     }
 }
 
-/// Completes commands, and files behind those that take one; shows what a terminal may be shown.
+/// Completes commands, and file names after commands that take one; shows printable text only.
 pub(super) struct Assistant {
     files: FilenameCompleter,
 }
@@ -182,7 +182,7 @@ impl Completer for Assistant {
 }
 
 impl Assistant {
-    /// Files by their names, without those that would command the terminal.
+    /// Completes file names, except those with terminal control sequences.
     fn files(&self, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
         let (start, mut found) = self.files.complete_path(line, pos)?;
         found.retain(|pair| {
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// The lines that Tab makes of `line`.
+    /// The completions of `line`.
     fn completed(line: &str) -> Vec<String> {
         let history = MemHistory::new();
         let context = Context::new(&history);

@@ -1,12 +1,13 @@
-//! What a line of a conversation means: a question, or one of the commands.
+//! Parses a line of a conversation: a question, or a command.
 //!
-//! In: a line as it was typed, dropped or pasted. Out: what to do. It touches nothing but to look whether a file is there.
+//! In: a line that was typed, dropped or pasted. Out: what to do. Its only side effect is to check
+//! whether a file exists.
 
 use std::path::PathBuf;
 
 use crate::cli::paths;
 
-/// What `/help` shows.
+/// The text of `/help`.
 pub(super) const HELP: &str = concat!(
     "  /image FILE   look at another picture (starts a new conversation);\n",
     "                a file that is dropped here does the same\n",
@@ -20,31 +21,31 @@ pub(super) const HELP: &str = concat!(
 /// Names of the commands.
 pub(super) const COMMANDS: [&str; 6] = ["/again", "/help", "/image", "/new", "/quit", "/save"];
 
-/// What a line asks for.
+/// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nothing.
+    /// An empty line.
     Nothing,
-    /// An answer.
+    /// A question to answer.
     Ask(String),
-    /// Another picture.
+    /// A new picture.
     Image(PathBuf),
     /// A new conversation.
     New,
-    /// The last answer anew.
+    /// Answer the last question again.
     Again,
-    /// The conversation, in a file.
+    /// Save the conversation to a file.
     Save(PathBuf),
     /// The list of commands.
     Help,
-    /// The end.
+    /// End the program.
     Quit,
-    /// It looks like a command and is none: what to tell.
+    /// An unknown or invalid command: the message.
     Refused(String),
 }
 
-/// The lines of what was typed at once: a text with line breaks is one question, unless it begins with a command. Those
-/// have a line each.
+/// Splits an input into lines: a text with line breaks is one question, unless it begins with a
+/// command. Commands have one line each.
 pub(super) fn split(typed: &str) -> Vec<&str> {
     let first = typed.lines().find(|line| !line.trim().is_empty());
     match first.map(read) {
@@ -53,7 +54,7 @@ pub(super) fn split(typed: &str) -> Vec<&str> {
     }
 }
 
-/// Reads a line.
+/// Parses a line.
 pub(super) fn read(line: &str) -> Line {
     let trimmed = line.trim();
     if let Some(path) = paths::dropped(trimmed) {
@@ -71,7 +72,7 @@ pub(super) fn read(line: &str) -> Line {
     let (name, rest) = trimmed
         .split_once(char::is_whitespace)
         .unwrap_or((trimmed, ""));
-    // A space that a backslash belongs to may end it.
+    // A trailing space may be escaped by a backslash.
     let rest = match rest.is_empty() {
         true => "",
         false => &line.trim_start()[name.len()..],
@@ -92,7 +93,7 @@ pub(super) fn read(line: &str) -> Line {
     }
 }
 
-/// What to tell of a command that there is not.
+/// The message for an unknown command.
 fn unknown(name: &str) -> String {
     let begun = |known: &&str| name.len() > 1 && known.starts_with(name);
     let distance = |known: &&str| strsim::damerau_levenshtein(name, known);

@@ -1,4 +1,4 @@
-//! What was said in a conversation, to be written to a file when that is asked for.
+//! The transcript of a conversation, which is written to a file on request.
 
 use std::path::Path;
 
@@ -22,18 +22,18 @@ struct Topic {
     turns: Vec<Turn>,
 }
 
-/// A conversation, or several in a row.
+/// One or several conversations in sequence.
 pub(super) struct Transcript {
     topics: Vec<Topic>,
 }
 
 impl Transcript {
-    /// Nothing was said yet, about no picture.
+    /// An empty transcript without a picture.
     pub(super) fn new() -> Self {
         Transcript { topics: Vec::new() }
     }
 
-    /// From here on it is about this picture, or the same one anew.
+    /// Starts a new conversation about this picture, or about no picture.
     pub(super) fn begin(&mut self, picture: Option<String>) {
         self.topics.push(Topic {
             picture,
@@ -41,12 +41,12 @@ impl Transcript {
         });
     }
 
-    /// The picture that is talked about.
+    /// The current picture.
     pub(super) fn picture(&self) -> Option<String> {
         self.topics.last()?.picture.clone()
     }
 
-    /// A question was answered; one that was answered again keeps its last answer.
+    /// Adds an answered question; with `again` it replaces the last answer.
     pub(super) fn add(&mut self, question: &str, answer: &Answer, again: bool) {
         if self.topics.is_empty() {
             self.begin(None);
@@ -64,12 +64,13 @@ impl Transcript {
         });
     }
 
-    /// The question that was asked last.
+    /// The last question.
     pub(super) fn last_question(&self) -> Option<String> {
         Some(self.topics.last()?.turns.last()?.question.clone())
     }
 
-    /// Writes it to a file that is not there yet: in the page's format if it is called `.json`, else as text.
+    /// Writes the transcript to a new file: as JSON in the page's format if the name ends in
+    /// `.json`, otherwise as text.
     ///
     /// # Errors
     /// [`crate::Error::Output`].
@@ -99,7 +100,7 @@ impl Transcript {
         self.topics.iter().filter(|topic| !topic.turns.is_empty())
     }
 
-    /// As the page exports it.
+    /// The JSON in the page's export format.
     fn json(&self, model: &str) -> serde_json::Result<String> {
         let turn = |turn: &Turn| json!({"question": turn.question, "text": turn.answer, "stop_reason": turn.stop_reason});
         let topics: Vec<_> = self
