@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub const HELP: &str = "\
 Sets up, serves and tests INF-LLaVA. Every command first installs what it misses; nothing is done twice.
 
@@ -67,7 +67,7 @@ Exit codes:
 
 Plain cargo and trunk work too, once set up: `cargo run --release -- --help`, `trunk serve`.";
 
-/// What to do.
+/// The requested command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     Help,
@@ -98,36 +98,36 @@ pub enum Release {
     Checksums {
         folder: PathBuf,
     },
-    /// With the folder of a packed package, it is published.
+    /// With the folder of a packed package, publishes that package.
     Npm {
         publish: Option<PathBuf>,
     },
     Crates(Crates),
 }
 
-/// How far publishing the crates goes.
+/// How far to go with publishing the crates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crates {
-    /// They are packed, and the order is found.
+    /// Packs them and determines their order.
     Try,
-    /// What was packed is built, too.
+    /// Also builds what was packed.
     Verify,
     Publish,
 }
 
-/// Which tests.
+/// The tests to run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TestOptions {
-    /// Steps or groups; all when empty.
+    /// Steps or groups; all if empty.
     pub names: Vec<String>,
-    /// The slow suites too.
+    /// Whether to run the slow suites too.
     pub all: bool,
-    /// How long each program fuzzes, instead of its usual time.
+    /// Minutes for each fuzzing program, instead of its usual time.
     pub minutes: Option<u32>,
 }
 
 impl Request {
-    /// Reads the arguments after the program's name.
+    /// Parses the arguments after the program's name.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, Error> {
         let mut args = args.into_iter().peekable();
         let Some(command) = args.next() else {
@@ -165,7 +165,7 @@ impl Request {
     }
 }
 
-/// Which of the `known` flags are given; any other argument is refused.
+/// Whether each of the `known` flags is given; any other argument is refused.
 fn flags(args: &[String], known: &[&str]) -> Result<Vec<bool>, Error> {
     if let Some(stranger) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
         return Err(Error::Usage(format!("unexpected argument `{stranger}`")));

@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: natively the program's own command; in the browser web/bench, beside onnxruntime-web.
+//! `cargo xtask bench`: natively runs the program's own command; in the browser runs web/bench,
+//! compared with onnxruntime-web.
 
 use crate::error::Error;
 use crate::project::Project;
 use crate::setup::{self, Need};
 
-/// Prints its table.
+/// Runs the benchmark, which prints its table.
 pub fn run(project: &Project, browser: bool, args: &[String]) -> Result<(), Error> {
     if !browser {
         let tools = setup::ensure(project, &[Need::Vulkan])?;

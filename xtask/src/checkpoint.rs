@@ -1,7 +1,8 @@
-//! A checkpoint of random weights in the released shapes and names, to measure with: 16.7 GB in bf16.
+//! Writes a checkpoint of random weights with the released names and shapes, for measurements: 16.7
+//! GB in bf16.
 //!
-//! In: tests/fixtures/checkpoint-8b.tsv, and the fixture `tiny` for tokenizer and settings. Out: a folder like the
-//! release's. The same every time. Its answers are noise.
+//! In: tests/fixtures/checkpoint-8b.tsv, and the fixture `tiny` for tokenizer and settings. Out: a
+//! folder in the release's layout, with the same bytes every time. Its answers are noise.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -12,11 +13,12 @@ use crate::error::Error;
 use crate::project::Project;
 
 const NAMES: &str = "tests/fixtures/checkpoint-8b.tsv";
-/// As the release's four shards.
+/// Shard size of the release's four shards.
 const SHARD_BYTES: u64 = 5_000_000_000;
-/// Of the weights, about.
+/// Approximate standard deviation of the weights.
 const DEVIATION: f32 = 0.02;
-/// What `transformers` writes for the release, with the special tokens of the fixture's tokenizer.
+/// The release's configuration as `transformers` writes it, with the special tokens of the
+/// fixture's tokenizer.
 const CONFIG: &str = r#"{
  "architectures": ["LlavaLlamaForCausalLM"],
  "model_type": "llava_llama",
@@ -89,7 +91,7 @@ pub fn write(project: &Project, folder: &Path, layers: usize) -> Result<(), Erro
     fs::write(folder.join("model.safetensors.index.json"), index).map_err(failed)
 }
 
-/// Lines of `name`, a tab, and `4096x14336`.
+/// Parses lines of a `name`, a tab, and a shape such as `4096x14336`.
 fn parse(table: &str) -> Vec<Tensor> {
     let lines = table.lines().filter(|line| !line.starts_with('#'));
     let parts = lines.filter_map(|line| line.split_once('\t'));
@@ -101,7 +103,7 @@ fn parse(table: &str) -> Vec<Tensor> {
         .collect()
 }
 
-/// The decoder's layer that a tensor is of.
+/// The number of the decoder layer that a tensor belongs to.
 fn layer_of(name: &str) -> Option<usize> {
     let (layer, _) = name.strip_prefix("model.layers.")?.split_once('.')?;
     layer.parse().ok()
@@ -111,7 +113,7 @@ fn bytes_of(shape: &[u64]) -> u64 {
     shape.iter().product::<u64>() * 2
 }
 
-/// The tensors of each shard, in their order.
+/// Divides the tensors into shards, in their order.
 fn cut(tensors: &[Tensor]) -> Vec<&[Tensor]> {
     let (mut shards, mut first, mut bytes) = (Vec::new(), 0, 0);
     for (at, (_, shape)) in tensors.iter().enumerate() {
@@ -142,7 +144,7 @@ fn write_shard(path: &Path, tensors: &[Tensor]) -> io::Result<()> {
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(header.as_bytes())?;
     for (name, shape) in tensors {
-        // Norms are near one, as they are in every trained model.
+        // The weights of norms are near one, as in every trained model.
         let mean = if shape.len() == 1 && name.contains("norm") {
             1.0
         } else {
@@ -165,7 +167,7 @@ fn write_shard(path: &Path, tensors: &[Tensor]) -> io::Result<()> {
     file.flush()
 }
 
-/// xorshift64*, seeded by a name.
+/// xorshift64*, seeded by a tensor's name.
 struct Random(u64);
 
 impl Random {
@@ -174,14 +176,14 @@ impl Random {
         Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, hash) | 1)
     }
 
-    /// The sum of eight bytes, scaled: near enough to the normal distribution, and quick.
+    /// The scaled sum of eight bytes: a fast approximation of the normal distribution.
     fn normal(&mut self) -> f32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
         let sum: u32 = bits.to_le_bytes().into_iter().map(u32::from).sum();
-        // Eight bytes have a mean of 1020 and a deviation of 209.
+        // The sum of eight bytes has mean 1020 and standard deviation 209.
         (sum as f32 - 1020.0) / 209.0
     }
 }

@@ -1,20 +1,20 @@
-//! How many tests ran, read from the runners' closing lines.
+//! Counts tests by the summary lines of their runners.
 
 use std::ops::AddAssign;
 
-/// Tests of one step, or of all.
+/// Counts of tests in one step or in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Tests that ran and held.
+    /// Tests that passed.
     pub passed: u64,
-    /// Tests that ran and did not.
+    /// Tests that failed.
     pub failed: u64,
-    /// Tests that said why they did not run.
+    /// Tests that were skipped with a reason.
     pub skipped: u64,
 }
 
 impl Counts {
-    /// Adds up every closing line of cargo's and node's test runners in `output`.
+    /// Adds up all summary lines of cargo's and node's test runners in `output`.
     pub fn from_output(output: &str) -> Self {
         let mut counts = Self::default();
         for line in output.lines() {
@@ -72,7 +72,7 @@ impl Counts {
         counts
     }
 
-    /// Whether any test ran at all.
+    /// Whether any test ran.
     pub fn any_ran(&self) -> bool {
         self.passed + self.failed > 0
     }

@@ -1,20 +1,20 @@
-//! What can go wrong, and the exit code that says so.
+//! Errors, and their exit codes.
 
 use std::fmt;
 
-/// Every message names the command and what to do about it.
+/// An error; its message names the command and says what to do.
 #[derive(Debug)]
 pub enum Error {
-    /// A command failed, or the machine is not as it should be. Exit code 1.
+    /// A command failed, or the machine is not set up as required. Exit code 1.
     Failed(String),
-    /// The command line is wrong. Exit code 2.
+    /// The command line is invalid. Exit code 2.
     Usage(String),
-    /// Something is missing that this program may not or cannot install itself. Exit code 3.
+    /// Something is missing that this program cannot, or may not, install itself. Exit code 3.
     ByHand(String),
 }
 
 impl Error {
-    /// The exit code of the program, as `--help` lists them.
+    /// The program's exit code, as listed in `--help`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,

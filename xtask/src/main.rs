@@ -1,7 +1,7 @@
-//! `cargo xtask`: what a person types to set up, serve and test the project.
+//! `cargo xtask`: sets up, serves, tests and releases the project.
 //!
-//! In: the command line, the checkout, the machine. Out: installed tools, the built page, test results.
-//! It knows cargo, trunk, apt-get, npm and node; it must not know the model.
+//! In: the command line, the checkout, the machine. Out: installed tools, the built page, test
+//! results. It knows cargo, trunk, apt-get, npm and node; it must not know the model.
 
 #![forbid(unsafe_code)]
 

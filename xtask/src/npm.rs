@@ -1,4 +1,4 @@
-//! `cargo xtask npm`: the package `inf-llava` for npm, built as the page is, packed and looked at.
+//! `cargo xtask npm`: the package `inf-llava` for npm, built like the page, packed and checked.
 
 use crate::command::Command;
 use crate::error::Error;
@@ -6,7 +6,7 @@ use crate::page;
 use crate::project::Project;
 use crate::setup::{self, Tools};
 
-/// Builds and packs; prints sizes and where the tarball is.
+/// Builds and packs; prints sizes and the tarball's path.
 pub fn run(project: &Project) -> Result<(), Error> {
     let tools = setup::ensure(project, setup::WEB)?;
     page::fetch_command(project, &tools).run()?;
@@ -14,7 +14,7 @@ pub fn run(project: &Project) -> Result<(), Error> {
     commands(project, &tools).iter().try_for_each(Command::run)
 }
 
-/// From what the page's build left to a tarball that was checked, quick checks first.
+/// The commands from the page's build to a checked tarball, quick checks first.
 pub fn commands(project: &Project, tools: &Tools) -> Vec<Command> {
     let out = project.target.join("npm").display().to_string();
     vec![

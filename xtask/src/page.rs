@@ -1,4 +1,4 @@
-//! The page: built once, or built and served. Trunk finds every tool on PATH and downloads nothing.
+//! Builds the page, and optionally serves it. Trunk finds all tools on PATH and downloads nothing.
 
 use std::net::TcpListener;
 use std::path::{self, Path};
@@ -10,7 +10,7 @@ use crate::setup::{self, Tools, wasm};
 
 /// `cargo xtask serve`
 pub fn serve(project: &Project, port: u16, open: bool) -> Result<(), Error> {
-    // Before a build of minutes, not after it.
+    // Checked before a build that takes minutes.
     check_port(port)?;
     let tools = setup::ensure(project, setup::WEB)?;
     fetch_command(project, &tools).run()?;
@@ -52,7 +52,7 @@ pub fn build(project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// `cargo xtask env`: shell commands for a plain `trunk serve`.
+/// `cargo xtask env`: prints shell commands that set the environment for a plain `trunk serve`.
 pub fn print_env(project: &Project) -> Result<(), Error> {
     let Some(route) = wasm::Route::find()? else {
         return Err(Error::Failed(
@@ -78,7 +78,7 @@ pub fn print_env(project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// Downloads the crates, so that trunk can be told to stay offline.
+/// Downloads the crates, so that trunk can run offline.
 pub fn fetch_command(project: &Project, tools: &Tools) -> Command {
     let fetch = tools.wasm_command(project, "cargo");
     fetch
@@ -141,7 +141,7 @@ mod tests {
             target: "/checkout/target".into(),
         };
         let tools = Tools::default();
-        // In CI it ends with another flag.
+        // In CI the command ends with an additional flag.
         let build = build_command(&project, &tools).to_string();
         assert!(build.starts_with("trunk build --release --offline"));
         assert_eq!(

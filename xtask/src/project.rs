@@ -1,4 +1,4 @@
-//! Where things are: the checkout, the target folder, what is pinned.
+//! Paths of the project: the checkout, the target folder, and pinned versions.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use crate::version;
 pub struct Project {
     /// The repository's root.
     pub root: PathBuf,
-    /// Where cargo builds: `CARGO_TARGET_DIR`, else `target` in the root.
+    /// Cargo's target folder: `CARGO_TARGET_DIR`, otherwise `target` in the root.
     pub target: PathBuf,
 }
 
 impl Project {
     /// The checkout that this program was built from.
     pub fn find() -> Result<Self, Error> {
-        // Cargo sets it anew at each run; the compiled-in value serves a program started by hand.
+        // Cargo sets it on each run; the compiled-in value is for a program started directly.
         let here = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = here.parent().unwrap_or(&here).to_path_buf();
@@ -31,7 +31,7 @@ impl Project {
         Ok(Self { root, target })
     }
 
-    /// Where this program keeps logs, the tools' own builds, and a Node where the machine has none.
+    /// Folder for this program's logs, the tools' own builds, and a Node if the machine has none.
     pub fn work_dir(&self) -> PathBuf {
         self.target.join("xtask")
     }
@@ -56,7 +56,7 @@ impl Project {
     }
 }
 
-/// A relative `CARGO_TARGET_DIR` counts from the folder that cargo was called in.
+/// A relative `CARGO_TARGET_DIR` is relative to the folder in which cargo was called.
 fn target_dir(root: &Path, chosen: Option<OsString>) -> PathBuf {
     match chosen {
         Some(dir) if !dir.is_empty() => {
@@ -66,12 +66,12 @@ fn target_dir(root: &Path, chosen: Option<OsString>) -> PathBuf {
     }
 }
 
-/// In CI a lock file that does not fit Cargo.toml is an error; at a developer's it is brought up to date.
+/// In CI a lock file that does not match Cargo.toml is an error; elsewhere cargo updates it.
 pub fn locked_flag() -> Option<&'static str> {
     std::env::var_os("CI").map(|_| "--locked")
 }
 
-/// The first of `names` that PATH holds.
+/// The first of `names` that is on PATH.
 pub fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     names.iter().find_map(|name| {
@@ -82,7 +82,7 @@ pub fn on_path(names: &[&str]) -> Option<PathBuf> {
     })
 }
 
-/// Where `cargo install` puts programs.
+/// The folder in which `cargo install` puts programs.
 pub fn cargo_bin_dir() -> Option<PathBuf> {
     let home = |name: &str| {
         std::env::var_os(name)

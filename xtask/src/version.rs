@@ -1,6 +1,6 @@
-//! Version numbers, out of `--version` lines and Cargo.lock.
+//! Version numbers, from `--version` output and Cargo.lock.
 
-/// A version's numbers, compared from the left: `wasm-opt version 108` is `[108]`.
+/// A version's numbers, compared from the first on: `wasm-opt version 108` is `[108]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(Vec<u32>);
 
@@ -18,13 +18,13 @@ impl Version {
         numbers.map(Self)
     }
 
-    /// Whether this is `least` or newer. Numbers that are not said count as nothing.
+    /// Whether this is `least` or newer. Missing numbers count as 0.
     pub fn is_at_least(&self, least: &[u32]) -> bool {
         self.0.as_slice() >= least
     }
 }
 
-/// The version that a Cargo.lock holds of a package.
+/// The version of a package in a Cargo.lock.
 pub fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);

@@ -1,4 +1,5 @@
-//! Long and talkative commands (installations): the output goes to a log, one line of progress to the terminal.
+//! Runs long commands with much output (installations): the output goes to a log, and one line of
+//! progress to the terminal.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::error::Error;
 const TAIL_LINES: usize = 30;
 
 impl Command {
-    /// Runs it with its output in `log` and one line of progress on the terminal. Past `limit` it is ended.
+    /// Runs the command with its output in `log` and one line of progress on the terminal; kills it
+    /// after `limit`.
     pub fn run_condensed(&self, log: &Path, limit: Duration) -> Result<(), Error> {
         println!("    $ {self}");
         let mut log_file = create(log)?;
@@ -39,7 +41,7 @@ impl Command {
         loop {
             match lines.recv_timeout(Duration::from_millis(250)) {
                 Ok(line) => {
-                    // A full disk must not end an installation: the log is only for reading later.
+                    // A full disk must not end an installation; the log is for later reading only.
                     let _ = writeln!(log_file, "{line}");
                     progress.show(started, &line);
                     tail.push(line);
@@ -60,7 +62,7 @@ impl Command {
             }
         }
         for reader in readers.into_iter().flatten() {
-            // A reader only ends early when its pipe broke; the exit status tells the rest.
+            // A reader ends early only if its pipe broke; the exit status reports any failure.
             let _ = reader.join();
         }
         progress.clear();
@@ -96,12 +98,12 @@ fn create(log: &Path) -> Result<std::fs::File, Error> {
 }
 
 fn end(child: &mut Child) {
-    // It may have ended by itself in the meantime: then there is nothing left to do.
+    // It may have exited in the meantime; then there is nothing to kill.
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// One line that is written over on a terminal; elsewhere a line every now and then.
+/// One line that is overwritten on a terminal; otherwise a line every now and then.
 struct Progress {
     terminal: bool,
     last_line: String,
@@ -138,7 +140,7 @@ impl Progress {
             self.next = elapsed + Duration::from_secs(20);
             println!("    … {} s  {}", elapsed.as_secs(), self.last_line);
         }
-        // Progress is a courtesy: a closed terminal must not end the work.
+        // A closed terminal must not end the work.
         let _ = std::io::stdout().flush();
     }
 

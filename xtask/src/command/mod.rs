@@ -1,4 +1,5 @@
-//! Running other programs: echoed and streamed, counted, captured, or condensed to one line.
+//! Runs other programs: with output shown, with tests counted, with output captured, or condensed
+//! to one line.
 
 mod condensed;
 
@@ -10,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use crate::counts::Counts;
 use crate::error::Error;
 
-/// A program, its arguments, and what it gets beside this program's environment.
+/// A program, its arguments, and additional environment variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     program: String,
@@ -22,7 +23,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// A command line without arguments that need spaces, split at its spaces.
+    /// Splits a command line at its spaces, for arguments that contain none.
     pub fn line(line: &str) -> Self {
         let mut words = line.split_whitespace().map(str::to_owned);
         Self {
@@ -34,7 +35,7 @@ impl Command {
         }
     }
 
-    /// A program by its path, whatever that holds.
+    /// A program given by its path, which may contain any characters.
     pub fn program(path: &Path) -> Self {
         Self {
             program: path.display().to_string(),
@@ -42,43 +43,43 @@ impl Command {
         }
     }
 
-    /// One more argument, as it is.
+    /// Adds one argument, unchanged.
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// More arguments, as they are.
+    /// Adds arguments, unchanged.
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// An environment variable.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.envs.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Several environment variables.
+    /// Sets several environment variables.
     pub fn envs(mut self, envs: &[(String, String)]) -> Self {
         self.envs.extend_from_slice(envs);
         self
     }
 
-    /// The folder to run in.
+    /// Sets the working folder.
     pub fn dir(mut self, dir: &Path) -> Self {
         self.dir = Some(dir.to_path_buf());
         self
     }
 
-    /// Folders to search before PATH.
+    /// Adds folders to search before PATH.
     pub fn path_first(mut self, dirs: &[PathBuf]) -> Self {
         self.path_first.extend_from_slice(dirs);
         self
     }
 
-    /// Runs it with its output on the terminal, after printing what a person would type.
+    /// Prints the command as a user would type it, and runs it with its output on the terminal.
     pub fn run(&self) -> Result<(), Error> {
         println!("$ {self}");
         let status = self
@@ -89,7 +90,7 @@ impl Command {
         self.check(status)
     }
 
-    /// Like [`run`](Self::run), and reads the test runners' closing lines on the way.
+    /// Like [`run`](Self::run), and counts tests by the test runners' summary lines.
     pub fn run_counted(&self) -> Result<Counts, (Error, Counts)> {
         println!("$ {self}");
         let none = Counts::default();
@@ -107,7 +108,7 @@ impl Command {
             .map_err(|error| (error, counts))
     }
 
-    /// Like [`run`](Self::run), and returns its standard output instead of showing it.
+    /// Like [`run`](Self::run), but returns its standard output instead of showing it.
     pub fn run_for_text(&self) -> Result<String, Error> {
         println!("$ {self}");
         let output = self
@@ -121,7 +122,7 @@ impl Command {
             .map_err(|_| Error::Failed(format!("`{self}` printed what is no UTF-8")))
     }
 
-    /// Runs it unseen, and returns what it printed on standard output, however it ended.
+    /// Runs it without showing its output; returns its standard output, whether or not it failed.
     pub fn run_for_report(&self) -> Result<String, Error> {
         println!("$ {self}");
         let output = self
@@ -133,7 +134,7 @@ impl Command {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What it prints on standard output, or nothing if it fails or does not exist.
+    /// Its standard output, or `None` if it fails or does not exist.
     pub fn output(&self) -> Option<String> {
         let output = self
             .build()
@@ -147,16 +148,17 @@ impl Command {
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// The same as the standard library runs it.
+    /// The command for the standard library.
     pub fn build(&self) -> std::process::Command {
-        // On Windows npm is a script, which is found under its whole name only.
+        // On Windows npm is a script, which is found only by its full name.
         let program = match self.program.as_str() {
             "npm" if cfg!(windows) => "npm.cmd",
             other => other,
         };
         let mut command = std::process::Command::new(program);
         command.args(&self.args);
-        // `cargo run` describes xtask's own package to its child; another crate's build must not see that.
+        // `cargo run` sets variables about xtask's own package, which builds of other crates must
+        // not see.
         for (name, _) in std::env::vars_os() {
             if name
                 .to_str()
@@ -202,7 +204,7 @@ impl Command {
     }
 }
 
-/// What a person would type in a shell.
+/// The command as a user would type it in a shell.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.envs {
@@ -215,7 +217,8 @@ impl fmt::Display for Command {
     }
 }
 
-/// A word for a shell: as it is, in quotes, or with its control characters spelled out (as bash reads them).
+/// A word for a shell: unchanged, in quotes, or with its control characters escaped (in bash's
+/// syntax).
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -232,13 +235,13 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// Copies a child's output to the terminal as it comes, piece by piece, and returns all of it.
+/// Copies a child's output to the terminal as it arrives, and returns all of it.
 fn show_and_keep(mut pipe: impl Read) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(length @ 1..) = pipe.read(&mut piece) {
         let mut out = std::io::stdout().lock();
-        // The child goes on even when nobody reads what it says.
+        // The child continues even if its output cannot be shown.
         let _ = out.write_all(&piece[..length]).and_then(|()| out.flush());
         kept.extend_from_slice(&piece[..length]);
     }

@@ -1,4 +1,4 @@
-//! The program for one machine as an archive, and the checksums of all of them.
+//! Archives of the program for each machine, and their checksums.
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub const TARGETS: [&str; 5] = [
     "x86_64-unknown-linux-gnu",
 ];
 const PROGRAM: &str = "inf-llava";
-/// What goes with it: the licences of all that is in it are a condition of theirs.
+/// Files that are packed with the program: the licences of its parts require their texts.
 const BESIDE: [&str; 3] = ["LICENSE", "README.md", "THIRD-PARTY.txt"];
 const SUMS: &str = "SHA256SUMS";
 
@@ -60,7 +60,7 @@ fn file_of(target: &str) -> String {
     format!("{PROGRAM}{end}")
 }
 
-/// The name of an archive; the folder in it is called the same without the ending.
+/// The name of an archive; the folder in it has the same name without the extension.
 fn name_of(version: &str, target: &str) -> String {
     let end = if target.contains("windows") {
         "zip"
@@ -70,7 +70,7 @@ fn name_of(version: &str, target: &str) -> String {
     format!("{PROGRAM}-{version}-{target}.{end}")
 }
 
-/// A program that does not start is none.
+/// Checks that the program starts and has the right version.
 fn try_program(program: &Path, version: &str) -> Result<(), Error> {
     let said = Command::program(program).arg("--version").output();
     match said {
@@ -83,7 +83,7 @@ fn try_program(program: &Path, version: &str) -> Result<(), Error> {
     }
 }
 
-/// Writes the archive, and reads the program out of it again.
+/// Writes the archive, and verifies the program in it.
 fn pack(project: &Project, program: &Path, version: &str, target: &str) -> Result<PathBuf, Error> {
     let name = name_of(version, target);
     let folder = name.trim_end_matches(".zip").trim_end_matches(".tar.gz");
@@ -114,7 +114,7 @@ fn pack(project: &Project, program: &Path, version: &str, target: &str) -> Resul
 
 type File = (String, Vec<u8>, u32);
 
-/// No times and no owners: equal files make equal archives.
+/// Without times and owners, so that equal files give equal archives.
 fn tar_gz(folder: &str, files: &[File]) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| error.to_string();
     let mut tar = tar::Builder::new(Vec::new());
@@ -149,7 +149,7 @@ fn zip(folder: &str, files: &[File]) -> Result<Vec<u8>, String> {
     Ok(written.into_inner())
 }
 
-/// Writes SHA256SUMS beside the archives of one version, of which none may be missing.
+/// Writes SHA256SUMS beside the archives of one version, all of which must exist.
 pub fn checksums(project: &Project, tools: &Tools, folder: &Path) -> Result<(), Error> {
     let text = sums(folder, &version::of_crates(project, tools)?)?;
     let path = folder.join(SUMS);
@@ -159,7 +159,7 @@ pub fn checksums(project: &Project, tools: &Tools, folder: &Path) -> Result<(), 
     Ok(())
 }
 
-/// Lines as sha256sum reads them, in order of the names.
+/// Lines in sha256sum's format, sorted by name.
 fn sums(folder: &Path, version: &str) -> Result<String, Error> {
     let mut wanted: Vec<String> = TARGETS
         .iter()
@@ -205,7 +205,7 @@ fn size(path: &Path) -> Result<u64, Error> {
 mod tests {
     use super::*;
 
-    /// A checkout with what is packed beside the program.
+    /// A checkout with the files that are packed with the program.
     fn checkout(word: &str) -> Project {
         let root =
             std::env::temp_dir().join(format!("xtask-release-{word}-{}", std::process::id()));
@@ -242,7 +242,7 @@ mod tests {
             first.ends_with("  inf-llava-1.2.3-aarch64-apple-darwin.tar.gz"),
             "{first}"
         );
-        // The sums themselves are no part of a release that has to be whole.
+        // The checksum file itself does not count as one of the release's archives.
         std::fs::write(folder.join(SUMS), &text).expect("a file");
         assert_eq!(sums(&folder, "1.2.3").ok(), Some(text));
         assert!(sums(&folder, "1.2.4").is_err());
@@ -256,7 +256,7 @@ mod tests {
     fn a_program_that_does_not_start_is_not_packed() {
         let gone = try_program(Path::new("/no/such/program"), "1.2.3");
         assert!(gone.is_err_and(|e| e.to_string().contains("and not 1.2.3")));
-        // Whatever the version of the compiler is, it is not this.
+        // The compiler's version is certainly a different one.
         let rustc = crate::project::on_path(&["rustc"]).expect("a compiler");
         assert!(try_program(&rustc, "0.0.0-none").is_err());
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask release`: what a release is made of. Nothing is published without `--publish`.
+//! `cargo xtask release`: builds the parts of a release. Nothing is published without `--publish`.
 
 mod archive;
 mod version;
@@ -13,7 +13,7 @@ use crate::page;
 use crate::project::Project;
 use crate::setup::{self, Tools};
 
-/// Does one part of a release.
+/// Runs one part of a release.
 pub fn run(project: &Project, release: &Release) -> Result<(), Error> {
     let tools = Tools::found(project);
     match release {
@@ -29,7 +29,7 @@ pub fn run(project: &Project, release: &Release) -> Result<(), Error> {
     }
 }
 
-/// Builds and checks the npm package, and tries to publish it without doing so.
+/// Builds and checks the npm package, and does a dry run of publishing it.
 fn pack(project: &Project) -> Result<(), Error> {
     let tools = setup::ensure(project, setup::WEB)?;
     say_repository(project, &tools)?;
@@ -44,7 +44,8 @@ fn pack(project: &Project) -> Result<(), Error> {
     publish.arg(tarball).run()
 }
 
-/// Provenance wants the package to name the repository that it is built in. Where that is, its forge knows.
+/// Prints the repository: provenance requires the package to name the repository that it is built
+/// in.
 fn say_repository(project: &Project, tools: &Tools) -> Result<(), Error> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (Some(server), Some(name)) = (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"))
@@ -59,7 +60,7 @@ fn say_repository(project: &Project, tools: &Tools) -> Result<(), Error> {
         .run()
 }
 
-/// Publishes what was packed before, with npm's statement of where it was built.
+/// Publishes the package that was packed before, with npm's provenance statement.
 fn publish_package(project: &Project, tools: &Tools, folder: &Path) -> Result<(), Error> {
     let tarball = the_tarball(folder)?;
     let version = version::of_crates(project, tools)?;
@@ -67,7 +68,7 @@ fn publish_package(project: &Project, tools: &Tools, folder: &Path) -> Result<()
     publish.arg(tarball).run()
 }
 
-/// What comes before a version is not what everybody gets who asks for none.
+/// A pre-release must not become the default version, so it gets another tag.
 fn npm_publish(project: &Project, tools: &Tools, version: &str) -> Command {
     let tag = if version.contains('-') {
         "next"
@@ -100,13 +101,13 @@ fn the_tarball(folder: &Path) -> Result<String, Error> {
     }
 }
 
-/// All crates that are not private, in the order of what needs what, which cargo finds.
+/// All public crates, in the order of their dependencies, which cargo determines.
 fn crates(project: &Project, tools: &Tools, how: Crates) -> Command {
     let command = tools.command(project, "cargo publish --workspace --locked");
     match how {
         Crates::Try => command.args(["--dry-run", "--no-verify"]),
         Crates::Verify => command.arg("--dry-run"),
-        // Built before, without the registry's token, which may not live as long as burn takes to compile.
+        // Already built, without the registry's token, which may expire while burn compiles.
         Crates::Publish => command.arg("--no-verify"),
     }
 }

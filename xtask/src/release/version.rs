@@ -1,4 +1,4 @@
-//! One version in every place that says one, and the changelog's words about it.
+//! Checks that the version is the same everywhere, and finds its section of the changelog.
 
 use serde_json::Value;
 
@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::project::Project;
 use crate::setup::Tools;
 
-/// The version of every crate that is published.
+/// The version of all published crates.
 pub fn of_crates(project: &Project, tools: &Tools) -> Result<String, Error> {
-    // Unseen: what `release notes` prints is the notes alone.
+    // Not echoed, so that `release notes` prints only the notes.
     let metadata = tools.cargo(project, "metadata --no-deps --format-version 1");
     let metadata = metadata
         .output()
@@ -16,7 +16,7 @@ pub fn of_crates(project: &Project, tools: &Tools) -> Result<String, Error> {
     let metadata: Value = serde_json::from_str(&metadata)
         .map_err(|error| Error::Failed(format!("`cargo metadata` printed no JSON: {error}")))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
-    // A private one has an empty list of registries.
+    // A private package has an empty list of registries.
     let published = packages.filter(|package| {
         package["publish"]
             .as_array()
@@ -29,7 +29,7 @@ pub fn of_crates(project: &Project, tools: &Tools) -> Result<String, Error> {
     same(versions.collect())
 }
 
-/// The one version of all; each is a name and a version.
+/// The common version; each item is a name and a version.
 fn same(versions: Vec<(String, String)>) -> Result<String, Error> {
     let Some((_, first)) = versions.first() else {
         return Err(Error::Failed(
@@ -49,7 +49,7 @@ fn same(versions: Vec<(String, String)>) -> Result<String, Error> {
     )))
 }
 
-/// Whether all agree, and with the tag.
+/// Checks that all versions agree, also with the tag.
 pub fn check(project: &Project, tools: &Tools, tag: Option<&str>) -> Result<(), Error> {
     let version = of_crates(project, tools)?;
     let package = read(project, "web/package.json")?;
@@ -72,7 +72,7 @@ pub fn check(project: &Project, tools: &Tools, tag: Option<&str>) -> Result<(), 
     Ok(())
 }
 
-/// What the changelog says of the version, for the release's page.
+/// Prints the changelog's section on this version, for the release's page.
 pub fn print_notes(project: &Project, tools: &Tools) -> Result<(), Error> {
     let version = of_crates(project, tools)?;
     println!("{}", notes(&read(project, "CHANGELOG.md")?, &version)?);

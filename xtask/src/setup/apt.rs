@@ -1,4 +1,4 @@
-//! Debian's packages: installed as root or through sudo, else told as the exact command.
+//! Installs Debian packages: as root or through sudo; otherwise shows the exact command.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::project::{self, Project};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Whether this run has fetched the lists of packages.
+/// Whether this run has updated the package lists.
 static UPDATED: AtomicBool = AtomicBool::new(false);
 
-/// Who may run apt-get here.
+/// How apt-get can be run here.
 #[derive(Debug, PartialEq, Eq)]
 enum Right {
     Root,
@@ -20,7 +20,7 @@ enum Right {
     None,
 }
 
-/// Installs `packages`; `what` names the thing for systems that have other packages.
+/// Installs `packages`; `what` describes them for systems with other packages.
 pub fn install(project: &Project, what: &str, packages: &[&str]) -> Result<(), Error> {
     if project::on_path(&["apt-get"]).is_none() {
         return Err(Error::ByHand(format!(
@@ -37,7 +37,7 @@ pub fn install(project: &Project, what: &str, packages: &[&str]) -> Result<(), E
     if !UPDATED.swap(true, Ordering::Relaxed) {
         let update = apt_get(&right, &["update"]).run_condensed(&log("apt-update"), LIMIT);
         if let Err(error) = update {
-            // One broken source must not stop an installation that the others can serve.
+            // One broken source must not prevent an installation from the others.
             println!("    apt-get update failed, trying the packages known so far: {error}");
         }
     }
@@ -57,7 +57,7 @@ fn right() -> Right {
 }
 
 fn apt_get(right: &Right, args: &[&str]) -> Command {
-    // sudo drops the environment, so `env` sets it on the other side.
+    // sudo drops the environment, so `env` sets it inside.
     let line = match right {
         Right::Sudo => "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get",
         Right::Root | Right::None => "env DEBIAN_FRONTEND=noninteractive apt-get",

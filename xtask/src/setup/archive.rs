@@ -1,14 +1,16 @@
-//! One program out of a downloaded archive. Nothing is written here, and names in the archive are never used as paths.
+//! Extracts one program from a downloaded archive. Nothing is written to disk here, and names in
+//! the archive are never used as paths.
 
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// More entries than any of these archives has.
+/// Most entries; the archives used here have fewer.
 const MOST_ENTRIES: usize = 1000;
-/// A program, and all that an archive unpacks to.
+/// Size limit of a program, and of an archive's total contents, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The bytes of the one regular file called `program` in a `.tar.gz` or `.zip` (told by `name`).
+/// The bytes of the only regular file called `program` in a `.tar.gz` or `.zip` (distinguished by
+/// `name`).
 pub fn program(archive: &[u8], name: &str, program: &str) -> Result<Vec<u8>, String> {
     let found = if name.ends_with(".zip") {
         from_zip(archive, program)
@@ -24,7 +26,7 @@ pub fn program(archive: &[u8], name: &str, program: &str) -> Result<Vec<u8>, Str
 
 fn from_tar(archive: &[u8], program: &str) -> Result<Vec<Vec<u8>>, String> {
     let damaged = |error: std::io::Error| format!("is damaged ({error})");
-    // To its end, where its own checksum is.
+    // Read to its end, where its own checksum is.
     let mut unpacked = Vec::new();
     let mut decoder = flate2::read::GzDecoder::new(archive).take(MOST_BYTES + 1);
     decoder.read_to_end(&mut unpacked).map_err(damaged)?;
@@ -82,7 +84,7 @@ fn check_count(count: usize) -> Result<(), String> {
     Err(format!("holds more than {MOST_ENTRIES} files"))
 }
 
-/// Whoever makes an archive with a path that leads out of it means no good.
+/// Refuses a path that leads out of the archive, which would be malicious.
 fn check_path(path: &Path) -> Result<(), String> {
     let stays = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
     if path.components().all(stays) && !path.to_string_lossy().contains('\\') {
@@ -100,7 +102,7 @@ pub mod tests {
 
     use super::*;
 
-    /// A `.tar.gz` of files by name, as releases have them. Names are written as they are.
+    /// Makes a `.tar.gz` of files by name, like those of releases. Names are not validated.
     pub fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, bytes) in files {

@@ -1,4 +1,5 @@
-//! What the tests run on: software Vulkan, strace, a browser, node and its packages.
+//! Installs what the tests run on: a software Vulkan driver, strace, browsers, node and its
+//! packages.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,10 +9,10 @@ use crate::error::Error;
 use crate::project::{self, Project};
 use crate::version::Version;
 
-/// What playwright-core asks for. Debian 12 has 18, so npm's own copy may have to serve.
+/// The version that playwright-core requires. Debian 12 has 18, so a copy from npm may be needed.
 const LEAST_NODE: &[u32] = &[20];
 const NPM_NODE: &str = "node@22.23.3";
-/// Names the browser that the tests drive.
+/// Variable with the path of the browser for the tests.
 pub const CHROMIUM: &str = "CHROMIUM";
 const BROWSERS: &[&str] = &[
     "chromium",
@@ -19,14 +20,15 @@ const BROWSERS: &[&str] = &[
     "google-chrome",
     "google-chrome-stable",
 ];
-/// Names the second browser, which opens the page too.
+/// Variable with the path of the second browser, which also opens the page.
 pub const FIREFOX: &str = "FIREFOX";
 const FIREFOXES: &[&str] = &["firefox-esr", "firefox"];
-/// Folders with a package.json that the tests use.
+/// Folders with a package.json that the tests need.
 const PACKAGE_DIRS: &[&str] = &["web", "web/test", "tests/clients"];
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// Debian's packages for those of `needs` that are not met; what npm can do better is left to the need's own step.
+/// Debian packages for those of `needs` that are not met; what npm provides better is left to the
+/// need's own step.
 pub fn missing_packages(project: &Project, tools: &Tools, needs: &[Need]) -> Vec<&'static str> {
     let missing = |need: &&Need| match need {
         Need::Vulkan => cfg!(target_os = "linux") && lavapipe().is_none(),
@@ -67,7 +69,7 @@ pub fn ensure_vulkan() -> Result<String, Error> {
     })
 }
 
-/// lavapipe's driver file, if the Vulkan loader is there too.
+/// The driver file of lavapipe, if the Vulkan loader is installed too.
 fn lavapipe() -> Option<PathBuf> {
     let loader_dirs = [
         "/usr/lib/x86_64-linux-gnu",
@@ -113,7 +115,7 @@ pub fn ensure_firefox(tools: &mut Tools) -> Result<String, Error> {
     Ok(message)
 }
 
-/// The browser that the variable names, else the first of `programs` on PATH.
+/// The browser named by the variable, otherwise the first of `programs` on PATH.
 fn ensure_browser(variable: &str, programs: &[&str]) -> Result<PathBuf, Error> {
     match named(variable) {
         Some(path) if path.is_file() => Ok(path),
@@ -155,7 +157,7 @@ pub fn ensure_node(project: &Project, tools: &mut Tools) -> Result<String, Error
         })
 }
 
-/// What `node --version` says, if it is new enough and has npm beside it.
+/// The output of `node --version`, if it is new enough and npm is installed with it.
 fn node_version(project: &Project, tools: &Tools) -> Option<String> {
     let said = tools.command(project, "node --version").output()?;
     let recent = Version::find(&said).is_some_and(|version| version.is_at_least(LEAST_NODE));
@@ -166,7 +168,7 @@ pub fn npm_runs(project: &Project, tools: &Tools) -> bool {
     tools.command(project, "npm --version").output().is_some()
 }
 
-/// Node from npm, in the target folder.
+/// Installs Node from npm in the target folder.
 fn install_npm_node(project: &Project, tools: &mut Tools) -> Result<(), Error> {
     let folder = npm_node_dir(project);
     let created = std::fs::create_dir_all(&folder);
@@ -183,17 +185,17 @@ fn install_npm_node(project: &Project, tools: &mut Tools) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folder of the Node that an earlier run took from npm.
+/// The folder of the Node that an earlier run installed from npm.
 pub fn npm_node_bin_dir(project: &Project) -> Option<PathBuf> {
     Some(npm_node_dir(project).join("node_modules/.bin")).filter(|dir| dir.is_dir())
 }
 
-/// The version is part of the name, so that a new one never meets an old one's files.
+/// The name contains the version, so that versions never share files.
 fn npm_node_dir(project: &Project) -> PathBuf {
     project.work_dir().join(NPM_NODE)
 }
 
-/// Installs what the lock files name, unless the same lock was installed before.
+/// Installs the packages in the lock files, unless the same lock file was installed before.
 pub fn ensure_packages(project: &Project, tools: &Tools) -> Result<String, Error> {
     let dirs: Vec<PathBuf> = PACKAGE_DIRS
         .iter()
@@ -215,14 +217,14 @@ pub fn ensure_packages(project: &Project, tools: &Tools) -> Result<String, Error
         }
         word = "installed";
         let install = tools
-            // What the lock file names and nothing else; without one it fails.
+            // Installs exactly what the lock file lists; fails without one.
             .command(project, "npm ci --no-audit --no-fund")
             .dir(&dir)
-            // Debian's browser is used; a package must not fetch one of its own.
+            // Debian's browser is used; packages must not download their own.
             .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
         install.run_condensed(&project.work_dir().join("npm.log"), LIMIT)?;
         if let Some(text) = lock_text(&dir) {
-            // Without the stamp the next run only installs once more; a package without
+            // Without the stamp the next run only repeats the installation; a package without
             // dependencies leaves no folder for it.
             let _ = std::fs::write(&stamp, text);
         }

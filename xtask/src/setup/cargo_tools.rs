@@ -1,5 +1,5 @@
-//! Programs of Rust's world: their publishers' builds where they can be had, else compiled by cargo.
-//! Trunk would download wasm-bindgen and wasm-opt itself if PATH did not hold them.
+//! Tools from the Rust ecosystem: prebuilt by their publishers if available, otherwise compiled by
+//! cargo. Trunk would download wasm-bindgen and wasm-opt itself if they were not on PATH.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::project::Project;
 use crate::version::Version;
 
-/// The newest trunk that Rust 1.95 builds.
+/// The newest trunk that Rust 1.95 can build.
 const TRUNK: &str = "0.21.14";
-/// The newest cargo-deny that Rust 1.95 builds. Compiling it takes two minutes of one core.
+/// The newest cargo-deny that Rust 1.95 can build. Compiling it takes two minutes on one core.
 const CARGO_DENY: &str = "0.20.2";
 /// Compiling one takes three minutes on two idle cores.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -37,7 +37,7 @@ pub fn ensure_cargo_deny(project: &Project, tools: &mut Tools) -> Result<String,
     ensure(project, tools, CARGO_DENY_TOOL)
 }
 
-/// The program must be of exactly the version that the library was compiled with.
+/// The program must have exactly the version of the library.
 pub fn wasm_bindgen_tool(version: &str) -> Tool<'_> {
     Tool {
         program: "wasm-bindgen",
@@ -80,7 +80,7 @@ fn ensure(project: &Project, tools: &mut Tools, tool: Tool) -> Result<String, Er
     })
 }
 
-/// What the program that comes first says, if it is of the version.
+/// The version line of the first such program on PATH, if it is the required version.
 fn said_version(project: &Project, tools: &Tools, tool: Tool) -> Option<String> {
     let said = tools
         .command(project, tool.program)
@@ -89,7 +89,7 @@ fn said_version(project: &Project, tools: &Tools, tool: Tool) -> Option<String> 
     said.filter(|said| is_version(said, tool.version))
 }
 
-/// Its publisher's build, else `compile`, which is told why. Says which it was.
+/// Installs a prebuilt tool, otherwise calls `compile` with the reason. Returns which it was.
 fn get(
     project: &Project,
     tools: &mut Tools,
@@ -122,7 +122,8 @@ fn compile(project: &Project, tools: &Tools, tool: Tool, why: &str) -> Result<()
     if locked.run_condensed(&log("-locked"), LIMIT).is_ok() {
         return Ok(());
     }
-    // A registry mirror may lack a dependency's newest release, which the tool's lock file names.
+    // A registry mirror may not have a dependency's newest release, which the tool's lock file
+    // requires.
     println!(
         "    failed (see {}); once more without the tool's own lock file",
         log("-locked").display()
@@ -135,12 +136,14 @@ fn install_command(project: &Project, tools: &Tools, tool: Tool) -> Command {
     tools
         .command(project, "cargo install")
         .args([tool.package, "--version", tool.version])
-        // A folder of its own: redoing it is quick, and the project's build is left alone.
+        // A separate folder: repeating the build is fast, and the project's own build stays
+        // untouched.
         .env("CARGO_TARGET_DIR", folder)
-        // trunk's own release profile spends minutes on a speed that a build tool does not need.
+        // trunk's own release profile spends minutes on optimization that a build tool does not
+        // need.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        // Without the lock file: versions that this compiler can build.
+        // Without the lock file, with versions that this compiler can build.
         .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback")
 }
 
@@ -161,7 +164,7 @@ mod tests {
         assert!(!is_version("", TRUNK));
     }
 
-    /// What the compiler's caller is told, with a host that answers so.
+    /// The reason given to `compile`, for a host with this answer.
     fn compiled_since(answer: Answer) -> String {
         let word = format!("{:?}", std::thread::current().id());
         let folder = std::env::temp_dir().join(format!("xtask-get-{}-{word}", std::process::id()));
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_ready_to_run_is_compiled_and_the_reason_is_told() {
-        // Its hash is not the pinned one of trunk, and a program that is not trunk's never has it.
+        // Its hash is not the pinned one of trunk, as for any program that is not the real trunk.
         let other = prebuilt::tests::release("0.21.14");
         let told = compiled_since(Answer::Files(other.clone(), String::new()));
         assert!(told.contains("has the SHA-256"), "{told}");

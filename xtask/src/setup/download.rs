@@ -1,4 +1,5 @@
-//! One file from the network, by `curl`: a whole one within limits of time and size, or the reason why not.
+//! Downloads one file with `curl`: completely, within limits of time and size, or returns the
+//! reason.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -6,34 +7,34 @@ use std::time::Duration;
 
 use crate::command::Command;
 
-/// How long one download may take, and how large it may be.
+/// Limits of time and size for one download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Until the host is connected to.
+    /// Timeout of the connection.
     pub connect: Duration,
-    /// A transfer of less than a kilobyte a second for so long is ended.
+    /// A transfer below one kilobyte per second for this long is aborted.
     pub stall: Duration,
-    /// All in all.
+    /// Total timeout.
     pub total: Duration,
     pub bytes: u64,
 }
 
 impl Limits {
-    /// For an archive of a few megabytes, on a slow line too.
+    /// For an archive of a few megabytes, even on a slow connection.
     pub const ARCHIVE: Self = Self {
         connect: Duration::from_secs(10),
         stall: Duration::from_secs(20),
         total: Duration::from_secs(300),
         bytes: 64 << 20,
     };
-    /// For a line of text.
+    /// For one line of text.
     pub const CHECKSUM: Self = Self {
         bytes: 4096,
         ..Self::ARCHIVE
     };
 }
 
-/// What `url` holds. Only HTTPS is spoken, but to this machine itself.
+/// The contents of `url`. Only HTTPS is allowed, except for this machine itself.
 pub fn fetch(url: &str, limits: Limits) -> Result<Vec<u8>, String> {
     let protocol = if is_local(url) { "=http" } else { "=https" };
     let seconds = |time: Duration| time.as_secs().max(1).to_string();
@@ -58,7 +59,7 @@ pub fn fetch(url: &str, limits: Limits) -> Result<Vec<u8>, String> {
         .map(|pipe| pipe.take(limits.bytes + 1).read_to_end(&mut bytes));
     let too_large = bytes.len() as u64 > limits.bytes;
     if too_large {
-        // It may have ended by itself in the meantime.
+        // It may have exited in the meantime.
         let _ = child.kill();
     }
     let output = child
@@ -78,7 +79,7 @@ pub fn fetch(url: &str, limits: Limits) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Whether the address is one of this machine's, where there is nobody in between.
+/// Whether the address is on this machine, where the connection cannot be intercepted.
 pub fn is_local(url: &str) -> bool {
     ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"]
         .iter()
@@ -95,7 +96,7 @@ mod tests {
         assert!(!is_local("http://127.0.0.1.example.org/x"));
         assert!(!is_local("http://localhost.example.org:80/x"));
         let result = fetch("http://127.0.0.1.example.org/x", Limits::CHECKSUM);
-        // curl's own word for a protocol that is not allowed: nothing was looked up.
+        // curl's own error for a protocol that is not allowed, without a name lookup.
         assert!(result.is_err_and(|why| why.to_lowercase().contains("protocol")));
     }
 }

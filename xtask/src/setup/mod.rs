@@ -1,6 +1,6 @@
-//! Set-up: what the machine must have, checked first and installed only when missing.
+//! Set-up: checks what the machine needs, and installs only what is missing.
 //!
-//! In: a list of needs. Out: [`Tools`], which every later command is given. Each step is idempotent.
+//! In: a list of needs. Out: [`Tools`], which all later commands use. Each step is idempotent.
 
 mod apt;
 pub mod archive;
@@ -21,34 +21,34 @@ use crate::project::{self, Project};
 pub use browser::{CHROMIUM, FIREFOX};
 use wasm::Route;
 
-/// One thing that the machine must have.
+/// One requirement of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A standard library for wasm32-unknown-unknown.
     WasmTarget,
     /// trunk, which builds and serves the page.
     Trunk,
-    /// wasm-bindgen's program, of exactly the library's version.
+    /// The wasm-bindgen program, of exactly the library's version.
     WasmBindgen,
-    /// wasm-opt, which makes the page's program a third of its size.
+    /// wasm-opt, which shrinks the page's program to a third.
     WasmOpt,
-    /// A Vulkan driver in software, so that the GPU code runs without a GPU.
+    /// A software Vulkan driver, so that the GPU code runs without a GPU.
     Vulkan,
-    /// strace, by which a test sees what the program connects and writes.
+    /// strace, with which a test observes the program's connections and file writes.
     Strace,
     /// A browser with WebGPU.
     Chromium,
-    /// Another engine, which opens the page on the tier that it has.
+    /// A browser with another engine, which opens the page with the features that it has.
     Firefox,
-    /// Node, which puts the page together and drives the browser.
+    /// Node, which builds the page and drives the browser.
     Node,
     /// The npm packages of the page and of its tests.
     NodePackages,
-    /// cargo-deny, which looks at licences, sources and advisories of all crates.
+    /// cargo-deny, which checks licences, sources and advisories of all crates.
     CargoDeny,
 }
 
-/// What the page needs to be built.
+/// Requirements of building the page.
 pub const WEB: &[Need] = &[
     Need::WasmTarget,
     Need::Trunk,
@@ -57,7 +57,7 @@ pub const WEB: &[Need] = &[
     Need::Node,
     Need::NodePackages,
 ];
-/// What the tests need beside it.
+/// Additional requirements of the tests.
 pub const TEST: &[Need] = &[
     Need::Vulkan,
     Need::Strace,
@@ -89,21 +89,21 @@ impl Need {
     }
 }
 
-/// What was found or installed.
+/// The tools that were found or installed.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
-    /// Folders that come before PATH: where cargo and npm put what was installed.
+    /// Folders to search before PATH: where cargo and npm put installed programs.
     pub path_first: Vec<PathBuf>,
-    /// How wasm is compiled; nothing when no step needed it.
+    /// How wasm is compiled; `None` if no step needed it.
     pub wasm: Option<Route>,
     /// The browser.
     pub chromium: Option<PathBuf>,
-    /// The other one.
+    /// The second browser.
     pub firefox: Option<PathBuf>,
 }
 
 impl Tools {
-    /// Those that are found without installing anything.
+    /// The tools that are found without installing anything.
     pub fn found(project: &Project) -> Self {
         let mut tools = Self {
             path_first: cargo_tools::prebuilt_dirs(project),
@@ -116,7 +116,7 @@ impl Tools {
         tools
     }
 
-    /// The target triple that the compiler builds for when it is told none.
+    /// The compiler's default target triple.
     pub fn host(&self, project: &Project) -> Result<String, Error> {
         let about = self.command(project, "rustc -vV").output();
         let host = about.as_deref().and_then(|about| {
@@ -127,14 +127,15 @@ impl Tools {
             .ok_or_else(|| Error::Failed("`rustc -vV` names no host".to_owned()))
     }
 
-    /// A command that finds the tools.
+    /// A command with the tools on its PATH.
     pub fn command(&self, project: &Project, line: &str) -> Command {
         Command::line(line)
             .dir(&project.root)
             .path_first(&self.path_first)
     }
 
-    /// A cargo command that looks at the lock file, held to it in CI: the words after `cargo`.
+    /// A cargo command that uses the lock file, with `--locked` in CI; `line` is the words after
+    /// `cargo`.
     pub fn cargo(&self, project: &Project, line: &str) -> Command {
         let command = self.command(project, "cargo").args(project::locked_flag());
         command.args(line.split_whitespace())
@@ -147,7 +148,8 @@ impl Tools {
     }
 }
 
-/// Whether PATH lacks cargo's bin folder, or has another wasm-opt before it: the one tool that systems ship too.
+/// Whether PATH does not contain cargo's bin folder, or another wasm-opt comes before it: the only
+/// one of these tools that systems ship too.
 fn comes_late(cargo_bin: &Path) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = format!("wasm-opt{}", std::env::consts::EXE_SUFFIX);
@@ -162,7 +164,7 @@ fn comes_late(cargo_bin: &Path) -> bool {
     true
 }
 
-/// `cargo xtask setup`: everything, or the named parts.
+/// `cargo xtask setup`: everything, or the selected parts.
 pub fn run(project: &Project, web: bool, test: bool) -> Result<(), Error> {
     let all = !web && !test;
     let mut needs = Vec::new();
@@ -189,7 +191,7 @@ pub fn run(project: &Project, web: bool, test: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks `needs` in order and installs what is missing.
+/// Checks `needs` in order and installs those that are missing.
 pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
     let mut tools = Tools::found(project);
     if !needs.is_empty() {
@@ -200,7 +202,8 @@ pub fn ensure(project: &Project, needs: &[Need]) -> Result<Tools, Error> {
     }
     let packages = browser::missing_packages(project, &tools, needs);
     if !packages.is_empty() {
-        // At once: one request to a person without root, one run of apt-get for everybody else.
+        // All at once: a single request to users without root, and a single run of apt-get for
+        // others.
         println!("  Debian packages: {}", packages.join(" "));
         apt::install(project, "What the tests run on", &packages)?;
     }
@@ -239,7 +242,7 @@ mod tests {
                 continue;
             }
             let text = fs::read_to_string(&path).expect("text");
-            // It adds the flag itself, behind the path of its own manifest.
+            // This one adds the flag itself, after the path of its own manifest.
             if text.contains("--manifest-path") && text.contains("locked_flag()") {
                 continue;
             }

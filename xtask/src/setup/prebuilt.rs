@@ -1,8 +1,10 @@
-//! Programs that their publishers have built already: downloaded, compared with a SHA-256, put into the target folder.
+//! Prebuilt programs of their publishers: downloaded, verified by SHA-256, and put into the target
+//! folder.
 //!
-//! In: a tool and the machine's target triple. Out: the folder with the program, or why there is none; the caller
-//! compiles it then. The SHA-256 is pinned here. Where none is pinned, the checksum counts that the publisher put
-//! beside the archive: it tells damage on the way, and no more than HTTPS tells of who sent it.
+//! In: a tool and the machine's target triple. Out: the folder with the program, or the reason why
+//! there is none; the caller then compiles it. The SHA-256 is pinned here. If none is pinned, the
+//! publisher's checksum beside the archive is used: it detects damage in transit, but says no more
+//! than HTTPS about the sender.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +16,13 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::project::{self, Project};
 
-/// `no`, or the address of a mirror that has the same paths as GitHub.
+/// Variable: `no`, or the address of a mirror with the same paths as GitHub.
 const CHOICE: &str = "INF_LLAVA_PREBUILT";
 const GITHUB: &str = "https://github.com";
 
-/// The SHA-256 of archives: file, hash. Each was found alike in several projects that do not depend on one another, among
-/// them some that had compared it with the release's own checksum file. A wrong one would cost a compilation, no more.
+/// Pinned SHA-256 of archives: file, hash. Each was found in several independent projects, some of
+/// which had compared it with the release's own checksum file. A wrong one only causes a
+/// compilation.
 const PINNED: &[(&str, &str)] = &[
     (
         "trunk-rs/trunk/releases/download/v0.21.14/trunk-x86_64-unknown-linux-gnu.tar.gz",
@@ -47,7 +50,7 @@ const PINNED: &[(&str, &str)] = &[
     ),
 ];
 
-/// A program in one exact version.
+/// A program in an exact version.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool<'a> {
     pub program: &'a str,
@@ -56,16 +59,16 @@ pub struct Tool<'a> {
     pub version: &'a str,
 }
 
-/// Where to look for archives.
+/// Where archives are downloaded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Nothing is downloaded without one.
+    /// `None` disables downloads.
     base: Option<String>,
     limits: Limits,
 }
 
 impl Source {
-    /// GitHub, or what the user's environment says instead.
+    /// GitHub, unless the environment says otherwise.
     pub fn chosen() -> Result<Self, Error> {
         Self::from_choice(std::env::var(CHOICE).ok().as_deref())
     }
@@ -94,7 +97,8 @@ impl Source {
     }
 }
 
-/// An archive of a tool: where it is below GitHub's address, what its checksum's name ends with, its SHA-256 if known.
+/// A tool's archive: its path below GitHub's address, the suffix of its checksum's name, its
+/// SHA-256 if pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Archive {
     path: String,
@@ -103,7 +107,7 @@ struct Archive {
 }
 
 impl Archive {
-    /// None where the publisher builds nothing for the machine.
+    /// `None` if the publisher has no build for the machine.
     fn of(tool: Tool, triple: &str) -> Option<Self> {
         let version = tool.version;
         let musl = |triple: &str| match triple {
@@ -164,13 +168,14 @@ impl Archive {
     }
 }
 
-/// The folder of a tool, whose name holds the version: a new one never meets an old one's file.
+/// The folder of a tool, whose name contains the version, so that versions never share files.
 pub fn folder(project: &Project, tool: Tool) -> PathBuf {
     let name = format!("{}-{}", tool.program, tool.version);
     project.work_dir().join("prebuilt").join(name)
 }
 
-/// Gets the tool without compiling it. Returns where it is from, or the reason why it has to be compiled.
+/// Installs the tool without compiling it. Returns its origin, or the reason why it has to be
+/// compiled.
 pub fn install(
     project: &Project,
     tools: &Tools,
@@ -183,8 +188,8 @@ pub fn install(
     let triple = tools.host(project).map_err(|error| error.to_string())?;
     let archive = Archive::of(tool, &triple);
     let folder = folder(project, tool);
-    // What is pinned here comes first. cargo-binstall's word counts only where there is nothing to hold it against:
-    // never after a hash that was wrong.
+    // Pinned archives are tried first. cargo-binstall is used only if there is no pinned hash,
+    // never after a mismatch.
     if archive
         .as_ref()
         .is_none_or(|archive| archive.pinned.is_none())
@@ -199,7 +204,8 @@ pub fn install(
     put(&archive, tool, base, source.limits, &folder)
 }
 
-/// The publisher's own build, by a program that the user trusts with that.
+/// Installs the publisher's build through cargo-binstall, which the user has installed and
+/// therefore trusts.
 fn binstall(project: &Project, tools: &Tools, tool: Tool, folder: &Path) -> Result<(), Error> {
     let command = tools
         .command(
@@ -215,7 +221,7 @@ fn binstall(project: &Project, tools: &Tools, tool: Tool, folder: &Path) -> Resu
     command.run_condensed(&log, Limits::ARCHIVE.total * 2)
 }
 
-/// Downloads, compares, unpacks, and tries the program.
+/// Downloads, verifies, unpacks and starts the program.
 fn put(
     archive: &Archive,
     tool: Tool,
@@ -248,7 +254,8 @@ fn put(
         .map_err(|error| format!("{} cannot be written ({error})", path.display()))?;
     let said = Command::program(&path).arg("--version").output();
     if !said.is_some_and(|said| super::cargo_tools::is_version(&said, tool.version)) {
-        // Otherwise it would come before the one that is compiled now. Another try would write it anew.
+        // Otherwise it would take precedence over the one that is compiled next. Failure is
+        // harmless: another attempt overwrites it.
         let _ = std::fs::remove_file(&path);
         return Err(format!(
             "the program in {} does not run here as {}",
@@ -266,7 +273,7 @@ fn put(
     })
 }
 
-/// A whole program or none: another run may look for it meanwhile.
+/// Writes a program atomically, since another run may look for it meanwhile.
 fn write_program(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
@@ -280,7 +287,7 @@ fn write_program(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&part, path)
 }
 
-/// `HASH  FILE`, as sha256sum writes it, or the hash alone.
+/// Parses `HASH  FILE`, as written by sha256sum, or the hash alone.
 fn read_checksum(bytes: &[u8], url: &str) -> Result<String, String> {
     let text = String::from_utf8_lossy(bytes);
     let hash = text

@@ -1,4 +1,5 @@
-//! A stand-in for the publishers' host on this machine: what is right is installed, all else is told with its reason.
+//! Tests with a local stand-in for the publishers' host: correct files are installed, everything
+//! else is refused with the reason.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ const TOOL: Tool = Tool {
     package: "trunk",
     version: "0.21.14",
 };
-/// Seconds, so that a host which says nothing is given up soon.
+/// Seconds, so that a silent host is given up quickly.
 pub const LIMITS: Limits = Limits {
     connect: Duration::from_secs(2),
     stall: Duration::from_secs(1),
@@ -21,24 +22,24 @@ pub const LIMITS: Limits = Limits {
     bytes: 1 << 20,
 };
 
-/// How the stand-in answers every request.
+/// The stand-in's answer to every request.
 #[derive(Clone)]
 pub enum Answer {
-    /// The archive, and for `.sha256` the text.
+    /// The archive; for `.sha256` the text.
     Files(Vec<u8>, String),
-    /// Fewer bytes than were announced.
+    /// Fewer bytes than announced.
     Truncated(Vec<u8>),
     NotFound,
-    /// More and more, without an announced length.
+    /// An endless body without an announced length.
     Endless,
-    /// The connection stays open.
+    /// No answer on an open connection.
     Silent,
 }
 
 pub fn stand_in(answer: Answer) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its address").port();
-    // Ends with the test's process; each test asks a few times only.
+    // Ends with the test's process; each test makes only a few requests.
     thread::spawn(move || {
         for stream in listener.incoming().take(4).flatten() {
             let answer = answer.clone();
@@ -59,7 +60,7 @@ fn respond(mut stream: TcpStream, answer: &Answer) {
     let head = |length: usize| {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
     };
-    // A client that goes away early is what some of the tests are about.
+    // Some of the tests are about clients that disconnect early.
     let _ = match answer {
         Answer::Files(archive, checksum) => {
             let asked_for = request.split(' ').nth(1).unwrap_or_default();
@@ -91,7 +92,7 @@ fn respond(mut stream: TcpStream, answer: &Answer) {
     };
 }
 
-/// A release as trunk's: a program that says its version.
+/// An archive like trunk's release: a program that prints its version.
 pub fn release(version: &str) -> Vec<u8> {
     let program = format!("#!/bin/sh\necho trunk {version}\n");
     tar_gz(&[("README.md", b"words"), ("trunk", program.as_bytes())])
@@ -104,7 +105,7 @@ fn archive(pinned: Option<String>) -> Archive {
     }
 }
 
-/// Tries to install, and returns the result beside what is in the folder afterwards.
+/// Tries to install; returns the result and the files in the folder afterwards.
 fn attempt(answer: Answer, archive: &Archive) -> (Result<String, String>, Vec<String>) {
     let place = std::env::temp_dir().join(format!(
         "xtask-prebuilt-{}-{:?}",
@@ -139,7 +140,7 @@ fn refused(answer: Answer, archive: &Archive, reason: &str) {
 fn what_has_the_pinned_hash_is_installed() {
     let bytes = release("0.21.14");
     let pinned = archive(Some(hex(&Sha256::digest(&bytes))));
-    // The publisher's checksum is not even asked for.
+    // The publisher's checksum is not even requested.
     let (result, left) = attempt(Answer::Files(bytes, "nonsense".to_owned()), &pinned);
     assert!(result.is_ok_and(|said| said.contains("that is pinned")));
     assert_eq!(left, ["trunk"]);
@@ -177,7 +178,7 @@ fn without_a_pinned_hash_the_publishers_counts_and_that_is_told() {
 fn another_content_than_the_pinned_one_is_refused() {
     let bytes = release("0.21.14");
     let right = hex(&Sha256::digest(&bytes));
-    // With a checksum beside it that fits: whoever changes the one can change the other.
+    // With a matching checksum: an attacker who changes one file can change the other.
     let changed = release("0.21.14 changed");
     let fits = hex(&Sha256::digest(&changed));
     refused(
@@ -196,7 +197,7 @@ fn a_host_that_fails_is_given_up_with_its_reason() {
     refused(Answer::NotFound, &pinned, "404");
     refused(Answer::Silent, &pinned, "cannot be fetched");
     refused(Answer::Endless, &pinned, "holds more than 1048576 bytes");
-    // The silent one would take ten minutes.
+    // Only a hang would take longer: the silent host's own limit is ten minutes.
     assert!(started.elapsed() < Duration::from_secs(300));
     let gone = TcpListener::bind("127.0.0.1:0")
         .and_then(|it| it.local_addr())

@@ -1,4 +1,5 @@
-//! The wasm32 target: rustup's, or Debian's compiler with its own standard library where rustup cannot download.
+//! The wasm32 target: rustup's, or Debian's compiler with its own standard library if rustup cannot
+//! download.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::version::Version;
 
 /// The target triple of the page.
 pub const TARGET: &str = "wasm32-unknown-unknown";
-/// Says which way to go: `rustup` or `debian`. Otherwise the first that works.
+/// Variable that selects `rustup` or `debian`; otherwise the first that works.
 const CHOICE: &str = "INF_LLAVA_WASM_TOOLCHAIN";
 /// Debian's toolchain of a recent Rust (its plain `rustc` is years older).
 const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
@@ -19,23 +20,24 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// Cargo.toml's `rust-version`.
 const LEAST_RUST: &[u32] = &[1, 95];
-/// rustup says at once when it may not download; a network without an answer would take minutes.
+/// rustup fails at once if downloads are forbidden; a network that does not answer would take
+/// minutes.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
 
 /// How wasm is compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// The ordinary compiler, with the target that rustup added.
+    /// The default compiler, with the target added by rustup.
     Rustup,
-    /// Debian's compiler. It builds the standard library along, and links with rustup's lld.
+    /// Debian's compiler. It also builds the standard library, and links with rustup's lld.
     Debian {
-        /// rustup's `rust-lld`: Debian's compiler ships none.
+        /// rustup's `rust-lld`; Debian's compiler has none.
         linker: PathBuf,
     },
 }
 
 impl Route {
-    /// The environment that makes cargo, and a trunk that calls it, go this way.
+    /// The environment that makes cargo, also when called by trunk, use this route.
     pub fn envs(&self) -> Vec<(String, String)> {
         let Self::Debian { linker } = self else {
             return Vec::new();
@@ -52,7 +54,7 @@ impl Route {
         .to_vec()
     }
 
-    /// What is there already: nothing is installed.
+    /// The route that is already available; installs nothing.
     pub fn find() -> Result<Option<Self>, Error> {
         let choice = choice(std::env::var(CHOICE).ok().as_deref())?;
         if choice != Choice::Debian && rustup_has_std() {
@@ -90,7 +92,7 @@ fn choice(value: Option<&str>) -> Result<Choice, Error> {
     }
 }
 
-/// Finds a way, or installs one: rustup's first.
+/// Finds a route, or installs one: rustup's first.
 pub fn ensure(project: &Project, tools: &mut Tools) -> Result<String, Error> {
     if let Some(route) = Route::find()? {
         let message = format!("there: {}", route.describe());
@@ -167,7 +169,7 @@ fn debian_is_ready() -> bool {
     recent && Path::new(DEBIAN_CARGO).is_file() && source.is_file()
 }
 
-/// rustup's own lld.
+/// The lld of rustup.
 fn linker() -> Result<PathBuf, Error> {
     let sysroot = Command::line("rustc --print sysroot")
         .output()

@@ -1,7 +1,8 @@
-//! wasm-opt: one that keeps the page's program whole.
+//! Finds a wasm-opt that does not corrupt the page's program.
 //!
-//! Debian 12's (binaryen 108) writes every exported table as table 0. The page's program exports its second one,
-//! so it would no longer start. What is on PATH is therefore tried on a small module, whatever its version.
+//! Version 108 of binaryen, in Debian 12, writes every exported table as table 0. The page's
+//! program exports its second table, so it would no longer start. The program on PATH is therefore
+//! tested on a small module, whatever its version.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use super::{Tools, apt, browser};
 use crate::error::Error;
 use crate::project::{self, Project};
 
-/// binaryen, compiled to JavaScript: it is there in a second, where its C++ takes a quarter of an hour to compile.
+/// binaryen compiled to JavaScript: installed in a second, whereas compiling its C++ takes a
+/// quarter of an hour.
 const NPM_PACKAGE: &str = "binaryen@132.0.0";
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -18,10 +20,10 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 const PROBE: &[u8] = b"\0asm\x01\0\0\0\
     \x04\x08\x02\x70\x01\x01\x01\x6f\x00\x01\
     \x07\x05\x01\x01t\x01\x01";
-/// Its export section: one export, a name of one letter, a table, index 1.
+/// The module's export section: one export, a name of one letter, a table, index 1.
 const EXPORT: &[u8] = b"\x01\x01t\x01\x01";
 
-/// Takes the one on PATH if it keeps the probe whole, else npm's.
+/// Uses the program on PATH if it preserves the test module, otherwise npm's.
 pub fn ensure(project: &Project, tools: &Tools) -> Result<String, Error> {
     if let Some(said) = sound_wasm_opt(project, tools) {
         return Ok(format!("there: {said}"));
@@ -38,7 +40,7 @@ pub fn ensure(project: &Project, tools: &Tools) -> Result<String, Error> {
     if !browser::npm_runs(project, tools) {
         apt::install(project, "npm, which brings wasm-opt,", &["nodejs", "npm"])?;
     }
-    // Beside cargo's own programs, where a plain `trunk` finds it too.
+    // In the folder of cargo's programs, where a plain `trunk` finds it too.
     let Some(prefix) = project::cargo_bin_dir().and_then(|dir| dir.parent().map(Path::to_path_buf))
     else {
         return Err(Error::ByHand(
@@ -60,7 +62,7 @@ pub fn ensure(project: &Project, tools: &Tools) -> Result<String, Error> {
     })
 }
 
-/// What `wasm-opt --version` says, if it passes the trial.
+/// The output of `wasm-opt --version`, if it passes the test.
 fn sound_wasm_opt(project: &Project, tools: &Tools) -> Option<String> {
     let said = tools.command(project, "wasm-opt --version").output()?;
     let folder = project.work_dir();
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn the_trial_tells_a_lost_table() {
         assert!(keeps_the_export(PROBE));
-        // What binaryen 108 makes of it.
+        // The output of binaryen 108.
         let mut lost = PROBE.to_vec();
         if let Some(index) = lost.last_mut() {
             *index = 0;

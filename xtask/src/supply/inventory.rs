@@ -1,7 +1,8 @@
-//! What is in the two things that are given away: the program, and the page with its npm package.
+//! Lists the contents of the two distributed products: the program, and the page with its npm
+//! package.
 //!
-//! In: what cargo resolves from Cargo.lock, and web/package-lock.json. Out: a [`Product`] for each. Crates that only run
-//! while something is built (build scripts, macros) are in neither.
+//! In: cargo's resolution of Cargo.lock, and web/package-lock.json. Out: a [`Product`] for each.
+//! Crates that run only at build time (build scripts, macros) are in neither.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +13,8 @@ use crate::error::Error;
 use crate::project::Project;
 use crate::setup::Tools;
 
-/// The systems that the program is built for. All of them at once, so that the lists are the same wherever they are made.
+/// The systems that the program is built for. All are included, so that the lists do not depend on
+/// the system that makes them.
 const SYSTEMS: [&str; 5] = [
     "x86_64-unknown-linux-gnu",
     "aarch64-unknown-linux-gnu",
@@ -20,7 +22,7 @@ const SYSTEMS: [&str; 5] = [
     "aarch64-apple-darwin",
     "x86_64-pc-windows-msvc",
 ];
-/// As `index.html` tells trunk.
+/// The build options of the page, as in `index.html`.
 const PAGE: [&str; 5] = [
     "--target",
     "wasm32-unknown-unknown",
@@ -28,24 +30,25 @@ const PAGE: [&str; 5] = [
     "--features",
     "model",
 ];
-/// The npm packages that esbuild puts into the page's scripts; `web/build.mjs` fails where it meets another.
+/// The npm packages that esbuild bundles into the page's scripts; `web/build.mjs` fails on any
+/// other.
 const BUNDLED: [&str; 1] = ["marked"];
 const OWN: &str = "inf-llava";
 
-/// Something that is given away, and what it is made of.
+/// A distributed product and its contents.
 #[derive(Debug)]
 pub struct Product {
-    /// As a title says it.
+    /// Its title.
     pub title: &'static str,
-    /// In file names: `program` or `page`.
+    /// Its name in file names: `program` or `page`.
     pub word: &'static str,
-    /// Its notices, from the root of the repository.
+    /// Path of its notices, relative to the repository's root.
     pub notices: &'static str,
     /// The project's own version.
     pub version: String,
-    /// What is in it, in the order of names and versions.
+    /// Its packages, sorted by name and version.
     pub packages: Vec<Package>,
-    /// The packages that it uses itself, as places in `packages`.
+    /// Its direct dependencies, as indices in `packages`.
     pub uses: Vec<usize>,
 }
 
@@ -55,16 +58,17 @@ pub struct Package {
     pub source: Source,
     pub name: String,
     pub version: String,
-    /// An SPDX expression as the package states it, or nothing.
+    /// The SPDX expression in the package's manifest, or empty.
     pub license: String,
     pub authors: Vec<String>,
-    /// The address of its sources, or nothing.
+    /// The address of its source code, or empty.
     pub repository: String,
-    /// Where its files lie here.
+    /// The folder of its files on this machine.
     pub folder: PathBuf,
-    /// What the lock file holds it to: sha256 of a crate, sha512 of an npm package, in hexadecimal digits.
+    /// The hash in the lock file: sha256 of a crate, sha512 of an npm package, in hexadecimal
+    /// digits.
     pub hash: String,
-    /// What it uses, as places in the product's list.
+    /// Its dependencies, as indices in the product's list.
     pub uses: Vec<usize>,
 }
 
@@ -75,7 +79,7 @@ pub enum Source {
 }
 
 impl Package {
-    /// Where this version can be had, with its source.
+    /// The address of this version with its source code.
     pub fn address(&self) -> String {
         let Self { name, version, .. } = self;
         match self.source {
@@ -117,7 +121,7 @@ pub fn products(project: &Project, tools: &Tools) -> Result<[Product; 2], Error>
 
 type Key = (String, String);
 
-/// Puts together what cargo's tree names and what is known of each.
+/// Combines cargo's dependency tree with the packages' metadata.
 fn product(
     known: &Known,
     tree: &Tree,
@@ -144,7 +148,7 @@ fn product(
     Ok((version.clone(), packages, uses))
 }
 
-/// Who uses whom, as cargo links it.
+/// The dependencies between packages, as cargo links them.
 #[derive(Debug, Default)]
 struct Tree {
     uses: BTreeMap<Key, BTreeSet<Key>>,
@@ -166,7 +170,7 @@ impl Tree {
             .ok_or_else(|| Error::Failed(format!("`{command}` printed what is no tree")))
     }
 
-    /// Lines like `2serde v1.0.0 (*)`: the depth, the name, the version, and more that is not needed.
+    /// Parses lines like `2serde v1.0.0 (*)`: depth, name, version, and a rest that is ignored.
     fn parse(text: &str) -> Option<Self> {
         let mut tree = Self::default();
         let mut above: Vec<Key> = Vec::new();
@@ -188,7 +192,7 @@ impl Tree {
     }
 }
 
-/// What cargo knows of every crate of the lock file.
+/// cargo's metadata of every crate of the lock file.
 struct Known {
     packages: BTreeMap<Key, Package>,
 }
@@ -204,7 +208,7 @@ impl Known {
         for package in metadata["packages"].as_array().into_iter().flatten() {
             let text = |field: &str| package[field].as_str().unwrap_or_default().to_owned();
             let key = (text("name"), text("version"));
-            // The project's own crates have no checksum; they are not asked for.
+            // The project's own crates have no checksum and are not listed.
             let Some(hash) = hashes.get(&key) else {
                 continue;
             };
@@ -246,7 +250,7 @@ fn metadata(project: &Project, tools: &Tools) -> Result<Value, Error> {
         .map_err(|error| Error::Failed(format!("`{command}` printed no JSON: {error}")))
 }
 
-/// The checksum of each package of a Cargo.lock that has one.
+/// The checksums of the packages of a Cargo.lock that have one.
 fn checksums(lock: &str) -> BTreeMap<Key, String> {
     let field = |block: &str, name: &str| {
         let line = block.lines().find_map(|line| line.strip_prefix(name))?;
@@ -259,7 +263,7 @@ fn checksums(lock: &str) -> BTreeMap<Key, String> {
     lock.split("[[package]]").filter_map(entry).collect()
 }
 
-/// A package that the page's scripts hold, as installed in web/node_modules.
+/// A package bundled into the page's scripts, as installed in web/node_modules.
 fn npm_package(project: &Project, name: &str) -> Result<Package, Error> {
     let web = project.root.join("web");
     let read = |path: PathBuf| -> Result<Value, Error> {
@@ -304,7 +308,7 @@ fn npm_package(project: &Project, name: &str) -> Result<Package, Error> {
     })
 }
 
-/// npm writes hashes in base64, everybody else in hexadecimal digits.
+/// npm writes hashes in base64; hexadecimal digits are used everywhere else.
 fn hex_of_base64(text: &str) -> Option<String> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bits, mut count, mut hex) = (0u32, 0, String::new());

@@ -1,4 +1,4 @@
-//! Licences: which one of those offered is taken, and what its text in a package says.
+//! Licences: which of the offered ones is chosen, and which a file's text contains.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use spdx::{Expression, Licensee, ParseMode};
 use super::inventory::Package;
 use crate::error::Error;
 
-/// What is taken, the first that is offered: the project's own licence, then permissive ones, then those that ask for
-/// their own files only. `deny.toml` says who may come under which.
+/// Preference among the offered licences: the project's own, then permissive ones, then those with
+/// file-level copyleft. `deny.toml` says which packages may use which.
 const TAKEN: [&str; 12] = [
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -23,7 +23,7 @@ const TAKEN: [&str; 12] = [
     "MPL-2.0",
     "NCSA",
 ];
-/// Words that a licence's text has, and no other's: in small letters, with single spaces.
+/// Phrases that occur in one licence's text only, in lower case, with single spaces.
 const MARKS: [(&str, &str); 12] = [
     ("Apache-2.0", "apache license version 2.0, january 2004"),
     (
@@ -60,7 +60,7 @@ const MARKS: [(&str, &str); 12] = [
     ("NCSA", "university of illinois/ncsa open source license"),
 ];
 
-/// The licences that a package is used under: all that its expression asks for, one of each choice.
+/// The chosen licences of a package: all that its expression requires, one of each choice.
 pub fn taken(package: &Package) -> Result<Vec<&'static str>, Error> {
     choose(&package.license).map_err(|why| {
         Error::Failed(format!(
@@ -90,13 +90,13 @@ fn choose(expression: &str) -> Result<Vec<&'static str>, String> {
     names.ok_or_else(|| "is none of those that are taken".to_owned())
 }
 
-/// Whether `text` is, or has in it, the licence `id`.
+/// Whether `text` contains the licence `id`.
 pub fn holds(id: &str, text: &str) -> bool {
     let text = text
         .to_lowercase()
         .replace(['"', '\u{201c}', '\u{201d}'], "");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Markdown's emphasis, and a comma that some leave out.
+    // Removes Markdown emphasis, and a comma that some texts omit.
     let text = text
         .replace("**", "")
         .replace("apache license, version", "apache license version");
@@ -105,7 +105,7 @@ pub fn holds(id: &str, text: &str) -> bool {
         .any(|(name, mark)| *name == id && text.contains(mark))
 }
 
-/// A file of a package that tells of its rights.
+/// A file of a package about licences or rights.
 #[derive(Clone, Debug)]
 pub struct RightsFile {
     pub name: String,
@@ -113,12 +113,13 @@ pub struct RightsFile {
 }
 
 impl RightsFile {
-    /// The licence of a part of the package, kept beside that part.
+    /// Whether it is the licence of a part of the package, stored beside that part.
     pub fn is_of_a_part(&self) -> bool {
         self.name.contains('/') && !self.name.to_lowercase().starts_with("licen")
     }
 
-    /// Something beside the licences that must be passed on: a notice, or the licences of parts.
+    /// Whether it is something other than a licence that must be passed on: a notice, or the
+    /// licences of parts.
     pub fn is_notice(&self) -> bool {
         let name = self.name.to_lowercase();
         [
@@ -133,7 +134,7 @@ impl RightsFile {
     }
 }
 
-/// The licences and notices among a package's files, in the order of their paths.
+/// The licences and notices among a package's files, sorted by path.
 pub fn rights_files(folder: &Path) -> Result<Vec<RightsFile>, Error> {
     let mut files = Vec::new();
     collect(folder, folder, &mut files)?;
@@ -145,14 +146,14 @@ fn collect(package: &Path, folder: &Path, files: &mut Vec<RightsFile>) -> Result
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.to_lowercase();
         if path.is_dir() {
-            // What is there is not linked.
+            // Files in these folders are not linked into the product.
             if !["tests", "benches", "examples", "node_modules"].contains(&name.as_str()) {
                 collect(package, &path, files)?;
             }
             continue;
         }
         let words = ["licen", "copying", "notice", "copyright"];
-        // `license.rs` is a program.
+        // `license.rs` is source code.
         let is_text = !name.contains('.')
             || [".txt", ".md", ".mit", ".apache", "-2.0", "exception"]
                 .iter()
@@ -163,7 +164,7 @@ fn collect(package: &Path, folder: &Path, files: &mut Vec<RightsFile>) -> Result
             })?;
             let name = path.strip_prefix(package).unwrap_or(&path);
             files.push(RightsFile {
-                // The same on every system.
+                // The same separator on every system.
                 name: name.to_string_lossy().replace('\\', "/"),
                 text: plain(&String::from_utf8_lossy(&bytes)),
             });
@@ -183,7 +184,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// Line feeds, no marks of byte order, nothing at the ends of lines, no empty lines at either end.
+/// Normalises a text: line feeds, no byte order marks, no trailing white space, no empty lines at
+/// either end.
 pub fn plain(text: &str) -> String {
     let text = text
         .replace('\u{feff}', "")
@@ -196,7 +198,7 @@ pub fn plain(text: &str) -> String {
     lines.join("\n").trim_matches('\n').to_owned()
 }
 
-/// A line that says whose something is: `Copyright (c) 2020 Somebody`.
+/// Whether a line is a copyright line: `Copyright (c) 2020 Somebody`.
 pub fn is_copyright(line: &str) -> bool {
     let line = line
         .trim_matches(|c: char| c.is_whitespace() || "*#/<>-".contains(c))
@@ -205,11 +207,11 @@ pub fn is_copyright(line: &str) -> bool {
         .strip_prefix("copyright")
         .or_else(|| line.strip_prefix("©"))
     else {
-        // Not a clause of the name c.
+        // Not a list item named c.
         let rest = line.strip_prefix("(c)").unwrap_or_default().trim_start();
         return rest.starts_with(|c: char| c.is_ascii_digit());
     };
-    // Apache's appendix has a form to fill in.
+    // Apache's appendix has a template with placeholders.
     let form = ["[yyyy]", "{yyyy}", "[year]", "<year>"]
         .iter()
         .any(|form| rest.contains(form));
@@ -220,7 +222,7 @@ pub fn is_copyright(line: &str) -> bool {
             || rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// A licence's text without the lines in front that say whose it is: those are listed with each package.
+/// A licence's text without its leading copyright lines, which are listed with each package.
 pub fn body(text: &str) -> String {
     let (head, rest) = head_and_rest(text);
     let own = |line: &&str| {
@@ -231,10 +233,10 @@ pub fn body(text: &str) -> String {
     plain(&kept.join("\n"))
 }
 
-/// The lines of a file that say whose it is; `own` is the Apache licence.
+/// The copyright lines of a file; `own` is the text of the Apache licence.
 pub fn holders<'a>(text: &'a str, own: &str) -> Vec<&'a str> {
     let (head, rest) = head_and_rest(text);
-    // Apache's text has them in the form behind it.
+    // Apache's text contains them in the template at its end.
     let rest = if is_plain_apache(text, own) {
         rest
     } else {
@@ -249,7 +251,7 @@ pub fn holders<'a>(text: &'a str, own: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The titles and copyright lines that a text begins with, and what follows them.
+/// The titles and copyright lines at the beginning of a text, and the rest.
 fn head_and_rest(text: &str) -> (Vec<&str>, Vec<&str>) {
     let lines: Vec<&str> = text.lines().collect();
     let of_head = |line: &&str| {
@@ -269,15 +271,15 @@ fn is_title(line: &str) -> bool {
     line.len() <= 60 && line.to_lowercase().contains("licen") && !line.contains("hereby")
 }
 
-/// Whether `text` is the Apache licence as `own` has it, and little beside it. Its appendix, a form to fill in, may be missing.
+/// Whether `text` is the Apache licence as in `own`, with little else. Its appendix may be missing.
 pub fn is_plain_apache(text: &str, own: &str) -> bool {
     let letters = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).count();
-    // A name that was filled in.
+    // Room for a filled-in name.
     const MORE: usize = 400;
     holds("Apache-2.0", text) && letters(text) <= letters(own) + MORE
 }
 
-/// The same for texts that differ in nothing but titles, quotation marks and line breaks.
+/// A key that is equal for texts that differ only in titles, quotation marks and line breaks.
 pub fn sameness(body: &str) -> String {
     let untitled = body
         .lines()

@@ -1,5 +1,5 @@
-//! What is given away is made of others' work too: `cargo xtask notices` says whose, for people, and `cargo xtask sbom`
-//! for programs.
+//! Third-party software in the distributed products: `cargo xtask notices` lists it for people,
+//! `cargo xtask sbom` for programs.
 
 mod inventory;
 mod license;
@@ -18,10 +18,11 @@ pub fn run_notices(project: &Project, check: bool) -> Result<(), Error> {
     notices(project, &tools, check)
 }
 
-/// What looking up packages needs: the npm packages, for the licence of what the page's scripts hold.
+/// Requirements of reading the packages: the npm packages, for the licences of those bundled into
+/// the page.
 pub const NEEDS: &[Need] = &[Need::Node, Need::NodePackages];
 
-/// Writes the notices of both products; with `check` it only looks whether they are as they should be.
+/// Writes the notices of both products; with `check` only verifies that they are up to date.
 pub fn notices(project: &Project, tools: &Tools, check: bool) -> Result<(), Error> {
     let mut stale = Vec::new();
     for product in inventory::products(project, tools)? {
@@ -54,7 +55,7 @@ pub fn notices(project: &Project, tools: &Tools, check: bool) -> Result<(), Erro
     )))
 }
 
-/// `cargo xtask sbom`: the bills of materials of both products, in the target folder.
+/// `cargo xtask sbom`: writes the bills of materials of both products to the target folder.
 pub fn run_sbom(project: &Project) -> Result<(), Error> {
     let tools = setup::ensure(project, NEEDS)?;
     let epoch_s = match std::env::var("SOURCE_DATE_EPOCH") {

@@ -1,6 +1,7 @@
-//! The notices: every package that is given away, whose it is, and under which licence, with the texts.
+//! The notices: every distributed package with its copyright holders, its licence and the licence's
+//! text.
 //!
-//! In: a [`Product`]. Out: one text, the same wherever it is made. Texts that say the same stand there once.
+//! In: a [`Product`]. Out: one text, the same on every system. Equivalent texts are included once.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,9 +12,9 @@ use super::license::{self, RightsFile, body, holds, sameness};
 use crate::error::Error;
 use crate::project::Project;
 
-/// What is given away and is no package.
+/// Distributed files that are not in any package.
 const FONTS: &str = "assets/fonts";
-/// rustc links it into everything, and cargo names it nowhere.
+/// rustc links it into every program, but cargo does not list it.
 const STANDARD_LIBRARY: &str = "\
 Rust's standard library: Apache-2.0 [1]
     https://github.com/rust-lang/rust (it lists the authors of its parts in COPYRIGHT-library.html, beside each compiler)
@@ -85,7 +86,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The package's own file of a licence that is taken.
+    /// The package's own file with a chosen licence.
     fn text_of(&self, id: &str) -> Option<&RightsFile> {
         let whole = |file: &&RightsFile| !file.is_notice() && !file.is_of_a_part();
         self.files
@@ -102,14 +103,14 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Its lines of the list.
+    /// The package's entry in the list.
     fn describe(&self, texts: &mut Texts) -> Result<String, Error> {
         let Package { name, version, .. } = self.package;
         let mut licences = Vec::new();
         for id in &self.taken {
             let number = match self.text_of(id) {
                 Some(file) => Some(texts.add(id, &body(&file.text))),
-                // Many packages name a licence and do not bring it along.
+                // Many packages name a licence but do not include its text.
                 None => texts.any_of(id),
             };
             let number = number.ok_or_else(|| {
@@ -143,7 +144,8 @@ impl<'a> Entry<'a> {
         Ok(lines)
     }
 
-    /// Who holds the rights: the copyright lines of its files, else whom its manifest names.
+    /// The copyright holders: the copyright lines of its files, otherwise the authors in its
+    /// manifest.
     fn holders(&self, own: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for file in self.files.iter().filter(|file| !file.is_notice()) {
@@ -167,16 +169,16 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Texts, numbered as they came.
+/// Licence texts, numbered in order of their first use.
 struct Texts {
     own: String,
-    /// What each is, and how it reads.
+    /// The licence and the text.
     texts: Vec<(String, String)>,
     places: BTreeMap<String, usize>,
 }
 
 impl Texts {
-    /// Begins with the project's own licence, which most packages share.
+    /// Starts with the project's own licence, which most packages share.
     fn new(own: &str) -> Self {
         let mut texts = Self {
             own: own.to_owned(),
@@ -187,7 +189,7 @@ impl Texts {
         texts
     }
 
-    /// The number of a text; the same for one that says the same.
+    /// The number of a text; equivalent texts have the same number.
     fn add(&mut self, id: &str, text: &str) -> usize {
         let next = self.texts.len() + 1;
         let text = if license::is_plain_apache(text, &self.own) {
@@ -202,7 +204,7 @@ impl Texts {
         number
     }
 
-    /// The first text of a licence.
+    /// The number of the first text of a licence.
     fn any_of(&self, id: &str) -> Option<usize> {
         self.texts
             .iter()
@@ -230,7 +232,7 @@ mod tests {
     const MIT: &str = "MIT License\n\nCopyright (c) 2020 Somebody\n\nPermission is hereby granted, free of charge, to any person \
                        obtaining a copy of this software and associated documentation files, to use it.\n";
 
-    /// A crate's folder with these files; it goes when the value does.
+    /// A temporary crate folder with these files, removed on drop.
     struct Crate(PathBuf);
 
     impl Crate {
@@ -263,7 +265,7 @@ mod tests {
 
     impl Drop for Crate {
         fn drop(&mut self) {
-            // What is left in the folder for temporary files harms nobody.
+            // A temporary folder that remains is harmless.
             let _ = fs::remove_dir_all(&self.0);
         }
     }

@@ -1,7 +1,8 @@
-//! The bill of materials: what a product is made of, for programs that look for packages with known faults.
+//! The bill of materials of a product, for programs that search for packages with known
+//! vulnerabilities.
 //!
-//! In: a [`Product`]. Out: CycloneDX 1.6 as JSON. Equal products give equal bytes: the serial number is a hash of what is
-//! listed, and the time is there only where SOURCE_DATE_EPOCH sets it.
+//! In: a [`Product`]. Out: CycloneDX 1.6 as JSON. Equal products give equal bytes: the serial
+//! number is a hash of the contents, and a time is included only if SOURCE_DATE_EPOCH is set.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +55,8 @@ pub fn document(product: &Product, epoch_s: Option<u64>) -> Value {
     document
 }
 
-/// Whether a document has what CycloneDX's schema requires, and its references lead somewhere; the text says what is wrong.
+/// Checks that a document has what CycloneDX's schema requires, and that its references resolve;
+/// the error says what is wrong.
 pub fn verify(document: &Value) -> Result<(), String> {
     let wanted = [
         ("bomFormat", json!("CycloneDX")),
@@ -153,7 +155,7 @@ fn dependency(of: &str, on: &[usize], product: &Product) -> Value {
     json!({ "ref": of, "dependsOn": on })
 }
 
-/// What names a package for every tool: `pkg:cargo/serde@1.0.0`.
+/// The package URL, which identifies a package for every tool: `pkg:cargo/serde@1.0.0`.
 fn purl(package: &Package) -> String {
     let kind = match package.source {
         Source::CratesIo => "cargo",
@@ -165,7 +167,8 @@ fn purl(package: &Package) -> String {
     format!("pkg:{kind}/{name}@{version}")
 }
 
-/// A UUID of a kind of one's own (RFC 9562, version 8) from FNV-1a with 128 bits: it names a content, and guards nothing.
+/// A UUID of RFC 9562's version 8 (custom format) from FNV-1a with 128 bits: an identifier of the
+/// contents, without security.
 fn serial_number(text: &str) -> String {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     for byte in text.bytes() {
@@ -183,10 +186,10 @@ fn serial_number(text: &str) -> String {
     format!("urn:uuid:{}", parts.join("-"))
 }
 
-/// `1970-01-01T00:00:00Z` and later.
+/// The time in the form `1970-01-01T00:00:00Z`, for 1970 or later.
 fn timestamp(seconds: u64) -> String {
     let (day, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March have their leap day at the end; 719,468 days lie before 1970.
+    // Counts years from March, so that the leap day is the last day; 719,468 days precede 1970.
     let day = day + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,7 +1,7 @@
-//! `deny`: whose code is used, and whether something is known against it.
+//! `deny`: checks the licences and sources of dependencies, and known vulnerabilities.
 //!
-//! Licences, bans and sources need nothing but the lock files. What is known against a package is in databases elsewhere:
-//! where one cannot be reached the table says so, and what one tells fails the step.
+//! Licences, bans and sources need only the lock files. Vulnerabilities are in online databases: if
+//! one cannot be reached the table says so, and a finding fails the step.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::project::{self, Project};
 use crate::setup::Tools;
 
-/// The two trees of crates: the project's, and what the fuzzing programs are built from.
+/// The two dependency trees: the project's, and that of the fuzzing programs.
 const TREES: [&[&str]; 2] = [
     &["--workspace"],
     &[
@@ -23,20 +23,22 @@ const TREES: [&[&str]; 2] = [
         "deny.toml",
     ],
 ];
-/// A database that gives nothing for so long is not reachable.
+/// A database that sends nothing for this long counts as unreachable.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
-/// Where npm's packages come from. Lock files need not say so: then it is where the user's npm looks.
+/// The registry of npm packages. Lock files may omit it: then the user's configured registry is
+/// used.
 const NPM_REGISTRY: &str = "https://registry.npmjs.org/";
-/// What is built or fetched, and not part of the project.
+/// Folders that are built or downloaded, and not part of the project.
 const NOT_OURS: [&str; 4] = [".git", "target", "dist", "node_modules"];
 
-/// Licences, bans and sources of all crates.
+/// Checks of licences, bans and sources for all crates.
 pub fn commands(project: &Project, tools: &Tools) -> Vec<Command> {
     let check = |tree| deny(project, tools, tree).args(["check", "licenses", "bans", "sources"]);
     TREES.into_iter().map(check).collect()
 }
 
-/// Looks up what is known against crates and npm packages. Returns what could not be asked; a finding is an error.
+/// Checks crates and npm packages for known vulnerabilities. Returns what could not be checked; a
+/// finding is an error.
 pub fn advisories(project: &Project, tools: &Tools) -> Result<Vec<String>, Error> {
     let locks = package_locks(&project.root)?;
     for lock in &locks {
@@ -48,7 +50,7 @@ pub fn advisories(project: &Project, tools: &Tools) -> Result<Vec<String>, Error
         left_out.push("RustSec's advisories: their database cannot be fetched".to_owned());
     } else {
         for tree in TREES {
-            // What was fetched just now is as new as it gets.
+            // The database was just updated.
             let check = deny(project, tools, tree).args(["--offline", "check", "advisories"]);
             check.run()?;
         }
@@ -66,7 +68,7 @@ pub fn advisories(project: &Project, tools: &Tools) -> Result<Vec<String>, Error
             Audit::Unreachable(why) => {
                 println!("    {why}");
                 left_out.push("npm audit: the registry does not answer it".to_owned());
-                // All the others are asked at the same place.
+                // The registry is the same for all the others.
                 break;
             }
         }
@@ -81,20 +83,20 @@ fn deny(project: &Project, tools: &Tools, tree: &[&str]) -> Command {
         .args(tree.iter().copied())
 }
 
-/// Gets the database of advisories, or brings it up to date.
+/// Downloads or updates the database of advisories.
 fn fetch_database(project: &Project, tools: &Tools) -> Result<(), Error> {
     let fetch = tools
         .command(project, "cargo deny fetch db")
-        // cargo-deny calls git, which would wait for a person.
+        // cargo-deny calls git, which would prompt and wait.
         .env("GIT_TERMINAL_PROMPT", "0");
     fetch.run_condensed(&project.work_dir().join("advisories.log"), FETCH_LIMIT)
 }
 
-/// What npm's registry says of one lock file.
+/// The result of npm's audit of one lock file.
 #[derive(Debug, PartialEq, Eq)]
 enum Audit {
     Clean,
-    /// A line for each package.
+    /// A finding, with one line for each package.
     Found(String),
     Unreachable(String),
 }
@@ -108,7 +110,7 @@ fn audit(project: &Project, tools: &Tools, lock: &Path) -> Result<Audit, Error> 
     read_audit(&report).map_err(|why| Error::Failed(format!("`{command}` {why}")))
 }
 
-/// Tells the three apart in what `npm audit --json` prints.
+/// Distinguishes the three by the output of `npm audit --json`.
 fn read_audit(report: &str) -> Result<Audit, String> {
     let report: Value = serde_json::from_str(report)
         .map_err(|error| format!("printed no JSON ({error}): {report:.200}"))?;
@@ -129,7 +131,7 @@ fn read_audit(report: &str) -> Result<Audit, String> {
             Audit::Found(lines.join("\n"))
         });
     }
-    // An answer that is no report names the request; what is wrong with the folder has a code of npm's own.
+    // A failed request's error code names the request; a faulty folder has another code.
     let code = report["error"]["code"].as_str();
     match (report["message"].as_str(), code) {
         (Some(message), None) => Ok(Audit::Unreachable(message.to_owned())),
@@ -137,7 +139,7 @@ fn read_audit(report: &str) -> Result<Audit, String> {
     }
 }
 
-/// Every package-lock.json of the project, in order of their paths.
+/// Every package-lock.json of the project, sorted by path.
 fn package_locks(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut locks = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -165,7 +167,7 @@ fn read_json(path: &Path) -> Result<Value, Error> {
         .map_err(|error| Error::Failed(format!("{} is no JSON: {error}", path.display())))
 }
 
-/// Whether every package is from npm's registry, and held to one content.
+/// Checks that every package comes from npm's registry and has a hash.
 fn check_integrity(path: &Path, lock: &Value) -> Result<(), Error> {
     let packages = lock["packages"].as_object().ok_or_else(|| {
         Error::Failed(format!(
@@ -174,7 +176,7 @@ fn check_integrity(path: &Path, lock: &Value) -> Result<(), Error> {
         ))
     })?;
     for (place, package) in packages {
-        // The root itself has no name in front of it.
+        // The entry of the root itself has an empty name.
         if place.is_empty() {
             continue;
         }
@@ -212,7 +214,7 @@ mod tests {
         let refused = r#"{"message": "405 Method Not Allowed", "statusCode": 405, "error": {"summary": "", "detail": ""}}"#;
         let unreachable = Audit::Unreachable("405 Method Not Allowed".to_owned());
         assert_eq!(read_audit(refused), Ok(unreachable));
-        // A folder without a lock file is a mistake here, not a registry that is away.
+        // A folder without a lock file is an error, not an unreachable registry.
         let no_lock =
             r#"{"error": {"code": "ENOLOCK", "summary": "needs a lockfile", "detail": ""}}"#;
         assert!(read_audit(no_lock).is_err());

@@ -1,4 +1,4 @@
-//! Hostile files against everything that reads files: the programs of fuzz/, under libFuzzer.
+//! Fuzzing of everything that reads files: the programs of fuzz/, under libFuzzer.
 
 use std::path::PathBuf;
 
@@ -25,20 +25,20 @@ const TARGETS: [&str; 14] = [
     "tokenizer",
     "transcript",
 ];
-/// With `--all`.
+/// Minutes for each program with `--all`.
 const ALL_MINUTES: u32 = 2;
 
 /// How long each program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// The same inputs every time: some seconds.
+    /// A fixed set of inputs: a few seconds.
     Short,
-    /// Going on from what earlier long runs kept.
+    /// Continues from the inputs that earlier long runs kept.
     Minutes(u32),
 }
 
 impl Length {
-    /// What was asked for.
+    /// The length that the options select.
     pub fn of(options: &TestOptions) -> Self {
         match options.minutes {
             Some(minutes) => Length::Minutes(minutes),
@@ -60,12 +60,12 @@ impl Length {
     }
 }
 
-/// What cargo-fuzz gives the compiler, but for the address sanitizer, which stable Rust lacks: there is next to no
-/// unsafe code in what is fuzzed.
+/// cargo-fuzz's compiler flags except for the address sanitizer, which stable Rust lacks; the
+/// fuzzed code has almost no unsafe code.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
-/// Where a target keeps the inputs that showed something new. A short run begins without any, so that it is the same
-/// every time; a long one goes on from the last.
+/// Folder of the inputs that found new behaviour. A short run starts without any, so that it is
+/// deterministic; a long one continues from the last.
 fn corpus(project: &Project, name: &str, length: Length) -> PathBuf {
     let kind = match length {
         Length::Short => "short",
@@ -74,7 +74,7 @@ fn corpus(project: &Project, name: &str, length: Length) -> PathBuf {
     project.target.join("fuzz").join(kind).join(name)
 }
 
-/// Makes the folders that the programs write to.
+/// Creates the folders that the programs write to.
 pub fn prepare(project: &Project, length: Length) -> Result<(), Error> {
     for name in TARGETS {
         let corpus = corpus(project, name, length);
@@ -88,12 +88,13 @@ pub fn prepare(project: &Project, length: Length) -> Result<(), Error> {
     Ok(())
 }
 
-/// A program for each of fuzz/targets. An input that one fails on is written below the target folder.
+/// One command for each of fuzz/targets. An input that fails is written below the target folder.
 pub fn commands(project: &Project, tools: &Tools, length: Length) -> Result<Vec<Command>, Error> {
     let host = tools.host(project)?;
     let target = project.target.join("fuzz");
     let command = |name: &str| {
-        // A target of its own folder and flags: cargo would else build everything else again.
+        // An explicit target has its own folder and flags; otherwise cargo would rebuild everything
+        // else.
         let run = "cargo run --release --quiet --manifest-path fuzz/Cargo.toml --target";
         let command = tools
             .command(project, run)

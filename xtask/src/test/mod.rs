@@ -1,7 +1,8 @@
-//! `cargo xtask test`: the steps in the order that fails soonest, and the table at the end.
+//! `cargo xtask test`: runs the steps, those that fail fastest first, and prints a table at the
+//! end.
 //!
-//! burn takes minutes to compile, so there are as few configurations of it as can be: release natively, release for wasm,
-//! and the two metadata-only builds that clippy and the docs share.
+//! burn takes minutes to compile, so it is built in as few configurations as possible: release
+//! natively, release for wasm, and the two metadata-only builds that clippy and the docs share.
 
 mod deny;
 mod fuzz;
@@ -17,10 +18,10 @@ use crate::project::Project;
 use crate::setup::{self, Need, Tools, wasm::Route};
 use steps::{Step, choose, commands};
 
-/// How a step ended.
+/// The result of a step.
 enum Outcome {
     Held(Counts),
-    /// What there was held, and the text says what there was not.
+    /// Passed, except for parts that were not available, which the text lists.
     HeldWithout(String, Counts),
     Failed(Error, Counts),
     LeftOut(String, Counts),
@@ -32,11 +33,11 @@ struct Record {
     time: Duration,
 }
 
-/// Runs the chosen steps up to the first failure.
+/// Runs the selected steps up to the first failure.
 pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
     let steps = choose(&options.names)?;
     let started = Instant::now();
-    // All needs first: what must be installed by hand is told before the first minute is spent.
+    // All requirements first, so that those to be installed by hand are reported at once.
     let mut needs: Vec<Need> = Vec::new();
     for need in steps.iter().flat_map(|step| step.needs) {
         if !needs.contains(need) {
@@ -122,7 +123,7 @@ fn run_step(project: &Project, tools: &Tools, step: Step, options: &TestOptions)
     Outcome::Held(counts)
 }
 
-/// Prints the table and the closing lines; the first failure becomes the error.
+/// Prints the table and the summary; the first failure becomes the error.
 fn report(steps: &[Step], records: Vec<Record>, set_up: Duration) -> Result<(), Error> {
     println!("\nstep        seconds  result");
     println!("{:<10} {:>8}  ok", "setup", set_up.as_secs());

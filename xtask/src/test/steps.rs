@@ -14,15 +14,16 @@ use crate::project::Project;
 use crate::setup::{self, Need, Tools};
 use crate::supply;
 
-/// What the page and the command line are both asked, greedily; `real.test.mjs` compares the answers.
+/// The picture for the question that both the page and the command line answer greedily;
+/// `real.test.mjs` compares the answers.
 const IMAGE: &str = "models/demo/samples/1.png";
 const QUESTION: &str = "Read the white sign.";
 const MAX_NEW_TOKENS: &str = "24";
-/// Of the released shapes, with `--all`: 2.3 GB in 4 bits.
+/// Number of layers of a model in the released shapes, with `--all`: 2.3 GB in 4 bits.
 const LARGE_LAYERS: usize = 8;
-/// What PyTorch computed, in tests/fixtures.
+/// Fixtures in tests/fixtures with values computed by PyTorch.
 const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
-/// Cases of each property test with `--all`.
+/// Number of cases of each property test with `--all`.
 const MANY_CASES: &str = "20000";
 
 /// One step of the tests.
@@ -31,13 +32,13 @@ pub struct Step {
     pub name: &'static str,
     pub group: &'static str,
     pub what: &'static str,
-    /// What its commands need beyond Rust.
+    /// What its commands require besides Rust.
     pub needs: &'static [Need],
-    /// Whether it runs tests: then running none is a failure.
+    /// Whether it runs tests: then it is a failure if none ran.
     pub counts: bool,
 }
 
-/// Steps that are part of no group and of no run of everything, since others do more.
+/// Steps in no group, and not run by default, since other steps cover them.
 const BY_NAME_ONLY: [&str; 1] = ["cpu"];
 
 const STEPS: &[Step] = &[
@@ -146,7 +147,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// The steps that `names` pick, in the fixed order.
+/// The steps selected by `names`, in the fixed order.
 pub fn choose(names: &[String]) -> Result<Vec<Step>, Error> {
     let picks = |step: &Step, name: &str| step.name == name || step.group == name;
     if let Some(stranger) = names
@@ -193,7 +194,7 @@ pub fn commands(
             cargo("clippy --release --lib --target wasm32-unknown-unknown --no-default-features --features model")
                 .args(["--", "-D", "warnings"]),
         ],
-        // With SOAK the server is under load for five minutes.
+        // With SOAK the server is loaded for five minutes.
         "native" if options.all => vec![test("test --release").env("SOAK", "1")],
         "native" => vec![test("test --release")],
         "cpu" => cpu_commands(project, tools),
@@ -204,7 +205,7 @@ pub fn commands(
     })
 }
 
-/// For systems whose graphics drivers nobody here knows.
+/// For systems whose graphics drivers are unknown.
 fn cpu_commands(project: &Project, tools: &Tools) -> Vec<Command> {
     let run = |line: &str| tools.cargo(project, &format!("run --release --quiet -- {line}"));
     let parity =
@@ -222,7 +223,8 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
         ));
     }
     let folder = project.root.join("web/test");
-    // Node's own search for test files in a folder changed between its versions; the names are given instead.
+    // Node's own search for test files in a folder differs between its versions, so the names are
+    // given.
     let files = test_files(&folder);
     if files.is_empty() {
         return Err(Error::Failed(format!(
@@ -230,14 +232,14 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
             folder.display()
         )));
     }
-    // It is built by then: the page is compared with it.
+    // Already built at this point: the page is compared with it.
     let program = project
         .target
         .join(format!("release/inf-llava{}", std::env::consts::EXE_SUFFIX));
     let mut command = tools
         .command(
             project,
-            // A test that fails may leave a server open: the runner does not wait for it.
+            // A failed test may leave a server open, for which the runner would otherwise wait.
             "node --test --test-force-exit --test-concurrency=1 --test-reporter=spec",
         )
         .args(files.iter().map(|name| format!("web/test/{name}")))
@@ -269,7 +271,7 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
     Ok(command)
 }
 
-/// What the program answers where the page will be asked the same.
+/// The command line's answer to the question that the page will be asked.
 fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Error> {
     let ask = tools
         .cargo(
@@ -279,7 +281,7 @@ fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Er
         .args(["--max-new-tokens", MAX_NEW_TOKENS, "--image", IMAGE])
         .args(["--prompt", QUESTION]);
     let printed = ask.run_for_text()?;
-    // The program ends the answer with a line break of its own.
+    // The program adds a line break to the answer.
     let answer = printed.strip_suffix('\n').unwrap_or(&printed);
     if answer.is_empty() || answer.contains('\0') {
         return Err(Error::Failed(format!(
@@ -289,7 +291,7 @@ fn answer_of_command_line(project: &Project, tools: &Tools) -> Result<String, Er
     Ok(answer.to_owned())
 }
 
-/// The folder of a checkpoint, converted to 4 bits below the target folder.
+/// The folder of a checkpoint that is converted to 4 bits below the target folder.
 fn converted(project: &Project, tools: &Tools, checkpoint: &str) -> Result<String, Error> {
     let name = Path::new(checkpoint).file_name().unwrap_or_default();
     let folder = project
@@ -357,7 +359,7 @@ mod tests {
             root: "/checkout".into(),
             target: "/checkout/target".into(),
         };
-        // Those ask the compiler and the page that are there, or have no command of their own.
+        // These steps need the installed compiler and page, or have no command of their own.
         let asks = |step: &&Step| ["browser", "fuzz", "workflows"].contains(&step.name);
         for step in STEPS.iter().filter(|step| !asks(step)) {
             let commands = commands(

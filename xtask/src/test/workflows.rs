@@ -1,4 +1,5 @@
-//! `workflows`: whether the files of `.github` say what they mean (actionlint), and give nobody more than needed (zizmor).
+//! `workflows`: checks that the files of `.github` are valid (actionlint), and grant no more rights
+//! than needed (zizmor).
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +9,10 @@ use crate::error::Error;
 use crate::project::Project;
 use crate::setup::{Tools, linters};
 
-/// How many checks were run, and what could not be. A finding is an error.
+/// The number of checks that ran, and those that could not. A finding is an error.
 pub fn check(project: &Project, tools: &Tools) -> Result<(Counts, Vec<String>), (Error, Counts)> {
     let files = files(&project.root).map_err(|error| (error, Counts::default()))?;
-    // Each file by each linter is one check.
+    // Each file counts as one check for each linter.
     let one = files.len() as u64;
     let names = files.iter().map(|file| file.display().to_string());
     let names: Vec<String> = names.collect();
@@ -44,7 +45,7 @@ fn run(linter: &Command, checks: u64, counts: &mut Counts) -> Result<(), Error> 
     Ok(())
 }
 
-/// The workflows, below the root, in order of their names.
+/// The workflow files, relative to the root, sorted by name.
 fn files(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = root.join(".github/workflows");
     let failed = |error| Error::Failed(format!("cannot read {}: {error}", folder.display()));
@@ -125,7 +126,7 @@ mod tests {
             {
                 let command = command.replace("\"$GITHUB_REF_NAME\"", "v1.2.3");
                 let command = command.split(" > ").next().unwrap_or_default();
-                // Comments name commands too, in quotes.
+                // Comments may mention commands too, in quotes.
                 let command = command.split('`').next().unwrap_or_default();
                 let words = command.split_whitespace().filter(|word| *word != "…");
                 let words: Vec<String> = words
