@@ -165,8 +165,7 @@ impl Layout {
         self.place_within(rng, half, [[low, high], [low, high]])
     }
 
-    /// Like [`Layout::place`], with the whole box between `low` and `high` of `[low, high]` in x
-    /// and in y.
+    /// Like [`Layout::place`], with the whole box inside `bounds`: `[low, high]` in x and in y.
     fn place_within(
         &mut self,
         rng: &mut ChaCha8Rng,
