@@ -129,8 +129,8 @@ fn one_word(source: &str, token: String) -> Result<String> {
     }
 }
 
-/// Checks that every proxy variable before the first usable one has a valid address: whoever sets a
-/// proxy does not want direct connections.
+/// Checks that every proxy variable before the first usable one has a valid address: if a proxy
+/// is set, direct connections are not wanted.
 ///
 /// # Errors
 /// [`Error::Option`] naming the variable but not its value, which may contain a password.
