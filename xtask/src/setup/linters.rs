@@ -74,7 +74,7 @@ fn stamp_path(folder: &Path) -> PathBuf {
     folder.join(".installed")
 }
 
-/// The file that records which lock was installed in `folder`.
+/// The text of the lock that was installed in `folder`.
 fn stamp(folder: &Path) -> Result<String, String> {
     read(&stamp_path(folder))
 }

@@ -233,7 +233,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Each such line of the program, tests left out, below `folder`.
+    /// Collects the lines below `folder`, outside tests, that run cargo without `Tools::cargo`.
     fn unlocked(folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let path = entry.path();
@@ -273,7 +273,7 @@ mod tests {
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
             &mut found,
         );
-        // Said, and not run.
+        // Printed as advice, not run.
         found.retain(|line| !line.contains("Run: cargo"));
         assert_eq!(found, [""; 0], "use Tools::cargo");
         let run = include_str!("../../../.ci/run");

@@ -131,7 +131,7 @@ fn read_audit(report: &str) -> Result<Audit, String> {
             Audit::Found(lines.join("\n"))
         });
     }
-    // A failed request's error code names the request; a faulty folder has another code.
+    // A failed request is reported as a message without a code; npm's own errors have a code.
     let code = report["error"]["code"].as_str();
     match (report["message"].as_str(), code) {
         (Some(message), None) => Ok(Audit::Unreachable(message.to_owned())),
