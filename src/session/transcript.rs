@@ -13,7 +13,7 @@ impl Session {
     /// the cache already holds is not computed again. An interrupted answer is continued, and returned as a whole.
     ///
     /// # Errors
-    /// As [`Session::ask`]; [`Error::Option`] for an id that is not in the vocabulary.
+    /// As [`Session::ask`]; [`crate::Error::Option`] for an id that is not in the vocabulary.
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
         self.model.unchanged()?;
         request.options.validate()?;
