@@ -25,15 +25,15 @@ export type EnginePhase = "weights" | "vision" | "prefill" | "download" | "conve
 
 /** One report. */
 export type EngineEvent = { "type": "progress",
-  /** Which phase. */
+  /** The phase. */
   phase: EnginePhase,
-  /** So far; `total` at the end. */
+  /** Amount done; equals `total` at the end. */
   done: number,
-  /** In all. */
+  /** Total amount. */
   total: number, } | { "type": "piece",
-  /** UTF-8, whole characters; empty where the token ends none. */
+  /** Complete UTF-8 characters; empty if the token does not complete one. */
   text: string,
-  /** The token; none for what was still to be said at the end. */
+  /** The token; `None` for text that was held back until the end. */
   id: number | null,
 };
 
@@ -396,15 +396,15 @@ export type Understood = {
 export type CompletionEvent = {
   /** Of a piece with characters. */
   chunk?: CompletionChunk, } & ({ "type": "progress",
-  /** Which phase. */
+  /** The phase. */
   phase: EnginePhase,
-  /** So far; `total` at the end. */
+  /** Amount done; equals `total` at the end. */
   done: number,
-  /** In all. */
+  /** Total amount. */
   total: number, } | { "type": "piece",
-  /** UTF-8, whole characters; empty where the token ends none. */
+  /** Complete UTF-8 characters; empty if the token does not complete one. */
   text: string,
-  /** The token; none for what was still to be said at the end. */
+  /** The token; `None` for text that was held back until the end. */
   id: number | null, });
 
 /** An answer with what is told at its end. */
