@@ -9,7 +9,7 @@ use super::compare::{check, random, uniform};
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::kernel::launches;
-use crate::gpu::ops::{Cut, DemShape, KERNELS as ALL, dem_attention};
+use crate::gpu::ops::{Cut, DemShape, dem_attention, kernels as all_kernels};
 use crate::gpu::quantized::QuantizedMatrix;
 use crate::gpu::read::{read, settle};
 use crate::nn::{LayerNorm, Linear};
@@ -130,7 +130,7 @@ async fn without_kernels(
     expected: &[f32],
 ) -> Result<Vec<f64>> {
     let before = adapter::of(device);
-    for kernel in ALL {
+    for kernel in all_kernels() {
         adapter::distrust(device, kernel.name);
     }
     let timed = async {

@@ -11,9 +11,10 @@ use burn::tensor::wgpu::{WgpuBackend, WgpuOptions};
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup, wgpu};
 
 use super::adapter::{self, Failure, FailureKind, Variants};
+use super::ops::cases;
 use super::ops::kernels_hash;
 use super::remembered::{recall, remember};
-use super::self_test::{CASES, self_test, wrong_kernels};
+use super::self_test::{self_test, wrong_kernels};
 use super::tuning::measure;
 use crate::error::{Error, Result};
 use crate::gpu::submissions::set_speeds;
@@ -353,7 +354,7 @@ async fn tested(chosen: ChosenDevice, setup: &WgpuSetup) -> Result<ChosenDevice>
         adapter.subgroup = subgroup;
         adapter.has_half = features.contains(wgpu::Features::SHADER_F16);
     });
-    let wrong = self_test(device, CASES).await?;
+    let wrong = self_test(device, &cases()).await?;
     let key = remembered_key(&chosen.name, &info);
     let measured = match recall(&key).await {
         Some(measured) if measured.is_possible(subgroup) => measured,
@@ -420,7 +421,7 @@ async fn if_right(device: &Device, variants: Variants) -> Result<()> {
     let before = adapter::variants(device);
     adapter::set_variants(device, variants);
     let is_new = variants.subgroups != before.subgroups || variants.half != before.half;
-    if is_new && !wrong_kernels(device, CASES).await?.is_empty() {
+    if is_new && !wrong_kernels(device, &cases()).await?.is_empty() {
         adapter::set_variants(device, before);
     }
     Ok(())

@@ -1,16 +1,16 @@
 //! A conversation about a picture. Follow-up questions reuse the picture's features and the key/value cache: they run
 //! no vision pass and prefill only their own tokens.
 
-mod asked;
 mod attention;
 mod completion;
 mod picture;
 mod pictures;
+mod prompt;
 mod remark;
 mod report;
 mod shared;
-mod told;
 mod transcript;
+mod turn;
 
 use std::rc::Rc;
 
@@ -32,7 +32,7 @@ use crate::spec::plan::Coverage;
 use crate::text::prompt::Room;
 use crate::vision::encoder::Encoded;
 use pictures::{Held, Pictures};
-use told::{Said, Told};
+use turn::{Turn, TurnAnswer};
 
 pub use crate::generate::generation::StopReason;
 pub use crate::request::{AskOptions, Exchange, Request};
@@ -57,7 +57,7 @@ pub struct Session {
     /// The picture that a new conversation is about.
     picture: Option<Media>,
     /// What was asked and answered, of which the next prompt is made.
-    told: Vec<Told>,
+    turns: Vec<Turn>,
     /// Prompts and answers.
     sequence: Sequence,
     cache: KvCache,
@@ -81,7 +81,7 @@ impl Session {
             coverage,
             pictures: Pictures::default(),
             picture: None,
-            told: Vec::new(),
+            turns: Vec::new(),
             sequence: Sequence::default(),
             cache,
             cached: Sequence::default(),
@@ -126,7 +126,7 @@ impl Session {
 
     /// Removes the conversation; the picture and its features are kept.
     pub fn new_chat(&mut self) {
-        self.told.clear();
+        self.turns.clear();
         self.sequence = Sequence::default();
         self.last = None;
         self.withheld = None;
@@ -146,7 +146,7 @@ impl Session {
         sequence.extend(model.prompt.answer(&model.tokenizer, answer)?);
         self.check_fits(sequence.len())?;
         self.sequence = sequence;
-        self.tell(question, Said::Text(answer.into()));
+        self.push_turn(question, TurnAnswer::Text(answer.into()));
         self.last = None;
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Session {
         };
         match self.answer(&turn, sampler, options, watch).await {
             Ok(answer) => {
-                self.tell(question, Said::Ids(answer.token_ids.clone()));
+                self.push_turn(question, TurnAnswer::Ids(answer.token_ids.clone()));
                 self.last = Some(turn);
                 Ok(answer)
             }
@@ -222,8 +222,8 @@ impl Session {
         let result = self.answer(&turn, sampler, options, watch).await;
         match &result {
             Ok(answer) => {
-                if let Some(told) = self.told.last_mut() {
-                    told.answer = Said::Ids(answer.token_ids.clone());
+                if let Some(turn) = self.turns.last_mut() {
+                    turn.answer = TurnAnswer::Ids(answer.token_ids.clone());
                 }
             }
             Err(_) => {
@@ -268,21 +268,21 @@ impl Session {
             steps.clear();
         }
         let said = forced[..forced.len().saturating_sub(1)].to_vec();
-        self.tell(question, Said::Ids(said));
+        self.push_turn(question, TurnAnswer::Ids(said));
         Ok((prompt_logits, steps))
     }
 
     /// The sequence of a question after all that was said before.
     async fn prompt_of(&self, question: &str, watch: &mut Watch<'_>) -> Result<Sequence> {
-        let before = self.told.iter().map(told::Borrowed::from);
+        let before = self.turns.iter().map(turn::TurnRef::from);
         // What was said here had its place; whether all of it fits is for whoever asks.
         let context_tokens = usize::MAX;
         self.prompt(before, question, Room { context_tokens }, watch)
             .await
     }
 
-    fn tell(&mut self, question: &str, answer: Said) {
-        self.told.push(Told {
+    fn push_turn(&mut self, question: &str, answer: TurnAnswer) {
+        self.turns.push(Turn {
             question: question.into(),
             answer,
         });

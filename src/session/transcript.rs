@@ -1,7 +1,7 @@
 //! Answers a question that comes with its conversation.
 
-use super::asked::checked_ids;
-use super::told::{Borrowed, Said, Told};
+use super::prompt::checked_ids;
+use super::turn::{Turn, TurnAnswer, TurnRef};
 use super::{Answer, Exchange, LastTurn, Request, Session};
 use crate::error::Result;
 use crate::generate::Sampler;
@@ -57,7 +57,7 @@ impl Session {
         request: &Request,
         watch: &mut Watch<'_>,
     ) -> Result<(Sequence, usize)> {
-        let before = self.heard(request).map(Borrowed::from);
+        let before = self.heard(request).map(TurnRef::from);
         let question = &request.question;
         let mut sequence = self.prompt(before, question, self.room(), watch).await?;
         let prompt_len = sequence.len();
@@ -75,11 +75,11 @@ impl Session {
 
     /// Makes the request's conversation, with this answer, the session's.
     fn take_up(&mut self, request: &Request, answer: Vec<u32>) {
-        let mut told: Vec<Told> = self.heard(request).map(Told::of).collect();
-        told.push(Told {
+        let mut turns: Vec<Turn> = self.heard(request).map(Turn::of).collect();
+        turns.push(Turn {
             question: request.question.clone(),
-            answer: Said::Ids(answer),
+            answer: TurnAnswer::Ids(answer),
         });
-        self.told = told;
+        self.turns = turns;
     }
 }

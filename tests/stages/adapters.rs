@@ -9,8 +9,9 @@ use inf_llava::gpu::adapter::{self, Variants};
 use inf_llava::gpu::device::{ChosenDevice, with_handles};
 use inf_llava::gpu::kernel::{GpuTensor, Kernel, launch};
 use inf_llava::gpu::memory;
+use inf_llava::gpu::ops::{Case, cases};
 use inf_llava::gpu::read::read;
-use inf_llava::gpu::self_test::{CASES, Case, wrong_kernels};
+use inf_llava::gpu::self_test::wrong_kernels;
 use inf_llava::gpu::submissions::set_speeds;
 use inf_llava::gpu::tuning::measure;
 use inf_llava::gpu::writes::{Writes, watch_writes};
@@ -65,7 +66,7 @@ fn variants_compute_the_same() {
             ..Variants::PORTABLE
         };
         adapter::set_variants(device, variants);
-        let wrong = crate::block_on(wrong_kernels(device, CASES)).unwrap();
+        let wrong = crate::block_on(wrong_kernels(device, &cases())).unwrap();
         assert_eq!(wrong, Vec::<&str>::new(), "{variants:?}");
     }
     // That f16 takes part is seen in what it loses.
@@ -75,8 +76,8 @@ fn variants_compute_the_same() {
             ..Variants::PORTABLE
         };
         adapter::set_variants(device, variants);
-        let tiled = CASES
-            .iter()
+        let tiled = cases()
+            .into_iter()
             .find(|case| case.kernel.name == "matmul")
             .unwrap();
         crate::block_on(read((tiled.run)(device).unwrap())).unwrap()
@@ -127,7 +128,8 @@ fn a_kernel_that_does_not_compile() {
     assert_eq!(error.code(), "device");
     assert!(error.to_string().contains("compil"), "{error}");
 
-    let cases = [CASES[0], Case::new(BROKEN, broken), CASES[1]];
+    let all = cases();
+    let cases = [all[0], Case::new(BROKEN, broken), all[1]];
     let wrong = crate::block_on(wrong_kernels(device, &cases)).unwrap();
     assert_eq!(wrong, ["broken"]);
 }

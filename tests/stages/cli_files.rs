@@ -235,8 +235,7 @@ fn parity_without_kernels() {
         args.extend(more);
         json(&stdout(&args))
     };
-    let all: Vec<&str> = inf_llava::gpu::ops::KERNELS
-        .iter()
+    let all: Vec<&str> = inf_llava::gpu::ops::kernels()
         .map(|kernel| kernel.name)
         .collect();
     let without: Vec<&str> = all

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor};
 use inf_llava::error::Result;
 use inf_llava::gpu::cpu::is_host;
 use inf_llava::gpu::kernel::{Kernel, launches};
-use inf_llava::gpu::ops::KERNELS;
-use inf_llava::gpu::self_test::{CASES, Case, self_test};
+use inf_llava::gpu::ops::{Case, cases, kernels};
+use inf_llava::gpu::self_test::self_test;
 
 const SOURCE: &str = "const WORKGROUP_SIZE: u32 = 64u;";
 
@@ -40,18 +40,21 @@ fn a_wrong_kernel_is_found_and_launched_no_more() {
 fn every_kernel_is_tested() {
     let device = crate::device("wgpu").device;
     assert!(
-        crate::block_on(self_test(&device, CASES))
+        crate::block_on(self_test(&device, &cases()))
             .unwrap()
             .is_empty()
     );
-    for case in CASES {
+    for case in cases() {
         let before = launches();
         (case.run)(&device).unwrap();
         assert!(launches() > before, "{}", case.kernel.name);
     }
-    for kernel in KERNELS {
+    for kernel in kernels() {
         // The two halves of one operation share theirs.
         let name = kernel.name.replace("decode_combine", "decode_attention");
-        assert!(CASES.iter().any(|case| case.kernel.name == name), "{name}");
+        assert!(
+            cases().iter().any(|case| case.kernel.name == name),
+            "{name}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Every shader is valid WGSL as it stands and keeps to what portable WebGPU promises.
 
 use inf_llava::gpu::kernel::{HALF, Kernel, SUBGROUPS, wgsl_const};
-use inf_llava::gpu::ops::{BEYOND_PORTABLE, KERNELS};
+use inf_llava::gpu::ops::{beyond_portable, kernels};
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
@@ -22,7 +22,7 @@ fn parse(name: &str, source: &str) -> Module {
 
 #[test]
 fn valid_and_portable() {
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let (name, source) = (kernel.name, &kernel.text());
         let module = parse(name, source);
         // No capability: no f16, no subgroups, nothing optional.
@@ -91,7 +91,7 @@ fn a_variant_differs_in_its_constant() {
 /// A variant needs what it says that it needs, and is valid where that is to be had.
 #[test]
 fn variants_beyond_portable() {
-    for kernel in BEYOND_PORTABLE {
+    for kernel in beyond_portable() {
         let (name, source) = (kernel.name, &kernel.text());
         let needed = match (kernel.needs(HALF), kernel.needs(SUBGROUPS)) {
             (true, false) => Capabilities::SHADER_FLOAT16,

@@ -3,7 +3,10 @@
 
 use burn::tensor::{Int, Tensor};
 
+use super::kernel_set::{Case, KernelSet, wave};
+use crate::error::Result;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch_into, output};
+use burn::tensor::Device;
 
 pub(super) const KERNEL: Kernel = kernel!("argmax");
 
@@ -18,4 +21,19 @@ pub fn argmax(x: &Tensor<2>) -> Option<Tensor<1, Int>> {
     let place = output(&x, [1]);
     launch_into(KERNEL, &[x], &place, [1, 1, 1], &[count as u32, 0, 0, 0]);
     Some(place.into_int())
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL],
+    beyond_portable: &[],
+    cases: &[Case::new(KERNEL, largest)],
+};
+
+fn largest(device: &Device) -> Result<Tensor<1>> {
+    let x = wave(0.37, [1, 1000], device);
+    Ok(match argmax(&x) {
+        Some(place) => place.float(),
+        None => x.argmax(1).float().flatten(0, 1),
+    })
 }

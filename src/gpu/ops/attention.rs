@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::kernel_set::KernelSet;
 use crate::gpu::adapter;
 use crate::gpu::kernel::{Cut, GpuTensor, HALF, Kernel, kernel, launch_in_parts, output};
 use crate::gpu::pace::Work;
@@ -118,3 +119,11 @@ pub(super) struct MapParams {
     pub sizes: [u32; 5],
     pub tiles: [u32; MAX_TILES],
 }
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL, KERNEL.with("CUT", 1), KERNEL.with("CUT", 2)],
+    beyond_portable: &[KERNEL.with(HALF, 1)],
+    // Those of the operations that share it.
+    cases: &[],
+};

@@ -6,8 +6,11 @@ use burn::tensor::Tensor;
 
 use super::attention::Attention;
 use super::causal_attention::Causal;
+use super::kernel_set::{Case, KernelSet, wave};
+use crate::error::Result;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
 use crate::gpu::reference;
+use burn::tensor::Device;
 
 pub(super) const KERNEL: Kernel = kernel!("attention_map");
 
@@ -55,4 +58,18 @@ fn on_gpu(
     let shape = [tokens, heads, asked.len()];
     let groups = [tokens as u32, heads as u32, 1];
     Some(launch(KERNEL, &inputs, shape, groups, &params))
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL],
+    beyond_portable: &[],
+    cases: &[Case::new(KERNEL, map)],
+};
+
+/// The attention weights of two tokens, of which only the second attends to the last key.
+fn map(device: &Device) -> Result<Tensor<1>> {
+    let keys = wave(0.3, [2, 90, 32], device);
+    let q = wave(0.9, [2, 4 * 32], device) * 3.0;
+    Ok(attention_map(Causal::of_case(70), q, &keys, 5..72).flatten(0, 2))
 }

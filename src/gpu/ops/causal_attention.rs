@@ -3,11 +3,17 @@
 
 use burn::tensor::Tensor;
 
+use super::attention;
 use super::attention::{Attention, MapParams, Rows};
+use super::kernel_set::{Case, KernelSet, wave};
+use super::subgroup::EIGHT;
+use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
 use crate::gpu::ops::subgroup::by_eight;
 use crate::gpu::reference;
+use burn::tensor::Device;
 
 pub(super) const DECODE: Kernel = kernel!("decode_attention");
 pub(super) const COMBINE: Kernel = kernel!("decode_combine");
@@ -29,6 +35,15 @@ pub struct Causal {
 }
 
 impl Causal {
+    /// Of the self-test: four heads, and a sliding window that begins within the cache.
+    pub(super) fn of_case(start: usize) -> Self {
+        Causal {
+            heads: 4,
+            start,
+            window: Some(start - 20),
+        }
+    }
+
     /// The window as the shaders expect it; without one, a number larger than any cache.
     pub(super) fn window_word(&self) -> u32 {
         const NONE: usize = 1 << 30;
@@ -119,4 +134,22 @@ fn on_gpu(
         [groups as u32, 1, 1],
         &params,
     ))
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[DECODE, COMBINE],
+    beyond_portable: &[DECODE.with("LANES", EIGHT).with(SUBGROUPS, 1)],
+    cases: &[
+        Case::new(attention::KERNEL, |device| of_tokens(70, device)),
+        Case::new(DECODE, |device| of_tokens(1, device)),
+    ],
+};
+
+/// New tokens attending to a cache of more than one split, four query heads to two key/value heads.
+fn of_tokens(tokens: usize, device: &Device) -> Result<Tensor<1>> {
+    let start = 300;
+    let [keys, values] = [0.3, 0.7].map(|step| wave(step, [2, start + tokens, 32], device));
+    let q = wave(0.9, [tokens, 4 * 32], device) * 3.0;
+    Ok(causal_attention(Causal::of_case(start), q, &keys, &values).flatten(0, 1))
 }

@@ -2,9 +2,12 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::kernel_set::{Case, KernelSet};
+use crate::error::Result;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 use crate::image::Normalise;
+use crate::spec::Crop;
 use crate::spec::{TowerSpec, View};
 
 pub(super) const KERNEL: Kernel = kernel!("crop_patchify");
@@ -137,4 +140,23 @@ fn descriptor(view: View) -> [u32; 4] {
         View::Pixels { top, left, step } => [top as u32, left as u32, step as u32, 0],
         View::Whole { step } => [0, 0, step as u32, 1],
     }
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL],
+    beyond_portable: &[],
+    cases: &[Case::new(KERNEL, crop)],
+};
+
+fn crop(device: &Device) -> Result<Tensor<1>> {
+    let shape = ViewShape {
+        view_px: 14,
+        patch_px: 7,
+        normalise: Normalise::CLIP,
+    };
+    let bytes = (0..28 * 28 * 3).map(|i| (i * 37 % 251) as u8).collect();
+    let crops = [Crop::Local(0, 1), Crop::Global(1, 0), Crop::Low];
+    let views = crops.map(|crop| crop.view(2, 14));
+    Ok(crop_patchify(shape, &Canvas::new(bytes, [28; 2], device), &views).flatten(0, 2))
 }

@@ -2,8 +2,12 @@
 
 use burn::tensor::Tensor;
 
+use super::attention;
 use super::attention::{Attention, MAX_TILES, MapParams, Rows};
+use super::kernel_set::{Case, KernelSet, wave};
+use crate::error::Result;
 use crate::gpu::reference;
+use burn::tensor::Device;
 
 /// How the maps are divided into the sets within which one map's rows attend to the other's keys. The caller decides
 /// which map is the query: in the release the global map in tiles and the local one in strided sets.
@@ -110,4 +114,25 @@ fn map_params(shape: &DemShape) -> Option<MapParams> {
         sizes: sizes.map(|size| size as u32),
         tiles,
     })
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[],
+    beyond_portable: &[],
+    cases: &[Case::new(attention::KERNEL, between_maps)],
+};
+
+/// The enhancement's tiles, whose rows are computed from indices.
+fn between_maps(device: &Device) -> Result<Tensor<1>> {
+    let shape = DemShape {
+        crops_per_side: 3,
+        tokens_per_side: 4,
+        residues: vec![1],
+        tiles: vec![0, 1, 2],
+        heads: 2,
+    };
+    let q = wave(0.9, [16, 2 * 8], device);
+    let [k, v] = [0.3, 0.7].map(|step| wave(step, [9, 16, 2 * 8], device));
+    Ok(dem_attention(&shape, Cut::Tiles, q, k, v).flatten(0, 1))
 }

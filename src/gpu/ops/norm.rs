@@ -2,10 +2,15 @@
 
 use burn::tensor::Tensor;
 
+use super::kernel_set::{Case, KernelSet, wave};
+use super::subgroup::EIGHT;
+use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::ops::subgroup::by_eight;
 use crate::gpu::reference;
+use burn::tensor::Device;
 
 pub(super) const KERNEL: Kernel = kernel!("norm");
 
@@ -55,4 +60,19 @@ fn on_gpu(
     ];
     let groups = [groups_x, groups_y, 1];
     Some(launch(kernel, &inputs, [rows, channels], groups, &params))
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL, KERNEL.with("LAYER", 1)],
+    beyond_portable: &[KERNEL.with("LANES", EIGHT).with(SUBGROUPS, 1)],
+    cases: &[Case::new(KERNEL, norm)],
+};
+
+fn norm(device: &Device) -> Result<Tensor<1>> {
+    let x = wave(0.7, [3, 100], device) + 2.0;
+    let (weight, bias) = (wave(0.3, [100], device), wave(0.2, [100], device));
+    let rms = rms_norm(x.clone(), weight.clone(), 1e-5);
+    let layer = layer_norm(x, weight, bias, 1e-5);
+    Ok(Tensor::cat(vec![rms, layer], 0).flatten(0, 1))
 }

@@ -3,7 +3,9 @@
 
 use burn::tensor::Tensor;
 
+use super::kernel_set::{Case, KernelSet, wave};
 use super::norm::rms_norm;
+use crate::error::Result;
 use crate::gpu::adapter::{self, Variants};
 use crate::gpu::cpu;
 use crate::gpu::kernel::{
@@ -14,6 +16,8 @@ use crate::gpu::quantized::{Bits, QuantizedMatrix, QuantizedPiece};
 use crate::gpu::reference;
 use crate::quant::{BLOCK, Quant};
 use crate::spec::Activation;
+use burn::tensor::Device;
+use bytes::Bytes;
 
 pub(super) const MATVEC: Kernel = kernel!("matvec", "finish");
 pub(super) const MATMUL: Kernel = kernel!("matmul", "tile_store", "finish");
@@ -238,4 +242,91 @@ fn launch_of(
         let kernel = gated(matmul).with(HALF, u32::from(variants.half));
         (kernel, tile)
     }
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[
+        MATMUL,
+        MATMUL.with("GATED", 1),
+        MATVEC,
+        MATVEC.with("GATED", 1).with("NORM", 1),
+        QUANTIZED_MATMUL,
+        QUANTIZED_MATMUL.with("BITS", 8).with("GATED", 1),
+        QUANTIZED_MATVEC,
+        QUANTIZED_MATVEC.with("LANES", 4),
+        QUANTIZED_MATVEC
+            .with("BITS", 8)
+            .with("GATED", 1)
+            .with("NORM", 1),
+    ],
+    beyond_portable: &[
+        MATMUL.with(HALF, 1),
+        QUANTIZED_MATMUL.with(HALF, 1),
+        MATVEC.with("NORM", 1).with(SUBGROUPS, 1),
+        QUANTIZED_MATVEC.with("NORM", 1).with(SUBGROUPS, 1),
+    ],
+    cases: &[
+        Case::new(MATVEC, |device| floats(1, device)),
+        Case::new(MATMUL, |device| floats(70, device)),
+        Case::new(QUANTIZED_MATVEC, |device| quantized(Quant::Q4, 1, device)),
+        Case::new(QUANTIZED_MATVEC, all_lanes),
+        Case::new(QUANTIZED_MATVEC, |device| quantized(Quant::Q8, 1, device)),
+        Case::new(QUANTIZED_MATMUL, |device| quantized(Quant::Q4, 70, device)),
+        Case::new(QUANTIZED_MATMUL, |device| quantized(Quant::Q8, 70, device)),
+    ],
+};
+
+/// A product with all fused operations.
+fn everything(x: Tensor<2>, matrix: &Matrix<'_>) -> Tensor<1> {
+    let [rows, columns] = x.dims();
+    let device = x.device();
+    let gated = Fused {
+        // For many rows, another kernel computes the norm.
+        norm: (rows == 1).then(|| (wave(0.4, [columns], &device), 1e-5)),
+        gated: true,
+        ..Fused::default()
+    };
+    let plain = product(x.clone(), matrix, Fused::default());
+    let outputs = plain.dims()[1];
+    let fused = Fused {
+        bias: Some(wave(0.9, [outputs], &device)),
+        activation: Some(Activation::GeluTanh),
+        residual: Some(wave(0.6, [rows, outputs], &device)),
+        ..Fused::default()
+    };
+    let all = [
+        plain,
+        product(x.clone(), matrix, fused),
+        product(x, matrix, gated),
+    ];
+    Tensor::cat(all.map(|y| y.flatten::<1>(0, 1)).to_vec(), 0)
+}
+
+fn floats(rows: usize, device: &Device) -> Result<Tensor<1>> {
+    let weight = wave(0.11, [70, 96], device);
+    let matrix = Matrix::Float(weight);
+    Ok(everything(wave(0.5, [rows, 96], device), &matrix))
+}
+
+fn quantized(quant: Quant, rows: usize, device: &Device) -> Result<Tensor<1>> {
+    let values: Vec<f32> = (0..70 * 96).map(|i| (i as f32 * 0.11).sin()).collect();
+    let mut weight = QuantizedMatrix::new(96);
+    let bytes = quant.quantize(&values, 96)?;
+    weight.push(quant, 70, Bytes::from(bytes), device)?;
+    let matrix = Matrix::Quantized(&weight);
+    Ok(everything(wave(0.5, [rows, 96], device), &matrix))
+}
+
+/// A row long enough to be shared by the largest number of threads.
+fn all_lanes(device: &Device) -> Result<Tensor<1>> {
+    let (rows, columns) = (9, 64 * BLOCK);
+    let values: Vec<f32> = (0..rows * columns)
+        .map(|i| (i as f32 * 0.11).sin())
+        .collect();
+    let mut weight = QuantizedMatrix::new(columns);
+    let bytes = Quant::Q4.quantize(&values, columns)?;
+    weight.push(Quant::Q4, rows, Bytes::from(bytes), device)?;
+    let x = wave(0.5, [1, columns], device);
+    Ok(product(x, &Matrix::Quantized(&weight), Fused::default()).flatten(0, 1))
 }

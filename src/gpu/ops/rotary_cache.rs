@@ -2,10 +2,14 @@
 
 use burn::tensor::Tensor;
 
+use super::kernel_set::{Case, KernelSet, wave};
+use crate::error::Result;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::reference;
 use crate::gpu::rope::Rope;
+use crate::spec::RopeSpec;
+use burn::tensor::Device;
 
 pub(super) const KERNEL: Kernel = kernel!("rotary_cache");
 
@@ -54,4 +58,20 @@ fn on_gpu(
     let shape = [tokens, heads * head_dim];
     let groups = [groups_x, groups_y, 1];
     Some(launch(KERNEL, &inputs, shape, groups, &params))
+}
+
+/// For [`super::kernels`] and the self-test.
+pub(super) const SET: KernelSet = KernelSet {
+    portable: &[KERNEL],
+    beyond_portable: &[],
+    cases: &[Case::new(KERNEL, rotary)],
+};
+
+fn rotary(device: &Device) -> Result<Tensor<1>> {
+    let mut cache = LayerCache::new([2, 8, 16], device);
+    let rope = Rope::of(8, RopeSpec::of_theta(10_000.0), 16, device);
+    let q = rotary_cache(4, 3, wave(0.3, [2, 8 * 16], device), &rope, &mut cache);
+    let (keys, values) = (cache.keys().clone(), cache.values().clone());
+    let all = [q.flatten(0, 1), keys.flatten(0, 2), values.flatten(0, 2)];
+    Ok(Tensor::cat(all.to_vec(), 0))
 }

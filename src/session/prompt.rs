@@ -1,9 +1,9 @@
-//! A conversation's prompt, for whoever asks the next question.
+//! The prompt of a conversation's next question.
 
 use std::cell::Cell;
 
 use super::Session;
-use super::told::{Answered, Borrowed};
+use super::turn::{TurnAnswerRef, TurnRef};
 use crate::error::{Error, Result};
 use crate::progress::Watch;
 use crate::sequence::Sequence;
@@ -24,7 +24,7 @@ impl Session {
     /// As [`crate::text::prompt::Prompt::sequence`]; [`Error::Option`] for an id that is not in the vocabulary.
     pub(super) async fn prompt<'a>(
         &self,
-        before: impl Iterator<Item = Borrowed<'a>>,
+        before: impl Iterator<Item = TurnRef<'a>>,
         question: &'a str,
         room: Room,
         watch: &mut Watch<'_>,
@@ -42,9 +42,11 @@ impl Session {
                 parts: picture.into_iter().chain([text]).collect(),
             })
         };
-        let answer = |answer: Answered<'a>| match answer {
-            Answered::Ids(ids) => checked_ids("token_ids", ids, vocabulary).map(Message::generated),
-            Answered::Text(text) => Ok(Message::text(Role::Assistant, text)),
+        let answer = |answer: TurnAnswerRef<'a>| match answer {
+            TurnAnswerRef::Ids(ids) => {
+                checked_ids("token_ids", ids, vocabulary).map(Message::generated)
+            }
+            TurnAnswerRef::Text(text) => Ok(Message::text(Role::Assistant, text)),
         };
         let before = before.flat_map(|(question, answered)| [ask(question), answer(answered)]);
         let messages = before.chain(std::iter::once_with(|| ask(question)));
