@@ -6,11 +6,14 @@ use crate::project::Project;
 use crate::setup::{self, Need};
 
 /// Runs the benchmark, which prints its table.
-pub fn run(project: &Project, browser: bool, args: &[String]) -> Result<(), Error> {
+pub fn run(project: &Project, browser: bool, args: Vec<String>) -> Result<(), Error> {
+    // The flag is also taken from behind arguments that are handed on.
+    let (behind, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--browser");
+    let browser = browser || !behind.is_empty();
     if !browser {
         let tools = setup::ensure(project, &[Need::Vulkan])?;
         let bench = tools.cargo(project, "run --release --quiet -- bench");
-        return bench.args(args).run();
+        return bench.args(&args).run();
     }
     if !project.dist().join("index.html").is_file() {
         return Err(Error::Failed(
@@ -21,7 +24,7 @@ pub fn run(project: &Project, browser: bool, args: &[String]) -> Result<(), Erro
     let tools = setup::ensure(project, &needs)?;
     let npm = "npm --prefix web/bench ci --no-audit --no-fund";
     tools.command(project, npm).run()?;
-    let mut bench = tools.command(project, "node web/bench/run.mjs").args(args);
+    let mut bench = tools.command(project, "node web/bench/run.mjs").args(&args);
     if let Some(chromium) = &tools.chromium {
         bench = bench.env(setup::CHROMIUM, chromium.display().to_string());
     }

@@ -7,7 +7,8 @@ use std::fmt;
 pub enum Error {
     /// A command failed, or the machine is not set up as required. Exit code 1.
     Failed(String),
-    /// The command line is invalid. Exit code 2.
+    /// The command line is invalid in a way that clap cannot tell, or a variable of the environment
+    /// is. Exit code 2, as clap's.
     Usage(String),
     /// Something is missing that this program cannot, or may not, install itself. Exit code 3.
     ByHand(String),

@@ -22,12 +22,18 @@ mod version;
 
 use std::process::ExitCode;
 
-use args::Request;
+use args::{Cli, Request};
+use clap::{CommandFactory as _, Parser as _};
 use error::Error;
 use project::Project;
 
 fn main() -> ExitCode {
-    match run() {
+    let Some(request) = Cli::parse().request else {
+        // Help that nobody reads is no failure.
+        drop(Cli::command().print_help());
+        return ExitCode::SUCCESS;
+    };
+    match run(request) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nerror: {error}");
@@ -36,25 +42,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Error> {
-    let request = Request::parse(std::env::args().skip(1))?;
+fn run(request: Request) -> Result<(), Error> {
     let project = Project::find()?;
     match request {
-        Request::Help => {
-            println!("{}", args::HELP);
-            Ok(())
-        }
         Request::Setup { web, test } => setup::run(&project, web, test),
-        Request::Serve { port, open } => page::serve(&project, port, open),
-        Request::ServeModel { folder, port } => page::serve_model(&project, &folder, port),
-        Request::Bench { browser, args } => bench::run(&project, browser, &args),
+        Request::Serve { model, port, open } => match model {
+            None => page::serve(&project, port, open),
+            Some(folder) => page::serve_model(&project, &folder, port),
+        },
+        Request::Bench { browser, args } => bench::run(&project, browser, args),
         Request::BuildWeb => page::build(&project),
         Request::Notices { check } => supply::run_notices(&project, check),
         Request::Sbom => supply::run_sbom(&project),
         Request::Npm => npm::run(&project),
         Request::Release(part) => release::run(&project, &part),
         Request::Test(options) => test::run(&project, &options),
-        Request::Checkpoint { folder, layers } => checkpoint::write(&project, &folder, layers),
+        Request::Checkpoint { folder, layers } => {
+            checkpoint::write(&project, &folder, layers.into())
+        }
         Request::Env => page::print_env(&project),
     }
 }

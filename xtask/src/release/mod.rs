@@ -3,15 +3,58 @@
 mod archive;
 mod version;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::args::{Crates, Release};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+
 use crate::command::Command;
 use crate::error::Error;
 use crate::npm;
 use crate::page;
 use crate::project::Project;
 use crate::setup::{self, Tools};
+
+/// A part of a release.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum Release {
+    /// Whether all say one version, that of the tag, with words in CHANGELOG.md
+    Check { tag: Option<String> },
+    /// Print the words of CHANGELOG.md for this version
+    Notes,
+    /// Build the program, and pack it into release-files/ of the target folder
+    Archive {
+        /// Machine to build for, if not this one
+        #[arg(long, value_name = "TRIPLE", value_parser = PossibleValuesParser::new(archive::TARGETS))]
+        target: Option<String>,
+    },
+    /// Write SHA256SUMS of the archives of all five machines
+    Checksums {
+        /// Folder of the archives
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Pack the npm package, and try to publish it
+    Npm {
+        /// Publish the one packed in DIR instead, with provenance
+        #[arg(long, value_name = "DIR")]
+        publish: Option<PathBuf>,
+    },
+    /// Pack the crates, and try to publish them in their order
+    Crates(Crates),
+}
+
+/// How far to go with publishing the crates.
+#[derive(Args, Debug, Default, PartialEq, Eq)]
+#[group(multiple = false)]
+pub struct Crates {
+    /// Build what was packed, too
+    #[arg(long)]
+    pub verify: bool,
+    /// Publish them
+    #[arg(long)]
+    pub publish: bool,
+}
 
 /// Runs one part of a release.
 pub fn run(project: &Project, release: &Release) -> Result<(), Error> {
@@ -25,7 +68,7 @@ pub fn run(project: &Project, release: &Release) -> Result<(), Error> {
         Release::Npm {
             publish: Some(folder),
         } => publish_package(project, &tools, folder),
-        Release::Crates(how) => crates(project, &tools, *how).run(),
+        Release::Crates(how) => crates(project, &tools, how).run(),
     }
 }
 
@@ -102,13 +145,13 @@ fn the_tarball(folder: &Path) -> Result<String, Error> {
 }
 
 /// All public crates, in the order of their dependencies, which cargo determines.
-fn crates(project: &Project, tools: &Tools, how: Crates) -> Command {
+fn crates(project: &Project, tools: &Tools, how: &Crates) -> Command {
     let command = tools.command(project, "cargo publish --workspace --locked");
-    match how {
-        Crates::Try => command.args(["--dry-run", "--no-verify"]),
-        Crates::Verify => command.arg("--dry-run"),
+    match (how.verify, how.publish) {
+        (false, false) => command.args(["--dry-run", "--no-verify"]),
+        (true, _) => command.arg("--dry-run"),
         // Already built, without the registry's token, which may expire while burn compiles.
-        Crates::Publish => command.arg("--no-verify"),
+        (false, true) => command.arg("--no-verify"),
     }
 }
 
@@ -122,10 +165,12 @@ mod tests {
             root: "/checkout".into(),
             target: "/checkout/target".into(),
         };
-        let line = |how| crates(&project, &Tools::default(), how).to_string();
-        assert!(line(Crates::Try).contains("--dry-run"));
-        assert!(line(Crates::Verify).ends_with("--dry-run"));
-        assert!(!line(Crates::Publish).contains("--dry-run"));
+        let line = |verify, publish| {
+            crates(&project, &Tools::default(), &Crates { verify, publish }).to_string()
+        };
+        assert!(line(false, false).contains("--dry-run"));
+        assert!(line(true, false).ends_with("--dry-run"));
+        assert!(!line(false, true).contains("--dry-run"));
     }
 
     #[test]

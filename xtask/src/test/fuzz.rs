@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::args::TestOptions;
+use super::TestOptions;
 use crate::command::Command;
 use crate::error::Error;
 use crate::project::{self, Project};

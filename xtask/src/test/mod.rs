@@ -11,12 +11,29 @@ mod workflows;
 
 use std::time::{Duration, Instant};
 
-use crate::args::TestOptions;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, value_parser};
+
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::project::Project;
 use crate::setup::{self, Need, Tools, wasm::Route};
-use steps::{Step, choose, commands};
+use steps::{Step, choose, commands, names};
+
+/// Run the tests, the quickest first, up to the first failure
+#[derive(Args, Debug, Default, PartialEq, Eq)]
+pub struct TestOptions {
+    /// Steps and groups of steps; all but cpu if none is named
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
+    pub names: Vec<String>,
+    /// Run what takes long, too: long property tests, two minutes of fuzzing with each program, gigabytes of weights
+    /// in the browser, the examples of examples/web
+    #[arg(long, verbatim_doc_comment)]
+    pub all: bool,
+    /// Fuzz with each program for N minutes (1 to 1440), going on from what earlier runs found
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1440))]
+    pub minutes: Option<u32>,
+}
 
 /// The result of a step.
 enum Outcome {
@@ -35,7 +52,7 @@ struct Record {
 
 /// Runs the selected steps up to the first failure.
 pub fn run(project: &Project, options: &TestOptions) -> Result<(), Error> {
-    let steps = choose(&options.names)?;
+    let steps = choose(&options.names);
     let started = Instant::now();
     // All requirements first, so that those to be installed by hand are reported at once.
     let mut needs: Vec<Need> = Vec::new();

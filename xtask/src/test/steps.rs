@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::{deny, fuzz};
-use crate::args::TestOptions;
+use clap::builder::PossibleValue;
+
+use super::{TestOptions, deny, fuzz};
 use crate::checkpoint;
 use crate::command::Command;
 use crate::error::Error;
@@ -115,7 +116,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "cpu",
         group: "",
-        what: "the program on the CPU alone: PyTorch's figures, and an answer",
+        what: "the program on the CPU alone, without a GPU's driver: PyTorch's figures, and an answer",
         needs: &[],
         counts: false,
     },
@@ -136,7 +137,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "browser",
         group: "web",
-        what: "the page in a real browser",
+        what: "the page in a real browser, as step page built it",
         needs: &[
             Need::Node,
             Need::Chromium,
@@ -147,22 +148,36 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// The steps selected by `names`, in the fixed order.
-pub fn choose(names: &[String]) -> Result<Vec<Step>, Error> {
-    let picks = |step: &Step, name: &str| step.name == name || step.group == name;
-    if let Some(stranger) = names
-        .iter()
-        .find(|name| !STEPS.iter().any(|step| picks(step, name)))
-    {
-        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        return Err(Error::Usage(format!(
-            "there is no test step `{stranger}`. Steps: {}. Groups: lint, native, docs, web",
-            known.join(", ")
-        )));
+/// Whether a name given by the user, of a step or a group, selects the step.
+fn picks(name: &str, step: &Step) -> bool {
+    step.name == name || step.group == name
+}
+
+/// The names of all steps and groups, with what they are.
+pub fn names() -> Vec<PossibleValue> {
+    let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+    for step in STEPS {
+        if !step.group.is_empty() && !names.contains(&step.group) {
+            names.push(step.group);
+        }
     }
+    let describe = |name| {
+        let steps = STEPS.iter().filter(|step| picks(name, step));
+        let (names, whats): (Vec<_>, Vec<_>) = steps.map(|step| (step.name, step.what)).unzip();
+        let what = match *whats {
+            [what] => what.to_owned(),
+            _ => names.join(", "),
+        };
+        PossibleValue::new(name).help(what)
+    };
+    names.into_iter().map(describe).collect()
+}
+
+/// The steps selected by `names`, in the fixed order.
+pub fn choose(names: &[String]) -> Vec<Step> {
     let all = |step: &Step| names.is_empty() && !BY_NAME_ONLY.contains(&step.name);
-    let chosen = |step: &&Step| all(step) || names.iter().any(|name| picks(step, name));
-    Ok(STEPS.iter().filter(chosen).copied().collect())
+    let chosen = |step: &&Step| all(step) || names.iter().any(|name| picks(name, step));
+    STEPS.iter().filter(chosen).copied().collect()
 }
 
 /// The command lines of a step.
@@ -328,9 +343,7 @@ mod tests {
 
     fn chosen(names: &[&str]) -> Vec<&'static str> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        choose(&names)
-            .map(|steps| steps.iter().map(|step| step.name).collect())
-            .unwrap_or_default()
+        choose(&names).iter().map(|step| step.name).collect()
     }
 
     #[test]
@@ -338,6 +351,7 @@ mod tests {
         assert_eq!(chosen(&[]).len(), STEPS.len() - BY_NAME_ONLY.len());
         assert_eq!(chosen(&["cpu"]), ["cpu"]);
         assert_eq!(chosen(&["web"]), ["page", "package", "browser"]);
+        assert_eq!(chosen(&["native"]), ["light", "fuzz", "native"]);
         assert_eq!(
             chosen(&["browser", "lint"]),
             [
@@ -350,7 +364,6 @@ mod tests {
                 "browser"
             ]
         );
-        assert!(choose(&["wbe".to_owned()]).is_err_and(|e| e.exit_code() == 2));
     }
 
     #[test]
