@@ -6,9 +6,8 @@
 //! ```
 //!
 //! [`engine`] is the interface for programs: a model on its own thread, and handles that ask it
-//! from any thread. It needs only the feature `model`: `default-features = false, features =
-//! ["model"]`. The default features add the command line, training, and their dependencies. The
-//! rest of this page is about the parts.
+//! from any thread. It needs none of the features: `default-features = false`. The rest of this
+//! page is about the parts.
 //!
 //! The data flows through the modules in this order:
 //!
@@ -19,75 +18,32 @@
 //! ```
 //!
 //! [`config`] and [`weights`] define the model, [`gpu`] has its performance-critical operations,
-//! [`session`] is a conversation. [`dataset`] reads training data, [`evaluate`] scores answers.
-//! Without the feature `model`, only the code that reads files and untrusted input is built.
-//! `scenes` (also a feature) draws pictures with questions and answers, for training and
-//! evaluation.
-
-pub mod config;
-pub mod durable;
-pub mod error;
-pub mod files;
-pub mod foreign;
-pub mod platform;
-pub mod printable;
-pub mod quant;
-pub mod sequence;
-pub mod spec;
-
-pub mod image;
-#[cfg(feature = "model")]
-pub mod vision;
-
-pub mod text;
-
-pub mod dataset;
-pub mod evaluate;
-
-#[cfg(feature = "model")]
-pub mod language;
-
-pub mod generate;
-pub mod openai;
-pub mod request;
-
-#[cfg(feature = "model")]
-pub mod bench;
-#[cfg(all(feature = "model", not(target_arch = "wasm32")))]
-pub mod engine;
-#[cfg(feature = "model")]
-pub mod load;
-#[cfg(feature = "model")]
-pub mod model;
-#[cfg(feature = "model")]
-pub mod parity;
-pub mod progress;
-#[cfg(feature = "model")]
-pub mod recorder;
-#[cfg(feature = "model")]
-pub mod session;
-
-#[cfg(feature = "model")]
-pub mod nn;
-
-#[cfg(feature = "scenes")]
-pub mod scenes;
-#[cfg(feature = "train")]
-pub mod train;
+//! [`session`] is a conversation. What needs no tensors is the crate `inf_llava_core`, all of which
+//! is found here as well. The command line, training and evaluation are the crate `inf_llava_cli`.
 
 #[cfg(feature = "hub")]
-pub mod hub;
-pub mod weights;
+pub use inf_llava_core::hub;
+pub use inf_llava_core::{
+    Error, Result, config, dataset, durable, error, files, foreign, generate, image, openai,
+    platform, printable, progress, quant, reply, request, sequence, spec, text, weights,
+};
 
-#[cfg(feature = "model")]
+pub mod bench;
+#[cfg(feature = "demo")]
+pub mod demo;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod engine;
 pub mod gpu;
-
-#[cfg(feature = "cli")]
-pub mod cli;
-#[cfg(all(feature = "model", target_arch = "wasm32"))]
+pub mod language;
+pub mod load;
+pub mod model;
+pub mod nn;
+pub mod parity;
+pub mod recorder;
+pub mod session;
+pub mod vision;
+#[cfg(target_arch = "wasm32")]
 pub mod web;
 
-#[cfg(all(test, feature = "model"))]
-mod typescript;
-
-pub use error::{Error, Result};
+/// Whose software the program and the page are made of, with the licences.
+pub const THIRD_PARTY: &str = include_str!("../THIRD-PARTY.txt");

@@ -19,6 +19,7 @@ use crate::language::splice::{Run, inputs_embeds};
 use crate::load::Builder;
 use crate::load::{HeldMatrix, ReadBack, read_back};
 use crate::progress::Watch;
+use crate::reply::ModelInfo;
 use crate::sequence::{Chunk, Media, Sequence};
 use crate::spec::parameters;
 use crate::spec::plan::Coverage;
@@ -355,6 +356,27 @@ impl Model {
             source,
             held,
         })
+    }
+
+    /// What it is, and where it runs. `name`: what to call it.
+    pub fn info(&self, name: &str) -> ModelInfo {
+        let config = &self.config;
+        let layout = config.largest_layout(Coverage::Live);
+        ModelInfo {
+            name: name.into(),
+            device: self.device.name.clone(),
+            device_notice: self.device.notice.clone(),
+            parameters: self.estimate.parameters,
+            weights_bytes: self.stored_bytes,
+            crops_per_side: config.crops_per_side(),
+            crop_px: config.tower.view_px,
+            image_px: layout.canvas_px[0],
+            image_tokens: layout.tokens,
+            context_tokens: self.context_tokens,
+            vocabulary: config.decoder.vocab_size,
+            random_weights: config.random_weights,
+            scope: config.scope,
+        }
     }
 
     /// Whether the model's files are unchanged since loading, where other programs can change them: checked before

@@ -127,7 +127,7 @@ impl Engine {
 
     /// Information about the model and its device.
     pub fn info(&self) -> JsResult<JsValue> {
-        to_value(&ModelInfo::new(&self.name, &self.model))
+        to_value(&self.model.info(&self.name))
     }
 
     /// Information about the picture `key`, if its features are kept.

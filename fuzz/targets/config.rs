@@ -2,9 +2,9 @@
 //! without overflow.
 #![no_main]
 
-use inf_llava::config::Config;
-use inf_llava::spec::parameters;
-use inf_llava::spec::plan::Coverage;
+use inf_llava_core::config::Config;
+use inf_llava_core::spec::parameters;
+use inf_llava_core::spec::plan::Coverage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -2,7 +2,7 @@
 //! are never accepted.
 #![no_main]
 
-use inf_llava::openai::{Face, picture_file};
+use inf_llava_core::openai::{Face, picture_file};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|url: &str| {

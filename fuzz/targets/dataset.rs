@@ -9,7 +9,7 @@ mod memory;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use inf_llava::dataset::{OnBadRecord, Records, llava, pope};
+use inf_llava_core::dataset::{OnBadRecord, Records, llava, pope};
 use libfuzzer_sys::fuzz_target;
 
 /// A folder with one picture, beside a picture that no entry may reach.

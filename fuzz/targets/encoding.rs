@@ -10,7 +10,7 @@ mod memory;
 
 use std::sync::LazyLock;
 
-use inf_llava::text::{TextStream, Tokenizer};
+use inf_llava_core::text::{TextStream, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

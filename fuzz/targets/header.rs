@@ -1,9 +1,9 @@
 //! A safetensors file: its header, and every tensor listed there.
 #![no_main]
 
-use inf_llava::weights::tensors::Tensors;
-use inf_llava::weights::checkpoint::Checkpoint;
-use inf_llava::weights::source::Memory;
+use inf_llava_core::weights::tensors::Tensors;
+use inf_llava_core::weights::checkpoint::Checkpoint;
+use inf_llava_core::weights::source::Memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -6,7 +6,7 @@
 
 use std::path::{Component, Path};
 
-use inf_llava::hub::told::told;
+use inf_llava_core::hub::told::told;
 use libfuzzer_sys::fuzz_target;
 
 fn check_inside(path: &Path) {

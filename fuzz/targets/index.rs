@@ -1,8 +1,8 @@
 //! The index of a sharded checkpoint.
 #![no_main]
 
-use inf_llava::weights::checkpoint::Checkpoint;
-use inf_llava::weights::source::Memory;
+use inf_llava_core::weights::checkpoint::Checkpoint;
+use inf_llava_core::weights::source::Memory;
 use libfuzzer_sys::fuzz_target;
 
 /// A shard with one tensor of one number, `w`.

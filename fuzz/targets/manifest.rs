@@ -2,7 +2,7 @@
 //! where it says.
 #![no_main]
 
-use inf_llava::weights::manifest::Manifest;
+use inf_llava_core::weights::manifest::Manifest;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,7 +1,7 @@
 //! The pickle in a file written by `torch.save`.
 #![no_main]
 
-use inf_llava::weights::pickle::state_dict;
+use inf_llava_core::weights::pickle::state_dict;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,7 @@
 #[path = "shared/memory.rs"]
 mod memory;
 
-use inf_llava::image::{Limits, decode};
+use inf_llava_core::image::{Limits, decode};
 use libfuzzer_sys::fuzz_target;
 
 /// Small, so that exceeding them is detected.

@@ -5,7 +5,7 @@
 #[path = "shared/memory.rs"]
 mod memory;
 
-use inf_llava::openai::{Ask, ErrorBody, ErrorKind, Face};
+use inf_llava_core::openai::{Ask, ErrorBody, ErrorKind, Face};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -7,9 +7,9 @@ mod memory;
 
 use std::sync::LazyLock;
 
-use inf_llava::progress::Watch;
-use inf_llava::text::Tokenizer;
-use inf_llava::text::prompt::{
+use inf_llava_core::progress::Watch;
+use inf_llava_core::text::Tokenizer;
+use inf_llava_core::text::prompt::{
     Message, Placeholders, Prompt, Role, Room, Template, begin_ids, read_prompt,
 };
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,7 @@
 //! vocabulary.
 #![no_main]
 
-use inf_llava::text::Tokenizer;
+use inf_llava_core::text::Tokenizer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

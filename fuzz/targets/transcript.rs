@@ -4,7 +4,7 @@
 #[path = "shared/memory.rs"]
 mod memory;
 
-use inf_llava::request::Request;
+use inf_llava_core::request::Request;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

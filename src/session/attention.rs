@@ -1,24 +1,11 @@
 //! Attention weights for display: of the enhancement, and of the decoder for a generated token.
 
-use serde::Serialize;
-
-use super::Session;
+use super::{EnhancementAttention, Session};
 use crate::error::{Error, Result};
 use crate::gpu::ops::Cut;
 use crate::gpu::read::read;
 use crate::progress::Watch;
 use crate::spec::plan::Plan;
-
-/// Where the enhancement (DEM) looked in a picture, as the mean over heads and queries. What does not exist in a
-/// configuration is empty.
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EnhancementAttention {
-    /// Within each tile, for every position of the map: `[N h, N h]`; each tile sums to 1.
-    pub detail: Vec<f32>,
-    /// Over the whole picture: `[h, h]`, sums to 1.
-    pub overview: Vec<f32>,
-}
 
 impl Session {
     /// Encodes a picture and returns the enhancement's attention in it. The conversation is unchanged.

@@ -2,12 +2,10 @@
 //! no vision pass and prefill only their own tokens.
 
 mod attention;
-mod completion;
 mod picture;
 mod pictures;
 mod prompt;
 mod remark;
-mod report;
 mod shared;
 mod transcript;
 mod turn;
@@ -35,10 +33,8 @@ use pictures::{Held, Pictures};
 use turn::{Turn, TurnAnswer};
 
 pub use crate::generate::generation::StopReason;
+pub use crate::reply::{Answer, EnhancementAttention, ModelInfo, PictureInfo, Timings};
 pub use crate::request::{AskOptions, Exchange, Request};
-pub use attention::EnhancementAttention;
-pub use completion::{Completed, CompletionEvent};
-pub use report::{Answer, ModelInfo, PictureInfo, Timings};
 pub use shared::Shared;
 
 /// The position of the last answer, for regenerating it.

@@ -48,7 +48,7 @@ impl Session {
             }
             TurnAnswerRef::Text(text) => Ok(Message::text(Role::Assistant, text)),
         };
-        let before = before.flat_map(|(question, answered)| [ask(question), answer(answered)]);
+        let before = before.flat_map(|turn| [ask(turn.question), answer(turn.answer)]);
         let messages = before.chain(std::iter::once_with(|| ask(question)));
         let prompt = &self.model.prompt;
         prompt

@@ -32,7 +32,10 @@ impl Turn {
 }
 
 /// A question with its answer, where they are kept.
-pub(super) type TurnRef<'a> = (&'a str, TurnAnswerRef<'a>);
+pub(super) struct TurnRef<'a> {
+    pub question: &'a str,
+    pub answer: TurnAnswerRef<'a>,
+}
 
 /// An answer, where it is kept.
 pub(super) enum TurnAnswerRef<'a> {
@@ -46,7 +49,10 @@ impl<'a> From<&'a Turn> for TurnRef<'a> {
             TurnAnswer::Ids(ids) => TurnAnswerRef::Ids(ids),
             TurnAnswer::Text(text) => TurnAnswerRef::Text(text),
         };
-        (&turn.question, answer)
+        TurnRef {
+            question: &turn.question,
+            answer,
+        }
     }
 }
 
@@ -56,6 +62,9 @@ impl<'a> From<&'a Exchange> for TurnRef<'a> {
             Some(ids) => TurnAnswerRef::Ids(ids),
             None => TurnAnswerRef::Text(&exchange.text),
         };
-        (&exchange.question, answer)
+        TurnRef {
+            question: &exchange.question,
+            answer,
+        }
     }
 }

@@ -255,7 +255,7 @@ fn memory_is_as_estimated() {
 fn nothing_is_allocated_in_steady_state() {
     let (chosen, _) = own_device(|limits| limits);
     // What is submitted when depends on how busy the machine is, and buffers are free again after that.
-    set_speeds(&chosen.device, crate::pace::UNCUT);
+    set_speeds(&chosen.device, crate::UNCUT);
     let watch = &mut Watch::nobody();
     let folder = crate::fixture("tiny");
     let loaded = Model::load(Folder::new(&folder), &chosen, None, watch);

@@ -18,7 +18,7 @@ mod example {
 }
 
 fn demo() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo")
+    crate::root().join("models/demo")
 }
 
 fn sample(name: &str) -> Vec<u8> {

@@ -13,6 +13,7 @@ use inf_llava::gpu::submissions::{self, Rule, set_speeds};
 use inf_llava::quant::Quant;
 use inf_llava::spec::Activation;
 
+use crate::UNCUT;
 use crate::adapters::own_device;
 
 /// So slow that every workgroup along the axis that is cut goes alone.
@@ -22,14 +23,6 @@ const CRAWL: Speeds = Speeds {
     matvec: 1e-3,
     quantized_matvec: 1e-3,
     attention: 1e-3,
-};
-/// So quick that nothing is cut.
-pub const UNCUT: Speeds = Speeds {
-    matmul: 1e12,
-    quantized_matmul: 1e12,
-    matvec: 1e12,
-    quantized_matvec: 1e12,
-    attention: 1e12,
 };
 
 fn wave<const D: usize>(step: f32, dims: [usize; D], device: &Device) -> Tensor<D> {

@@ -62,7 +62,7 @@ impl Tensors for Spelled {
 }
 
 fn folder(fixture: &str) -> PathBuf {
-    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests = crate::root().join("tests");
     tests.join("fixtures/family").join(fixture)
 }
 

@@ -121,3 +121,53 @@ fn constants_are_read_from_the_file() {
         64
     );
 }
+
+/// The texts in shaders/, by path from the root.
+fn shaders() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["shaders", "shaders/shared"] {
+        for entry in std::fs::read_dir(crate::root().join(folder)).expect(folder) {
+            let path = entry.expect("an entry").path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "wgsl")
+            {
+                let name = path.file_name().expect("a name").to_string_lossy();
+                let text = std::fs::read_to_string(&path).expect("a text");
+                found.push((format!("{folder}/{name}"), text));
+            }
+        }
+    }
+    assert!(found.len() > 2);
+    found
+}
+
+/// The checks over all kernels (naga, timings) go over this list.
+#[test]
+fn every_shader_is_listed() {
+    let kernels = kernels();
+    let listed: Vec<(&str, String)> = kernels.map(|k| (k.name, k.text())).collect();
+    let files = shaders();
+    let (shared, own): (Vec<_>, Vec<_>) = files
+        .iter()
+        .partition(|(path, _)| path.starts_with("shaders/shared/"));
+    for (path, text) in &own {
+        let name = path
+            .trim_start_matches("shaders/")
+            .trim_end_matches(".wgsl");
+        // What it shares with others follows its own text.
+        let is_listed = |(of, whole): &(&str, String)| *of == name && whole.starts_with(text);
+        assert!(
+            listed.iter().any(is_listed),
+            "{path} is in no operation's KernelSet"
+        );
+    }
+    for (path, text) in &shared {
+        assert!(
+            listed.iter().any(|(_, whole)| whole.contains(text)),
+            "{path} is part of no kernel"
+        );
+    }
+    let names: std::collections::BTreeSet<&str> = listed.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), own.len());
+}

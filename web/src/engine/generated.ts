@@ -2,7 +2,7 @@
  * What the engine takes and gives, and the shapes of OpenAI's API: types only. Written from the types in Rust, whose names
  * and comments they have: change those, then run
  *
- *     WRITE_TYPES=1 cargo test --release --lib typescript
+ *     WRITE_TYPES=1 cargo test --package inf-llava-core --lib typescript
  */
 
 /** The one kind of picture that a model of narrow scope knows. */

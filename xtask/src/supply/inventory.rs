@@ -23,17 +23,17 @@ const SYSTEMS: [&str; 5] = [
     "x86_64-pc-windows-msvc",
 ];
 /// The build options of the page, as in `index.html`.
-const PAGE: [&str; 5] = [
+const PAGE: [&str; 3] = [
     "--target",
     "wasm32-unknown-unknown",
     "--no-default-features",
-    "--features",
-    "model",
 ];
 /// The npm packages that esbuild bundles into the page's scripts; `web/build.mjs` fails on any
 /// other.
 const BUNDLED: [&str; 1] = ["marked"];
-const OWN: &str = "inf-llava";
+/// The crate that the page is made of, and what the names of the other crates of this project begin with.
+const ENGINE: &str = "inf-llava";
+const PROGRAM: &str = "inf-llava-cli";
 
 /// A distributed product and its contents.
 #[derive(Debug)]
@@ -93,8 +93,8 @@ impl Package {
 pub fn products(project: &Project, tools: &Tools) -> Result<[Product; 2], Error> {
     let known = Known::read(project, tools)?;
     let systems = SYSTEMS.iter().flat_map(|system| ["--target", system]);
-    let program = Tree::read(project, tools, systems)?;
-    let page = Tree::read(project, tools, PAGE)?;
+    let program = Tree::read(project, tools, PROGRAM, systems)?;
+    let page = Tree::read(project, tools, ENGINE, PAGE)?;
     let npm = BUNDLED
         .iter()
         .map(|name| npm_package(project, name))
@@ -121,13 +121,17 @@ pub fn products(project: &Project, tools: &Tools) -> Result<[Product; 2], Error>
 
 type Key = (String, String);
 
+fn is_own((name, _): &Key) -> bool {
+    name == ENGINE || name.starts_with("inf-llava-")
+}
+
 /// Combines cargo's dependency tree with the packages' metadata.
 fn product(
     known: &Known,
     tree: &Tree,
     npm: Vec<Package>,
 ) -> Result<(String, Vec<Package>, Vec<usize>), Error> {
-    let keys: Vec<&Key> = tree.uses.keys().filter(|(name, _)| name != OWN).collect();
+    let keys: Vec<&Key> = tree.uses.keys().filter(|key| !is_own(key)).collect();
     let places = |of: &BTreeSet<Key>| -> Vec<usize> {
         of.iter()
             .filter_map(|key| keys.binary_search(&key).ok())
@@ -139,10 +143,15 @@ fn product(
         package.uses = places(&tree.uses[key]);
         packages.push(package);
     }
-    let own = tree.uses.iter().find(|((name, _), _)| name == OWN);
-    let ((_, version), uses) =
-        own.ok_or_else(|| Error::Failed(format!("cargo's tree does not begin with {OWN}")))?;
-    let mut uses = places(uses);
+    let own: Vec<_> = tree.uses.iter().filter(|(key, _)| is_own(key)).collect();
+    let Some(((_, version), _)) = own.first() else {
+        return Err(Error::Failed(
+            "cargo's tree has no crate of this project".to_owned(),
+        ));
+    };
+    // Direct is what any of the project's crates names.
+    let direct = own.iter().flat_map(|(_, uses)| uses.iter().cloned());
+    let mut uses = places(&direct.collect());
     uses.extend(packages.len()..packages.len() + npm.len());
     packages.extend(npm);
     Ok((version.clone(), packages, uses))
@@ -158,11 +167,12 @@ impl Tree {
     fn read<'a>(
         project: &Project,
         tools: &Tools,
+        package: &str,
         which: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Error> {
         let command = tools
             .cargo(project, "tree --quiet --package")
-            .arg(OWN)
+            .arg(package)
             .args(["--edges", "normal,no-proc-macro", "--prefix", "depth"])
             .args(["--format", "{p}"])
             .args(which);
@@ -365,6 +375,6 @@ mod tests {
     #[test]
     fn the_page_is_built_with_the_features_that_are_looked_up() {
         let page = include_str!("../../../index.html");
-        assert!(page.contains("data-cargo-no-default-features data-cargo-features=\"model\""));
+        assert!(page.contains("data-cargo-no-default-features"));
     }
 }

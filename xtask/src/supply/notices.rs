@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::project::Project;
 
 /// Distributed files that are not in any package.
-const FONTS: &str = "assets/fonts";
+const FONTS: &str = "crates/cli/assets/fonts";
 /// rustc links it into every program, but cargo does not list it.
 const STANDARD_LIBRARY: &str = "\
 Rust's standard library: Apache-2.0 [1]

@@ -199,14 +199,14 @@ pub fn commands(
         "fmt" => vec![tools.command(project, "cargo fmt --all --check")],
         "deny" => deny::commands(project, tools),
         "notices" => ["xtask notices --check", "xtask sbom"].map(cargo).into(),
-        "light" => vec![test("test --package xtask"), test("test --package inf-llava --tests --no-default-features")],
+        "light" => vec![test("test --package xtask"), test("test --package inf-llava-core")],
         "fuzz" => fuzz::commands(project, tools, fuzz::Length::of(options))?,
         "clippy" => {
             vec![cargo("clippy --release --workspace --all-targets").args(["--", "-D", "warnings"])]
         }
         "docs" => vec![cargo("doc --release --no-deps --lib").env("RUSTDOCFLAGS", "-D warnings")],
         "clippy-web" => vec![
-            cargo("clippy --release --lib --target wasm32-unknown-unknown --no-default-features --features model")
+            cargo("clippy --release --package inf-llava --lib --target wasm32-unknown-unknown --no-default-features")
                 .args(["--", "-D", "warnings"]),
         ],
         // With SOAK the server is loaded for five minutes.

@@ -1,0 +1,417 @@
+//! `inf-llava chat`: one question, or a conversation.
+
+mod editor;
+mod lines;
+mod transcript;
+
+use std::io::{IsTerminal, stdin};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use self::editor::{Lines, Typed};
+use self::lines::{HELP, Line};
+use self::transcript::Transcript;
+use super::input::{image_name, read_image, read_prompt, refuse_both, unreadable};
+use super::output::{counted, say_json, say_piece};
+use super::terminal::{Interrupt, Muted, Progress};
+use super::{ModelArgs, paths, say};
+use crate::commands::arguments::{at_least_one, usage};
+use inf_llava::config::RemarkCode;
+use inf_llava::error::Error;
+use inf_llava::generate::{Sampling, default_temperature};
+use inf_llava::progress::{Event, Watch};
+use inf_llava::session::{Answer, AskOptions, Session, StopReason};
+use inf_llava::spec::plan::Coverage;
+
+/// With fewer tokens than this, their speed is not meaningful.
+const FEWEST_TIMED_TOKENS: usize = 16;
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub struct ChatArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Picture to talk about: PNG, JPEG, WebP, GIF or BMP; - reads it from stdin; without one the model is asked without
+    /// a picture
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
+    image: Option<PathBuf>,
+    /// Question; - reads it from stdin; without one a conversation begins
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// 0 takes the likeliest token always; higher is more varied [default: 0.2, and 0 for a model that knows one kind of
+    /// picture, as the demo model]
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Choose among this many of the likeliest tokens; 0 is off
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Choose among the likeliest tokens that together have this probability; 1 is off
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f32,
+    /// Above 1 makes tokens that have occurred less likely
+    #[arg(long, default_value_t = 1.0)]
+    repetition_penalty: f32,
+    /// The same seed gives the same answer
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Most tokens of an answer
+    #[arg(long, default_value_t = 512, value_parser = at_least_one)]
+    max_new_tokens: usize,
+    /// Compute in f32 throughout, also where the GPU has f16 and is quicker with it
+    #[arg(long)]
+    exact: bool,
+    /// Compute everything, also what cannot reach the output (for comparison; slower)
+    #[arg(long)]
+    dense: bool,
+    /// Tell on stderr what each answer took: times, tokens, passes over the picture
+    #[arg(long)]
+    verbose: bool,
+    /// Ask a model of narrow scope also what it has not learnt to answer, and without a picture
+    #[arg(long)]
+    anyway: bool,
+    /// Print one JSON object instead of text (needs --prompt)
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
+    if args.json && args.prompt.is_none() {
+        return Err(usage("--json needs --prompt".into()));
+    }
+    let mut options = AskOptions {
+        sampling: Sampling {
+            temperature: args.temperature.unwrap_or(Sampling::default().temperature),
+            top_k: args.top_k,
+            top_p: args.top_p,
+            repetition_penalty: args.repetition_penalty,
+            seed: args.seed,
+        },
+        max_new_tokens: args.max_new_tokens,
+        stop: Vec::new(),
+        anyway: args.anyway,
+    };
+    options.validate()?;
+    refuse_both(args.image.as_deref(), args.prompt.as_deref())?;
+    let prompt = args.prompt.as_deref().map(read_prompt).transpose()?;
+    let image = args.image.as_deref();
+    let image = image
+        .map(|path| Ok::<_, Error>((image_name(path), read_image(path)?)))
+        .transpose()?;
+
+    let interrupt = Interrupt::new()?;
+    // Input that is typed while the model loads must not be echoed among the progress bars either.
+    let muted = (prompt.is_none() && stdin().is_terminal()).then(Muted::new);
+    let (model, load_ms) = args.model.load(&interrupt.stop).await?;
+    if !args.exact {
+        model.device.allow_half().await?;
+    }
+    if args.temperature.is_none() {
+        options.sampling.temperature = default_temperature(model.config.scope);
+    }
+    let coverage = if args.dense {
+        Coverage::Dense
+    } else {
+        Coverage::Live
+    };
+    let mut chat = Chat {
+        session: Session::new(model, coverage),
+        options,
+        interrupt,
+        outside_scope: false,
+        verbose: args.verbose,
+        said: Transcript::new(),
+    };
+    if let Some((name, bytes)) = image {
+        chat.look(&name, &bytes).await?;
+    }
+    drop(muted);
+    match prompt {
+        Some(prompt) => chat.ask_once(&prompt, args.json, load_ms).await,
+        None => chat.converse(&args.model.place()?.to_string()).await,
+    }
+}
+
+struct Chat {
+    session: Session,
+    options: AskOptions,
+    interrupt: Interrupt,
+    /// Whether the picture is of a kind that the model was not trained on.
+    outside_scope: bool,
+    /// Whether to show every detail of what an answer took.
+    verbose: bool,
+    /// The conversation so far, for `/save`.
+    said: Transcript,
+}
+
+/// What the model is asked.
+enum Ask<'a> {
+    Question(&'a str),
+    Again,
+}
+
+impl Chat {
+    async fn look(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let progress = Progress::new();
+        let mut watch = Watch::new(self.interrupt.stop.clone(), |event| progress.show(&event));
+        let seen = self.session.set_image(name, bytes, &mut watch).await;
+        progress.clear();
+        let seen = seen?;
+        self.outside_scope = seen.outside_scope;
+        self.said.begin(Some(name.to_string()));
+        for notice in seen.notices {
+            eprintln!("{notice}");
+        }
+        if let Some(scope) = self.session.model().config.scope
+            && seen.outside_scope
+        {
+            eprintln!("{}", scope.warning());
+        }
+        Ok(())
+    }
+
+    /// Asks the model; the answer is written to stdout as it is generated, unless `quiet`.
+    async fn ask(&mut self, ask: Ask<'_>, quiet: bool) -> anyhow::Result<Answer> {
+        let progress = Progress::new();
+        let mut watch = Watch::new(self.interrupt.stop.clone(), |event| match event {
+            Event::Progress { .. } => progress.show(&event),
+            Event::Piece { text, .. } if !quiet => {
+                progress.clear();
+                say_piece(&text);
+            }
+            Event::Piece { .. } => {}
+        });
+        let answer = match ask {
+            Ask::Question(question) => self.session.ask(question, &self.options, &mut watch).await,
+            Ask::Again => self.session.regenerate(&self.options, &mut watch).await,
+        };
+        progress.clear();
+        Ok(answer?)
+    }
+
+    async fn ask_once(
+        &mut self,
+        prompt: &str,
+        json: bool,
+        load_ms: f64,
+    ) -> anyhow::Result<ExitCode> {
+        let answer = self.ask(Ask::Question(prompt), json).await?;
+        if json {
+            let mut value = serde_json::to_value(&answer).context("the answer as JSON")?;
+            value["timings_ms"]["load"] = load_ms.into();
+            value["outside_scope"] = self.outside_scope.into();
+            say_json(&value);
+        } else {
+            say("");
+            say_remark(&answer, "--image FILE");
+            self.say_cut(&answer);
+        }
+        if self.verbose {
+            eprintln!("{}", told(&answer, true));
+        }
+        Ok(match answer.stop_reason {
+            StopReason::Stopped => ExitCode::from(130),
+            _ => ExitCode::SUCCESS,
+        })
+    }
+
+    async fn converse(&mut self, model: &str) -> anyhow::Result<ExitCode> {
+        let mut lines = Lines::of_stdin();
+        let on_terminal = lines.on_terminal();
+        if on_terminal {
+            let first = match self.said.picture() {
+                Some(_) => "Ask about the picture.",
+                None => "/image FILE looks at a picture.",
+            };
+            eprintln!("{first} /help lists the commands.");
+        }
+        // Input that is typed during an answer is shown when it is read. The editor echoes its own
+        // input.
+        let _muted = (on_terminal && !lines.echoes()).then(Muted::new);
+        let mut leaving = false;
+        loop {
+            self.interrupt.set_working(false);
+            if on_terminal {
+                eprintln!("");
+            }
+            let typed = match lines.next().map_err(unreadable)? {
+                Typed::Line(typed) => typed,
+                Typed::End => return Ok(ExitCode::SUCCESS),
+                Typed::Interrupted if leaving => return Ok(ExitCode::from(130)),
+                Typed::Interrupted => {
+                    leaving = true;
+                    eprintln!("Ctrl-C once more leaves, as Ctrl-D does.");
+                    continue;
+                }
+            };
+            leaving = false;
+            self.interrupt.set_working(true);
+            let muted = lines.echoes().then(Muted::new);
+            for line in lines::split(&typed) {
+                let done = match lines::read(line) {
+                    Line::Quit => return Ok(ExitCode::SUCCESS),
+                    line => self.heed(line, model, on_terminal).await,
+                };
+                // An interactive conversation continues after errors, unless the model is lost.
+                if let Err(error) = done {
+                    if error.downcast_ref().is_some_and(ends_the_model) {
+                        return Err(error);
+                    }
+                    // A script would not notice that a question refers to the previous picture, so
+                    // an error ends it.
+                    if !on_terminal {
+                        return Err(error);
+                    }
+                    eprintln!("error: {error:#}");
+                }
+            }
+            drop(muted);
+        }
+    }
+
+    /// Executes a line.
+    async fn heed(&mut self, line: Line, model: &str, on_terminal: bool) -> anyhow::Result<()> {
+        match line {
+            Line::Nothing | Line::Quit => {}
+            Line::Refused(told) => return Err(usage(told)),
+            Line::Help => eprint!("{HELP}"),
+            Line::New => {
+                self.session.new_chat();
+                self.said.begin(self.said.picture());
+            }
+            Line::Image(path) => {
+                let bytes = read_image(&path)?;
+                self.look(&path.display().to_string(), &bytes).await?;
+            }
+            Line::Save(path) => {
+                let turns = self.said.save(model, &path)?;
+                if on_terminal {
+                    eprintln!("{}: {}", counted(turns, "answer"), path.display());
+                }
+            }
+            Line::Again => {
+                let Some(question) = self.said.last_question() else {
+                    return Err(usage("/again: nothing was asked yet".into()));
+                };
+                let answer = self.say(Ask::Again, on_terminal).await?;
+                self.said.add(&question, &answer, true);
+            }
+            Line::Ask(question) => {
+                let answer = self.say(Ask::Question(&question), on_terminal).await?;
+                self.said.add(&question, &answer, false);
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, ask: Ask<'_>, on_terminal: bool) -> anyhow::Result<Answer> {
+        let answer = self.ask(ask, false).await?;
+        say("");
+        say_remark(&answer, "/image FILE");
+        self.say_cut(&answer);
+        if (on_terminal || self.verbose) && answer.answer_tokens > 0 {
+            eprintln!("[{}]", told(&answer, self.verbose));
+        }
+        Ok(answer)
+    }
+
+    /// Says that an answer was cut off, since it might look complete.
+    fn say_cut(&self, answer: &Answer) {
+        match answer.stop_reason {
+            StopReason::Length => eprintln!(
+                "The answer was cut at {} (--max-new-tokens).",
+                counted(self.options.max_new_tokens, "token")
+            ),
+            StopReason::Context => eprintln!(
+                "The answer was cut: the conversation fills the context (--context) of {} tokens.",
+                self.session.model().context_tokens
+            ),
+            StopReason::Stop | StopReason::Stopped => {}
+        }
+    }
+}
+
+/// Whether the model must be loaded again: its files have changed, or the data on its device is not
+/// reliable.
+fn ends_the_model(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ModelChanged { .. }
+            | Error::Device { .. }
+            | Error::DeviceLost { .. }
+            | Error::OutOfMemory { .. }
+    )
+}
+
+/// What an answer took: the time, and all other figures if `in_full`.
+fn told(answer: &Answer, in_full: bool) -> String {
+    let times = &answer.timings_ms;
+    let parts = [
+        ("reading the picture", times.image),
+        ("looking at it", times.vision),
+        ("reading the question", times.prefill),
+        ("answering", times.decode),
+    ];
+    let seconds = parts.iter().map(|(_, ms)| ms).sum::<f64>() / 1000.0;
+    let mut told = match seconds < 1.0 {
+        true => format!("{seconds:.2} s"),
+        false => format!("{seconds:.1} s"),
+    };
+    if !in_full {
+        return told;
+    }
+    let parts = parts.iter().filter(|(_, ms)| *ms > 0.0);
+    let parts: Vec<String> = parts
+        .map(|(what, ms)| format!("{what} {:.3} s", ms / 1000.0))
+        .collect();
+    told += &format!(": {}; {} tokens", parts.join(", "), answer.answer_tokens);
+    if answer.answer_tokens >= FEWEST_TIMED_TOKENS {
+        told += &format!(", {:.1} a second", answer.tokens_per_second);
+    }
+    told += &format!(
+        "; {} of the prompt's {} tokens computed, {} passes of the vision tower",
+        answer.new_prompt_tokens, answer.prompt_tokens, answer.vision_passes
+    );
+    told
+}
+
+/// Shows a remark beside an answer. In place of an answer it was already shown, except for how to
+/// give a picture here.
+fn say_remark(answer: &Answer, takes_a_picture: &str) {
+    let Some(remark) = &answer.remark else {
+        return;
+    };
+    if remark.code == RemarkCode::NeedsPicture {
+        eprintln!("{takes_a_picture} gives it a picture.");
+    } else if remark.answered {
+        eprintln!("{}", remark.text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, ends_the_model};
+    use crate::commands::exit;
+
+    #[test]
+    fn a_conversation_ends_with_a_device_that_failed_and_its_code() {
+        let word = || "x".to_string();
+        let device = Error::Device {
+            device: word(),
+            reason: word(),
+        };
+        for (error, code) in [
+            (Error::DeviceLost { reason: word() }, 6),
+            (device, 6),
+            (Error::OutOfMemory { reason: word() }, 5),
+        ] {
+            assert!(ends_the_model(&error), "{error}");
+            assert_eq!(exit::code(&error.into()), code);
+        }
+        for error in [Error::EmptyQuestion, Error::Stopped] {
+            assert!(!ends_the_model(&error), "{error}");
+        }
+    }
+}

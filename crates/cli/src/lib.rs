@@ -1,0 +1,7 @@
+//! The program `inf-llava`: its commands, and what only they need. [`scenes`] draws pictures with questions and answers,
+//! [`evaluate`] scores answers, [`train`] trains models. The model itself is the crate `inf_llava`.
+
+pub mod commands;
+pub mod evaluate;
+pub mod scenes;
+pub mod train;

@@ -1,0 +1,25 @@
+//! Converts the bytes of a picture file to the input of the vision tower.
+//!
+//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square, then
+//! `pixel_values`. This module must not know of tensors, devices or JavaScript: the same code runs
+//! on a server and in the browser, so that both compute the same pixels.
+
+mod bicubic;
+mod decode;
+mod drawn;
+mod foreign;
+mod gif;
+mod jpeg;
+mod picture;
+mod preprocess;
+mod resample;
+mod rgb;
+mod sniff;
+mod watched;
+
+pub use bicubic::bicubic;
+pub use decode::{Limits, decode, open};
+pub use drawn::{FIGURES, looks_drawn};
+pub use picture::Picture;
+pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_watched};
+pub use watched::{decode_watched, keep_until_decoded};
