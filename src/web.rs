@@ -21,7 +21,7 @@ use crate::gpu::device::{DeviceChoice, choose};
 use crate::gpu::kernel::launches;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
-use crate::session::{ModelInfo, PictureInfo, Request, Shared};
+use crate::session::{PictureInfo, Request, Shared};
 use crate::spec::plan::Coverage;
 use crate::weights::source::Source;
 use files::Files;

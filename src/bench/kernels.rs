@@ -131,7 +131,7 @@ async fn without_kernels(
 ) -> Result<Vec<f64>> {
     let before = adapter::of(device);
     for kernel in all_kernels() {
-        adapter::distrust(device, kernel.name);
+        adapter::disable_kernel(device, kernel.name);
     }
     let timed = async {
         check(device, name, &read((case.run)()).await?, expected, LIMIT)?;

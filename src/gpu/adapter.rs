@@ -26,7 +26,7 @@ pub struct Adapter {
     /// wgpu's own handle, if the device runs on wgpu.
     pub handle: Option<wgpu::Device>,
     /// Names of kernels that are not launched: their operations use the reference implementation.
-    pub distrusted: Vec<&'static str>,
+    pub disabled_kernels: Vec<&'static str>,
     /// How much of its work goes into one submission.
     pub pace: Pace,
 }
@@ -109,15 +109,15 @@ pub fn variants(device: &Device) -> Variants {
 }
 
 /// Whether the kernel called `name` may be launched on `device`.
-pub fn trusts(device: &Device, name: &str) -> bool {
-    look(device, |adapter| !adapter.distrusted.contains(&name))
+pub fn kernel_is_enabled(device: &Device, name: &str) -> bool {
+    look(device, |adapter| !adapter.disabled_kernels.contains(&name))
 }
 
 /// Stops every variant of the kernel called `name` from being launched on `device`.
-pub fn distrust(device: &Device, name: &'static str) {
+pub fn disable_kernel(device: &Device, name: &'static str) {
     change(device, |adapter| {
-        if !adapter.distrusted.contains(&name) {
-            adapter.distrusted.push(name);
+        if !adapter.disabled_kernels.contains(&name) {
+            adapter.disabled_kernels.push(name);
         }
     });
 }

@@ -85,7 +85,7 @@ impl Kernel {
 
     /// Whether it may be launched on `device`; otherwise its operation uses the reference implementation.
     pub fn is_trusted(&self, device: &Device) -> bool {
-        adapter::trusts(device, self.name)
+        adapter::kernel_is_enabled(device, self.name)
     }
 
     /// A constant of the source.

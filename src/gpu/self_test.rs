@@ -29,7 +29,7 @@ pub(super) fn limit_of(variants: Variants) -> f32 {
 pub async fn self_test(device: &Device, cases: &[Case]) -> Result<Vec<&'static str>> {
     let wrong = wrong_kernels(device, cases).await?;
     for name in &wrong {
-        adapter::distrust(device, name);
+        adapter::disable_kernel(device, name);
     }
     Ok(wrong)
 }

@@ -7,10 +7,9 @@ use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::{Engine, JsResult, StopFlag, call, from_value, to_js, to_value};
-use crate::openai::{Ask, BadRequest, Face, Head};
+use crate::openai::{Ask, BadRequest, CompletionEvent, Face, Head};
 use crate::progress::{Event, Watch};
 use crate::request::Request;
-use crate::session::CompletionEvent;
 
 thread_local! {
     /// Requests that were read.

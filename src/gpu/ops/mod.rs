@@ -63,7 +63,7 @@ pub fn cases() -> Vec<Case> {
 ///
 /// # Errors
 /// [`Error::Option`] listing the names, if no kernel has this name.
-pub fn do_without(name: &str, device: &Device) -> Result<()> {
+pub fn disable_kernel(name: &str, device: &Device) -> Result<()> {
     let Some(kernel) = kernels().find(|kernel| kernel.name == name) else {
         let mut names: Vec<&str> = kernels().map(|kernel| kernel.name).collect();
         names.dedup();
@@ -72,7 +72,7 @@ pub fn do_without(name: &str, device: &Device) -> Result<()> {
             reason: format!("{name:?} is none of {}", names.join(", ")),
         });
     };
-    adapter::distrust(device, kernel.name);
+    adapter::disable_kernel(device, kernel.name);
     Ok(())
 }
 

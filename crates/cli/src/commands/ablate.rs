@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::exam::{Exam, Examinee, ask_all, workers};
 use super::model::Place;
 use super::output::say_lines;
 use super::terminal::Interrupt;
+use super::test_set::{ModelUnderTest, TestSet, ask_all, workers};
 use super::{paths, refuse_to_overwrite};
 use crate::commands::arguments::device_names;
 use crate::evaluate::run::tally;
@@ -107,7 +107,7 @@ impl Ablation<'_> {
         let Some(config) = self.train(row, seed, &folder)? else {
             return Ok(None);
         };
-        let outcome = self.examine(&folder.join("model"), &config)?;
+        let outcome = self.score(&folder.join("model"), &config)?;
         let json = serde_json::to_vec_pretty(&outcome)?;
         durable::write_file(&result, &json)?;
         Ok(Some(outcome))
@@ -146,20 +146,20 @@ impl Ablation<'_> {
         Ok(Some(config))
     }
 
-    fn examine(&self, model: &Path, config: &Config) -> anyhow::Result<Outcome> {
-        let examinee = Examinee {
+    fn score(&self, model: &Path, config: &Config) -> anyhow::Result<Outcome> {
+        let model = ModelUnderTest {
             place: &Place::Folder(model.to_path_buf()),
             device: &self.device,
             context: None,
             prompt: &PromptChoice::Own,
             sees: true,
         };
-        let exam = Exam::Scenes {
+        let set = TestSet::Scenes {
             seed: self.file.exam_seed,
             questions: QUESTIONS,
             count: self.file.exam_count,
         };
-        let asked = ask_all(&examinee, &exam, workers(&self.device), &self.stop)?;
+        let asked = ask_all(&model, &set, workers(&self.device), &self.stop)?;
         let tally = tally(&asked.asked);
         let scores = tally.families.iter();
         Ok(Outcome {

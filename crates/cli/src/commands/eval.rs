@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::exam::{Exam, Examinee, ask_all, diverge, workers};
 use super::model::Place;
 use super::output::{say_json, say_lines};
 use super::terminal::Interrupt;
+use super::test_set::{ModelUnderTest, TestSet, ask_all, diverge, workers};
 use super::{ModelArgs, paths, refuse_to_overwrite, say};
 use crate::commands::arguments::at_least_one;
 use crate::evaluate::run::{Answered, Asked, Divergence, LeftOut, judge_descriptions, tally};
@@ -76,20 +76,20 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         false => OnBadRecord::Skip,
     };
     let images = args.images.clone().unwrap_or_default();
-    let exam = match (&args.data, &args.pope) {
-        (Some(file), _) => Exam::Records(llava::read(file, &images, on_bad)?),
-        (None, Some(file)) => Exam::Records(pope::read(file, &images, on_bad)?),
-        (None, None) if args.descriptions => Exam::Descriptions {
+    let set = match (&args.data, &args.pope) {
+        (Some(file), _) => TestSet::Records(llava::read(file, &images, on_bad)?),
+        (None, Some(file)) => TestSet::Records(pope::read(file, &images, on_bad)?),
+        (None, None) if args.descriptions => TestSet::Descriptions {
             seed: args.seed,
             count: args.count,
         },
-        (None, None) => Exam::Scenes {
+        (None, None) => TestSet::Scenes {
             seed: args.seed,
             questions: args.questions,
             count: args.count,
         },
     };
-    if let Exam::Records(records) = &exam {
+    if let TestSet::Records(records) = &set {
         eprintln!("{}", records.skipped);
         if records.records.is_empty() {
             return Err(Error::Dataset {
@@ -100,38 +100,38 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let stop = Interrupt::new()?.stop;
-    let examinee = Examinee {
+    let model = ModelUnderTest {
         place: &args.model.place()?,
         device: &args.model.device().await?,
         context: args.model.context,
         prompt: &args.model.prompt.choice()?,
         sees: !args.blind,
     };
-    let answered = ask_all(&examinee, &exam, workers(examinee.device), &stop)?;
-    tell_left_out(&answered, &exam, on_bad)?;
+    let answered = ask_all(&model, &set, workers(model.device), &stop)?;
+    tell_left_out(&answered, &set, on_bad)?;
     if let Some(file) = &args.answers {
         write_answers(file, &answered.asked)?;
     }
     let divergence = match &args.reference {
         Some(folder) => {
             let place = &Place::Folder(folder.clone());
-            let reference = Examinee { place, ..examinee };
-            Some(diverge(&examinee, &reference, &exam, &stop)?)
+            let reference = ModelUnderTest { place, ..model };
+            Some(diverge(&model, &reference, &set, &stop)?)
         }
         None => None,
     };
-    report(&args, &exam, &answered, divergence)?;
+    report(&args, &set, &answered, divergence)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reports the questions that could not be asked.
-fn tell_left_out(answered: &Answered, exam: &Exam, on_bad: OnBadRecord) -> Result<()> {
+fn tell_left_out(answered: &Answered, set: &TestSet, on_bad: OnBadRecord) -> Result<()> {
     let Some(LeftOut { id, error, .. }) = answered.left_out.first() else {
         return Ok(());
     };
-    let file = match exam {
-        Exam::Records(records) => records.file.as_str(),
-        Exam::Scenes { .. } | Exam::Descriptions { .. } => "the drawn scenes",
+    let file = match set {
+        TestSet::Records(records) => records.file.as_str(),
+        TestSet::Scenes { .. } | TestSet::Descriptions { .. } => "the drawn scenes",
     };
     if on_bad == OnBadRecord::Refuse {
         return Err(Error::BadRecord {
@@ -162,15 +162,15 @@ fn write_answers(file: &Path, asked: &[Asked]) -> Result<()> {
 
 fn report(
     args: &EvalArgs,
-    exam: &Exam,
+    set: &TestSet,
     answered: &Answered,
     divergence: Option<Divergence>,
 ) -> anyhow::Result<()> {
     let asked = &answered.asked;
     let skipped = SkippedCounts {
-        records: match exam {
-            Exam::Records(records) => records.skipped.reasons.len(),
-            Exam::Scenes { .. } | Exam::Descriptions { .. } => 0,
+        records: match set {
+            TestSet::Records(records) => records.skipped.reasons.len(),
+            TestSet::Scenes { .. } | TestSet::Descriptions { .. } => 0,
         },
         questions: answered.questions_left_out(),
     };

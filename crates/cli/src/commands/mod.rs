@@ -16,7 +16,6 @@ mod carried;
 mod chat;
 mod convert;
 mod eval;
-mod exam;
 mod exit;
 mod hub;
 mod info;
@@ -31,6 +30,7 @@ mod scenes;
 mod serve;
 mod stages;
 mod terminal;
+mod test_set;
 mod train;
 mod vocabulary;
 

@@ -17,7 +17,7 @@ use crate::commands::arguments::device_names;
 use inf_llava::error::{Error, Result};
 use inf_llava::files;
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
-use inf_llava::gpu::ops::do_without;
+use inf_llava::gpu::ops::disable_kernel;
 use inf_llava::model::Model;
 use inf_llava::platform::Timer;
 use inf_llava::progress::{StopFlag, Watch};
@@ -104,7 +104,7 @@ impl ModelArgs {
             eprintln!("{}: {notice}", device.name);
         }
         for name in &self.without_kernel {
-            do_without(name, &device.device)?;
+            disable_kernel(name, &device.device)?;
         }
         Ok(device)
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use super::exam::workers;
 use super::output::say_json;
 use super::terminal::Interrupt;
+use super::test_set::workers;
 use super::{paths, say};
 use crate::commands::arguments::{at_least_one, device_names, usage};
 use crate::train::checkpoint::{self, read_companions};

@@ -91,7 +91,7 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
 }
 
 /// A picture and questions about it.
-pub struct Sheet {
+pub struct TestItem {
     picture: Option<Picture>,
     questions: Vec<Asked>,
     answer_tokens: usize,
@@ -106,7 +106,7 @@ fn test_scene(seed: u64, index: u64) -> Scene {
     scene(seed, index, &options)
 }
 
-/// Scores descriptions of [`Sheet::describing_scene`] under `seed`.
+/// Scores descriptions of [`TestItem::describing_scene`] under `seed`.
 pub fn judge_descriptions(seed: u64, asked: &[Asked]) -> Descriptions {
     let mut descriptions = Descriptions::default();
     for one in asked {
@@ -117,9 +117,9 @@ pub fn judge_descriptions(seed: u64, asked: &[Asked]) -> Descriptions {
     descriptions
 }
 
-impl Sheet {
+impl TestItem {
     /// Scene `index` of the test split of `seed`, with `count` questions.
-    pub fn of_scene(seed: u64, index: u64, count: usize) -> Sheet {
+    pub fn of_scene(seed: u64, index: u64, count: usize) -> TestItem {
         let scene = test_scene(seed, index);
         let mut rng = question_rng(seed, index);
         let asked = questions(&scene, &mut rng, count)
@@ -136,7 +136,7 @@ impl Sheet {
                 }),
                 chance: Some(q.chance),
             });
-        Sheet {
+        TestItem {
             questions: asked.collect(),
             picture: Some(scene.draw()),
             answer_tokens: ANSWER_TOKENS,
@@ -144,7 +144,7 @@ impl Sheet {
     }
 
     /// Scene `index` of the test split of `seed`, with the task of describing it.
-    pub fn describing_scene(seed: u64, index: u64) -> Sheet {
+    pub fn describing_scene(seed: u64, index: u64) -> TestItem {
         let scene = test_scene(seed, index);
         let asked = Asked {
             id: index.to_string(),
@@ -155,7 +155,7 @@ impl Sheet {
             held_out: None,
             chance: None,
         };
-        Sheet {
+        TestItem {
             questions: vec![asked],
             picture: Some(scene.draw()),
             answer_tokens: DESCRIPTION_TOKENS,
@@ -166,7 +166,7 @@ impl Sheet {
     ///
     /// # Errors
     /// As [`open`].
-    pub fn of_record(record: &Record) -> Result<Sheet> {
+    pub fn of_record(record: &Record) -> Result<TestItem> {
         let asked = record.turns.iter().enumerate().map(|(i, turn)| Asked {
             id: record.id.clone(),
             question: turn.question.clone(),
@@ -179,7 +179,7 @@ impl Sheet {
             },
             chance: None,
         });
-        Ok(Sheet {
+        Ok(TestItem {
             questions: asked.collect(),
             picture: record.image.as_deref().map(open).transpose()?,
             answer_tokens: ANSWER_TOKENS,
@@ -188,16 +188,16 @@ impl Sheet {
 }
 
 /// The model under test.
-pub struct Candidate {
+pub struct TestedModel {
     session: Session,
     sees: bool,
 }
 
-impl Candidate {
+impl TestedModel {
     /// `model`, with or without access to the pictures: without, it measures what can be answered from the question
     /// alone.
     pub fn new(model: Rc<Model>, sees: bool) -> Self {
-        Candidate {
+        TestedModel {
             session: Session::new(model, Coverage::Live),
             sees,
         }
@@ -208,8 +208,8 @@ impl Candidate {
         self.session.model().config.decoder.vocab_size
     }
 
-    async fn look(&mut self, sheet: &Sheet, watch: &mut Watch<'_>) -> Result<()> {
-        match sheet.picture.as_ref().filter(|_| self.sees) {
+    async fn look(&mut self, item: &TestItem, watch: &mut Watch<'_>) -> Result<()> {
+        match item.picture.as_ref().filter(|_| self.sees) {
             Some(picture) => {
                 let off = &mut Recorder::off();
                 self.session.set_picture(picture, watch, off).await?;
@@ -226,12 +226,12 @@ impl Candidate {
     /// As [`Session::ask`].
     pub async fn logits(
         &mut self,
-        sheet: &Sheet,
+        item: &TestItem,
         watch: &mut Watch<'_>,
     ) -> Result<Vec<Option<Vec<f32>>>> {
-        self.look(sheet, watch).await?;
-        let mut all = Vec::with_capacity(sheet.questions.len());
-        for asked in &sheet.questions {
+        self.look(item, watch).await?;
+        let mut all = Vec::with_capacity(item.questions.len());
+        for asked in &item.questions {
             watch.stop.check()?;
             self.session.new_chat();
             let model = self.session.model();
@@ -251,20 +251,20 @@ impl Candidate {
         Ok(all)
     }
 
-    /// Answers a sheet. Questions that cannot be asked are reported, and the others are asked.
+    /// Answers the questions of an item. Questions that cannot be asked are reported, and the others are asked.
     ///
     /// # Errors
     /// As [`Session::ask`], unless the question itself is the cause.
-    pub async fn answer(&mut self, sheet: Sheet, watch: &mut Watch<'_>) -> Result<Answered> {
-        self.look(&sheet, watch).await?;
+    pub async fn answer(&mut self, item: TestItem, watch: &mut Watch<'_>) -> Result<Answered> {
+        self.look(&item, watch).await?;
         let options = AskOptions {
             sampling: Sampling::greedy(),
-            max_new_tokens: sheet.answer_tokens,
+            max_new_tokens: item.answer_tokens,
             anyway: true,
             ..AskOptions::default()
         };
         let mut answered = Answered::default();
-        for mut asked in sheet.questions {
+        for mut asked in item.questions {
             self.session.new_chat();
             match self.session.ask(&asked.question, &options, watch).await {
                 Ok(answer) => {

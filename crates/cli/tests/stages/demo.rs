@@ -11,7 +11,7 @@ use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
 use inf_llava::session::{AskOptions, Exchange, Request, Session};
 use inf_llava::spec::plan::Coverage;
-use inf_llava_cli::evaluate::run::{Asked, Candidate, Sheet, tally};
+use inf_llava_cli::evaluate::run::{Asked, TestItem, TestedModel, tally};
 use inf_llava_cli::scenes::samples;
 
 use crate::{block_on, load_folder};
@@ -31,11 +31,11 @@ fn demo(device: &str) -> Rc<Model> {
 
 /// Answers to the fixed scenes' questions.
 fn answers(sees: bool) -> Vec<Asked> {
-    let mut candidate = Candidate::new(demo("cpu"), sees);
+    let mut tested = TestedModel::new(demo("cpu"), sees);
     (0..SCENES)
         .flat_map(|index| {
-            let sheet = Sheet::of_scene(SEED, index, QUESTIONS);
-            let answered = block_on(candidate.answer(sheet, &mut Watch::nobody())).unwrap();
+            let item = TestItem::of_scene(SEED, index, QUESTIONS);
+            let answered = block_on(tested.answer(item, &mut Watch::nobody())).unwrap();
             assert_eq!(answered.questions_left_out(), 0);
             answered.asked
         })

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::model::Place;
-use crate::evaluate::run::{Answered, Candidate, Divergence, LeftOut, Sheet};
+use crate::evaluate::run::{Answered, Divergence, LeftOut, TestItem, TestedModel};
 use inf_llava::dataset::Records;
 use inf_llava::error::{Error, Result};
 use inf_llava::gpu::cpu::is_host;
@@ -16,8 +16,8 @@ use inf_llava::model::Model;
 use inf_llava::progress::{StopFlag, Watch};
 use inf_llava::text::prompt::PromptChoice;
 
-/// The questions of an exam.
-pub(super) enum Exam {
+/// The questions that a model is scored on.
+pub(super) enum TestSet {
     /// Scenes of the test split.
     Scenes {
         seed: u64,
@@ -36,44 +36,46 @@ pub(super) enum Exam {
     Records(Records),
 }
 
-impl Exam {
-    fn sheets(&self) -> usize {
+impl TestSet {
+    fn items(&self) -> usize {
         match self {
-            Exam::Scenes {
+            TestSet::Scenes {
                 questions, count, ..
             } => count.div_ceil(*questions),
-            Exam::Descriptions { count, .. } => *count,
-            Exam::Records(records) => records.records.len(),
+            TestSet::Descriptions { count, .. } => *count,
+            TestSet::Records(records) => records.records.len(),
         }
     }
 
-    /// Sheet `index`, or the reason why its picture cannot be shown.
-    fn sheet(&self, index: usize) -> Result<Sheet, Box<LeftOut>> {
+    /// Item `index`, or the reason why its picture cannot be shown.
+    fn item(&self, index: usize) -> Result<TestItem, Box<LeftOut>> {
         match self {
-            Exam::Scenes {
+            TestSet::Scenes {
                 seed,
                 questions,
                 count,
             } => {
                 let count = (*questions).min(count - index * questions);
-                Ok(Sheet::of_scene(*seed, index as u64, count))
+                Ok(TestItem::of_scene(*seed, index as u64, count))
             }
-            Exam::Descriptions { seed, .. } => Ok(Sheet::describing_scene(*seed, index as u64)),
-            Exam::Records(records) => {
+            TestSet::Descriptions { seed, .. } => {
+                Ok(TestItem::describing_scene(*seed, index as u64))
+            }
+            TestSet::Records(records) => {
                 let record = &records.records[index];
                 let left_out = |error| LeftOut {
                     id: record.id.clone(),
                     questions: record.turns.len(),
                     error,
                 };
-                Sheet::of_record(record).map_err(|error| Box::new(left_out(error)))
+                TestItem::of_record(record).map_err(|error| Box::new(left_out(error)))
             }
         }
     }
 }
 
 /// The model that is asked.
-pub(super) struct Examinee<'a> {
+pub(super) struct ModelUnderTest<'a> {
     pub(super) place: &'a Place,
     pub(super) device: &'a ChosenDevice,
     pub(super) context: Option<usize>,
@@ -82,7 +84,7 @@ pub(super) struct Examinee<'a> {
     pub(super) sees: bool,
 }
 
-impl Examinee<'_> {
+impl ModelUnderTest<'_> {
     fn load(&self, stop: &StopFlag) -> Result<Rc<Model>> {
         let mut watch = Watch::new(stop.clone(), |_| {});
         let model = self
@@ -95,12 +97,12 @@ impl Examinee<'_> {
 /// All questions with their answers, in order, and those that could not be asked. `workers` copies
 /// of the model answer in parallel, since the models that are scored often are small.
 pub(super) fn ask_all(
-    examinee: &Examinee<'_>,
-    exam: &Exam,
+    model: &ModelUnderTest<'_>,
+    set: &TestSet,
     workers: usize,
     stop: &StopFlag,
 ) -> Result<Answered> {
-    let bar = ProgressBar::new(exam.sheets() as u64);
+    let bar = ProgressBar::new(set.items() as u64);
     if let Ok(style) =
         ProgressStyle::with_template("Asking {wide_bar} {pos}/{len} pictures, {eta} left")
     {
@@ -109,15 +111,15 @@ pub(super) fn ask_all(
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     let work = |send: mpsc::Sender<(usize, Answered)>| -> Result<()> {
-        let mut candidate = Candidate::new(examinee.load(stop)?, examinee.sees);
+        let mut tested = TestedModel::new(model.load(stop)?, model.sees);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= exam.sheets() {
+            if index >= set.items() {
                 return Ok(());
             }
             let mut watch = Watch::new(stop.clone(), |_| {});
-            let answered = match exam.sheet(index) {
-                Ok(sheet) => pollster::block_on(candidate.answer(sheet, &mut watch))?,
+            let answered = match set.item(index) {
+                Ok(item) => pollster::block_on(tested.answer(item, &mut watch))?,
                 Err(left_out) => Answered {
                     left_out: vec![*left_out],
                     ..Answered::default()
@@ -145,27 +147,26 @@ pub(super) fn ask_all(
     drop(send);
     bar.finish_and_clear();
     outcome?;
-    let mut sheets: Vec<(usize, Answered)> = receive.into_iter().collect();
-    sheets.sort_by_key(|(index, _)| *index);
+    let mut items: Vec<(usize, Answered)> = receive.into_iter().collect();
+    items.sort_by_key(|(index, _)| *index);
     let mut all = Answered::default();
-    for (_, answered) in sheets {
+    for (_, answered) in items {
         all.append(answered);
     }
     Ok(all)
 }
 
-/// The divergence of `examinee`'s next-token distributions from those of `reference`, along the
+/// The divergence of `model`'s next-token distributions from those of `reference`, along the
 /// correct answers.
 pub(super) fn diverge(
-    examinee: &Examinee<'_>,
-    reference: &Examinee<'_>,
-    exam: &Exam,
+    model: &ModelUnderTest<'_>,
+    reference: &ModelUnderTest<'_>,
+    set: &TestSet,
     stop: &StopFlag,
 ) -> Result<Divergence> {
-    let load = |who: &Examinee<'_>| Ok(Candidate::new(who.load(stop)?, who.sees));
-    let (mut candidate, mut reference): (Candidate, Candidate) =
-        (load(examinee)?, load(reference)?);
-    let vocabulary = candidate.vocabulary();
+    let load = |who: &ModelUnderTest<'_>| Ok(TestedModel::new(who.load(stop)?, who.sees));
+    let (mut tested, mut reference): (TestedModel, TestedModel) = (load(model)?, load(reference)?);
+    let vocabulary = tested.vocabulary();
     if reference.vocabulary() != vocabulary {
         return Err(Error::Option {
             option: "--reference".into(),
@@ -177,13 +178,13 @@ pub(super) fn diverge(
     }
     let mut divergence = Divergence::default();
     let mut watch = Watch::new(stop.clone(), |_| {});
-    for index in 0..exam.sheets() {
+    for index in 0..set.items() {
         // Questions that cannot be asked were already reported when they were to be answered.
-        let Ok(sheet) = exam.sheet(index) else {
+        let Ok(item) = set.item(index) else {
             continue;
         };
-        let expected = pollster::block_on(reference.logits(&sheet, &mut watch))?;
-        let found = pollster::block_on(candidate.logits(&sheet, &mut watch))?;
+        let expected = pollster::block_on(reference.logits(&item, &mut watch))?;
+        let found = pollster::block_on(tested.logits(&item, &mut watch))?;
         for (expected, found) in expected.iter().zip(&found) {
             if let (Some(expected), Some(found)) = (expected, found) {
                 divergence.add(expected, found, vocabulary);
