@@ -1,7 +1,10 @@
 //! The command line. Everything is in the library.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
     inf_llava_cli::commands::main()
 }
+
+/// There is no such program; trunk builds it with the page.
+#[cfg(target_arch = "wasm32")]
+fn main() {}
