@@ -119,8 +119,8 @@ async function customProperties() {
 
 /** All error codes: the engine's, and the package's own. */
 async function codes() {
-  const engine = captured(await read('src/error.rs'), /Error::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g);
-  const openai = await Promise.all((await files('src/openai', '.rs')).map(read));
+  const engine = captured(await read('crates/core/src/error.rs'), /Error::\w+(?: \{ \.\. \})? => "([a-z-]+)"/g);
+  const openai = await Promise.all((await files('crates/core/src/openai', '.rs')).map(read));
   const refused = openai.flatMap((text) => captured(text, /(?:BadRequest::new\(\s*|code: )"([a-z-]+)"/g));
   const scripts = await Promise.all((await files('web/src', '.ts')).map(read));
   const made = scripts.flatMap((text) => captured(text, /(?:failure|InfLlavaError|crashed)\(\s*'([a-z-]+)'/g));
