@@ -48,7 +48,7 @@ impl Limits {
 
     /// Refuses a size above the limits ([`Error::ImageTooLarge`]) or without any pixel
     /// ([`Error::ImageDamaged`]).
-    fn check(&self, file: &str, (width, height): (u32, u32)) -> Result<()> {
+    pub(super) fn check(&self, file: &str, (width, height): (u32, u32)) -> Result<()> {
         if width == 0 || height == 0 {
             let reason = format!("it states a size of {width} x {height} pixels");
             return Err(Error::ImageDamaged {

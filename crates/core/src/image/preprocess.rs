@@ -5,7 +5,7 @@
 //! module must not know what N and P are, or how the square is cropped later.
 
 use super::Picture;
-use super::resample::{HALF, Window, clip8, windows};
+use super::resample::{Filter, Window, across, down, windows};
 use crate::error::Result;
 use crate::progress::StopFlag;
 
@@ -88,8 +88,8 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
     if padded.side == side_px || padded.side == 0 {
         return Ok(copy(&padded, side_px)); // Pillow skips a pass that changes no size
     }
-    let windows = windows(padded.side, side_px);
-    let across: Vec<(Window, i32)> = windows
+    let windows = windows(Filter::Bicubic, padded.side, side_px);
+    let clipped: Vec<(Window, i32)> = windows
         .iter()
         .map(|w| w.clipped(padded.left, picture.width))
         .collect();
@@ -98,32 +98,22 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
     let line = side_px * 3;
     let mut padding_row = vec![0; line];
     let nothing: Vec<(Window, i32)> = windows.iter().map(|w| w.clipped(0, 0)).collect();
-    resample_row(&[], &nothing, &mut padding_row);
+    across(&[], &nothing, PAD_COLOUR, &mut padding_row);
     let mut narrow = vec![0; picture.height * line];
     for (y, out) in narrow.chunks_exact_mut(line.max(1)).enumerate() {
         stop.check()?;
         match padded.row(padded.top + y) {
-            Some(row) => resample_row(row, &across, out),
+            Some(row) => across(row, &clipped, PAD_COLOUR, out),
             None => out.copy_from_slice(&padding_row),
         }
     }
 
-    // Then all columns, one whole row of sums at a time.
-    let mut square = Vec::with_capacity(side_px * line);
-    let mut sums = vec![0_i32; line];
-    for window in &windows {
-        stop.check()?;
-        sums.fill(HALF);
-        for (y, &weight) in (window.first..).zip(&window.weights) {
-            let inside = y.checked_sub(padded.top).filter(|&y| y < picture.height);
-            let row = inside.map_or(&padding_row[..], |y| &narrow[y * line..(y + 1) * line]);
-            for (sum, &byte) in sums.iter_mut().zip(row) {
-                *sum += i32::from(byte) * weight;
-            }
-        }
-        square.extend(sums.iter().map(|&sum| clip8(sum)));
-    }
-    Ok(square)
+    // Then all columns.
+    let row = |y: usize| {
+        let inside = y.checked_sub(padded.top).filter(|&y| y < picture.height);
+        inside.map_or(&padding_row[..], |y| &narrow[y * line..(y + 1) * line])
+    };
+    down(row, &windows, line, stop)
 }
 
 /// The padded square unchanged, for a picture that already has the requested size.
@@ -135,23 +125,6 @@ fn copy(padded: &Padded, side_px: usize) -> Vec<u8> {
         }
     }
     square
-}
-
-/// Resamples one row, `[width, 3]`, to `[windows, 3]`. Each window comes with its total weight on
-/// padding.
-fn resample_row(row: &[u8], windows: &[(Window, i32)], out: &mut [u8]) {
-    for ((window, padding), pixel) in windows.iter().zip(out.chunks_exact_mut(3)) {
-        let mut sums = PAD_COLOUR.map(|colour| HALF + i32::from(colour) * padding);
-        let source = row.get(window.first * 3..).unwrap_or_default();
-        for (rgb, &weight) in source.chunks_exact(3).zip(&window.weights) {
-            for (sum, &byte) in sums.iter_mut().zip(rgb) {
-                *sum += i32::from(byte) * weight;
-            }
-        }
-        for (byte, sum) in pixel.iter_mut().zip(sums) {
-            *byte = clip8(sum);
-        }
-    }
 }
 
 /// Normalises a picture and moves channels to the front: `pixels` `[height, width, 3]` -> `[3,

@@ -29,7 +29,7 @@ fn sides(expected: &Value) -> (usize, usize) {
     (number("crop"), number("crop") * number("n"))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -58,7 +58,7 @@ fn read(bytes: &[u8]) -> Result<Picture, Error> {
 }
 
 /// A pattern that a line of numpy makes too: `((x * 7 + y * 13 + c * 29) ^ (x * y / 5)) & 255`.
-fn pattern(width: usize, height: usize) -> Picture {
+pub(super) fn pattern(width: usize, height: usize) -> Picture {
     let mut rgb = Vec::with_capacity(width * height * 3);
     for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
         rgb.extend((0..3).map(|c| ((x * 7 + y * 13 + c * 29) ^ (x * y / 5)) as u8));

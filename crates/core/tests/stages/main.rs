@@ -51,6 +51,7 @@ mod text_steps;
 mod text_templates;
 mod text_templates_hostile;
 mod tidy;
+mod tiles;
 mod vocabulary;
 mod weights;
 
