@@ -7,6 +7,7 @@
 mod ablation;
 mod connector;
 mod decoder;
+mod grid;
 pub mod plan;
 mod rope;
 mod tiling;
@@ -16,6 +17,7 @@ mod weights;
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 pub use connector::{Connector, DEM, DemSpec, PROJECTOR};
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
+pub use grid::{Grid, GridSpec};
 pub use rope::{RopeScaling, RopeSpec};
 pub use tiling::{Crop, Layout, Tiling, View};
 pub use tower::{Activation, TOWER, TowerSpec};
