@@ -3,7 +3,7 @@
 //! In: a file's bytes and [`Limits`]. Out: a [`Picture`], or an error that names the file and says
 //! what to do. This module must not know what the pixels are for. It differs from the released
 //! program (PIL's `convert("RGB")`) in two ways: the EXIF orientation is applied, and transparent
-//! pixels are blended with [`super::PAD_COLOUR`]; the release ignores both. Opaque, upright
+//! pixels are blended with a colour, [`super::PAD_COLOUR`]; the release ignores both. Opaque, upright
 //! pictures are unaffected.
 
 use std::io::{Cursor, ErrorKind};
@@ -18,10 +18,13 @@ use super::foreign::foreign;
 use super::gif;
 use super::jpeg::{Fault, Jpeg};
 use super::picture::Picture;
+use super::preprocess::PAD_COLOUR;
 use super::rgb::{from_palette, to_rgb8};
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
+/// The ground of a sheet of paper, for [`decode_on`].
+pub const WHITE: [u8; 3] = [255; 3];
 /// Memory for decoders in addition to the picture's own pixels: 64 MiB.
 const TABLES_BYTES: u64 = 64 << 20;
 
@@ -147,7 +150,8 @@ pub fn open(path: &Path) -> Result<Picture> {
 /// `file` is the name for messages. The size in the header is checked against `limits` before the
 /// pixels are decoded. Of an animation only the first frame is decoded, which `notices` reports.
 /// Grey, palette and CMYK are converted to RGB; 16-bit samples keep their upper byte, as in Pillow
-/// for RGB. Colour profiles are not applied, as in the release.
+/// for RGB. Colour profiles are not applied, as in the release. Transparent pixels are blended with
+/// [`super::PAD_COLOUR`].
 ///
 /// # Errors
 /// [`Error::ImageFormat`] for an empty file, an unsupported format (HEIC, AVIF, TIFF, SVG, PDF and
@@ -155,6 +159,16 @@ pub fn open(path: &Path) -> Result<Picture> {
 /// also named). [`Error::ImageTooLarge`]. [`Error::ImageDamaged`] for a truncated or inconsistent
 /// file.
 pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
+    decode_on(file, bytes, limits, PAD_COLOUR)
+}
+
+/// As [`decode`], but transparent pixels are blended with `ground` (red, green, blue), in bytes:
+/// `round((v a + ground (255 - a)) / 255)`. [`WHITE`] is what the processors of Idefics3 and SmolVLM
+/// do.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_on(file: &str, bytes: &[u8], limits: &Limits, ground: [u8; 3]) -> Result<Picture> {
     const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
     if bytes.len() as u64 > limits.file_bytes() {
         let most = limits.file_bytes() / 1_000_000;
@@ -194,7 +208,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
                 let decoder = png::PngDecoder::with_limits(source, limits.for_png());
                 let decoder = decoder.map_err(failed)?;
                 let animated = decoder.is_apng().map_err(failed)?;
-                Ok((animated, read(file, format, decoder, limits)?))
+                Ok((animated, read(file, format, decoder, limits, ground)?))
             };
             decode().map_err(|error| match (&error, sniff::png_fault(bytes)) {
                 (Error::ImageDamaged { .. }, Some(fault)) => explain_damage(file, format, &fault),
@@ -215,7 +229,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
             let decoder = webp::WebPDecoder::new(source).map_err(failed)?;
             (
                 decoder.has_animation(),
-                read(file, format, decoder, limits)?,
+                read(file, format, decoder, limits, ground)?,
             )
         }
         Format::Gif => {
@@ -224,9 +238,12 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
                 return Err(explain_damage(file, format, "it has no picture"));
             }
             limits.check(file, frames.canvas)?;
-            (frames.animated, read_gif(file, bytes, &frames, limits)?)
+            (
+                frames.animated,
+                read_gif(file, bytes, &frames, limits, ground)?,
+            )
         }
-        Format::Bmp => (false, read_bmp(file, bytes, limits)?),
+        Format::Bmp => (false, read_bmp(file, bytes, limits, ground)?),
     };
     if animated {
         picture
@@ -242,6 +259,7 @@ fn read(
     format: Format,
     mut decoder: impl ImageDecoder,
     limits: &Limits,
+    ground: [u8; 3],
 ) -> Result<Picture> {
     let (width, height) = decoder.dimensions();
     limits.check(file, (width, height))?;
@@ -252,7 +270,7 @@ fn read(
     let kind = decoder.color_type();
     let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
     decoder.read_image(&mut samples).map_err(failed)?;
-    let rgb = to_rgb8(samples, kind);
+    let rgb = to_rgb8(samples, kind, ground);
     let image = rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb));
     let image = image.ok_or_else(|| explain_damage(file, format, "it holds too few pixels"))?;
     Ok(upright(image, orientation))
@@ -291,14 +309,14 @@ fn orientation(exif: &[u8]) -> Orientation {
 /// Decodes a BMP. In one with run-length encoding, pixels outside all runs have the first colour of
 /// the table, as in Pillow; the decoder leaves them black. Each colour is therefore decoded as its
 /// index first, and black is index 0.
-fn read_bmp(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
+fn read_bmp(file: &str, bytes: &[u8], limits: &Limits, ground: [u8; 3]) -> Result<Picture> {
     let format = Format::Bmp;
     let decoder = |bytes| {
         let decoder = bmp::BmpDecoder::new(Cursor::new(bytes));
         decoder.map_err(|error| explain(file, format, error))
     };
     let Some(table) = sniff::bmp_runs_table(bytes) else {
-        return read(file, format, decoder(bytes)?, limits);
+        return read(file, format, decoder(bytes)?, limits, ground);
     };
     let colours: Vec<u8> = bytes[table.clone()]
         .as_chunks()
@@ -310,10 +328,10 @@ fn read_bmp(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     for (number, colour) in numbered[table].as_chunks_mut().0.iter_mut().enumerate() {
         *colour = [number as u8, 0, 0, 0];
     }
-    let mut picture = read(file, format, decoder(&numbered)?, limits)?;
+    let mut picture = read(file, format, decoder(&numbered)?, limits, ground)?;
     for pixel in picture.rgb.as_chunks_mut().0 {
         let [_, _, number] = *pixel;
-        *pixel = from_palette(&colours, number, None);
+        *pixel = from_palette(&colours, number);
     }
     Ok(picture)
 }
@@ -324,9 +342,10 @@ fn read_gif(
     bytes: &[u8],
     frames: &sniff::GifFrames,
     limits: &Limits,
+    ground: [u8; 3],
 ) -> Result<Picture> {
     let format = Format::Gif;
-    let rgb = gif::first_frame(bytes, frames, limits.file_bytes()).map_err(|error| {
+    let rgb = gif::first_frame(bytes, frames, limits.file_bytes(), ground).map_err(|error| {
         let how = match error {
             DecodingError::UnexpectedEof => BREAKS_OFF,
             DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => BREAKS_OFF,

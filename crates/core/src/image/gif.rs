@@ -12,12 +12,13 @@ use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use super::rgb::from_palette;
 use super::sniff::GifFrames;
 
-/// The first frame, `[height, width, 3]`; `frames` describes `bytes`, and `most_bytes` limits the
-/// memory for its samples.
+/// The first frame, `[height, width, 3]`, with `ground` where it is transparent; `frames` describes
+/// `bytes`, and `most_bytes` limits the memory for its samples.
 pub(super) fn first_frame(
     bytes: &[u8],
     frames: &GifFrames,
     most_bytes: u64,
+    ground: [u8; 3],
 ) -> Result<Vec<u8>, DecodingError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
@@ -41,7 +42,10 @@ pub(super) fn first_frame(
         Some(own) => own.as_slice(),
         None => decoder.global_palette().unwrap_or_default(),
     };
-    let pixel = |&index: &u8| from_palette(table, index, frame.transparent);
+    let pixel = |&index: &u8| match frame.transparent == Some(index) {
+        true => ground,
+        false => from_palette(table, index),
+    };
     let (width, height) = frames.canvas;
     let outside = pixel(&frame.transparent.unwrap_or(0));
     let mut rgb = outside.repeat(width as usize * height as usize);

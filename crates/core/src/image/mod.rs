@@ -19,10 +19,10 @@ mod sniff;
 mod watched;
 
 pub use bicubic::bicubic;
-pub use decode::{Limits, decode, open};
+pub use decode::{Limits, WHITE, decode, decode_on, open};
 pub use drawn::{FIGURES, looks_drawn};
 pub use picture::Picture;
 pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_watched};
 pub use resample::Filter;
 pub use resize::resize;
-pub use watched::{decode_watched, keep_until_decoded};
+pub use watched::{decode_watched, decode_watched_on, keep_until_decoded};

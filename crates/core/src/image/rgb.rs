@@ -3,32 +3,26 @@
 
 use image::ColorType;
 
-use super::PAD_COLOUR;
-
-/// Converts `samples` of this kind (16-bit ones in native byte order) to `[pixels, 3]`; `None` for
-/// a kind that no supported format uses.
-pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
+/// Converts `samples` of this kind (16-bit ones in native byte order) to `[pixels, 3]`, transparent
+/// ones blended with `ground`; `None` for a kind that no supported format uses.
+pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType, ground: [u8; 3]) -> Option<Vec<u8>> {
     let mut rgb = match kind {
         ColorType::Rgb8 => samples,
         ColorType::Rgb16 => upper(samples),
-        ColorType::Rgba8 => opaque(samples),
-        ColorType::Rgba16 => opaque(upper(samples)),
+        ColorType::Rgba8 => opaque(samples, ground),
+        ColorType::Rgba16 => opaque(upper(samples), ground),
         ColorType::L8 => grey(&samples),
         ColorType::L16 => grey(&upper(samples)),
-        ColorType::La8 => opaque_grey(&samples),
-        ColorType::La16 => opaque_grey(&upper(samples)),
+        ColorType::La8 => opaque_grey(&samples, ground),
+        ColorType::La16 => opaque_grey(&upper(samples), ground),
         _ => return None,
     };
     rgb.shrink_to_fit();
     Some(rgb)
 }
 
-/// The colour of an index in an RGB table. A transparent index has the padding colour; an index
-/// beyond the table is black, as in Pillow.
-pub(super) fn from_palette(table: &[u8], index: u8, transparent: Option<u8>) -> [u8; 3] {
-    if transparent == Some(index) {
-        return PAD_COLOUR;
-    }
+/// The colour of an index in an RGB table; an index beyond the table is black, as in Pillow.
+pub(super) fn from_palette(table: &[u8], index: u8) -> [u8; 3] {
     let colour = table.as_chunks().0.get(usize::from(index));
     colour.copied().unwrap_or([0; 3])
 }
@@ -50,29 +44,29 @@ fn grey(samples: &[u8]) -> Vec<u8> {
     samples.iter().flat_map(|&grey| [grey; 3]).collect()
 }
 
-/// A sample of channel `channel` blended with the padding colour.
-fn laid_on(channel: usize, sample: u8, alpha: u8) -> u8 {
+/// A sample blended with what is below it.
+fn laid_on(below: u8, sample: u8, alpha: u8) -> u8 {
     let (above, alpha) = (u32::from(sample), u32::from(alpha));
-    let mixed = (above * alpha + u32::from(PAD_COLOUR[channel]) * (255 - alpha) + 127) / 255;
+    let mixed = (above * alpha + u32::from(below) * (255 - alpha) + 127) / 255;
     mixed as u8 // at most 255
 }
 
-/// `[pixels, 2]` blended with the padding colour, to `[pixels, 3]`.
-fn opaque_grey(samples: &[u8]) -> Vec<u8> {
+/// `[pixels, 2]` blended with `ground`, to `[pixels, 3]`.
+fn opaque_grey(samples: &[u8], ground: [u8; 3]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(samples.len() / 2 * 3);
     for pixel in samples.chunks_exact(2) {
-        rgb.extend([0, 1, 2].map(|channel| laid_on(channel, pixel[0], pixel[1])));
+        rgb.extend(ground.map(|below| laid_on(below, pixel[0], pixel[1])));
     }
     rgb
 }
 
-/// `[pixels, 4]` blended with the padding colour, to `[pixels, 3]` in the same allocation.
-fn opaque(mut samples: Vec<u8>) -> Vec<u8> {
+/// `[pixels, 4]` blended with `ground`, to `[pixels, 3]` in the same allocation.
+fn opaque(mut samples: Vec<u8>, ground: [u8; 3]) -> Vec<u8> {
     let pixels = samples.len() / 4;
     for pixel in 0..pixels {
         let alpha = samples[4 * pixel + 3];
-        for channel in 0..3 {
-            samples[3 * pixel + channel] = laid_on(channel, samples[4 * pixel + channel], alpha);
+        for (channel, below) in ground.into_iter().enumerate() {
+            samples[3 * pixel + channel] = laid_on(below, samples[4 * pixel + channel], alpha);
         }
     }
     samples.truncate(3 * pixels);

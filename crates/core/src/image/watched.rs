@@ -6,30 +6,46 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Limits, Picture, decode};
+use super::{Limits, PAD_COLOUR, Picture, decode_on};
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 
-/// As [`decode`], but returns when `stop` is set. The decoder's thread then continues in the
+/// As [`super::decode`], but returns when `stop` is set. The decoder's thread then continues in the
 /// background until the picture is finished or the program ends, and its result is dropped; the
 /// next picture waits for it. In a browser the decoder runs directly: a worker has no threads, and
 /// the page stops it by ending the worker.
 ///
 /// # Errors
-/// As [`decode`]; [`crate::Error::Stopped`].
+/// As [`super::decode`]; [`crate::Error::Stopped`].
 pub fn decode_watched(
     file: &str,
     bytes: &[u8],
     limits: &Limits,
     stop: &StopFlag,
 ) -> Result<Picture> {
+    decode_watched_on(file, bytes, limits, PAD_COLOUR, stop)
+}
+
+/// As [`decode_watched`], with the ground of [`decode_on`].
+///
+/// # Errors
+/// As [`decode_watched`].
+pub fn decode_watched_on(
+    file: &str,
+    bytes: &[u8],
+    limits: &Limits,
+    ground: [u8; 3],
+    stop: &StopFlag,
+) -> Result<Picture> {
     stop.check()?;
     if cfg!(target_arch = "wasm32") {
-        return decode(file, bytes, limits);
+        return decode_on(file, bytes, limits, ground);
     }
     wait_for_those_left(stop)?;
     let (name, bytes, limits) = (file.to_string(), bytes.to_vec(), *limits);
-    on_a_thread(file, stop, move || decode(&name, &bytes, &limits))
+    on_a_thread(file, stop, move || {
+        decode_on(&name, &bytes, &limits, ground)
+    })
 }
 
 /// Interval between checks of the stop flag.
