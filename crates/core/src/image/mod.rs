@@ -1,7 +1,7 @@
 //! Converts the bytes of a picture file to the input of the vision tower.
 //!
-//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square, then
-//! `pixel_values`. This module must not know of tensors, devices or JavaScript: the same code runs
+//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square or the
+//! tiled canvas, then `pixel_values`. This module must not know of tensors, devices or JavaScript: the same code runs
 //! on a server and in the browser, so that both compute the same pixels.
 
 mod bicubic;
@@ -16,6 +16,7 @@ mod resample;
 mod resize;
 mod rgb;
 mod sniff;
+mod tiles;
 mod watched;
 
 pub use bicubic::bicubic;
@@ -25,4 +26,5 @@ pub use picture::Picture;
 pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_watched};
 pub use resample::Filter;
 pub use resize::resize;
+pub use tiles::{Tiles, tiles};
 pub use watched::{decode_watched, decode_watched_on, keep_until_decoded};

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
 
-fn expected(fixture: &str) -> Value {
+pub(super) fn expected(fixture: &str) -> Value {
     let json = std::fs::read(super::fixture(fixture).join("expected.json")).expect("fixture");
     serde_json::from_slice(&json).expect("expected.json")
 }
@@ -36,7 +36,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn floats(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
+pub(super) fn floats(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     let data = tensors.tensor(name).ok()?.data().to_vec();
     Some(
         data.chunks_exact(4)
@@ -45,7 +45,7 @@ fn floats(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     )
 }
 
-fn largest_error(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn largest_error(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)
