@@ -21,8 +21,8 @@ use crate::load::{HeldMatrix, ReadBack, read_back};
 use crate::progress::Watch;
 use crate::reply::ModelInfo;
 use crate::sequence::{Chunk, Media, Sequence};
-use crate::spec::parameters;
 use crate::spec::plan::Coverage;
+use crate::spec::{CanvasLayout, parameters};
 use crate::text::prompt::{
     Found, NamedTokens, PROMPT_FILES, Placeholders, Prompt, PromptChoice, Template, begin_ids,
     read_prompt,
@@ -139,10 +139,10 @@ impl Estimate {
 
 /// An upper bound of the intermediate results at their peak, in bytes: the larger of the vision side and the decoder.
 /// With T tokens of a view inside the tower, R = max(T, 1024) rows of a batch or those of all views if they are
-/// fewer, C channels, M of the MLP, H x W of the resized picture, N² crops of each map:
+/// fewer, C channels, M of the MLP, H x W of the resized pictures, N² crops of each map:
 ///
-/// - tower: `R (6 C + M + 3 patch²)`, the picture's bytes `3 H W`, and the features of all views, twice: `2 views T C`
-/// - enhancement: the features of both maps, their keys and values and intermediate results: `12 N² T C`
+/// - tower: `R (6 C + M + 3 patch²)`, the pictures' bytes `3 H W`, and the features of all views, twice: `2 views T C`
+/// - enhancement, of INF-LLaVA: the features of both maps, their keys and values and intermediate results: `12 N² T C`
 /// - decoder: embeddings of the whole prompt, at most `context D`, and for a chunk of P tokens
 ///   `P (8 D + 2 M)`, with D and M of the decoder; the logits, a row of the vocabulary.
 ///
@@ -152,14 +152,16 @@ pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
     let (tower, decoder) = (&config.tower, &config.decoder);
     let (tokens, channels) = (tower.tokens_inside(), tower.hidden_size);
     let layout = config.largest_layout(Coverage::Dense);
-    let [height, width] = layout.canvas_px;
-    let views = layout.views.len();
+    let pixels = |canvas: &CanvasLayout| canvas.size_px[0] * canvas.size_px[1];
+    let pixels: usize = layout.canvases.iter().map(pixels).sum();
+    let views = layout.passes();
     let rows = tokens.max(TOKENS_PER_BATCH).min(views * tokens);
     let vision = rows * (6 * channels + tower.intermediate_size + tower.patch_len())
-        + 3 * height * width
+        + 3 * pixels
         + 2 * views * tokens * channels;
-    let crops = config.crops_per_side().pow(2);
-    let enhancement = 12 * crops * tokens * channels;
+    let enhancement = config.dual().map_or(0, |dual| {
+        12 * dual.crops_per_side.pow(2) * tokens * channels
+    });
     let hidden = decoder.hidden_size;
     let chunk = (2 * PREFILL_CHUNK).min(context_tokens);
     let answering = context_tokens * hidden
@@ -368,9 +370,9 @@ impl Model {
             device_notice: self.device.notice.clone(),
             parameters: self.estimate.parameters,
             weights_bytes: self.stored_bytes,
-            crops_per_side: config.crops_per_side(),
+            crops_per_side: config.dual().map_or(1, |dual| dual.crops_per_side),
             crop_px: config.tower.view_px,
-            image_px: layout.canvas_px[0],
+            image_px: layout.size_px()[0],
             image_tokens: layout.tokens,
             context_tokens: self.context_tokens,
             vocabulary: config.decoder.vocab_size,

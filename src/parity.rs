@@ -203,19 +203,22 @@ impl Parity<'_> {
         let model = self.model.clone();
         let picture = model.decode_picture(file, bytes)?;
         let stop = StopFlag::default();
-        let canvas = model.vision.views(&picture, Coverage::Live, &stop)?.canvas;
+        let views = model.vision.views(&picture, Coverage::Live, &stop)?;
+        // INF-LLaVA's is a single square.
+        let square = views.canvases.iter().flat_map(|canvas| &canvas.bytes);
+        let square: Vec<u8> = square.copied().collect();
         if let Some(expected) = self.expect(&format!("{index}.square_u8")) {
-            let pairs = canvas.bytes.iter().zip(&expected.values);
+            let pairs = square.iter().zip(&expected.values);
             let differing = pairs.filter(|(a, b)| f32::from(**a) != **b).count()
-                + canvas.bytes.len().abs_diff(expected.values.len());
+                + square.len().abs_diff(expected.values.len());
             self.push(Row::of_count(
                 "text",
                 format!("{index}.square_u8"),
                 differing,
-                canvas.bytes.len(),
+                square.len(),
             ));
         }
-        let values = pixel_values(&canvas.bytes, model.config.normalise);
+        let values = pixel_values(&square, model.config.normalise);
         self.compare(
             "text",
             format!("{index}.pixel_values"),
@@ -230,7 +233,8 @@ impl Parity<'_> {
             let views = model.vision.views(&picture, coverage, &stop)?;
             let watch = &mut Watch::nobody();
             let encoded = model.vision.encode(&views, watch, &mut recorder).await?;
-            let passes = model.vision.plan(coverage).passes().len();
+            let plan = model.config.require_dual("this fixture")?.plan(coverage);
+            let passes = plan.passes().len();
             self.push(Row::of_count(
                 kind,
                 format!("{index}.vision_passes"),
@@ -238,7 +242,7 @@ impl Parity<'_> {
                 1,
             ));
             let stages = recorder.into_stages().await?;
-            self.compare_stages(kind, index, &stages, model.vision.plan(coverage));
+            self.compare_stages(kind, index, &stages, &plan);
             both.push(stages);
             live.get_or_insert(encoded);
         }

@@ -23,7 +23,7 @@ use crate::progress::StopFlag;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
 use crate::spec::Tiling;
-use crate::spec::plan::{Coverage, Plan};
+use crate::spec::plan::Coverage;
 use crate::vision::dem::{DemConnector, Features, Prepared};
 use crate::vision::encoder::{Views, VisionEncoder};
 
@@ -235,7 +235,8 @@ impl Stage {
             false => Coverage::Live,
         };
         let layout = config.layout([height, width], coverage);
-        let side_px = layout.canvas_px[0];
+        let dual = config.require_dual("this benchmark")?;
+        let side_px = layout.size_px()[0];
         let (tokens, channels) = (layout.tokens, config.tower.hidden_size);
         Ok(match asked.stage.trim_end_matches("_dense") {
             "resize" => Stage::Resize {
@@ -252,17 +253,17 @@ impl Stage {
                 }
             }
             "enhance" => {
-                let prepared = Box::new(Prepared::new(config, coverage, device));
+                let prepared = Box::new(Prepared::new(&dual, coverage, device));
                 let passes = prepared.plan.passes().len();
                 let features = random(2, [passes, tokens, channels], 1.0, device);
                 Stage::Enhance {
-                    connector: Box::new(DemConnector::load(config.dem(), &mut builder).await?),
+                    connector: Box::new(DemConnector::load(dual.dem, &mut builder).await?),
                     features: Features::from_passes(&prepared.plan, features),
                     prepared,
                 }
             }
             "projector" => Stage::Projector {
-                connector: Box::new(DemConnector::load(config.dem(), &mut builder).await?),
+                connector: Box::new(DemConnector::load(dual.dem, &mut builder).await?),
                 tokens: random(2, [tokens, channels], 1.0, device),
             },
             "prefill" | "decode" => {
@@ -331,10 +332,9 @@ impl Stage {
             }
             Stage::Vision { encoder, views } => {
                 let features = encoder.features(views, watch, recorder).await?;
-                let features = Features::from_passes(encoder.plan(views.coverage), features);
-                let all = [features.local, features.global].into_iter().flatten();
-                let firsts = all.map(|map| map.narrow(0, 0, 1).flatten::<1>(0, 2));
-                Tensor::cat(firsts.collect(), 0)
+                let [views, ..] = features.dims();
+                let ends = [0, views - 1].map(|view| features.clone().narrow(0, view, 1));
+                Tensor::cat(ends.map(|view| view.flatten::<1>(0, 2)).to_vec(), 0)
             }
             Stage::Enhance {
                 connector,
@@ -388,18 +388,22 @@ impl Stage {
     }
 
     fn words(&self, asked: &Asked<'_>) -> String {
-        let passes = |plan: &Plan| format!("{} passes", plan.passes().len());
+        let passes = |count: usize| format!("{count} passes");
         let what = match self {
             Stage::Resize { side_px, .. } => {
                 format!("{} x {} to {side_px} x {side_px}", PICTURE[0], PICTURE[1])
             }
-            Stage::Vision { encoder, views } => passes(encoder.plan(views.coverage)),
-            Stage::Enhance { prepared, .. } => passes(&prepared.plan),
-            Stage::FirstToken { encoder, cache, .. } => format!(
-                "{}, {} tokens",
-                passes(encoder.plan(Coverage::Live)),
-                cache.capacity()
-            ),
+            Stage::Vision { views, .. } => passes(views.layout.passes()),
+            Stage::Enhance { prepared, .. } => passes(prepared.plan.passes().len()),
+            Stage::FirstToken {
+                encoder,
+                picture,
+                cache,
+                ..
+            } => {
+                let layout = encoder.layout(picture, Coverage::Live);
+                format!("{}, {} tokens", passes(layout.passes()), cache.capacity())
+            }
             Stage::Projector { tokens, .. } => format!("{} tokens", tokens.dims()[0]),
             Stage::Decoder {
                 context, tokens, ..

@@ -23,10 +23,12 @@ impl Session {
         let vision = &self.model.vision;
         let views = vision.views(&picture, self.coverage, &watch.stop)?;
         let maps = vision.attention_maps(&views, watch).await?;
-        let plan = vision.plan(self.coverage);
         let mut looked = EnhancementAttention {
             detail: Vec::new(),
             overview: Vec::new(),
+        };
+        let Some(plan) = vision.plan(self.coverage) else {
+            return Ok(looked);
         };
         for (cut, map) in maps {
             let shares = read(map).await?;

@@ -73,17 +73,14 @@ impl Session {
         let encoded = self.model.vision.encode(&views, watch, recorder).await?;
         let vision_ms = timer.elapsed_ms();
         let passes = encoded.vision_passes;
+        let config = &self.model.config;
         let info = PictureInfo {
             width: picture.width,
             height: picture.height,
             notices: picture.notices.clone(),
-            outside_scope: self
-                .model
-                .config
-                .scope
-                .is_some_and(|scope| !scope.covers(picture)),
-            image_px: views.canvas.size_px[0],
-            crops_per_side: self.model.config.crops_per_side(),
+            outside_scope: config.scope.is_some_and(|scope| !scope.covers(picture)),
+            image_px: views.layout.size_px()[0],
+            crops_per_side: config.dual().map_or(1, |dual| dual.crops_per_side),
             vision_passes: passes,
             vision_ms,
         };

@@ -9,12 +9,15 @@ use crate::recorder::Recorder;
 use crate::spec;
 use crate::spec::plan::Coverage;
 use crate::vision::dem::{DemConnector, Features, Prepared};
+use crate::vision::shuffle::Shuffle;
 use crate::weights::tensors::Tensors;
 
 /// A connector, with the data that it prepares once for all pictures.
 pub enum Connector {
     /// INF-LLaVA's.
     Dem(Box<Dem>),
+    /// SmolVLM's.
+    Shuffle(Shuffle),
 }
 
 /// INF-LLaVA's modules, and its plans with their indices on the device.
@@ -45,12 +48,20 @@ impl Connector {
         device: &Device,
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
-        let spec::Connector::Dem(dem) = &config.connector;
-        Ok(Connector::Dem(Box::new(Dem {
-            modules: DemConnector::load(dem, builder).await?,
-            live: Prepared::new(config, Coverage::Live, device),
-            dense: Prepared::new(config, Coverage::Dense, device),
-        })))
+        Ok(match &config.connector {
+            spec::Connector::Dem(dem) => {
+                let dual = config.require_dual("this connector")?;
+                let prepared = |coverage| Prepared::new(&dual, coverage, device);
+                Connector::Dem(Box::new(Dem {
+                    modules: DemConnector::load(dem, builder).await?,
+                    live: prepared(Coverage::Live),
+                    dense: prepared(Coverage::Dense),
+                }))
+            }
+            spec::Connector::Shuffle(shuffle) => {
+                Connector::Shuffle(Shuffle::load(shuffle, builder).await?)
+            }
+        })
     }
 
     /// `features` `[views, h * h, C]`, in the layout's order under `coverage` -> visual tokens `[tokens, hidden]`.
@@ -60,10 +71,14 @@ impl Connector {
         coverage: Coverage,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
-        let Connector::Dem(dem) = self;
-        let prepared = dem.prepared(coverage);
-        let features = Features::from_passes(&prepared.plan, features);
-        features.record(recorder);
-        dem.modules.forward_recorded(prepared, &features, recorder)
+        match self {
+            Connector::Dem(dem) => {
+                let prepared = dem.prepared(coverage);
+                let features = Features::from_passes(&prepared.plan, features);
+                features.record(recorder);
+                dem.modules.forward_recorded(prepared, &features, recorder)
+            }
+            Connector::Shuffle(shuffle) => shuffle.forward(features),
+        }
     }
 }

@@ -3,10 +3,10 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::ops::{Canvas, Cut, ViewShape, crop_patchify};
 use crate::gpu::read::settle;
-use crate::image::{Picture, square_u8_watched};
+use crate::image::{Picture, square_u8_watched, tiles};
 use crate::load::Builder;
 use crate::progress::{Phase, StopFlag, Watch};
 use crate::recorder::Recorder;
@@ -34,8 +34,8 @@ pub struct VisionEncoder {
 
 /// A picture, resized and divided into views according to a layout.
 pub struct Views {
-    /// The resized picture.
-    pub canvas: Canvas,
+    /// What it is resized to, in the order of the layout.
+    pub canvases: Vec<Canvas>,
     /// The views that the tower processes, and the number of visual tokens.
     pub layout: Layout,
     /// How much of it is computed.
@@ -72,32 +72,49 @@ impl VisionEncoder {
         })
     }
 
+    /// The views and tokens of `picture` if `coverage` of it is computed.
+    pub fn layout(&self, picture: &Picture, coverage: Coverage) -> Layout {
+        let size_px = [picture.height, picture.width];
+        self.config.layout(size_px, coverage)
+    }
+
     /// Resizes a picture according to its layout, until `stop` is set.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
     pub fn views(&self, picture: &Picture, coverage: Coverage, stop: &StopFlag) -> Result<Views> {
-        let layout = self
-            .config
-            .layout([picture.height, picture.width], coverage);
-        let Tiling::Dual { .. } = self.config.tiling;
-        let bytes = square_u8_watched(picture, layout.canvas_px[0], stop)?;
+        let layout = self.layout(picture, coverage);
+        let bytes = match self.config.tiling {
+            Tiling::Dual { .. } => vec![square_u8_watched(picture, layout.size_px()[0], stop)?],
+            Tiling::Grid(spec) => {
+                let grid = spec.grid([picture.height, picture.width]);
+                let (first, second) = (grid.first_px, grid.second_px);
+                let tiles = tiles(picture, first, second, spec.tile_px, stop)?;
+                let canvases = tiles.split.into_iter().chain([tiles.whole]);
+                canvases.map(|canvas| canvas.rgb).collect()
+            }
+        };
+        let canvases = bytes.into_iter().zip(&layout.canvases);
+        let canvases =
+            canvases.map(|(bytes, layout)| Canvas::new(bytes, layout.size_px, &self.device));
         Ok(Views {
-            canvas: Canvas::new(bytes, layout.canvas_px, &self.device),
+            canvases: canvases.collect(),
             layout,
             coverage,
         })
     }
 
-    /// INF-LLaVA's connector.
-    pub fn dem(&self) -> &Dem {
-        let Connector::Dem(dem) = &self.connector;
-        dem
+    /// INF-LLaVA's connector, if the model has it.
+    pub fn dem(&self) -> Option<&Dem> {
+        match &self.connector {
+            Connector::Dem(dem) => Some(dem),
+            Connector::Shuffle(_) => None,
+        }
     }
 
-    /// What is computed of INF-LLaVA's views under `coverage`.
-    pub fn plan(&self, coverage: Coverage) -> &Plan {
-        &self.dem().prepared(coverage).plan
+    /// What is computed of INF-LLaVA's views under `coverage`; none for another model.
+    pub fn plan(&self, coverage: Coverage) -> Option<&Plan> {
+        Some(&self.dem()?.prepared(coverage).plan)
     }
 
     /// Views -> visual tokens.
@@ -117,8 +134,10 @@ impl VisionEncoder {
         watch.stop.check()?;
         // The identity need not include the weights: a sequence belongs to one loaded model.
         let treatment = format!("{:?} {:?}", views.layout, views.coverage);
+        let canvases = views.canvases.iter().map(|canvas| &canvas.bytes[..]);
+        let parts: Vec<&[u8]> = canvases.chain([treatment.as_bytes()]).collect();
         let media = Media {
-            id: MediaId::of(&[&views.canvas.bytes, treatment.as_bytes()]),
+            id: MediaId::of(&parts),
             tokens: views.layout.tokens,
         };
         Ok(Encoded {
@@ -138,18 +157,23 @@ impl VisionEncoder {
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
     ) -> Result<Tensor<3>> {
-        let passes = &views.layout.views;
-        let crops = match recorder.is_on() {
-            true => self.plan(views.coverage).passes(),
-            false => Vec::new(),
+        let passes = views.layout.passes();
+        // Only INF-LLaVA's views have names of their own.
+        let crops = match self.plan(views.coverage).filter(|_| recorder.is_on()) {
+            Some(plan) => plan.passes(),
+            None => Vec::new(),
         };
         let batch = (TOKENS_PER_BATCH / self.config.tower.tokens_inside()).max(1);
         let mut features = Vec::new();
         let mut done = 0;
-        watch.progress(Phase::Vision, 0, passes.len() as u64);
-        for part in passes.chunks(batch) {
+        watch.progress(Phase::Vision, 0, passes as u64);
+        let canvases = views.canvases.iter().zip(&views.layout.canvases);
+        let parts = canvases.flat_map(|(canvas, layout)| {
+            layout.views.chunks(batch).map(move |part| (canvas, part))
+        });
+        for (canvas, part) in parts {
             watch.breathe().await?;
-            let patches = crop_patchify(self.shape, &views.canvas, part);
+            let patches = crop_patchify(self.shape, canvas, part);
             let crops = crops.get(done..done + part.len()).unwrap_or_default();
             self.record_pixels(crops, &patches, recorder);
             let output = self.tower.forward(patches, |layer, hidden| {
@@ -161,7 +185,7 @@ impl VisionEncoder {
             settle(&output).await?;
             features.push(output);
             done += part.len();
-            watch.progress(Phase::Vision, done as u64, passes.len() as u64);
+            watch.progress(Phase::Vision, done as u64, passes as u64);
         }
         Ok(Tensor::cat(features, 0))
     }
@@ -169,14 +193,17 @@ impl VisionEncoder {
     /// The enhancement's attention maps for a picture: `DemConnector::attention_maps`. Runs the tower.
     ///
     /// # Errors
-    /// As [`VisionEncoder::encode`].
+    /// As [`VisionEncoder::encode`]; [`crate::Error::Option`] for a model without an enhancement.
     pub async fn attention_maps(
         &self,
         views: &Views,
         watch: &mut Watch<'_>,
     ) -> Result<Vec<(Cut, Tensor<2>)>> {
+        let dem = self.dem().ok_or_else(|| Error::Option {
+            option: "attention".into(),
+            reason: "the model has no enhancement (DEM), whose attention this is".into(),
+        })?;
         let features = self.features(views, watch, &mut Recorder::off()).await?;
-        let dem = self.dem();
         let prepared = dem.prepared(views.coverage);
         let features = Features::from_passes(&prepared.plan, features);
         Ok(dem.modules.attention_maps(prepared, &features))

@@ -1,9 +1,10 @@
-//! From the resized picture to the visual tokens: views -> tower -> connector. The only connector is `dem`,
-//! INF-LLaVA's (enhancement, mean with the low resolution, projector).
+//! From the resized picture to the visual tokens: views -> tower -> connector. The connectors are `dem`,
+//! INF-LLaVA's (enhancement, mean with the low resolution, projector), and `shuffle`, SmolVLM's.
 
 pub mod connector;
 pub mod dem;
 pub mod encoder;
 pub mod grid;
 pub mod projector;
+pub mod shuffle;
 pub mod tower;

@@ -1,5 +1,5 @@
 //! The vision tower, a transformer (CLIP, SigLIP): patches of views -> features. Views are batch entries and do not
-//! attend to each other. Only the layers up to `hidden_states[-2]` exist here.
+//! attend to each other. Only the layers that are computed exist here: of INF-LLaVA those up to `hidden_states[-2]`.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -90,6 +90,8 @@ pub struct Tower {
     pub pre_layernorm: Option<LayerNorm>,
     /// The layers that are computed.
     pub layers: Vec<TowerLayer>,
+    /// After the last layer; SmolVLM has one.
+    pub post_layernorm: Option<LayerNorm>,
 }
 
 impl Tower {
@@ -118,12 +120,17 @@ impl Tower {
             for _ in 0..spec.layers_run {
                 layers.push(TowerLayer::load(spec, builder).await?);
             }
+            let post_layernorm = match spec.has_post_norm {
+                true => Some(builder.layer_norm(spec.layer_norm_eps).await?),
+                false => None,
+            };
             Ok(Tower {
                 class_embedding,
                 patch_embedding,
                 position_embedding: Param::from_tensor(position_embedding),
                 pre_layernorm,
                 layers,
+                post_layernorm,
             })
         };
         builder.part(spec.weights(), read).await
@@ -157,6 +164,10 @@ impl Tower {
         }
         // A class token comes before the patches.
         let first = x.dims()[1] - tokens;
-        x.narrow(1, first, tokens)
+        let features = x.narrow(1, first, tokens);
+        match &self.post_layernorm {
+            Some(norm) => norm.forward(features),
+            None => features,
+        }
     }
 }

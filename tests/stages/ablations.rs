@@ -110,7 +110,7 @@ impl Fixture {
             let mut watch = Watch::nobody();
             let weights = config.weights();
             let mut builder = Builder::new(&checkpoint, &weights, device, &mut watch)?;
-            DemConnector::load(config.dem(), &mut builder).await
+            DemConnector::load(config.dual().unwrap().dem, &mut builder).await
         })
         .expect("the modules")
     }
@@ -153,7 +153,7 @@ fn every_choice_agrees_with_pytorch() {
             let config = fixture.config(case);
             let modules = fixture.connector(&config, &device);
             for coverage in [Coverage::Live, Coverage::Dense] {
-                let prepared = Prepared::new(&config, coverage, &device);
+                let prepared = Prepared::new(&config.dual().unwrap(), coverage, &device);
                 let passes = fixture.passes(case, &prepared.plan, &device);
                 let features = Features::from_passes(&prepared.plan, passes);
                 let mut recorder = Recorder::on();
@@ -177,7 +177,7 @@ fn nothing_dead_is_computed() {
     for case in &fixture.cases {
         let config = fixture.config(case);
         let modules = fixture.connector(&config, &device);
-        let prepared = Prepared::new(&config, Coverage::Live, &device);
+        let prepared = Prepared::new(&config.dual().unwrap(), Coverage::Live, &device);
         let passes = fixture.passes(case, &prepared.plan, &device);
         let tokens = |passes: Tensor<3>| {
             let features = Features::from_passes(&prepared.plan, passes);
@@ -256,7 +256,7 @@ fn every_parameter_has_a_gradient() {
                 continue;
             }
             let config = fixture.config(case);
-            let prepared = Prepared::new(&config, Coverage::Live, &device);
+            let prepared = Prepared::new(&config.dual().unwrap(), Coverage::Live, &device);
             let modules = fixture.connector(&config, &device).map(&mut Leaves);
             let passes = fixture.passes(case, &prepared.plan, &device).autodiff();
             let features = Features::from_passes(&prepared.plan, passes);
@@ -294,7 +294,7 @@ fn a_checkpoint_of_another_configuration_is_refused() {
     };
     let names = |block: Value| -> Vec<String> {
         let config = fixture.config(&case(block));
-        let names = config.dem().enhancement_weights().into_iter();
+        let names = config.dual().unwrap().dem.enhancement_weights().into_iter();
         names.map(|weight| weight.name).collect()
     };
     let released = names(json!({"dem_heads": 2}));

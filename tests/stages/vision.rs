@@ -48,15 +48,15 @@ fn nan_in_dead_crops_changes_nothing() {
             let model = crate::load(fixture, device);
             let picture = picture(&model, fixture);
             let (live, dense) = (
-                model.vision.plan(Coverage::Live),
-                model.vision.plan(Coverage::Dense),
+                model.vision.plan(Coverage::Live).unwrap(),
+                model.vision.plan(Coverage::Dense).unwrap(),
             );
             let views = crate::views(&model, &picture, Coverage::Dense);
             let (watch, off) = (&mut Watch::nobody(), &mut Recorder::off());
             let passes = crate::block_on(model.vision.features(&views, watch, off)).unwrap();
             let clean = Features::from_passes(dense, passes);
             let tokens = |features: &Features, coverage| {
-                let dem = model.vision.dem();
+                let dem = model.vision.dem().unwrap();
                 let tokens = dem.modules.forward(dem.prepared(coverage), features);
                 crate::block_on(read(tokens)).unwrap()
             };

@@ -67,9 +67,9 @@ pub struct PictureInfo {
     /// True if the model knows only one kind of picture and this is another kind: its answers are then unreliable
     /// ([`crate::config::Scope::warning`]).
     pub outside_scope: bool,
-    /// Side of the resized square, in pixels.
+    /// Height of the resized picture, in pixels; INF-LLaVA's is a square.
     pub image_px: usize,
-    /// Crops per side N.
+    /// Crops per side N of INF-LLaVA; 1 for other models.
     pub crops_per_side: usize,
     /// Passes of the vision tower that were run.
     pub vision_passes: usize,
@@ -102,11 +102,11 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// As the files hold them.
     pub weights_bytes: u64,
-    /// The picture is seen in this many crops a side, each of `crop_px` pixels.
+    /// INF-LLaVA sees a picture in this many crops a side, each of `crop_px` pixels; 1 for other models.
     pub crops_per_side: usize,
     /// Side of a crop.
     pub crop_px: usize,
-    /// Side of the resized square.
+    /// Height of the resized picture; INF-LLaVA's is a square.
     pub image_px: usize,
     /// Tokens of the context that a picture takes.
     pub image_tokens: usize,

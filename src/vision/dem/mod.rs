@@ -8,7 +8,7 @@ pub mod selection;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::Config;
+use crate::config::Dual;
 use crate::error::Result;
 use crate::gpu::ops::Cut;
 use crate::load::Builder;
@@ -31,9 +31,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// For the sizes of `config`. The indices are plain tensors, used with and without autodiff.
-    pub fn new(config: &Config, coverage: Coverage, device: &Device) -> Self {
-        let plan = config.plan(coverage);
+    /// For the sizes of `dual`. The indices are plain tensors, used with and without autodiff.
+    pub fn new(dual: &Dual<'_>, coverage: Coverage, device: &Device) -> Self {
+        let plan = dual.plan(coverage);
         let selection = Selection::new(&plan, device);
         Prepared { plan, selection }
     }

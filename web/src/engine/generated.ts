@@ -49,11 +49,11 @@ export type ModelInfo = {
   parameters: number,
   /** As the files hold them. */
   weights_bytes: number,
-  /** The picture is seen in this many crops a side, each of `crop_px` pixels. */
+  /** INF-LLaVA sees a picture in this many crops a side, each of `crop_px` pixels; 1 for other models. */
   crops_per_side: number,
   /** Side of a crop. */
   crop_px: number,
-  /** Side of the resized square. */
+  /** Height of the resized picture; INF-LLaVA's is a square. */
   image_px: number,
   /** Tokens of the context that a picture takes. */
   image_tokens: number,
@@ -78,9 +78,9 @@ export type PictureInfo = {
   /** True if the model knows only one kind of picture and this is another kind: its answers are then unreliable
    * (`crate::config::Scope::warning`). */
   outside_scope: boolean,
-  /** Side of the resized square, in pixels. */
+  /** Height of the resized picture, in pixels; INF-LLaVA's is a square. */
   image_px: number,
-  /** Crops per side N. */
+  /** Crops per side N of INF-LLaVA; 1 for other models. */
   crops_per_side: number,
   /** Passes of the vision tower that were run. */
   vision_passes: number,

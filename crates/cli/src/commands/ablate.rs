@@ -167,7 +167,7 @@ impl Ablation<'_> {
             families: scores
                 .map(|(name, score)| (name.clone(), score.exact_match()))
                 .collect(),
-            vision_passes: config.largest_layout(Coverage::Live).views.len(),
+            vision_passes: config.largest_layout(Coverage::Live).passes(),
         })
     }
 }

@@ -43,8 +43,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let identity = place.identity().await?;
     let stored = Stored::of(source, &config, manifest).await?;
     let layout = config.largest_layout(Coverage::Live);
-    let live = layout.views.len();
-    let dense = config.largest_layout(Coverage::Dense).views.len();
+    let live = layout.passes();
+    let dual = config.dual();
+    let dense = config.largest_layout(Coverage::Dense).passes();
 
     if args.json {
         let value = json!({
@@ -54,11 +55,11 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             "stored_bytes": stored.bytes,
             "stored_as": stored.dtypes,
             "files": stored.files,
-            "crops_per_side": config.crops_per_side(),
+            "crops_per_side": dual.map(|dual| dual.crops_per_side),
             "crop_px": config.tower.view_px,
-            "image_px": layout.canvas_px[0],
+            "image_px": layout.size_px()[0],
             "image_tokens": layout.tokens,
-            "configuration": config.dem().ablation,
+            "configuration": dual.map(|dual| dual.dem.ablation),
             "vision_passes": { "live": live, "dense": dense },
             "vision_layers_run": config.tower.layers_run,
             "language_layers": config.decoder.num_hidden_layers,
@@ -87,14 +88,16 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     if let Some(scope) = config.scope {
         say(format_args!("  knows only   {}", scope.describe()));
     }
+    let [height, width] = layout.size_px();
+    let crops = dual.map_or(String::new(), |dual| {
+        let n = dual.crops_per_side;
+        format!(" as {n} x {n} crops of {}", v.view_px)
+    });
     say(format_args!(
-        "  picture      {0} x {0} pixels as {1} x {1} crops of {2}; {3} tokens; {live} vision passes ({dense} dense)",
-        layout.canvas_px[0],
-        config.crops_per_side(),
-        v.view_px,
+        "  picture      {width} x {height} pixels{crops}; {} tokens; {live} vision passes ({dense} dense)",
         layout.tokens
     ));
-    if let Some(departures) = config.dem().ablation.departures() {
+    if let Some(departures) = dual.and_then(|dual| dual.dem.ablation.departures()) {
         say(format_args!("  not the release's: {departures}"));
     }
     say(format_args!(

@@ -84,16 +84,17 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     let views = model
         .vision
         .views(&picture, Coverage::Live, &StopFlag::default())?;
-    let (canvas, normalise) = (views.canvas, model.config.normalise);
+    let normalise = model.config.normalise;
     let vocabulary = model.config.decoder.vocab_size;
     let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
         stages.insert(name.to_string(), Stage { shape, values });
     };
-    add(
-        "pixel_values",
-        vec![3, canvas.size_px[0], canvas.size_px[1]],
-        pixel_values(&canvas.bytes, normalise),
-    );
+    // INF-LLaVA's is a single square.
+    for canvas in &views.canvases {
+        let [height, width] = canvas.size_px;
+        let values = pixel_values(&canvas.bytes, normalise);
+        add("pixel_values", vec![3, height, width], values);
+    }
     add(
         "prompt_logits_last8",
         vec![prompt_logits.len() / vocabulary, vocabulary],
@@ -106,7 +107,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
             step_logits,
         );
     }
-    write(&args.out, &stages, &canvas)?;
+    write(&args.out, &stages, &views.canvases)?;
     eprintln!(
         "{} tensors written to {}",
         stages.len() + 1,
@@ -115,7 +116,7 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvas: &Canvas) -> anyhow::Result<()> {
+fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvases: &[Canvas]) -> anyhow::Result<()> {
     let failed = |e: SafeTensorError| durable::failed(out, e);
     let bytes: BTreeMap<&str, Vec<u8>> = stages
         .iter()
@@ -131,9 +132,11 @@ fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvas: &Canvas) -> anyho
         let view = TensorView::new(Dtype::F32, stage.shape.clone(), &bytes[name.as_str()]);
         views.push((name.as_str(), view.map_err(failed)?));
     }
-    let [height, width] = canvas.size_px;
-    let view = TensorView::new(Dtype::U8, vec![height, width, 3], &canvas.bytes).map_err(failed)?;
-    views.push(("square_u8", view));
+    for canvas in canvases {
+        let [height, width] = canvas.size_px;
+        let view = TensorView::new(Dtype::U8, vec![height, width, 3], &canvas.bytes);
+        views.push(("square_u8", view.map_err(failed)?));
+    }
     let bytes = safetensors::serialize(views, None).map_err(failed)?;
     Ok(durable::write_file(out, &bytes)?)
 }

@@ -56,7 +56,7 @@ impl FeatureCache {
             hash.add(bytemuck::cast_slice(&to_vec(&value)));
         }
         hash.add(identity.as_bytes());
-        let [square_px, _] = config.largest_layout(Coverage::Live).canvas_px;
+        let [square_px, _] = config.largest_layout(Coverage::Live).size_px();
         hash.add(&square_px.to_le_bytes());
         let path = folder.join(format!("features-{:016x}.f16", hash.0));
         let failed = |error: std::io::Error| Error::Output {

@@ -23,7 +23,7 @@ use super::words::Words;
 use super::workers::Workers;
 use crate::train::task::Task;
 use inf_llava::config::TOKENIZER_FILE;
-use inf_llava::config::{CONFIG_FILE, Config, GENERATION_FILE};
+use inf_llava::config::{CONFIG_FILE, Config, Dual, GENERATION_FILE};
 use inf_llava::dataset::{Limits, OnBadRecord, Skipped};
 use inf_llava::durable::{self, Lock};
 use inf_llava::error::{Error, Result};
@@ -238,12 +238,16 @@ impl Project {
         write_folder(folder, &self.companions, &weights, None)
     }
 
+    fn dual(&self) -> Result<Dual<'_>> {
+        self.config.require_dual("training")
+    }
+
     /// The requested modules, with the project's weights.
     fn learner(&self, connector: bool, decoder: bool) -> Result<Learner> {
         build(&self.config, &self.weights, &self.device, async |builder| {
             Ok(Learner {
                 connector: match connector {
-                    true => Some(DemConnector::load(self.config.dem(), builder).await?),
+                    true => Some(DemConnector::load(self.dual()?.dem, builder).await?),
                     false => None,
                 },
                 decoder: match decoder {
@@ -292,7 +296,7 @@ impl Project {
             Kind::Language => Sight::Blind,
             Kind::Words => Sight::Words(Box::new(Words::new(&tokenizer)?), stage.noise as f32),
             _ => {
-                let prepared = Prepared::new(config, Coverage::Live, &self.device);
+                let prepared = Prepared::new(&self.dual()?, Coverage::Live, &self.device);
                 let tower = build(config, &self.weights, &self.device, async |builder| {
                     Tower::load(&self.config.tower, builder).await
                 })?;

@@ -103,12 +103,12 @@ impl TowerTask {
 
     /// Patches `[crops, tokens, patch]` and the targets of a unit.
     fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
-        let n = self.config.crops_per_side();
+        let n = self.config.dual().map_or(1, |dual| dual.crops_per_side);
         let (side, patch_px) = (
             self.config.tower.tokens_per_side(),
             self.config.tower.patch_px,
         );
-        let [square_px, _] = self.config.largest_layout(Coverage::Live).canvas_px;
+        let [square_px, _] = self.config.largest_layout(Coverage::Live).size_px();
         let shape = ViewShape::new(&self.config.tower, self.config.normalise);
         let (mut patches, mut targets) = (Vec::new(), Vec::new());
         let before = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;

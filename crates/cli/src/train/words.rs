@@ -111,7 +111,7 @@ impl Words {
             origin_px: [0.0, 0.0],
             stride: SIDE_PX as f32 / config.tower.view_px as f32,
             legible: true,
-            crops: config.crops_per_side(),
+            crops: config.dual().map_or(1, |dual| dual.crops_per_side),
         };
         let vision = &config.tower;
         labels(scene, view, vision.tokens_per_side(), vision.patch_px)

@@ -92,7 +92,7 @@ fn it_is_small_and_says_what_it_is_for() {
     let config = &demo("cpu").config;
     assert!(!config.random_weights);
     assert_eq!(config.scope, Some(Scope::DrawnScenes));
-    assert_eq!(config.crops_per_side(), 3);
+    assert_eq!(config.dual().unwrap().crops_per_side, 3);
 }
 
 fn greedy() -> AskOptions {

@@ -92,8 +92,8 @@ fn gradients_reach_every_parameter() {
         .decoder
         .weights()
         .into_iter()
-        .chain(project.config.dem().projector_weights())
-        .chain(project.config.dem().enhancement_weights())
+        .chain(project.config.dual().unwrap().dem.projector_weights())
+        .chain(project.config.dual().unwrap().dem.enhancement_weights())
     {
         let (old, new) = (&before[&name].values, &project.weights[&name].values);
         let still = old.iter().zip(new).filter(|(a, b)| a == b).count();
@@ -214,7 +214,7 @@ fn a_stage_may_have_a_configuration_of_its_own() {
     assert_eq!(json["inf_llava"]["crops_per_side"], 1);
     assert_eq!(moved(&before, &project.weights, "model.spatial_embed").0, 0);
     assert!(moved(&before, &project.weights, "model.mm_projector").0 > 0);
-    assert_eq!(project.config.crops_per_side(), 3);
+    assert_eq!(project.config.dual().unwrap().crops_per_side, 3);
 }
 
 #[test]

@@ -16,7 +16,10 @@ mod scope;
 use crate::error::{Error, Result};
 use crate::image::Normalise;
 use crate::spec::plan::{Coverage, Plan};
-use crate::spec::{Connector, DecoderSpec, DemSpec, Layout, Tiling, TowerSpec, Weight};
+use crate::spec::{
+    Ablation, CanvasLayout, Connector, DecoderSpec, DemSpec, Layout, Tiling, TowerSpec, View,
+    Weight,
+};
 use file::{RawConfig, RawGeneration, parse};
 
 pub use file_names::{
@@ -56,6 +59,30 @@ pub struct Config {
     pub random_weights: bool,
     /// The only kind of picture that the model was trained on; `None` for a general model.
     pub scope: Option<Scope>,
+}
+
+/// INF-LLaVA's two perspectives: what its tiling, its connector and its tower say together.
+#[derive(Debug, Clone, Copy)]
+pub struct Dual<'a> {
+    /// Crops per side N.
+    pub crops_per_side: usize,
+    /// The connector.
+    pub dem: &'a DemSpec,
+    /// Tokens along a side of a crop, h.
+    pub tokens_per_side: usize,
+}
+
+impl Dual<'_> {
+    /// The views, and the positions of the enhancement, that are computed.
+    pub fn plan(&self, coverage: Coverage) -> Plan {
+        let ablation = self.dem.ablation;
+        Plan::new(
+            self.crops_per_side,
+            self.tokens_per_side,
+            ablation,
+            coverage,
+        )
+    }
 }
 
 impl Config {
@@ -130,47 +157,98 @@ impl Config {
     }
 
     /// The layout of a picture of `size_px` (height, width) if `coverage` of it is computed. The
-    /// processor's file may have a smaller size, since the release multiplies it in code; this one
-    /// takes precedence.
+    /// processor's file may have a smaller size, since INF-LLaVA's release multiplies it in code; this
+    /// one takes precedence.
     pub fn layout(&self, size_px: [usize; 2], coverage: Coverage) -> Layout {
-        let [_height, _width] = size_px;
-        let Tiling::Dual { crops_per_side } = self.tiling; // the same square for every picture
-        let plan = self.plan(coverage);
         let view_px = self.tower.view_px;
-        let passes = plan.passes().into_iter();
-        Layout {
-            canvas_px: [crops_per_side * view_px; 2],
-            views: passes
-                .map(|crop| crop.view(crops_per_side, view_px))
-                .collect(),
-            tokens: self.tower.tokens_per_view(),
+        match self.tiling {
+            // The same square for every picture.
+            Tiling::Dual { crops_per_side } => {
+                let [_height, _width] = size_px;
+                let passes = self.plan(crops_per_side, coverage).passes().into_iter();
+                let views = passes.map(|crop| crop.view(crops_per_side, view_px));
+                let canvas = CanvasLayout {
+                    size_px: [crops_per_side * view_px; 2],
+                    views: views.collect(),
+                };
+                Layout {
+                    canvases: vec![canvas],
+                    tokens: self.tower.tokens_per_view(),
+                }
+            }
+            Tiling::Grid(spec) => {
+                let grid = spec.grid(size_px);
+                let views: Vec<View> = grid.split_views().collect();
+                let split = CanvasLayout {
+                    size_px: grid.second_px,
+                    views,
+                };
+                let whole = CanvasLayout {
+                    size_px: [spec.tile_px; 2],
+                    views: vec![View::ALL],
+                };
+                let canvases = [split, whole].into_iter();
+                Layout {
+                    canvases: canvases.filter(|canvas| !canvas.views.is_empty()).collect(),
+                    tokens: grid.tiles() * self.tokens_per_view(),
+                }
+            }
         }
+    }
+
+    /// Visual tokens of a view, where views do not see one another.
+    fn tokens_per_view(&self) -> usize {
+        match &self.connector {
+            Connector::Dem(_) => self.tower.tokens_per_view(),
+            Connector::Shuffle(shuffle) => {
+                (self.tower.tokens_per_side() / shuffle.scale.max(1)).pow(2)
+            }
+        }
+    }
+
+    fn plan(&self, crops_per_side: usize, coverage: Coverage) -> Plan {
+        let ablation = match &self.connector {
+            Connector::Dem(dem) => dem.ablation,
+            Connector::Shuffle(_) => Ablation::default(),
+        };
+        let side = self.tower.tokens_per_side();
+        Plan::new(crops_per_side, side, ablation, coverage)
     }
 
     /// The layout of the picture with the most tokens, for limits that are needed before there is a
     /// picture.
     pub fn largest_layout(&self, coverage: Coverage) -> Layout {
-        let Tiling::Dual { .. } = self.tiling; // all its pictures are resized to the same square
-        self.layout([1, 1], coverage)
+        match self.tiling {
+            // All its pictures are resized to the same square.
+            Tiling::Dual { .. } => self.layout([1, 1], coverage),
+            // Both sides grow to the longest, and a square has the most tiles.
+            Tiling::Grid(spec) => self.layout([spec.longest_px; 2], coverage),
+        }
     }
 
-    /// The views of the dual tiling, and the positions of the enhancement, that are computed.
-    pub fn plan(&self, coverage: Coverage) -> Plan {
-        let Tiling::Dual { crops_per_side } = self.tiling;
-        let side = self.tower.tokens_per_side();
-        Plan::new(crops_per_side, side, self.dem().ablation, coverage)
+    /// What only INF-LLaVA has; none for a model of another tiling or connector.
+    pub fn dual(&self) -> Option<Dual<'_>> {
+        match (self.tiling, &self.connector) {
+            (Tiling::Dual { crops_per_side }, Connector::Dem(dem)) => Some(Dual {
+                crops_per_side,
+                dem,
+                tokens_per_side: self.tower.tokens_per_side(),
+            }),
+            _ => None,
+        }
     }
 
-    /// INF-LLaVA's connector.
-    pub fn dem(&self) -> &DemSpec {
-        let Connector::Dem(dem) = &self.connector;
-        dem
-    }
-
-    /// Crops per side N of the dual tiling.
-    pub fn crops_per_side(&self) -> usize {
-        let Tiling::Dual { crops_per_side } = self.tiling;
-        crops_per_side
+    /// As [`Config::dual`], for `what`, which is made for INF-LLaVA only.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a model of another kind.
+    pub fn require_dual(&self, what: &str) -> Result<Dual<'_>> {
+        self.dual().ok_or_else(|| {
+            Error::config(
+                CONFIG_FILE,
+                format!("it is of another kind of model, and {what} is for INF-LLaVA only"),
+            )
+        })
     }
 
     /// Every tensor that is read, in the order of computation.

@@ -29,6 +29,12 @@ impl Normalise {
         mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
         std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
     };
+
+    /// The values of SigLIP and SmolVLM: from -1 to 1.
+    pub const HALVES: Normalise = Normalise {
+        mean: [0.5; 3],
+        std: [0.5; 3],
+    };
 }
 
 /// Colour of the padding around a picture that is not square: `int(255 * mean)`.

@@ -7,12 +7,16 @@ use super::weights::{Kind, Weight, Weights};
 pub const DEM: &str = "model.spatial_embed";
 /// Prefix of the projector's tensors.
 pub const PROJECTOR: &str = "model.mm_projector";
+/// Prefix of SmolVLM's connector's tensors.
+pub const SHUFFLE: &str = "model.connector";
 
 /// How features become visual tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Connector {
     /// INF-LLaVA's, for the views of [`super::Tiling::Dual`].
     Dem(DemSpec),
+    /// SmolVLM's, for views that do not see one another.
+    Shuffle(ShuffleSpec),
 }
 
 impl Connector {
@@ -20,7 +24,30 @@ impl Connector {
     pub fn weights(&self) -> Vec<Weight> {
         match self {
             Connector::Dem(dem) => dem.weights(),
+            Connector::Shuffle(shuffle) => shuffle.weights(),
         }
+    }
+}
+
+/// The sizes of SmolVLM's connector: the features of a square of patches become one token (pixel shuffle), and a matrix
+/// takes that to the decoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShuffleSpec {
+    /// Channels C of the tower.
+    pub inputs: usize,
+    /// Channels D of the decoder.
+    pub outputs: usize,
+    /// Patches along a side of the square, s.
+    pub scale: usize,
+}
+
+impl ShuffleSpec {
+    /// The tensors that are read, in the order of the fields of `vision::shuffle::Shuffle`.
+    pub fn weights(&self) -> Vec<Weight> {
+        let mut weights = Weights::below(SHUFFLE);
+        let inputs = self.inputs * self.scale.pow(2);
+        weights.matrix("modality_projection.proj", inputs, self.outputs);
+        weights.into_list()
     }
 }
 

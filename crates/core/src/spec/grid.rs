@@ -1,6 +1,6 @@
 //! The grid of tiles that a picture becomes (Idefics3, SmolVLM): computed from its size, before any pixel is read.
 
-use super::tiling::View;
+use super::view::View;
 
 /// The longest side of the first resize, whatever a configuration asks for: `MAX_IMAGE_SIZE` of transformers.
 const MOST_PX: usize = 4096;

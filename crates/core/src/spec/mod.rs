@@ -12,13 +12,15 @@ pub mod plan;
 mod rope;
 mod tiling;
 mod tower;
+mod view;
 mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
-pub use connector::{Connector, DEM, DemSpec, PROJECTOR};
+pub use connector::{Connector, DEM, DemSpec, PROJECTOR, ShuffleSpec};
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
 pub use grid::{Grid, GridSpec};
 pub use rope::{RopeScaling, RopeSpec};
-pub use tiling::{Crop, Layout, Tiling, View};
+pub use tiling::{CanvasLayout, Crop, Layout, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
+pub use view::View;
 pub use weights::{Kind, Weight, parameters};

@@ -1,5 +1,8 @@
 //! The tiling: computes the views that the tower processes from the size of a picture, before any pixel is read.
 
+use super::grid::GridSpec;
+use super::view::View;
+
 /// How pictures are divided into views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiling {
@@ -9,36 +12,41 @@ pub enum Tiling {
         /// Crops per side N.
         crops_per_side: usize,
     },
+    /// SmolVLM's: rows and columns of tiles, and last the whole picture in one.
+    Grid(GridSpec),
 }
 
 /// The views and tokens of a picture of a given size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Height and width that the picture is resized to, in pixels.
-    pub canvas_px: [usize; 2],
-    /// The views of the resized picture, in the order of the tower's passes.
-    pub views: Vec<View>,
+    /// What the picture is resized to, in the order of the tower's passes; at least one.
+    pub canvases: Vec<CanvasLayout>,
     /// Visual tokens that the decoder sees.
     pub tokens: usize,
 }
 
-/// The position of a view's pixels in the resized picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// Pixel (y, x) of the view is pixel (top + step y, left + step x) of the picture.
-    Pixels {
-        /// The first row.
-        top: usize,
-        /// The first column.
-        left: usize,
-        /// The distance between neighbouring pixels along either axis.
-        step: usize,
-    },
-    /// The whole picture, reduced by `step`: bicubic as in PyTorch, `align_corners = false`, no antialias.
-    Whole {
-        /// Picture pixels per view pixel.
-        step: usize,
-    },
+/// A resized picture, and its views.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CanvasLayout {
+    /// Height and width in pixels.
+    pub size_px: [usize; 2],
+    /// In the order of the tower's passes.
+    pub views: Vec<View>,
+}
+
+impl Layout {
+    /// Height and width, in pixels, of the canvas that shows the most.
+    pub fn size_px(&self) -> [usize; 2] {
+        let sizes = self.canvases.iter().map(|canvas| canvas.size_px);
+        sizes
+            .max_by_key(|[height, width]| height * width)
+            .unwrap_or_default()
+    }
+
+    /// Passes of the tower.
+    pub fn passes(&self) -> usize {
+        self.canvases.iter().map(|canvas| canvas.views.len()).sum()
+    }
 }
 
 /// A view of the dual tiling.

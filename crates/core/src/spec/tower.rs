@@ -39,6 +39,8 @@ pub struct TowerSpec {
     pub has_class_token: bool,
     /// Whether the patch convolution has a bias: SigLIP.
     pub has_patch_bias: bool,
+    /// Whether a norm follows the last layer: SmolVLM. Others take the features before it.
+    pub has_post_norm: bool,
 }
 
 impl TowerSpec {
@@ -56,6 +58,7 @@ impl TowerSpec {
             activation: Activation::QuickGelu,
             has_class_token: true,
             has_patch_bias: false,
+            has_post_norm: false,
         }
     }
 
@@ -109,6 +112,9 @@ impl TowerSpec {
                 weights.linear("mlp.fc1", c, inner);
                 weights.linear("mlp.fc2", inner, c);
             });
+        }
+        if self.has_post_norm {
+            weights.layer_norm("post_layernorm", c);
         }
         weights.into_list()
     }

@@ -81,12 +81,14 @@ impl Weights {
 
     /// Adds a linear layer with a bias.
     pub fn linear(&mut self, name: impl Display, inputs: usize, outputs: usize) {
-        self.add(
-            format_args!("{name}.weight"),
-            Kind::Matrix,
-            &[outputs, inputs],
-        );
+        self.matrix(&name, inputs, outputs);
         self.add(format_args!("{name}.bias"), Kind::Bias, &[outputs]);
+    }
+
+    /// Adds the matrix of a linear layer without bias.
+    pub fn matrix(&mut self, name: impl Display, inputs: usize, outputs: usize) {
+        let name = format_args!("{name}.weight");
+        self.add(name, Kind::Matrix, &[outputs, inputs]);
     }
 
     /// Adds the matrix of a linear layer without bias, in a layer of the decoder.

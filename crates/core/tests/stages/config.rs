@@ -68,15 +68,21 @@ fn refused(result: Result<Config, Error>, words: &[&str]) {
 /// The side of the square that a picture becomes, and its visual tokens.
 fn picture(config: &Config) -> (usize, usize) {
     let layout = config.layout([480, 640], Coverage::Live);
-    assert_eq!(layout.canvas_px[0], layout.canvas_px[1]);
-    (layout.canvas_px[0], layout.tokens)
+    assert_eq!(layout.size_px()[0], layout.size_px()[1]);
+    (layout.size_px()[0], layout.tokens)
 }
 
 #[test]
 fn a_released_config_gives_the_released_sizes() {
     let config = read(&released(), None).expect("released");
     let vision = &config.tower;
-    assert_eq!((config.crops_per_side(), config.dem().heads), (3, 8));
+    assert_eq!(
+        (
+            config.dual().unwrap().crops_per_side,
+            config.dual().unwrap().dem.heads
+        ),
+        (3, 8)
+    );
     assert_eq!(picture(&config), (1008, 576));
     assert_eq!((vision.view_px, vision.patch_px), (336, 14));
     assert_eq!((vision.tokens_per_side(), vision.layers_run), (24, 23));
@@ -303,7 +309,7 @@ fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
         .sum();
     let tokens = config.tower.tokens_inside() as u128;
     let scores = tokens * tokens * vision.num_attention_heads as u128 * 8;
-    let crops = (config.crops_per_side() as u128).pow(2);
+    let crops = (config.dual().unwrap().crops_per_side as u128).pow(2);
     let features = crops * tokens * vision.hidden_size as u128 * 24;
     let cache =
         config.decoder.cache_bytes_per_token() as u128 * language.max_position_embeddings as u128;

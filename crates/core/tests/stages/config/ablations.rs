@@ -18,7 +18,14 @@ fn ablated(block: Value) -> Result<Config, Error> {
 
 #[test]
 fn the_papers_ablations_are_choices() {
-    let choices = |block| ablated(block).expect("a configuration").dem().ablation;
+    let choices = |block| {
+        ablated(block)
+            .expect("a configuration")
+            .dual()
+            .expect("INF-LLaVA")
+            .dem
+            .ablation
+    };
     assert_eq!(choices(json!({})), Ablation::default());
     assert_eq!(Ablation::default().departures(), None);
     let release = json!({
