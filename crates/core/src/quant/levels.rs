@@ -150,6 +150,7 @@ impl Quant {
 }
 
 /// The level of a code of [`Quant::Q4`], 0 to 15: -12 to 9.7.
+#[inline]
 pub const fn level_q4(code: u8) -> f32 {
     let t = code as f32 - 8.0;
     t + t * t * t / 128.0

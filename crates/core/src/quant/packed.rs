@@ -104,11 +104,14 @@ impl<'a> PackedRow<'a> {
     }
 
     /// The scale of the whole row.
+    #[inline]
     pub fn row_scale(&self) -> f32 {
         self.row_scale
     }
 
-    /// The levels of each block, and the block's scale.
+    /// The levels of each block, and the block's scale. Inlined, as what it calls, into the processor's products, which are
+    /// in another crate.
+    #[inline]
     pub fn blocks(&self) -> impl Iterator<Item = ([f32; BLOCK], f32)> + use<'a> {
         let quant = self.quant;
         let codes = self.codes.chunks_exact(quant.block_bytes());
@@ -127,6 +130,7 @@ impl<'a> PackedRow<'a> {
 }
 
 /// The levels of a block's codes, before scaling.
+#[inline]
 fn levels(quant: Quant, codes: &[u8]) -> [f32; BLOCK] {
     let mut levels = [0.0; BLOCK];
     match quant {
