@@ -1,4 +1,4 @@
-//! The demo model, which is part of the program: 4.4 MB. It knows drawings of one kind only.
+//! The demo model, which is part of the program: 4.7 MB. It knows drawings of one kind only.
 
 macro_rules! carried {
     ($($file:literal),* $(,)?) => {
