@@ -2,7 +2,7 @@
 //! without overflow.
 #![no_main]
 
-use inf_llava_core::config::Config;
+use inf_llava_core::config::{Config, Vision};
 use inf_llava_core::spec::parameters;
 use inf_llava_core::spec::plan::Coverage;
 use libfuzzer_sys::fuzz_target;
@@ -16,8 +16,9 @@ fuzz_target!(|data: &[u8]| {
         let parameters = parameters(&config.weights());
         let sum: u64 = config.weights().iter().map(|weight| weight.numbers()).sum();
         assert_eq!(parameters, sum);
+        let layout = |vision: &Vision| vision.largest_layout(Coverage::Live);
         let _ = (
-            config.largest_layout(Coverage::Live),
+            config.vision.as_ref().map(layout),
             config.decoder.cache_bytes_per_token(),
         );
     }

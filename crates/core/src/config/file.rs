@@ -69,6 +69,7 @@ pub(super) struct RawInfLlava {
 
 #[derive(Deserialize)]
 pub(super) struct RawConfig {
+    pub(super) model_type: Option<String>,
     pub(super) hidden_size: Option<usize>,
     pub(super) intermediate_size: Option<usize>,
     pub(super) num_hidden_layers: Option<usize>,
@@ -193,8 +194,8 @@ impl RawVision {
             hidden_size: or("hidden_size", self.hidden_size, 768)?,
             intermediate_size: or("intermediate_size", self.intermediate_size, 3072)?,
             num_hidden_layers: layers,
-            // The features are `hidden_states[-2]`.
-            layers_run: layers.saturating_sub(1),
+            // `hidden_states[-2]`.
+            features: vec![layers.saturating_sub(1)],
             num_attention_heads: count(
                 &named("num_attention_heads"),
                 self.num_attention_heads.unwrap_or(12),

@@ -36,7 +36,7 @@ struct RawProcessor {
 ///
 /// # Errors
 /// [`Error::Config`] naming the key, its value and the supported one.
-pub fn check_processor(json: &[u8]) -> Result<()> {
+pub(super) fn check_clip(json: &[u8]) -> Result<()> {
     let raw: RawProcessor = parse(PREPROCESSOR_FILE, json)?;
     let only = |name: &str, found: String, wanted: String| {
         let reason = format!("{name} is {found}; supported: {wanted}");

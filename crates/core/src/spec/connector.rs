@@ -9,6 +9,10 @@ pub const DEM: &str = "model.spatial_embed";
 pub const PROJECTOR: &str = "model.mm_projector";
 /// Prefix of SmolVLM's connector's tensors.
 pub const SHUFFLE: &str = "model.connector";
+/// Prefix of VLSA's perceiver's tensors.
+pub const PERCEIVER: &str = "model.sa_perceiver";
+/// LLaVA's newline token: a row of the decoder's channels.
+pub const NEWLINE: &str = "model.image_newline";
 
 /// How features become visual tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +21,10 @@ pub enum Connector {
     Dem(DemSpec),
     /// SmolVLM's, for views that do not see one another.
     Shuffle(ShuffleSpec),
+    /// LLaVA's: each feature through one or two layers.
+    Mlp(MlpSpec),
+    /// VLSA's: the views into the first of them, then LLaVA's.
+    Perceiver(PerceiverSpec),
 }
 
 impl Connector {
@@ -25,6 +33,8 @@ impl Connector {
         match self {
             Connector::Dem(dem) => dem.weights(),
             Connector::Shuffle(shuffle) => shuffle.weights(),
+            Connector::Mlp(mlp) => mlp.weights(),
+            Connector::Perceiver(perceiver) => perceiver.weights(),
         }
     }
 }
@@ -48,6 +58,91 @@ impl ShuffleSpec {
         let inputs = self.inputs * self.scale.pow(2);
         weights.matrix("modality_projection.proj", inputs, self.outputs);
         weights.into_list()
+    }
+}
+
+/// LLaVA's projector, and its newline token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MlpSpec {
+    /// Channels of a feature.
+    pub inputs: usize,
+    /// Channels D of the decoder.
+    pub outputs: usize,
+    /// Whether a GELU and a second layer follow the first (`mlp2x_gelu`), or nothing does (`linear`).
+    pub has_second: bool,
+    /// Whether the layers have biases.
+    pub has_bias: bool,
+    /// Whether there is a newline token, for tilings that place some.
+    pub has_newline: bool,
+}
+
+impl MlpSpec {
+    /// The tensors that are read, in the order of the fields of `vision::mlp::Mlp`. Named as in the original layout.
+    pub fn weights(&self) -> Vec<Weight> {
+        let mut weights = Weights::below(PROJECTOR);
+        let linear = |weights: &mut Weights, name: &str, inputs| match self.has_bias {
+            true => weights.linear(name, inputs, self.outputs),
+            false => weights.matrix(name, inputs, self.outputs),
+        };
+        linear(&mut weights, "0", self.inputs);
+        if self.has_second {
+            linear(&mut weights, "2", self.outputs);
+        }
+        let mut weights = weights.into_list();
+        if self.has_newline {
+            weights.push(Weight {
+                name: NEWLINE.into(),
+                shape: vec![self.outputs],
+                kind: Kind::Vector,
+            });
+        }
+        weights
+    }
+}
+
+/// VLSA's compressive encoding (the VLSA paper, section 3.1): the snapshot's features, and one learnt query, attend to
+/// all patches' features, then to one another. Here are the choices that the paper leaves open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerceiverSpec {
+    /// What follows it.
+    pub projector: MlpSpec,
+    /// On the scores of equation 1.
+    pub activation: Scores,
+    /// On the scores of equation 2.
+    pub self_activation: Scores,
+    /// Whether scores are divided by the root of the number of channels; as printed they are not.
+    pub has_score_scale: bool,
+    /// Whether the sum over the keys of equation 1 is divided by their number; as printed it is not.
+    pub has_mean_over_keys: bool,
+}
+
+/// What is applied to the scores of an attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scores {
+    /// `x sigmoid(x)`.
+    Silu,
+    /// Weights that sum up to 1.
+    Softmax,
+    /// The scores themselves.
+    Identity,
+}
+
+impl PerceiverSpec {
+    /// The tensors that are read, in the order of the fields of `vision::perceiver::Perceiver`.
+    pub fn weights(&self) -> Vec<Weight> {
+        let mut weights = Weights::below(PERCEIVER);
+        let channels = self.projector.inputs;
+        weights.add("query", Kind::Table, &[1, channels]);
+        for name in [
+            "q_proj",
+            "kv_proj",
+            "out_proj",
+            "self_k_proj",
+            "self_out_proj",
+        ] {
+            weights.matrix(name, channels, channels);
+        }
+        [weights.into_list(), self.projector.weights()].concat()
     }
 }
 

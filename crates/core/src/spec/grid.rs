@@ -1,9 +1,15 @@
 //! The grid of tiles that a picture becomes (Idefics3, SmolVLM): computed from its size, before any pixel is read.
 
+use super::run::{Run, Runs};
 use super::view::View;
 
 /// The longest side of the first resize, whatever a configuration asks for: `MAX_IMAGE_SIZE` of transformers.
 const MOST_PX: usize = 4096;
+
+/// Around each run of visual tokens in a prompt.
+const FAKE: &str = "<fake_token_around_image>";
+/// In front of the whole picture's tokens.
+const GLOBAL: &str = "<global-img>";
 
 /// How pictures become tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +77,26 @@ impl Grid {
     /// Views of the picture, each of a tile's size: R C tiles and the whole, or the whole alone.
     pub fn tiles(&self) -> usize {
         self.rows.saturating_mul(self.columns).saturating_add(1)
+    }
+
+    /// What stands for the picture in a prompt if each view has `tokens` visual tokens: each tile by its row and column,
+    /// counted from 1, then the whole (transformers' `get_image_prompt_string`).
+    pub fn runs(&self, tokens: usize) -> Vec<Run> {
+        let mut runs = Runs::default();
+        for row in 1..=self.rows {
+            for column in 1..=self.columns {
+                runs.words(&format!("{FAKE}<row_{row}_col_{column}>"));
+                runs.tokens(tokens);
+            }
+            runs.words("\n");
+        }
+        if self.rows > 0 {
+            runs.words("\n");
+        }
+        runs.words(&format!("{FAKE}{GLOBAL}"));
+        runs.tokens(tokens);
+        runs.words(FAKE);
+        runs.into_list()
     }
 
     /// Where the R C tiles are in the picture after the second resize, row by row; none if the whole picture is the

@@ -10,17 +10,22 @@ mod decoder;
 mod grid;
 pub mod plan;
 mod rope;
+mod run;
 mod tiling;
 mod tower;
 mod view;
 mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
-pub use connector::{Connector, DEM, DemSpec, PROJECTOR, ShuffleSpec};
+pub use connector::{
+    Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
+    Scores, ShuffleSpec,
+};
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
 pub use grid::{Grid, GridSpec};
 pub use rope::{RopeScaling, RopeSpec};
-pub use tiling::{CanvasLayout, Crop, Layout, Tiling};
+pub use run::{Run, Runs};
+pub use tiling::{CanvasLayout, Crop, Layout, Packing, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
 pub use view::View;
 pub use weights::{Kind, Weight, parameters};

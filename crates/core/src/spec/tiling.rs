@@ -1,10 +1,11 @@
 //! The tiling: computes the views that the tower processes from the size of a picture, before any pixel is read.
 
 use super::grid::GridSpec;
+use super::run::Run;
 use super::view::View;
 
 /// How pictures are divided into views.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Tiling {
     /// Dual-perspective cropping, DCM (paper eq. 9-17): the picture becomes a square of N views per side. Local crops
     /// are tiles, global crops take every N-th pixel, and the low-resolution view shows the whole picture.
@@ -21,8 +22,27 @@ pub enum Tiling {
 pub struct Layout {
     /// What the picture is resized to, in the order of the tower's passes; at least one.
     pub canvases: Vec<CanvasLayout>,
-    /// Visual tokens that the decoder sees.
+    /// How the views' tokens become the picture's.
+    pub packing: Packing,
+    /// What stands for the picture in a prompt.
+    pub runs: Vec<Run>,
+    /// Visual tokens that the decoder sees: those of all runs.
     pub tokens: usize,
+}
+
+/// How the tokens of views become those of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packing {
+    /// The connector's, as they are.
+    Views {
+        /// Whether a newline token follows the last.
+        newline: bool,
+    },
+    /// The frames of a video, each reduced to a square map of this side; a newline token follows the last.
+    Frames {
+        /// Tokens along a side.
+        side: usize,
+    },
 }
 
 /// A resized picture, and its views.
@@ -35,6 +55,16 @@ pub struct CanvasLayout {
 }
 
 impl Layout {
+    /// A layout whose tokens stand together in a prompt, as the connector gives them.
+    pub fn of_one_run(canvases: Vec<CanvasLayout>, tokens: usize) -> Self {
+        Layout {
+            canvases,
+            packing: Packing::Views { newline: false },
+            runs: vec![Run::Tokens(tokens)],
+            tokens,
+        }
+    }
+
     /// Height and width, in pixels, of the canvas that shows the most.
     pub fn size_px(&self) -> [usize; 2] {
         let sizes = self.canvases.iter().map(|canvas| canvas.size_px);

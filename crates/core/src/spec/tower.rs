@@ -10,6 +10,8 @@ pub const TOWER: &str = "model.vision_tower.vision_tower.vision_model";
 pub enum Activation {
     /// `y * sigmoid(1.702 y)`: OpenAI's CLIP.
     QuickGelu,
+    /// GELU by the error function: some other CLIPs.
+    Gelu,
     /// The tanh approximation of GELU: SigLIP.
     GeluTanh,
 }
@@ -23,8 +25,9 @@ pub struct TowerSpec {
     pub intermediate_size: usize,
     /// Layers in the checkpoint.
     pub num_hidden_layers: usize,
-    /// Layers that are computed: the features are the output of the last of these.
-    pub layers_run: usize,
+    /// The hidden states that are the features, at least one; several stand side by side on the channels. 0 is what
+    /// enters the first layer, k the output of layer k.
+    pub features: Vec<usize>,
     /// Attention heads.
     pub num_attention_heads: usize,
     /// Side P of a view in pixels.
@@ -41,6 +44,8 @@ pub struct TowerSpec {
     pub has_patch_bias: bool,
     /// Whether a norm follows the last layer: SmolVLM. Others take the features before it.
     pub has_post_norm: bool,
+    /// Whether the first token is left out of the features: CLIP's class token.
+    pub drops_first_token: bool,
 }
 
 impl TowerSpec {
@@ -50,7 +55,7 @@ impl TowerSpec {
             hidden_size: 1024,
             intermediate_size: 4096,
             num_hidden_layers: 24,
-            layers_run: 23,
+            features: vec![23],
             num_attention_heads: 16,
             view_px: 336,
             patch_px: 14,
@@ -59,6 +64,7 @@ impl TowerSpec {
             has_class_token: true,
             has_patch_bias: false,
             has_post_norm: false,
+            drops_first_token: true,
         }
     }
 
@@ -72,14 +78,29 @@ impl TowerSpec {
         3 * self.patch_px.pow(2)
     }
 
-    /// Features of a view, h * h: one per patch.
-    pub fn tokens_per_view(&self) -> usize {
+    /// Patches of a view, h * h.
+    pub fn patches_per_view(&self) -> usize {
         self.tokens_per_side().pow(2)
+    }
+
+    /// Features of a view: one for each patch, and one for the class token where it is kept.
+    pub fn tokens_per_view(&self) -> usize {
+        self.tokens_inside() - usize::from(self.drops_first_token)
+    }
+
+    /// Channels of a feature: those of all selected hidden states.
+    pub fn feature_channels(&self) -> usize {
+        self.hidden_size * self.features.len()
+    }
+
+    /// Layers that are computed: none after the last selected one.
+    pub fn layers_run(&self) -> usize {
+        self.features.iter().copied().max().unwrap_or(0)
     }
 
     /// Tokens of a view inside the tower: its patches, and the class token if there is one.
     pub fn tokens_inside(&self) -> usize {
-        self.tokens_per_view() + usize::from(self.has_class_token)
+        self.patches_per_view() + usize::from(self.has_class_token)
     }
 
     /// The tensors that are read, in the order of the fields of `vision::tower::Tower`. A checkpoint contains a few
@@ -102,7 +123,7 @@ impl TowerSpec {
             // CLIP's own spelling.
             weights.layer_norm("pre_layrnorm", c);
         }
-        for layer in 0..self.layers_run {
+        for layer in 0..self.layers_run() {
             weights.within(format_args!("encoder.layers.{layer}"), |weights| {
                 weights.layer_norm("layer_norm1", c);
                 for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {

@@ -1,7 +1,7 @@
 //! Configuration: what the released files mean, and that everything else is refused by name.
 
 use inf_llava_core::Error;
-use inf_llava_core::config::{Config, Scope};
+use inf_llava_core::config::{Config, Scope, Treatment, Vision};
 use inf_llava_core::spec::plan::Coverage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -65,9 +65,16 @@ fn refused(result: Result<Config, Error>, words: &[&str]) {
     }
 }
 
+fn vision(config: &Config) -> &Vision {
+    config.vision.as_ref().expect("a vision side")
+}
+
 /// The side of the square that a picture becomes, and its visual tokens.
 fn picture(config: &Config) -> (usize, usize) {
-    let layout = config.layout([480, 640], Coverage::Live);
+    let treatment = Treatment::only(Coverage::Live);
+    let layout = vision(config)
+        .layout([480, 640], treatment)
+        .expect("a layout");
     assert_eq!(layout.size_px()[0], layout.size_px()[1]);
     (layout.size_px()[0], layout.tokens)
 }
@@ -75,7 +82,7 @@ fn picture(config: &Config) -> (usize, usize) {
 #[test]
 fn a_released_config_gives_the_released_sizes() {
     let config = read(&released(), None).expect("released");
-    let vision = &config.tower;
+    let vision = &vision(&config).tower;
     assert_eq!(
         (
             config.dual().unwrap().crops_per_side,
@@ -85,7 +92,7 @@ fn a_released_config_gives_the_released_sizes() {
     );
     assert_eq!(picture(&config), (1008, 576));
     assert_eq!((vision.view_px, vision.patch_px), (336, 14));
-    assert_eq!((vision.tokens_per_side(), vision.layers_run), (24, 23));
+    assert_eq!((vision.tokens_per_side(), vision.layers_run()), (24, 23));
     assert_eq!((vision.hidden_size, vision.intermediate_size), (1024, 4096));
     assert_eq!(vision.num_attention_heads, 16);
     assert_eq!(config.decoder.head_dim, 128);
@@ -120,8 +127,8 @@ fn a_scope_is_known_or_refused() {
 fn the_fixture_is_read_as_written() {
     let config = read(&tiny(), None).expect("tiny");
     assert_eq!(picture(&config), (168, 16));
-    assert_eq!(config.tower.num_hidden_layers, 4);
-    assert_eq!(config.tower.layers_run, 3);
+    let tower = &vision(&config).tower;
+    assert_eq!((tower.num_hidden_layers, tower.layers_run()), (4, 3));
     let language = &config.decoder;
     assert_eq!(
         (language.num_attention_heads, language.num_key_value_heads),
@@ -298,7 +305,7 @@ fn broken_files_are_named() {
 
 /// What later code multiplies must not overflow 64 bits, and the tables must be short.
 fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
-    let (vision, language) = (&config.tower, &config.decoder);
+    let (vision, language) = (&vision(config).tower, &config.decoder);
     let layers = vision.num_hidden_layers + language.num_hidden_layers;
     prop_assert!(layers <= 4096, "{layers} layers");
     let tensors = config.weights();
@@ -307,7 +314,7 @@ fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
         .iter()
         .map(|weight| 4 * numbers(&weight.shape))
         .sum();
-    let tokens = config.tower.tokens_inside() as u128;
+    let tokens = vision.tokens_inside() as u128;
     let scores = tokens * tokens * vision.num_attention_heads as u128 * 8;
     let crops = (config.dual().unwrap().crops_per_side as u128).pow(2);
     let features = crops * tokens * vision.hidden_size as u128 * 24;

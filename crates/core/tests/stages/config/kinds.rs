@@ -1,7 +1,7 @@
 //! Configurations as other people's tools write them: what is absent has its class's value, and what is no INF-LLaVA is
 //! told by what it is.
 
-use inf_llava_core::config::{Config, check_processor};
+use inf_llava_core::config::{Config, ConfigFiles};
 use serde_json::{Value, json};
 
 use super::{read, refused, tiny, with};
@@ -46,7 +46,11 @@ fn an_absent_entry_has_the_value_of_its_class() {
     // CLIPTowerSpec: a base model of 224 pixels with patches of 32.
     let mut sparse = without("/mm_hidden_size");
     sparse["vision_config"] = json!({});
-    let vision = read(&sparse, None).expect("a base tower").tower;
+    let vision = read(&sparse, None)
+        .expect("a base tower")
+        .vision
+        .expect("a tower")
+        .tower;
     assert_eq!((vision.hidden_size, vision.intermediate_size), (768, 3072));
     assert_eq!(
         (vision.num_hidden_layers, vision.num_attention_heads),
@@ -351,10 +355,18 @@ fn what_is_no_json_is_named_and_a_byte_order_mark_is_none_of_it() {
 
 #[test]
 fn pictures_that_are_prepared_in_another_way_are_refused_by_entry() {
-    let check = |json: &Value| check_processor(json.to_string().as_bytes());
+    let config = tiny().to_string();
+    let check_bytes = |preprocessor: &[u8]| {
+        Config::from_files(&ConfigFiles {
+            config: config.as_bytes(),
+            preprocessor: Some(preprocessor),
+            ..ConfigFiles::default()
+        })
+    };
+    let check = |json: &Value| check_bytes(json.to_string().as_bytes());
     let known =
         std::fs::read(crate::fixture("tiny").join("preprocessor_config.json")).expect("a file");
-    check_processor(&known).expect("the release's");
+    check_bytes(&known).expect("the release's");
     for same in [
         json!({}),
         json!({"image_processor_type": "CLIPImageProcessorFast", "crop_size": 336, "size": {"height": 9, "width": 9}}),
@@ -390,6 +402,6 @@ fn pictures_that_are_prepared_in_another_way_are_refused_by_entry() {
             "{error}"
         );
     }
-    assert!(check_processor(b"<!doctype html>").is_err());
-    assert!(check_processor(b"version https://git-lfs.github.com/spec/v1\n").is_err());
+    assert!(check_bytes(b"<!doctype html>").is_err());
+    assert!(check_bytes(b"version https://git-lfs.github.com/spec/v1\n").is_err());
 }

@@ -1,0 +1,183 @@
+//! The vision side of a model: what a picture of a given size becomes.
+
+use super::file_names::CONFIG_FILE;
+use crate::error::{Error, Result};
+use crate::image::{Filter, Normalise};
+use crate::spec::plan::{Coverage, Plan};
+use crate::spec::{
+    CanvasLayout, Connector, DemSpec, Layout, Packing, Tiling, TowerSpec, View, Weight,
+};
+
+/// How a model sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vision {
+    /// The vision tower: pixels of a view -> features.
+    pub tower: TowerSpec,
+    /// The tiling: a picture -> views.
+    pub tiling: Tiling,
+    /// How its pixels are prepared.
+    pub pixels: Pixels,
+    /// The connector: features of the views -> visual tokens.
+    pub connector: Connector,
+}
+
+/// How pixels are prepared for a tower.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pixels {
+    /// The colour behind transparent pixels.
+    pub ground: [u8; 3],
+    /// How pictures are resized.
+    pub filter: Filter,
+    /// How bytes become numbers.
+    pub normalise: Normalise,
+}
+
+/// How a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Treatment {
+    /// How much of INF-LLaVA's views is computed.
+    pub coverage: Coverage,
+    /// Whether it is the conversation's only picture: some models then divide it into more views.
+    pub is_only: bool,
+}
+
+impl Treatment {
+    /// Of a conversation's only picture.
+    pub fn only(coverage: Coverage) -> Self {
+        Treatment {
+            coverage,
+            is_only: true,
+        }
+    }
+}
+
+/// INF-LLaVA's two perspectives: what its tiling, its connector and its tower say together.
+#[derive(Debug, Clone, Copy)]
+pub struct Dual<'a> {
+    /// Crops per side N.
+    pub crops_per_side: usize,
+    /// The connector.
+    pub dem: &'a DemSpec,
+    /// The tower.
+    pub tower: &'a TowerSpec,
+    /// How pixels are prepared.
+    pub pixels: Pixels,
+}
+
+impl Dual<'_> {
+    /// The views, and the positions of the enhancement, that are computed.
+    pub fn plan(&self, coverage: Coverage) -> Plan {
+        Plan::new(
+            self.crops_per_side,
+            self.tower.tokens_per_side(),
+            self.dem.ablation,
+            coverage,
+        )
+    }
+
+    /// Side of the square that every picture becomes, in pixels.
+    pub fn square_px(&self) -> usize {
+        self.crops_per_side * self.tower.view_px
+    }
+
+    fn layout(&self, coverage: Coverage) -> Layout {
+        let (n, view_px) = (self.crops_per_side, self.tower.view_px);
+        let passes = self.plan(coverage).passes().into_iter();
+        let canvas = CanvasLayout {
+            size_px: [self.square_px(); 2],
+            views: passes.map(|crop| crop.view(n, view_px)).collect(),
+        };
+        Layout::of_one_run(vec![canvas], self.tower.patches_per_view())
+    }
+}
+
+impl Vision {
+    /// The layout of a picture of `size_px` (height, width) under `treatment`. INF-LLaVA's processor file may have a
+    /// smaller size than its tiling, since the release multiplies it in code; the tiling takes precedence.
+    ///
+    /// # Errors
+    /// For a picture that the tiling leaves nothing of.
+    pub fn layout(&self, size_px: [usize; 2], treatment: Treatment) -> Result<Layout> {
+        Ok(match &self.tiling {
+            // The same square for every picture.
+            Tiling::Dual { .. } => self.require_dual("this tiling")?.layout(treatment.coverage),
+            Tiling::Grid(spec) => {
+                let grid = spec.grid(size_px);
+                let split = CanvasLayout {
+                    size_px: grid.second_px,
+                    views: grid.split_views().collect(),
+                };
+                let whole = CanvasLayout {
+                    size_px: [spec.tile_px; 2],
+                    views: vec![View::ALL],
+                };
+                let canvases = [split, whole].into_iter();
+                let tokens = self.tokens_per_view();
+                Layout {
+                    canvases: canvases.filter(|canvas| !canvas.views.is_empty()).collect(),
+                    packing: Packing::Views { newline: false },
+                    runs: grid.runs(tokens),
+                    tokens: grid.tiles() * tokens,
+                }
+            }
+        })
+    }
+
+    /// Visual tokens of a view, where views do not see one another.
+    fn tokens_per_view(&self) -> usize {
+        match &self.connector {
+            Connector::Shuffle(shuffle) => {
+                (self.tower.tokens_per_side() / shuffle.scale.max(1)).pow(2)
+            }
+            _ => self.tower.tokens_per_view(),
+        }
+    }
+
+    /// The layout of the picture with the most tokens, for limits that are needed before there is a picture.
+    ///
+    /// # Errors
+    /// As [`Vision::layout`].
+    pub fn largest_layout(&self, coverage: Coverage) -> Result<Layout> {
+        let size_px = match &self.tiling {
+            // All its pictures are resized to the same square.
+            Tiling::Dual { .. } => [1, 1],
+            // Both sides grow to the longest, and a square has the most tiles.
+            Tiling::Grid(spec) => [spec.longest_px; 2],
+        };
+        self.layout(size_px, Treatment::only(coverage))
+    }
+
+    /// What only INF-LLaVA has; none for a model of another tiling or connector.
+    pub fn dual(&self) -> Option<Dual<'_>> {
+        match (&self.tiling, &self.connector) {
+            (Tiling::Dual { crops_per_side }, Connector::Dem(dem)) => Some(Dual {
+                crops_per_side: *crops_per_side,
+                dem,
+                tower: &self.tower,
+                pixels: self.pixels,
+            }),
+            _ => None,
+        }
+    }
+
+    /// As [`Vision::dual`], for `what`, which is made for INF-LLaVA only.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a model of another kind.
+    pub fn require_dual(&self, what: &str) -> Result<Dual<'_>> {
+        self.dual().ok_or_else(|| not_dual(what))
+    }
+
+    /// Every tensor that is read, in the order of computation.
+    pub fn weights(&self) -> Vec<Weight> {
+        [self.tower.weights(), self.connector.weights()].concat()
+    }
+}
+
+/// `what` is for INF-LLaVA only.
+pub(super) fn not_dual(what: &str) -> Error {
+    Error::config(
+        CONFIG_FILE,
+        format!("it is of another kind of model, and {what} is for INF-LLaVA only"),
+    )
+}
