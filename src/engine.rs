@@ -14,6 +14,7 @@ use crate::generate::default_temperature;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::model::Model;
 use crate::progress::{Event, StopFlag, Watch};
+use crate::request::Shown;
 use crate::session::{Answer, AskOptions, Exchange, PictureInfo, Request, Shared};
 use crate::spec::plan::Coverage;
 use crate::weights::folder::Folder;
@@ -146,7 +147,9 @@ impl Engine {
         Conversation {
             engine: self.clone(),
             options,
-            picture: None,
+            system: String::new(),
+            pictures: Vec::new(),
+            shown: Vec::new(),
             exchanges: Vec::new(),
             stop: StopFlag::default(),
         }
@@ -168,7 +171,12 @@ pub struct Conversation {
     engine: Engine,
     /// Options of its answers.
     pub options: AskOptions,
-    picture: Option<Picture>,
+    /// What the model is told before anything is asked; empty for nothing.
+    pub system: String,
+    /// All pictures of the conversation, in order.
+    pictures: Vec<Picture>,
+    /// Those that the next question shows.
+    shown: Vec<Shown>,
     exchanges: Vec<Exchange>,
     /// Stops the current question, or else the next one.
     stop: StopFlag,
@@ -181,21 +189,43 @@ impl Conversation {
     /// # Errors
     /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`] and other errors of the model.
     pub fn look(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<PictureInfo> {
+        let (picture, info) = self.read(name, bytes.into(), true)?;
+        self.exchanges.clear();
+        self.shown = vec![Shown::first(&picture.key)];
+        self.pictures = vec![picture];
+        Ok(info)
+    }
+
+    /// Reads another picture, which the next question shows.
+    ///
+    /// # Errors
+    /// As [`Conversation::look`]; asking fails for a model that looks at one picture in a conversation.
+    pub fn look_also(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<PictureInfo> {
+        let is_only = self.pictures.is_empty();
+        let (picture, info) = self.read(name, bytes.into(), is_only)?;
+        self.shown.push(Shown::first(&picture.key));
+        self.pictures.push(picture);
+        Ok(info)
+    }
+
+    fn read(
+        &mut self,
+        name: &str,
+        bytes: Arc<[u8]>,
+        is_only: bool,
+    ) -> Result<(Picture, PictureInfo)> {
         let number = self.engine.0.pictures.fetch_add(1, Ordering::Relaxed);
         let picture = Picture {
             key: format!("picture {number}"),
             name: name.to_string(),
-            bytes: bytes.into(),
+            bytes,
         };
         let stop = std::mem::take(&mut self.stop);
-        let heard = self.engine.hand(Work::Look(picture.clone()), stop)?;
+        let work = Work::Look(picture.clone(), is_only);
+        let heard = self.engine.hand(work, stop)?;
         loop {
             match heard.recv() {
-                Ok(Said::Seen(info)) => {
-                    self.picture = Some(picture);
-                    self.exchanges.clear();
-                    return Ok(info);
-                }
+                Ok(Said::Seen(info)) => return Ok((picture, info)),
                 Ok(Said::Failed(error)) => return Err(error),
                 Ok(Said::Piece(_) | Said::Done(_)) => {}
                 Err(_) => return Err(broken_down()),
@@ -221,14 +251,15 @@ impl Conversation {
     /// taken; dropping the pieces earlier stops the answer and leaves the conversation unchanged.
     pub fn stream(&mut self, question: &str) -> Pieces<'_> {
         let request = Request {
-            picture: self.picture.as_ref().map(|picture| picture.key.clone()),
+            system: self.system.clone(),
             before: self.exchanges.clone(),
+            pictures: self.shown.clone(),
             question: question.to_string(),
             begun: Vec::new(),
             options: self.options.clone(),
         };
         let stop = self.stop.clone();
-        let work = Work::Ask(self.picture.clone(), Box::new(request));
+        let work = Work::Ask(self.pictures.clone(), Box::new(request));
         let heard = self.engine.hand(work, stop);
         Pieces {
             question: question.to_string(),
@@ -244,9 +275,11 @@ impl Conversation {
         self.stop.clone()
     }
 
-    /// Removes the exchanges; the picture is kept.
+    /// Removes the exchanges; the pictures are kept, and shown with the next question.
     pub fn begin_anew(&mut self) {
         self.exchanges.clear();
+        let keys = self.pictures.iter().map(|picture| &picture.key);
+        self.shown = keys.map(Shown::first).collect();
     }
 
     /// The exchanges so far.
@@ -289,7 +322,9 @@ impl Iterator for Pieces<'_> {
                 Ok(Said::Seen(_)) => continue,
                 Ok(Said::Done(answer)) => {
                     self.conversation.stop = StopFlag::default();
+                    let pictures = std::mem::take(&mut self.conversation.shown);
                     self.conversation.exchanges.push(Exchange {
+                        pictures,
                         question: std::mem::take(&mut self.question),
                         token_ids: Some(answer.token_ids.clone()),
                         text: answer.text.clone(),
@@ -324,8 +359,10 @@ struct Picture {
 
 /// A job for the thread.
 enum Work {
-    Look(Picture),
-    Ask(Option<Picture>, Box<Request>),
+    /// A picture, and whether it is its conversation's only one.
+    Look(Picture, bool),
+    /// A question, with the pictures of its conversation.
+    Ask(Vec<Picture>, Box<Request>),
 }
 
 /// A job, its stop flag, and where its messages go.
@@ -440,13 +477,13 @@ async fn answer(
         Some(shared) => shared,
         None => engine.insert(load(what, &mut watch).await?),
     };
-    let (picture, request) = match work {
-        Work::Look(picture) => (Some(picture), None),
-        Work::Ask(picture, request) => (picture, Some(request)),
+    let (pictures, is_only, request) = match work {
+        Work::Look(picture, is_only) => (vec![picture], is_only, None),
+        Work::Ask(pictures, request) => (pictures.clone(), pictures.len() == 1, Some(request)),
     };
     let mut info = None;
-    if let Some(Picture { key, name, bytes }) = picture {
-        let read = shared.read_picture(&key, &name, &bytes, &mut watch);
+    for Picture { key, name, bytes } in pictures {
+        let read = shared.read_picture(&key, &name, &bytes, is_only, &mut watch);
         info = Some(read.await?);
     }
     match (request, info) {

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use crate::config::{
-    CHAT_TEMPLATE_FILE, CONFIG_FILE, Config, GENERATION_FILE, PREPROCESSOR_FILE,
-    TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, check_processor,
+    CHAT_TEMPLATE_FILE, CONFIG_FILE, Config, ConfigFiles, GENERATION_FILE, OwnPrompt,
+    PREPROCESSOR_FILE, PROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, Vision,
 };
 use crate::error::{Error, Result};
 use crate::gpu::adapter;
 use crate::gpu::device::ChosenDevice;
 use crate::gpu::rope::Rope;
-use crate::image::{Limits, Picture, decode};
+use crate::image::{Limits, Picture, WHITE, decode_on};
 use crate::language::decoder::Decoder;
 use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::splice::{Run, inputs_embeds};
@@ -22,10 +22,10 @@ use crate::progress::Watch;
 use crate::reply::ModelInfo;
 use crate::sequence::{Chunk, Media, Sequence};
 use crate::spec::plan::Coverage;
-use crate::spec::{CanvasLayout, parameters};
+use crate::spec::{CanvasLayout, Layout, parameters};
 use crate::text::prompt::{
     Found, NamedTokens, PROMPT_FILES, Placeholders, Prompt, PromptChoice, Template, begin_ids,
-    read_prompt,
+    conversation as conversation_template, read_prompt,
 };
 use crate::text::{Tokenizer, stops};
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
@@ -49,8 +49,8 @@ pub struct Model {
     pub tokenizer: Tokenizer,
     /// How a conversation becomes a sequence.
     pub prompt: Prompt,
-    /// Pictures -> visual tokens.
-    pub vision: VisionEncoder,
+    /// Pictures -> visual tokens; none of a language model ([`Model::vision`]).
+    pub encoder: Option<VisionEncoder>,
     /// Embeddings -> logits.
     pub decoder: Decoder,
     /// Rotary tables for the whole context.
@@ -149,25 +149,34 @@ impl Estimate {
 /// Of a prompt's length, only the embeddings matter; the tower processes its passes in batches, however many there
 /// are.
 pub fn activation_bytes(config: &Config, context_tokens: usize) -> u64 {
-    let (tower, decoder) = (&config.tower, &config.decoder);
-    let (tokens, channels) = (tower.tokens_inside(), tower.hidden_size);
-    let layout = config.largest_layout(Coverage::Dense);
-    let pixels = |canvas: &CanvasLayout| canvas.size_px[0] * canvas.size_px[1];
-    let pixels: usize = layout.canvases.iter().map(pixels).sum();
-    let views = layout.passes();
-    let rows = tokens.max(TOKENS_PER_BATCH).min(views * tokens);
-    let vision = rows * (6 * channels + tower.intermediate_size + tower.patch_len())
-        + 3 * pixels
-        + 2 * views * tokens * channels;
-    let enhancement = config.dual().map_or(0, |dual| {
-        12 * dual.crops_per_side.pow(2) * tokens * channels
-    });
+    let decoder = &config.decoder;
     let hidden = decoder.hidden_size;
     let chunk = (2 * PREFILL_CHUNK).min(context_tokens);
     let answering = context_tokens * hidden
         + chunk * (8 * hidden + 2 * decoder.intermediate_size)
         + decoder.vocab_size;
-    (vision.max(enhancement).max(answering) * size_of::<f32>()) as u64
+    let seeing = config.vision.as_ref().map_or(0, seeing_numbers);
+    (seeing.max(answering) * size_of::<f32>()) as u64
+}
+
+/// Intermediate results of the vision side at their peak.
+fn seeing_numbers(vision: &Vision) -> usize {
+    let tower = &vision.tower;
+    let (tokens, channels) = (tower.tokens_inside(), tower.hidden_size);
+    // A layout that cannot be had is refused where it is asked for.
+    let layout = vision.largest_layout(Coverage::Dense).ok();
+    let pixels = |canvas: &CanvasLayout| canvas.size_px[0] * canvas.size_px[1];
+    let canvases = layout.iter().flat_map(|layout| &layout.canvases);
+    let pixels: usize = canvases.map(pixels).sum();
+    let views = layout.as_ref().map_or(1, Layout::passes);
+    let rows = tokens.max(TOKENS_PER_BATCH).min(views * tokens);
+    let seeing = rows * (6 * channels + tower.intermediate_size + tower.patch_len())
+        + 3 * pixels
+        + 2 * views * tokens * tower.feature_channels();
+    let enhancement = vision.dual().map_or(0, |dual| {
+        12 * dual.crops_per_side.pow(2) * tokens * channels
+    });
+    seeing.max(enhancement)
 }
 
 /// Reads and checks the configuration of a model folder: the one in the manifest of a converted model (the manifest
@@ -181,18 +190,27 @@ pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifes
     if let Some(manifest) = read_manifest(source).await? {
         let generation = manifest.generation.to_string();
         let config = manifest.config.to_string();
-        let config = Config::from_json(config.as_bytes(), Some(generation.as_bytes()));
+        let config = Config::from_files(&ConfigFiles {
+            config: config.as_bytes(),
+            generation: Some(generation.as_bytes()),
+            ..ConfigFiles::default()
+        });
         return Ok((config.map_err(named)?, Some(manifest)));
     }
-    if let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? {
-        let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
-        let config = Config::from_json(&config, generation.as_deref()).map_err(named)?;
-        if let Some(json) = read_file(source, PREPROCESSOR_FILE, CONFIG_CAP).await? {
-            check_processor(&json).map_err(named)?;
-        }
-        return Ok((config, None));
-    }
-    Err(source.missing(CONFIG_FILE))
+    let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? else {
+        return Err(source.missing(CONFIG_FILE));
+    };
+    let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
+    let preprocessor = read_file(source, PREPROCESSOR_FILE, CONFIG_CAP).await?;
+    let processor = read_file(source, PROCESSOR_FILE, CONFIG_CAP).await?;
+    let config = Config::from_files(&ConfigFiles {
+        config: &config,
+        generation: generation.as_deref(),
+        preprocessor: preprocessor.as_deref(),
+        processor: processor.as_deref(),
+        tensors: None,
+    });
+    Ok((config.map_err(named)?, None))
 }
 
 /// The tokenizer, and its file.
@@ -237,13 +255,19 @@ async fn read_prompting(
     config: &mut Config,
     (tokenizer, json): (&Tokenizer, &[u8]),
 ) -> Result<Prompt> {
-    let found = match choice {
-        PromptChoice::Own | PromptChoice::ConvLlama3 => None,
-        PromptChoice::Given(found) => Some(found.clone()),
-        PromptChoice::Checkpoint => match chat_template(source).await? {
-            Some(found) => Some(found),
-            None => return Err(source.missing(CHAT_TEMPLATE_FILE)),
-        },
+    let of_checkpoint = async || match chat_template(source).await? {
+        Some(found) => Ok(found),
+        None => Err(source.missing(CHAT_TEMPLATE_FILE)),
+    };
+    let found = match (choice, config.prompt) {
+        (PromptChoice::Own, OwnPrompt::ConvLlama3) | (PromptChoice::ConvLlama3, _) => None,
+        (PromptChoice::Own, OwnPrompt::Conversation(conversation)) => {
+            Some(conversation_template(conversation, tokenizer))
+        }
+        (PromptChoice::Own, OwnPrompt::Checkpoint) | (PromptChoice::Checkpoint, _) => {
+            Some(of_checkpoint().await?)
+        }
+        (PromptChoice::Given(found), _) => Some(found.clone()),
     };
     let Some(found) = found else {
         let named = match config.eos_token_ids.is_empty() {
@@ -282,11 +306,14 @@ async fn modules(
     config: &Config,
     device: &ChosenDevice,
     watch: &mut Watch<'_>,
-) -> Result<(VisionEncoder, Decoder, Vec<HeldMatrix>)> {
+) -> Result<(Option<VisionEncoder>, Decoder, Vec<HeldMatrix>)> {
     let mut builder = Builder::new(tensors, &config.weights(), &device.device, watch)?;
-    let vision = VisionEncoder::load(config, &device.device, &mut builder).await?;
+    let encoder = match &config.vision {
+        Some(vision) => Some(VisionEncoder::load(vision, &device.device, &mut builder).await?),
+        None => None,
+    };
     let decoder = Decoder::load(&config.decoder, &mut builder).await?;
-    Ok((vision, decoder, builder.into_held()))
+    Ok((encoder, decoder, builder.into_held()))
 }
 
 impl Model {
@@ -342,14 +369,14 @@ impl Model {
         };
         // The files read first may belong to a different model than those read last.
         source.unchanged()?;
-        let (vision, decoder, held) = modules;
+        let (encoder, decoder, held) = modules;
         let rope = Rope::new(context_tokens, &config.decoder, &device.device);
         Ok(Model {
             stored_bytes,
             config,
             tokenizer,
             prompt,
-            vision,
+            encoder,
             decoder,
             rope,
             device: device.clone(),
@@ -360,10 +387,23 @@ impl Model {
         })
     }
 
+    /// The vision side.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a language model.
+    pub fn vision(&self) -> Result<&VisionEncoder> {
+        self.config.require_vision("looking at a picture")?;
+        self.encoder.as_ref().ok_or_else(|| Error::Option {
+            option: "picture".into(),
+            reason: "this model was loaded without its vision side".into(),
+        })
+    }
+
     /// What it is, and where it runs. `name`: what to call it.
     pub fn info(&self, name: &str) -> ModelInfo {
         let config = &self.config;
-        let layout = config.largest_layout(Coverage::Live);
+        let vision = config.vision.as_ref();
+        let layout = vision.and_then(|vision| vision.largest_layout(Coverage::Live).ok());
         ModelInfo {
             name: name.into(),
             device: self.device.name.clone(),
@@ -371,9 +411,9 @@ impl Model {
             parameters: self.estimate.parameters,
             weights_bytes: self.stored_bytes,
             crops_per_side: config.dual().map_or(1, |dual| dual.crops_per_side),
-            crop_px: config.tower.view_px,
-            image_px: layout.size_px()[0],
-            image_tokens: layout.tokens,
+            crop_px: vision.map_or(0, |vision| vision.tower.view_px),
+            image_px: layout.as_ref().map_or(0, |layout| layout.size_px()[0]),
+            image_tokens: layout.as_ref().map_or(0, |layout| layout.tokens),
             context_tokens: self.context_tokens,
             vocabulary: config.decoder.vocab_size,
             random_weights: config.random_weights,
@@ -395,7 +435,13 @@ impl Model {
     /// # Errors
     /// [`Error::ImageFormat`], [`Error::ImageDamaged`], [`Error::ImageTooLarge`].
     pub fn decode_picture(&self, file: &str, bytes: &[u8]) -> Result<Picture> {
-        decode(file, bytes, &Limits::default())
+        decode_on(file, bytes, &Limits::default(), self.ground())
+    }
+
+    /// The colour behind transparent pixels.
+    pub fn ground(&self) -> [u8; 3] {
+        let vision = self.config.vision.as_ref();
+        vision.map_or(WHITE, |vision| vision.pixels.ground)
     }
 
     /// Compares `count` pieces of quantised weights, chosen at random by `seed`, with their files; none if the model

@@ -141,12 +141,14 @@ impl Engine {
         key: String,
         name: String,
         bytes: Vec<u8>,
+        is_only: bool,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let mut shared = self.shared()?;
-        answer(shared.read_picture(&key, &name, &bytes, &mut watch).await)
+        let read = shared.read_picture(&key, &name, &bytes, is_only, &mut watch);
+        answer(read.await)
     }
 
     /// The features of the picture `key`, for `restore_picture`.

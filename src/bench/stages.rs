@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::compare::{check, random};
 use super::synthetic::{Synthetic, config_of};
-use crate::config::Config;
+use crate::config::{Config, Treatment};
 use crate::error::{Error, Result};
 use crate::gpu::kernel::launches;
 use crate::gpu::memory;
@@ -121,7 +121,9 @@ impl<'a> Asked<'a> {
 pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
     let mut config = config_of(asked.shape, asked.layers)?;
     if let Some(crops_per_side) = asked.crops {
-        config.tiling = Tiling::Dual { crops_per_side };
+        if let Some(vision) = &mut config.vision {
+            vision.tiling = Tiling::Dual { crops_per_side };
+        }
     }
     let expected = {
         let mut stage = Stage::new(asked, &config, &Device::flex()).await?;
@@ -234,10 +236,12 @@ impl Stage {
             true => Coverage::Dense,
             false => Coverage::Live,
         };
-        let layout = config.layout([height, width], coverage);
+        let treatment = Treatment::only(coverage);
+        let vision = config.require_vision("this benchmark")?;
+        let layout = vision.layout([height, width], treatment)?;
         let dual = config.require_dual("this benchmark")?;
         let side_px = layout.size_px()[0];
-        let (tokens, channels) = (layout.tokens, config.tower.hidden_size);
+        let (tokens, channels) = (layout.tokens, vision.tower.hidden_size);
         Ok(match asked.stage.trim_end_matches("_dense") {
             "resize" => Stage::Resize {
                 picture,
@@ -245,8 +249,8 @@ impl Stage {
                 device: device.clone(),
             },
             "vision" => {
-                let encoder = VisionEncoder::load(config, device, &mut builder).await?;
-                let views = encoder.views(&picture, coverage, &StopFlag::default())?;
+                let encoder = VisionEncoder::load(vision, device, &mut builder).await?;
+                let views = encoder.views(&picture, treatment, &StopFlag::default())?;
                 Stage::Vision {
                     encoder: Box::new(encoder),
                     views,
@@ -291,7 +295,7 @@ impl Stage {
                 }
             }
             "first_token" => {
-                let encoder = VisionEncoder::load(config, device, &mut builder).await?;
+                let encoder = VisionEncoder::load(vision, device, &mut builder).await?;
                 let language = &config.decoder;
                 let capacity = tokens + QUESTION;
                 Stage::FirstToken {
@@ -370,7 +374,7 @@ impl Stage {
                 cache,
                 question,
             } => {
-                let views = encoder.views(picture, Coverage::Live, &watch.stop)?;
+                let views = encoder.views(picture, Treatment::only(Coverage::Live), &watch.stop)?;
                 let encoded = encoder.encode(&views, watch, recorder);
                 let visual_tokens = encoded.await?.visual_tokens;
                 let prompt = Tensor::cat(vec![visual_tokens, question.clone()], 0);
@@ -401,8 +405,11 @@ impl Stage {
                 cache,
                 ..
             } => {
-                let layout = encoder.layout(picture, Coverage::Live);
-                format!("{}, {} tokens", passes(layout.passes()), cache.capacity())
+                let layout = encoder
+                    .layout(picture, Treatment::only(Coverage::Live))
+                    .ok();
+                let count = layout.map_or(0, |layout| layout.passes());
+                format!("{}, {} tokens", passes(count), cache.capacity())
             }
             Stage::Projector { tokens, .. } => format!("{} tokens", tokens.dims()[0]),
             Stage::Decoder {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::Config;
+use crate::config::{Config, OwnPrompt, Pixels, Vision};
 use crate::error::{Error, Result};
-use crate::image::Normalise;
+use crate::image::{Filter, Normalise, PAD_COLOUR};
 use crate::quant::Quant;
 use crate::spec::{
     Ablation, Connector, DecoderSpec, DemSpec, EMBEDDINGS, RopeSpec, Tiling, TowerSpec,
@@ -31,17 +31,26 @@ const DEMO_CONFIG: &[u8] = include_bytes!("../../models/demo/config.json");
 /// [`Error::Option`] for an unknown shape.
 pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
     let released = |tower: TowerSpec, decoder: DecoderSpec| Config {
-        tiling: Tiling::Dual { crops_per_side: 3 },
-        normalise: Normalise::CLIP,
-        connector: Connector::Dem(DemSpec {
-            inputs: tower.hidden_size,
-            outputs: decoder.hidden_size,
-            layer_norm_eps: tower.layer_norm_eps,
-            heads: 8,
-            ablation: Ablation::default(),
+        kind: "llava_llama".into(),
+        vision: Some(Vision {
+            tiling: Tiling::Dual { crops_per_side: 3 },
+            pixels: Pixels {
+                ground: PAD_COLOUR,
+                filter: Filter::Bicubic,
+                normalise: Normalise::CLIP,
+            },
+            connector: Connector::Dem(DemSpec {
+                inputs: tower.hidden_size,
+                outputs: decoder.hidden_size,
+                layer_norm_eps: tower.layer_norm_eps,
+                heads: 8,
+                ablation: Ablation::default(),
+            }),
+            tower,
         }),
-        tower,
         decoder,
+        prompt: OwnPrompt::ConvLlama3,
+        image_token_id: None,
         bos_token_id: 1,
         states_bos: true,
         eos_token_ids: vec![2],
@@ -66,7 +75,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
     // The tower's last layer is never computed.
     let vision = TowerSpec {
         num_hidden_layers: layers + 1,
-        layers_run: layers,
+        features: vec![layers],
         ..TowerSpec::clip_vit_l_14_336()
     };
     match shape {
@@ -77,7 +86,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
                 hidden_size: 64,
                 intermediate_size: 128,
                 num_hidden_layers: 2,
-                layers_run: 1,
+                features: vec![1],
                 num_attention_heads: 4,
                 view_px: 28,
                 ..vision

@@ -1,6 +1,7 @@
 //! Attention weights for display: of the enhancement, and of the decoder for a generated token.
 
 use super::{EnhancementAttention, Session};
+use crate::config::Treatment;
 use crate::error::{Error, Result};
 use crate::gpu::ops::Cut;
 use crate::gpu::read::read;
@@ -20,8 +21,9 @@ impl Session {
     ) -> Result<EnhancementAttention> {
         self.model.unchanged()?;
         let picture = self.model.decode_picture(file, bytes)?;
-        let vision = &self.model.vision;
-        let views = vision.views(&picture, self.coverage, &watch.stop)?;
+        let vision = self.model.vision()?;
+        let treatment = Treatment::only(self.coverage);
+        let views = vision.views(&picture, treatment, &watch.stop)?;
         let maps = vision.attention_maps(&views, watch).await?;
         let mut looked = EnhancementAttention {
             detail: Vec::new(),

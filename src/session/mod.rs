@@ -25,12 +25,12 @@ use crate::language::kv_cache::KvCache;
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
-use crate::sequence::{Media, Sequence};
+use crate::sequence::{Media, MediaId, Sequence};
 use crate::spec::plan::Coverage;
 use crate::text::prompt::Room;
 use crate::vision::encoder::Encoded;
-use pictures::{Held, Pictures};
-use turn::{Turn, TurnAnswer};
+use pictures::{Cost, Held, Pictures};
+use turn::{Asked, Look, Turn, TurnAnswer};
 
 pub use crate::generate::generation::StopReason;
 pub use crate::reply::{Answer, EnhancementAttention, ModelInfo, PictureInfo, Timings};
@@ -50,8 +50,10 @@ pub struct Session {
     model: Rc<Model>,
     coverage: Coverage,
     pictures: Pictures,
-    /// The picture that a new conversation is about.
-    picture: Option<Media>,
+    /// What the model is told before anything is asked; empty for nothing.
+    system: String,
+    /// The pictures that the next question shows.
+    shown: Vec<Look>,
     /// What was asked and answered, of which the next prompt is made.
     turns: Vec<Turn>,
     /// Prompts and answers.
@@ -76,7 +78,8 @@ impl Session {
             model,
             coverage,
             pictures: Pictures::default(),
-            picture: None,
+            system: String::new(),
+            shown: Vec::new(),
             turns: Vec::new(),
             sequence: Sequence::default(),
             cache,
@@ -98,34 +101,66 @@ impl Session {
 
     /// Starts a new conversation about a picture that is already encoded, or about none.
     pub fn set_encoded(&mut self, picture: Option<Encoded>) {
-        self.begin_about(picture.map(|encoded| Held {
-            encoded,
-            info: None,
-            untold: None,
-        }));
+        self.begin_about(picture.map(|encoded| Held::of(encoded, true)));
     }
 
-    /// Removes the picture and the conversation.
+    /// Shows a picture that is already encoded with the next question, behind `at` bytes of it, as the conversation's
+    /// only one or as one of several.
+    pub fn show_encoded(&mut self, encoded: Encoded, at: usize, is_only: bool) {
+        let picture = encoded.id;
+        self.shown.push(Look { picture, at });
+        let held = Held::of(encoded, self.counts_alone(is_only));
+        self.pictures.hold(held, self.model.context_tokens);
+    }
+
+    /// What the model is told before anything is asked, from the next question on; empty for nothing.
+    pub fn set_system(&mut self, system: &str) {
+        self.system = system.into();
+    }
+
+    /// Removes the pictures and the conversation.
     pub fn clear_image(&mut self) {
         self.begin_about(None);
     }
 
-    /// Starts a new conversation about a picture, and removes the previous one.
+    /// Starts a new conversation about a picture, and removes the previous ones.
     fn begin_about(&mut self, picture: Option<Held>) {
         self.new_chat();
-        self.picture = picture.as_ref().map(|held| held.encoded.media);
+        self.shown.clear();
         self.pictures.clear();
-        picture
-            .into_iter()
-            .for_each(|held| self.pictures.hold(held));
+        if let Some(held) = picture {
+            self.show(held.picture);
+            self.pictures.hold(held, self.model.context_tokens);
+        }
     }
 
-    /// Removes the conversation; the picture and its features are kept.
+    /// Removes the conversation; its pictures and their features are kept, and shown with the next question.
     pub fn new_chat(&mut self) {
+        let mut shown: Vec<Look> = Vec::new();
+        for look in self.looks() {
+            shown.push(Look { at: 0, ..*look });
+        }
+        self.shown = shown;
         self.turns.clear();
         self.sequence = Sequence::default();
         self.last = None;
         self.withheld = None;
+    }
+
+    /// Has nothing shown with what was said, and nothing with the next question.
+    fn forget_pictures(&mut self) {
+        self.shown.clear();
+        self.turns.iter_mut().for_each(|turn| turn.pictures.clear());
+    }
+
+    fn has_picture(&self) -> bool {
+        self.looks().next().is_some()
+    }
+
+    /// Every picture of the conversation, in order: those that were shown, and those that the next question shows.
+    fn looks(&self) -> impl Iterator<Item = &Look> {
+        let before = self.turns.iter().flat_map(|turn| &turn.pictures);
+        before.chain(&self.shown)
     }
 
     /// Appends a finished exchange, as when a conversation is restored.
@@ -133,7 +168,7 @@ impl Session {
     /// # Errors
     /// As [`Session::ask`].
     pub async fn restore_turn(&mut self, question: &str, answer: &str) -> Result<()> {
-        if self.is_withheld(question) {
+        if self.is_withheld(question, self.has_picture()) {
             return Ok(()); // the question was never given to the model
         }
         let watch = &mut Watch::nobody();
@@ -169,7 +204,7 @@ impl Session {
         self.model.unchanged()?;
         options.validate()?;
         let sampler = Sampler::new(&options.sampling)?;
-        let remark = self.remark_on(question, options);
+        let remark = self.remark_on(question, self.has_picture(), options);
         self.withheld = remark.clone().filter(|remark| !remark.answered);
         if let Some(withheld) = self.withheld.clone() {
             return Ok(self.said_instead(withheld, watch));
@@ -269,16 +304,24 @@ impl Session {
     }
 
     /// The sequence of a question after all that was said before.
-    async fn prompt_of(&self, question: &str, watch: &mut Watch<'_>) -> Result<Sequence> {
+    async fn prompt_of(&mut self, question: &str, watch: &mut Watch<'_>) -> Result<Sequence> {
+        let pictures: Vec<MediaId> = self.looks().map(|look| look.picture).collect();
+        self.encode_among(&pictures, watch).await?;
         let before = self.turns.iter().map(turn::TurnRef::from);
+        let asked = Asked {
+            pictures: self.shown.clone(),
+            question,
+        };
         // What was said here had its place; whether all of it fits is for whoever asks.
         let context_tokens = usize::MAX;
-        self.prompt(before, question, Room { context_tokens }, watch)
+        let is_only = pictures.len() == 1;
+        self.prompt(before, asked, is_only, Room { context_tokens }, watch)
             .await
     }
 
     fn push_turn(&mut self, question: &str, answer: TurnAnswer) {
         self.turns.push(Turn {
+            pictures: std::mem::take(&mut self.shown),
             question: question.into(),
             answer,
         });
@@ -311,7 +354,7 @@ impl Session {
     /// The embeddings of the sequence's tokens in `range`, `[tokens, hidden]`.
     async fn embed(&self, range: std::ops::Range<usize>) -> Result<Tensor<2>> {
         let visual_tokens = |media: Media| {
-            let held = self.pictures.visual_tokens(media.id);
+            let held = self.pictures.visual_tokens(media);
             held.ok_or_else(|| Error::PictureNotHeld {
                 key: format!("{:?}", media.id),
             })
@@ -384,8 +427,9 @@ impl Session {
             max_new_tokens: options.max_new_tokens,
         };
         let answer = generation.run(begun, self, watch).await?;
-        let cost = self.picture.and_then(|media| self.pictures.tell(media.id));
-        let cost = cost.unwrap_or_default();
+        let looks: Vec<MediaId> = self.looks().map(|look| look.picture).collect();
+        let costs = looks.iter().filter_map(|&look| self.pictures.tell(look));
+        let cost = costs.reduce(Cost::and).unwrap_or_default();
         let answer_tokens = answer.token_ids.len();
         Ok(Answer {
             text: answer.text,

@@ -1,12 +1,17 @@
-//! Adds a picture to a conversation.
+//! Adds pictures to a conversation.
 
-use super::pictures::{Cost, Held};
+use std::rc::Rc;
+
+use super::pictures::{Cost, Held, Origin};
+use super::turn::Look;
 use super::{PictureInfo, Session};
-use crate::error::Result;
-use crate::image::{Limits, Picture, decode_watched};
+use crate::config::Treatment;
+use crate::error::{Error, Result};
+use crate::image::{Limits, Picture, decode_watched_on};
 use crate::platform::Timer;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
+use crate::sequence::MediaId;
 
 impl Session {
     /// Decodes and encodes a picture, and starts a new conversation about it. If this fails or is stopped, the
@@ -14,14 +19,14 @@ impl Session {
     ///
     /// # Errors
     /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`];
-    /// [`crate::Error::ModelChanged`].
+    /// [`crate::Error::ModelChanged`]; [`crate::Error::Config`] for a model that sees no pictures.
     pub async fn set_image(
         &mut self,
         file: &str,
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
-        let (held, info) = self.encode(file, bytes, watch).await?;
+        let (held, info) = self.encode(file, bytes, true, watch).await?;
         self.begin_about(Some(held));
         Ok(info)
     }
@@ -36,9 +41,49 @@ impl Session {
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
     ) -> Result<PictureInfo> {
-        let (held, info) = self.encode_picture(picture, 0.0, watch, recorder).await?;
+        let origin = self.kept(|| Origin::Pixels(Rc::new(picture.clone())));
+        let seen = self.encode_picture(picture, origin, true, 0.0, watch, recorder);
+        let (held, info) = seen.await?;
         self.begin_about(Some(held));
         Ok(info)
+    }
+
+    /// Decodes and encodes another picture, which the next question shows.
+    ///
+    /// # Errors
+    /// As [`Session::set_image`]; [`Error::Option`] for a model that looks at one picture in a conversation.
+    pub async fn add_image(
+        &mut self,
+        file: &str,
+        bytes: &[u8],
+        watch: &mut Watch<'_>,
+    ) -> Result<PictureInfo> {
+        let shown = self.looks().count() + 1;
+        self.check_count(shown)?;
+        let (held, info) = self.encode(file, bytes, shown == 1, watch).await?;
+        self.show(held.picture);
+        self.pictures.hold(held, self.model.context_tokens);
+        Ok(info)
+    }
+
+    /// Shows a picture that is kept with the next question.
+    pub(super) fn show(&mut self, picture: MediaId) {
+        self.shown.push(Look { picture, at: 0 });
+    }
+
+    /// # Errors
+    /// [`Error::Option`] if the model looks at fewer pictures in a conversation.
+    pub(super) fn check_count(&self, pictures: usize) -> Result<()> {
+        let vision = self.model.config.vision.as_ref();
+        match vision.and_then(|vision| vision.most_pictures()) {
+            Some(most) if pictures > most => Err(Error::Option {
+                option: "picture".into(),
+                reason: format!(
+                    "this model looks at {most} picture in a conversation, and this one has {pictures}; begin a new one"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Decodes and encodes a picture; the conversation is unchanged.
@@ -46,31 +91,90 @@ impl Session {
         &self,
         file: &str,
         bytes: &[u8],
+        is_only: bool,
         watch: &mut Watch<'_>,
     ) -> Result<(Held, PictureInfo)> {
+        self.model.vision()?;
         let timer = Timer::start();
-        let picture = decode_watched(file, bytes, &Limits::default(), &watch.stop)?;
+        let (limits, ground) = (Limits::default(), self.model.ground());
+        let picture = decode_watched_on(file, bytes, &limits, ground, &watch.stop)?;
         let decoding_ms = timer.elapsed_ms();
         let off = &mut Recorder::off();
-        self.encode_picture(&picture, decoding_ms, watch, off).await
+        let origin = self.kept(|| Origin::File(file.into(), bytes.into()));
+        self.encode_picture(&picture, origin, is_only, decoding_ms, watch, off)
+            .await
+    }
+
+    /// Encodes every picture as one of a conversation with so many, unless it is kept so.
+    ///
+    /// # Errors
+    /// As [`Session::set_image`]; [`Error::PictureNotHeld`].
+    pub(super) async fn encode_among(
+        &mut self,
+        pictures: &[MediaId],
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        self.check_count(pictures.len())?;
+        let is_only = pictures.len() == 1;
+        for &picture in pictures {
+            let not_held = || Error::PictureNotHeld {
+                key: format!("{picture:?}"),
+            };
+            let held = self.pictures.get(picture).ok_or_else(not_held)?;
+            if held.is_only == self.counts_alone(is_only)
+                || self.pictures.get_as(picture, is_only).is_some()
+            {
+                continue;
+            }
+            let origin = held.origin.clone().ok_or_else(not_held)?;
+            let off = &mut Recorder::off();
+            let (anew, _) = match &origin {
+                Origin::File(file, bytes) => self.encode(file, bytes, is_only, watch).await?,
+                Origin::Pixels(pixels) => {
+                    let origin = Some(origin.clone());
+                    let seen = self.encode_picture(pixels, origin, is_only, 0.0, watch, off);
+                    seen.await?
+                }
+            };
+            let anew = anew.named(picture);
+            self.pictures.hold(anew, self.model.context_tokens);
+        }
+        Ok(())
+    }
+
+    /// Whether a picture counts as its conversation's only one: always, where that makes no difference.
+    pub(super) fn counts_alone(&self, is_only: bool) -> bool {
+        let vision = self.model.config.vision.as_ref();
+        is_only || !vision.is_some_and(|vision| vision.depends_on_others())
+    }
+
+    /// What a picture is encoded from, if it may have to be encoded anew.
+    fn kept(&self, origin: impl FnOnce() -> Origin) -> Option<Origin> {
+        let vision = self.model.config.vision.as_ref()?;
+        vision.depends_on_others().then(origin)
     }
 
     async fn encode_picture(
         &self,
         picture: &Picture,
+        origin: Option<Origin>,
+        is_only: bool,
         decoding_ms: f64,
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
     ) -> Result<(Held, PictureInfo)> {
         self.model.unchanged()?;
+        let encoder = self.model.vision()?;
         let timer = Timer::start();
-        let views = self
-            .model
-            .vision
-            .views(picture, self.coverage, &watch.stop)?;
+        let is_only = self.counts_alone(is_only);
+        let treatment = Treatment {
+            coverage: self.coverage,
+            is_only,
+        };
+        let views = encoder.views(picture, treatment, &watch.stop)?;
         let image_ms = decoding_ms + timer.elapsed_ms();
         let timer = Timer::start();
-        let encoded = self.model.vision.encode(&views, watch, recorder).await?;
+        let encoded = encoder.encode(&views, watch, recorder).await?;
         let vision_ms = timer.elapsed_ms();
         let passes = encoded.vision_passes;
         let config = &self.model.config;
@@ -85,6 +189,8 @@ impl Session {
             vision_ms,
         };
         let held = Held {
+            picture: encoded.id,
+            is_only,
             encoded,
             info: Some(info.clone()),
             untold: Some(Cost {
@@ -92,6 +198,7 @@ impl Session {
                 image_ms,
                 vision_ms,
             }),
+            origin,
         };
         Ok((held, info))
     }

@@ -1,12 +1,15 @@
 //! The pictures of a session, whose visual tokens are kept on the device.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use super::PictureInfo;
-use crate::sequence::MediaId;
+use crate::image::Picture;
+use crate::sequence::{Media, MediaId};
 use crate::vision::encoder::Encoded;
 
-/// The most pictures kept: 9.4 MB each in the released sizes.
+/// So many pictures are kept whatever they take: 9.4 MB each in INF-LLaVA's released sizes.
 const MOST_PICTURES: usize = 8;
 
 /// The cost of encoding a picture.
@@ -16,18 +19,66 @@ pub(super) struct Cost {
     pub passes: usize,
     /// Milliseconds of decoding, padding and resizing.
     pub image_ms: f64,
-    /// Milliseconds of tower, enhancement and projector.
+    /// Milliseconds of tower and connector.
     pub vision_ms: f64,
+}
+
+impl Cost {
+    /// Both.
+    pub fn and(self, other: Cost) -> Cost {
+        Cost {
+            passes: self.passes + other.passes,
+            image_ms: self.image_ms + other.image_ms,
+            vision_ms: self.vision_ms + other.vision_ms,
+        }
+    }
+}
+
+/// What a picture was encoded from, for models that encode it anew among others.
+#[derive(Clone)]
+pub(super) enum Origin {
+    /// A file's name and its bytes.
+    File(String, Rc<[u8]>),
+    /// Pixels.
+    Pixels(Rc<Picture>),
 }
 
 /// A picture that is kept.
 pub(super) struct Held {
+    /// The picture's identity, however it is looked at.
+    pub picture: MediaId,
+    /// Whether it was encoded as the only one of a conversation.
+    pub is_only: bool,
     /// Its encoded form.
     pub encoded: Encoded,
     /// Its description, if it was encoded by this session.
     pub info: Option<PictureInfo>,
     /// Its cost, until an answer has reported it.
     pub untold: Option<Cost>,
+    /// What it was encoded from, where that is needed again.
+    pub origin: Option<Origin>,
+}
+
+impl Held {
+    /// The same, as the picture `picture`: of a caller who has keys for pictures.
+    pub fn named(mut self, picture: MediaId) -> Self {
+        self.picture = picture;
+        let treatment = [u8::from(self.is_only)];
+        self.encoded.id = picture.with(&treatment);
+        self
+    }
+
+    /// A picture that was encoded elsewhere.
+    pub fn of(encoded: Encoded, is_only: bool) -> Self {
+        Held {
+            picture: encoded.id,
+            is_only,
+            encoded,
+            info: None,
+            untold: None,
+            origin: None,
+        }
+    }
 }
 
 /// All pictures, in order of use; the most recently used is last.
@@ -35,49 +86,56 @@ pub(super) struct Held {
 pub(super) struct Pictures(Vec<Held>);
 
 impl Pictures {
-    /// The picture, if it is kept.
-    pub fn get(&self, id: MediaId) -> Option<&Held> {
-        self.0.iter().find(|held| held.encoded.media.id == id)
+    /// The picture as it was encoded most recently, if it is kept.
+    pub fn get(&self, picture: MediaId) -> Option<&Held> {
+        self.0.iter().rev().find(|held| held.picture == picture)
     }
 
-    /// Its visual tokens, `[tokens, hidden]`.
-    pub fn visual_tokens(&self, id: MediaId) -> Option<Tensor<2>> {
-        self.get(id).map(|held| held.encoded.visual_tokens.clone())
+    /// The picture as the only one or as one of several, if it is kept so.
+    pub fn get_as(&self, picture: MediaId, is_only: bool) -> Option<&Held> {
+        let mut all = self.0.iter();
+        all.find(|held| held.picture == picture && held.is_only == is_only)
     }
 
-    /// Adds a picture, and removes the least recently used one if there are too many.
-    pub fn hold(&mut self, held: Held) {
-        self.forget(held.encoded.media.id);
+    /// The visual tokens of a run, `[tokens, hidden]`.
+    pub fn visual_tokens(&self, run: Media) -> Option<Tensor<2>> {
+        let held = self.0.iter().find(|held| held.encoded.id == run.id)?;
+        let tokens = held.encoded.visual_tokens.clone();
+        let fits = run.first + run.tokens <= held.encoded.tokens();
+        fits.then(|| tokens.narrow(0, run.first, run.tokens))
+    }
+
+    /// Adds a picture, and removes the least recently used ones if there are too many. Those of one conversation fit
+    /// into a context of `context_tokens` together, so they stay.
+    pub fn hold(&mut self, held: Held, context_tokens: usize) {
+        self.0.retain(|other| {
+            (other.picture, other.is_only) != (held.picture, held.is_only)
+                && other.encoded.id != held.encoded.id
+        });
         self.0.push(held);
-        if self.0.len() > MOST_PICTURES {
-            self.0.remove(0);
+        let mut tokens: usize = self.0.iter().map(|held| held.encoded.tokens()).sum();
+        while self.0.len() > MOST_PICTURES && tokens > 2 * context_tokens {
+            tokens -= self.0.remove(0).encoded.tokens();
         }
     }
 
     /// Marks the picture as most recently used; returns whether it is kept.
-    pub fn touch(&mut self, id: MediaId) -> bool {
-        match self.forget(id) {
-            Some(held) => {
-                self.0.push(held);
-                true
-            }
-            None => false,
-        }
+    pub fn touch(&mut self, picture: MediaId) -> bool {
+        // The sort is stable, so the others keep their order.
+        self.0.sort_by_key(|held| held.picture == picture);
+        self.get(picture).is_some()
     }
 
     /// The cost of the picture, returned only once.
-    pub fn tell(&mut self, id: MediaId) -> Option<Cost> {
-        let held = self.0.iter_mut().find(|held| held.encoded.media.id == id);
-        held?.untold.take()
+    pub fn tell(&mut self, picture: MediaId) -> Option<Cost> {
+        let of_it = self.0.iter_mut().filter(|held| held.picture == picture);
+        of_it
+            .filter_map(|held| held.untold.take())
+            .reduce(Cost::and)
     }
 
     /// Removes all pictures.
     pub fn clear(&mut self) {
         self.0.clear();
-    }
-
-    fn forget(&mut self, id: MediaId) -> Option<Held> {
-        let place = self.0.iter().position(|held| held.encoded.media.id == id)?;
-        Some(self.0.remove(place))
     }
 }

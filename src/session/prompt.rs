@@ -1,13 +1,11 @@
 //! The prompt of a conversation's next question.
 
-use std::cell::Cell;
-
 use super::Session;
-use super::turn::{TurnAnswerRef, TurnRef};
+use super::turn::{Asked, TurnAnswerRef, TurnRef};
 use crate::error::{Error, Result};
 use crate::progress::Watch;
 use crate::sequence::Sequence;
-use crate::text::prompt::{Media, Message, Part, Role, Room};
+use crate::text::prompt::{Message, Part, Role, Room};
 
 impl Session {
     /// What fits into the context.
@@ -17,30 +15,27 @@ impl Session {
         }
     }
 
-    /// The sequence of `question` after what was said `before`, up to where the answer begins; what comes from outside is
-    /// left as soon as there is no `room` for it. Stop is heard while long texts are encoded.
+    /// The sequence of what is `asked` after what was said `before`, up to where the answer begins; what comes from
+    /// outside is left as soon as there is no `room` for it. Stop is heard while long texts are encoded.
     ///
     /// # Errors
-    /// As [`crate::text::prompt::Prompt::sequence`]; [`Error::Option`] for an id that is not in the vocabulary.
+    /// As [`crate::text::prompt::Prompt::sequence`]; [`Error::Option`] for an id that is not in the vocabulary;
+    /// [`Error::PictureNotHeld`].
     pub(super) async fn prompt<'a>(
         &self,
         before: impl Iterator<Item = TurnRef<'a>>,
-        question: &'a str,
+        asked: Asked<'a>,
+        is_only: bool,
         room: Room,
         watch: &mut Watch<'_>,
     ) -> Result<Sequence> {
         let vocabulary = self.model.config.decoder.vocab_size;
-        let is_first = Cell::new(true);
-        let ask = |question: &'a str| {
+        let ask = |asked: Asked<'a>| {
             // A book pasted by mistake is left before anything is done with it.
-            self.room().check_bytes(question.len())?;
-            let picture = self.picture.filter(|_| is_first.replace(false));
-            let picture = picture.map(|media| Part::Media(Media::image(media)));
-            let text = Part::Text(self.as_learnt(question));
-            Ok(Message {
-                role: Role::User,
-                parts: picture.into_iter().chain([text]).collect(),
-            })
+            self.room().check_bytes(asked.question.len())?;
+            let parts = self.parts(&asked, is_only)?;
+            let role = Role::User;
+            Ok(Message { role, parts })
         };
         let answer = |answer: TurnAnswerRef<'a>| match answer {
             TurnAnswerRef::Ids(ids) => {
@@ -48,12 +43,49 @@ impl Session {
             }
             TurnAnswerRef::Text(text) => Ok(Message::text(Role::Assistant, text)),
         };
-        let before = before.flat_map(|turn| [ask(turn.question), answer(turn.answer)]);
-        let messages = before.chain(std::iter::once_with(|| ask(question)));
+        let system = (!self.system.is_empty())
+            .then(|| Ok(Message::text(Role::System, self.system.as_str())));
+        let before = before.flat_map(|turn| [ask(turn.asked), answer(turn.answer)]);
+        let messages = before.chain(std::iter::once_with(|| ask(asked)));
         let prompt = &self.model.prompt;
+        let messages = system.into_iter().chain(messages);
         prompt
             .sequence(&self.model.tokenizer, messages, room, watch)
             .await
+    }
+
+    /// A question's text and pictures in their order.
+    fn parts<'a>(&self, asked: &Asked<'a>, is_only: bool) -> Result<Vec<Part<'a>>> {
+        let question = asked.question;
+        let mut parts = Vec::with_capacity(asked.pictures.len() + 1);
+        let mut done = 0;
+        for look in &asked.pictures {
+            let Some(text) = question.get(done..look.at) else {
+                return Err(Error::Option {
+                    option: "pictures".into(),
+                    reason: format!(
+                        "one stands behind {} bytes of a question of {}, where no character begins",
+                        look.at,
+                        question.len()
+                    ),
+                });
+            };
+            if !text.is_empty() {
+                parts.push(Part::Text(text.into()));
+            }
+            done = look.at;
+            let is_only = self.counts_alone(is_only);
+            let held = self.pictures.get_as(look.picture, is_only);
+            let held = held.ok_or_else(|| Error::PictureNotHeld {
+                key: format!("{:?}", look.picture),
+            })?;
+            parts.push(Part::Media(held.encoded.media()));
+        }
+        parts.push(Part::Text(match done {
+            0 => self.as_learnt(question),
+            _ => question[done..].into(),
+        }));
+        Ok(parts)
     }
 }
 

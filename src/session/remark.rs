@@ -9,17 +9,22 @@ use crate::progress::Watch;
 
 impl Session {
     /// The remark on a question, unless `options.anyway` is set. Empty questions are refused elsewhere.
-    pub(super) fn remark_on(&self, question: &str, options: &AskOptions) -> Option<Remark> {
+    pub(super) fn remark_on(
+        &self,
+        question: &str,
+        has_picture: bool,
+        options: &AskOptions,
+    ) -> Option<Remark> {
         let scope = self.model.config.scope.filter(|_| !options.anyway)?;
         match question.trim().is_empty() {
             true => None,
-            false => scope.remark(question, self.picture.is_some()),
+            false => scope.remark(question, has_picture),
         }
     }
 
     /// Whether a question, asked with default options, is not given to the model.
-    pub(super) fn is_withheld(&self, question: &str) -> bool {
-        let remark = self.remark_on(question, &AskOptions::default());
+    pub(super) fn is_withheld(&self, question: &str, has_picture: bool) -> bool {
+        let remark = self.remark_on(question, has_picture, &AskOptions::default());
         remark.is_some_and(|remark| !remark.answered)
     }
 

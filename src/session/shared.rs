@@ -7,23 +7,21 @@ use std::rc::Rc;
 use burn::tensor::{Tensor, TensorData};
 
 use super::pictures::Held;
+use super::transcript::id_of;
 use super::{Answer, EnhancementAttention, PictureInfo, Request, Session};
+use crate::config::Treatment;
 use crate::error::{Error, Result};
 use crate::gpu::read::read;
 use crate::model::Model;
 use crate::progress::Watch;
-use crate::sequence::{Media, MediaId};
+use crate::request::Shown;
 use crate::spec::plan::Coverage;
+use crate::text::prompt::MediaKind;
 use crate::vision::encoder::Encoded;
 
 /// A session shared by several conversations.
 pub struct Shared {
     session: Session,
-}
-
-/// Equal keys mean equal pictures of one model, all prepared alike by the session.
-fn id_of(key: &str) -> MediaId {
-    MediaId::of(&[key.as_bytes()])
 }
 
 impl Shared {
@@ -44,7 +42,9 @@ impl Shared {
         self.session.pictures.get(id_of(key))?.info.as_ref()
     }
 
-    /// Decodes and encodes a picture, unless its features are kept already. No conversation changes.
+    /// Decodes and encodes a picture, unless its features are kept already. No conversation changes. `is_only`:
+    /// whether it will be its conversation's only one; where it turns out otherwise, it is encoded anew when it is
+    /// asked about.
     ///
     /// # Errors
     /// As [`Session::set_image`].
@@ -53,6 +53,7 @@ impl Shared {
         key: &str,
         file: &str,
         bytes: &[u8],
+        is_only: bool,
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
         if self.session.pictures.touch(id_of(key))
@@ -60,9 +61,10 @@ impl Shared {
         {
             return Ok(info.clone());
         }
-        let (mut held, info) = self.session.encode(file, bytes, watch).await?;
-        held.encoded.media.id = id_of(key);
-        self.session.pictures.hold(held);
+        let (held, info) = self.session.encode(file, bytes, is_only, watch).await?;
+        let context_tokens = self.session.model.context_tokens;
+        let held = held.named(id_of(key));
+        self.session.pictures.hold(held, context_tokens);
         Ok(info)
     }
 
@@ -71,8 +73,9 @@ impl Shared {
     /// # Errors
     /// [`Error::PictureNotHeld`]; [`Error::Device`].
     pub async fn features(&self, key: &str) -> Result<Vec<f32>> {
-        let visual_tokens = self.session.pictures.visual_tokens(id_of(key));
-        read(visual_tokens.ok_or_else(|| not_held(key))?).await
+        let held = self.session.pictures.get(id_of(key));
+        let held = held.ok_or_else(|| not_held(key))?;
+        read(held.encoded.visual_tokens.clone()).await
     }
 
     /// Restores a picture from saved features, without a pass of the vision tower.
@@ -87,7 +90,9 @@ impl Shared {
     ) -> Result<()> {
         let config = &self.model().config;
         let size_px = [info.height, info.width];
-        let layout = config.layout(size_px, self.session.coverage);
+        let treatment = Treatment::only(self.session.coverage);
+        let vision = config.require_vision("a picture")?;
+        let layout = vision.layout(size_px, treatment)?;
         let shape = [layout.tokens, config.decoder.hidden_size];
         let wanted = shape[0] * shape[1];
         let refused = |reason: String| Error::Option {
@@ -103,22 +108,24 @@ impl Shared {
         }
         let device = &self.model().device.device;
         let visual_tokens = Tensor::from_data(TensorData::new(features, shape), device);
-        self.session.pictures.hold(Held {
-            encoded: Encoded {
-                media: Media {
-                    id: id_of(key),
-                    tokens: shape[0],
-                },
-                visual_tokens,
-                vision_passes: 0,
-            },
+        let encoded = Encoded {
+            id: id_of(key),
+            kind: MediaKind::Image,
+            runs: layout.runs,
+            visual_tokens,
+            vision_passes: 0,
+        };
+        let held = Held {
             info: Some(PictureInfo {
                 vision_passes: 0,
                 vision_ms: 0.0,
                 ..info
             }),
-            untold: None,
-        });
+            ..Held::of(encoded, true)
+        };
+        let context_tokens = self.session.model.context_tokens;
+        let held = held.named(id_of(key));
+        self.session.pictures.hold(held, context_tokens);
         Ok(())
     }
 
@@ -127,7 +134,7 @@ impl Shared {
     /// # Errors
     /// As [`Session::reply`]; [`Error::PictureNotHeld`].
     pub async fn reply(&mut self, request: &Request, watch: &mut Watch<'_>) -> Result<Answer> {
-        self.turn_to(request.picture.as_deref())?;
+        self.touch_all(request)?;
         self.session.reply(request, watch).await
     }
 
@@ -136,7 +143,7 @@ impl Shared {
     /// # Errors
     /// As [`Session::attention`]; [`Error::PictureNotHeld`].
     pub async fn attention(&mut self, request: &Request) -> Result<Vec<f32>> {
-        self.turn_to(request.picture.as_deref())?;
+        self.touch_all(request)?;
         let last = self.session.turn_to(request).await?;
         self.session.attention(last).await
     }
@@ -154,16 +161,15 @@ impl Shared {
         self.session.enhancement_attention(file, bytes, watch).await
     }
 
-    /// Makes `picture` the session's picture for the next request.
-    fn turn_to(&mut self, picture: Option<&str>) -> Result<()> {
+    /// Marks the request's pictures as used. The request alone says which they are.
+    fn touch_all(&mut self, request: &Request) -> Result<()> {
+        self.session.forget_pictures();
         let pictures = &mut self.session.pictures;
-        let media = |key: &str| {
-            pictures.touch(id_of(key));
-            let held = pictures.get(id_of(key)).ok_or_else(|| not_held(key))?;
-            Ok(held.encoded.media)
-        };
-        self.session.picture = picture.map(media).transpose()?;
-        Ok(())
+        let mut all = request.all_pictures();
+        match all.find(|shown| !pictures.touch(id_of(&shown.key))) {
+            Some(Shown { key, .. }) => Err(not_held(key)),
+            None => Ok(()),
+        }
     }
 }
 

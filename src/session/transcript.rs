@@ -1,12 +1,13 @@
 //! Answers a question that comes with its conversation.
 
 use super::prompt::checked_ids;
-use super::turn::{Turn, TurnAnswer, TurnRef};
-use super::{Answer, Exchange, LastTurn, Request, Session};
+use super::turn::{Asked, Look, Turn, TurnAnswer, TurnRef};
+use super::{Answer, LastTurn, Request, Session};
 use crate::error::Result;
 use crate::generate::Sampler;
 use crate::progress::Watch;
-use crate::sequence::Sequence;
+use crate::request::Shown;
+use crate::sequence::{MediaId, Sequence};
 
 impl Session {
     /// Answers a question after the exchanges in the request, which need not come from this session. The prefix that
@@ -18,22 +19,26 @@ impl Session {
         self.model.unchanged()?;
         request.options.validate()?;
         let sampler = Sampler::new(&request.options.sampling)?;
-        let remark = self.remark_on(&request.question, &request.options);
+        let has_picture = self.looks_of(request).next().is_some();
+        let remark = self.remark_on(&request.question, has_picture, &request.options);
         self.withheld = remark.clone().filter(|remark| !remark.answered);
         if let Some(withheld) = self.withheld.clone() {
             return Ok(self.said_instead(withheld, watch));
         }
-        let (sequence, prompt_len) = self.requested(request, watch).await?;
+        let (sequence, prompt_len, turns) = self.requested(request, watch).await?;
         self.check_fits(sequence.len())?;
-        let turn = LastTurn { prompt_len, remark };
+        let last = LastTurn { prompt_len, remark };
         let before = std::mem::replace(&mut self.sequence, sequence);
-        let result = self.answer(&turn, sampler, &request.options, watch).await;
+        // The pictures of the request are the conversation's.
+        let turns = std::mem::replace(&mut self.turns, turns);
+        self.shown.clear();
+        let result = self.answer(&last, sampler, &request.options, watch).await;
         match &result {
             Ok(answer) => {
-                self.last = Some(turn);
-                self.take_up(request, answer.token_ids.clone());
+                self.last = Some(last);
+                self.take_up(answer.token_ids.clone());
             }
-            Err(_) => self.sequence = before,
+            Err(_) => (self.sequence, self.turns) = (before, turns),
         }
         result
     }
@@ -42,44 +47,97 @@ impl Session {
     /// its last token.
     pub(super) async fn turn_to(&mut self, request: &Request) -> Result<usize> {
         self.model.unchanged()?;
-        let (sequence, _) = self.requested(request, &mut Watch::nobody()).await?;
+        let (sequence, _, turns) = self.requested(request, &mut Watch::nobody()).await?;
         self.check_fits(sequence.len())?;
         self.sequence = sequence;
         self.last = None;
-        self.take_up(request, request.begun.clone());
+        self.turns = turns;
+        self.shown.clear();
+        self.take_up(request.begun.clone());
         Ok(self.sequence.len().saturating_sub(1))
     }
 
-    /// The whole sequence of a request, and the length of its prompt. Stops as soon as the sequence is too long,
-    /// since a request may contain a million exchanges.
+    /// The whole sequence of a request, the length of its prompt, and its turns, the last with an empty answer. Stops
+    /// as soon as the sequence is too long, since a request may contain a million exchanges.
     async fn requested(
-        &self,
+        &mut self,
         request: &Request,
         watch: &mut Watch<'_>,
-    ) -> Result<(Sequence, usize)> {
-        let before = self.heard(request).map(TurnRef::from);
-        let question = &request.question;
-        let mut sequence = self.prompt(before, question, self.room(), watch).await?;
+    ) -> Result<(Sequence, usize, Vec<Turn>)> {
+        let pictures: Vec<MediaId> = self.looks_of(request).map(|look| look.picture).collect();
+        self.encode_among(&pictures, watch).await?;
+        self.system.clone_from(&request.system);
+        let (before, asked) = self.heard(request);
+        let turns: Vec<Turn> = before.iter().map(TurnRef::to_turn).collect();
+        let last = Turn {
+            pictures: asked.pictures.clone(),
+            question: asked.question.into(),
+            answer: TurnAnswer::Ids(Vec::new()),
+        };
+        let is_only = pictures.len() == 1;
+        let sequence = self.prompt(before.into_iter(), asked, is_only, self.room(), watch);
+        let mut sequence = sequence.await?;
         let prompt_len = sequence.len();
         let vocabulary = self.model.config.decoder.vocab_size;
         sequence.extend(checked_ids("begun", &request.begun, vocabulary)?.to_vec());
-        Ok((sequence, prompt_len))
+        let turns = turns.into_iter().chain([last]).collect();
+        Ok((sequence, prompt_len, turns))
     }
 
-    /// What was said before; of the other questions the model heard nothing.
-    fn heard<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = &'a Exchange> {
-        let heard =
-            |exchange: &&Exchange| request.options.anyway || !self.is_withheld(&exchange.question);
-        request.before.iter().filter(heard)
+    /// Every picture of a request's conversation, in order; the session's, if the request has none.
+    fn looks_of(&self, request: &Request) -> impl Iterator<Item = Look> {
+        let of_request = request.all_pictures().map(look);
+        let has_own = request.all_pictures().next().is_some();
+        let of_session = self.looks().filter(move |_| !has_own);
+        let of_session = of_session.map(|look| Look { at: 0, ..*look });
+        of_request.chain(of_session)
     }
 
-    /// Makes the request's conversation, with this answer, the session's.
-    fn take_up(&mut self, request: &Request, answer: Vec<u32>) {
-        let mut turns: Vec<Turn> = self.heard(request).map(Turn::of).collect();
-        turns.push(Turn {
-            question: request.question.clone(),
-            answer: TurnAnswer::Ids(answer),
-        });
-        self.turns = turns;
+    /// What was said before, and what is asked. Of some questions the model heard nothing; the pictures that they
+    /// showed are the next one's.
+    fn heard<'a>(&self, request: &'a Request) -> (Vec<TurnRef<'a>>, Asked<'a>) {
+        let has_picture = self.looks_of(request).next().is_some();
+        let mut before = Vec::new();
+        let mut unseen: Vec<Look> = match request.all_pictures().next() {
+            Some(_) => Vec::new(),
+            None => self.looks_of(request).collect(),
+        };
+        for exchange in &request.before {
+            let looks = exchange.pictures.iter().map(look);
+            let is_heard =
+                request.options.anyway || !self.is_withheld(&exchange.question, has_picture);
+            match is_heard {
+                true => {
+                    let pictures = unseen.drain(..).chain(looks).collect();
+                    before.push(TurnRef::new(exchange, pictures));
+                }
+                false => unseen.extend(looks.map(|look| Look { at: 0, ..look })),
+            }
+        }
+        unseen.extend(request.pictures.iter().map(look));
+        let asked = Asked {
+            pictures: unseen,
+            question: &request.question,
+        };
+        (before, asked)
     }
+
+    /// Completes the last turn by its answer.
+    fn take_up(&mut self, answer: Vec<u32>) {
+        if let Some(turn) = self.turns.last_mut() {
+            turn.answer = TurnAnswer::Ids(answer);
+        }
+    }
+}
+
+fn look(shown: &Shown) -> Look {
+    Look {
+        picture: id_of(&shown.key),
+        at: shown.at,
+    }
+}
+
+/// Equal keys mean equal pictures.
+pub(super) fn id_of(key: &str) -> MediaId {
+    MediaId::of(&[key.as_bytes()])
 }

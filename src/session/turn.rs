@@ -1,9 +1,21 @@
 //! The finished turns of a conversation, from which the next prompt is made.
 
 use crate::request::Exchange;
+use crate::sequence::MediaId;
+
+/// A picture that is shown with a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Which.
+    pub picture: MediaId,
+    /// Bytes of the question in front of it.
+    pub at: usize,
+}
 
 /// A question with its answer.
 pub(super) struct Turn {
+    /// What was shown with the question.
+    pub pictures: Vec<Look>,
     /// As it was typed.
     pub question: String,
     /// What was answered.
@@ -18,22 +30,15 @@ pub(super) enum TurnAnswer {
     Text(String),
 }
 
-impl Turn {
-    /// As whoever shows the conversation keeps it.
-    pub fn of(exchange: &Exchange) -> Self {
-        Turn {
-            question: exchange.question.clone(),
-            answer: match &exchange.token_ids {
-                Some(ids) => TurnAnswer::Ids(ids.clone()),
-                None => TurnAnswer::Text(exchange.text.clone()),
-            },
-        }
-    }
+/// A question, where it is kept.
+pub(super) struct Asked<'a> {
+    pub pictures: Vec<Look>,
+    pub question: &'a str,
 }
 
 /// A question with its answer, where they are kept.
 pub(super) struct TurnRef<'a> {
-    pub question: &'a str,
+    pub asked: Asked<'a>,
     pub answer: TurnAnswerRef<'a>,
 }
 
@@ -50,21 +55,39 @@ impl<'a> From<&'a Turn> for TurnRef<'a> {
             TurnAnswer::Text(text) => TurnAnswerRef::Text(text),
         };
         TurnRef {
-            question: &turn.question,
+            asked: Asked {
+                pictures: turn.pictures.clone(),
+                question: &turn.question,
+            },
             answer,
         }
     }
 }
 
-impl<'a> From<&'a Exchange> for TurnRef<'a> {
-    fn from(exchange: &'a Exchange) -> Self {
-        let answer = match &exchange.token_ids {
-            Some(ids) => TurnAnswerRef::Ids(ids),
-            None => TurnAnswerRef::Text(&exchange.text),
-        };
+impl<'a> TurnRef<'a> {
+    /// As whoever shows the conversation keeps it, with what was shown.
+    pub fn new(exchange: &'a Exchange, pictures: Vec<Look>) -> Self {
         TurnRef {
-            question: &exchange.question,
-            answer,
+            asked: Asked {
+                pictures,
+                question: &exchange.question,
+            },
+            answer: match &exchange.token_ids {
+                Some(ids) => TurnAnswerRef::Ids(ids),
+                None => TurnAnswerRef::Text(&exchange.text),
+            },
+        }
+    }
+
+    /// To keep it.
+    pub fn to_turn(&self) -> Turn {
+        Turn {
+            pictures: self.asked.pictures.clone(),
+            question: self.asked.question.into(),
+            answer: match self.answer {
+                TurnAnswerRef::Ids(ids) => TurnAnswer::Ids(ids.to_vec()),
+                TurnAnswerRef::Text(text) => TurnAnswer::Text(text.into()),
+            },
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::config::Config;
+use crate::config::Vision;
 use crate::error::Result;
 use crate::load::Builder;
 use crate::recorder::Recorder;
-use crate::spec;
 use crate::spec::plan::Coverage;
+use crate::spec::{self, Layout};
 use crate::vision::dem::{DemConnector, Features, Prepared};
+use crate::vision::mlp::Mlp;
+use crate::vision::perceiver::Perceiver;
 use crate::vision::shuffle::Shuffle;
 use crate::weights::tensors::Tensors;
 
@@ -18,6 +20,10 @@ pub enum Connector {
     Dem(Box<Dem>),
     /// SmolVLM's.
     Shuffle(Shuffle),
+    /// LLaVA's.
+    Mlp(Mlp),
+    /// VLSA's.
+    Perceiver(Box<Perceiver>),
 }
 
 /// INF-LLaVA's modules, and its plans with their indices on the device.
@@ -39,18 +45,18 @@ impl Dem {
 }
 
 impl Connector {
-    /// Reads the connector of `config`.
+    /// Reads the connector of `vision`.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
     pub async fn load<T: Tensors>(
-        config: &Config,
+        vision: &Vision,
         device: &Device,
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
-        Ok(match &config.connector {
+        Ok(match &vision.connector {
             spec::Connector::Dem(dem) => {
-                let dual = config.require_dual("this connector")?;
+                let dual = vision.require_dual("this connector")?;
                 let prepared = |coverage| Prepared::new(&dual, coverage, device);
                 Connector::Dem(Box::new(Dem {
                     modules: DemConnector::load(dem, builder).await?,
@@ -61,13 +67,18 @@ impl Connector {
             spec::Connector::Shuffle(shuffle) => {
                 Connector::Shuffle(Shuffle::load(shuffle, builder).await?)
             }
+            spec::Connector::Mlp(mlp) => Connector::Mlp(Mlp::load(mlp, builder).await?),
+            spec::Connector::Perceiver(perceiver) => {
+                Connector::Perceiver(Box::new(Perceiver::load(perceiver, builder).await?))
+            }
         })
     }
 
-    /// `features` `[views, h * h, C]`, in the layout's order under `coverage` -> visual tokens `[tokens, hidden]`.
+    /// `features` `[views, h * h, C]`, in the order of `layout` under `coverage` -> visual tokens `[tokens, hidden]`.
     pub fn forward(
         &self,
         features: Tensor<3>,
+        layout: &Layout,
         coverage: Coverage,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
@@ -78,7 +89,9 @@ impl Connector {
                 features.record(recorder);
                 dem.modules.forward_recorded(prepared, &features, recorder)
             }
-            Connector::Shuffle(shuffle) => shuffle.forward(features),
+            Connector::Shuffle(shuffle) => shuffle.forward(features, recorder),
+            Connector::Mlp(mlp) => mlp.forward(features, layout, recorder),
+            Connector::Perceiver(perceiver) => perceiver.forward(features, layout, recorder),
         }
     }
 }

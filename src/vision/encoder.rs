@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::config::Config;
+use crate::config::{Treatment, Vision};
 use crate::error::{Error, Result};
 use crate::gpu::ops::{Canvas, Cut, ViewShape, crop_patchify};
 use crate::gpu::read::settle;
@@ -10,9 +10,10 @@ use crate::image::{Picture, square_u8_watched, tiles};
 use crate::load::Builder;
 use crate::progress::{Phase, StopFlag, Watch};
 use crate::recorder::Recorder;
-use crate::sequence::{Media, MediaId};
+use crate::sequence::MediaId;
 use crate::spec::plan::{Coverage, Plan};
-use crate::spec::{Crop, Layout, Tiling};
+use crate::spec::{Crop, Layout, Run, Tiling};
+use crate::text::prompt::{Media, MediaKind};
 use crate::vision::connector::{Connector, Dem};
 use crate::vision::dem::Features;
 use crate::vision::grid::pixels_from_patches;
@@ -25,7 +26,7 @@ pub const TOKENS_PER_BATCH: usize = 1024;
 
 /// Tower and connector.
 pub struct VisionEncoder {
-    config: Config,
+    spec: Vision,
     shape: ViewShape,
     tower: Tower,
     connector: Connector,
@@ -38,53 +39,78 @@ pub struct Views {
     pub canvases: Vec<Canvas>,
     /// The views that the tower processes, and the number of visual tokens.
     pub layout: Layout,
-    /// How much of it is computed.
-    pub coverage: Coverage,
+    /// How the picture is looked at.
+    pub treatment: Treatment,
 }
 
 /// A picture, encoded for the decoder.
 #[derive(Clone)]
 pub struct Encoded {
-    /// Its place in a sequence.
-    pub media: Media,
+    /// Its identity: of its pixels and its treatment.
+    pub id: MediaId,
+    /// Whether it is a picture or a video.
+    pub kind: MediaKind,
+    /// What stands for it in a prompt.
+    pub runs: Vec<Run>,
     /// `[tokens, hidden]`.
     pub visual_tokens: Tensor<2>,
     /// Passes of the vision tower that were run.
     pub vision_passes: usize,
 }
 
+impl Encoded {
+    /// Its place in a message.
+    pub fn media(&self) -> Media {
+        Media::new(self.kind, self.id, &self.runs)
+    }
+
+    /// Visual tokens.
+    pub fn tokens(&self) -> usize {
+        let [tokens, _] = self.visual_tokens.dims();
+        tokens
+    }
+}
+
 impl VisionEncoder {
-    /// Reads the tower and the connector of `config`.
+    /// Reads the tower and the connector of `spec`.
     ///
     /// # Errors
     /// As [`Builder::tensor`].
     pub async fn load<T: Tensors>(
-        config: &Config,
+        spec: &Vision,
         device: &Device,
         builder: &mut Builder<'_, '_, T>,
     ) -> Result<Self> {
         Ok(VisionEncoder {
-            shape: ViewShape::new(&config.tower, config.normalise),
-            tower: Tower::load(&config.tower, builder).await?,
-            connector: Connector::load(config, device, builder).await?,
-            config: config.clone(),
+            shape: ViewShape::new(&spec.tower, spec.pixels.normalise),
+            tower: Tower::load(&spec.tower, builder).await?,
+            connector: Connector::load(spec, device, builder).await?,
+            spec: spec.clone(),
             device: device.clone(),
         })
     }
 
-    /// The views and tokens of `picture` if `coverage` of it is computed.
-    pub fn layout(&self, picture: &Picture, coverage: Coverage) -> Layout {
+    /// What it computes.
+    pub fn spec(&self) -> &Vision {
+        &self.spec
+    }
+
+    /// The views and tokens of `picture` under `treatment`.
+    ///
+    /// # Errors
+    /// As [`Vision::layout`].
+    pub fn layout(&self, picture: &Picture, treatment: Treatment) -> Result<Layout> {
         let size_px = [picture.height, picture.width];
-        self.config.layout(size_px, coverage)
+        self.spec.layout(size_px, treatment)
     }
 
     /// Resizes a picture according to its layout, until `stop` is set.
     ///
     /// # Errors
-    /// [`crate::Error::Stopped`].
-    pub fn views(&self, picture: &Picture, coverage: Coverage, stop: &StopFlag) -> Result<Views> {
-        let layout = self.layout(picture, coverage);
-        let bytes = match self.config.tiling {
+    /// As [`VisionEncoder::layout`]; [`crate::Error::Stopped`].
+    pub fn views(&self, picture: &Picture, treatment: Treatment, stop: &StopFlag) -> Result<Views> {
+        let layout = self.layout(picture, treatment)?;
+        let bytes = match &self.spec.tiling {
             Tiling::Dual { .. } => vec![square_u8_watched(picture, layout.size_px()[0], stop)?],
             Tiling::Grid(spec) => {
                 let grid = spec.grid([picture.height, picture.width]);
@@ -100,7 +126,7 @@ impl VisionEncoder {
         Ok(Views {
             canvases: canvases.collect(),
             layout,
-            coverage,
+            treatment,
         })
     }
 
@@ -108,7 +134,7 @@ impl VisionEncoder {
     pub fn dem(&self) -> Option<&Dem> {
         match &self.connector {
             Connector::Dem(dem) => Some(dem),
-            Connector::Shuffle(_) => None,
+            _ => None,
         }
     }
 
@@ -129,19 +155,20 @@ impl VisionEncoder {
     ) -> Result<Encoded> {
         let features = self.features(views, watch, recorder).await?;
         let [vision_passes, ..] = features.dims();
-        let visual_tokens = self.connector.forward(features, views.coverage, recorder);
+        let coverage = views.treatment.coverage;
+        let connector = &self.connector;
+        let visual_tokens = connector.forward(features, &views.layout, coverage, recorder);
+        recorder.keep("visual_tokens", &visual_tokens);
         settle(&visual_tokens).await?;
         watch.stop.check()?;
         // The identity need not include the weights: a sequence belongs to one loaded model.
-        let treatment = format!("{:?} {:?}", views.layout, views.coverage);
+        let treatment = format!("{:?} {:?}", views.layout, views.treatment);
         let canvases = views.canvases.iter().map(|canvas| &canvas.bytes[..]);
         let parts: Vec<&[u8]> = canvases.chain([treatment.as_bytes()]).collect();
-        let media = Media {
-            id: MediaId::of(&parts),
-            tokens: views.layout.tokens,
-        };
         Ok(Encoded {
-            media,
+            id: MediaId::of(&parts),
+            kind: MediaKind::Image,
+            runs: views.layout.runs.clone(),
             visual_tokens,
             vision_passes,
         })
@@ -159,11 +186,14 @@ impl VisionEncoder {
     ) -> Result<Tensor<3>> {
         let passes = views.layout.passes();
         // Only INF-LLaVA's views have names of their own.
-        let crops = match self.plan(views.coverage).filter(|_| recorder.is_on()) {
+        let crops = match self
+            .plan(views.treatment.coverage)
+            .filter(|_| recorder.is_on())
+        {
             Some(plan) => plan.passes(),
             None => Vec::new(),
         };
-        let batch = (TOKENS_PER_BATCH / self.config.tower.tokens_inside()).max(1);
+        let batch = (TOKENS_PER_BATCH / self.spec.tower.tokens_inside()).max(1);
         let mut features = Vec::new();
         let mut done = 0;
         watch.progress(Phase::Vision, 0, passes as u64);
@@ -177,9 +207,15 @@ impl VisionEncoder {
             let crops = crops.get(done..done + part.len()).unwrap_or_default();
             self.record_pixels(crops, &patches, recorder);
             let output = self.tower.forward(patches, |layer, hidden| {
-                if done == 0 && crops.first() == Some(&Crop::Local(0, 0)) {
+                if done == 0 && recorder.is_on() {
                     let first = hidden.clone().narrow(0, 0, 1).squeeze_dim::<2>(0);
-                    recorder.keep(&format!("clip_local0_hidden{layer}"), &first);
+                    match crops.first() {
+                        Some(Crop::Local(0, 0)) => {
+                            recorder.keep(&format!("clip_local0_hidden{layer}"), &first);
+                        }
+                        Some(_) => {}
+                        None => recorder.keep(&format!("tower_view0_hidden{layer}"), &first),
+                    }
                 }
             });
             settle(&output).await?;
@@ -187,7 +223,14 @@ impl VisionEncoder {
             done += part.len();
             watch.progress(Phase::Vision, done as u64, passes as u64);
         }
-        Ok(Tensor::cat(features, 0))
+        let features = Tensor::cat(features, 0);
+        if crops.is_empty() && recorder.is_on() {
+            recorder.keep("features", &features);
+            let [_, tokens, channels] = features.dims();
+            let first = features.clone().narrow(0, 0, 1).reshape([tokens, channels]);
+            recorder.keep("features_view0", &first);
+        }
+        Ok(features)
     }
 
     /// The enhancement's attention maps for a picture: `DemConnector::attention_maps`. Runs the tower.
@@ -204,7 +247,7 @@ impl VisionEncoder {
             reason: "the model has no enhancement (DEM), whose attention this is".into(),
         })?;
         let features = self.features(views, watch, &mut Recorder::off()).await?;
-        let prepared = dem.prepared(views.coverage);
+        let prepared = dem.prepared(views.treatment.coverage);
         let features = Features::from_passes(&prepared.plan, features);
         Ok(dem.modules.attention_maps(prepared, &features))
     }

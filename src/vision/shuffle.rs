@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use crate::error::Result;
 use crate::load::Builder;
 use crate::nn::Linear;
+use crate::recorder::Recorder;
 use crate::spec::ShuffleSpec;
 use crate::weights::tensors::Tensors;
 
@@ -48,7 +49,12 @@ impl Shuffle {
     }
 
     /// Features `[views, h * h, C]` -> visual tokens `[views * (h / s)², hidden]`, view by view.
-    pub fn forward(&self, features: Tensor<3>) -> Tensor<2> {
-        self.proj.forward(self.shuffled(features))
+    pub fn forward(&self, features: Tensor<3>, recorder: &mut Recorder) -> Tensor<2> {
+        let [views, ..] = features.dims();
+        let shuffled = self.shuffled(features);
+        let [tokens, _] = shuffled.dims();
+        let first = shuffled.clone().narrow(0, 0, tokens / views);
+        recorder.keep("shuffled_view0", &first);
+        self.proj.forward(shuffled)
     }
 }

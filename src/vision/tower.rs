@@ -92,6 +92,11 @@ pub struct Tower {
     pub layers: Vec<TowerLayer>,
     /// After the last layer; SmolVLM has one.
     pub post_layernorm: Option<LayerNorm>,
+    /// The hidden states that are the features, side by side on the channels.
+    #[module(skip)]
+    pub features: Vec<usize>,
+    /// Whether the first token is left out of them.
+    pub drops_first_token: bool,
 }
 
 impl Tower {
@@ -116,8 +121,8 @@ impl Tower {
                 true => Some(builder.layer_norm(spec.layer_norm_eps).await?),
                 false => None,
             };
-            let mut layers = Vec::with_capacity(spec.layers_run);
-            for _ in 0..spec.layers_run {
+            let mut layers = Vec::with_capacity(spec.layers_run());
+            for _ in 0..spec.layers_run() {
                 layers.push(TowerLayer::load(spec, builder).await?);
             }
             let post_layernorm = match spec.has_post_norm {
@@ -131,19 +136,22 @@ impl Tower {
                 pre_layernorm,
                 layers,
                 post_layernorm,
+                features: spec.features.clone(),
+                drops_first_token: spec.drops_first_token,
             })
         };
         builder.part(spec.weights(), read).await
     }
 
-    /// `[views, h * h, 3 * patch * patch]` -> features `[views, h * h, C]`, without the class token.
-    /// `hidden` is called with the input of the first layer and the output of each, `[views, tokens, C]`.
+    /// `[views, h * h, 3 * patch * patch]` -> features `[views, tokens, channels]`, of the tokens and the hidden states
+    /// that the model takes. `hidden` is called with the input of the first layer and the output of each,
+    /// `[views, tokens, C]`.
     pub fn forward(
         &self,
         patches: Tensor<3>,
         mut hidden: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<3> {
-        let [views, tokens, _] = patches.dims();
+        let [views, ..] = patches.dims();
         let embedded = self.patch_embedding.forward(patches);
         let channels = embedded.dims()[2];
         let embedded = match &self.class_embedding {
@@ -157,14 +165,28 @@ impl Tower {
         if let Some(norm) = &self.pre_layernorm {
             x = norm.forward(x);
         }
-        hidden(0, &x);
+        let mut selected: Vec<Option<Tensor<3>>> = vec![None; self.features.len()];
+        let mut select = |index: usize, x: &Tensor<3>| {
+            hidden(index, x);
+            let wanted = self.features.iter().zip(&mut selected);
+            for (_, place) in wanted.filter(|(wanted, _)| **wanted == index) {
+                *place = Some(x.clone());
+            }
+        };
+        select(0, &x);
         for (index, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x);
-            hidden(index + 1, &x);
+            select(index + 1, &x);
         }
-        // A class token comes before the patches.
-        let first = x.dims()[1] - tokens;
-        let features = x.narrow(1, first, tokens);
+        // No layer is loaded beyond the last selected one, so none is missing.
+        let selected: Vec<Tensor<3>> = selected.into_iter().flatten().collect();
+        let features = match <[Tensor<3>; 1]>::try_from(selected) {
+            Ok([features]) => features,
+            Err(several) => Tensor::cat(several, 2),
+        };
+        let [_, tokens, _] = features.dims();
+        let first = usize::from(self.drops_first_token);
+        let features = features.narrow(1, first, tokens - first);
         match &self.post_layernorm {
             Some(norm) => norm.forward(features),
             None => features,

@@ -56,11 +56,10 @@ impl Engine {
         let mut watch = Watch::new(stop.0.clone(), tell);
         let mut shared = self.shared()?;
         let answer = shared.reply(&request, &mut watch).await.map_err(to_js)?;
-        let picture = request
-            .picture
-            .and_then(|key| shared.picture(&key).cloned());
-        let notices = picture.map(|info| info.told(self.model.config.scope));
-        to_value(&answer.completed(&head, notices.unwrap_or_default()))
+        let told = |key: &str| Some(shared.picture(key)?.clone().told(self.model.config.scope));
+        let pictures = request.all_pictures();
+        let notices = pictures.filter_map(|shown| told(&shown.key)).flatten();
+        to_value(&answer.completed(&head, notices.collect()))
     }
 }
 

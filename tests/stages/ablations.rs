@@ -214,7 +214,7 @@ fn fields_are_in_the_order_of_the_names() {
         let config = fixture.config(case);
         let mut found = Collect::default();
         fixture.connector(&config, &device).visit(&mut found);
-        let names = config.connector.weights();
+        let names = config.vision.as_ref().unwrap().connector.weights();
         let expected: Vec<_> = names
             .iter()
             .map(|Weight { name, shape, .. }| (shape.clone(), fixture.values(name).to_vec()))
@@ -264,7 +264,7 @@ fn every_parameter_has_a_gradient() {
             let gradients = (tokens.clone() * tokens).sum().backward();
             let mut largest = Largest(&gradients, Vec::new());
             modules.visit(&mut largest);
-            let names = config.connector.weights();
+            let names = config.vision.as_ref().unwrap().connector.weights();
             assert_eq!(largest.1.len(), names.len());
             for (
                 largest,

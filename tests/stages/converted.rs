@@ -62,7 +62,7 @@ fn outputs(model: &Rc<Model>) -> (Vec<f32>, Vec<f32>) {
     let picture = model.decode_picture("1.png", &bytes).unwrap();
     let views = crate::views(model, &picture, Coverage::Live);
     let (mut watch, mut off) = (Watch::nobody(), Recorder::off());
-    let encoded = model.vision.encode(&views, &mut watch, &mut off);
+    let encoded = model.vision().unwrap().encode(&views, &mut watch, &mut off);
     let visual_tokens = block_on(encoded).unwrap().visual_tokens;
     let picture = Media::only(visual_tokens.dims()[0]);
     let sequence = Sequence::from_numbers(&[7, 300, -200, 12, 7, 5], picture).unwrap();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use bytes::Bytes;
-use std::f64::consts::FRAC_2_PI;
+use std::f64::consts::{FRAC_2_PI, FRAC_2_SQRT_PI};
 
 use inf_llava::gpu::kernel::launches;
 use inf_llava::gpu::ops::{Fused, Matrix, product};
@@ -209,6 +209,7 @@ impl Around {
                         let inner = (y + 0.044_715 * y.powi(3)) * FRAC_2_PI.sqrt();
                         0.5 * y * (1.0 + inner.tanh())
                     }
+                    Some(Activation::Gelu) => 0.5 * y * (1.0 + erf(y / 2.0_f64.sqrt())),
                     None => y,
                 };
                 let residual = self.residual.as_ref();
@@ -216,6 +217,20 @@ impl Around {
             }
         }
         all
+    }
+}
+
+/// By its power series, which is exact enough for the few units that values here have.
+fn erf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    if x.abs() > 5.0 {
+        x.signum()
+    } else {
+        sum * FRAC_2_SQRT_PI
     }
 }
 
@@ -243,7 +258,8 @@ fn what_is_fused_into_a_product() {
                     bias: is(2).then(|| values(51, outputs)),
                     activation: match case {
                         3 => Some(Activation::QuickGelu),
-                        5 | 7 => Some(Activation::GeluTanh),
+                        5 => Some(Activation::GeluTanh),
+                        7 => Some(Activation::Gelu),
                         _ => None,
                     },
                     residual: is(4).then(|| values(52, rows * outputs)),

@@ -93,12 +93,12 @@ fn a_second_turn_equals_a_fresh_run() {
         let views = crate::views(&model, &picture, Coverage::Live);
         let watch = &mut Watch::nobody();
         let encoded = model
-            .vision
+            .vision()?
             .encode(&views, watch, &mut Recorder::off())
             .await?;
         let answer = second.token_ids.iter().map(|&id| id as i32);
         let ids: Vec<i32> = second.input_ids.iter().copied().chain(answer).collect();
-        let ids = Sequence::from_numbers(&ids, encoded.media).unwrap();
+        let ids = Sequence::from_numbers(&ids, Media::only(encoded.tokens())).unwrap();
         let visual_tokens = |_| Ok(encoded.visual_tokens.clone());
         let embeds = crate::block_on(model.embed(&ids, visual_tokens)).unwrap();
         let mut cache = KvCache::new(&model.config.decoder, 512, &model.device.device);
@@ -347,7 +347,7 @@ fn what_the_model_looked_at() {
             ask(session, "What is in the picture?", &greedy(6));
         }
         let said = looked_into.sequence().len();
-        let image_tokens = model.config.largest_layout(Coverage::Live).tokens;
+        let image_tokens = model.info("").image_tokens;
         for index in [said - 6, said - 1] {
             let map = crate::block_on(looked_into.attention(index)).unwrap();
             assert_eq!(map.len(), image_tokens);

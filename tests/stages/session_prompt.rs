@@ -61,7 +61,7 @@ fn a_later_turn_is_what_a_fresh_session_makes_of_it() {
         before: vec![Exchange {
             question: "How many?".into(),
             token_ids: Some(first.token_ids.clone()),
-            text: String::new(),
+            ..Exchange::default()
         }],
         question: "And now?".into(),
         options: greedy(8),

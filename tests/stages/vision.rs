@@ -48,15 +48,15 @@ fn nan_in_dead_crops_changes_nothing() {
             let model = crate::load(fixture, device);
             let picture = picture(&model, fixture);
             let (live, dense) = (
-                model.vision.plan(Coverage::Live).unwrap(),
-                model.vision.plan(Coverage::Dense).unwrap(),
+                model.vision().unwrap().plan(Coverage::Live).unwrap(),
+                model.vision().unwrap().plan(Coverage::Dense).unwrap(),
             );
             let views = crate::views(&model, &picture, Coverage::Dense);
             let (watch, off) = (&mut Watch::nobody(), &mut Recorder::off());
-            let passes = crate::block_on(model.vision.features(&views, watch, off)).unwrap();
+            let passes = crate::block_on(model.vision().unwrap().features(&views, watch, off)).unwrap();
             let clean = Features::from_passes(dense, passes);
             let tokens = |features: &Features, coverage| {
-                let dem = model.vision.dem().unwrap();
+                let dem = model.vision().unwrap().dem().unwrap();
                 let tokens = dem.modules.forward(dem.prepared(coverage), features);
                 crate::block_on(read(tokens)).unwrap()
             };
@@ -116,7 +116,7 @@ fn passes_are_counted_and_reported() {
         for (coverage, expected) in [(Coverage::Live, live), (Coverage::Dense, dense)] {
             let mut last = None;
             let mut watch = Watch::new(StopFlag::default(), |event| last = Some(event));
-            let encoded = crate::block_on(model.vision.encode(
+            let encoded = crate::block_on(model.vision().unwrap().encode(
                 &crate::views(&model, &picture, coverage),
                 &mut watch,
                 &mut Recorder::off(),
@@ -158,7 +158,7 @@ fn stops_between_passes() {
             }
         }
     });
-    let result = crate::block_on(model.vision.encode(
+    let result = crate::block_on(model.vision().unwrap().encode(
         &crate::views(&model, &picture, Coverage::Live),
         &mut watch,
         &mut Recorder::off(),

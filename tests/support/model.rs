@@ -67,7 +67,9 @@ pub fn views(
     coverage: inf_llava::spec::plan::Coverage,
 ) -> inf_llava::vision::encoder::Views {
     let stop = inf_llava::progress::StopFlag::default();
-    model.vision.views(picture, coverage, &stop).unwrap()
+    let treatment = inf_llava::config::Treatment::only(coverage);
+    let encoder = model.vision().unwrap();
+    encoder.views(picture, treatment, &stop).unwrap()
 }
 
 /// The model in `folder`, loaded on the device called `device_name`.

@@ -3,6 +3,8 @@
 //! In: text of a model, a hub, a file, a data set. Out: the same text without characters that
 //! control a terminal or change the visible order of the text.
 
+use sha2::{Digest, Sha256};
+
 /// Most characters of an untrusted value that [`quoted`] shows.
 const QUOTED_CHARS: usize = 100;
 
@@ -43,6 +45,12 @@ pub fn quoted(text: &str) -> String {
         0 => shown,
         _ => format!("{shown} and {rest} more characters"),
     }
+}
+
+/// The SHA-256 of `bytes`, as 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

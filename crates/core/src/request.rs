@@ -57,11 +57,34 @@ impl Default for AskOptions {
     }
 }
 
+/// A picture that is shown with a question.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// Its key (`session::Shared::read_picture`).
+    pub key: String,
+    /// Bytes of the question in front of it. Most templates put pictures before the text whatever this is.
+    pub at: usize,
+}
+
+impl Shown {
+    /// In front of the question.
+    pub fn first(key: impl Into<String>) -> Self {
+        Shown {
+            key: key.into(),
+            at: 0,
+        }
+    }
+}
+
 /// A question with its answer.
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exchange {
+    /// The pictures that were shown with the question.
+    pub pictures: Vec<Shown>,
     /// As the user typed it.
     pub question: String,
     /// The answer as `session::Answer::token_ids`: the next answer is then what it would have been
@@ -77,14 +100,30 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Request {
-    /// The key of the picture that the conversation is about (`session::Shared::read_picture`).
-    pub picture: Option<String>,
+    /// What the model is told before anything is asked; empty for nothing.
+    pub system: String,
     /// The earlier exchanges.
     pub before: Vec<Exchange>,
+    /// The pictures that are shown with the question.
+    pub pictures: Vec<Shown>,
     /// The question.
     pub question: String,
     /// The first ids of an interrupted answer, which is continued.
     pub begun: Vec<u32>,
     /// Options of the answer.
     pub options: AskOptions,
+}
+
+impl Request {
+    /// Shows the picture `key` with the conversation's first question.
+    pub fn show_first(&mut self, key: &str) {
+        let first = self.before.first_mut().map(|first| &mut first.pictures);
+        first.unwrap_or(&mut self.pictures).push(Shown::first(key));
+    }
+
+    /// Every picture of the conversation, in order.
+    pub fn all_pictures(&self) -> impl Iterator<Item = &Shown> {
+        let before = self.before.iter().flat_map(|exchange| &exchange.pictures);
+        before.chain(&self.pictures)
+    }
 }

@@ -1,4 +1,4 @@
-//! A conversation as the decoder reads it: runs of token ids and pictures.
+//! A conversation as the decoder reads it: runs of token ids and of pictures' visual tokens.
 //!
 //! In: ids, and the token counts of pictures before they are encoded. Out: among others the common prefix of two
 //! sequences, which need not be computed again. It must not depend on how ids are made, nor on how a picture is
@@ -27,6 +27,11 @@ impl MediaId {
         }
         MediaId(hash.finalize().into())
     }
+
+    /// The identity of this with `more`.
+    pub fn with(self, more: &[u8]) -> Self {
+        MediaId::of(&[&self.0, more])
+    }
 }
 
 impl fmt::Debug for MediaId {
@@ -37,11 +42,13 @@ impl fmt::Debug for MediaId {
     }
 }
 
-/// A picture in a sequence.
+/// A run of a picture's visual tokens in a sequence: all of them, or those of one of its views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Media {
-    /// Its identity.
+    /// The picture's identity.
     pub id: MediaId,
+    /// The first of its visual tokens in this run.
+    pub first: usize,
     /// The number of tokens it takes, at least one; it differs between pictures.
     pub tokens: usize,
 }
@@ -51,6 +58,7 @@ impl Media {
     pub const fn only(tokens: usize) -> Self {
         Media {
             id: MediaId([0; 32]),
+            first: 0,
             tokens,
         }
     }
@@ -61,7 +69,7 @@ impl Media {
 pub enum Chunk {
     /// Token ids, at least one.
     Text(Vec<u32>),
-    /// A picture, always whole.
+    /// A run of visual tokens, never divided.
     Media(Media),
 }
 

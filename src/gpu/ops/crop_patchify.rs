@@ -60,6 +60,20 @@ pub struct Canvas {
 }
 
 impl Canvas {
+    /// The bytes of a view of `side_px` pixels, `[side, side, 3]`; none of a view that is interpolated.
+    pub fn view_bytes(&self, view: View, side_px: usize) -> Vec<u8> {
+        let View::Pixels { top, left, step } = view else {
+            return Vec::new();
+        };
+        let [_, width] = self.size_px;
+        let pixel = |y: usize, x: usize| {
+            let start = 3 * ((top + step * y) * width + left + step * x);
+            self.bytes.get(start..start + 3).unwrap_or_default()
+        };
+        let rows = (0..side_px).flat_map(|y| (0..side_px).map(move |x| (y, x)));
+        rows.flat_map(|(y, x)| pixel(y, x)).copied().collect()
+    }
+
     /// Uploads `[height, width, 3]` bytes to `device`.
     pub fn new(bytes: Vec<u8>, size_px: [usize; 2], device: &Device) -> Self {
         let words: Vec<i32> = bytes

@@ -198,6 +198,7 @@ fn flags(fused: &Fused) -> u32 {
         None => 0,
         Some(Activation::QuickGelu) => 1,
         Some(Activation::GeluTanh) => 2,
+        Some(Activation::Gelu) => 3,
     };
     u32::from(fused.bias.is_some()) | u32::from(fused.residual.is_some()) << 1 | activation << 2
 }
@@ -285,6 +286,7 @@ fn everything(x: Tensor<2>, matrix: &Matrix<'_>) -> Tensor<1> {
         // For many rows, another kernel computes the norm.
         norm: (rows == 1).then(|| (wave(0.4, [columns], &device), 1e-5)),
         gated: true,
+        activation: Some(Activation::Gelu),
         ..Fused::default()
     };
     let plain = product(x.clone(), matrix, Fused::default());

@@ -3,7 +3,7 @@
 use std::f64::consts::FRAC_2_PI;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, silu};
+use burn::tensor::activation::{gelu, sigmoid, silu};
 
 use super::rms_norm;
 use crate::gpu::ops::Fused;
@@ -25,6 +25,7 @@ pub fn product(x: Tensor<2>, fused: Fused, bare: impl FnOnce(Tensor<2>) -> Tenso
     if let Some(activation) = fused.activation {
         y = match activation {
             Activation::QuickGelu => y.clone() * sigmoid(y.mul_scalar(1.702)),
+            Activation::Gelu => gelu(y),
             Activation::GeluTanh => gelu_tanh(y),
         };
     }

@@ -167,7 +167,10 @@ impl Ablation<'_> {
             families: scores
                 .map(|(name, score)| (name.clone(), score.exact_match()))
                 .collect(),
-            vision_passes: config.largest_layout(Coverage::Live).passes(),
+            vision_passes: config
+                .require_vision("training")?
+                .largest_layout(Coverage::Live)?
+                .passes(),
         })
     }
 }

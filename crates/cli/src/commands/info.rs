@@ -11,10 +11,11 @@ use super::model::Files;
 use super::output::{counted, say_json};
 use super::{ModelArgs, say};
 use inf_llava::Error;
-use inf_llava::config::{CHAT_TEMPLATE_FILE, Config};
+use inf_llava::config::{CHAT_TEMPLATE_FILE, Config, OwnPrompt};
 use inf_llava::model::{Estimate, chat_template, read_config};
 use inf_llava::printable::one_line;
 use inf_llava::spec::plan::Coverage;
+use inf_llava::spec::{Layout, TowerSpec};
 use inf_llava::text::prompt::{PromptChoice, conv_llama3};
 use inf_llava::weights::checkpoint::Checkpoint;
 use inf_llava::weights::converted::Converted;
@@ -39,29 +40,36 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;
     let estimate = Estimate::new(&config, manifest.as_ref(), context_tokens);
-    let prompt = Prompt::of(&args.model.prompt.choice()?, &source).await?;
+    let prompt = Prompt::of(&args.model.prompt.choice()?, &config, &source).await?;
     let identity = place.identity().await?;
     let stored = Stored::of(source, &config, manifest).await?;
-    let layout = config.largest_layout(Coverage::Live);
-    let live = layout.passes();
+    let largest = |coverage| {
+        let vision = config.vision.as_ref();
+        vision
+            .map(|vision| vision.largest_layout(coverage))
+            .transpose()
+    };
+    let layout = largest(Coverage::Live)?;
+    let dense = largest(Coverage::Dense)?.map(|layout| layout.passes());
     let dual = config.dual();
-    let dense = config.largest_layout(Coverage::Dense).passes();
+    let tower = config.vision.as_ref().map(|vision| &vision.tower);
 
     if args.json {
         let value = json!({
             "model": place.to_string(),
+            "model_type": config.kind,
             "identity": identity,
             "parameters": estimate.parameters,
             "stored_bytes": stored.bytes,
             "stored_as": stored.dtypes,
             "files": stored.files,
             "crops_per_side": dual.map(|dual| dual.crops_per_side),
-            "crop_px": config.tower.view_px,
-            "image_px": layout.size_px()[0],
-            "image_tokens": layout.tokens,
+            "crop_px": tower.map(|tower| tower.view_px),
+            "image_px": layout.as_ref().map(|layout| layout.size_px()[0]),
+            "image_tokens": layout.as_ref().map(|layout| layout.tokens),
             "configuration": dual.map(|dual| dual.dem.ablation),
-            "vision_passes": { "live": live, "dense": dense },
-            "vision_layers_run": config.tower.layers_run,
+            "vision_passes": { "live": layout.as_ref().map(Layout::passes), "dense": dense },
+            "vision_layers_run": tower.map(|tower| tower.layers_run()),
             "language_layers": config.decoder.num_hidden_layers,
             "vocabulary": config.decoder.vocab_size,
             "context_tokens": context_tokens,
@@ -79,7 +87,6 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         say_json(&value);
         return Ok(ExitCode::SUCCESS);
     }
-    let (v, l) = (&config.tower, &config.decoder);
     say(format_args!("{place}"));
     say(format_args!("  identity     {identity}"));
     if config.random_weights {
@@ -88,22 +95,15 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     if let Some(scope) = config.scope {
         say(format_args!("  knows only   {}", scope.describe()));
     }
-    let [height, width] = layout.size_px();
-    let crops = dual.map_or(String::new(), |dual| {
-        let n = dual.crops_per_side;
-        format!(" as {n} x {n} crops of {}", v.view_px)
-    });
-    say(format_args!(
-        "  picture      {width} x {height} pixels{crops}; {} tokens; {live} vision passes ({dense} dense)",
-        layout.tokens
-    ));
+    if let (Some(tower), Some(layout)) = (tower, &layout) {
+        say_vision(&config, tower, layout, dense.unwrap_or_default());
+    } else {
+        say(format_args!("  picture      none: it is a language model"));
+    }
     if let Some(departures) = dual.and_then(|dual| dual.dem.ablation.departures()) {
         say(format_args!("  not the release's: {departures}"));
     }
-    say(format_args!(
-        "  vision       {} of {} layers, {} channels, {} heads",
-        v.layers_run, v.num_hidden_layers, v.hidden_size, v.num_attention_heads
-    ));
+    let l = &config.decoder;
     say(format_args!(
         "  language     {} layers, {} channels, {} heads ({} key/value), vocabulary {}",
         l.num_hidden_layers,
@@ -130,6 +130,30 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a picture becomes at most, and the tower.
+fn say_vision(config: &Config, tower: &TowerSpec, layout: &Layout, dense: usize) {
+    let [height, width] = layout.size_px();
+    let (tokens, passes) = (layout.tokens, layout.passes());
+    match config.dual() {
+        Some(dual) => say(format_args!(
+            "  picture      {width} x {height} pixels as {n} x {n} crops of {}; {tokens} tokens; {passes} vision passes ({dense} dense)",
+            tower.view_px,
+            n = dual.crops_per_side,
+        )),
+        None => say(format_args!(
+            "  picture      up to {width} x {height} pixels in views of {}; at most {tokens} tokens and {passes} vision passes",
+            tower.view_px
+        )),
+    }
+    say(format_args!(
+        "  vision       {} of {} layers, {} channels, {} heads",
+        tower.layers_run(),
+        tower.num_hidden_layers,
+        tower.hidden_size,
+        tower.num_attention_heads
+    ));
+}
+
 /// How the model is asked.
 struct Prompt {
     /// What it is called.
@@ -139,7 +163,7 @@ struct Prompt {
 }
 
 impl Prompt {
-    async fn of(choice: &PromptChoice, source: &Files) -> Result<Self, Error> {
+    async fn of(choice: &PromptChoice, config: &Config, source: &Files) -> Result<Self, Error> {
         // A file that cannot be read matters only to whoever chose it.
         let own = match (chat_template(source).await, choice) {
             (Ok(found), _) => found.map(|found| found.file),
@@ -150,6 +174,12 @@ impl Prompt {
             (PromptChoice::Given(found), _) => found.file.clone(),
             (PromptChoice::Checkpoint, Some(file)) => file.clone(),
             (PromptChoice::Checkpoint, None) => return Err(source.missing(CHAT_TEMPLATE_FILE)),
+            (PromptChoice::Own, Some(file)) if config.prompt == OwnPrompt::Checkpoint => {
+                file.clone()
+            }
+            (PromptChoice::Own, _) if config.prompt != OwnPrompt::ConvLlama3 => {
+                "the original LLaVA's conversation".into()
+            }
             (PromptChoice::Own | PromptChoice::ConvLlama3, _) => conv_llama3::NAME.into(),
         };
         Ok(Prompt { used, own })

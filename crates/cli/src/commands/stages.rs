@@ -10,6 +10,7 @@ use safetensors::{Dtype, SafeTensorError};
 
 use super::input::{image_name, read_image, read_prompt, refuse_both};
 use super::{ModelArgs, paths, refuse_to_overwrite};
+use inf_llava::config::Treatment;
 use inf_llava::durable;
 use inf_llava::error::Error;
 use inf_llava::gpu::ops::Canvas;
@@ -81,10 +82,10 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
         .await?;
 
     let mut stages = recorder.into_stages().await?;
-    let views = model
-        .vision
-        .views(&picture, Coverage::Live, &StopFlag::default())?;
-    let normalise = model.config.normalise;
+    let encoder = model.vision()?;
+    let treatment = Treatment::only(Coverage::Live);
+    let views = encoder.views(&picture, treatment, &StopFlag::default())?;
+    let normalise = encoder.spec().pixels.normalise;
     let vocabulary = model.config.decoder.vocab_size;
     let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
         stages.insert(name.to_string(), Stage { shape, values });

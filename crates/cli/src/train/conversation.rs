@@ -17,7 +17,7 @@ use super::parameters::to_vec;
 use super::spelling::{COUNTED, PLACES, spelling};
 use super::words::{COUNTED_SIZE, SPELT_SIZE, Words};
 use crate::train::task::{Loss, Measures, Task};
-use inf_llava::config::Config;
+use inf_llava::config::{Config, Vision};
 use inf_llava::dataset::{Example, IGNORE, Template};
 use inf_llava::error::{Error, Result};
 use inf_llava::gpu::rope::Rope;
@@ -52,6 +52,8 @@ pub enum Sight {
 pub struct ConversationTask {
     /// The model's configuration.
     pub config: Config,
+    /// Its vision side.
+    pub vision: Vision,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
     /// The conversations and their pictures.
@@ -129,8 +131,8 @@ impl ConversationTask {
                 let embeddings = decoder.embed_tokens.trainable()?;
                 self.data.scene(index).map(|scene| {
                     let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ number.rotate_left(32));
-                    let seen = Words::seen(&scene, &self.config);
-                    let words = words.embed(&scene, &seen, &self.config, &embeddings);
+                    let seen = Words::seen(&scene, &self.vision);
+                    let words = words.embed(&scene, &seen, &self.vision, &embeddings);
                     Words::blur(words, &seen, *noise, &mut rng)
                 })
             }
@@ -189,7 +191,7 @@ impl Task for ConversationTask {
     fn weights(&self) -> Vec<Weight> {
         let mut weights = Vec::new();
         if self.learns.0 {
-            weights.extend(self.config.connector.weights());
+            weights.extend(self.vision.connector.weights());
         }
         if self.learns.1 {
             weights.extend(self.config.decoder.weights());
@@ -214,8 +216,8 @@ impl Task for ConversationTask {
             (&self.named, &visual, self.data.scene(index))
         {
             let embeddings = decoder.embed_tokens.trainable()?;
-            let seen = Words::seen(&scene, &self.config);
-            let words = words.embed(&scene, &seen, &self.config, &embeddings);
+            let seen = Words::seen(&scene, &self.vision);
+            let words = words.embed(&scene, &seen, &self.vision, &embeddings);
             return Ok(naming_loss(visual.clone(), words, &seen));
         }
         let Lesson { example, topics } = self.data.lesson(

@@ -17,12 +17,12 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::parameters::{to_vec, values};
-use inf_llava::config::Config;
+use inf_llava::config::Dual;
 use inf_llava::error::{Error, Result};
 use inf_llava::gpu::ops::{Canvas, ViewShape, crop_patchify};
 use inf_llava::image::{Picture, square_u8};
 use inf_llava::spec::Crop;
-use inf_llava::spec::plan::{Coverage, Plan};
+use inf_llava::spec::plan::Plan;
 use inf_llava::vision::dem::Features;
 use inf_llava::vision::tower::Tower;
 
@@ -44,7 +44,7 @@ impl FeatureCache {
     /// # Errors
     /// [`Error::Output`].
     pub fn open(
-        config: &Config,
+        vision: &Dual<'_>,
         tower: Tower,
         plan: Plan,
         identity: &str,
@@ -56,7 +56,7 @@ impl FeatureCache {
             hash.add(bytemuck::cast_slice(&to_vec(&value)));
         }
         hash.add(identity.as_bytes());
-        let [square_px, _] = config.largest_layout(Coverage::Live).size_px();
+        let square_px = vision.square_px();
         hash.add(&square_px.to_le_bytes());
         let path = folder.join(format!("features-{:016x}.f16", hash.0));
         let failed = |error: std::io::Error| Error::Output {
@@ -74,9 +74,9 @@ impl FeatureCache {
         Ok(FeatureCache {
             tower,
             plan,
-            shape: ViewShape::new(&config.tower, config.normalise),
+            shape: ViewShape::new(vision.tower, vision.pixels.normalise),
             square_px,
-            channels: config.tower.hidden_size,
+            channels: vision.tower.hidden_size,
             device: device.clone(),
             path: path.display().to_string(),
             file: Mutex::new(file),

@@ -41,9 +41,10 @@ pub fn initial_weights(config: &Config, seed: u64) -> Weights {
 /// Attention is initialized so that similar tokens attend to each other: see `echo` below.
 pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostTensor {
     let count = shape.iter().product();
+    let vision = config.vision.as_ref();
     let is_norm = name.contains("norm") || name.contains("ln") && shape.len() == 1;
     let values = if name.ends_with("position_embedding.weight") {
-        positions(config.tower.tokens_per_side(), shape[1])
+        positions((shape[0] - 1).isqrt(), shape[1])
     } else if name.strip_prefix(PROJECTOR) == Some(".0.bias") {
         vec![2.0; count]
     } else if name.strip_prefix(PROJECTOR) == Some(".0.weight") {
@@ -68,7 +69,7 @@ pub fn initial(name: &str, shape: &[usize], config: &Config, seed: u64) -> HostT
         };
         let writes = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         let depth = if writes(&["out_proj.weight", "fc2.weight"]) {
-            config.tower.num_hidden_layers
+            vision.map_or(0, |vision| vision.tower.num_hidden_layers)
         } else if writes(&["o_proj.weight", "down_proj.weight"]) {
             config.decoder.num_hidden_layers
         } else {
@@ -118,7 +119,7 @@ fn echo(name: &str, config: &Config, seed: u64) -> Option<Vec<f32>> {
             _ => return None,
         }
     } else if begin.starts_with(DEM) {
-        let channels = config.tower.hidden_size;
+        let channels = config.dual()?.tower.hidden_size;
         let heads = Heads {
             inputs: channels,
             heads: 1,

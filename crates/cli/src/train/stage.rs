@@ -189,16 +189,18 @@ impl Project {
     ) -> Result<Ended> {
         match stage.kind {
             Kind::Tower => {
-                let task = TowerTask::new(&self.config, &self.device, self.seed, stage);
+                let vision = self.config.require_vision("training")?;
+                let task = TowerTask::new(vision, &self.device, self.seed, stage);
                 let modules = |project: &Project| {
+                    let vision = project.config.require_vision("training")?;
                     let tower = build(
                         &project.config,
                         &project.weights,
                         &project.device,
-                        async |builder| Tower::load(&project.config.tower, builder).await,
+                        async |builder| Tower::load(&vision.tower, builder).await,
                     )?;
-                    let classes = head_classes(&project.config);
-                    let channels = project.config.tower.hidden_size;
+                    let classes = head_classes(&vision.tower);
+                    let channels = vision.tower.hidden_size;
                     // Zeros, since random values would spoil a trained tower through their first
                     // gradients.
                     let zeros = |shape: &[usize]| HostTensor {
@@ -260,6 +262,7 @@ impl Project {
 
     fn conversation(&self, stage: &Stage) -> Result<(ConversationTask, Option<Skipped>)> {
         let config = &self.config;
+        let vision = config.require_vision("training")?;
         let template = stage.template();
         let learns = match stage.kind {
             Kind::Language | Kind::Words => (false, true),
@@ -278,7 +281,7 @@ impl Project {
         let limits = Limits {
             answer_tokens: tokens,
             conversation_tokens: tokens,
-            picture: Media::only(config.largest_layout(Coverage::Live).tokens),
+            picture: Media::only(vision.tower.tokens_per_view()),
         };
         let source = Source {
             seed: self.seed,
@@ -298,11 +301,11 @@ impl Project {
             _ => {
                 let prepared = Prepared::new(&self.dual()?, Coverage::Live, &self.device);
                 let tower = build(config, &self.weights, &self.device, async |builder| {
-                    Tower::load(&self.config.tower, builder).await
+                    Tower::load(&vision.tower, builder).await
                 })?;
                 let folder = self.features.clone();
                 let cache = FeatureCache::open(
-                    config,
+                    &self.dual()?,
                     tower,
                     prepared.plan.clone(),
                     &data.identity(),
@@ -314,6 +317,7 @@ impl Project {
         };
         let task = ConversationTask {
             config: config.clone(),
+            vision: vision.clone(),
             tokenizer,
             data,
             template,

@@ -16,14 +16,13 @@ use super::loss::{cross_entropy, is_right, select_rows};
 use super::spelling::{CODE, COUNTED, PLACES, Text, spelling};
 use crate::scenes::{Scene, SceneOptions, scene};
 use crate::train::task::{Loss, Measures, Task};
-use inf_llava::config::Config;
+use inf_llava::config::Vision;
 use inf_llava::error::Result;
 use inf_llava::gpu::ops::{Canvas, ViewShape, crop_patchify};
 use inf_llava::image::square_u8;
 use inf_llava::nn::Linear;
 use inf_llava::spec::Crop;
-use inf_llava::spec::plan::Coverage;
-use inf_llava::spec::{Kind, Weight};
+use inf_llava::spec::{Kind, TowerSpec, Weight};
 use inf_llava::vision::tower::Tower;
 
 /// Name of the heads in a training checkpoint.
@@ -72,14 +71,14 @@ const SPELT_WEIGHT: f32 = 1.0;
 const TOTALS_WEIGHT: f32 = 0.2;
 
 /// Number of outputs of all heads.
-pub fn head_classes(config: &Config) -> usize {
-    let heads = heads(config.tower.tokens_per_side());
+pub fn head_classes(tower: &TowerSpec) -> usize {
+    let heads = heads(tower.tokens_per_side());
     heads.iter().map(|(_, classes, _)| classes).sum::<usize>() + 2 * SPELT + TOTALS
 }
 
 /// The training task of the tower.
 pub struct TowerTask {
-    config: Config,
+    vision: Vision,
     device: Device,
     seed: u64,
     units: usize,
@@ -90,9 +89,9 @@ pub struct TowerTask {
 impl TowerTask {
     /// `stage.units` batches per step, each with the crops of `stage.scenes_per_unit` dense scenes
     /// and as many ordinary ones.
-    pub fn new(config: &Config, device: &Device, seed: u64, stage: &Stage) -> Self {
+    pub fn new(vision: &Vision, device: &Device, seed: u64, stage: &Stage) -> Self {
         TowerTask {
-            config: config.clone(),
+            vision: vision.clone(),
             device: device.clone(),
             seed,
             units: stage.units,
@@ -103,13 +102,11 @@ impl TowerTask {
 
     /// Patches `[crops, tokens, patch]` and the targets of a unit.
     fn crops(&self, step: u64, unit: usize) -> (Tensor<3>, Vec<Labels>) {
-        let n = self.config.dual().map_or(1, |dual| dual.crops_per_side);
-        let (side, patch_px) = (
-            self.config.tower.tokens_per_side(),
-            self.config.tower.patch_px,
-        );
-        let [square_px, _] = self.config.largest_layout(Coverage::Live).size_px();
-        let shape = ViewShape::new(&self.config.tower, self.config.normalise);
+        let (vision, tower) = (&self.vision, &self.vision.tower);
+        let n = vision.dual().map_or(1, |dual| dual.crops_per_side);
+        let (side, patch_px) = (tower.tokens_per_side(), tower.patch_px);
+        let square_px = n * tower.view_px;
+        let shape = ViewShape::new(tower, vision.pixels.normalise);
         let (mut patches, mut targets) = (Vec::new(), Vec::new());
         let before = (step * self.units as u64 + unit as u64) * self.scenes_per_unit as u64 * 2;
         let first = self.first_scene + before;
@@ -168,9 +165,10 @@ impl Task for TowerTask {
     type Trained = TowerWithHeads;
 
     fn weights(&self) -> Vec<Weight> {
-        let mut weights = self.config.tower.weights();
-        let classes = head_classes(&self.config);
-        let channels = self.config.tower.hidden_size;
+        let tower = &self.vision.tower;
+        let mut weights = tower.weights();
+        let classes = head_classes(tower);
+        let channels = tower.hidden_size;
         let mut add = |end: &str, kind, shape| {
             let name = format!("{HEADS}.{end}");
             weights.push(Weight { name, shape, kind });
@@ -192,7 +190,7 @@ impl Task for TowerTask {
         let rows = features.reshape([crops * tokens, channels]);
         let logits = trained.heads.forward(rows);
 
-        let side = self.config.tower.tokens_per_side();
+        let side = self.vision.tower.tokens_per_side();
         let mut measures = Measures::new();
         let mut sum: Option<Tensor<1>> = None;
         let mut first = 0;

@@ -18,7 +18,7 @@ use super::init::normal;
 use super::labels::{BAR_HEIGHTS, Labels, View, labels};
 use super::spelling::{Text, spelled};
 use crate::scenes::{Colour, SIDE_PX, Scene, Shape};
-use inf_llava::config::Config;
+use inf_llava::config::Vision;
 use inf_llava::error::Result;
 use inf_llava::text::Tokenizer;
 
@@ -106,15 +106,15 @@ impl Words {
     }
 
     /// The contents of the picture's positions.
-    pub fn seen(scene: &Scene, config: &Config) -> Labels {
+    pub fn seen(scene: &Scene, vision: &Vision) -> Labels {
         let view = View {
             origin_px: [0.0, 0.0],
-            stride: SIDE_PX as f32 / config.tower.view_px as f32,
+            stride: SIDE_PX as f32 / vision.tower.view_px as f32,
             legible: true,
-            crops: config.dual().map_or(1, |dual| dual.crops_per_side),
+            crops: vision.dual().map_or(1, |dual| dual.crops_per_side),
         };
-        let vision = &config.tower;
-        labels(scene, view, vision.tokens_per_side(), vision.patch_px)
+        let tower = &vision.tower;
+        labels(scene, view, tower.tokens_per_side(), tower.patch_px)
     }
 
     /// The texts to encode in each position: a sign's text where there is no figure, and a figure's
@@ -189,11 +189,11 @@ impl Words {
         &self,
         scene: &Scene,
         seen: &Labels,
-        config: &Config,
+        vision: &Vision,
         embed_tokens: &Tensor<2>,
     ) -> Tensor<2> {
         let [vocabulary, hidden] = embed_tokens.dims();
-        let said = self.said(scene, seen, config.tower.tokens_per_side(), vocabulary);
+        let said = self.said(scene, seen, vision.tower.tokens_per_side(), vocabulary);
         let device = embed_tokens.device().without_autodiff();
         let [texts, counts] = Self::told(seen);
         let texts = spelled(&texts, hidden, SPELT_SIZE);

@@ -169,8 +169,8 @@ fn what_it_has_not_learnt_is_no_part_of_the_conversation() {
         assert_eq!((remark.code, remark.answered), (code, false), "{unlike}");
         before.push(Exchange {
             question: unlike.into(),
-            token_ids: None,
             text: answer.text,
+            ..Exchange::default()
         });
     }
     let behind = block_on(session.ask(&question, &greedy(), &mut nobody)).unwrap();

@@ -147,6 +147,22 @@ impl Vision {
         self.layout(size_px, Treatment::only(coverage))
     }
 
+    /// The most pictures of a conversation; none where the context alone limits them. INF-LLaVA's prompt has a place
+    /// for one.
+    pub fn most_pictures(&self) -> Option<usize> {
+        match &self.tiling {
+            Tiling::Dual { .. } => Some(1),
+            Tiling::Grid(_) => None,
+        }
+    }
+
+    /// Whether a picture's layout depends on whether it is its conversation's only one.
+    pub fn depends_on_others(&self) -> bool {
+        match &self.tiling {
+            Tiling::Dual { .. } | Tiling::Grid(_) => false,
+        }
+    }
+
     /// What only INF-LLaVA has; none for a model of another tiling or connector.
     pub fn dual(&self) -> Option<Dual<'_>> {
         match (&self.tiling, &self.connector) {

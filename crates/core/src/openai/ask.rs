@@ -140,8 +140,9 @@ impl Ask {
             model: fields.model,
             picture: conversation.picture,
             request: Request {
-                picture: None,
+                system: String::new(),
                 before: conversation.before,
+                pictures: Vec::new(),
                 question: conversation.question,
                 begun: Vec::new(),
                 options,

@@ -4,10 +4,10 @@
 //! Read strictly, since half a picture must not pass for a whole one: the crate `data-url` reads as browsers do, which end
 //! the bytes at a `#`, and passes over bits that belong to no byte.
 
+use crate::printable::sha256;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use sha2::{Digest, Sha256};
 
 use super::error::BadRequest;
 use super::face::Face;
@@ -25,8 +25,7 @@ pub struct PictureFile {
 impl PictureFile {
     /// SHA-256 of the bytes, by which its features are kept.
     pub fn key(&self) -> String {
-        let digest = Sha256::digest(&self.bytes);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&self.bytes)
     }
 }
 

@@ -90,8 +90,8 @@ fn pair(turns: Vec<Turn>, face: Face) -> Result<Conversation, BadRequest> {
             if !question.trim().is_empty() {
                 conversation.before.push(Exchange {
                     question,
-                    token_ids: None,
                     text: turn.text,
+                    ..Exchange::default()
                 });
             }
             continue;
@@ -197,8 +197,8 @@ mod tests {
     fn exchange(question: &str, text: &str) -> Exchange {
         Exchange {
             question: question.into(),
-            token_ids: None,
             text: text.into(),
+            ..Exchange::default()
         }
     }
 

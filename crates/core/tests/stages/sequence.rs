@@ -8,6 +8,7 @@ const ONE: Media = Media::only(5);
 fn other(tokens: usize) -> Media {
     Media {
         id: MediaId::of(&[b"another picture"]),
+        first: 0,
         tokens,
     }
 }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use inf_llava_core::Error;
 use inf_llava_core::progress::Watch;
-use inf_llava_core::sequence::{self, Chunk, MediaId, Sequence};
+use inf_llava_core::sequence::{Chunk, MediaId, Sequence};
+use inf_llava_core::spec::{Run, Runs};
 use inf_llava_core::text::prompt::{
-    Found, Media, MediaKind, Message, Part, Piece, Placeholders, Prompt, Role, Room, Template,
-    begin_ids,
+    Found, Media, MediaKind, Message, Part, Placeholders, Prompt, Role, Room, Template, begin_ids,
 };
 use inf_llava_core::text::{TextStream, Tokenizer};
 use proptest::prelude::*;
@@ -101,32 +101,28 @@ impl Model {
     /// Picture `index` of the model's.
     fn media(&self, index: usize) -> Media {
         let told = &self.told["images"][index];
-        let run = |tokens: usize| sequence::Media {
-            id: MediaId::of(&[&index.to_le_bytes()]),
-            tokens,
-        };
-        let pieces = match told["text"].as_str() {
-            None => vec![Piece::Media(run(
-                told["num_tokens"].as_u64().expect("tokens") as usize,
-            ))],
+        let runs = match told["text"].as_str() {
+            None => vec![Run::Tokens(
+                told["num_tokens"].as_u64().expect("tokens") as usize
+            )],
             // A string of its own, in which runs of placeholders are visual tokens.
             Some(mut rest) => {
-                let mut pieces = Vec::new();
+                let mut runs = Runs::default();
                 while let Some(at) = rest.find("<image>") {
-                    pieces.push(Piece::Words(rest[..at].into()));
+                    runs.words(&rest[..at]);
                     let end = rest[at..].trim_start_matches("<image>");
-                    pieces.push(Piece::Media(run((rest.len() - at - end.len()) / 7)));
+                    runs.tokens((rest.len() - at - end.len()) / 7);
                     rest = end;
                 }
-                pieces.push(Piece::Words(rest.into()));
-                pieces
+                runs.words(rest);
+                runs.into_list()
             }
         };
         let kind = match told["kind"] == "video" {
             true => MediaKind::Video,
             false => MediaKind::Image,
         };
-        Media { kind, pieces }
+        Media::new(kind, MediaId::of(&[&index.to_le_bytes()]), &runs)
     }
 
     fn messages<'a>(&self, case: &'a Value) -> Vec<Message<'a>> {

@@ -21,6 +21,7 @@ pub fn answer(text: &str) -> Message<'_> {
 fn picture(number: u8, text: &str) -> Message<'_> {
     let media = sequence::Media {
         id: MediaId::of(&[&[number]]),
+        first: 0,
         tokens: 5,
     };
     Message {
@@ -477,6 +478,7 @@ fn the_releases_prompt_keeps_what_was_generated() {
     for generated in [vec![1, 2, 3, end], vec![70, 71], vec![]] {
         let media = sequence::Media {
             id: MediaId::of(&[&[1]]),
+            first: 0,
             tokens: 5,
         };
         let mut expected = first_turn(tokenizer, bos, "What?", Some(media)).expect("a turn");

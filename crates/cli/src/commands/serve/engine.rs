@@ -246,8 +246,9 @@ async fn answer(
     });
     let mut notices = Vec::new();
     if let Some(file) = job.picture {
-        let key = job.request.picture.insert(file.key());
-        let read = shared.read_picture(key, "image", &file.bytes, &mut watch);
+        let key = file.key();
+        job.request.show_first(&key);
+        let read = shared.read_picture(&key, "image", &file.bytes, true, &mut watch);
         let info = match read.await {
             Err(Error::Stopped) => {
                 // What decodes it may go on, and takes memory as long as it does.

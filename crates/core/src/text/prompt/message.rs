@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::sequence;
+use crate::sequence::{self, MediaId};
+use crate::spec::Run;
 use crate::text::tokenizer::Tokenizer;
 
 /// Who says something.
@@ -86,18 +87,31 @@ pub struct Media {
 }
 
 impl Media {
+    /// What `runs`, of the layout of the picture or video `id`, come to in a prompt.
+    pub fn new(kind: MediaKind, id: MediaId, runs: &[Run]) -> Self {
+        let mut first = 0;
+        let pieces = runs.iter().map(|run| match run {
+            Run::Words(words) => Piece::Words(words.clone()),
+            Run::Tokens(tokens) => {
+                let run = sequence::Media {
+                    id,
+                    first,
+                    tokens: *tokens,
+                };
+                first += tokens;
+                Piece::Media(run)
+            }
+        });
+        Media {
+            kind,
+            pieces: pieces.collect(),
+        }
+    }
+
     /// A picture of one run of visual tokens.
     pub fn image(media: sequence::Media) -> Self {
         Media {
             kind: MediaKind::Image,
-            pieces: vec![Piece::Media(media)],
-        }
-    }
-
-    /// A video of one run of visual tokens.
-    pub fn video(media: sequence::Media) -> Self {
-        Media {
-            kind: MediaKind::Video,
             pieces: vec![Piece::Media(media)],
         }
     }

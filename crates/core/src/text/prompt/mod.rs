@@ -12,12 +12,14 @@ mod found;
 mod jinja;
 mod marks;
 mod message;
+mod original;
 mod template;
 
 pub use begin::begin_ids;
 pub use choice::PromptChoice;
 pub use found::{Found, PROMPT_FILES, PromptFile, read_prompt};
 pub use message::{Media, MediaKind, Message, Part, Piece, Placeholders, Role, Room};
+pub use original::conversation;
 pub use template::{NamedTokens, Template};
 
 use super::tokenizer::Tokenizer;
