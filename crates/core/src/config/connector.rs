@@ -1,6 +1,7 @@
 //! The block `inf_llava` of `config.json`: the tiling and the connector. Keys left out take the released values.
 
-use super::file::{RawInfLlava, count, divides};
+use super::checks::{count, divides};
+use super::file::RawInfLlava;
 use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::spec::{

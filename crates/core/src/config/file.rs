@@ -1,40 +1,15 @@
-//! The raw files: the structures that serde reads, and the checks of each key. A missing key has
+//! INF-LLaVA's config.json: the structures that serde reads, and the checks of each key. A missing key has
 //! the default of its class in transformers (`LlamaConfig`, `CLIPVisionConfig`), since files are
 //! saved without default values.
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
+use super::checks::{count, divides, positive, size};
 use super::file_names::CONFIG_FILE;
+use super::ids::OneOrMany;
 use crate::error::{Error, Result};
-use crate::foreign;
 use crate::spec::TowerSpec;
-
-/// Upper limit for sizes in a configuration; the released model's largest is 128257.
-const SIZE_CAP: usize = 1 << 20;
-/// Upper limit for numbers of layers and heads, which multiply with other sizes; the released model
-/// has 32 of each.
-const COUNT_CAP: usize = 1 << 10;
-
-/// Ids, written as one number or as a list of them.
-pub(super) struct OneOrMany(pub(super) Vec<u32>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        let ids = match &value {
-            Value::Array(list) => list.iter().map(id).collect(),
-            one => id(one).map(|id| vec![id]),
-        };
-        ids.map(OneOrMany).ok_or_else(|| {
-            D::Error::custom(
-                "eos_token_id must be the number of a token, or a list of such numbers",
-            )
-        })
-    }
-}
 
 #[derive(Deserialize)]
 pub(super) struct RawVision {
@@ -99,11 +74,6 @@ pub(super) struct RawConfig {
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     pub(super) inf_llava: Option<RawInfLlava>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct RawGeneration {
-    pub(super) eos_token_id: Option<OneOrMany>,
 }
 
 impl RawConfig {
@@ -246,50 +216,5 @@ impl RawVision {
             tower.hidden_size,
         )?;
         Ok(tower)
-    }
-}
-
-pub(super) fn parse<T: DeserializeOwned>(file: &str, json: &[u8]) -> Result<T> {
-    foreign::json(json).map_err(|reason| Error::config(file, reason))
-}
-
-pub(super) fn size(name: &str, value: usize) -> Result<usize> {
-    up_to(SIZE_CAP, name, value)
-}
-
-pub(super) fn count(name: &str, value: usize) -> Result<usize> {
-    up_to(COUNT_CAP, name, value)
-}
-
-fn up_to(cap: usize, name: &str, value: usize) -> Result<usize> {
-    if (1..=cap).contains(&value) {
-        Ok(value)
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, it must be 1 to {cap}"),
-        ))
-    }
-}
-
-pub(super) fn positive(name: &str, value: f64) -> Result<f64> {
-    if value.is_finite() && value > 0.0 {
-        Ok(value)
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, it must be a positive number"),
-        ))
-    }
-}
-
-pub(super) fn divides(divisor_name: &str, divisor: usize, name: &str, value: usize) -> Result<()> {
-    if value.is_multiple_of(divisor) {
-        Ok(())
-    } else {
-        Err(Error::config(
-            CONFIG_FILE,
-            format!("{name} is {value}, which {divisor_name} = {divisor} does not divide"),
-        ))
     }
 }

@@ -1,4 +1,4 @@
-//! Checks whether a config.json describes a supported model before its keys are read one by one.
+//! Which model a config.json describes, before its keys are read one by one.
 //! Most folders that fail are intact but contain another kind of model, so the message names the
 //! kind and says what to do.
 
@@ -48,17 +48,30 @@ const OTHER_FILES: [(&str, &str); 8] = [
 /// Advice for quantised checkpoints.
 const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
 
-/// Refuses configurations of any other kind of model.
+/// The layouts of files that are read, each in a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// INF-LLaVA's own.
+    InfLlava,
+    /// SmolVLM and Idefics3.
+    Smolvlm,
+}
+
+/// Tells which layout it is.
 ///
 /// # Errors
-/// [`Error::Config`], which names the kind.
-pub(super) fn check(config: &Value) -> Result<()> {
+/// [`Error::Config`] for any other kind of model, which it names.
+pub(super) fn of(config: &Value) -> Result<Kind> {
     let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     let Some(config) = config.as_object() else {
         return bad("it must be an object ({...}) with the model's sizes".into());
     };
     if let Some(reason) = quantised(config) {
         return bad(reason);
+    }
+    let kind = config.get("model_type").and_then(Value::as_str);
+    if matches!(kind, Some("smolvlm" | "idefics3")) {
+        return Ok(Kind::Smolvlm);
     }
     let has_sizes = SIZES.iter().any(|size| config.contains_key(*size));
     // transformers omits a part whose values are the defaults of its class.
@@ -79,7 +92,7 @@ pub(super) fn check(config: &Value) -> Result<()> {
             ));
         }
     }
-    Ok(())
+    Ok(Kind::InfLlava)
 }
 
 fn is_set(config: &Map<String, Value>, name: &str) -> bool {

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::file::parse;
+use super::checks::parse;
 use super::file_names::PREPROCESSOR_FILE;
 use crate::error::{Error, Result};
 use crate::image::Normalise;

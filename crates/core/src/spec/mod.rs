@@ -21,7 +21,7 @@ pub use connector::{
     Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
     Scores, ShuffleSpec,
 };
-pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
+pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
 pub use grid::{Grid, GridSpec};
 pub use rope::{RopeScaling, RopeSpec};
 pub use run::{Run, Runs};

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod ablations;
+mod family;
 mod kinds;
+mod smolvlm;
 
 /// The fixture `tiny`'s config.json, to be spoilt entry by entry.
 fn tiny() -> Value {
