@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::spec::{EMBEDDINGS, Weight};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
 use crate::weights::manifest;
-use crate::weights::others::{MERGE, UNQUANTISED, adapted, quantised, renamed, unwrapped};
+use crate::weights::others::{MERGE, UNQUANTISED, adapted, by_name, quantised, renamed};
 use crate::weights::source::Source;
+use crate::weights::spelling::{canonical, in_file_of};
 use crate::weights::tensors::Tensors;
-use crate::weights::unread::unread;
+use crate::weights::unread::{told, unread};
 
 pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 pub(super) const SINGLE_FILE: &str = "model.safetensors";
@@ -24,10 +25,11 @@ const ADAPTER_FILES: [&str; 4] = [
     "adapter_model.bin",
     "non_lora_trainables.bin",
 ];
-/// Prefix of the vision tower's names in this checkpoint; CLIP's own checkpoint lacks it.
+/// Prefix of the vision tower's names; CLIP's own checkpoint lacks it.
 const TOWER: &str = "model.vision_tower.vision_tower.";
 
-/// The tensors of a checkpoint by name, and the source to read them from.
+/// The tensors of a checkpoint by name, and the source to read them from. Tensors are asked for by the names of `spec`,
+/// however the files spell them ([`canonical`]); errors name them as the files do.
 pub struct Checkpoint<S> {
     parts: Vec<Part<S>>,
 }
@@ -35,8 +37,7 @@ pub struct Checkpoint<S> {
 /// One of the checkpoint's folders.
 struct Part<S> {
     source: S,
-    /// The prefix that this folder's names lack.
-    prefix: &'static str,
+    /// By the names of `spec`, whatever the folder calls them.
     entries: BTreeMap<String, Entry>,
     files: Vec<String>,
 }
@@ -48,7 +49,8 @@ impl<S: Source> Checkpoint<S> {
     /// Reads the index, if there is one, and every header.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::Checkpoint`], and the source's errors.
+    /// [`Error::FileMissing`]; [`Error::Checkpoint`], also for a tensor that is there in two spellings; the source's
+    /// errors.
     pub async fn open(source: S) -> Result<Self> {
         let index = Index::read(&source, INDEX_FILE).await?;
         let mut headers = Vec::new();
@@ -70,18 +72,18 @@ impl<S: Source> Checkpoint<S> {
         source: S,
         index: Option<Index>,
         index_file: &str,
-        headers: Vec<(String, Vec<(String, Entry)>)>,
+        headers: Vec<(String, Vec<Entry>)>,
     ) -> Result<Self> {
         let files = headers.iter().map(|(file, _)| file.clone()).collect();
-        let named = headers.into_iter().flat_map(|(_, entries)| entries);
-        let entries: BTreeMap<String, Entry> = match &index {
-            None => named.collect(),
-            Some(index) => named
-                .filter(|(name, entry)| index.weight_map.get(name) == Some(&entry.file))
-                .collect(),
+        let entries = headers.into_iter().flat_map(|(_, entries)| entries);
+        let is_meant = |entry: &Entry| match &index {
+            None => true,
+            Some(index) => index.weight_map.get(&entry.name) == Some(&entry.file),
         };
+        let entries: Vec<Entry> = entries.filter(is_meant).collect();
+        let there: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let mut wanted = index.iter().flat_map(|index| &index.weight_map);
-        if let Some((name, file)) = wanted.find(|(name, _)| !entries.contains_key(*name)) {
+        if let Some((name, file)) = wanted.find(|(name, _)| !there.contains(name.as_str())) {
             return Err(Error::TensorMissing {
                 name: name.clone(),
                 file: source.describe(file),
@@ -90,11 +92,10 @@ impl<S: Source> Checkpoint<S> {
                 ),
             });
         }
-        let entries = unwrapped(entries)
+        let entries = by_name(entries)
             .map_err(|(file, reason)| Error::checkpoint(source.describe(&file), reason))?;
         let part = Part {
             source,
-            prefix: "",
             entries,
             files,
         };
@@ -104,12 +105,27 @@ impl<S: Source> Checkpoint<S> {
     /// Adds a separate vision tower in the layout of CLIP's own checkpoint, for tensors missing
     /// here.
     pub fn with_tower(mut self, tower: Checkpoint<S>) -> Self {
+        let named = |entry: Entry| {
+            let name = format!("{TOWER}{}", entry.name);
+            (canonical(&name).into_owned(), entry)
+        };
         let parts = tower.parts.into_iter();
         self.parts.extend(parts.map(|part| Part {
-            prefix: TOWER,
+            entries: part.entries.into_values().map(named).collect(),
             ..part
         }));
         self
+    }
+
+    /// The tensors' names as in `spec`, of all parts.
+    pub fn names(&self) -> BTreeSet<String> {
+        let names = self.parts.iter().flat_map(|part| part.entries.keys());
+        names.cloned().collect()
+    }
+
+    /// All tensors.
+    fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
+        self.parts.iter().flat_map(|part| part.entries.values())
     }
 
     /// The files that contain the tensors, with their sources.
@@ -127,16 +143,14 @@ impl<S: Source> Checkpoint<S> {
 
     /// Stored size of all tensors in bytes.
     pub fn stored_bytes(&self) -> u64 {
-        let entries = self.parts.iter().flat_map(|part| part.entries.values());
-        entries
+        self.entries()
             .map(|entry| bytes_of(entry.dtype, &entry.shape).unwrap_or(0))
             .sum()
     }
 
     /// Storage types in use, for display.
     pub fn dtypes(&self) -> Vec<String> {
-        let entries = self.parts.iter().flat_map(|part| part.entries.values());
-        let names: BTreeSet<String> = entries.map(|e| format!("{:?}", e.dtype)).collect();
+        let names: BTreeSet<String> = self.entries().map(|e| format!("{:?}", e.dtype)).collect();
         names.into_iter().collect()
     }
 
@@ -145,26 +159,26 @@ impl<S: Source> Checkpoint<S> {
         let Some((part, entry)) = self.parts.iter().find_map(|part| part.find(name)) else {
             return Err(self.missing(name));
         };
-        let file = || part.source.describe(&entry.file);
+        let (file, called) = (|| part.source.describe(&entry.file), &entry.name);
         if let Some(by) = adapted(&part.entries, name) {
             return Err(Error::checkpoint(
                 file(),
                 format!(
-                    "tensor {name} belongs to an adapter that is not merged into it ({by} lies beside it); {MERGE}"
+                    "tensor {called} belongs to an adapter that is not merged into it ({by} lies beside it); {MERGE}"
                 ),
             ));
         }
-        if let Some(by) = part.quantised(name) {
+        if let Some(by) = quantised(&part.entries, name) {
             return Err(Error::checkpoint(
                 file(),
                 format!(
-                    "tensor {name} is quantised by another program ({by} lies beside it); {UNQUANTISED}"
+                    "tensor {called} is quantised by another program ({by} lies beside it); {UNQUANTISED}"
                 ),
             ));
         }
         if floats_of(entry.dtype).is_none() {
             return Err(Error::TensorDtype {
-                name: name.to_string(),
+                name: called.clone(),
                 file: file(),
                 found: format!("{:?}", entry.dtype),
             });
@@ -175,7 +189,7 @@ impl<S: Source> Checkpoint<S> {
             && entry.shape[1..] == shape[1..];
         if entry.shape != shape && !padded_rows {
             return Err(Error::TensorShape {
-                name: name.to_string(),
+                name: called.clone(),
                 file: file(),
                 found: entry.shape.clone(),
                 expected: shape.to_vec(),
@@ -186,20 +200,21 @@ impl<S: Source> Checkpoint<S> {
 
     fn missing(&self, name: &str) -> Error {
         let files = self.files().map(|(source, file)| source.describe(file));
-        let has_tower = self.parts.iter().any(|part| part.has_tower());
+        let mut names = self.parts.iter().flat_map(|part| &part.entries);
+        let has_tower = names.clone().any(|(name, _)| name.starts_with(TOWER));
         let mut parts = self.parts.iter();
-        let by = parts.find_map(|part| part.quantised(name.strip_prefix(part.prefix)?));
-        let mut names = self.parts.iter().flat_map(|part| part.entries.keys());
-        let adapter = names.find(|name| name.contains(".lora_A.") || name.contains(".base_layer."));
-        let mut all = self.parts.iter().flat_map(|part| part.entries.keys());
-        let renamed = all.find_map(|other| renamed(name, other));
+        let by = parts.find_map(|part| quantised(&part.entries, name));
+        let called = self.entries().map(|entry| entry.name.as_str());
+        let is_adapter = |name: &&str| name.contains(".lora_A.") || name.contains(".base_layer.");
+        let adapter = called.clone().find(is_adapter);
+        let renamed = names.find_map(|(other, entry)| renamed(name, other, &entry.name));
         let hint = match self.nearest(name) {
             _ if by.is_some() => format!(
                 "; {} is there: the weights are quantised by another program; {UNQUANTISED}",
                 by.unwrap_or_default()
             ),
             _ if adapter.is_some() => {
-                format!("; {} is there: {MERGE}", adapter.map_or("", String::as_str))
+                format!("; {} is there: {MERGE}", adapter.unwrap_or_default())
             }
             _ if renamed.is_some() => renamed.unwrap_or_default(),
             _ if name.starts_with(TOWER) && !has_tower => {
@@ -209,10 +224,12 @@ impl<S: Source> Checkpoint<S> {
             Some(near) => format!("; the nearest name there is {near}"),
             None => String::new(),
         };
+        let spelled = in_file_of(name, called);
+        let spelled = spelled.map(|spelled| format!("; it would be called {spelled} there"));
         Error::TensorMissing {
             name: name.to_string(),
             file: files.collect::<Vec<_>>().join(", "),
-            hint,
+            hint: spelled.unwrap_or_default() + &hint,
         }
     }
 
@@ -237,7 +254,10 @@ impl<S: Source> Checkpoint<S> {
         let (Some(first), Some(end), true) = (bytes(rows.start), bytes(rows.end), within) else {
             return Err(Error::checkpoint(
                 file(),
-                format!("tensor {name} of shape {shape:?} has no rows {rows:?}"),
+                format!(
+                    "tensor {} of shape {shape:?} has no rows {rows:?}",
+                    entry.name
+                ),
             ));
         };
         let bytes = source.read(&entry.file, first..end).await?;
@@ -246,7 +266,7 @@ impl<S: Source> Checkpoint<S> {
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
             Some(index) => Err(Error::TensorValue {
-                name: name.to_string(),
+                name: entry.name.clone(),
                 file: file(),
                 index: index + (first - entry.offset) as usize * 8 / entry.dtype.bitsize(),
                 value: values[index].to_string(),
@@ -254,7 +274,7 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 
-    /// The stored name with the longest common ending with `name`, if that is long enough.
+    /// The tensor whose name has the longest common ending with `name`, if that is long enough; as the file calls it.
     fn nearest(&self, name: &str) -> Option<&str> {
         let shared = |other: &str| {
             other
@@ -264,25 +284,15 @@ impl<S: Source> Checkpoint<S> {
                 .take_while(|(a, b)| a == b)
                 .count()
         };
-        let names = self.parts.iter().flat_map(|part| part.entries.keys());
-        let best = names.max_by_key(|other| shared(other))?;
-        (shared(best) * 2 > name.len()).then_some(best)
+        let names = self.parts.iter().flat_map(|part| &part.entries);
+        let (best, entry) = names.max_by_key(|(other, _)| shared(other))?;
+        (shared(best) * 2 > name.len()).then_some(entry.name.as_str())
     }
 }
 
 impl<S> Part<S> {
     fn find(&self, name: &str) -> Option<(&Self, &Entry)> {
-        let entry = self.entries.get(name.strip_prefix(self.prefix)?)?;
-        Some((self, entry))
-    }
-
-    fn quantised(&self, name: &str) -> Option<&str> {
-        quantised(&self.entries, name)
-    }
-
-    fn has_tower(&self) -> bool {
-        let mut names = self.entries.keys();
-        !self.prefix.is_empty() || names.any(|name| name.starts_with(TOWER))
+        Some((self, self.entries.get(name)?))
     }
 }
 
@@ -297,12 +307,15 @@ impl<S: Source> Tensors for Checkpoint<S> {
             self.check(&weight.name, &weight.shape)?;
         }
         for part in &self.parts {
-            let here = |name: &String| format!("{}{name}", part.prefix);
-            let there: Vec<String> = part.entries.keys().map(here).collect();
-            if let Some((name, reason)) = unread(weights, there.iter().map(String::as_str)) {
-                let entry = part.find(name).map(|(_, entry)| entry.file.as_str());
-                let file = part.source.describe(entry.unwrap_or_default());
-                return Err(Error::checkpoint(file, reason));
+            let there = part.entries.keys().map(String::as_str);
+            if let Some((name, shows)) = unread(weights, there) {
+                let entry = part.entries.get(name);
+                let called = entry.map_or(name, |entry| entry.name.as_str());
+                let file = entry.map(|entry| entry.file.as_str());
+                return Err(Error::checkpoint(
+                    part.source.describe(file.unwrap_or_default()),
+                    told(called, &shows),
+                ));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, Piece, Stored};
 use super::source::{Source, read_file};
 use super::stored_rows::StoredRows;
-use super::unread::unread;
+use super::unread::{told, unread};
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::quant::Packed;
@@ -111,9 +111,9 @@ impl<S: Source> Tensors for Converted<S> {
         let there = self.manifest.tensors.keys().map(String::as_str);
         match unread(weights, there) {
             None => Ok(()),
-            Some((_, reason)) => Err(Error::Manifest {
+            Some((name, shows)) => Err(Error::Manifest {
                 file: self.source.describe(MANIFEST_FILE),
-                reason,
+                reason: told(name, &shows),
             }),
         }
     }

@@ -19,6 +19,8 @@ const SHARD_CAP: usize = 1024;
 /// Type, shape and place of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
+    /// Its name in the file.
+    pub name: String,
     pub file: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
@@ -76,7 +78,7 @@ fn parse_index(file: &str, json: &[u8]) -> Result<Index> {
 
 /// Reads the header of a safetensors file: names and places of tensors. The `safetensors` crate
 /// checks that they are contiguous, without gaps, overlaps or overflow, and match their shapes.
-pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<(String, Entry)>> {
+pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<Entry>> {
     let path = source.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
     let size = source
@@ -125,16 +127,22 @@ pub(super) async fn read_header(source: &impl Source, file: &str) -> Result<Vec<
     Ok(metadata
         .tensors()
         .into_iter()
-        .map(|(name, info)| {
-            let entry = Entry {
-                file: file.to_string(),
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                offset: 8 + length + info.data_offsets.0 as u64,
-            };
-            (name, entry)
+        .map(|(name, info)| Entry {
+            name,
+            file: file.to_string(),
+            dtype: info.dtype,
+            shape: info.shape.clone(),
+            offset: 8 + length + info.data_offsets.0 as u64,
         })
         .collect())
+}
+
+impl Entry {
+    /// Whether both are the same bytes, read in the same way.
+    pub fn is_same_place(&self, other: &Entry) -> bool {
+        let of = |entry: &Entry| (entry.dtype, entry.offset);
+        of(self) == of(other) && self.file == other.file && self.shape == other.shape
+    }
 }
 
 /// Size of a tensor in bytes; `None` on overflow.

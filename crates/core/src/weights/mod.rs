@@ -22,6 +22,7 @@ pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod pytorch;
 pub mod source;
+pub mod spelling;
 pub mod stored_rows;
 pub mod tensors;
 pub mod unread;

@@ -1,12 +1,13 @@
-//! Checkpoints saved by other programs: names with a wrapper's prefix, and signs of quantised
-//! weights.
+//! Checkpoints saved by other programs: names with a wrapper's prefix or in another spelling, and
+//! signs of quantised weights.
 //!
-//! In: untrusted tensor names. Out: the model's own names, or the evidence that the weights cannot
-//! be read.
+//! In: untrusted tensor names. Out: the names of `spec`, or the evidence that the weights cannot be
+//! read.
 
 use std::collections::BTreeMap;
 
 use super::header::Entry;
+use super::spelling::canonical;
 use crate::printable::quoted;
 use crate::spec::EMBEDDINGS;
 
@@ -51,13 +52,17 @@ const WRAPPERS: [&str; 5] = [
     "_module",
 ];
 
-/// A tensor beside the weight `name` that shows that another program has quantised it.
+/// The prefix of a model's names in a class around it, such as Lightning's.
+const CLASS: &str = "model.";
+
+/// A tensor beside the weight `name` that shows that another program has quantised it, by its name
+/// in the file.
 pub(super) fn quantised<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
     beside(entries, name, &QUANTISED)
 }
 
 /// A tensor beside the weight `name` that belongs to an adapter, without which the model answers as
-/// before it was tuned.
+/// before it was tuned; by its name in the file.
 pub(super) fn adapted<'a>(entries: &'a BTreeMap<String, Entry>, name: &str) -> Option<&'a str> {
     beside(entries, name, &ADAPTED)
 }
@@ -82,25 +87,27 @@ fn beside<'a>(entries: &'a BTreeMap<String, Entry>, name: &str, signs: &[&str]) 
     let stem = name.strip_suffix("weight")?;
     let beside = entries.range(stem.to_string()..);
     let beside = beside.take_while(|(other, _)| other.starts_with(stem));
-    let mut names = beside.take(BESIDE_CAP).map(|(other, _)| other.as_str());
-    names.find(|other| {
+    let mut beside = beside.take(BESIDE_CAP);
+    let found = beside.find(|(other, _)| {
         let rest = &other[stem.len()..];
         signs.iter().any(|sign| {
             let behind = rest.strip_prefix(sign);
             behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('.'))
         })
-    })
+    });
+    found.map(|(_, entry)| entry.name.as_str())
 }
 
-/// Advice if `other` is the tensor `name` with an additional or a missing prefix.
-pub(super) fn renamed(name: &str, other: &str) -> Option<String> {
+/// Advice if `other`, which the file calls `called`, is the tensor `name` with an additional or a
+/// missing prefix.
+pub(super) fn renamed(name: &str, other: &str, called: &str) -> Option<String> {
     if let Some(front) = other
         .strip_suffix(name)
         .filter(|front| front.ends_with('.'))
     {
         return Some(format!(
             "; {} is there: its name begins with {}, which a model's own names do not; save the model itself, or take that off every name",
-            quoted(other),
+            quoted(called),
             quoted(front)
         ));
     }
@@ -109,47 +116,72 @@ pub(super) fn renamed(name: &str, other: &str) -> Option<String> {
         .filter(|front| front.ends_with('.'))?;
     Some(format!(
         "; {} is there, without the {front} in front of it: a part of the model was saved; save the whole one",
-        quoted(other)
+        quoted(called)
     ))
 }
 
-/// Removes the prefixes of wrappers such as DataParallel, or of an enclosing class, from tensor
-/// names. Nothing is renamed if the decoder's embeddings have their usual name.
-pub(super) fn unwrapped(
-    entries: BTreeMap<String, Entry>,
+/// The tensors by the names that `spec` has for them: in its spelling, and without the prefixes of
+/// wrappers such as DataParallel, or of an enclosing class. No prefix is removed if the decoder's
+/// embeddings are called as in some model.
+///
+/// # Errors
+/// The file and the reason, if two tensors have one name then.
+pub(super) fn by_name(
+    entries: Vec<Entry>,
 ) -> std::result::Result<BTreeMap<String, Entry>, (String, String)> {
-    let bare = |name: &str| {
-        let mut parts: Vec<&str> = name
-            .split('.')
-            .filter(|part| !WRAPPERS.contains(part))
-            .collect();
-        let modules = parts.iter().take_while(|part| **part == "module").count();
-        parts.drain(..modules);
-        // A model that was wrapped by an adapter.
-        let adapter = parts.starts_with(&["base_model", "model"]);
-        parts.drain(..if adapter { 2 } else { 0 });
-        parts.join(".")
+    let has = |shows: &dyn Fn(&str) -> bool| entries.iter().any(|entry| shows(&entry.name));
+    let is_embeddings = |name: &str| canonical(name) == EMBEDDINGS;
+    let in_class = |name: &str| {
+        let bare = unwrapped(name);
+        bare.strip_prefix(CLASS).is_some_and(is_embeddings)
     };
-    let around = format!("model.{EMBEDDINGS}");
-    let has = |wanted: &str| entries.keys().any(|name| bare(name) == wanted);
-    let in_class = has(&around);
-    if entries.contains_key(EMBEDDINGS) || !(in_class || has(EMBEDDINGS)) {
-        return Ok(entries);
-    }
-    let mut renamed = BTreeMap::new();
-    for (name, entry) in entries {
-        let bare = bare(&name);
-        let bare = match bare.strip_prefix("model.").filter(|_| in_class) {
-            Some(inner) => inner.to_string(),
-            None => bare,
-        };
-        let file = entry.file.clone();
-        if renamed.insert(bare.clone(), entry).is_some() {
-            let reason = format!(
-                "two tensors are called {bare} once the names of what the model was wrapped into are left out; save the model's own state_dict()"
-            );
-            return Err((file, reason));
+    let is_own = has(&is_embeddings);
+    let is_wrapped = !is_own && has(&|name| is_embeddings(&unwrapped(name)));
+    let is_in_class = !is_own && !is_wrapped && has(&in_class);
+    let own = |name: &str| -> String {
+        if !is_wrapped && !is_in_class {
+            return canonical(name).into_owned();
         }
+        let bare = unwrapped(name);
+        let inner = bare.strip_prefix(CLASS).filter(|_| is_in_class);
+        canonical(inner.unwrap_or(&bare)).into_owned()
+    };
+    let mut named: BTreeMap<String, Entry> = BTreeMap::new();
+    for entry in entries {
+        let name = own(&entry.name);
+        let Some(other) = named.get(&name) else {
+            named.insert(name, entry);
+            continue;
+        };
+        if other.is_same_place(&entry) {
+            continue;
+        }
+        let both = format!("{} and {}", quoted(&other.name), quoted(&entry.name));
+        let reason = match is_wrapped || is_in_class {
+            true => format!(
+                "two tensors are called {} once the names of what the model was wrapped into are left out, {both}; save the model's own state_dict()",
+                quoted(&name)
+            ),
+            false => format!(
+                "tensors {both} are one and the same of the model, {}, in two spellings; take out the one that does not belong to it, or save the model again",
+                quoted(&name)
+            ),
+        };
+        return Err((entry.file, reason));
     }
-    Ok(renamed)
+    Ok(named)
+}
+
+/// `name` without the parts that wrappers add.
+fn unwrapped(name: &str) -> String {
+    let mut parts: Vec<&str> = name
+        .split('.')
+        .filter(|part| !WRAPPERS.contains(part))
+        .collect();
+    let modules = parts.iter().take_while(|part| **part == "module").count();
+    parts.drain(..modules);
+    // A model that was wrapped by an adapter.
+    let adapter = parts.starts_with(&["base_model", "model"]);
+    parts.drain(..if adapter { 2 } else { 0 });
+    parts.join(".")
 }

@@ -54,7 +54,7 @@ pub async fn open(folder: Folder) -> Result<Checkpoint<Folder>> {
 }
 
 /// The tensors of `file`.
-fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
+fn read_header(folder: &Folder, file: &str) -> Result<Vec<Entry>> {
     let path = folder.describe(file);
     let bad = |reason: String| Error::checkpoint(&path, reason);
     let mut head = Vec::new();
@@ -111,16 +111,16 @@ fn read_header(folder: &Folder, file: &str) -> Result<Vec<(String, Entry)>> {
     let pickle = pickle.ok_or_else(|| bad("it has no data.pkl".into()))?;
     let saved = state_dict(&pickle).map_err(|reason| bad(format!("data.pkl: {reason}")))?;
     let entry = |(name, saved): (String, Saved)| {
-        let entry = place(file, &saved, &storages);
-        let entry = entry.map_err(|reason| bad(format!("tensor {name}: {reason}")));
-        Ok((name, entry?))
+        let entry = place(file, &name, &saved, &storages);
+        entry.map_err(|reason| bad(format!("tensor {name}: {reason}")))
     };
     saved.into_iter().map(entry).collect()
 }
 
-/// The place of a tensor in the file.
+/// The place of the tensor `name` in the file.
 fn place(
     file: &str,
+    name: &str,
     saved: &Saved,
     storages: &HashMap<String, Member>,
 ) -> std::result::Result<Entry, String> {
@@ -153,6 +153,7 @@ fn place(
         .and_then(|(start, bytes)| start.checked_add(bytes));
     match (start, end) {
         (Some(start), Some(end)) if end <= storage.bytes => Ok(Entry {
+            name: name.to_string(),
             file: file.to_string(),
             dtype,
             shape: saved.shape.clone(),

@@ -23,7 +23,7 @@ const WITHOUT_EFFECT: [&str; 7] = [
 const TOWER_PARTS: [&str; 3] = ["embeddings", "pre_layrnorm", "encoder"];
 
 /// The first tensor of `there` that would change the answers but is not in `wanted`, the tensors of
-/// a whole model: its name, and a sentence that says what it indicates and what to do.
+/// a whole model: its name, and what it shows and what to do, for [`told`].
 pub fn unread<'a>(
     wanted: &[Weight],
     there: impl Iterator<Item = &'a str>,
@@ -74,13 +74,12 @@ pub fn unread<'a>(
         }
     };
     let mut others = there.filter(|name| !read.contains(name));
-    others.find_map(|name| {
-        let shows = shows(name)?;
-        Some((
-            name,
-            format!("tensor {name} would be left unread, and the answers be others: it is {shows}"),
-        ))
-    })
+    others.find_map(|name| Some((name, shows(name)?)))
+}
+
+/// The sentence about the tensor that a file calls `called`, and what it `shows`.
+pub(super) fn told(called: &str, shows: &str) -> String {
+    format!("tensor {called} would be left unread, and the answers be others: it is {shows}")
 }
 
 /// The number of the layer to which `name` belongs, if its name begins with `of`.

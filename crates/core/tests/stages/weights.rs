@@ -16,8 +16,10 @@ use safetensors::tensor::{TensorView, serialize};
 use serde_json::json;
 use tempfile::TempDir;
 
+pub mod family;
 mod hostile;
 mod kinds;
+mod spelling;
 mod unread;
 
 const SINGLE: &str = "model.safetensors";

@@ -383,7 +383,7 @@ fn a_manifest_is_looked_for_first_and_one_of_another_kind_is_none() {
 }
 
 /// A pickle: `PROTO 2`, what `code` says, `STOP`.
-fn pickled(code: &[u8]) -> Vec<u8> {
+pub fn pickled(code: &[u8]) -> Vec<u8> {
     [b"\x80\x02", code, b"."].concat()
 }
 
@@ -393,7 +393,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// A dict of these.
-fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let entries = entries
         .iter()
         .flat_map(|(name, value)| [text(name), value.clone()].concat());
@@ -401,7 +401,7 @@ fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// `torch._utils._rebuild_tensor_v2(storage, 0, (2,), (1,))`
-fn tensor() -> Vec<u8> {
+pub fn tensor() -> Vec<u8> {
     let storage = [
         &b"("[..],
         &text("storage"),

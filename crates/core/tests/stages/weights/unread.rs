@@ -148,8 +148,8 @@ fn names_with_more_or_less_in_front_are_told_as_that() {
             ["begins with", "\"llava.\""],
         ),
         (
-            "embed_tokens.weight".into(),
-            EMBEDDINGS,
+            "spatial_embed.ln_fuse.weight".into(),
+            "model.spatial_embed.ln_fuse.weight",
             ["without the model.", "save the whole one"],
         ),
     ] {
