@@ -51,6 +51,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
         decoder,
         prompt: OwnPrompt::ConvLlama3,
         image_token_id: None,
+        video_token_id: None,
         bos_token_id: 1,
         states_bos: true,
         eos_token_ids: vec![2],

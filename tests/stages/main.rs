@@ -21,7 +21,6 @@ mod language;
 mod linear;
 mod pace;
 mod parity;
-mod parts;
 mod self_test;
 mod session;
 mod session_prompt;

@@ -20,7 +20,8 @@ fn shared(model: &Rc<Model>, pictures: &[&str]) -> Shared {
 
 fn read_picture(shared: &mut Shared, key: &str) -> Result<usize, Error> {
     let (bytes, watch) = (image("1.png"), &mut Watch::nobody());
-    crate::block_on(shared.read_picture(key, "1.png", &bytes, true, watch)).map(|info| info.vision_passes)
+    crate::block_on(shared.read_picture(key, "1.png", &bytes, true, watch))
+        .map(|info| info.vision_passes)
 }
 
 fn request(picture: Option<&str>, before: &[Exchange], question: &str) -> Request {

@@ -53,7 +53,8 @@ fn nan_in_dead_crops_changes_nothing() {
             );
             let views = crate::views(&model, &picture, Coverage::Dense);
             let (watch, off) = (&mut Watch::nobody(), &mut Recorder::off());
-            let passes = crate::block_on(model.vision().unwrap().features(&views, watch, off)).unwrap();
+            let passes =
+                crate::block_on(model.vision().unwrap().features(&views, watch, off)).unwrap();
             let clean = Features::from_passes(dense, passes);
             let tokens = |features: &Features, coverage| {
                 let dem = model.vision().unwrap().dem().unwrap();

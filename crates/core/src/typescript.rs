@@ -157,6 +157,7 @@ fn everything() -> String {
         reply::EnhancementAttention,
         generate::Sampling,
         request::AskOptions,
+        request::Shown,
         request::Exchange,
         request::Request,
         generate::generation::StopReason,

@@ -7,7 +7,7 @@ import { kindOf } from './kind.js';
 import { checkAskOptions, checkOptions } from './options.js';
 import { asMarkdown, checkTranscript, type Transcript, type Turn } from './transcript.js';
 import type { ImageInput } from './picture-input.js';
-import { readPicture } from './picture.js';
+import { readPicture, showing } from './picture.js';
 import { Reply } from './reply.js';
 
 export interface WatchOptions {
@@ -145,13 +145,14 @@ export class Chat {
       throw new InfLlavaError('option', `there is no token ${token} of turn ${index} that was said about the present picture`);
     }
     const request = {
-      picture: picture.key,
+      system: '',
       before: turns.slice(0, at).map(exchange),
+      pictures: [],
       question: turn.question,
       begun: turn.token_ids.slice(0, token + 1),
       options: {},
     };
-    return this.#host.attention(request, picture, { signal });
+    return this.#host.attention(showing(request, picture), picture, { signal });
   }
 
   /**
@@ -240,7 +241,7 @@ export class Chat {
       }
       if (event.text) onPiece(event.text);
     };
-    const request = { picture: picture?.key ?? null, before: turns.slice(0, at).map(exchange), question, begun: [...begun], options };
+    const request = showing({ system: '', before: turns.slice(0, at).map(exchange), pictures: [], question, begun: [...begun], options }, picture);
     this.#broken = null;
     try {
       const answer = await this.#host.reply(request, picture, { signal, onEvent });
@@ -268,7 +269,7 @@ export class Chat {
   }
 }
 
-const exchange = ({ question, text, token_ids }: Turn): Exchange => ({ question, text, ...(token_ids && { token_ids: [...token_ids] }) });
+const exchange = ({ question, text, token_ids }: Turn): Exchange => ({ pictures: [], question, text, ...(token_ids && { token_ids: [...token_ids] }) });
 
 const turnOf = (question: string, { text, token_ids, stop_reason }: Answer, texts: string[]): Turn =>
   Object.freeze({ question, text, token_ids, token_texts: token_ids.map((_, at) => texts[at] ?? ''), stop_reason });

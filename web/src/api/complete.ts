@@ -8,7 +8,7 @@ import type { Completed, UnderstoodRequest } from '../engine/protocol.js';
 import { InfLlavaError } from '../errors.js';
 import { jsonOf } from './json.js';
 import type { Completion, CompletionChunk, CompletionRequest } from './openai.js';
-import { readPicture } from './picture.js';
+import { readPicture, showing } from './picture.js';
 import { Reply } from './reply.js';
 
 type Chunks = Reply<CompletionChunk, Completed>;
@@ -20,7 +20,7 @@ export async function complete(host: Host, request: CompletionRequest, signal: A
   const both = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
   const file = understood.picture && new Blob([understood.picture.bytes], { type: understood.picture.media_type });
   const picture = file && (await readPicture(host, file, 'picture', { signal: both })).picture;
-  const asked = { ...understood.asked, picture: picture?.key ?? null, options: optionsOf(understood) };
+  const asked = showing({ ...understood.asked, options: optionsOf(understood) }, picture);
   const reply: Chunks = new Reply(
     (onChunk) =>
       host.complete(asked, understood.head, picture, {

@@ -1,7 +1,7 @@
 /** Turns a caller's picture into a file with a key that is made of its content, and has the engine read it. */
 
 import type { Host, Picture, Watcher } from '../engine/host.js';
-import type { PictureInfo } from '../engine/protocol.js';
+import type { PictureInfo, ReplyRequest } from '../engine/protocol.js';
 import { sha256Of } from '../keep/files.js';
 import { InfLlavaError } from '../errors.js';
 import { blobOf, type ImageInput } from './picture-input.js';
@@ -37,6 +37,15 @@ export async function readPicture(host: Host, image: ImageInput, name: string | 
     const { width, height } = decoded;
     return { picture: scaled, info: { ...(await host.readPicture(scaled, watcher)), width, height, by_browser: true } };
   }
+}
+
+/** The request with the picture shown in its first question. */
+export function showing<R extends ReplyRequest>(request: R, picture: Picture | null): R {
+  if (!picture) return request;
+  const shown = { key: picture.key, at: 0 };
+  const [first, ...rest] = request.before;
+  if (!first) return { ...request, pictures: [shown, ...request.pictures] };
+  return { ...request, before: [{ ...first, pictures: [shown, ...first.pictures] }, ...rest] };
 }
 
 async function pictureOf(blob: Blob, name: string): Promise<Picture> {

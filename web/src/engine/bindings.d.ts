@@ -25,7 +25,7 @@ declare module 'inf-llava-bindings' {
     static load_files(files: Files, name: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
     info(): ModelInfo;
     picture(key: string): PictureInfo | null;
-    read_picture(key: string, name: string, bytes: Uint8Array, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
+    read_picture(key: string, name: string, bytes: Uint8Array, isOnly: boolean, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
     features(key: string): Promise<Float32Array>;
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
     reply(request: ReplyRequest, onEvent: OnEvent, stop: StopFlag): Promise<Answer>;

@@ -132,8 +132,18 @@ export type AskOptions = {
   seed: number,
 };
 
+/** A picture that is shown with a question. */
+export type Shown = {
+  /** Its key (`session::Shared::read_picture`). */
+  key: string,
+  /** Bytes of the question in front of it. Most templates put pictures before the text whatever this is. */
+  at: number,
+};
+
 /** A question with its answer. */
 export type Exchange = {
+  /** The pictures that were shown with the question. */
+  pictures: Array<Shown>,
   /** As the user typed it. */
   question: string,
   /** The answer as `session::Answer::token_ids`: the next answer is then what it would have been
@@ -145,10 +155,12 @@ export type Exchange = {
 
 /** A question, with all that it depends on. */
 export type ReplyRequest = {
-  /** The key of the picture that the conversation is about (`session::Shared::read_picture`). */
-  picture: string | null,
+  /** What the model is told before anything is asked; empty for nothing. */
+  system: string,
   /** The earlier exchanges. */
   before: Array<Exchange>,
+  /** The pictures that are shown with the question. */
+  pictures: Array<Shown>,
   /** The question. */
   question: string,
   /** The first ids of an interrupted answer, which is continued. */

@@ -160,7 +160,7 @@ async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emi
       // They do not fit this model after all: compute them.
     }
   }
-  const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, emit, stop));
+  const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, true, emit, stop));
   if (identity) await keepFeatures(identity, key, { info, features: await running.features(key) });
   return info;
 }

@@ -146,7 +146,7 @@ export class Engine {
     return this.#pictures.get(key)?.info ?? null;
   }
 
-  async read_picture(key, name, bytes, onEvent, stop) {
+  async read_picture(key, name, bytes, isOnly, onEvent, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
     refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
@@ -180,7 +180,8 @@ export class Engine {
     return completed(head, answer);
   }
 
-  async reply({ picture, before, question, begun, options }, onEvent, stop) {
+  async reply({ before, pictures, question, begun, options }, onEvent, stop) {
+    const picture = [...before.flatMap((exchange) => exchange.pictures), ...pictures][0]?.key ?? null;
     const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
     if (question.includes('context'))
       fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
