@@ -45,6 +45,16 @@ const OTHER_FILES: [(&str, &str); 8] = [
     ("format", "the manifest of a converted model"),
     ("eos_token_id", "generation settings"),
 ];
+/// Keys that a model has which sees, besides its decoder's.
+const SEES: [&str; 5] = [
+    "mm_vision_tower",
+    "mm_projector_type",
+    "mm_hidden_size",
+    "inf_llava",
+    "vision_config",
+];
+/// What is read, by `model_type`.
+const RUNS: &str = "what runs here: INF-LLaVA (llava_llama), SmolVLM and Idefics3 (smolvlm, idefics3), and the language models llama, mistral and qwen2";
 /// Advice for quantised checkpoints.
 const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
 
@@ -55,6 +65,8 @@ pub(super) enum Kind {
     InfLlava,
     /// SmolVLM and Idefics3.
     Smolvlm,
+    /// A language model alone.
+    Text,
 }
 
 /// Tells which layout it is.
@@ -80,6 +92,10 @@ pub(super) fn of(config: &Value) -> Result<Kind> {
     }
     if !has_sizes {
         return bad(no_model(config));
+    }
+    let sees = SEES.into_iter().any(|name| is_set(config, name));
+    if !sees && matches!(kind, Some("llama" | "mistral" | "qwen2")) {
+        return Ok(Kind::Text);
     }
     check_type(config)?;
     let vision = config.get("vision_config").and_then(Value::as_object);
@@ -139,9 +155,7 @@ fn quantised(config: &Map<String, Value>) -> Option<String> {
 fn in_parts(config: &Map<String, Value>) -> String {
     let kind = text(config, "model_type");
     format!(
-        "it is of a model in transformers' own layout (model_type {kind}, with text_config); INF-LLaVA's has the sizes at \
-         the top level and model_type \"llava_llama\". Such models (LLaVA-1.5, LLaVA-NeXT, LLaVA-OneVision and others) are \
-         not run yet; give a checkpoint of INF-LLaVA, or a model that inf-llava convert made of one"
+        "it is of a model in transformers' own layout (model_type {kind}, with text_config), which is not run here; {RUNS}"
     )
 }
 
@@ -168,32 +182,17 @@ fn no_model(config: &Map<String, Value>) -> String {
     }
 }
 
-/// Requires a LLaMA decoder and a vision tower.
+/// Requires INF-LLaVA's names for a LLaMA decoder with a vision tower.
 fn check_type(config: &Map<String, Value>) -> Result<()> {
-    let sees = [
-        "mm_vision_tower",
-        "mm_projector_type",
-        "mm_hidden_size",
-        "inf_llava",
-        "vision_config",
-    ];
-    let sees = sees.into_iter().any(|name| is_set(config, name));
     let kind = config.get("model_type").filter(|kind| !kind.is_null());
     let kind = kind.map(|kind| kind.as_str().unwrap_or_default().replace('-', "_"));
     let shown = text(config, "model_type");
     match kind.as_deref() {
-        None | Some("llava") => Ok(()),
+        None | Some("llava" | "llama") => Ok(()),
         Some(kind) if kind.starts_with("llava_llama") || kind.starts_with("inf_llava") => Ok(()),
-        Some("llama") if sees => Ok(()),
-        Some("llama") => Err(Error::config(
-            CONFIG_FILE,
-            "model_type is \"llama\", a language model that sees no pictures; give a checkpoint of INF-LLaVA",
-        )),
         Some(_) => Err(Error::config(
             CONFIG_FILE,
-            format!(
-                "model_type is {shown}; INF-LLaVA's is \"llava_llama\" (LLaMA with a CLIP tower), and no other is run here"
-            ),
+            format!("model_type is {shown}, which is not run here; {RUNS}"),
         )),
     }
 }

@@ -20,6 +20,7 @@ mod prompts;
 mod rope;
 mod scope;
 mod smolvlm;
+mod text;
 mod text_config;
 mod tower;
 mod vision;
@@ -64,6 +65,7 @@ impl Config {
         match kind::of(&config)? {
             Kind::InfLlava => inf_llava::read(files),
             Kind::Smolvlm => smolvlm::read(files, &Parsed::of(files, config)?),
+            Kind::Text => text::read(files, &Parsed::of(files, config)?),
         }
     }
 }

@@ -10,6 +10,7 @@ mod ablations;
 mod family;
 mod kinds;
 mod smolvlm;
+mod text;
 
 /// The fixture `tiny`'s config.json, to be spoilt entry by entry.
 fn tiny() -> Value {
