@@ -7,7 +7,7 @@ use std::ops::Range;
 use safetensors::Dtype;
 
 use crate::error::{Error, Result};
-use crate::spec::{EMBEDDINGS, Weight};
+use crate::spec::{EMBEDDINGS, HEAD, Weight};
 use crate::weights::header::{Entry, Index, bytes_of, read_header};
 use crate::weights::manifest;
 use crate::weights::others::{MERGE, UNQUANTISED, adapted, by_name, quantised, renamed};
@@ -361,7 +361,7 @@ pub(super) fn named_by(index: Option<&Index>, index_file: &str, error: Error) ->
 }
 
 fn is_vocabulary(name: &str) -> bool {
-    name == "lm_head.weight" || name == EMBEDDINGS
+    name == HEAD || name == EMBEDDINGS
 }
 
 /// The type, if it is supported for weights.

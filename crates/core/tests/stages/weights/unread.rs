@@ -1,6 +1,6 @@
 //! What a checkpoint has beside the model: of no consequence, or a sign that it is another model's.
 
-use inf_llava_core::spec::{EMBEDDINGS, TOWER, Weight};
+use inf_llava_core::spec::{EMBEDDINGS, Kind, TOWER, Weight};
 use std::fs;
 
 use inf_llava_core::weights::unread::unread;
@@ -164,4 +164,160 @@ fn names_with_more_or_less_in_front_are_told_as_that() {
         }
         assert!(!error.contains("--vision-tower"), "{error}");
     }
+}
+
+/// What is said of the tensor `name` beside those of a whole model.
+fn shown(wanted: &[Weight], name: &str) -> Option<String> {
+    let (found, told) = unread(wanted, [name].into_iter())?;
+    assert_eq!(found, name);
+    Some(told)
+}
+
+/// What a checkpoint of the family may have beside the tensors that are read, and what it may not.
+#[test]
+fn what_has_no_effect_in_the_family_may_be_there() {
+    let tower = |rest: &str| format!("{TOWER}.{rest}");
+    let harmless = [
+        tower("embeddings.position_ids"),
+        tower("head.attention.in_proj_weight"),
+        tower("head.probe"),
+        "model.layers.0.self_attn.rotary_emb.inv_freq".into(),
+        "model.rotary_emb.inv_freq".into(),
+        "model.image_newline".into(),
+        "model.vision_tower.vision_tower.text_model.encoder.layers.0.mlp.fc1.weight".into(),
+        "model.vision_tower.vision_tower.logit_scale".into(),
+    ];
+    let others = [
+        "model.layers.0.self_attn.o_proj.bias".to_string(),
+        "model.norm.bias".into(),
+        "lm_head.bias".into(),
+        "model.layers.1.self_attn.q_norm.weight".into(),
+        "model.layers.9.input_layernorm.weight".into(),
+        "model.mm_projector.4.weight".into(),
+        "model.vision_resampler.query".into(),
+        "model.connector.perceiver_resampler.latents".into(),
+        "multi_modal_projector.layer_norm.weight".into(),
+        "language_model.transformer.h.0.attn.weight".into(),
+        "model.sa_perceiver.gate".into(),
+        "model.layers.0.mlp.up_proj.weight_scale".into(),
+        tower("encoder.layers.0.self_attn.q_norm.weight"),
+        tower("encoder.layers.0.mlp.fc1.lora_A.weight"),
+    ];
+    for name in family::NAMES {
+        let model = family::model(name);
+        let weights = model.weights();
+        let shows = |tensor: &str| shown(&weights, tensor);
+        for tensor in &harmless {
+            assert_eq!(shows(tensor), None, "{name}");
+        }
+        for tensor in &others {
+            let told = shows(tensor).unwrap_or_else(|| panic!("{name}: {tensor}"));
+            assert!(!told.contains("INF-LLaVA"), "{name}: {told}");
+        }
+        let query = shows("model.layers.1.self_attn.q_proj.bias");
+        assert_eq!(query.is_none(), model.decoder.qkv_bias, "{name}");
+        // The head of a model that has none of its own: transformers does not read it either.
+        let head = shows("lm_head.weight");
+        assert_eq!(head, None, "{name}");
+        // What follows the last computed layer: of no effect, unless all are computed.
+        let layer = model.tower.layers_run();
+        let later = tower(&format!("encoder.layers.{layer}.mlp.fc1.weight"));
+        let later = shows(&later);
+        assert_eq!(
+            later.is_some(),
+            model.tower.has_post_norm,
+            "{name}: {later:?}"
+        );
+        if let Some(told) = later {
+            assert!(
+                told.contains(&format!("num_hidden_layers {layer} ")),
+                "{told}"
+            );
+        }
+        let far = tower("encoder.layers.40.mlp.fc1.weight");
+        assert_eq!(shows(&far).is_some(), model.tower.has_post_norm, "{name}");
+        assert_eq!(shows(&tower("post_layernorm.weight")), None, "{name}");
+    }
+}
+
+#[test]
+fn a_head_of_its_own_is_read_or_of_another_model() {
+    let mut model = family::model("llava-clip-llama");
+    let untied = model.weights();
+    assert_eq!(shown(&untied, "lm_head.weight"), None, "it is read");
+    // A model that is neither tied nor has a head: its configuration does not say so.
+    let headless: Vec<Weight> = untied
+        .iter()
+        .filter(|w| w.name != "lm_head.weight")
+        .cloned()
+        .collect();
+    assert!(shown(&headless, "lm_head.weight").is_some());
+    model.decoder.tied = true;
+    let tied = model.weights();
+    assert_eq!(shown(&tied, "lm_head.weight"), None);
+    let told = shown(&tied, "lm_head.bias").expect("a bias");
+    assert!(
+        told.contains("a bias where the model of config.json has none"),
+        "{told}"
+    );
+    // A file that has both: read as the configuration says.
+    let dir = folder(&[(
+        SINGLE,
+        &shard(&[
+            f32s("embed_tokens.weight", &[2, 2], &[1.0; 4]),
+            f32s("lm_head.weight", &[2, 2], &[2.0; 4]),
+        ]),
+    )]);
+    let embeddings = |kind| Weight {
+        name: EMBEDDINGS.into(),
+        shape: vec![2, 2],
+        kind,
+    };
+    let checkpoint = open(dir.path()).expect("valid");
+    assert_eq!(
+        checkpoint.check_all(&[embeddings(Kind::TiedEmbeddings)]),
+        Ok(())
+    );
+    let error = checkpoint.check_all(&[embeddings(Kind::Embeddings)]);
+    assert_says(
+        &error.expect_err("a head"),
+        &["lm_head.weight", "config.json"],
+    );
+}
+
+#[test]
+fn a_tower_beside_a_language_model_is_of_another_model() {
+    for name in family::NAMES {
+        let model = family::model(name);
+        let seeing = [model.tower.weights(), model.connector.weights()].concat();
+        let text = model.decoder.weights();
+        for weight in seeing.iter().filter(|w| w.name != "model.image_newline") {
+            let told = shown(&text, &weight.name).expect(&weight.name);
+            assert!(
+                told.contains("sees pictures"),
+                "{name} {}: {told}",
+                weight.name
+            );
+        }
+        // As a folder: by the name in the file.
+        let error = open(&family::folder(name)).expect("valid").check_all(&text);
+        let error = error.expect_err("a tower");
+        assert_eq!(error.code(), "checkpoint");
+        assert_says(&error, &["sees pictures", "config.json that belongs"]);
+    }
+    let text = family::model("llava-clip-llama").decoder.weights();
+    for name in [
+        "visual.blocks.0.attn.qkv.weight",
+        "vision_model.encoder.layers.0.mlp.fc1.weight",
+        "vision_tower.blocks.0.weight",
+    ] {
+        let told = shown(&text, name).expect(name);
+        assert!(told.contains("sees pictures"), "{told}");
+    }
+    let harmless = [
+        "model.image_newline",
+        "value_head.weight",
+        "model.rotary_emb.inv_freq",
+    ];
+    assert_eq!(unread(&text, harmless.into_iter()), None);
 }
