@@ -29,7 +29,7 @@ const ADAPTER_FILES: [&str; 4] = [
 const TOWER: &str = "model.vision_tower.vision_tower.";
 
 /// The tensors of a checkpoint by name, and the source to read them from. Tensors are asked for by the names of `spec`,
-/// however the files spell them ([`canonical`]); errors name them as the files do.
+/// or in any spelling of them, however the files spell them ([`canonical`]); errors name them as the files do.
 pub struct Checkpoint<S> {
     parts: Vec<Part<S>>,
 }
@@ -156,6 +156,7 @@ impl<S: Source> Checkpoint<S> {
 
     /// The entry of `name`, and the part that contains it.
     fn entry(&self, name: &str, shape: &[usize]) -> Result<(&Part<S>, &Entry)> {
+        let name = &*canonical(name);
         let Some((part, entry)) = self.parts.iter().find_map(|part| part.find(name)) else {
             return Err(self.missing(name));
         };

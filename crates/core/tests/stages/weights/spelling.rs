@@ -185,6 +185,13 @@ fn every_checkpoint_of_the_family_is_whole() {
         {
             assert_eq!(checkpoint.check(tensor, shape), Ok(()), "{name}");
         }
+        // In another spelling, whichever the file has.
+        for tensor in ["norm.weight", "language_model.model.norm.weight"] {
+            let shape = [model.decoder.hidden_size];
+            assert_eq!(checkpoint.check(tensor, &shape), Ok(()), "{name}");
+            let wrong = checkpoint.check(tensor, &[1]).expect_err("a shape");
+            assert!(matches!(wrong, Error::TensorShape { .. }), "{wrong:?}");
+        }
         assert_eq!(checkpoint.check_all(&weights), Ok(()), "{name}");
         let names = checkpoint.names();
         let read: BTreeSet<&String> = weights.iter().map(|weight| &weight.name).collect();
