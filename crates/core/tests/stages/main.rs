@@ -18,6 +18,7 @@ mod completions;
 mod config;
 mod conversation;
 mod convert;
+mod convert_family;
 mod convert_folder;
 #[cfg(unix)]
 mod cut_off;
@@ -53,6 +54,6 @@ mod text_templates_hostile;
 mod tidy;
 mod tiles;
 mod vocabulary;
-mod weights;
+pub mod weights;
 
 use support::{block_on, fixture, root};
