@@ -1,5 +1,6 @@
 //! A loaded model: configuration, tokenizer and modules on a device.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use burn::tensor::Tensor;
@@ -29,7 +30,7 @@ use crate::text::prompt::{
 };
 use crate::text::{Tokenizer, stops};
 use crate::vision::encoder::{TOKENS_PER_BATCH, VisionEncoder};
-use crate::weights::checkpoint::Checkpoint;
+use crate::weights::checkpoint::{Checkpoint, tensor_names};
 use crate::weights::converted::{Converted, read_manifest};
 use crate::weights::manifest::{Manifest, as_floats};
 use crate::weights::source::{AnySource, Source, read_file, require_file};
@@ -190,27 +191,60 @@ pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifes
     if let Some(manifest) = read_manifest(source).await? {
         let generation = manifest.generation.to_string();
         let config = manifest.config.to_string();
+        // Only what belongs to the model is read.
+        let listed = async |file: &str| match manifest.files.iter().any(|own| own.file == file) {
+            true => read_file(source, file, CONFIG_CAP).await,
+            false => Ok(None),
+        };
+        let preprocessor = listed(PREPROCESSOR_FILE).await?;
+        let processor = listed(PROCESSOR_FILE).await?;
         let config = Config::from_files(&ConfigFiles {
             config: config.as_bytes(),
             generation: Some(generation.as_bytes()),
-            ..ConfigFiles::default()
+            preprocessor: preprocessor.as_deref(),
+            processor: processor.as_deref(),
+            tensors: Some(&manifest.tensors.keys().cloned().collect()),
         });
         return Ok((config.map_err(named)?, Some(manifest)));
     }
+    let config = read_checkpoint_config(source, None).await?;
+    Ok((config, None))
+}
+
+/// As [`read_config`], of a checkpoint. `tensors`: the names of its tensors as in `spec`, where they are known; else
+/// they are looked for where they may say more about the model.
+///
+/// # Errors
+/// As [`read_config`].
+pub async fn read_checkpoint_config(
+    source: &impl Source,
+    tensors: Option<BTreeSet<String>>,
+) -> Result<Config> {
+    let named = |error| located(source, error);
     let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? else {
         return Err(source.missing(CONFIG_FILE));
     };
     let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
     let preprocessor = read_file(source, PREPROCESSOR_FILE, CONFIG_CAP).await?;
     let processor = read_file(source, PROCESSOR_FILE, CONFIG_CAP).await?;
-    let config = Config::from_files(&ConfigFiles {
+    let files = ConfigFiles {
         config: &config,
         generation: generation.as_deref(),
         preprocessor: preprocessor.as_deref(),
         processor: processor.as_deref(),
         tensors: None,
-    });
-    Ok((config.map_err(named)?, None))
+    };
+    // What is wrong with these files is told before the weights are looked at.
+    let config = Config::from_files(&files).map_err(named)?;
+    let tensors = match tensors {
+        None if files.tensors_tell() => tensor_names(source).await?,
+        known => known,
+    };
+    let tensors = tensors.as_ref();
+    match tensors {
+        Some(_) => Config::from_files(&ConfigFiles { tensors, ..files }).map_err(named),
+        None => Ok(config),
+    }
 }
 
 /// The tokenizer, and its file.

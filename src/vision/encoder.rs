@@ -158,7 +158,6 @@ impl VisionEncoder {
         let coverage = views.treatment.coverage;
         let connector = &self.connector;
         let visual_tokens = connector.forward(features, &views.layout, coverage, recorder);
-        recorder.keep("visual_tokens", &visual_tokens);
         settle(&visual_tokens).await?;
         watch.stop.check()?;
         // The identity need not include the weights: a sequence belongs to one loaded model.

@@ -15,6 +15,7 @@ mod ablations;
 mod adapters;
 mod converted;
 mod engine;
+mod family;
 mod grid;
 mod kernels;
 mod language;

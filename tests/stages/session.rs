@@ -10,7 +10,7 @@ use inf_llava::language::kv_cache::KvCache;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, Phase, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
-use inf_llava::sequence::Sequence;
+use inf_llava::sequence::{Media, Sequence};
 use inf_llava::session::{Answer, AskOptions, Request, Session, StopReason};
 use inf_llava::spec::plan::Coverage;
 use inf_llava::weights::folder::Folder;

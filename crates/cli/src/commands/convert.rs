@@ -11,12 +11,12 @@ use super::hub::{self, BESIDE, CARD_FILE};
 use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
 use super::{paths, say};
-use inf_llava::config::{CONFIG_FILE, GENERATION_FILE};
+use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE};
 use inf_llava::error::Error;
 use inf_llava::files;
 use inf_llava::foreign;
 use inf_llava::hub::{Download, repository};
-use inf_llava::model::{CONFIG_CAP, chat_template, read_config};
+use inf_llava::model::{CONFIG_CAP, chat_template, read_checkpoint_config, read_config};
 use inf_llava::printable::one_line;
 use inf_llava::progress::{StopFlag, Watch};
 use inf_llava::text::prompt::PROMPT_FILES;
@@ -69,7 +69,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::new()?;
     let source = Source::find(&args.source, &interrupt.stop)?;
     let folder = Folder::new(&source.folder);
-    let (config, manifest) = read_config(&folder).await?;
+    let (_, manifest) = read_config(&folder).await?;
     if manifest.is_some() {
         return Err(Error::Option {
             option: args.source.display().to_string(),
@@ -77,11 +77,21 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
         }
         .into());
     }
-    let about = about(&args, &source, &folder).await?;
+    let mut about = about(&args, &source, &folder).await?;
     let mut checkpoint = pytorch::open(folder).await?;
     if let Some(tower) = &args.vision_tower {
         let tower = Folder::new(Source::find(tower, &interrupt.stop)?.folder);
         checkpoint = checkpoint.with_tower(pytorch::open(tower).await?);
+    }
+    // Some models differ in their tensors alone, and a checkpoint that torch.save wrote tells them only now.
+    let folder = Folder::new(&source.folder);
+    let config = read_checkpoint_config(&folder, Some(checkpoint.names())).await?;
+    if config.dual().is_none() && config.vision.is_some() {
+        for file in [PREPROCESSOR_FILE, PROCESSOR_FILE] {
+            let path = source.folder.join(file);
+            refuse_link_to_elsewhere(&source.folder, &path)?;
+            about.files.extend(path.exists().then_some(path));
+        }
     }
     let weights = config.weights();
     let destination = &args.destination;

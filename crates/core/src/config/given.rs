@@ -28,6 +28,12 @@ pub struct ConfigFiles<'a> {
 }
 
 impl ConfigFiles<'_> {
+    /// Whether the names of the tensors may say more about the model: not about one that this program has written.
+    pub fn tensors_tell(&self) -> bool {
+        let config: Result<Value> = parse(CONFIG_FILE, self.config);
+        !config.is_ok_and(|config| config.get("inf_llava").is_some_and(Value::is_object))
+    }
+
     /// Whether the head is tied to the embeddings if config.json's answer is `stated`: a checkpoint without the head's
     /// matrix has no other.
     pub(super) fn is_tied(&self, stated: bool) -> bool {

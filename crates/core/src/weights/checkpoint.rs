@@ -34,6 +34,27 @@ pub struct Checkpoint<S> {
     parts: Vec<Part<S>>,
 }
 
+/// The names of a checkpoint's tensors as in `spec`, by its index or the header of its only file; none if there is neither.
+///
+/// # Errors
+/// As [`Checkpoint::open`].
+pub async fn tensor_names(source: &impl Source) -> Result<Option<BTreeSet<String>>> {
+    if let Some(index) = Index::read(source, INDEX_FILE).await? {
+        let names = index.weight_map.keys();
+        return Ok(Some(
+            names.map(|name| canonical(name).into_owned()).collect(),
+        ));
+    }
+    if source.size(SINGLE_FILE).await?.is_none() {
+        return Ok(None);
+    }
+    let header = read_header(source, SINGLE_FILE).await?;
+    let names = header
+        .iter()
+        .map(|entry| canonical(&entry.name).into_owned());
+    Ok(Some(names.collect()))
+}
+
 /// One of the checkpoint's folders.
 struct Part<S> {
     source: S,
