@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, value_parser};
 
+use crate::checkpoint::CheckpointOptions;
 use crate::release::Release;
 use crate::test::TestOptions;
 
@@ -108,15 +109,7 @@ pub enum Request {
         #[arg(long)]
         test: bool,
     },
-    /// Write a checkpoint of random weights in the released shapes and names, to measure with
-    Checkpoint {
-        /// Folder to write: 16.7 GB, or less with fewer layers
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// Layers of the language model, up to the released 32
-        #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u8).range(1..=32))]
-        layers: u8,
-    },
+    Checkpoint(CheckpointOptions),
     /// Print what plain `trunk serve` needs in its shell: eval "$(cargo xtask env)"
     ///
     /// Prints only a comment where it needs nothing.
@@ -128,6 +121,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::checkpoint::Shape;
     use crate::release::Crates;
 
     fn parse(line: &str) -> Result<Option<Request>, clap::Error> {
@@ -164,6 +158,14 @@ mod tests {
         };
         let crates =
             |verify, publish| Request::Release(Release::Crates(Crates { verify, publish }));
+        let checkpoint = |folder: Option<&str>, shape, layers| {
+            let folder = folder.map(PathBuf::from);
+            Request::Checkpoint(CheckpointOptions {
+                folder,
+                shape,
+                layers,
+            })
+        };
         let tag = Some("v1.2.3".to_owned());
         let (web, check) = (false, true);
         for (line, request) in [
@@ -178,6 +180,15 @@ mod tests {
             ("bench --json -x matvec", bench(false, "--json -x matvec")),
             ("bench -- --help", bench(false, "--help")),
             ("bench --browser --json", bench(true, "--json")),
+            ("checkpoint x", checkpoint(Some("x"), None, None)),
+            (
+                "checkpoint x --layers 32",
+                checkpoint(Some("x"), None, Some(32)),
+            ),
+            (
+                "checkpoint --shape llava-1.5-7b --layers 1",
+                checkpoint(None, Some(Shape::Llava157b), Some(1)),
+            ),
             ("notices --check", Request::Notices { check }),
             ("setup --test", Request::Setup { web, test: true }),
             (
@@ -228,6 +239,9 @@ mod tests {
             "test fuzz --minutes soon",
             "checkpoint",
             "checkpoint x --layers 33",
+            "checkpoint x --layers 0",
+            "checkpoint --layers 3",
+            "checkpoint --shape 9b",
             "env x",
             "npm publish",
             "release",

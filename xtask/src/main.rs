@@ -57,9 +57,7 @@ fn run(request: Request) -> Result<(), Error> {
         Request::Npm => npm::run(&project),
         Request::Release(part) => release::run(&project, &part),
         Request::Test(options) => test::run(&project, &options),
-        Request::Checkpoint { folder, layers } => {
-            checkpoint::write(&project, &folder, layers.into())
-        }
+        Request::Checkpoint(options) => checkpoint::run(&project, &options),
         Request::Env => page::print_env(&project),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::builder::PossibleValue;
 
 use super::{TestOptions, deny, fuzz};
-use crate::checkpoint;
+use crate::checkpoint::{self, CheckpointOptions};
 use crate::command::Command;
 use crate::error::Error;
 use crate::npm;
@@ -21,7 +21,7 @@ const IMAGE: &str = "models/demo/samples/1.png";
 const QUESTION: &str = "Read the white sign.";
 const MAX_NEW_TOKENS: &str = "24";
 /// Number of layers of a model in the released shapes, with `--all`: 2.3 GB in 4 bits.
-const LARGE_LAYERS: usize = 8;
+const LARGE_LAYERS: u64 = 8;
 /// Fixtures in tests/fixtures with values computed by PyTorch.
 const FIXTURES: [&str; 4] = ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"];
 /// Number of cases of each property test with `--all`.
@@ -267,7 +267,12 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
     if all {
         command = command.env("EXAMPLES", "1").env("SOAK", "1");
         let large = project.target.join("models/large");
-        checkpoint::write(project, &large, LARGE_LAYERS)?;
+        let options = CheckpointOptions {
+            folder: Some(large.clone()),
+            layers: Some(LARGE_LAYERS),
+            ..CheckpointOptions::default()
+        };
+        checkpoint::run(project, &options)?;
         command = command.env(
             "LARGE",
             converted(project, tools, &large.display().to_string())?,
