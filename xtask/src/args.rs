@@ -121,7 +121,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::checkpoint::Shape;
+    use crate::checkpoint::{Real, Shape};
     use crate::release::Crates;
 
     fn parse(line: &str) -> Result<Option<Request>, clap::Error> {
@@ -158,12 +158,13 @@ mod tests {
         };
         let crates =
             |verify, publish| Request::Release(Release::Crates(Crates { verify, publish }));
-        let checkpoint = |folder: Option<&str>, shape, layers| {
+        let checkpoint = |folder: Option<&str>, shape, layers, real| {
             let folder = folder.map(PathBuf::from);
             Request::Checkpoint(CheckpointOptions {
                 folder,
                 shape,
                 layers,
+                real,
             })
         };
         let tag = Some("v1.2.3".to_owned());
@@ -180,14 +181,18 @@ mod tests {
             ("bench --json -x matvec", bench(false, "--json -x matvec")),
             ("bench -- --help", bench(false, "--help")),
             ("bench --browser --json", bench(true, "--json")),
-            ("checkpoint x", checkpoint(Some("x"), None, None)),
+            ("checkpoint x", checkpoint(Some("x"), None, None, None)),
             (
                 "checkpoint x --layers 32",
-                checkpoint(Some("x"), None, Some(32)),
+                checkpoint(Some("x"), None, Some(32), None),
             ),
             (
                 "checkpoint --shape llava-1.5-7b --layers 1",
-                checkpoint(None, Some(Shape::Llava157b), Some(1)),
+                checkpoint(None, Some(Shape::Llava157b), Some(1), None),
+            ),
+            (
+                "checkpoint --real smollm2-135m x",
+                checkpoint(Some("x"), None, None, Some(Real::Smollm2)),
             ),
             ("notices --check", Request::Notices { check }),
             ("setup --test", Request::Setup { web, test: true }),
@@ -242,6 +247,9 @@ mod tests {
             "checkpoint x --layers 0",
             "checkpoint --layers 3",
             "checkpoint --shape 9b",
+            "checkpoint --real smollm2",
+            "checkpoint --real smollm2-135m --layers 3",
+            "checkpoint --real smollm2-135m --shape 8b",
             "env x",
             "npm publish",
             "release",

