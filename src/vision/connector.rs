@@ -82,7 +82,7 @@ impl Connector {
         coverage: Coverage,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
-        let visual_tokens = match self {
+        match self {
             Connector::Dem(dem) => {
                 let prepared = dem.prepared(coverage);
                 let features = Features::from_passes(&prepared.plan, features);
@@ -92,8 +92,6 @@ impl Connector {
             Connector::Shuffle(shuffle) => shuffle.forward(features, recorder),
             Connector::Mlp(mlp) => mlp.forward(features, layout, recorder),
             Connector::Perceiver(perceiver) => perceiver.forward(features, layout, recorder),
-        };
-        recorder.keep("visual_tokens", &visual_tokens);
-        visual_tokens
+        }
     }
 }

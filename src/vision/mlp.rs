@@ -70,7 +70,9 @@ impl Mlp {
         let projected = projected.reshape([views, tokens, hidden]);
         recorder.keep("projected", &projected);
         let newline = self.newline.as_ref().map(Param::val);
-        packed(projected, &layout.packing, newline)
+        let visual_tokens = packed(projected, &layout.packing, newline);
+        recorder.keep("visual_tokens", &visual_tokens);
+        visual_tokens
     }
 
     fn project(&self, features: Tensor<2>) -> Tensor<2> {

@@ -55,6 +55,8 @@ impl Shuffle {
         let [tokens, _] = shuffled.dims();
         let first = shuffled.clone().narrow(0, 0, tokens / views);
         recorder.keep("shuffled_view0", &first);
-        self.proj.forward(shuffled)
+        let visual_tokens = self.proj.forward(shuffled);
+        recorder.keep("visual_tokens", &visual_tokens);
+        visual_tokens
     }
 }

@@ -149,7 +149,9 @@ impl DemConnector {
             (low, enhanced) => Tensor::cat(low.into_iter().chain(enhanced).collect(), 0),
         };
         recorder.keep("merged", &merged);
-        self.projector.forward(merged)
+        let visual_tokens = self.projector.forward(merged);
+        recorder.keep("visual_tokens", &visual_tokens);
+        visual_tokens
     }
 
     /// As [`Enhancement::attention_maps`]; empty if there is no enhancement.
