@@ -1,5 +1,7 @@
 //! The prompt of a conversation's next question.
 
+use std::cell::Cell;
+
 use super::Session;
 use super::turn::{Asked, TurnAnswerRef, TurnRef};
 use crate::error::{Error, Result};
@@ -29,11 +31,25 @@ impl Session {
         room: Room,
         watch: &mut Watch<'_>,
     ) -> Result<Sequence> {
+        let told = Some(self.system.as_str()).filter(|system| !system.trim().is_empty());
+        let has_place = self.model.prompt.has_system();
+        let system = told.filter(|_| has_place);
+        let system = system.map(|system| Ok(Message::text(Role::System, system)));
+        let folded = Cell::new(told.filter(|_| !has_place));
         let vocabulary = self.model.config.decoder.vocab_size;
         let ask = |asked: Asked<'a>| {
             // A book pasted by mistake is left before anything is done with it.
             self.room().check_bytes(asked.question.len())?;
-            let parts = self.parts(&asked, is_only)?;
+            let mut parts = self.parts(&asked, is_only)?;
+            if let Some(system) = folded.take() {
+                let first = parts.iter_mut().find_map(|part| match part {
+                    Part::Text(text) => Some(text),
+                    _ => None,
+                });
+                if let Some(text) = first {
+                    *text = format!("{system}\n\n{text}").into();
+                }
+            }
             let role = Role::User;
             Ok(Message { role, parts })
         };
@@ -43,8 +59,6 @@ impl Session {
             }
             TurnAnswerRef::Text(text) => Ok(Message::text(Role::Assistant, text)),
         };
-        let system = (!self.system.is_empty())
-            .then(|| Ok(Message::text(Role::System, self.system.as_str())));
         let before = before.flat_map(|turn| [ask(turn.asked), answer(turn.answer)]);
         let messages = before.chain(std::iter::once_with(|| ask(asked)));
         let prompt = &self.model.prompt;

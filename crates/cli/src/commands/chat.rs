@@ -35,12 +35,15 @@ pub struct ChatArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Picture to talk about: PNG, JPEG, WebP, GIF or BMP; - reads it from stdin; without one the model is asked without
-    /// a picture
+    /// a picture. Can be given several times, for a model that knows several
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
-    image: Option<PathBuf>,
+    image: Vec<PathBuf>,
     /// Question; - reads it from stdin; without one a conversation begins
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// What the model is told before anything is asked (the system message)
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
     /// 0 takes the likeliest token always; higher is more varied [default: 0.2, and 0 for a model that knows one kind of
     /// picture, as the demo model]
     #[arg(long)]
@@ -94,12 +97,12 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         anyway: args.anyway,
     };
     options.validate()?;
-    refuse_both(args.image.as_deref(), args.prompt.as_deref())?;
+    refuse_both(&args.image, args.prompt.as_deref())?;
     let prompt = args.prompt.as_deref().map(read_prompt).transpose()?;
-    let image = args.image.as_deref();
-    let image = image
+    let images = args.image.iter();
+    let images: Vec<(String, Vec<u8>)> = images
         .map(|path| Ok::<_, Error>((image_name(path), read_image(path)?)))
-        .transpose()?;
+        .collect::<Result<_, _>>()?;
 
     let interrupt = Interrupt::new()?;
     // Input that is typed while the model loads must not be echoed among the progress bars either.
@@ -124,8 +127,11 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         verbose: args.verbose,
         said: Transcript::new(),
     };
-    if let Some((name, bytes)) = image {
-        chat.look(&name, &bytes).await?;
+    if let Some(system) = &args.system {
+        chat.told(system);
+    }
+    for (name, bytes) in images {
+        chat.look(&name, &bytes, true).await?;
     }
     drop(muted);
     match prompt {
@@ -153,14 +159,32 @@ enum Ask<'a> {
 }
 
 impl Chat {
-    async fn look(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    /// What the model is told before anything is asked.
+    fn told(&mut self, system: &str) {
+        self.session.set_system(system);
+        if !self.session.model().prompt.has_system() {
+            eprintln!(
+                "The model's prompt has no place for a system message; it goes in front of the first question."
+            );
+        }
+    }
+
+    /// Looks at a picture, `also` beside the others of the conversation. For a model that knows one picture a
+    /// conversation begins with it.
+    async fn look(&mut self, name: &str, bytes: &[u8], also: bool) -> anyhow::Result<()> {
         let progress = Progress::new();
         let mut watch = Watch::new(self.interrupt.stop.clone(), |event| progress.show(&event));
-        let seen = self.session.set_image(name, bytes, &mut watch).await;
+        let seen = match also {
+            true => self.session.add_image(name, bytes, &mut watch).await,
+            false => self.session.set_image(name, bytes, &mut watch).await,
+        };
         progress.clear();
         let seen = seen?;
         self.outside_scope = seen.outside_scope;
-        self.said.begin(Some(name.to_string()));
+        match also {
+            true => self.said.show(name.to_string()),
+            false => self.said.begin(vec![name.to_string()]),
+        }
         for notice in seen.notices {
             eprintln!("{notice}");
         }
@@ -221,9 +245,12 @@ impl Chat {
         let mut lines = Lines::of_stdin();
         let on_terminal = lines.on_terminal();
         if on_terminal {
-            let first = match self.said.picture() {
-                Some(_) => "Ask about the picture.",
-                None => "/image FILE looks at a picture.",
+            let sees = self.session.model().config.vision.is_some();
+            let first = match self.said.pictures().len() {
+                0 if !sees => "This model sees no pictures.",
+                0 => "/image FILE looks at a picture.",
+                1 => "Ask about the picture.",
+                _ => "Ask about the pictures.",
             };
             eprintln!("{first} /help lists the commands.");
         }
@@ -279,11 +306,19 @@ impl Chat {
             Line::Help => eprint!("{HELP}"),
             Line::New => {
                 self.session.new_chat();
-                self.said.begin(self.said.picture());
+                self.said.begin(self.said.pictures());
+            }
+            Line::Forget => {
+                self.session.clear_image();
+                self.outside_scope = false;
+                self.said.begin(Vec::new());
             }
             Line::Image(path) => {
                 let bytes = read_image(&path)?;
-                self.look(&path.display().to_string(), &bytes).await?;
+                let vision = self.session.model().config.vision.as_ref();
+                let most = vision.and_then(|vision| vision.most_pictures());
+                let name = path.display().to_string();
+                self.look(&name, &bytes, most != Some(1)).await?;
             }
             Line::Save(path) => {
                 let turns = self.said.save(model, &path)?;

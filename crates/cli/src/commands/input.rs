@@ -1,7 +1,7 @@
 //! Reads the pictures and questions given to a command: from files, or from stdin for `-`.
 
 use std::io::{self, IsTerminal, Read, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inf_llava::error::{Error, Result};
 use inf_llava::files::{self, FileState};
@@ -24,12 +24,17 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
 
-/// Refuses to read both the picture and the question from stdin.
+/// Refuses to read more than one picture, or both a picture and the question, from stdin.
 ///
 /// # Errors
 /// [`Error::Option`] naming both options.
-pub(super) fn refuse_both(image: Option<&Path>, prompt: Option<&str>) -> Result<()> {
-    match (image.is_some_and(is_stdin), prompt) {
+pub(super) fn refuse_both(images: &[PathBuf], prompt: Option<&str>) -> Result<()> {
+    let from_stdin = images.iter().filter(|image| is_stdin(image)).count();
+    match (from_stdin > 0, prompt) {
+        _ if from_stdin > 1 => Err(option(
+            "--image - and --image -",
+            "stdin can be one of them; name the other pictures' files",
+        )),
         (true, Some(STDIN)) => Err(option(
             "--image - and --prompt -",
             "stdin can be one of them; name a file, or give the question itself",

@@ -45,7 +45,7 @@ pub struct StagesArgs {
 }
 
 pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
-    refuse_both(Some(&args.image), Some(&args.prompt))?;
+    refuse_both(std::slice::from_ref(&args.image), Some(&args.prompt))?;
     refuse_to_overwrite(&args.image, "out", &args.out)?;
     let prompt = read_prompt(&args.prompt)?;
     let bytes = read_image(&args.image)?;

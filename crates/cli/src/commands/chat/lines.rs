@@ -9,9 +9,10 @@ use crate::commands::paths;
 
 /// The text of `/help`.
 pub(super) const HELP: &str = concat!(
-    "  /image FILE   look at another picture (starts a new conversation);\n",
-    "                a file that is dropped here does the same\n",
-    "  /new          start a new conversation about the same picture\n",
+    "  /image FILE   look at another picture; a file that is dropped here does\n",
+    "                the same (a model for one picture starts a new conversation)\n",
+    "  /new          start a new conversation about the same pictures\n",
+    "  /forget       start a new conversation without a picture\n",
     "  /again        answer the last question again\n",
     "  /save FILE    write the conversation to a file, as text or as .json\n",
     "  /quit         leave (also Ctrl-D); Ctrl-C stops an answer\n",
@@ -19,7 +20,9 @@ pub(super) const HELP: &str = concat!(
 );
 
 /// Names of the commands.
-pub(super) const COMMANDS: [&str; 6] = ["/again", "/help", "/image", "/new", "/quit", "/save"];
+pub(super) const COMMANDS: [&str; 7] = [
+    "/again", "/forget", "/help", "/image", "/new", "/quit", "/save",
+];
 
 /// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,10 @@ pub(super) enum Line {
     Ask(String),
     /// A new picture.
     Image(PathBuf),
-    /// A new conversation.
+    /// A new conversation about the same pictures.
     New,
+    /// A new conversation without a picture.
+    Forget,
     /// Answer the last question again.
     Again,
     /// Save the conversation to a file.
@@ -83,10 +88,11 @@ pub(super) fn read(line: &str) -> Line {
         ("/image", _) => Line::Image(paths::typed(rest)),
         ("/save", _) => Line::Save(paths::typed(rest)),
         ("/new", "") => Line::New,
+        ("/forget", "") => Line::Forget,
         ("/again", "") => Line::Again,
         ("/help", _) => Line::Help,
         ("/quit", _) => Line::Quit,
-        ("/new" | "/again", _) => Line::Refused(format!(
+        ("/new" | "/again" | "/forget", _) => Line::Refused(format!(
             "{name} takes nothing behind it; a question that begins with a slash is put so: /{name} …"
         )),
         _ => Line::Refused(unknown(name)),

@@ -16,9 +16,9 @@ struct Turn {
     stop_reason: StopReason,
 }
 
-/// The turns about one picture.
+/// The turns about one picture, or about several.
 struct Topic {
-    picture: Option<String>,
+    pictures: Vec<String>,
     turns: Vec<Turn>,
 }
 
@@ -33,23 +33,32 @@ impl Transcript {
         Transcript { topics: Vec::new() }
     }
 
-    /// Starts a new conversation about this picture, or about no picture.
-    pub(super) fn begin(&mut self, picture: Option<String>) {
+    /// Starts a new conversation about these pictures.
+    pub(super) fn begin(&mut self, pictures: Vec<String>) {
         self.topics.push(Topic {
-            picture,
+            pictures,
             turns: Vec::new(),
         });
     }
 
-    /// The current picture.
-    pub(super) fn picture(&self) -> Option<String> {
-        self.topics.last()?.picture.clone()
+    /// Adds a picture to the conversation.
+    pub(super) fn show(&mut self, picture: String) {
+        match self.topics.last_mut() {
+            None => self.begin(vec![picture]),
+            Some(topic) => topic.pictures.push(picture),
+        }
+    }
+
+    /// The conversation's pictures.
+    pub(super) fn pictures(&self) -> Vec<String> {
+        let topic = self.topics.last();
+        topic.map_or_else(Vec::new, |topic| topic.pictures.clone())
     }
 
     /// Adds an answered question; with `again` it replaces the last answer.
     pub(super) fn add(&mut self, question: &str, answer: &Answer, again: bool) {
         if self.topics.is_empty() {
-            self.begin(None);
+            self.begin(Vec::new());
         }
         let Some(topic) = self.topics.last_mut() else {
             return;
@@ -107,7 +116,12 @@ impl Transcript {
             .spoken()
             .map(|topic| {
                 let turns: Vec<_> = topic.turns.iter().map(turn).collect();
-                json!({"picture": topic.picture, "turns": turns})
+                // The page's format has the first by itself.
+                let mut value = json!({"picture": topic.pictures.first(), "turns": turns});
+                if topic.pictures.len() > 1 {
+                    value["pictures"] = json!(topic.pictures);
+                }
+                value
             })
             .collect();
         let whole =
@@ -121,9 +135,10 @@ impl Transcript {
             if !text.is_empty() {
                 text += "\n";
             }
-            text += &match &topic.picture {
-                Some(picture) => format!("Picture: {picture}\n"),
-                None => "Without a picture\n".into(),
+            text += &match topic.pictures.as_slice() {
+                [] => "Without a picture\n".into(),
+                [picture] => format!("Picture: {picture}\n"),
+                pictures => format!("Pictures: {}\n", pictures.join(", ")),
             };
             for turn in &topic.turns {
                 text += &format!(

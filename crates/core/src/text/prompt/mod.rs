@@ -48,6 +48,15 @@ impl Prompt {
         }
     }
 
+    /// Whether it has a place for what a model is told before anything is asked. If not, a system message goes in front of
+    /// the first question.
+    pub fn has_system(&self) -> bool {
+        match self {
+            Prompt::ConvLlama3 { .. } => false,
+            Prompt::Template(template) => template.has_system(),
+        }
+    }
+
     /// The sequence of a conversation up to where the next answer begins. The last message is a question. `conv_llama3` keeps
     /// the ids of earlier answers as they were generated; a template makes everything anew, so what it gives need not begin
     /// with what it gave before.

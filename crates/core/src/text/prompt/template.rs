@@ -50,6 +50,7 @@ pub struct Template {
     file: String,
     environment: Environment<'static>,
     form: Form,
+    has_system: bool,
     signs: Signs,
     tokens: NamedTokens,
     begin: Vec<u32>,
@@ -84,13 +85,20 @@ impl Template {
             file,
             environment,
             form: Form::Parts,
+            has_system: false,
             signs: Signs::new(&text),
             tokens,
             begin,
             placeholders,
         };
         template.form = template.tried()?;
+        template.has_system = template.says_system();
         Ok(template)
+    }
+
+    /// Whether it has a place for what a model is told before anything is asked.
+    pub fn has_system(&self) -> bool {
+        self.has_system
     }
 
     /// The file that it is from.
@@ -123,6 +131,23 @@ impl Template {
         }
         as_parts?;
         Err(self.failed("the chat template does not say what a user says, once and as it is"))
+    }
+
+    /// Whether it says once what a system message says, and the question.
+    fn says_system(&self) -> bool {
+        let signs: Vec<char> = self.signs.all().take(2).collect();
+        let roles = [Role::System, Role::User];
+        let messages = roles.into_iter().zip(&signs).map(|(role, sign)| {
+            let text = sign.to_string();
+            let generated = false;
+            let parts = vec![Said::Text { text, generated }];
+            Told { role, parts }.messages(self.form, &self.placeholders)
+        });
+        let rendered = self.render(&messages.collect::<Vec<_>>(), 2, 8);
+        rendered.is_ok_and(|rendered| {
+            let count = |sign: &char| rendered.chars().filter(|char| char == sign).count();
+            signs.iter().all(|sign| count(sign) == 1)
+        })
     }
 
     /// A conversation's sequence: [`super::Prompt::sequence`].
