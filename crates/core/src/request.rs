@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::generate::Sampling;
+use crate::spec::Detail;
 
 /// How to answer.
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -66,6 +67,9 @@ pub struct Shown {
     pub key: String,
     /// Bytes of the question in front of it. Most templates put pictures before the text whatever this is.
     pub at: usize,
+    /// How closely it is looked at: `low`, `auto`, `high`, or the most visual tokens.
+    #[cfg_attr(test, ts(type = "'low' | 'auto' | 'high' | number"))]
+    pub detail: Detail,
 }
 
 impl Shown {
@@ -73,7 +77,7 @@ impl Shown {
     pub fn first(key: impl Into<String>) -> Self {
         Shown {
             key: key.into(),
-            at: 0,
+            ..Shown::default()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The grid of tiles that a picture becomes (Idefics3, SmolVLM): computed from its size, before any pixel is read.
 
+use super::detail::Detail;
 use super::run::{Run, Runs};
 use super::view::View;
 
@@ -58,6 +59,26 @@ impl GridSpec {
             rows,
             columns,
         }
+    }
+
+    /// The same with another L, a multiple of T up to the released one, if a picture of `size_px` is to be looked at as
+    /// closely as `detail` says. `tokens`: visual tokens of a view.
+    pub fn at(&self, detail: Detail, size_px: [usize; 2], tokens: usize) -> Self {
+        let tile = self.tile_px.max(1);
+        let with = |longest_px| GridSpec {
+            longest_px,
+            ..*self
+        };
+        let Some(most) = detail.most_tokens() else {
+            return match detail {
+                Detail::Low => with(tile.min(self.longest_px)),
+                _ => *self,
+            };
+        };
+        let smaller = (1..=self.longest_px / tile).rev().map(|tiles| with(tiles * tile));
+        let fits = |spec: &GridSpec| spec.grid(size_px).tiles().saturating_mul(tokens) <= most;
+        let mut all = std::iter::once(*self).chain(smaller);
+        all.find(fits).unwrap_or_else(|| with(tile.min(self.longest_px)))
     }
 
     /// The longer side becomes L, the other one even.

@@ -7,6 +7,7 @@
 mod ablation;
 mod connector;
 mod decoder;
+mod detail;
 mod grid;
 pub mod plan;
 mod rope;
@@ -22,6 +23,7 @@ pub use connector::{
     Scores, ShuffleSpec,
 };
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
+pub use detail::Detail;
 pub use grid::{Grid, GridSpec};
 pub use rope::{RopeScaling, RopeSpec};
 pub use run::{Run, Runs};
