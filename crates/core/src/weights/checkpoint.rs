@@ -18,6 +18,8 @@ use crate::weights::unread::{told, unread};
 
 pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 pub(super) const SINGLE_FILE: &str = "model.safetensors";
+/// What `torch.save` wrote, whole or in shards.
+pub(super) const TORCH_FILES: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 /// Files that peft and LLaVA's LoRA training write.
 const ADAPTER_FILES: [&str; 4] = [
     "adapter_config.json",
@@ -76,7 +78,12 @@ impl<S: Source> Checkpoint<S> {
         let index = Index::read(&source, INDEX_FILE).await?;
         let mut headers = Vec::new();
         for file in Index::files(index.as_ref(), SINGLE_FILE) {
-            let header = read_header(&source, &file).await;
+            let header = match read_header(&source, &file).await {
+                Err(error @ Error::FileMissing { .. }) if index.is_none() => {
+                    return Err(saved_by_torch(&source).await.unwrap_or(error));
+                }
+                other => other,
+            };
             let header = header.map_err(|error| named_by(index.as_ref(), INDEX_FILE, error))?;
             headers.push((file, header));
         }
@@ -370,6 +377,22 @@ fn refuse_adapter(source: &impl Source) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The error if `source`, which has no safetensors, has what `torch.save` wrote. A folder on disk tells so by itself; a
+/// server is asked here.
+async fn saved_by_torch(source: &impl Source) -> Option<Error> {
+    for file in TORCH_FILES {
+        if let Ok(Some(_)) = source.size(file).await {
+            return Some(Error::checkpoint(
+                source.describe(file),
+                format!(
+                    "the model has no {SINGLE_FILE} but this file, which torch.save wrote and which is read by one command only; convert it with that (inf-llava convert MODEL FOLDER), and give the folder that it makes"
+                ),
+            ));
+        }
+    }
+    None
 }
 
 /// Adds to an error about a missing shard that the index names it.

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{INDEX_FILE, SINGLE_FILE};
+use super::checkpoint::{INDEX_FILE, SINGLE_FILE, TORCH_FILES};
 use super::manifest::MANIFEST_FILE;
 use crate::config::{CONFIG_FILE, TOKENIZER_FILE};
 use crate::error::{Error, Result};
@@ -55,7 +55,7 @@ const SIGNS: [Sign; 13] = [
         "a checkpoint in Meta's own layout; take the one in Hugging Face's layout",
     ),
     (
-        |name| matches!(name, "pytorch_model.bin" | "pytorch_model.bin.index.json"),
+        |name| TORCH_FILES.contains(&name),
         "a checkpoint that torch.save wrote; convert it first: inf-llava convert",
     ),
     (

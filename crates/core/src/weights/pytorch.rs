@@ -8,7 +8,7 @@ use std::io::Read;
 use safetensors::Dtype;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::checkpoint::{Checkpoint, named_by};
+use super::checkpoint::{Checkpoint, TORCH_FILES, named_by};
 use super::header::{Entry, Index, bytes_of};
 use super::pickle::{Saved, state_dict};
 use super::source::Source;
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::foreign;
 use crate::weights::folder::Folder;
 
-const INDEX_FILE: &str = "pytorch_model.bin.index.json";
-const SINGLE_FILE: &str = "pytorch_model.bin";
+const SINGLE_FILE: &str = TORCH_FILES[0];
+const INDEX_FILE: &str = TORCH_FILES[1];
 /// Size limit of the pickle in bytes; that of the released model's largest shard has 60 kB.
 const PICKLE_CAP: u64 = 32 << 20;
 /// Most members of an archive.

@@ -43,7 +43,7 @@ const SEEING: [&str; 11] = [
 const OTHER_CONFIG: &str = "give the config.json that belongs to these weights";
 
 /// The first tensor of `there` that would change the answers but is not in `wanted`, the tensors of
-/// a whole model: its name, and what it shows and what to do, for [`told`].
+/// a whole model: its name, and what it is a part of and what to do, to be put behind "it is".
 pub fn unread<'a>(
     wanted: &[Weight],
     there: impl Iterator<Item = &'a str>,

@@ -20,6 +20,7 @@ pub mod family;
 mod hostile;
 mod kinds;
 mod spelling;
+mod told;
 mod unread;
 
 const SINGLE: &str = "model.safetensors";

@@ -7,7 +7,7 @@ use inf_llava_core::weights::converted::read_manifest;
 use inf_llava_core::weights::manifest::MANIFEST_FILE;
 use inf_llava_core::weights::missing::folder_of;
 use inf_llava_core::weights::pickle::state_dict;
-use inf_llava_core::weights::source::require_file;
+use inf_llava_core::weights::source::{Memory, require_file};
 
 use super::*;
 
@@ -100,6 +100,31 @@ fn a_folder_without_weights_is_told_by_what_it_holds() {
     }
     // Nothing shows anything.
     assert!(told(&["config.json", "notes.txt"]).contains("is missing"));
+}
+
+/// A server has no list of its files, so it is asked for what `torch.save` writes.
+#[test]
+fn a_server_with_other_weights_is_told_by_what_it_holds() {
+    let told = |files: &[&str]| {
+        let files = files.iter().map(|file| (file.to_string(), b"x".to_vec()));
+        let opened = Checkpoint::open(Memory(files.collect()));
+        crate::block_on(opened).err().expect("no weights")
+    };
+    for file in ["pytorch_model.bin", "pytorch_model.bin.index.json"] {
+        let error = told(&["config.json", file]);
+        assert_eq!(error.code(), "checkpoint");
+        assert_says(&error, &[file, "torch.save", "inf-llava convert", SINGLE]);
+    }
+    let error = told(&["config.json"]);
+    assert!(
+        matches!(&error, Error::FileMissing { file } if file.contains(SINGLE)),
+        "{error:?}"
+    );
+    // Beside safetensors it is not looked at.
+    assert_says(
+        &told(&[SINGLE, "pytorch_model.bin"]),
+        &["no safetensors file"],
+    );
 }
 
 #[test]
