@@ -16,6 +16,7 @@ use crate::model::Model;
 use crate::progress::{Event, StopFlag, Watch};
 use crate::request::Shown;
 use crate::session::{Answer, AskOptions, Exchange, PictureInfo, Request, Shared};
+use crate::spec::Detail;
 use crate::spec::plan::Coverage;
 use crate::weights::folder::Folder;
 
@@ -483,7 +484,7 @@ async fn answer(
     };
     let mut info = None;
     for Picture { key, name, bytes } in pictures {
-        let read = shared.read_picture(&key, &name, &bytes, is_only, &mut watch);
+        let read = shared.read_picture(&key, &name, &bytes, is_only, Detail::Auto, &mut watch);
         info = Some(read.await?);
     }
     match (request, info) {

@@ -433,6 +433,21 @@ impl Model {
         })
     }
 
+    /// What should be known of a system message before the answer is believed.
+    pub fn about_system(&self, system: &str) -> Option<&'static str> {
+        if system.trim().is_empty() || self.prompt.has_system() {
+            return None;
+        }
+        Some(match self.config.scope {
+            Some(_) => {
+                "The model was trained on one kind of question; the system message was left out."
+            }
+            None => {
+                "The model's prompt has no place for a system message; it went in front of the first question."
+            }
+        })
+    }
+
     /// What it is, and where it runs. `name`: what to call it.
     pub fn info(&self, name: &str) -> ModelInfo {
         let config = &self.config;

@@ -22,6 +22,7 @@ use crate::gpu::kernel::launches;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
 use crate::session::{PictureInfo, Request, Shared};
+use crate::spec::Detail;
 use crate::spec::plan::Coverage;
 use crate::weights::source::Source;
 use files::Files;
@@ -147,7 +148,8 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let mut shared = self.shared()?;
-        let read = shared.read_picture(&key, &name, &bytes, is_only, &mut watch);
+        let detail = Detail::Auto;
+        let read = shared.read_picture(&key, &name, &bytes, is_only, detail, &mut watch);
         answer(read.await)
     }
 

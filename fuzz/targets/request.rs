@@ -9,7 +9,7 @@ use inf_llava_core::openai::{Ask, ErrorBody, ErrorKind, Face};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let (result, taken) = memory::measured(|| Ask::read(data, Face::Server));
+    let (result, taken) = memory::measured(|| Ask::read(data, Face::Server, None));
     let most = 200 * data.len() + (1 << 16);
     assert!(taken.peak <= most, "{} bytes of {most}", taken.peak);
     match result {
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(ask.request.options.max_new_tokens > 0);
             assert!(ask.request.begun.is_empty());
             assert!(ask.request.options.stop.iter().all(|text| !text.is_empty()));
-            assert!(ask.request.picture.is_none());
+            assert_eq!(ask.pictures.len(), ask.request.all_pictures().count());
             assert!(ask.model.is_some());
         }
         Err(refusal) => {

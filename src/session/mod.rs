@@ -26,6 +26,7 @@ use crate::model::Model;
 use crate::progress::{Phase, Watch};
 use crate::recorder::Recorder;
 use crate::sequence::{Media, MediaId, Sequence};
+use crate::spec::Detail;
 use crate::spec::plan::Coverage;
 use crate::text::prompt::Room;
 use crate::vision::encoder::Encoded;
@@ -52,6 +53,8 @@ pub struct Session {
     pictures: Pictures,
     /// What the model is told before anything is asked; empty for nothing.
     system: String,
+    /// How closely further pictures are looked at.
+    detail: Detail,
     /// The pictures that the next question shows.
     shown: Vec<Look>,
     /// What was asked and answered, of which the next prompt is made.
@@ -79,6 +82,7 @@ impl Session {
             coverage,
             pictures: Pictures::default(),
             system: String::new(),
+            detail: Detail::Auto,
             shown: Vec::new(),
             turns: Vec::new(),
             sequence: Sequence::default(),
@@ -101,21 +105,27 @@ impl Session {
 
     /// Starts a new conversation about a picture that is already encoded, or about none.
     pub fn set_encoded(&mut self, picture: Option<Encoded>) {
-        self.begin_about(picture.map(|encoded| Held::of(encoded, true)));
+        let treatment = self.treatment(true, Detail::Auto);
+        self.begin_about(picture.map(|encoded| Held::of(encoded, treatment)));
     }
 
     /// Shows a picture that is already encoded with the next question, behind `at` bytes of it, as the conversation's
     /// only one or as one of several.
     pub fn show_encoded(&mut self, encoded: Encoded, at: usize, is_only: bool) {
-        let picture = encoded.id;
-        self.shown.push(Look { picture, at });
-        let held = Held::of(encoded, self.counts_alone(is_only));
+        let look = Look::first(encoded.id);
+        self.shown.push(Look { at, ..look });
+        let held = Held::of(encoded, self.treatment(is_only, look.detail));
         self.pictures.hold(held, self.model.context_tokens);
     }
 
     /// What the model is told before anything is asked, from the next question on; empty for nothing.
     pub fn set_system(&mut self, system: &str) {
         self.system = system.into();
+    }
+
+    /// How closely further pictures are looked at, where the model has a choice.
+    pub fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 
     /// Removes the pictures and the conversation.
@@ -305,8 +315,8 @@ impl Session {
 
     /// The sequence of a question after all that was said before.
     async fn prompt_of(&mut self, question: &str, watch: &mut Watch<'_>) -> Result<Sequence> {
-        let pictures: Vec<MediaId> = self.looks().map(|look| look.picture).collect();
-        self.encode_among(&pictures, watch).await?;
+        let looks: Vec<Look> = self.looks().copied().collect();
+        self.encode_among(&looks, watch).await?;
         let before = self.turns.iter().map(turn::TurnRef::from);
         let asked = Asked {
             pictures: self.shown.clone(),
@@ -314,7 +324,7 @@ impl Session {
         };
         // What was said here had its place; whether all of it fits is for whoever asks.
         let context_tokens = usize::MAX;
-        let is_only = pictures.len() == 1;
+        let is_only = looks.len() == 1;
         self.prompt(before, asked, is_only, Room { context_tokens }, watch)
             .await
     }

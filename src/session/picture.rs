@@ -12,6 +12,7 @@ use crate::platform::Timer;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
 use crate::sequence::MediaId;
+use crate::spec::Detail;
 
 impl Session {
     /// Decodes and encodes a picture, and starts a new conversation about it. If this fails or is stopped, the
@@ -26,7 +27,8 @@ impl Session {
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
-        let (held, info) = self.encode(file, bytes, true, watch).await?;
+        let treatment = self.treatment(true, self.detail);
+        let (held, info) = self.encode(file, bytes, treatment, watch).await?;
         self.begin_about(Some(held));
         Ok(info)
     }
@@ -42,7 +44,8 @@ impl Session {
         recorder: &mut Recorder,
     ) -> Result<PictureInfo> {
         let origin = self.kept(|| Origin::Pixels(Rc::new(picture.clone())));
-        let seen = self.encode_picture(picture, origin, true, 0.0, watch, recorder);
+        let treatment = self.treatment(true, self.detail);
+        let seen = self.encode_picture(picture, origin, treatment, 0.0, watch, recorder);
         let (held, info) = seen.await?;
         self.begin_about(Some(held));
         Ok(info)
@@ -60,7 +63,8 @@ impl Session {
     ) -> Result<PictureInfo> {
         let shown = self.looks().count() + 1;
         self.check_count(shown)?;
-        let (held, info) = self.encode(file, bytes, shown == 1, watch).await?;
+        let treatment = self.treatment(shown == 1, self.detail);
+        let (held, info) = self.encode(file, bytes, treatment, watch).await?;
         self.show(held.picture);
         self.pictures.hold(held, self.model.context_tokens);
         Ok(info)
@@ -68,7 +72,10 @@ impl Session {
 
     /// Shows a picture that is kept with the next question.
     pub(super) fn show(&mut self, picture: MediaId) {
-        self.shown.push(Look { picture, at: 0 });
+        self.shown.push(Look {
+            detail: self.detail,
+            ..Look::first(picture)
+        });
     }
 
     /// # Errors
@@ -91,7 +98,7 @@ impl Session {
         &self,
         file: &str,
         bytes: &[u8],
-        is_only: bool,
+        treatment: Treatment,
         watch: &mut Watch<'_>,
     ) -> Result<(Held, PictureInfo)> {
         self.model.vision()?;
@@ -101,38 +108,37 @@ impl Session {
         let decoding_ms = timer.elapsed_ms();
         let off = &mut Recorder::off();
         let origin = self.kept(|| Origin::File(file.into(), bytes.into()));
-        self.encode_picture(&picture, origin, is_only, decoding_ms, watch, off)
+        self.encode_picture(&picture, origin, treatment, decoding_ms, watch, off)
             .await
     }
 
-    /// Encodes every picture as one of a conversation with so many, unless it is kept so.
+    /// Encodes every picture as one of a conversation with these, unless it is kept so.
     ///
     /// # Errors
     /// As [`Session::set_image`]; [`Error::PictureNotHeld`].
     pub(super) async fn encode_among(
         &mut self,
-        pictures: &[MediaId],
+        looks: &[Look],
         watch: &mut Watch<'_>,
     ) -> Result<()> {
-        self.check_count(pictures.len())?;
-        let is_only = pictures.len() == 1;
-        for &picture in pictures {
+        self.check_count(looks.len())?;
+        for look in looks {
+            let picture = look.picture;
             let not_held = || Error::PictureNotHeld {
                 key: format!("{picture:?}"),
             };
+            let treatment = self.treatment(looks.len() == 1, look.detail);
             let held = self.pictures.get(picture).ok_or_else(not_held)?;
-            if held.is_only == self.counts_alone(is_only)
-                || self.pictures.get_as(picture, is_only).is_some()
-            {
+            if self.pictures.get_as(picture, treatment).is_some() {
                 continue;
             }
             let origin = held.origin.clone().ok_or_else(not_held)?;
             let off = &mut Recorder::off();
             let (anew, _) = match &origin {
-                Origin::File(file, bytes) => self.encode(file, bytes, is_only, watch).await?,
+                Origin::File(file, bytes) => self.encode(file, bytes, treatment, watch).await?,
                 Origin::Pixels(pixels) => {
                     let origin = Some(origin.clone());
-                    let seen = self.encode_picture(pixels, origin, is_only, 0.0, watch, off);
+                    let seen = self.encode_picture(pixels, origin, treatment, 0.0, watch, off);
                     seen.await?
                 }
             };
@@ -142,23 +148,32 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a picture counts as its conversation's only one: always, where that makes no difference.
-    pub(super) fn counts_alone(&self, is_only: bool) -> bool {
+    /// How a picture is looked at; what makes no difference to the model is left out.
+    pub(super) fn treatment(&self, is_only: bool, detail: Detail) -> Treatment {
         let vision = self.model.config.vision.as_ref();
-        is_only || !vision.is_some_and(|vision| vision.depends_on_others())
+        let whole = Treatment::only(self.coverage);
+        let Some(vision) = vision else { return whole };
+        Treatment {
+            is_only: is_only || !vision.depends_on_others(),
+            detail: match vision.has_detail() {
+                true => detail,
+                false => whole.detail,
+            },
+            ..whole
+        }
     }
 
     /// What a picture is encoded from, if it may have to be encoded anew.
     fn kept(&self, origin: impl FnOnce() -> Origin) -> Option<Origin> {
         let vision = self.model.config.vision.as_ref()?;
-        vision.depends_on_others().then(origin)
+        (vision.depends_on_others() || vision.has_detail()).then(origin)
     }
 
     async fn encode_picture(
         &self,
         picture: &Picture,
         origin: Option<Origin>,
-        is_only: bool,
+        treatment: Treatment,
         decoding_ms: f64,
         watch: &mut Watch<'_>,
         recorder: &mut Recorder,
@@ -166,11 +181,6 @@ impl Session {
         self.model.unchanged()?;
         let encoder = self.model.vision()?;
         let timer = Timer::start();
-        let is_only = self.counts_alone(is_only);
-        let treatment = Treatment {
-            coverage: self.coverage,
-            is_only,
-        };
         let views = encoder.views(picture, treatment, &watch.stop)?;
         let image_ms = decoding_ms + timer.elapsed_ms();
         let timer = Timer::start();
@@ -190,7 +200,7 @@ impl Session {
         };
         let held = Held {
             picture: encoded.id,
-            is_only,
+            treatment,
             encoded,
             info: Some(info.clone()),
             untold: Some(Cost {

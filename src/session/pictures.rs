@@ -5,6 +5,7 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::PictureInfo;
+use crate::config::Treatment;
 use crate::image::Picture;
 use crate::sequence::{Media, MediaId};
 use crate::vision::encoder::Encoded;
@@ -47,8 +48,8 @@ pub(super) enum Origin {
 pub(super) struct Held {
     /// The picture's identity, however it is looked at.
     pub picture: MediaId,
-    /// Whether it was encoded as the only one of a conversation.
-    pub is_only: bool,
+    /// How it was looked at.
+    pub treatment: Treatment,
     /// Its encoded form.
     pub encoded: Encoded,
     /// Its description, if it was encoded by this session.
@@ -63,16 +64,16 @@ impl Held {
     /// The same, as the picture `picture`: of a caller who has keys for pictures.
     pub fn named(mut self, picture: MediaId) -> Self {
         self.picture = picture;
-        let treatment = [u8::from(self.is_only)];
-        self.encoded.id = picture.with(&treatment);
+        let treatment = format!("{:?}", self.treatment);
+        self.encoded.id = picture.with(treatment.as_bytes());
         self
     }
 
     /// A picture that was encoded elsewhere.
-    pub fn of(encoded: Encoded, is_only: bool) -> Self {
+    pub fn of(encoded: Encoded, treatment: Treatment) -> Self {
         Held {
             picture: encoded.id,
-            is_only,
+            treatment,
             encoded,
             info: None,
             untold: None,
@@ -91,10 +92,10 @@ impl Pictures {
         self.0.iter().rev().find(|held| held.picture == picture)
     }
 
-    /// The picture as the only one or as one of several, if it is kept so.
-    pub fn get_as(&self, picture: MediaId, is_only: bool) -> Option<&Held> {
+    /// The picture under `treatment`, if it is kept so.
+    pub fn get_as(&self, picture: MediaId, treatment: Treatment) -> Option<&Held> {
         let mut all = self.0.iter();
-        all.find(|held| held.picture == picture && held.is_only == is_only)
+        all.find(|held| held.picture == picture && held.treatment == treatment)
     }
 
     /// The visual tokens of a run, `[tokens, hidden]`.
@@ -109,7 +110,7 @@ impl Pictures {
     /// into a context of `context_tokens` together, so they stay.
     pub fn hold(&mut self, held: Held, context_tokens: usize) {
         self.0.retain(|other| {
-            (other.picture, other.is_only) != (held.picture, held.is_only)
+            (other.picture, other.treatment) != (held.picture, held.treatment)
                 && other.encoded.id != held.encoded.id
         });
         self.0.push(held);

@@ -35,7 +35,9 @@ impl Session {
         let has_place = self.model.prompt.has_system();
         let system = told.filter(|_| has_place);
         let system = system.map(|system| Ok(Message::text(Role::System, system)));
-        let folded = Cell::new(told.filter(|_| !has_place));
+        // A model of narrow scope would not know its questions any more.
+        let can_fold = self.model.config.scope.is_none();
+        let folded = Cell::new(told.filter(|_| !has_place && can_fold));
         let vocabulary = self.model.config.decoder.vocab_size;
         let ask = |asked: Asked<'a>| {
             // A book pasted by mistake is left before anything is done with it.
@@ -88,16 +90,18 @@ impl Session {
                 parts.push(Part::Text(text.into()));
             }
             done = look.at;
-            let is_only = self.counts_alone(is_only);
-            let held = self.pictures.get_as(look.picture, is_only);
+            let treatment = self.treatment(is_only, look.detail);
+            let held = self.pictures.get_as(look.picture, treatment);
             let held = held.ok_or_else(|| Error::PictureNotHeld {
                 key: format!("{:?}", look.picture),
             })?;
             parts.push(Part::Media(held.encoded.media()));
         }
+        let text = &question[done..];
         parts.push(Part::Text(match done {
             0 => self.as_learnt(question),
-            _ => question[done..].into(),
+            // The line end is there for templates that put all pictures first.
+            _ => text.strip_prefix('\n').unwrap_or(text).into(),
         }));
         Ok(parts)
     }

@@ -9,12 +9,12 @@ use burn::tensor::{Tensor, TensorData};
 use super::pictures::Held;
 use super::transcript::id_of;
 use super::{Answer, EnhancementAttention, PictureInfo, Request, Session};
-use crate::config::Treatment;
 use crate::error::{Error, Result};
 use crate::gpu::read::read;
 use crate::model::Model;
 use crate::progress::Watch;
 use crate::request::Shown;
+use crate::spec::Detail;
 use crate::spec::plan::Coverage;
 use crate::text::prompt::MediaKind;
 use crate::vision::encoder::Encoded;
@@ -43,8 +43,8 @@ impl Shared {
     }
 
     /// Decodes and encodes a picture, unless its features are kept already. No conversation changes. `is_only`:
-    /// whether it will be its conversation's only one; where it turns out otherwise, it is encoded anew when it is
-    /// asked about.
+    /// whether it will be its conversation's only one; where it turns out otherwise, or another `detail` is asked for, it
+    /// is encoded anew when it is asked about.
     ///
     /// # Errors
     /// As [`Session::set_image`].
@@ -54,6 +54,7 @@ impl Shared {
         file: &str,
         bytes: &[u8],
         is_only: bool,
+        detail: Detail,
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
         if self.session.pictures.touch(id_of(key))
@@ -61,7 +62,8 @@ impl Shared {
         {
             return Ok(info.clone());
         }
-        let (held, info) = self.session.encode(file, bytes, is_only, watch).await?;
+        let treatment = self.session.treatment(is_only, detail);
+        let (held, info) = self.session.encode(file, bytes, treatment, watch).await?;
         let context_tokens = self.session.model.context_tokens;
         let held = held.named(id_of(key));
         self.session.pictures.hold(held, context_tokens);
@@ -90,7 +92,7 @@ impl Shared {
     ) -> Result<()> {
         let config = &self.model().config;
         let size_px = [info.height, info.width];
-        let treatment = Treatment::only(self.session.coverage);
+        let treatment = self.session.treatment(true, Detail::Auto);
         let vision = config.require_vision("a picture")?;
         let layout = vision.layout(size_px, treatment)?;
         let shape = [layout.tokens, config.decoder.hidden_size];
@@ -121,7 +123,7 @@ impl Shared {
                 vision_ms: 0.0,
                 ..info
             }),
-            ..Held::of(encoded, true)
+            ..Held::of(encoded, treatment)
         };
         let context_tokens = self.session.model.context_tokens;
         let held = held.named(id_of(key));

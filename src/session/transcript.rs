@@ -64,8 +64,8 @@ impl Session {
         request: &Request,
         watch: &mut Watch<'_>,
     ) -> Result<(Sequence, usize, Vec<Turn>)> {
-        let pictures: Vec<MediaId> = self.looks_of(request).map(|look| look.picture).collect();
-        self.encode_among(&pictures, watch).await?;
+        let looks: Vec<Look> = self.looks_of(request).collect();
+        self.encode_among(&looks, watch).await?;
         self.system.clone_from(&request.system);
         let (before, asked) = self.heard(request);
         let turns: Vec<Turn> = before.iter().map(TurnRef::to_turn).collect();
@@ -74,7 +74,7 @@ impl Session {
             question: asked.question.into(),
             answer: TurnAnswer::Ids(Vec::new()),
         };
-        let is_only = pictures.len() == 1;
+        let is_only = looks.len() == 1;
         let sequence = self.prompt(before.into_iter(), asked, is_only, self.room(), watch);
         let mut sequence = sequence.await?;
         let prompt_len = sequence.len();
@@ -134,6 +134,7 @@ fn look(shown: &Shown) -> Look {
     Look {
         picture: id_of(&shown.key),
         at: shown.at,
+        detail: shown.detail,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::request::Exchange;
 use crate::sequence::MediaId;
+use crate::spec::Detail;
 
 /// A picture that is shown with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,19 @@ pub(super) struct Look {
     pub picture: MediaId,
     /// Bytes of the question in front of it.
     pub at: usize,
+    /// How closely it is looked at.
+    pub detail: Detail,
+}
+
+impl Look {
+    /// In front of the question, as closely as the model was released.
+    pub fn first(picture: MediaId) -> Self {
+        Look {
+            picture,
+            at: 0,
+            detail: Detail::Auto,
+        }
+    }
 }
 
 /// A question with its answer.

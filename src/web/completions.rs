@@ -20,12 +20,12 @@ thread_local! {
 /// The picture's file is added to it, or null.
 #[wasm_bindgen]
 pub fn read_completion(request: &str, model: Option<String>) -> JsResult<JsValue> {
-    let ask = Ask::read(request, Face::Page).map_err(refused)?;
+    let ask = Ask::read(request, Face::Page, Some(1)).map_err(refused)?;
     ask.check_question().map_err(refused)?;
     let number = READ.with(|read| read.replace(read.get() + 1));
-    let (understood, picture) = ask.understood(number, model);
+    let (understood, pictures) = ask.understood(number, model);
     let understood = to_value(&understood)?;
-    let picture = match picture {
+    let picture = match pictures.into_iter().next() {
         None => JsValue::NULL,
         Some(file) => {
             let picture = Object::new();

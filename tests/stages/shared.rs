@@ -6,6 +6,7 @@ use inf_llava::Error;
 use inf_llava::model::Model;
 use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::session::{Answer, AskOptions, Exchange, Request, Session, Shared, StopReason};
+use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 
 use crate::session::{greedy, image};
@@ -20,7 +21,7 @@ fn shared(model: &Rc<Model>, pictures: &[&str]) -> Shared {
 
 fn read_picture(shared: &mut Shared, key: &str) -> Result<usize, Error> {
     let (bytes, watch) = (image("1.png"), &mut Watch::nobody());
-    crate::block_on(shared.read_picture(key, "1.png", &bytes, true, watch))
+    crate::block_on(shared.read_picture(key, "1.png", &bytes, true, Detail::Auto, watch))
         .map(|info| info.vision_passes)
 }
 

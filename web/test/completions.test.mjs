@@ -43,13 +43,14 @@ const same = (found, wanted) => (typeof found === 'number' && Math.fround(found)
 
 /** What was read, in the table's words. */
 function understood({ asked, picture, head, stream }, wanted) {
-  const { question, before, options } = asked;
+  const { question, system, before, options } = asked;
   // No limit was stated.
   const limit = options.max_new_tokens === 2 ** 32 - 1 ? null : options.max_new_tokens;
   const all = { ...options, max_new_tokens: limit, stream, include_usage: head.include_usage };
   const named = Object.entries(wanted?.options ?? {}).map(([name, value]) => [name, same(all[name] ?? null, value)]);
   return {
     question,
+    ...(system && { system }),
     ...(before.length > 0 && { before: before.map((one) => [one.question, one.text]) }),
     ...(picture && { picture: pictureName(picture) }),
     ...(wanted?.options && { options: Object.fromEntries(named) }),

@@ -10,6 +10,7 @@ use ts_rs::{Config, TS};
 
 use crate::config::{Remark, RemarkCode, Scope};
 use crate::openai;
+use crate::spec::Detail;
 use crate::{durable, files, generate, progress, reply, request};
 
 const FILE: &str = "../../web/src/engine/generated.ts";
@@ -129,13 +130,13 @@ export type Remark = {{
 fn parts_of_content() -> String {
     format!(
         "\
-/** How closely a picture is to be looked at: all mean the same, in full. */
+/** How closely a picture is to be looked at, where the model has a choice. */
 export type Detail = {};
 
 /** A part of what a message says. */
 export type ContentPart = ({{ type: {} }} & TextPart) | ({{ type: {} }} & PicturePart);
 ",
-        one_of(openai::DETAILS),
+        one_of(Detail::NAMES),
         one_of(openai::TEXTS),
         one_of(openai::PICTURES),
     )

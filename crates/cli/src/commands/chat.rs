@@ -24,6 +24,7 @@ use inf_llava::error::Error;
 use inf_llava::generate::{Sampling, default_temperature};
 use inf_llava::progress::{Event, Watch};
 use inf_llava::session::{Answer, AskOptions, Session, StopReason};
+use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 
 /// With fewer tokens than this, their speed is not meaningful.
@@ -41,6 +42,10 @@ pub struct ChatArgs {
     /// Question; - reads it from stdin; without one a conversation begins
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// How closely pictures are looked at, where the model has a choice: low, auto, high, or the most visual tokens of a
+    /// picture
+    #[arg(long, value_name = "LEVEL", default_value_t)]
+    detail: Detail,
     /// What the model is told before anything is asked (the system message)
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
@@ -127,6 +132,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         verbose: args.verbose,
         said: Transcript::new(),
     };
+    chat.session.set_detail(args.detail);
     if let Some(system) = &args.system {
         chat.told(system);
     }
@@ -162,10 +168,8 @@ impl Chat {
     /// What the model is told before anything is asked.
     fn told(&mut self, system: &str) {
         self.session.set_system(system);
-        if !self.session.model().prompt.has_system() {
-            eprintln!(
-                "The model's prompt has no place for a system message; it goes in front of the first question."
-            );
+        if let Some(notice) = self.session.model().about_system(system) {
+            eprintln!("{notice}");
         }
     }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::image::{Filter, Normalise};
 use crate::spec::plan::{Coverage, Plan};
 use crate::spec::{
-    CanvasLayout, Connector, DemSpec, Layout, Packing, Tiling, TowerSpec, View, Weight,
+    CanvasLayout, Connector, DemSpec, Detail, Layout, Packing, Tiling, TowerSpec, View, Weight,
 };
 
 /// How a model sees.
@@ -39,6 +39,8 @@ pub struct Treatment {
     pub coverage: Coverage,
     /// Whether it is the conversation's only picture: some models then divide it into more views.
     pub is_only: bool,
+    /// How closely it is looked at.
+    pub detail: Detail,
 }
 
 impl Treatment {
@@ -47,6 +49,7 @@ impl Treatment {
         Treatment {
             coverage,
             is_only: true,
+            detail: Detail::Auto,
         }
     }
 }
@@ -153,6 +156,14 @@ impl Vision {
         match &self.tiling {
             Tiling::Dual { .. } => Some(1),
             Tiling::Grid(_) => None,
+        }
+    }
+
+    /// Whether pictures can be looked at more or less closely.
+    pub fn has_detail(&self) -> bool {
+        match &self.tiling {
+            Tiling::Dual { .. } => false,
+            Tiling::Grid(_) => true,
         }
     }
 

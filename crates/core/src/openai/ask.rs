@@ -19,8 +19,8 @@ use crate::request::{AskOptions, Request};
 pub struct Ask {
     /// Which model is asked; a server is always told.
     pub model: Option<String>,
-    /// The picture that the conversation is about. The request has no key of it yet.
-    pub picture: Option<PictureFile>,
+    /// The pictures' files, in the order in which the request shows them.
+    pub pictures: Vec<PictureFile>,
     /// The conversation, and how to answer.
     pub request: Request,
     /// Whether it states a temperature.
@@ -101,11 +101,15 @@ const MOST_OF_JAVASCRIPT: u64 = (1 << 53) - 1;
 
 impl Ask {
     /// Reads a body. What it does not say is as for `inf-llava chat`, but that answers may be as long as the context,
-    /// and that no two have the same seed.
+    /// and that no two have the same seed. `most_pictures`: those that the model knows in a conversation.
     ///
     /// # Errors
     /// [`BadRequest`] naming the field, also where it is one that is not known and has a value.
-    pub fn read(body: impl AsRef<[u8]>, face: Face) -> Result<Self, BadRequest> {
+    pub fn read(
+        body: impl AsRef<[u8]>,
+        face: Face,
+        most_pictures: Option<usize>,
+    ) -> Result<Self, BadRequest> {
         // Some programs write a mark in front of all UTF-8.
         let text = body.as_ref();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -134,15 +138,15 @@ impl Ask {
         }
         let messages = need(fields.messages, "", "messages")?;
         refuse_rest("", &fields.rest)?;
-        let conversation = messages::read(messages, face)?;
+        let conversation = messages::read(messages, face, most_pictures)?;
         check_text(&conversation)?;
         Ok(Ask {
             model: fields.model,
-            picture: conversation.picture,
+            pictures: conversation.files,
             request: Request {
-                system: String::new(),
+                system: conversation.system,
                 before: conversation.before,
-                pictures: Vec::new(),
+                pictures: conversation.pictures,
                 question: conversation.question,
                 begun: Vec::new(),
                 options,
@@ -193,7 +197,7 @@ fn check_values(body: &[u8]) -> Result<(), BadRequest> {
 fn check_text(conversation: &Conversation) -> Result<(), BadRequest> {
     let before = conversation.before.iter();
     let before: usize = before.map(|e| e.question.len() + e.text.len()).sum();
-    let bytes = before + conversation.question.len();
+    let bytes = before + conversation.question.len() + conversation.system.len();
     match bytes <= MOST_TEXT_BYTES {
         true => Ok(()),
         false => {
@@ -285,7 +289,7 @@ mod tests {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        Ask::read(body.to_string().into_bytes(), Face::Server)
+        Ask::read(body.to_string().into_bytes(), Face::Server, Some(1))
     }
 
     #[test]
@@ -320,7 +324,7 @@ mod tests {
             (vec!["a".into()], false, false)
         );
         assert_eq!(plain.request.options.sampling.temperature, 0.2);
-        assert_eq!(plain.picture, None);
+        assert!(plain.pictures.is_empty());
     }
 
     #[test]
@@ -334,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_no_model_and_holds_smaller_seeds() {
-        let page = |body: &str| Ask::read(body, Face::Page).expect("an ask");
+        let page = |body: &str| Ask::read(body, Face::Page, Some(1)).expect("an ask");
         let ask = page(r#"{"messages": [{"role": "user", "content": "q"}], "seed": -2}"#);
         assert_eq!(ask.model, None);
         assert_eq!(ask.request.options.sampling.seed, (1 << 53) - 2);
@@ -411,19 +415,19 @@ mod tests {
     fn what_is_no_object_is_refused() {
         let deep = "[".repeat(100_000);
         for body in ["", "{", "null", "[]", "\u{feff}{}", &deep] {
-            let refusal = Ask::read(body, Face::Server).expect_err(body);
+            let refusal = Ask::read(body, Face::Server, Some(1)).expect_err(body);
             assert!(
                 ["bad-json", "bad-value"].contains(&refusal.code),
                 "{refusal:?}"
             );
         }
-        assert!(Ask::read(b"{\"model\": \"\xff\"}", Face::Server).is_err());
+        assert!(Ask::read(b"{\"model\": \"\xff\"}", Face::Server, Some(1)).is_err());
     }
 
     #[test]
     fn what_would_become_many_times_as_large_is_refused() {
         let many = format!("{{\"x\": [{}0]}}", "0,".repeat(200_000));
-        let refusal = Ask::read(many.into_bytes(), Face::Server).expect_err("too many");
+        let refusal = Ask::read(many.into_bytes(), Face::Server, Some(1)).expect_err("too many");
         assert!(refusal.message.contains("200002 values"), "{refusal:?}");
         let commas = format!("\\\"{}", ",[{".repeat(100_000));
         let text = json!({"messages": [{"role": "user", "content": commas}]});
@@ -437,7 +441,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(Ask::read(body, Face::Server).is_err());
+            prop_assert!(Ask::read(body, Face::Server, Some(1)).is_err());
         }
     }
 }

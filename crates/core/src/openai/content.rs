@@ -6,12 +6,11 @@ use serde_json::{Map, Value};
 use super::error::BadRequest;
 use super::fields::{self, Rest, name, need, wrong};
 use super::foreign::{refuse_all, refuse_rest_of_part};
+use crate::spec::Detail;
 
 /// Chat completions have the first; programs that were written for OpenAI's responses send the others.
 pub(crate) const TEXTS: [&str; 3] = ["text", "input_text", "output_text"];
 pub(crate) const PICTURES: [&str; 2] = ["image_url", "input_image"];
-/// All of them mean the same here: a picture is looked at in full.
-pub(crate) const DETAILS: [&str; 3] = ["auto", "low", "high"];
 const AS_A_PICTURE: &str = "a picture is sent as {\"type\": \"image_url\", \"image_url\": {\"url\": \"data:image/png;base64,...\"}}";
 
 /// What one message says.
@@ -19,8 +18,21 @@ const AS_A_PICTURE: &str = "a picture is sent as {\"type\": \"image_url\", \"ima
 pub(super) struct Content {
     /// Its parts of text, a line each.
     pub text: String,
-    /// URLs with the fields that hold them.
-    pub pictures: Vec<(String, String)>,
+    /// In the order in which they stand.
+    pub pictures: Vec<Place>,
+}
+
+/// A picture in a text.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The field that holds its URL.
+    pub field: String,
+    /// Where it is.
+    pub url: String,
+    /// Bytes of the message's text in front of it.
+    pub at: usize,
+    /// How closely it is to be looked at.
+    pub detail: Detail,
 }
 
 /// A part of text, beside its type.
@@ -106,7 +118,8 @@ fn read_part(
         refuse_rest_of_part(place, &part.rest)
     } else if PICTURES.contains(&kind) && of_user {
         let mut part: PicturePart = fields::read(place, part.into())?;
-        into.pictures.push(read_picture(place, &mut part)?);
+        let at = into.text.len();
+        into.pictures.push(read_picture(place, &mut part, at)?);
         refuse_rest_of_part(place, &part.rest)
     } else {
         let shown: String = kind.chars().take(40).collect();
@@ -120,8 +133,8 @@ fn read_part(
     }
 }
 
-/// The URL stands by itself, or as the one thing of an object. Gives it with the field that holds it.
-fn read_picture(place: &str, part: &mut PicturePart) -> Result<(String, String), BadRequest> {
+/// The URL stands by itself, or as the one thing of an object.
+fn read_picture(place: &str, part: &mut PicturePart, at: usize) -> Result<Place, BadRequest> {
     let has_file = part.rest.get("file_id").is_some_and(|id| !id.is_null());
     if has_file && part.image_url.is_none() {
         let name = name(place, "file_id");
@@ -129,25 +142,36 @@ fn read_picture(place: &str, part: &mut PicturePart) -> Result<(String, String),
         return Err(BadRequest::unsupported(name, message));
     }
     let place_of_url = name(place, "image_url");
-    check_detail(place, part.detail.take())?;
+    let outer = read_detail(place, part.detail.take())?;
     match need(part.image_url.take(), place, "image_url")? {
-        Value::String(url) => Ok((place_of_url, url)),
+        Value::String(url) => Ok(Place {
+            field: place_of_url,
+            url,
+            at,
+            detail: outer.unwrap_or_default(),
+        }),
         picture @ Value::Object(_) => {
             let picture: Picture = fields::read(&place_of_url, picture)?;
             let url = need(picture.url, &place_of_url, "url")?;
-            check_detail(&place_of_url, picture.detail)?;
+            let detail = read_detail(&place_of_url, picture.detail)?;
             refuse_all(&place_of_url, &picture.rest)?;
-            Ok((name(&place_of_url, "url"), url))
+            Ok(Place {
+                field: name(&place_of_url, "url"),
+                url,
+                at,
+                detail: detail.or(outer).unwrap_or_default(),
+            })
         }
         _ => Err(wrong(place_of_url)),
     }
 }
 
-fn check_detail(place: &str, detail: Option<String>) -> Result<(), BadRequest> {
-    match detail {
-        Some(detail) if !DETAILS.contains(&detail.as_str()) => Err(wrong(name(place, "detail"))),
-        _ => Ok(()),
-    }
+fn read_detail(place: &str, detail: Option<String>) -> Result<Option<Detail>, BadRequest> {
+    let read = |detail: String| match Detail::NAMES.contains(&detail.as_str()) {
+        true => detail.parse().map_err(|_| wrong(name(place, "detail"))),
+        false => Err(wrong(name(place, "detail"))),
+    };
+    detail.map(read).transpose()
 }
 
 /// Adds a text on a line of its own, so that no two words become one; one that says nothing adds nothing.

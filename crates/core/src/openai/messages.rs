@@ -6,21 +6,25 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::content::{self, Content, join};
+use super::content::{self, Content, Place, join};
 use super::data_url::{PictureFile, picture_file};
 use super::error::BadRequest;
 use super::face::Face;
 use super::fields::{self, Rest, name, need};
 use super::foreign::refuse_rest_of_message;
-use crate::request::Exchange;
+use crate::request::{Exchange, Shown};
 
 /// What a request's messages come to.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Conversation {
-    /// The picture's file.
-    pub picture: Option<PictureFile>,
+    /// What the model is told before anything is asked.
+    pub system: String,
+    /// The pictures' files, in the order in which they are shown.
+    pub files: Vec<PictureFile>,
     /// What was said before.
     pub before: Vec<Exchange>,
+    /// The pictures that are shown with the question.
+    pub pictures: Vec<Shown>,
     /// What is asked.
     pub question: String,
 }
@@ -47,37 +51,74 @@ struct Turn {
     place: String,
     of_user: bool,
     text: String,
-    /// URLs with the fields that hold them.
-    pictures: Vec<(String, String)>,
+    pictures: Vec<Place>,
+}
+
+/// What one message is.
+enum Said {
+    /// What the model is told, by the field of the message.
+    System(String, String),
+    /// What either side says.
+    Turn(Turn),
 }
 
 /// Reads `messages`: a list of `{role, content}`, the last of the user. Neighbours of one role are joined by a newline.
+/// A model that knows one picture gets the last one, and the conversation begins with its question.
 ///
 /// # Errors
-/// [`BadRequest`] naming the message, for what is damaged, and for what the released template has no place for: another
-/// system prompt, tools, and more than one picture in a question.
-pub(super) fn read(messages: Vec<Value>, face: Face) -> Result<Conversation, BadRequest> {
+/// [`BadRequest`] naming the message, for what is damaged, and for what no model has a place for: a system message behind
+/// what was said, tools, and more pictures in a question than the model knows.
+pub(super) fn read(
+    messages: Vec<Value>,
+    face: Face,
+    most_pictures: Option<usize>,
+) -> Result<Conversation, BadRequest> {
     let mut turns: Vec<Turn> = Vec::new();
+    let mut system = String::new();
     for (index, message) in messages.into_iter().enumerate() {
-        let Some(turn) = read_message(&format!("messages[{index}]"), message)? else {
-            continue;
-        };
-        match turns.last_mut() {
-            Some(last) if last.of_user == turn.of_user => {
-                join(&mut last.text, &turn.text);
-                last.pictures.extend(turn.pictures);
+        match read_message(&format!("messages[{index}]"), message)? {
+            Said::System(_, text) if text.trim().is_empty() => {}
+            Said::System(_, text) if turns.is_empty() => join(&mut system, &text),
+            Said::System(place, _) => {
+                let message = format!(
+                    "{place}: a system message stands before all others; put it first, or say it in the question"
+                );
+                return Err(BadRequest::unsupported(place, message));
             }
-            _ => turns.push(turn),
+            Said::Turn(turn) => match turns.last_mut() {
+                Some(last) if last.of_user == turn.of_user => last.append(turn),
+                _ => turns.push(turn),
+            },
         }
     }
-    if let Some(with_picture) = turns.iter().rposition(|turn| !turn.pictures.is_empty()) {
+    if most_pictures == Some(1)
+        && let Some(with_picture) = turns.iter().rposition(|turn| !turn.pictures.is_empty())
+    {
         turns.drain(..with_picture);
     }
-    pair(turns, face)
+    let mut conversation = pair(turns, face, most_pictures)?;
+    conversation.system = system;
+    Ok(conversation)
+}
+
+impl Turn {
+    fn append(&mut self, next: Turn) {
+        join(&mut self.text, &next.text);
+        let before = self.text.len() - next.text.len();
+        let pictures = next.pictures.into_iter().map(|place| Place {
+            at: before + place.at,
+            ..place
+        });
+        self.pictures.extend(pictures);
+    }
 }
 
 /// Turns that begin with the user's -> exchanges and a question.
-fn pair(turns: Vec<Turn>, face: Face) -> Result<Conversation, BadRequest> {
+fn pair(
+    turns: Vec<Turn>,
+    face: Face,
+    most_pictures: Option<usize>,
+) -> Result<Conversation, BadRequest> {
     let mut conversation = Conversation::default();
     let mut asked: Option<String> = None;
     for turn in turns {
@@ -86,25 +127,36 @@ fn pair(turns: Vec<Turn>, face: Face) -> Result<Conversation, BadRequest> {
                 let message = format!("{} answers nothing: the user begins", turn.place);
                 return Err(BadRequest::bad_value(turn.place, message));
             };
-            // A picture alone asks nothing that could be said again.
-            if !question.trim().is_empty() {
-                conversation.before.push(Exchange {
+            // A picture alone asks nothing that could be said again; it is shown with the next question.
+            match question.trim().is_empty() {
+                true => conversation
+                    .pictures
+                    .iter_mut()
+                    .for_each(|shown| shown.at = 0),
+                false => conversation.before.push(Exchange {
+                    pictures: std::mem::take(&mut conversation.pictures),
                     question,
                     text: turn.text,
                     ..Exchange::default()
-                });
+                }),
             }
             continue;
         }
-        match turn.pictures.as_slice() {
-            [] => {}
-            [(param, url)] => conversation.picture = Some(picture_file(param, url, face)?),
-            [_, (param, _), ..] => {
-                let count = turn.pictures.len();
-                let message =
-                    format!("{param}: a question can have one picture, and this one has {count}");
-                return Err(BadRequest::unsupported(param, message));
-            }
+        let most = most_pictures.unwrap_or(usize::MAX);
+        if let Some(Place { field, .. }) = turn.pictures.get(most) {
+            let (count, can) = (turn.pictures.len(), counted(most));
+            let message = format!("{field}: a question can have {can}, and this one has {count}");
+            return Err(BadRequest::unsupported(field, message));
+        }
+        for place in &turn.pictures {
+            let file = picture_file(&place.field, &place.url, face)?;
+            conversation.pictures.push(Shown {
+                key: file.key(),
+                // A model for one picture sees it before all text.
+                at: if most == 1 { 0 } else { place.at },
+                detail: place.detail,
+            });
+            conversation.files.push(file);
         }
         asked = Some(turn.text);
     }
@@ -115,8 +167,14 @@ fn pair(turns: Vec<Turn>, face: Face) -> Result<Conversation, BadRequest> {
     Ok(conversation)
 }
 
-/// None for a system message that says nothing.
-fn read_message(place: &str, message: Value) -> Result<Option<Turn>, BadRequest> {
+fn counted(pictures: usize) -> String {
+    match pictures {
+        1 => "one picture".into(),
+        _ => format!("{pictures} pictures"),
+    }
+}
+
+fn read_message(place: &str, message: Value) -> Result<Said, BadRequest> {
     let message: Message = fields::read(place, message)?;
     let role = need(message.role, place, "role")?;
     let of_user = match role.as_str() {
@@ -137,17 +195,9 @@ fn read_message(place: &str, message: Value) -> Result<Option<Turn>, BadRequest>
     refuse_rest_of_message(place, &message.rest)?;
     let Content { text, pictures } = said;
     if role == "system" || role == "developer" {
-        return match text.trim().is_empty() {
-            true => Ok(None),
-            false => Err(BadRequest::unsupported(
-                place,
-                format!(
-                    "{place}: the model was made with one system prompt and takes no other; say it in the question, or switch the system prompt off in the client"
-                ),
-            )),
-        };
+        return Ok(Said::System(place.into(), text));
     }
-    Ok(Some(Turn {
+    Ok(Said::Turn(Turn {
         place: place.to_string(),
         of_user,
         text,
@@ -163,17 +213,27 @@ mod tests {
     use super::super::data_url::PictureFile;
     use super::super::error::BadRequest;
     use super::{Conversation, Face};
-    use crate::request::Exchange;
+    use crate::request::{Exchange, Shown};
+    use crate::spec::Detail;
 
     fn read(messages: Vec<Value>) -> Result<Conversation, BadRequest> {
-        super::read(messages, Face::Server)
+        super::read(messages, Face::Server, Some(1))
     }
 
-    fn file(byte: u8) -> Option<PictureFile> {
-        Some(PictureFile {
+    fn file(byte: u8) -> PictureFile {
+        PictureFile {
             media_type: "image/png".into(),
             bytes: vec![byte],
-        })
+        }
+    }
+
+    /// Where the picture of one byte stands.
+    fn shown(byte: u8, at: usize) -> Shown {
+        Shown {
+            at,
+            detail: Detail::High,
+            ..Shown::first(file(byte).key())
+        }
     }
 
     fn conversation(messages: Value) -> Conversation {
@@ -214,10 +274,15 @@ mod tests {
             {"role": "user", "content": "Sure?"},
             {"role": "user", "content": ""},
         ]));
+        let first = Exchange {
+            pictures: vec![shown(1, 0)],
+            ..exchange("How\nmany?", "Two.\nOr three.")
+        };
         let expected = Conversation {
-            picture: file(1),
-            before: vec![exchange("How\nmany?", "Two.\nOr three.")],
+            files: vec![file(1)],
+            before: vec![first],
             question: "Sure?".into(),
+            ..Conversation::default()
         };
         assert_eq!(found, expected);
     }
@@ -234,14 +299,57 @@ mod tests {
             {"role": "assistant", "content": "Two."},
             {"role": "user", "content": "Three?"},
         ]));
+        let first = Exchange {
+            pictures: vec![shown(2, 0)],
+            ..exchange("Two?", "Two.")
+        };
         let expected = Conversation {
-            picture: file(2),
-            before: vec![exchange("Two?", "Two.")],
+            files: vec![file(2)],
+            before: vec![first],
             question: "Three?".into(),
+            ..Conversation::default()
         };
         assert_eq!(found, expected);
         let without = conversation(json!([{"role": "user", "content": "Hello"}]));
-        assert_eq!((without.picture, without.question), (None, "Hello".into()));
+        assert_eq!(
+            (without.files, without.question),
+            (Vec::new(), "Hello".into())
+        );
+    }
+
+    #[test]
+    fn several_pictures_keep_their_places() {
+        let Value::Array(messages) = json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "developer", "content": [text("Rhyme.")]},
+            {"role": "user", "content": [picture(1), text("A?"), picture(2), picture(3)]},
+            {"role": "assistant", "content": "B."},
+            {"role": "user", "content": [picture(4)]},
+            {"role": "assistant", "content": "Nice."},
+            {"role": "user", "content": "C?"},
+            {"role": "user", "content": [text("D?"), picture(5), text("E?")]},
+        ]) else {
+            panic!("no list")
+        };
+        let found = super::read(messages.clone(), Face::Server, None).expect("a conversation");
+        let first = Exchange {
+            pictures: vec![shown(1, 0), shown(2, 2), shown(3, 2)],
+            ..exchange("A?", "B.")
+        };
+        let expected = Conversation {
+            system: "Be brief.\nRhyme.".into(),
+            files: [1, 2, 3, 4, 5].map(file).to_vec(),
+            before: vec![first],
+            pictures: vec![shown(4, 0), shown(5, 5)],
+            question: "C?\nD?\nE?".into(),
+        };
+        assert_eq!(found, expected);
+        let refusal = super::read(messages, Face::Server, Some(2)).expect_err("three pictures");
+        assert!(
+            refusal
+                .message
+                .contains("can have 2 pictures, and this one has 3")
+        );
     }
 
     #[test]
@@ -262,14 +370,14 @@ mod tests {
                 "must be",
             ),
             (
-                json!([{"role": "system", "content": "Be brief."}]),
-                "messages[0]",
-                "system prompt",
+                json!([{"role": "user", "content": "a"}, {"role": "system", "content": "Be brief."}]),
+                "messages[1]",
+                "before all others",
             ),
             (
-                json!([{"role": "developer", "content": "Rhyme."}]),
-                "messages[0]",
-                "system prompt",
+                json!([{"role": "user", "content": "a"}, {"role": "developer", "content": "Rhyme."}]),
+                "messages[1]",
+                "before all others",
             ),
             (
                 json!([{"role": "assistant", "content": "Hi"}]),

@@ -30,6 +30,6 @@ pub use understood::Understood;
 #[cfg(test)]
 pub(crate) use {
     ask::{Fields, StreamOptions},
-    content::{DETAILS, PICTURES, Picture, PicturePart, TEXTS, TextPart},
+    content::{PICTURES, Picture, PicturePart, TEXTS, TextPart},
     messages::Message,
 };

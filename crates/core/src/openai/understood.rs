@@ -7,11 +7,11 @@ use super::completion::{CompletionChunk, Head};
 use super::data_url::PictureFile;
 use crate::request::Request;
 
-/// What a request comes to, beside its picture's file.
+/// What a request comes to, beside its pictures' files.
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Understood {
-    /// What the engine is asked, but for the picture's key.
+    /// What the engine is asked, but for the pictures: the page has keys of its own for them.
     pub asked: Request,
     /// Whether the request states a temperature; else the model's default is taken.
     pub states_temperature: bool,
@@ -24,22 +24,22 @@ pub struct Understood {
 }
 
 impl Ask {
-    /// What is asked, and the picture's file. `number` is no other request's of this program; `model` is what the model is
+    /// What is asked, and the pictures' files. `number` is no other request's of this program; `model` is what the model is
     /// called, where that is known.
-    pub fn understood(
-        self,
-        number: u64,
-        model: Option<String>,
-    ) -> (Understood, Option<PictureFile>) {
+    pub fn understood(self, number: u64, model: Option<String>) -> (Understood, Vec<PictureFile>) {
+        let mut asked = self.request;
+        asked.pictures.clear();
+        let before = asked.before.iter_mut();
+        before.for_each(|exchange| exchange.pictures.clear());
         let model = model.or(self.model).unwrap_or_default();
         let head = Head::new(number, model, self.include_usage);
         let understood = Understood {
-            asked: self.request,
+            asked,
             states_temperature: self.states_temperature,
             stream: self.stream,
             begin: head.begin(),
             head,
         };
-        (understood, self.picture)
+        (understood, self.pictures)
     }
 }

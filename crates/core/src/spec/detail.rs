@@ -54,7 +54,9 @@ impl FromStr for Detail {
             "high" => Ok(Detail::High),
             other => match other.parse() {
                 Ok(tokens) if tokens > 0 => Ok(Detail::Tokens(tokens)),
-                _ => Err("it must be low, auto, high, or the most visual tokens of a picture".into()),
+                _ => {
+                    Err("it must be low, auto, high, or the most visual tokens of a picture".into())
+                }
             },
         }
     }

@@ -75,10 +75,13 @@ impl GridSpec {
                 _ => *self,
             };
         };
-        let smaller = (1..=self.longest_px / tile).rev().map(|tiles| with(tiles * tile));
+        let smaller = (1..=self.longest_px / tile)
+            .rev()
+            .map(|tiles| with(tiles * tile));
         let fits = |spec: &GridSpec| spec.grid(size_px).tiles().saturating_mul(tokens) <= most;
         let mut all = std::iter::once(*self).chain(smaller);
-        all.find(fits).unwrap_or_else(|| with(tile.min(self.longest_px)))
+        all.find(fits)
+            .unwrap_or_else(|| with(tile.min(self.longest_px)))
     }
 
     /// The longer side becomes L, the other one even.

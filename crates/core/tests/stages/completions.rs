@@ -11,7 +11,7 @@ fn read(more: &Value, face: Face) -> Result<Ask, BadRequest> {
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more.clone());
     }
-    let ask = Ask::read(body.to_string(), face)?;
+    let ask = Ask::read(body.to_string(), face, Some(1))?;
     ask.check_question().map(|()| ask)
 }
 
@@ -64,7 +64,10 @@ fn understood(ask: &Ask, wanted: &Value, pictures: &Value) -> Value {
         let before = before.map(|e| json!([e.question, e.text]));
         found["before"] = before.collect::<Vec<_>>().into();
     }
-    if let Some(picture) = &ask.picture {
+    if !ask.request.system.is_empty() {
+        found["system"] = ask.request.system.as_str().into();
+    }
+    if let [picture] = ask.pictures.as_slice() {
         let named = pictures
             .as_object()
             .expect("pictures")

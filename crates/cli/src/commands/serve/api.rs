@@ -47,6 +47,8 @@ pub struct Api {
     /// When that was changed last, in seconds since 1970.
     created: u64,
     queue: Arc<Queue<Job>>,
+    /// The most pictures of a conversation; none where the context alone limits them.
+    most_pictures: Option<usize>,
     /// Answers begun so far.
     answers: AtomicU64,
     limits: Limits,
@@ -61,7 +63,13 @@ impl Api {
     ///
     /// # Errors
     /// If the folder cannot be looked at.
-    pub fn new(folder: &Path, engine: &Engine, limits: Limits, stop: Stop) -> anyhow::Result<Self> {
+    pub fn new(
+        folder: &Path,
+        most_pictures: Option<usize>,
+        engine: &Engine,
+        limits: Limits,
+        stop: Stop,
+    ) -> anyhow::Result<Self> {
         let whole = folder.canonicalize();
         let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
         let id = whole
@@ -72,6 +80,7 @@ impl Api {
             id: id.into_owned(),
             created: changed.map_or(0, seconds),
             queue: engine.queue(),
+            most_pictures,
             answers: AtomicU64::new(0),
             budget: Budget::new(limits.memory),
             limits,
@@ -157,6 +166,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
         said_type: SaidType::new(request.headers()),
         budget: api.budget.clone(),
         most_bytes: api.limits.body(),
+        most_pictures: api.most_pictures,
     };
     let held = body::read(request.into_body(), &api.budget, &api.limits).await?;
     let (ask, share) = read(held, sent_as, &api.large).await?;
@@ -164,7 +174,7 @@ async fn complete(api: &Api, request: Request) -> Result<Response, Refusal> {
 
     let (saying, mut heard) = Saying::new();
     let job = Job {
-        picture: ask.picture,
+        pictures: ask.pictures,
         request: ask.request,
         states_temperature: ask.states_temperature,
         saying,
@@ -208,6 +218,7 @@ struct SentAs {
     said_type: SaidType,
     budget: Budget,
     most_bytes: usize,
+    most_pictures: Option<usize>,
 }
 
 impl SentAs {
@@ -216,9 +227,9 @@ impl SentAs {
         self.said_type.check(&bytes)?;
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         let was_meant_as_json = matches!(first, Some(b'{' | b'[') | None);
-        let ask = Ask::read(bytes, Face::Server)
+        let ask = Ask::read(bytes, Face::Server, self.most_pictures)
             .map_err(|bad| self.said_type.explain(bad.into(), was_meant_as_json))?;
-        if let Some(picture) = &ask.picture {
+        for picture in &ask.pictures {
             check_kind(&picture.bytes)?;
         }
         ask.check_question()?;
@@ -316,6 +327,7 @@ mod tests {
                     said_type: SaidType::default(),
                     budget: budget.clone(),
                     most_bytes: 2 * BYTES,
+                    most_pictures: None,
                 };
                 let mut reading = pin!(read(held, sent_as, &large));
                 let soon = Duration::from_millis(1);

@@ -21,6 +21,7 @@ use inf_llava::generate::default_temperature;
 use inf_llava::image::keep_until_decoded;
 use inf_llava::openai::{Finish, PictureFile};
 use inf_llava::progress::{Event, StopFlag, Watch};
+use inf_llava::request::Shown;
 use inf_llava::session::{Request, Shared, StopReason};
 use inf_llava::spec::plan::Coverage;
 
@@ -31,8 +32,8 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// A question, and where its answer goes.
 pub struct Job {
-    /// What the request has no key of yet.
-    pub picture: Option<PictureFile>,
+    /// The pictures that the request shows, in order.
+    pub pictures: Vec<PictureFile>,
     /// The question.
     pub request: Request,
     /// Whether the request states a temperature; else the model's default is taken.
@@ -245,10 +246,11 @@ async fn answer(
         }
     });
     let mut notices = Vec::new();
-    if let Some(file) = job.picture {
-        let key = file.key();
-        job.request.show_first(&key);
-        let read = shared.read_picture(&key, "image", &file.bytes, true, &mut watch);
+    let is_only = job.pictures.len() == 1;
+    let shown: Vec<Shown> = job.request.all_pictures().cloned().collect();
+    for (file, Shown { key, detail, .. }) in job.pictures.iter().zip(shown) {
+        let (bytes, watch) = (&file.bytes, &mut watch);
+        let read = shared.read_picture(&key, "image", bytes, is_only, detail, watch);
         let info = match read.await {
             Err(Error::Stopped) => {
                 // What decodes it may go on, and takes memory as long as it does.
@@ -257,10 +259,16 @@ async fn answer(
             }
             info => info?,
         };
-        notices = info.told(shared.model().config.scope);
+        for notice in info.told(shared.model().config.scope) {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
     }
-    // The file has been read, and others may have its room.
-    drop(job.share);
+    let system = shared.model().about_system(&job.request.system);
+    notices.extend(system.map(String::from));
+    // The files have been read, and others may have their room.
+    drop((job.pictures, job.share));
     let answer = shared.reply(&job.request, &mut watch).await?;
     drop(watch);
     if answer.stop_reason == StopReason::Stopped {

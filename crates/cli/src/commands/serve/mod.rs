@@ -128,8 +128,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // The model is loaded at the first question; what is typed wrong is said now.
     DeviceChoice::from_name(&args.device)?;
     args.prompt.choice()?;
+    let mut most_pictures = None;
     let broken = match read_config(&Folder::new(&model)).await {
-        Ok((config, _)) => config.context_tokens(args.context).map(|_| None)?,
+        Ok((config, _)) => {
+            let vision = config.vision.as_ref();
+            most_pictures = vision.and_then(|vision| vision.most_pictures());
+            config.context_tokens(args.context).map(|_| None)?
+        }
         Err(error) if args.context.is_some() => return Err(error.into()),
         // Its files are served all the same: they may be mended while it runs.
         Err(error) => Some(error),
@@ -145,7 +150,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         prompt: args.prompt,
     });
     let engine = engine.context("the engine's thread cannot be started")?;
-    let api = Api::new(&model, &engine, limits, stop.clone())?;
+    let api = Api::new(&model, most_pictures, &engine, limits, stop.clone())?;
     let files = Arc::new(Semaphore::new(limits.files));
     let has_page = page.is_some();
     let served = Served {

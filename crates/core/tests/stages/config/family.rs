@@ -128,8 +128,8 @@ pub fn pictures(name: &str) -> Vec<([usize; 2], String, usize)> {
 /// The layout of a picture of `[height, width]` pixels.
 pub fn layout(config: &Config, size_px: [usize; 2], is_only: bool) -> Layout {
     let treatment = Treatment {
-        coverage: Coverage::Live,
         is_only,
+        ..Treatment::only(Coverage::Live)
     };
     let layout = super::vision(config).layout(size_px, treatment);
     let layout = layout.expect("a layout");
