@@ -178,6 +178,16 @@ pub enum Error {
         /// Pixels.
         max_side: u32,
     },
+    /// The picture has a shape of which the model sees nothing.
+    #[error("the picture is {width} x {height} pixels: {reason}")]
+    ImageShape {
+        /// Pixels.
+        width: usize,
+        /// Pixels.
+        height: usize,
+        /// Why nothing is seen, and what to do.
+        reason: String,
+    },
     /// A data set's file cannot be used at all.
     #[error("{file}: {reason}")]
     Dataset {
@@ -351,6 +361,7 @@ impl Error {
             Error::ImageFormat { .. }
             | Error::ImageDamaged { .. }
             | Error::ImageTooLarge { .. }
+            | Error::ImageShape { .. }
             | Error::PictureNotHeld { .. } => 4,
             Error::Memory { .. } | Error::ContextExceeded { .. } | Error::OutOfMemory { .. } => 5,
             Error::Device { .. } | Error::DeviceLost { .. } | Error::NotFinite { .. } => 6,
@@ -379,6 +390,7 @@ impl Error {
             Error::ImageFormat { .. } => "image-format",
             Error::ImageDamaged { .. } => "image-damaged",
             Error::ImageTooLarge { .. } => "image-too-large",
+            Error::ImageShape { .. } => "image-shape",
             Error::Dataset { .. } => "dataset",
             Error::BadRecord { .. } => "bad-record",
             Error::Example { .. } => "example",

@@ -19,6 +19,8 @@ const HALF: i32 = 1 << (PRECISION_BITS - 1);
 /// How the source pixels around a position are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
+    /// The triangle, `1 - |x|` (`resample` 2 of a processor).
+    Bilinear,
     /// The cubic of Keys with a = -0.5: CLIP's and SigLIP's processors.
     Bicubic,
     /// `sinc(x) sinc(x / 3)`: the processors of Idefics3 and SmolVLM.
@@ -29,6 +31,7 @@ impl Filter {
     /// How far the filter reaches, in source pixels where a side is enlarged.
     fn support(self) -> f64 {
         match self {
+            Filter::Bilinear => 1.0,
             Filter::Bicubic => 2.0,
             Filter::Lanczos => 3.0,
         }
@@ -37,6 +40,7 @@ impl Filter {
     /// The weight at a distance of `x`, in Pillow's order of operations.
     fn weight(self, x: f64) -> f64 {
         match self {
+            Filter::Bilinear => (1.0 - x.abs()).max(0.0),
             Filter::Bicubic => cubic(x),
             Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
             Filter::Lanczos => 0.0,

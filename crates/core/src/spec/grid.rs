@@ -126,18 +126,7 @@ impl Grid {
     /// Where the R C tiles are in the picture after the second resize, row by row; none if the whole picture is the
     /// only view. The last view is resized from all of it, and is not among them.
     pub fn split_views(&self) -> impl Iterator<Item = View> + use<> {
-        let Grid { rows, columns, .. } = *self;
-        let [height, width] = [
-            self.second_px[0] / rows.max(1),
-            self.second_px[1] / columns.max(1),
-        ];
-        (0..rows).flat_map(move |row| {
-            (0..columns).map(move |column| View::Pixels {
-                top: row * height,
-                left: column * width,
-                step: 1,
-            })
-        })
+        View::tiles([self.rows, self.columns], self.second_px)
     }
 }
 

@@ -5,28 +5,38 @@
 //! and refused without any.
 
 mod ablation;
+mod anyres;
 mod connector;
 mod decoder;
 mod detail;
+mod frames;
 mod grid;
+mod padding;
 pub mod plan;
 mod rope;
 mod run;
+mod single;
+mod snapshot;
 mod tiling;
 mod tower;
 mod view;
 mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
+pub use anyres::{Anyres, AnyresSpec, Largest, Merge, TokenMap};
 pub use connector::{
     Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
     Scores, ShuffleSpec,
 };
 pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
 pub use detail::Detail;
+pub use frames::{Sampling, evenly, pooled_side, video_tokens};
 pub use grid::{Grid, GridSpec};
+pub use padding::Padding;
 pub use rope::{RopeScaling, RopeSpec};
 pub use run::{Run, Runs};
+pub use single::{Fit, SingleSpec, shortest_edge_px};
+pub use snapshot::{Snapshot, SnapshotSpec};
 pub use tiling::{CanvasLayout, Crop, Layout, Packing, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
 pub use view::View;

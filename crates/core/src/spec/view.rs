@@ -26,4 +26,19 @@ impl View {
         left: 0,
         step: 1,
     };
+
+    /// The tiles of a canvas of `[height, width]` pixels, row by row: `[rows, columns]` of equal size.
+    pub fn tiles(
+        [rows, columns]: [usize; 2],
+        [height, width]: [usize; 2],
+    ) -> impl Iterator<Item = View> + use<> {
+        let [height, width] = [height / rows.max(1), width / columns.max(1)];
+        (0..rows).flat_map(move |row| {
+            (0..columns).map(move |column| View::Pixels {
+                top: row * height,
+                left: column * width,
+                step: 1,
+            })
+        })
+    }
 }
