@@ -60,6 +60,7 @@ pub(super) fn read(files: &ConfigFiles<'_>) -> Result<Config> {
                 normalise: Normalise::CLIP,
             },
             connector: Connector::Dem(connector),
+            video: None,
         }),
         decoder,
         prompt: OwnPrompt::ConvLlama3,

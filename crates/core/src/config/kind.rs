@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::file_names::CONFIG_FILE;
+use super::llava::Llava;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
@@ -54,7 +55,7 @@ const SEES: [&str; 5] = [
     "vision_config",
 ];
 /// What is read, by `model_type`.
-const RUNS: &str = "what runs here: INF-LLaVA (llava_llama), SmolVLM and Idefics3 (smolvlm, idefics3), and the language models llama, mistral and qwen2";
+const RUNS: &str = "what runs here: INF-LLaVA (llava_llama), LLaVA in transformers' layout (llava, llava_next, llava_onevision), SmolVLM and Idefics3 (smolvlm, idefics3), and the language models llama, mistral and qwen2";
 /// Advice for quantised checkpoints.
 const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
 
@@ -65,6 +66,8 @@ pub(super) enum Kind {
     InfLlava,
     /// SmolVLM and Idefics3.
     Smolvlm,
+    /// LLaVA in transformers' layout.
+    Llava(Llava),
     /// A language model alone.
     Text,
 }
@@ -82,10 +85,17 @@ pub(super) fn of(config: &Value) -> Result<Kind> {
         return bad(reason);
     }
     let kind = config.get("model_type").and_then(Value::as_str);
-    if matches!(kind, Some("smolvlm" | "idefics3")) {
-        return Ok(Kind::Smolvlm);
+    match kind {
+        Some("smolvlm" | "idefics3") => return Ok(Kind::Smolvlm),
+        Some("llava_next") => return Ok(Kind::Llava(Llava::Next)),
+        Some("llava_onevision") => return Ok(Kind::Llava(Llava::Onevision)),
+        _ => {}
     }
     let has_sizes = SIZES.iter().any(|size| config.contains_key(*size));
+    // The original layout has the decoder's sizes at the top level.
+    if kind == Some("llava") && (is_set(config, "text_config") || !has_sizes) {
+        return Ok(Kind::Llava(Llava::One));
+    }
     // transformers omits a part whose values are the defaults of its class.
     if is_set(config, "text_config") || (!has_sizes && is_set(config, "vision_config")) {
         return bad(in_parts(config));

@@ -8,13 +8,17 @@ mod connector;
 mod decoder;
 mod file;
 mod file_names;
+mod fit;
 mod given;
 mod ids;
 mod inf_llava;
 mod keys;
 mod kind;
+mod layouts;
+mod llava;
 mod model;
 mod pictures;
+mod pinpoints;
 mod processor;
 mod prompts;
 mod rope;
@@ -65,6 +69,7 @@ impl Config {
         match kind::of(&config)? {
             Kind::InfLlava => inf_llava::read(files),
             Kind::Smolvlm => smolvlm::read(files, &Parsed::of(files, config)?),
+            Kind::Llava(llava) => llava::read(files, &Parsed::of(files, config)?, llava),
             Kind::Text => text::read(files, &Parsed::of(files, config)?),
         }
     }

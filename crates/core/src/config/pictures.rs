@@ -12,12 +12,19 @@ const RESCALE: f64 = 1.0 / 255.0;
 /// Tolerance for values that are written with fewer digits.
 const NEAR: f64 = 1e-3;
 
-/// How pixels are prepared, by `keys` and, where a key is absent, as `defaults`. Transparent pixels get a white ground,
-/// as in transformers.
+/// What the settings say of pixels.
+pub(super) struct Settings {
+    pub(super) pixels: Pixels,
+    /// What a picture is padded with to a square: the mean in bytes.
+    pub(super) colour: [u8; 3],
+}
+
+/// How pixels are prepared, by `keys` and, where a key is absent, as `filter` and `normalise`. Transparent pixels get a
+/// white ground, as in transformers.
 ///
 /// # Errors
 /// [`crate::Error::Config`] naming the key that is not supported.
-pub(super) fn pixels(keys: &Keys<'_>, filter: Filter, normalise: Normalise) -> Result<Pixels> {
+pub(super) fn settings(keys: &Keys<'_>, filter: Filter, normalise: Normalise) -> Result<Settings> {
     for name in ["do_normalize", "do_rescale"] {
         must_do(keys, name)?;
     }
@@ -26,20 +33,28 @@ pub(super) fn pixels(keys: &Keys<'_>, filter: Filter, normalise: Normalise) -> R
     {
         return Err(keys.only("rescale_factor", "1/255"));
     }
-    Ok(Pixels {
-        ground: WHITE,
-        filter: match keys.get("resample").map(Value::as_u64) {
-            None => filter,
-            Some(Some(1)) => Filter::Lanczos,
-            Some(Some(3)) => Filter::Bicubic,
-            Some(_) => return Err(keys.only("resample", "1 (Lanczos), 3 (bicubic)")),
+    let mean = colours(keys, "image_mean", normalise.mean, |mean| {
+        (0.0..=1.0).contains(&mean)
+    })?;
+    let std = colours(keys, "image_std", normalise.std, |std| std > 0.0)?;
+    Ok(Settings {
+        pixels: Pixels {
+            ground: WHITE,
+            filter: match keys.get("resample").map(Value::as_u64) {
+                None => filter,
+                Some(Some(1)) => Filter::Lanczos,
+                Some(Some(2)) => Filter::Bilinear,
+                Some(Some(3)) => Filter::Bicubic,
+                Some(_) => {
+                    return Err(keys.only("resample", "1 (Lanczos), 2 (bilinear), 3 (bicubic)"));
+                }
+            },
+            normalise: Normalise {
+                mean: mean.map(|mean| mean as f32),
+                std: std.map(|std| std as f32),
+            },
         },
-        normalise: Normalise {
-            mean: colours(keys, "image_mean", normalise.mean, |mean| {
-                (0.0..=1.0).contains(&mean)
-            })?,
-            std: colours(keys, "image_std", normalise.std, |std| std > 0.0)?,
-        },
+        colour: mean.map(|mean| (mean * 255.0) as u8), // truncates
     })
 }
 
@@ -64,25 +79,25 @@ pub(super) fn check_type(keys: &Keys<'_>, known: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A value for red, green and blue, or one for all.
+/// A value for red, green and blue, or one for all, as exact as written.
 fn colours(
     keys: &Keys<'_>,
     name: &str,
     default: [f32; 3],
     is_good: fn(f32) -> bool,
-) -> Result<[f32; 3]> {
+) -> Result<[f64; 3]> {
     let Some(value) = keys.get(name) else {
-        return Ok(default);
+        return Ok(default.map(f64::from));
     };
     let one = |value: &Value| {
-        let value = value.as_f64().map(|value| value as f32);
-        value.filter(|value| value.is_finite() && is_good(*value))
+        let is_usable = |value: &f64| (*value as f32).is_finite() && is_good(*value as f32);
+        value.as_f64().filter(is_usable)
     };
     let all = match value {
-        Value::Array(list) => list.iter().map(one).collect::<Option<Vec<f32>>>(),
+        Value::Array(list) => list.iter().map(one).collect::<Option<Vec<f64>>>(),
         value => one(value).map(|value| vec![value; 3]),
     };
-    let all = all.and_then(|all| <[f32; 3]>::try_from(all).ok());
+    let all = all.and_then(|all| <[f64; 3]>::try_from(all).ok());
     let what = match name {
         "image_mean" => "3 numbers from 0 to 1, of red, green and blue",
         _ => "3 positive numbers, of red, green and blue",

@@ -9,7 +9,9 @@ use super::vision::{Pixels, Vision};
 use super::{pictures, text_config, tower};
 use crate::error::Result;
 use crate::image::{Filter, Normalise};
-use crate::spec::{Connector, GridSpec, ShuffleSpec, Tiling, TowerSpec};
+use crate::spec::{
+    Connector, GridSpec, MOST_TIMED, Sampling, ShuffleSpec, Tiling, TimedSpec, TowerSpec, Video,
+};
 
 /// The largest L, in pixels: beyond it pictures are not enlarged.
 const LONGEST_CAP: usize = 4096;
@@ -43,7 +45,9 @@ pub(super) fn read(files: &ConfigFiles<'_>, parsed: &Parsed) -> Result<Config> {
         ..tower
     };
     let shuffle = shuffle(&top, &tower, decoder.hidden_size)?;
-    let (grid, pixels) = grid(&parsed.require_pictures()?, &vision, tower.view_px)?;
+    let settings = parsed.require_pictures()?;
+    let (grid, pixels) = grid(&settings, &vision, tower.view_px)?;
+    let video = video(parsed, &settings, tower.view_px)?;
     let per_tile = (tower.tokens_per_side() / shuffle.scale).pow(2);
     check_tokens(parsed, &tower, &shuffle, per_tile)?;
     let ids = Ids::of(&decoder, &[&text, &top], files.generation)?;
@@ -55,6 +59,7 @@ pub(super) fn read(files: &ConfigFiles<'_>, parsed: &Parsed) -> Result<Config> {
             tiling: Tiling::Grid(grid),
             pixels,
             connector: Connector::Shuffle(shuffle),
+            video,
         }),
         image_token_id: prompts::placeholder(&top, &["image_token_id"], 128_257, &decoder)?,
         video_token_id: None,
@@ -138,8 +143,32 @@ fn grid(keys: &Keys<'_>, vision: &Keys<'_>, view_px: usize) -> Result<(GridSpec,
             ),
         ));
     }
-    let pixels = pictures::pixels(keys, Filter::Lanczos, Normalise::HALVES)?;
-    Ok((spec, pixels))
+    let settings = pictures::settings(keys, Filter::Lanczos, Normalise::HALVES)?;
+    Ok((spec, settings.pixels))
+}
+
+/// How videos are seen: `video_sampling` among the settings of pictures, or of videos; none of a model without it.
+fn video(parsed: &Parsed, settings: &Keys<'_>, tile_px: usize) -> Result<Option<Video>> {
+    let name = "video_sampling";
+    let own = parsed
+        .processor()?
+        .map(|keys| keys.within("video_processor"));
+    let own = own.transpose()?.flatten().map(|keys| keys.within(name));
+    let Some(keys) = settings.within(name)?.or(own.transpose()?.flatten()) else {
+        return Ok(None);
+    };
+    let size = keys.within_or_empty("video_size")?;
+    Ok(Some(Video::Timed(TimedSpec {
+        sampling: Sampling {
+            fps: keys.positive("fps", 1.0)?,
+            max_frames: keys.up_to(MOST_TIMED, "max_frames", 64)?,
+        },
+        grid: GridSpec {
+            longest_px: size.up_to(LONGEST_CAP, "longest_edge", tile_px)?,
+            tile_px,
+            splits: false,
+        },
+    })))
 }
 
 /// Refuses a number of tokens a tile that is not the network's.

@@ -4,9 +4,7 @@ use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::image::{Filter, Normalise};
 use crate::spec::plan::{Coverage, Plan};
-use crate::spec::{
-    CanvasLayout, Connector, DemSpec, Detail, Layout, Packing, Tiling, TowerSpec, View, Weight,
-};
+use crate::spec::{Connector, DemSpec, Detail, CanvasLayout, Layout, Tiling, TowerSpec, Video, Weight};
 
 /// How a model sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +17,8 @@ pub struct Vision {
     pub pixels: Pixels,
     /// The connector: features of the views -> visual tokens.
     pub connector: Connector,
+    /// How it sees videos; none of a model that sees only pictures.
+    pub video: Option<Video>,
 }
 
 /// How pixels are prepared for a tower.
@@ -83,7 +83,7 @@ impl Dual<'_> {
         self.crops_per_side * self.tower.view_px
     }
 
-    fn layout(&self, coverage: Coverage) -> Layout {
+    pub(super) fn layout(&self, coverage: Coverage) -> Layout {
         let (n, view_px) = (self.crops_per_side, self.tower.view_px);
         let passes = self.plan(coverage).passes().into_iter();
         let canvas = CanvasLayout {
@@ -95,83 +95,23 @@ impl Dual<'_> {
 }
 
 impl Vision {
-    /// The layout of a picture of `size_px` (height, width) under `treatment`. INF-LLaVA's processor file may have a
-    /// smaller size than its tiling, since the release multiplies it in code; the tiling takes precedence.
-    ///
-    /// # Errors
-    /// For a picture that the tiling leaves nothing of.
-    pub fn layout(&self, size_px: [usize; 2], treatment: Treatment) -> Result<Layout> {
-        Ok(match &self.tiling {
-            // The same square for every picture.
-            Tiling::Dual { .. } => self.require_dual("this tiling")?.layout(treatment.coverage),
-            Tiling::Grid(spec) => {
-                let grid = spec.grid(size_px);
-                let split = CanvasLayout {
-                    size_px: grid.second_px,
-                    views: grid.split_views().collect(),
-                };
-                let whole = CanvasLayout {
-                    size_px: [spec.tile_px; 2],
-                    views: vec![View::ALL],
-                };
-                let canvases = [split, whole].into_iter();
-                let tokens = self.tokens_per_view();
-                Layout {
-                    canvases: canvases.filter(|canvas| !canvas.views.is_empty()).collect(),
-                    packing: Packing::Views { newline: false },
-                    runs: grid.runs(tokens),
-                    tokens: grid.tiles() * tokens,
-                }
-            }
-        })
-    }
-
-    /// Visual tokens of a view, where views do not see one another.
-    fn tokens_per_view(&self) -> usize {
-        match &self.connector {
-            Connector::Shuffle(shuffle) => {
-                (self.tower.tokens_per_side() / shuffle.scale.max(1)).pow(2)
-            }
-            _ => self.tower.tokens_per_view(),
-        }
-    }
-
-    /// The layout of the picture with the most tokens, for limits that are needed before there is a picture.
-    ///
-    /// # Errors
-    /// As [`Vision::layout`].
-    pub fn largest_layout(&self, coverage: Coverage) -> Result<Layout> {
-        let size_px = match &self.tiling {
-            // All its pictures are resized to the same square.
-            Tiling::Dual { .. } => [1, 1],
-            // Both sides grow to the longest, and a square has the most tiles.
-            Tiling::Grid(spec) => [spec.longest_px; 2],
-        };
-        self.layout(size_px, Treatment::only(coverage))
-    }
-
-    /// The most pictures of a conversation; none where the context alone limits them. INF-LLaVA's prompt has a place
-    /// for one.
+    /// The most pictures of a conversation; none where the context alone limits them. The prompts of INF-LLaVA and of
+    /// VLSA have a place for one.
     pub fn most_pictures(&self) -> Option<usize> {
         match &self.tiling {
-            Tiling::Dual { .. } => Some(1),
-            Tiling::Grid(_) => None,
+            Tiling::Dual { .. } | Tiling::Snapshot(_) => Some(1),
+            Tiling::Grid(_) | Tiling::Single(_) | Tiling::Anyres(_) => None,
         }
     }
 
     /// Whether pictures can be looked at more or less closely.
     pub fn has_detail(&self) -> bool {
-        match &self.tiling {
-            Tiling::Dual { .. } => false,
-            Tiling::Grid(_) => true,
-        }
+        matches!(&self.tiling, Tiling::Grid(_) | Tiling::Anyres(_))
     }
 
     /// Whether a picture's layout depends on whether it is its conversation's only one.
     pub fn depends_on_others(&self) -> bool {
-        match &self.tiling {
-            Tiling::Dual { .. } | Tiling::Grid(_) => false,
-        }
+        matches!(&self.tiling, Tiling::Anyres(spec) if spec.several.is_some())
     }
 
     /// What only INF-LLaVA has; none for a model of another tiling or connector.

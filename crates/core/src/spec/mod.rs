@@ -19,6 +19,7 @@ mod single;
 mod snapshot;
 mod tiling;
 mod tower;
+mod video;
 mod view;
 mod weights;
 
@@ -39,5 +40,6 @@ pub use single::{Fit, SingleSpec, shortest_edge_px};
 pub use snapshot::{Snapshot, SnapshotSpec};
 pub use tiling::{CanvasLayout, Crop, Layout, Packing, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
+pub use video::{MOST_TIMED, TimedSpec, Video};
 pub use view::View;
 pub use weights::{Kind, Weight, parameters};

@@ -1,7 +1,10 @@
 //! The tiling: computes the views that the tower processes from the size of a picture, before any pixel is read.
 
+use super::anyres::{AnyresSpec, TokenMap};
 use super::grid::GridSpec;
 use super::run::Run;
+use super::single::SingleSpec;
+use super::snapshot::SnapshotSpec;
 use super::view::View;
 
 /// How pictures are divided into views.
@@ -15,6 +18,12 @@ pub enum Tiling {
     },
     /// SmolVLM's: rows and columns of tiles, and last the whole picture in one.
     Grid(GridSpec),
+    /// LLaVA-1.5's and others': one view.
+    Single(SingleSpec),
+    /// LLaVA-NeXT's and LLaVA-OneVision's: the whole picture in one view, then tiles at the best of several sizes.
+    Anyres(AnyresSpec),
+    /// VLSA's: a snapshot, then patches.
+    Snapshot(SnapshotSpec),
 }
 
 /// The views and tokens of a picture of a given size.
@@ -38,6 +47,8 @@ pub enum Packing {
         /// Whether a newline token follows the last.
         newline: bool,
     },
+    /// A map of tiles, with a newline token after each of its rows.
+    Map(TokenMap),
     /// The frames of a video, each reduced to a square map of this side; a newline token follows the last.
     Frames {
         /// Tokens along a side.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 mod ablations;
 mod family;
 mod kinds;
+mod llava;
 mod smolvlm;
 mod text;
 

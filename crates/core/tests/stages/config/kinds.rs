@@ -171,18 +171,25 @@ fn the_rotary_base_is_read_in_every_spelling() {
 
 #[test]
 fn a_model_of_another_kind_is_told_by_its_kind() {
-    let llava_hf = json!({
-        "architectures": ["LlavaForConditionalGeneration"],
-        "image_token_index": 32000,
-        "model_type": "llava",
-        "text_config": {"model_type": "llama", "vocab_size": 32064},
-        "vision_config": {"model_type": "clip_vision_model", "hidden_size": 1024},
-    });
+    let in_parts = |kind: &str| {
+        json!({
+            "architectures": ["LlavaForConditionalGeneration"],
+            "image_token_index": 32000,
+            "model_type": kind,
+            "text_config": {"model_type": "llama", "vocab_size": 32064},
+            "vision_config": {"model_type": "clip_vision_model", "hidden_size": 768},
+        })
+    };
     refused(
-        read(&llava_hf, None),
-        &["text_config", "\"llava\"", "llava_llama"],
+        read(&in_parts("vipllava"), None),
+        &["text_config", "\"vipllava\"", "llava_llama", "llava_next"],
     );
-    let mut sparse = llava_hf;
+    // This one is run, by more files.
+    refused(
+        read(&in_parts("llava"), None),
+        &["preprocessor_config.json", "missing"],
+    );
+    let mut sparse = in_parts("vipllava");
     sparse
         .as_object_mut()
         .expect("object")
