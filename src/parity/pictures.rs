@@ -3,11 +3,12 @@
 use super::expected::ExpectedImage;
 use super::{FEATURE_LIMIT, Parity, Row};
 use crate::config::Treatment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Picture, pixel_values};
 use crate::printable::sha256;
 use crate::progress::{StopFlag, Watch};
 use crate::recorder::Recorder;
+use crate::spec::Tiling;
 use crate::spec::plan::Coverage;
 use crate::vision::encoder::{Encoded, Views};
 
@@ -26,7 +27,32 @@ impl Parity<'_> {
             ..Treatment::only(Coverage::Live)
         };
         let stop = StopFlag::default();
-        let views = encoder.views(&pictures[0], treatment, &stop)?;
+        let views = match (pictures, expected.treatment.as_str()) {
+            (frames, "video") => {
+                let unknown: Vec<f64> = (0..frames.len()).map(|second| second as f64).collect();
+                let times_s = match expected.timestamps_s.is_empty() {
+                    true => &unknown,
+                    false => &expected.timestamps_s,
+                };
+                let seconds = expected.duration_s.unwrap_or(frames.len() as f64);
+                encoder.video_views(frames, times_s, seconds, &stop)?
+            }
+            // As if the processor's file said that pictures are not divided.
+            ([picture, ..], "whole") => {
+                let mut spec = encoder.spec().clone();
+                if let Tiling::Grid(grid) = &mut spec.tiling {
+                    grid.splits = false;
+                }
+                encoder.views_of(&spec, picture, treatment, &stop)?
+            }
+            ([picture, ..], _) => encoder.views(picture, treatment, &stop)?,
+            ([], _) => {
+                return Err(Error::Option {
+                    option: format!("image {index}"),
+                    reason: "expected.json names no file for it".into(),
+                });
+            }
+        };
         self.view_bytes(index, expected, &views);
 
         let mut recorder = Recorder::on();

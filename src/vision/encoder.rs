@@ -6,13 +6,13 @@ use crate::config::{Treatment, Vision};
 use crate::error::{Error, Result};
 use crate::gpu::ops::{Canvas, Cut, ViewShape, crop_patchify};
 use crate::gpu::read::settle;
-use crate::image::{Picture, square_u8_watched, tiles};
+use crate::image::{Picture, Tiles, anyres, single, snapshot, square_u8_watched, tiles};
 use crate::load::Builder;
 use crate::progress::{Phase, StopFlag, Watch};
 use crate::recorder::Recorder;
 use crate::sequence::MediaId;
 use crate::spec::plan::{Coverage, Plan};
-use crate::spec::{Crop, Layout, Run, Tiling};
+use crate::spec::{Crop, Fit, GridSpec, Layout, Run, Tiling, Video};
 use crate::text::prompt::{Media, MediaKind};
 use crate::vision::connector::{Connector, Dem};
 use crate::vision::dem::Features;
@@ -41,6 +41,8 @@ pub struct Views {
     pub layout: Layout,
     /// How the picture is looked at.
     pub treatment: Treatment,
+    /// Whether it is a picture or a video.
+    pub kind: MediaKind,
 }
 
 /// A picture, encoded for the decoder.
@@ -109,25 +111,64 @@ impl VisionEncoder {
     /// # Errors
     /// As [`VisionEncoder::layout`]; [`crate::Error::Stopped`].
     pub fn views(&self, picture: &Picture, treatment: Treatment, stop: &StopFlag) -> Result<Views> {
-        let layout = self.layout(picture, treatment)?;
-        let bytes = match &self.spec.tiling {
-            Tiling::Dual { .. } => vec![square_u8_watched(picture, layout.size_px()[0], stop)?],
-            Tiling::Grid(spec) => {
-                let grid = spec.grid([picture.height, picture.width]);
-                let (first, second) = (grid.first_px, grid.second_px);
-                let tiles = tiles(picture, first, second, spec.tile_px, stop)?;
-                let canvases = tiles.split.into_iter().chain([tiles.whole]);
-                canvases.map(|canvas| canvas.rgb).collect()
-            }
-        };
-        let canvases = bytes.into_iter().zip(&layout.canvases);
-        let canvases =
-            canvases.map(|(bytes, layout)| Canvas::new(bytes, layout.size_px, &self.device));
+        self.views_of(&self.spec, picture, treatment, stop)
+    }
+
+    /// As [`VisionEncoder::views`], by the tiling of `spec`, which has the same tower.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::views`].
+    pub fn views_of(
+        &self,
+        spec: &Vision,
+        picture: &Picture,
+        treatment: Treatment,
+        stop: &StopFlag,
+    ) -> Result<Views> {
+        let size_px = [picture.height, picture.width];
+        let layout = spec.layout(size_px, treatment)?;
+        let canvases = canvases(spec, picture, treatment, stop)?;
         Ok(Views {
-            canvases: canvases.collect(),
+            canvases: self.uploaded(canvases, &layout),
             layout,
             treatment,
+            kind: MediaKind::Image,
         })
+    }
+
+    /// Resizes the frames of a video that takes `seconds`, which are from `times_s` (seconds too).
+    ///
+    /// # Errors
+    /// As [`Vision::video_layout`]; [`crate::Error::Stopped`].
+    pub fn video_views(
+        &self,
+        frames: &[Picture],
+        times_s: &[f64],
+        seconds: f64,
+        stop: &StopFlag,
+    ) -> Result<Views> {
+        let layout = self.spec.video_layout(times_s, seconds)?;
+        let filter = self.spec.pixels.filter;
+        let mut views = Vec::with_capacity(frames.len());
+        for frame in frames {
+            views.push(match self.spec.video {
+                Some(Video::Timed(timed)) => in_tiles(frame, &timed.grid, stop)?.whole,
+                _ => single(frame, Fit::Squash, self.spec.tower.view_px, filter, stop)?,
+            });
+        }
+        Ok(Views {
+            canvases: self.uploaded(views, &layout),
+            layout,
+            treatment: Treatment::only(Coverage::Live),
+            kind: MediaKind::Video,
+        })
+    }
+
+    fn uploaded(&self, canvases: Vec<Picture>, layout: &Layout) -> Vec<Canvas> {
+        let canvases = canvases.into_iter().zip(&layout.canvases);
+        let canvases =
+            canvases.map(|(canvas, layout)| Canvas::new(canvas.rgb, layout.size_px, &self.device));
+        canvases.collect()
     }
 
     /// INF-LLaVA's connector, if the model has it.
@@ -166,7 +207,7 @@ impl VisionEncoder {
         let parts: Vec<&[u8]> = canvases.chain([treatment.as_bytes()]).collect();
         Ok(Encoded {
             id: MediaId::of(&parts),
-            kind: MediaKind::Image,
+            kind: views.kind,
             runs: views.layout.runs.clone(),
             visual_tokens,
             vision_passes,
@@ -263,4 +304,49 @@ impl VisionEncoder {
             recorder.keep_crop(*crop, one);
         }
     }
+}
+
+/// What the views of a picture are cut from, in the order of its layout.
+fn canvases(
+    spec: &Vision,
+    picture: &Picture,
+    treatment: Treatment,
+    stop: &StopFlag,
+) -> Result<Vec<Picture>> {
+    let size_px = [picture.height, picture.width];
+    let filter = spec.pixels.filter;
+    Ok(match spec.tiling_of(size_px, treatment)?.as_ref() {
+        Tiling::Dual { crops_per_side } => {
+            let side_px = crops_per_side * spec.tower.view_px;
+            vec![Picture {
+                width: side_px,
+                height: side_px,
+                rgb: square_u8_watched(picture, side_px, stop)?,
+                notices: Vec::new(),
+            }]
+        }
+        Tiling::Grid(grid) => {
+            let tiles = in_tiles(picture, grid, stop)?;
+            tiles.split.into_iter().chain([tiles.whole]).collect()
+        }
+        Tiling::Single(one) => vec![single(picture, one.fit, one.view_px, filter, stop)?],
+        Tiling::Anyres(tiled) => {
+            let sizes = tiled.anyres(size_px, spec.tower.tokens_per_side())?;
+            let views = anyres(picture, &sizes, tiled.view_px, filter, stop)?;
+            [views.base].into_iter().chain(views.tiles).collect()
+        }
+        Tiling::Snapshot(padded) => {
+            let sizes = padded.snapshot(size_px);
+            let views = snapshot(picture, padded, &sizes, filter, stop)?;
+            match sizes.is_patch {
+                true => vec![views.snapshot],
+                false => vec![views.snapshot, views.padded],
+            }
+        }
+    })
+}
+
+fn in_tiles(picture: &Picture, spec: &GridSpec, stop: &StopFlag) -> Result<Tiles> {
+    let grid = spec.grid([picture.height, picture.width]);
+    tiles(picture, grid.first_px, grid.second_px, spec.tile_px, stop)
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::spec::Packing;
+use crate::spec::{Packing, TokenMap};
 
 /// `tokens` `[views, tokens, hidden]` -> `[visual tokens, hidden]`. `newline` `[hidden]`: the newline token, of models that
 /// have one.
@@ -15,8 +15,48 @@ pub fn packed(tokens: Tensor<3>, packing: &Packing, newline: Option<Tensor<1>>) 
     match packing {
         Packing::Views { newline: false } => tokens.flatten(0, 1),
         Packing::Views { newline: true } => with_newline(tokens.flatten(0, 1)),
+        Packing::Map(map) => mapped(tokens, map, newline),
         Packing::Frames { side } => with_newline(pooled(tokens, *side)),
     }
+}
+
+/// The first view's tokens, then the rows of the tiles' map, each with a newline token behind it.
+fn mapped(tokens: Tensor<3>, map: &TokenMap, newline: Option<Tensor<1>>) -> Tensor<2> {
+    let [_, count, hidden] = tokens.dims();
+    let (h, [rows, columns]) = (count.isqrt(), map.tiles);
+    let base = tokens.clone().narrow(0, 0, 1).flatten::<2>(0, 1);
+    let tiles = tokens.narrow(0, map.first_tile, rows * columns);
+    let whole = tiles
+        .reshape([rows, columns, h, h, hidden])
+        .permute([0, 2, 1, 3, 4])
+        .reshape([rows * h, columns * h, hidden]);
+    let [rows, columns] = [&map.rows, &map.columns].map(|range| range.len());
+    if rows == 0 || columns == 0 {
+        // A picture that is so narrow has nothing but its base view, and the ends of the rows.
+        return match newline {
+            Some(newline) if rows > 0 => {
+                let ends = newline.reshape([1, hidden]).expand([rows, hidden]);
+                Tensor::cat(vec![base, ends], 0)
+            }
+            _ => base,
+        };
+    }
+    let kept = whole
+        .narrow(0, map.rows.start, rows)
+        .narrow(1, map.columns.start, columns);
+    let kept = match map.shrunk {
+        Some(size) => resized(kept, size),
+        None => kept,
+    };
+    let [rows, ..] = kept.dims();
+    let lines = match newline {
+        Some(newline) => {
+            let ends = newline.reshape([1, 1, hidden]).expand([rows, 1, hidden]);
+            Tensor::cat(vec![kept, ends], 1)
+        }
+        None => kept,
+    };
+    Tensor::cat(vec![base, lines.flatten(0, 1)], 0)
 }
 
 /// The frames' maps `[frames, h * h, hidden]`, each reduced to `side` tokens a side.

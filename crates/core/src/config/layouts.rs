@@ -1,11 +1,13 @@
 //! What a picture, or a video, of a given size becomes: views, tokens, and what stands for it in a prompt.
 
+use std::borrow::Cow;
+
 use super::vision::{Treatment, Vision};
 use crate::error::{Error, Result};
 use crate::spec::plan::Coverage;
 use crate::spec::{
-    AnyresSpec, CanvasLayout, Connector, GridSpec, Layout, MOST_TIMED, Packing, Run, SnapshotSpec,
-    Tiling, Video, View, pooled_side, video_tokens,
+    AnyresSpec, CanvasLayout, Connector, Detail, Fit, GridSpec, Layout, MOST_TIMED, Packing, Run,
+    SingleSpec, SnapshotSpec, Tiling, Video, View, pooled_side, video_tokens,
 };
 
 /// The most frames of a video, which are a pass of the tower each.
@@ -18,16 +20,51 @@ impl Vision {
     /// # Errors
     /// [`Error::ImageShape`] for a picture that the tiling leaves nothing of.
     pub fn layout(&self, size_px: [usize; 2], treatment: Treatment) -> Result<Layout> {
-        Ok(match &self.tiling {
+        let tiling = self.tiling_of(size_px, treatment)?;
+        Ok(match tiling.as_ref() {
             // The same square for every picture.
             Tiling::Dual { .. } => self.require_dual("this tiling")?.layout(treatment.coverage),
             Tiling::Grid(spec) => self.grid(spec, size_px),
             Tiling::Single(spec) => self.one_view(spec.newline),
-            Tiling::Anyres(spec) if spec.several.is_some() && !treatment.is_only => {
-                self.one_view(true)
-            }
             Tiling::Anyres(spec) => self.anyres(spec, size_px)?,
             Tiling::Snapshot(spec) => self.snapshot(spec, size_px),
+        })
+    }
+
+    /// The tiling of a picture of `size_px` (height, width) under `treatment`: the model's, or one that it was also
+    /// trained with.
+    ///
+    /// # Errors
+    /// As [`Vision::layout`].
+    pub fn tiling_of(
+        &self,
+        size_px: [usize; 2],
+        treatment: Treatment,
+    ) -> Result<Cow<'_, Tiling>> {
+        let Treatment {
+            is_only, detail, ..
+        } = treatment;
+        Ok(match &self.tiling {
+            Tiling::Grid(spec) if detail != Detail::Auto => {
+                let tokens = self.tokens_per_view();
+                Cow::Owned(Tiling::Grid(spec.at(detail, size_px, tokens)))
+            }
+            Tiling::Anyres(spec) => match spec.several {
+                Some(fit) if !is_only || detail == Detail::Low => one_view(spec, fit),
+                several => {
+                    let tokens_per_side = self.tower.tokens_per_side();
+                    let fewer = spec.at(detail, size_px, tokens_per_side)?;
+                    match (fewer, several) {
+                        (Some(pinpoints), _) => Cow::Owned(Tiling::Anyres(AnyresSpec {
+                            pinpoints,
+                            ..spec.clone()
+                        })),
+                        (None, Some(fit)) => one_view(spec, fit),
+                        (None, None) => Cow::Borrowed(&self.tiling),
+                    }
+                }
+            },
+            other => Cow::Borrowed(other),
         })
     }
 
@@ -169,6 +206,15 @@ impl Vision {
             }
         })
     }
+}
+
+/// The treatment of one picture among several, as a tiling.
+fn one_view(spec: &AnyresSpec, fit: Fit) -> Cow<'static, Tiling> {
+    Cow::Owned(Tiling::Single(SingleSpec {
+        view_px: spec.view_px,
+        fit,
+        newline: true,
+    }))
 }
 
 /// A square of `side_px` pixels that is one view.
