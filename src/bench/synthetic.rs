@@ -47,6 +47,7 @@ pub fn config_of(shape: &str, layers: usize) -> Result<Config> {
                 ablation: Ablation::default(),
             }),
             tower,
+            video: None,
         }),
         decoder,
         prompt: OwnPrompt::ConvLlama3,

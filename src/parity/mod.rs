@@ -98,15 +98,23 @@ pub async fn run(
     for case in &expected.cases {
         parity.case(case, &encoded).await?;
     }
+    let layers_run = parity.model.config.vision.as_ref();
+    let layers_run = layers_run.map_or(0, |vision| vision.tower.layers_run());
     let Parity {
         tensors,
         used,
         mut report,
         ..
     } = parity;
+    // Layers behind the last that is selected are not computed.
+    let is_run = |name: &String| {
+        let layer = name.split_once("tower_view0_hidden");
+        let layer = layer.and_then(|(_, layer)| layer.parse().ok());
+        layer.is_none_or(|layer: usize| layer <= layers_run)
+    };
     report.unused = tensors
         .into_keys()
-        .filter(|name| !used.contains(name))
+        .filter(|name| !used.contains(name) && is_run(name))
         .collect();
     Ok(report)
 }

@@ -181,6 +181,13 @@ impl Session {
         if self.is_withheld(question, self.has_picture()) {
             return Ok(()); // the question was never given to the model
         }
+        let vision = self.model.config.vision.as_ref();
+        if vision.is_some_and(|vision| vision.depends_on_others()) {
+            // Which sequence it has depends on the pictures that are still to come.
+            self.push_turn(question, TurnAnswer::Text(answer.into()));
+            self.last = None;
+            return Ok(());
+        }
         let watch = &mut Watch::nobody();
         let mut sequence = self.prompt_of(question, watch).await?;
         let model = &self.model;

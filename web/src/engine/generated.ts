@@ -138,6 +138,8 @@ export type Shown = {
   key: string,
   /** Bytes of the question in front of it. Most templates put pictures before the text whatever this is. */
   at: number,
+  /** How closely it is looked at: `low`, `auto`, `high`, or the most visual tokens. */
+  detail: 'low' | 'auto' | 'high' | number,
 };
 
 /** A question with its answer. */
@@ -215,8 +217,8 @@ export type Answer = {
   remark?: Remark,
 };
 
-/** How closely a picture is to be looked at: all mean the same, in full. */
-export type Detail = 'auto' | 'low' | 'high';
+/** How closely a picture is to be looked at, where the model has a choice. */
+export type Detail = 'low' | 'auto' | 'high';
 
 /** A part of what a message says. */
 export type ContentPart = ({ type: 'text' | 'input_text' | 'output_text' } & TextPart) | ({ type: 'image_url' | 'input_image' } & PicturePart);
@@ -390,9 +392,9 @@ export type Head = {
   include_usage: boolean,
 };
 
-/** What a request comes to, beside its picture's file. */
+/** What a request comes to, beside its pictures' files. */
 export type Understood = {
-  /** What the engine is asked, but for the picture's key. */
+  /** What the engine is asked, but for the pictures: the page has keys of its own for them. */
   asked: ReplyRequest,
   /** Whether the request states a temperature; else the model's default is taken. */
   states_temperature: boolean,

@@ -36,11 +36,7 @@ impl Vision {
     ///
     /// # Errors
     /// As [`Vision::layout`].
-    pub fn tiling_of(
-        &self,
-        size_px: [usize; 2],
-        treatment: Treatment,
-    ) -> Result<Cow<'_, Tiling>> {
+    pub fn tiling_of(&self, size_px: [usize; 2], treatment: Treatment) -> Result<Cow<'_, Tiling>> {
         let Treatment {
             is_only, detail, ..
         } = treatment;

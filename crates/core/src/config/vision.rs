@@ -4,7 +4,9 @@ use super::file_names::CONFIG_FILE;
 use crate::error::{Error, Result};
 use crate::image::{Filter, Normalise};
 use crate::spec::plan::{Coverage, Plan};
-use crate::spec::{Connector, DemSpec, Detail, CanvasLayout, Layout, Tiling, TowerSpec, Video, Weight};
+use crate::spec::{
+    CanvasLayout, Connector, DemSpec, Detail, Layout, Tiling, TowerSpec, Video, Weight,
+};
 
 /// How a model sees.
 #[derive(Debug, Clone, PartialEq)]

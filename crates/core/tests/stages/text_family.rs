@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 
 use inf_llava_core::Error;
+use inf_llava_core::config::Conversation;
 use inf_llava_core::progress::Watch;
 use inf_llava_core::sequence::{Chunk, MediaId, Sequence};
 use inf_llava_core::spec::{Run, Runs};
 use inf_llava_core::text::prompt::{
     Found, Media, MediaKind, Message, Part, Placeholders, Prompt, Role, Room, Template, begin_ids,
+    conversation,
 };
 use inf_llava_core::text::{TextStream, Tokenizer};
 use proptest::prelude::*;
@@ -60,6 +62,11 @@ pub fn list(value: &Value) -> &[Value] {
 
 pub fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
+}
+
+fn ids_of(value: &Value) -> Vec<i64> {
+    let ids = list(value).iter();
+    ids.map(|id| id.as_i64().expect("an id")).collect()
 }
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -175,22 +182,60 @@ fn every_prompt_has_the_ids_of_transformers() {
         for case in list(&model.told["cases"]) {
             let name = format!("{} {}", model.told["name"], case["name"]);
             let found = model.sequence(&prompt, model.messages(case));
-            // SmolVLM's template says nothing for a video.
-            if name == "\"smolvlm-tiny\" \"video\"" {
-                let error = found.expect_err("no place").to_string();
-                assert!(error.contains("0 places"), "{error}");
-                continue;
-            }
             let found = found.unwrap_or_else(|e| panic!("{name}: {e}"));
-            let expected: Vec<i64> = list(&case["input_ids"])
-                .iter()
-                .map(|id| id.as_i64().expect("an id"))
-                .collect();
+            let expected = ids_of(&case["input_ids"]);
             assert_eq!(model.numbers(&found, case), expected, "{name}");
             count += 1;
         }
     }
-    assert_eq!(count, 85);
+    assert_eq!(count, 86);
+}
+
+/// The conversations that are in the original LLaVA's code, and with no checkpoint.
+#[test]
+fn the_original_conversations_are_those_of_the_release() {
+    for name in ["llava-original", "llava-next-original"] {
+        let model = Model::find(name);
+        let found = conversation(Conversation::VicunaV1, &model.tokenizer);
+        let prompt = model.template(&found.text).expect("a template");
+        assert!(prompt.has_system());
+        for case in list(&model.told["cases"]) {
+            let found = model.sequence(&prompt, model.messages(case));
+            let found = found.unwrap_or_else(|e| panic!("{name} {}: {e}", case["name"]));
+            let numbers = ids_of(&case["input_ids"]);
+            assert_eq!(
+                model.numbers(&found, case),
+                numbers,
+                "{name} {}",
+                case["name"]
+            );
+        }
+    }
+    for (name, kind, text) in [
+        (
+            "llava-siglip-qwen2",
+            Conversation::Qwen,
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n<|im_start|>user\nR<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        (
+            "llava-clip-llama3-full",
+            Conversation::VicunaV1,
+            "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nYou are a helpful language and vision assistant. You are able to understand the visual content that the user provides, and assist the user with a variety of tasks using natural language.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nR<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
+    ] {
+        let model = Model::find(name);
+        let template = conversation(kind, &model.tokenizer).text;
+        let prompt = model.template(&template).expect("a template");
+        let turns = vec![
+            Message::text(Role::User, "Q"),
+            Message::text(Role::Assistant, "A"),
+            Message::text(Role::User, "R"),
+        ];
+        let found = model.sequence(&prompt, turns).expect("a sequence");
+        let ids: Vec<u32> = found.text_ids().collect();
+        let wanted = model.tokenizer.encode_template(text).expect("ids");
+        assert_eq!(ids, wanted, "{name}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::message::{Media, MediaKind, Message, Part, Placeholders, Role, Room};
 use crate::error::{Error, Result};
 use crate::printable::{one_line, quoted};
 use crate::progress::Watch;
-use crate::sequence::Sequence;
+use crate::sequence::{MediaId, Sequence};
 use crate::text::tokenizer::Tokenizer;
 
 /// Work of a template that says nothing (an instruction, or 64 bytes made of others): a millisecond or two.
@@ -44,12 +44,21 @@ enum Form {
     Text,
 }
 
+/// How a template is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Manner {
+    form: Form,
+    /// Whether it has a place for videos of its own. If not, the place is written as a text: transformers has another
+    /// template then, which differs in nothing else (`SmolVLMProcessor`).
+    says_videos: bool,
+}
+
 /// A template that has been tried.
 #[derive(Debug)]
 pub struct Template {
     file: String,
     environment: Environment<'static>,
-    form: Form,
+    manner: Manner,
     has_system: bool,
     signs: Signs,
     tokens: NamedTokens,
@@ -84,14 +93,18 @@ impl Template {
         let mut template = Template {
             file,
             environment,
-            form: Form::Parts,
+            manner: Manner {
+                form: Form::Parts,
+                says_videos: true,
+            },
             has_system: false,
             signs: Signs::new(&text),
             tokens,
             begin,
             placeholders,
         };
-        template.form = template.tried()?;
+        template.manner.form = template.tried()?;
+        template.manner.says_videos = template.says_videos();
         template.has_system = template.says_system();
         Ok(template)
     }
@@ -117,7 +130,11 @@ impl Template {
             }],
         };
         let try_form = |form| {
-            let rendered = self.render(&[question.messages(form, &self.placeholders)], 1, 4)?;
+            let manner = Manner {
+                form,
+                ..self.manner
+            };
+            let rendered = self.render(&[question.messages(manner, &self.placeholders)], 1, 4)?;
             let count = rendered.chars().filter(|&char| char == sign).count();
             Ok::<_, Error>(count == 1 && !rendered.contains(UNASKED))
         };
@@ -133,6 +150,22 @@ impl Template {
         Err(self.failed("the chat template does not say what a user says, once and as it is"))
     }
 
+    /// Whether it has a place for a video in front of a question.
+    fn says_videos(&self) -> bool {
+        let text = Said::Text {
+            text: self.signs.all().next().unwrap_or_default().to_string(),
+            generated: false,
+        };
+        let video = Media::new(MediaKind::Video, MediaId::of(&[]), &[]);
+        let question = Told {
+            role: Role::User,
+            parts: vec![Said::Media(video), text],
+        };
+        let messages = [question.messages(self.manner, &self.placeholders)];
+        let rendered = self.render(&messages, 1, 4);
+        rendered.is_ok_and(|rendered| rendered.contains(&self.placeholders.video))
+    }
+
     /// Whether it says once what a system message says, and the question.
     fn says_system(&self) -> bool {
         let signs: Vec<char> = self.signs.all().take(2).collect();
@@ -141,7 +174,7 @@ impl Template {
             let text = sign.to_string();
             let generated = false;
             let parts = vec![Said::Text { text, generated }];
-            Told { role, parts }.messages(self.form, &self.placeholders)
+            Told { role, parts }.messages(self.manner, &self.placeholders)
         });
         let rendered = self.render(&messages.collect::<Vec<_>>(), 2, 8);
         rendered.is_ok_and(|rendered| {
@@ -252,7 +285,7 @@ impl Template {
         let values = |told: &[Told]| -> Vec<Value> {
             let values = told.iter();
             values
-                .map(|told| told.messages(self.form, &self.placeholders))
+                .map(|told| told.messages(self.manner, &self.placeholders))
                 .collect()
         };
         let rendered = self.render(&values(&hidden), told.len(), bytes)?;
@@ -362,9 +395,12 @@ impl Told {
     }
 
     /// As a template is given it.
-    fn messages(&self, form: Form, placeholders: &Placeholders) -> Value {
-        let content = match form {
-            Form::Parts => self.parts.iter().map(Said::value).collect(),
+    fn messages(&self, manner: Manner, placeholders: &Placeholders) -> Value {
+        let content = match manner.form {
+            Form::Parts => {
+                let parts = self.parts.iter();
+                parts.map(|said| said.value(manner, placeholders)).collect()
+            }
             Form::Text => Value::from(self.text(placeholders)),
         };
         Value::from_pairs([
@@ -389,12 +425,13 @@ impl Told {
 }
 
 impl Said {
-    fn value(&self) -> Value {
+    fn value(&self, manner: Manner, placeholders: &Placeholders) -> Value {
         let (kind, text) = match self {
             Said::Text { text, .. } => ("text", Some(text.as_str())),
             Said::Media(media) => match media.kind {
                 MediaKind::Image => ("image", None),
-                MediaKind::Video => ("video", None),
+                MediaKind::Video if manner.says_videos => ("video", None),
+                MediaKind::Video => ("text", Some(placeholders.video.as_str())),
             },
         };
         let mut value = vec![("type", kind)];
