@@ -2,6 +2,7 @@
 //! no vision pass and prefill only their own tokens.
 
 mod attention;
+mod forced;
 mod picture;
 mod pictures;
 mod prompt;
@@ -24,7 +25,6 @@ use crate::language::decoder::PREFILL_CHUNK;
 use crate::language::kv_cache::KvCache;
 use crate::model::Model;
 use crate::progress::{Phase, Watch};
-use crate::recorder::Recorder;
 use crate::sequence::{Media, MediaId, Sequence};
 use crate::spec::Detail;
 use crate::spec::plan::Coverage;
@@ -281,43 +281,6 @@ impl Session {
         }
         self.last = Some(turn);
         result
-    }
-
-    /// The logits of the last `wanted` positions of the prompt, and those from which each forced id is chosen:
-    /// `[wanted, vocabulary]` and `[forced, vocabulary]`. Stop ids are ignored. For parity runs.
-    ///
-    /// # Errors
-    /// As [`Session::ask`].
-    pub async fn forced_logits(
-        &mut self,
-        question: &str,
-        forced: &[u32],
-        wanted: usize,
-        recorder: &mut Recorder,
-    ) -> Result<(Vec<f32>, Vec<f32>)> {
-        self.model.unchanged()?;
-        let watch = &mut Watch::nobody();
-        let prompt = self.prompt_of(question, watch).await?;
-        self.check_fits(prompt.len() + forced.len())?;
-        self.sequence = prompt;
-        self.last = None;
-        if recorder.is_on() {
-            let embeds = self.embed(0..self.sequence.len()).await?;
-            recorder.keep("inputs_embeds", &embeds);
-        }
-        let prompt_logits = self.logits(wanted, watch).await?;
-        let vocabulary = self.model.config.decoder.vocab_size;
-        let mut steps = prompt_logits[prompt_logits.len() - vocabulary..].to_vec();
-        for &id in forced.iter().take(forced.len().saturating_sub(1)) {
-            self.sequence.push(id);
-            steps.extend(self.logits(1, watch).await?);
-        }
-        if forced.is_empty() {
-            steps.clear();
-        }
-        let said = forced[..forced.len().saturating_sub(1)].to_vec();
-        self.push_turn(question, TurnAnswer::Ids(said));
-        Ok((prompt_logits, steps))
     }
 
     /// The sequence of a question after all that was said before.

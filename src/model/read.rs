@@ -1,0 +1,179 @@
+//! The small files of a model folder: configuration, tokenizer, chat template.
+
+use std::collections::BTreeSet;
+
+use crate::config::{
+    CHAT_TEMPLATE_FILE, CONFIG_FILE, Config, ConfigFiles, GENERATION_FILE, OwnPrompt,
+    PREPROCESSOR_FILE, PROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+};
+use crate::error::{Error, Result};
+use crate::text::prompt::{
+    Found, NamedTokens, PROMPT_FILES, Placeholders, Prompt, PromptChoice, Template, begin_ids,
+    conversation, read_prompt,
+};
+use crate::text::{Tokenizer, stops};
+use crate::weights::checkpoint::tensor_names;
+use crate::weights::converted::read_manifest;
+use crate::weights::manifest::Manifest;
+use crate::weights::source::{Source, read_file, require_file};
+
+/// Configurations are a few kB.
+pub const CONFIG_CAP: u64 = 1 << 20;
+/// Some of these files list thousands of added tokens.
+const TOKENIZER_CONFIG_CAP: u64 = 16 << 20;
+
+/// Reads and checks the configuration of a model folder: the one in the manifest of a converted model (the manifest
+/// is returned too), otherwise its `config.json`, checking that the other files prepare pictures in the supported
+/// way.
+///
+/// # Errors
+/// [`Error::FileMissing`], [`Error::Config`], [`Error::Manifest`].
+pub async fn read_config(source: &impl Source) -> Result<(Config, Option<Manifest>)> {
+    let named = |error| located(source, error);
+    if let Some(manifest) = read_manifest(source).await? {
+        let generation = manifest.generation.to_string();
+        let config = manifest.config.to_string();
+        // Only what belongs to the model is read.
+        let listed = async |file: &str| match manifest.files.iter().any(|own| own.file == file) {
+            true => read_file(source, file, CONFIG_CAP).await,
+            false => Ok(None),
+        };
+        let preprocessor = listed(PREPROCESSOR_FILE).await?;
+        let processor = listed(PROCESSOR_FILE).await?;
+        let config = Config::from_files(&ConfigFiles {
+            config: config.as_bytes(),
+            generation: Some(generation.as_bytes()),
+            preprocessor: preprocessor.as_deref(),
+            processor: processor.as_deref(),
+            tensors: Some(&manifest.tensors.keys().cloned().collect()),
+        });
+        return Ok((config.map_err(named)?, Some(manifest)));
+    }
+    let config = read_checkpoint_config(source, None).await?;
+    Ok((config, None))
+}
+
+/// As [`read_config`], of a checkpoint. `tensors`: the names of its tensors as in `spec`, where they are known; else
+/// they are looked for where they may say more about the model.
+///
+/// # Errors
+/// As [`read_config`].
+pub async fn read_checkpoint_config(
+    source: &impl Source,
+    tensors: Option<BTreeSet<String>>,
+) -> Result<Config> {
+    let named = |error| located(source, error);
+    let Some(config) = read_file(source, CONFIG_FILE, CONFIG_CAP).await? else {
+        return Err(source.missing(CONFIG_FILE));
+    };
+    let generation = read_file(source, GENERATION_FILE, CONFIG_CAP).await?;
+    let preprocessor = read_file(source, PREPROCESSOR_FILE, CONFIG_CAP).await?;
+    let processor = read_file(source, PROCESSOR_FILE, CONFIG_CAP).await?;
+    let files = ConfigFiles {
+        config: &config,
+        generation: generation.as_deref(),
+        preprocessor: preprocessor.as_deref(),
+        processor: processor.as_deref(),
+        tensors: None,
+    };
+    // What is wrong with these files is told before the weights are looked at.
+    let config = Config::from_files(&files).map_err(named)?;
+    let tensors = match tensors {
+        None if files.tensors_tell() => tensor_names(source).await?,
+        known => known,
+    };
+    let tensors = tensors.as_ref();
+    match tensors {
+        Some(_) => Config::from_files(&ConfigFiles { tensors, ..files }).map_err(named),
+        None => Ok(config),
+    }
+}
+
+/// The tokenizer, and its file.
+pub(super) async fn read_tokenizer(
+    source: &impl Source,
+    config: &Config,
+) -> Result<(Tokenizer, Vec<u8>)> {
+    let json = require_file(source, TOKENIZER_FILE, Tokenizer::MAX_BYTES as u64).await?;
+    let tokenizer = Tokenizer::from_bytes(&source.describe(TOKENIZER_FILE), &json)?;
+    Ok((tokenizer.with_rows(config.decoder.vocab_size), json))
+}
+
+/// What `read` finds in tokenizer_config.json, if there is such a file.
+async fn read_named<T>(
+    source: &impl Source,
+    read: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<Option<T>> {
+    let json = read_file(source, TOKENIZER_CONFIG_FILE, TOKENIZER_CONFIG_CAP).await?;
+    let named = json.map(|json| read(&json)).transpose();
+    named.map_err(|error| located(source, error))
+}
+
+/// The chat template among a model's files; most have one, INF-LLaVA's own is another ([`PromptChoice::Own`]).
+///
+/// # Errors
+/// [`Error::Config`] where the first file that may have one cannot be read.
+pub async fn chat_template(source: &impl Source) -> Result<Option<Found>> {
+    for file in PROMPT_FILES {
+        let Some(bytes) = read_file(source, file.name, file.most_bytes).await? else {
+            continue;
+        };
+        let found = read_prompt(file.name, &bytes).map_err(|error| located(source, error))?;
+        if let Some(found) = found {
+            let file = source.describe(file.name);
+            return Ok(Some(Found { file, ..found }));
+        }
+    }
+    Ok(None)
+}
+
+/// How a conversation becomes a sequence; `config` is completed by what ends an answer then. `json` is the tokenizer's file.
+pub(super) async fn read_prompting(
+    source: &impl Source,
+    choice: &PromptChoice,
+    config: &mut Config,
+    (tokenizer, json): (&Tokenizer, &[u8]),
+) -> Result<Prompt> {
+    let of_checkpoint = async || match chat_template(source).await? {
+        Some(found) => Ok(found),
+        None => Err(source.missing(CHAT_TEMPLATE_FILE)),
+    };
+    let found = match (choice, config.prompt) {
+        (PromptChoice::Own, OwnPrompt::ConvLlama3) | (PromptChoice::ConvLlama3, _) => None,
+        (PromptChoice::Own, OwnPrompt::Conversation(kind)) => Some(conversation(kind, tokenizer)),
+        (PromptChoice::Own, OwnPrompt::Checkpoint) | (PromptChoice::Checkpoint, _) => {
+            Some(of_checkpoint().await?)
+        }
+        (PromptChoice::Given(found), _) => Some(found.clone()),
+    };
+    let Some(found) = found else {
+        let named = match config.eos_token_ids.is_empty() {
+            true => read_named(source, stops::named_end).await?.flatten(),
+            false => None,
+        };
+        stops::complete(config, tokenizer, named.as_deref())?;
+        return Ok(Prompt::ConvLlama3 {
+            bos: config.bos_token_id,
+        });
+    };
+    let tokens: NamedTokens = read_named(source, stops::named_tokens)
+        .await?
+        .unwrap_or_default();
+    let end = tokens.iter().find(|(name, _)| name == "eos_token");
+    let end = end.map(|(_, token)| token.as_str());
+    stops::complete_by_name(config, tokenizer, end).map_err(|error| located(source, error))?;
+    let begin = begin_ids(&source.describe(TOKENIZER_FILE), json, tokenizer)?;
+    let template = Template::new(found, tokens, begin, Placeholders::default())?;
+    Ok(Prompt::Template(template.into()))
+}
+
+/// Adds the path or URL of the file to an error about a file of a model folder.
+fn located(source: &impl Source, error: Error) -> Error {
+    match error {
+        Error::Config { file, reason } => Error::Config {
+            file: source.describe(&file),
+            reason,
+        },
+        other => other,
+    }
+}
