@@ -315,3 +315,165 @@ impl Drop for Pieces<'_> {
         }
     }
 }
+
+/// A picture's file; the engine reads it again if its features have been evicted.
+#[derive(Debug, Clone)]
+struct Picture {
+    key: String,
+    name: String,
+    bytes: Arc<[u8]>,
+}
+
+/// A job for the thread.
+enum Work {
+    Look(Picture),
+    Ask(Option<Picture>, Box<Request>),
+}
+
+/// A job, its stop flag, and where its messages go.
+struct Job {
+    work: Work,
+    stop: StopFlag,
+    said: mpsc::Sender<Said>,
+}
+
+/// Messages about a job: pieces, then one of the others.
+enum Said {
+    Piece(String),
+    Seen(PictureInfo),
+    Done(Box<Answer>),
+    Failed(Error),
+}
+
+/// The model to load, and how.
+struct What {
+    folder: PathBuf,
+    options: Options,
+}
+
+fn broken(reason: String) -> Error {
+    Error::Device {
+        device: "the engine".into(),
+        reason,
+    }
+}
+
+fn broken_down() -> Error {
+    broken("it broke down; the next question loads the model again".into())
+}
+
+/// Loads the model for the first time, and reports the result to the waiting caller.
+fn begin(
+    what: &What,
+    mut watch: Watch<'_>,
+    ready: &mpsc::Sender<Result<Loaded>>,
+) -> Option<Shared> {
+    match pollster::block_on(load(what, &mut watch)) {
+        Ok(shared) => {
+            let model = shared.model();
+            let loaded = Loaded {
+                device: model.device.name.clone(),
+                context_tokens: model.context_tokens,
+                temperature: default_temperature(model.config.scope),
+            };
+            ready.send(Ok(loaded)).ok().map(|()| shared)
+        }
+        Err(error) => {
+            // If the caller is gone, nobody needs the error.
+            let _ = ready.send(Err(error));
+            None
+        }
+    }
+}
+
+async fn load(What { folder, options }: &What, watch: &mut Watch<'_>) -> Result<Shared> {
+    let device = choose(options.device).await?;
+    let source = Folder::new(folder);
+    let model = Model::load(source, &device, options.context_tokens, watch).await?;
+    if !options.exact {
+        model.device.allow_half().await?;
+    }
+    Ok(Shared::new(model.into(), Coverage::Live))
+}
+
+fn work(what: &What, shared: Shared, jobs: &mpsc::Receiver<Job>) {
+    let mut engine = Some(shared);
+    while let Ok(Job { work, stop, said }) = jobs.recv() {
+        // A panic here comes from a driver or from burn; the model is then discarded.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            pollster::block_on(answer(what, &mut engine, work, stop, &said))
+        }));
+        let last = match done {
+            Ok(Ok(said)) => said,
+            Ok(Err(error)) => {
+                if !leaves_it_whole(&error) {
+                    engine = None;
+                }
+                Said::Failed(error)
+            }
+            Err(_) => {
+                engine = None;
+                Said::Failed(broken_down())
+            }
+        };
+        // If the caller is gone, nobody needs the last message.
+        let _ = said.send(last);
+    }
+}
+
+async fn answer(
+    what: &What,
+    engine: &mut Option<Shared>,
+    work: Work,
+    stop: StopFlag,
+    said: &mpsc::Sender<Said>,
+) -> Result<Said> {
+    stop.check()?;
+    let unheard = stop.clone();
+    let mut watch = Watch::new(stop, |event| {
+        if let Event::Piece { text, .. } = event
+            && !text.is_empty()
+            && said.send(Said::Piece(text)).is_err()
+        {
+            unheard.stop();
+        }
+    });
+    let shared = match engine {
+        Some(shared) => shared,
+        None => engine.insert(load(what, &mut watch).await?),
+    };
+    let (picture, request) = match work {
+        Work::Look(picture) => (Some(picture), None),
+        Work::Ask(picture, request) => (picture, Some(request)),
+    };
+    let mut info = None;
+    if let Some(Picture { key, name, bytes }) = picture {
+        let read = shared.read_picture(&key, &name, &bytes, &mut watch);
+        info = Some(read.await?);
+    }
+    match (request, info) {
+        (Some(request), _) => {
+            let answer = shared.reply(&request, &mut watch).await?;
+            Ok(Said::Done(Box::new(answer)))
+        }
+        (None, Some(info)) => Ok(Said::Seen(info)),
+        (None, None) => Err(Error::EmptyQuestion),
+    }
+}
+
+/// Whether the model can still be used after `error`. Errors caused by a question or a picture leave it intact; a
+/// failed device or changed files make it unreliable.
+fn leaves_it_whole(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Stopped
+            | Error::Option { .. }
+            | Error::EmptyQuestion
+            | Error::ContextExceeded { .. }
+            | Error::PictureNotHeld { .. }
+            | Error::ImageFormat { .. }
+            | Error::ImageDamaged { .. }
+            | Error::ImageTooLarge { .. }
+            | Error::ImageShape { .. }
+    )
+}

@@ -141,6 +141,11 @@ mod tests {
                         max_megapixels: 1,
                         max_side: 1,
                     },
+                    Error::ImageShape {
+                        width: 1,
+                        height: 1,
+                        reason: word(),
+                    },
                     Error::PictureNotHeld { key: word() },
                 ],
             ),

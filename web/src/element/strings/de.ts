@@ -226,6 +226,7 @@ export const de: Strings = {
     'image-format': 'Das ist kein Bild, das hier gelesen werden kann. Gelesen werden PNG, JPEG, WebP, GIF und BMP.',
     'image-damaged': 'Das Bild ist beschädigt oder bricht ab.',
     'image-too-large': 'Das Bild hat zu viele Pixel.',
+    'image-shape': 'Das Bild ist so schmal, dass das Modell nichts davon sähe.',
     'context-exceeded': 'Die Unterhaltung ist zu lang für das Modell. Bitte einen neuen Chat beginnen oder kürzer fragen.',
     'picture-not-held': 'Das Bild ist nicht mehr im Speicher. Bitte noch einmal auswählen.',
     busy: 'Eine andere Antwort dieser Unterhaltung ist noch nicht fertig.',
@@ -245,6 +246,7 @@ export const de: Strings = {
     'image-format': 'Bitte ein anderes Bild wählen. Was vorher da war, ist noch da.',
     'image-damaged': 'Bitte das Bild neu speichern oder ein anderes wählen. Was vorher da war, ist noch da.',
     'image-too-large': 'Was vorher da war, ist noch da.',
+    'image-shape': 'Bitte ein anderes Bild wählen oder den wichtigen Teil ausschneiden. Was vorher da war, ist noch da.',
     'context-exceeded': 'Die Frage steht wieder im Eingabefeld.',
     option: 'Bitte die Einstellungen unter der Nachricht prüfen.',
     'device-lost':

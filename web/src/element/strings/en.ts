@@ -210,6 +210,7 @@ export const en: Strings = {
     'image-format': 'Choose another picture. What was there before is still there.',
     'image-damaged': 'Save the picture again, or choose another. What was there before is still there.',
     'image-too-large': 'What was there before is still there.',
+    'image-shape': 'Choose another picture, or cut out the part that matters. What was there before is still there.',
     'context-exceeded': 'Your question is back in the box.',
     option: 'Look at the settings under the message.',
     'device-lost': 'It may have been reset, or taken by another program. The conversation is still here: restart the engine, and it goes on.',

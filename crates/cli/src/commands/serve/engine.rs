@@ -201,6 +201,7 @@ fn leaves_it_broken(error: &anyhow::Error) -> bool {
                 | Error::ImageFormat { .. }
                 | Error::ImageDamaged { .. }
                 | Error::ImageTooLarge { .. }
+                | Error::ImageShape { .. }
         ),
     }
 }

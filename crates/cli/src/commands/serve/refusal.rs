@@ -105,6 +105,7 @@ impl From<&Error> for Refusal {
             Error::ImageFormat { .. }
             | Error::ImageDamaged { .. }
             | Error::ImageTooLarge { .. }
+            | Error::ImageShape { .. }
             | Error::EmptyQuestion
             | Error::ContextExceeded { .. } => (StatusCode::BAD_REQUEST, Some("messages")),
             Error::Memory { .. }
