@@ -4,6 +4,8 @@
 //! In: a [`Picture`] and the side S = N * P. Out: the square's bytes, and its normalised f32. This
 //! module must not know what N and P are, or how the square is cropped later.
 
+use std::ops::Range;
+
 use super::Picture;
 use super::resample::{Filter, Window, across, down, windows};
 use crate::error::Result;
@@ -40,10 +42,12 @@ impl Normalise {
 /// Colour of the padding around a picture that is not square: `int(255 * mean)`.
 pub const PAD_COLOUR: [u8; 3] = [122, 116, 104];
 
-/// A picture in the middle of a square of [`PAD_COLOUR`]. The square is never allocated: padding is
-/// a constant outside the picture.
+/// A picture in the middle of a square of one colour. The square is never allocated: padding is a
+/// constant outside the picture.
 struct Padded<'a> {
     picture: &'a Picture,
+    /// Of the padding.
+    colour: [u8; 3],
     /// Side of the square: the longer side of the picture.
     side: usize,
     /// Columns of padding on the left.
@@ -55,11 +59,12 @@ struct Padded<'a> {
 impl<'a> Padded<'a> {
     /// As LLaVA's `expand2square`: offsets are rounded down, so that an odd remainder is at the
     /// right or bottom.
-    fn new(picture: &'a Picture) -> Self {
+    fn new(picture: &'a Picture, colour: [u8; 3]) -> Self {
         let side = picture.width.max(picture.height);
         let (left, top) = ((side - picture.width) / 2, (side - picture.height) / 2);
         Padded {
             picture,
+            colour,
             side,
             left,
             top,
@@ -90,26 +95,47 @@ pub fn square_u8(picture: &Picture, side_px: usize) -> Vec<u8> {
 /// # Errors
 /// [`crate::Error::Stopped`].
 pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> Result<Vec<u8>> {
-    let padded = Padded::new(picture);
+    square_part(
+        picture,
+        PAD_COLOUR,
+        side_px,
+        0..side_px,
+        Filter::Bicubic,
+        stop,
+    )
+}
+
+/// As [`square_u8_watched`], but with padding of any colour, by any filter, and only the square
+/// `part` of the result, within `0..side_px` along either side: `[part, part, 3]`.
+pub(super) fn square_part(
+    picture: &Picture,
+    colour: [u8; 3],
+    side_px: usize,
+    part: Range<usize>,
+    filter: Filter,
+    stop: &StopFlag,
+) -> Result<Vec<u8>> {
+    let padded = Padded::new(picture, colour);
     if padded.side == side_px || padded.side == 0 {
-        return Ok(copy(&padded, side_px)); // Pillow skips a pass that changes no size
+        return Ok(copy(&padded, part)); // Pillow skips a pass that changes no size
     }
-    let windows = windows(Filter::Bicubic, padded.side, side_px);
+    let line = part.len() * 3;
+    let windows = windows(filter, padded.side, side_px, part);
     let clipped: Vec<(Window, i32)> = windows
         .iter()
         .map(|w| w.clipped(padded.left, picture.width))
         .collect();
 
-    // First all rows of the picture, from its width to side_px; all rows of padding are equal.
-    let line = side_px * 3;
+    // First all rows of the picture, from its width to that of the part; all rows of padding are
+    // equal.
     let mut padding_row = vec![0; line];
     let nothing: Vec<(Window, i32)> = windows.iter().map(|w| w.clipped(0, 0)).collect();
-    across(&[], &nothing, PAD_COLOUR, &mut padding_row);
+    across(&[], &nothing, colour, &mut padding_row);
     let mut narrow = vec![0; picture.height * line];
     for (y, out) in narrow.chunks_exact_mut(line.max(1)).enumerate() {
         stop.check()?;
         match padded.row(padded.top + y) {
-            Some(row) => across(row, &clipped, PAD_COLOUR, out),
+            Some(row) => across(row, &clipped, colour, out),
             None => out.copy_from_slice(&padding_row),
         }
     }
@@ -122,12 +148,20 @@ pub fn square_u8_watched(picture: &Picture, side_px: usize, stop: &StopFlag) -> 
     down(row, &windows, line, stop)
 }
 
-/// The padded square unchanged, for a picture that already has the requested size.
-fn copy(padded: &Padded, side_px: usize) -> Vec<u8> {
-    let mut square = PAD_COLOUR.repeat(side_px * side_px);
-    for (y, out) in square.chunks_exact_mut((side_px * 3).max(1)).enumerate() {
-        if let Some(row) = padded.row(y) {
-            out[padded.left * 3..][..row.len()].copy_from_slice(row);
+/// A part of the padded square unchanged, for a picture that already has the requested size.
+fn copy(padded: &Padded, part: Range<usize>) -> Vec<u8> {
+    let mut square = padded.colour.repeat(part.len() * part.len());
+    let columns = padded.left..padded.left + padded.picture.width;
+    let columns = columns.start.max(part.start)..columns.end.min(part.end);
+    for (y, out) in part
+        .clone()
+        .zip(square.chunks_exact_mut((part.len() * 3).max(1)))
+    {
+        if let Some(row) = padded.row(y)
+            && !columns.is_empty()
+        {
+            let row = &row[3 * (columns.start - padded.left)..3 * (columns.end - padded.left)];
+            out[3 * (columns.start - part.start)..][..row.len()].copy_from_slice(row);
         }
     }
     square

@@ -7,6 +7,7 @@
 //! the two passes rounded and clipped to 8 bits.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use crate::error::Result;
 use crate::progress::StopFlag;
@@ -21,9 +22,9 @@ const HALF: i32 = 1 << (PRECISION_BITS - 1);
 pub enum Filter {
     /// The triangle, `1 - |x|` (`resample` 2 of a processor).
     Bilinear,
-    /// The cubic of Keys with a = -0.5: CLIP's and SigLIP's processors.
+    /// The cubic of Keys with a = -0.5: CLIP's and SigLIP's processors (`resample` 3).
     Bicubic,
-    /// `sinc(x) sinc(x / 3)`: the processors of Idefics3 and SmolVLM.
+    /// `sinc(x) sinc(x / 3)`: the processors of Idefics3 and SmolVLM (`resample` 1).
     Lanczos,
 }
 
@@ -80,8 +81,8 @@ impl Window {
 }
 
 /// Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc` for a side of `from` pixels resized to
-/// `to`: one [`Window`] per output pixel.
-pub(super) fn windows(filter: Filter, from: usize, to: usize) -> Vec<Window> {
+/// `to`: one [`Window`] per output pixel of `part`, which is within `0..to`.
+pub(super) fn windows(filter: Filter, from: usize, to: usize, part: Range<usize>) -> Vec<Window> {
     let scale = from as f64 / to as f64;
     let filter_scale = scale.max(1.0); // shrinking widens the filter
     let support = filter.support() * filter_scale;
@@ -101,7 +102,7 @@ pub(super) fn windows(filter: Filter, from: usize, to: usize) -> Vec<Window> {
             .collect();
         Window { first, weights }
     };
-    (0..to).map(window).collect()
+    part.map(window).collect()
 }
 
 /// The pass across: one row, `[width, 3]`, to `[windows, 3]`. Each window comes with its total
