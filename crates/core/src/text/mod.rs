@@ -5,6 +5,7 @@
 
 mod byte_level;
 mod encoder;
+pub mod frames;
 mod layout;
 pub mod prompt;
 mod rules;

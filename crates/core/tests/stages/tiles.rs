@@ -1,5 +1,8 @@
-//! Pictures to tiles, against transformers. The grid, the resize and transparency by themselves are in `tiles/`.
+//! Pictures to views, against transformers: here SmolVLM's grid of tiles, in `tiles/` those of the LLaVA family and of
+//! VLSA, and the parts by themselves.
 
+mod family;
+mod frames;
 mod grid;
 mod ground;
 mod resize;
