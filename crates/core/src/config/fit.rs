@@ -129,15 +129,18 @@ pub(super) fn fit(
     let is_cut = keys.flag("do_center_crop")?.unwrap_or(true);
     let crop = Sides::stated(keys, "crop_size", Sides::square)?;
     let is_view = crop.unwrap_or(Sides::square(224)) == Sides::square(view_px);
-    match () {
-        () if is_cut && !is_view => Err(not_the_view(keys, "crop_size", crop, view_px)),
-        // A square of that size would lose nothing.
-        () if !is_cut && !(is_padded && short_px == view_px) => {
-            Err(keys.only("do_center_crop", "true: the tower sees squares"))
-        }
-        () if is_padded => Ok(Fit::Pad { colour, short_px }),
-        () => Ok(Fit::Crop { short_px }),
+    if is_cut && !is_view {
+        return Err(not_the_view(keys, "crop_size", crop, view_px));
     }
+    // A square of the view's size would lose nothing.
+    let is_square = is_padded && short_px == view_px;
+    if !is_cut && !is_square {
+        return Err(keys.only("do_center_crop", "true: the tower sees squares"));
+    }
+    Ok(match is_padded {
+        true => Fit::Pad { colour, short_px },
+        false => Fit::Crop { short_px },
+    })
 }
 
 /// Requires the sizes that are stated for tiles to be the tower's, or `default` to be, where none is.

@@ -34,6 +34,15 @@ impl ConfigFiles<'_> {
         !config.is_ok_and(|config| config.get("inf_llava").is_some_and(Value::is_object))
     }
 
+    /// Whether a tensor's name is `prefix` or begins with it and a dot; no if the names are not known.
+    pub(super) fn has_tensors(&self, prefix: &str) -> bool {
+        let is_below = |name: &String| {
+            let rest = name.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.tensors.is_some_and(|names| names.iter().any(is_below))
+    }
+
     /// Whether the head is tied to the embeddings if config.json's answer is `stated`: a checkpoint without the head's
     /// matrix has no other.
     pub(super) fn is_tied(&self, stated: bool) -> bool {
@@ -81,6 +90,12 @@ impl Parsed {
         let own = self.preprocessor.as_ref();
         own.map(|value| Keys::of(PREPROCESSOR_FILE, value))
             .transpose()
+    }
+
+    /// As [`Parsed::pictures`]; of a file that is not there all keys are absent.
+    pub(super) fn pictures_or_empty(&self) -> Result<Keys<'_>> {
+        let keys = self.pictures()?;
+        Ok(keys.unwrap_or_else(|| Keys::empty(PREPROCESSOR_FILE)))
     }
 
     /// As [`Parsed::pictures`], of a model that no one can tell without: its pictures would be prepared by a guess.

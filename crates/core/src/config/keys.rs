@@ -32,6 +32,32 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// A file that is not there.
+    pub(super) fn empty(file: &'static str) -> Self {
+        Keys {
+            file,
+            prefix: String::new(),
+            entries: None,
+        }
+    }
+
+    /// Refuses keys other than `known`: of an object that is this project's own.
+    pub(super) fn check_known(&self, known: &[&str]) -> Result<()> {
+        let mut keys = self.entries.into_iter().flat_map(Map::keys);
+        match keys.find(|key| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(Error::config(
+                self.file,
+                format!(
+                    "{}{} is not known; the keys are {}",
+                    self.prefix,
+                    quoted(key),
+                    known.join(", ")
+                ),
+            )),
+        }
+    }
+
     /// The object of the key `name`; none if it is absent or null.
     pub(super) fn within(&self, name: &str) -> Result<Option<Keys<'a>>> {
         let Some(value) = self.get(name) else {

@@ -5,9 +5,11 @@
 use serde_json::{Map, Value};
 
 use super::file_names::CONFIG_FILE;
+use super::given::ConfigFiles;
 use super::llava::Llava;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
+use crate::spec::{DEM, PERCEIVER};
 
 /// Keys of which a model's configuration has at least one.
 const SIZES: [&str; 5] = [
@@ -55,7 +57,7 @@ const SEES: [&str; 5] = [
     "vision_config",
 ];
 /// What is read, by `model_type`.
-const RUNS: &str = "what runs here: INF-LLaVA (llava_llama), LLaVA in transformers' layout (llava, llava_next, llava_onevision), SmolVLM and Idefics3 (smolvlm, idefics3), and the language models llama, mistral and qwen2";
+const RUNS: &str = "what runs here: INF-LLaVA (llava_llama), LLaVA in its original layout (llava_llama, llava_mistral, llava_qwen) and in transformers' (llava, llava_next, llava_onevision), VLSA (vlsa_llama), SmolVLM and Idefics3 (smolvlm, idefics3), and the language models llama, mistral and qwen2";
 /// Advice for quantised checkpoints.
 const UNQUANTISED: &str = "take the checkpoint that it was made from, in F16, BF16 or F32, and quantise that: inf-llava convert";
 
@@ -68,15 +70,19 @@ pub(super) enum Kind {
     Smolvlm,
     /// LLaVA in transformers' layout.
     Llava(Llava),
+    /// LLaVA in the original one.
+    Original,
+    /// VLSA.
+    Vlsa,
     /// A language model alone.
     Text,
 }
 
-/// Tells which layout it is.
+/// Tells which layout it is. INF-LLaVA, VLSA and LLaVA may have the same keys, and differ in their tensors.
 ///
 /// # Errors
 /// [`Error::Config`] for any other kind of model, which it names.
-pub(super) fn of(config: &Value) -> Result<Kind> {
+pub(super) fn of(config: &Value, files: &ConfigFiles<'_>) -> Result<Kind> {
     let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     let Some(config) = config.as_object() else {
         return bad("it must be an object ({...}) with the model's sizes".into());
@@ -107,7 +113,11 @@ pub(super) fn of(config: &Value) -> Result<Kind> {
     if !sees && matches!(kind, Some("llama" | "mistral" | "qwen2")) {
         return Ok(Kind::Text);
     }
-    check_type(config)?;
+    let is_dual = is_set(config, "inf_llava") || files.has_tensors(DEM);
+    if !is_dual && let Some(kind) = of_original(config, files) {
+        return Ok(kind);
+    }
+    check_type(config, is_dual)?;
     let vision = config.get("vision_config").and_then(Value::as_object);
     let parts = [("", Some(config)), ("vision_config.", vision)];
     for (part, entries) in parts {
@@ -192,17 +202,37 @@ fn no_model(config: &Map<String, Value>) -> String {
     }
 }
 
+/// VLSA or LLaVA in the original layout; none if it may be INF-LLaVA, which is assumed where the tensors are not known.
+fn of_original(config: &Map<String, Value>, files: &ConfigFiles<'_>) -> Option<Kind> {
+    let kind = config.get("model_type").filter(|kind| !kind.is_null());
+    let kind = kind.map_or("llava", |kind| kind.as_str().unwrap_or_default());
+    let kind = kind.replace('-', "_");
+    if kind == "vlsa_llama" || is_set(config, "vlsa") || files.has_tensors(PERCEIVER) {
+        return Some(Kind::Vlsa);
+    }
+    match kind.as_str() {
+        "llava_mistral" | "llava_qwen" | "mistral" | "qwen2" => Some(Kind::Original),
+        kind if kind == "llava" || kind == "llama" || kind.starts_with("llava_llama") => {
+            files.tensors.map(|_| Kind::Original)
+        }
+        _ => None,
+    }
+}
+
 /// Requires INF-LLaVA's names for a LLaMA decoder with a vision tower.
-fn check_type(config: &Map<String, Value>) -> Result<()> {
+fn check_type(config: &Map<String, Value>, is_dual: bool) -> Result<()> {
     let kind = config.get("model_type").filter(|kind| !kind.is_null());
     let kind = kind.map(|kind| kind.as_str().unwrap_or_default().replace('-', "_"));
     let shown = text(config, "model_type");
+    let bad = |reason: String| Err(Error::config(CONFIG_FILE, reason));
     match kind.as_deref() {
         None | Some("llava" | "llama") => Ok(()),
         Some(kind) if kind.starts_with("llava_llama") || kind.starts_with("inf_llava") => Ok(()),
-        Some(_) => Err(Error::config(
-            CONFIG_FILE,
-            format!("model_type is {shown}, which is not run here; {RUNS}"),
+        Some(_) if is_dual => bad(format!(
+            "model_type is {shown}; INF-LLaVA's is \"llava_llama\" (LLaMA with a CLIP tower), and no other is run here"
+        )),
+        Some(_) => bad(format!(
+            "model_type is {shown}, which is not run here; {RUNS}"
         )),
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn read(files: &ConfigFiles<'_>, parsed: &Parsed, llava: Llava) -> Re
     let image = ["image_token_index", "image_token_id"];
     let video = ["video_token_index", "video_token_id"];
     Ok(Config {
-        kind: prompts::kind(&top)?,
+        kind: prompts::kind(&top, "llava")?,
         vision: Some(Vision {
             tower,
             tiling,

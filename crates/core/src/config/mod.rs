@@ -16,7 +16,9 @@ mod keys;
 mod kind;
 mod layouts;
 mod llava;
+mod mm;
 mod model;
+mod original;
 mod pictures;
 mod pinpoints;
 mod processor;
@@ -28,6 +30,7 @@ mod text;
 mod text_config;
 mod tower;
 mod vision;
+mod vlsa;
 
 use serde_json::Value;
 
@@ -66,10 +69,12 @@ impl Config {
     /// kind of model, if none of that kind is run.
     pub fn from_files(files: &ConfigFiles<'_>) -> Result<Self> {
         let config: Value = parse(CONFIG_FILE, files.config)?;
-        match kind::of(&config)? {
+        match kind::of(&config, files)? {
             Kind::InfLlava => inf_llava::read(files),
             Kind::Smolvlm => smolvlm::read(files, &Parsed::of(files, config)?),
             Kind::Llava(llava) => llava::read(files, &Parsed::of(files, config)?, llava),
+            Kind::Original => original::read(files, &Parsed::of(files, config)?),
+            Kind::Vlsa => vlsa::read(files, &Parsed::of(files, config)?),
             Kind::Text => text::read(files, &Parsed::of(files, config)?),
         }
     }

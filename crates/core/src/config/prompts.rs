@@ -55,7 +55,7 @@ pub(super) fn placeholder(
     Ok(Some(default).filter(|id| (*id as usize) < decoder.vocab_size))
 }
 
-/// `model_type`.
-pub(super) fn kind(top: &Keys<'_>) -> Result<String> {
-    Ok(top.text("model_type")?.unwrap_or_default().to_string())
+/// `model_type`, or `default` if it is absent.
+pub(super) fn kind(top: &Keys<'_>, default: &str) -> Result<String> {
+    Ok(top.text("model_type")?.unwrap_or(default).to_string())
 }

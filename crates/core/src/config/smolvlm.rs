@@ -52,7 +52,7 @@ pub(super) fn read(files: &ConfigFiles<'_>, parsed: &Parsed) -> Result<Config> {
     check_tokens(parsed, &tower, &shuffle, per_tile)?;
     let ids = Ids::of(&decoder, &[&text, &top], files.generation)?;
     Ok(Config {
-        kind: prompts::kind(&top)?,
+        kind: prompts::kind(&top, "smolvlm")?,
         eos_token_ids: ids.stops,
         vision: Some(Vision {
             tower,

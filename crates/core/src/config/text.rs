@@ -18,7 +18,7 @@ pub(super) fn read(files: &ConfigFiles<'_>, parsed: &Parsed) -> Result<Config> {
     let decoder = text_config::decoder(&top, class, is_tied)?;
     let ids = Ids::of(&decoder, &[&top], files.generation)?;
     Ok(Config {
-        kind: prompts::kind(&top)?,
+        kind: prompts::kind(&top, "llama")?,
         vision: None,
         prompt: OwnPrompt::Checkpoint,
         image_token_id: None,

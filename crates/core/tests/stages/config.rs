@@ -10,8 +10,10 @@ mod ablations;
 mod family;
 mod kinds;
 mod llava;
+mod original;
 mod smolvlm;
 mod text;
+mod vlsa;
 
 /// The fixture `tiny`'s config.json, to be spoilt entry by entry.
 fn tiny() -> Value {
@@ -309,22 +311,53 @@ fn broken_files_are_named() {
 
 /// What later code multiplies must not overflow 64 bits, and the tables must be short.
 fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
-    let (vision, language) = (&vision(config).tower, &config.decoder);
-    let layers = vision.num_hidden_layers + language.num_hidden_layers;
-    prop_assert!(layers <= 4096, "{layers} layers");
+    let language = &config.decoder;
     let tensors = config.weights();
     let numbers = |shape: &Vec<usize>| shape.iter().map(|&d| d as u128).product::<u128>();
     let weights: u128 = tensors
         .iter()
         .map(|weight| 4 * numbers(&weight.shape))
         .sum();
-    let tokens = vision.tokens_inside() as u128;
-    let scores = tokens * tokens * vision.num_attention_heads as u128 * 8;
-    let crops = (config.dual().unwrap().crops_per_side as u128).pow(2);
-    let features = crops * tokens * vision.hidden_size as u128 * 24;
+    let mut layers = language.num_hidden_layers;
+    let mut pictures = 0;
+    if let Some(vision) = &config.vision {
+        let tower = &vision.tower;
+        layers += tower.num_hidden_layers;
+        prop_assert!(tower.layers_run() <= tower.num_hidden_layers);
+        prop_assert!((1..=8).contains(&tower.features.len()));
+        let tokens = tower.tokens_inside() as u128;
+        let largest = vision.largest_layout(Coverage::Dense);
+        let largest = largest.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert!(
+            (1..=513).contains(&largest.passes()),
+            "{} passes",
+            largest.passes()
+        );
+        prop_assert!(largest.tokens <= 1 << 31, "{} tokens", largest.tokens);
+        for size_px in [
+            [1, 1],
+            [1, 30_000],
+            [30_000, 2],
+            [999, 1000],
+            [usize::MAX; 2],
+        ] {
+            for is_only in [true, false] {
+                let coverage = Coverage::Live;
+                // A sliver may be refused.
+                if let Ok(layout) = vision.layout(size_px, Treatment { coverage, is_only }) {
+                    prop_assert!(layout.passes() <= largest.passes(), "{size_px:?}");
+                    prop_assert!(layout.tokens <= largest.tokens, "{size_px:?}");
+                }
+            }
+        }
+        let channels = tower.feature_channels() as u128;
+        let scores = tokens * tokens * tower.num_attention_heads as u128 * 8;
+        pictures = scores + largest.passes() as u128 * tokens * channels * 24;
+    }
+    prop_assert!(layers <= 4096, "{layers} layers");
     let cache =
         config.decoder.cache_bytes_per_token() as u128 * language.max_position_embeddings as u128;
-    let all = weights + scores + features + cache;
+    let all = weights + pictures + cache;
     prop_assert!(all < 1 << 63, "{all} bytes");
     prop_assert!(tensors.iter().all(|weight| !weight.shape.contains(&0)));
     Ok(())

@@ -1,0 +1,89 @@
+//! SmolVLM2's videos: what stands for one in a prompt, and what the files say of them.
+
+use inf_llava_core::spec::{Run, Video};
+use serde_json::json;
+
+use super::{Files, vision};
+
+#[test]
+fn a_video_is_told_as_in_transformers() {
+    let config = Files::of("smolvlm-tiny").read().expect("tiny");
+    let expected = crate::config::family::expected("smolvlm-tiny");
+    let images = expected["images"].as_array().expect("images");
+    let video = images.iter().find(|image| image["treatment"] == "video");
+    let video = video.expect("a video");
+    let times = video["timestamps_s"].as_array().expect("times");
+    let times: Vec<f64> = times
+        .iter()
+        .map(|time| time.as_f64().expect("a time"))
+        .collect();
+    let seconds = video["duration_s"].as_f64().expect("a duration");
+    let layout = vision(&config)
+        .video_layout(&times, seconds)
+        .expect("a layout");
+    assert_eq!(layout.passes(), 3);
+    assert_eq!(json!(layout.tokens), video["num_tokens"]);
+    let text: String = layout
+        .runs
+        .iter()
+        .map(|run| match run {
+            Run::Words(words) => words.clone(),
+            Run::Tokens(tokens) => "<image>".repeat(*tokens),
+        })
+        .collect();
+    assert_eq!(json!(text), video["text"]);
+
+    let Some(Video::Timed(spec)) = vision(&config).video else {
+        panic!("{:?}", vision(&config).video);
+    };
+    assert_eq!((spec.sampling.fps, spec.sampling.max_frames), (1.0, 64));
+    assert_eq!(
+        (spec.grid.longest_px, spec.grid.tile_px, spec.grid.splits),
+        (64, 64, false)
+    );
+    assert_eq!(spec.sampling.frames(620, 10.0, 62.0).len(), 62);
+    // Where no file says how, there are no videos; transformers 5 may say it among the settings of videos.
+    let files = Files::of("smolvlm-tiny").without("preprocessor/video_sampling");
+    let none = files.read().expect("pictures only");
+    assert_eq!(vision(&none).video, None);
+    let error = vision(&none)
+        .video_layout(&[0.0], 1.0)
+        .expect_err("no videos");
+    assert!(error.to_string().contains("pictures only"), "{error}");
+    let moved = files.with(
+        "processor/video_processor",
+        json!({"video_sampling": {"fps": 2}}),
+    );
+    let Some(Video::Timed(spec)) = vision(&moved.read().expect("moved")).video else {
+        panic!("no video");
+    };
+    assert_eq!(
+        (
+            spec.sampling.fps,
+            spec.sampling.max_frames,
+            spec.grid.longest_px
+        ),
+        (2.0, 64, 64)
+    );
+    let files = Files::of("smolvlm-tiny");
+    for (key, value) in [
+        ("fps", json!(0)),
+        ("fps", json!("1")),
+        ("max_frames", json!(0)),
+        ("max_frames", json!(1000)),
+        ("video_size", json!({"longest_edge": 5000})),
+    ] {
+        let spoilt = files.with(&format!("preprocessor/video_sampling/{key}"), value);
+        spoilt.refused(&["preprocessor_config.json", "video_sampling", key]);
+    }
+    let count = |frames: usize| {
+        vision(&config)
+            .video_layout(&vec![0.0; frames], 1.0)
+            .map(|video| video.tokens)
+    };
+    assert_eq!(count(999), Ok(999 * 4));
+    for frames in [0, 1000] {
+        let error = count(frames).expect_err("too few or too many").to_string();
+        assert!(error.contains("1 to 999"), "{error}");
+    }
+}
