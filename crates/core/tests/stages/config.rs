@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod ablations;
 mod family;
+mod hostile;
 mod kinds;
 mod llava;
 mod original;
