@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use super::checks::{COUNT_CAP, SIZE_CAP};
 use super::ids::OneOrMany;
 use crate::error::{Error, Result};
-use crate::printable::quoted;
+use crate::printable::{one_line, quoted};
+
+/// Most characters of a list that a message shows.
+const SHOWN_CHARS: usize = 100;
 
 /// An object of a file.
 #[derive(Clone)]
@@ -118,24 +121,31 @@ impl<'a> Keys<'a> {
 
     /// That the value of a key must be `what`.
     pub(super) fn must_be(&self, name: &str, what: impl Display) -> Error {
-        let found = self.value(name).unwrap_or(&Value::Null);
-        let found = match found {
-            Value::String(text) => quoted(text),
-            // Long, and told by its brackets.
-            Value::Object(_) => "an object".into(),
-            other => quoted(&other.to_string()).trim_matches('"').to_string(),
-        };
+        let found = self.shown(name);
         self.bad(name, format_args!("is {found}, it must be {what}"))
     }
 
     /// That the value of a key is none of those that are `supported`.
     pub(super) fn only(&self, name: &str, supported: impl Display) -> Error {
-        let found = match self.value(name) {
-            Some(Value::String(text)) => quoted(text),
-            None => "absent".into(),
-            Some(other) => quoted(&other.to_string()).trim_matches('"').to_string(),
-        };
+        let found = self.shown(name);
         self.bad(name, format_args!("is {found}; supported: {supported}"))
+    }
+
+    /// The value of a key, for messages.
+    fn shown(&self, name: &str) -> String {
+        match self.value(name) {
+            None => "absent".into(),
+            Some(Value::String(text)) => quoted(text),
+            // Long, and told by its brackets.
+            Some(Value::Object(_)) => "an object".into(),
+            Some(other) => {
+                let shown = one_line(&other.to_string());
+                match shown.char_indices().nth(SHOWN_CHARS) {
+                    None => shown,
+                    Some((end, _)) => format!("{}...", &shown[..end]),
+                }
+            }
+        }
     }
 
     /// A text; none if it is absent or null.

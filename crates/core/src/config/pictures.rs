@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::image::{Filter, Normalise, WHITE};
 
 /// The factor from bytes to 0..1.
-const RESCALE: f64 = 1.0 / 255.0;
+pub(super) const RESCALE: f64 = 1.0 / 255.0;
 /// Tolerance for values that are written with fewer digits.
-const NEAR: f64 = 1e-3;
+pub(super) const NEAR: f64 = 1e-3;
 
 /// What the settings say of pixels.
 pub(super) struct Settings {

@@ -8,16 +8,13 @@ use serde::Deserialize;
 
 use super::checks::parse;
 use super::file_names::PREPROCESSOR_FILE;
+use super::pictures::{NEAR, RESCALE};
 use crate::error::{Error, Result};
 use crate::image::Normalise;
 use crate::printable::quoted;
 
 /// Pillow's constant for BICUBIC.
 const BICUBIC: u8 = 3;
-/// The factor from bytes to 0..1.
-const RESCALE: f64 = 1.0 / 255.0;
-/// Tolerance for values that are written with fewer digits.
-const NEAR: f64 = 1e-3;
 
 #[derive(Deserialize)]
 struct RawProcessor {

@@ -108,12 +108,7 @@ fn grid(keys: &Keys<'_>, vision: &Keys<'_>, view_px: usize) -> Result<(GridSpec,
     let known = ["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
     pictures::check_type(keys, &known)?;
     pictures::must_do(keys, "do_resize")?;
-    let edge = |name: &str, cap: usize, default: usize| match keys.within(name)? {
-        None => Ok(default),
-        Some(size) if size.has("longest_edge") => size.up_to(cap, "longest_edge", default),
-        Some(size) => Err(size.bad("longest_edge", "is missing; sizes are read by it alone")),
-    };
-    let tile_px = edge("max_image_size", LONGEST_CAP, 364)?;
+    let tile_px = longest_edge(keys, "max_image_size", 364)?;
     if tile_px != view_px {
         let what = match keys.get("max_image_size") {
             Some(_) => "is",
@@ -128,7 +123,7 @@ fn grid(keys: &Keys<'_>, vision: &Keys<'_>, view_px: usize) -> Result<(GridSpec,
         ));
     }
     let spec = GridSpec {
-        longest_px: edge("size", LONGEST_CAP, 1456)?,
+        longest_px: longest_edge(keys, "size", 1456)?,
         tile_px,
         splits: keys.flag("do_image_splitting")?.unwrap_or(true),
     };
@@ -147,6 +142,15 @@ fn grid(keys: &Keys<'_>, vision: &Keys<'_>, view_px: usize) -> Result<(GridSpec,
     Ok((spec, settings.pixels))
 }
 
+/// The longer side of a size, in pixels, or `default` if there is no such size.
+fn longest_edge(keys: &Keys<'_>, name: &str, default: usize) -> Result<usize> {
+    match keys.within(name)? {
+        None => Ok(default),
+        Some(size) if size.has("longest_edge") => size.up_to(LONGEST_CAP, "longest_edge", default),
+        Some(size) => Err(size.bad("longest_edge", "is missing; sizes are read by it alone")),
+    }
+}
+
 /// How videos are seen: `video_sampling` among the settings of pictures, or of videos; none of a model without it.
 fn video(parsed: &Parsed, settings: &Keys<'_>, tile_px: usize) -> Result<Option<Video>> {
     let name = "video_sampling";
@@ -157,14 +161,13 @@ fn video(parsed: &Parsed, settings: &Keys<'_>, tile_px: usize) -> Result<Option<
     let Some(keys) = settings.within(name)?.or(own.transpose()?.flatten()) else {
         return Ok(None);
     };
-    let size = keys.within_or_empty("video_size")?;
     Ok(Some(Video::Timed(TimedSpec {
         sampling: Sampling {
             fps: keys.positive("fps", 1.0)?,
             max_frames: keys.up_to(MOST_TIMED, "max_frames", 64)?,
         },
         grid: GridSpec {
-            longest_px: size.up_to(LONGEST_CAP, "longest_edge", tile_px)?,
+            longest_px: longest_edge(&keys, "video_size", tile_px)?,
             tile_px,
             splits: false,
         },

@@ -72,6 +72,7 @@ fn a_video_is_told_as_in_transformers() {
         ("max_frames", json!(0)),
         ("max_frames", json!(1000)),
         ("video_size", json!({"longest_edge": 5000})),
+        ("video_size", json!({"height": 64, "width": 64})),
     ] {
         let spoilt = files.with(&format!("preprocessor/video_sampling/{key}"), value);
         spoilt.refused(&["preprocessor_config.json", "video_sampling", key]);
