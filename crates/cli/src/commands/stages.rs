@@ -27,12 +27,15 @@ const PROMPT_POSITIONS: usize = 8;
 pub struct StagesArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Picture; - reads it from stdin
+    /// Picture; - reads it from stdin; without one the model is asked without a picture
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
-    image: PathBuf,
+    image: Option<PathBuf>,
     /// Question; - reads it from stdin
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "ids")]
+    prompt: Option<String>,
+    /// The whole prompt as ids, to which nothing is added, instead of a question
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with_all = ["prompt", "image"])]
+    ids: Vec<u32>,
     /// Continue the prompt with these ids and write their step_logits; stop ids are not heeded
     #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
     force_ids: Vec<u32>,
@@ -45,10 +48,12 @@ pub struct StagesArgs {
 }
 
 pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
-    refuse_both(std::slice::from_ref(&args.image), Some(&args.prompt))?;
-    refuse_to_overwrite(&args.image, "out", &args.out)?;
-    let prompt = read_prompt(&args.prompt)?;
-    let bytes = read_image(&args.image)?;
+    refuse_both(args.image.as_slice(), args.prompt.as_deref().or(Some("")))?;
+    if let Some(image) = &args.image {
+        refuse_to_overwrite(image, "out", &args.out)?;
+    }
+    let prompt = args.prompt.as_deref().map(read_prompt).transpose()?;
+    let bytes = args.image.as_deref().map(read_image).transpose()?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
     if let Some(id) = args
         .force_ids
@@ -73,28 +78,45 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::new(model.clone(), coverage);
     let mut recorder = Recorder::on();
 
-    let picture = model.decode_picture(&image_name(&args.image), &bytes)?;
-    session
-        .set_picture(&picture, &mut Watch::nobody(), &mut recorder)
-        .await?;
-    let (prompt_logits, step_logits) = session
-        .forced_logits(&prompt, &args.force_ids, PROMPT_POSITIONS, &mut recorder)
-        .await?;
+    let picture = match (&args.image, bytes) {
+        (Some(image), Some(bytes)) => Some(model.decode_picture(&image_name(image), &bytes)?),
+        _ => None,
+    };
+    if let Some(picture) = &picture {
+        let watch = &mut Watch::nobody();
+        session.set_picture(picture, watch, &mut recorder).await?;
+    }
+    let (forced, wanted) = (args.force_ids.as_slice(), PROMPT_POSITIONS);
+    let (prompt_logits, step_logits) = match &prompt {
+        Some(prompt) => {
+            let logits = session.forced_logits(prompt, forced, wanted, &mut recorder);
+            logits.await?
+        }
+        None => {
+            let logits = session.forced_logits_of_ids(&args.ids, forced, wanted, &mut recorder);
+            logits.await?
+        }
+    };
 
     let mut stages = recorder.into_stages().await?;
-    let encoder = model.vision()?;
-    let treatment = Treatment::only(Coverage::Live);
-    let views = encoder.views(&picture, treatment, &StopFlag::default())?;
-    let normalise = encoder.spec().pixels.normalise;
+    let canvases = match &picture {
+        Some(picture) => {
+            let treatment = Treatment::only(Coverage::Live);
+            let stop = StopFlag::default();
+            model.vision()?.views(picture, treatment, &stop)?.canvases
+        }
+        None => Vec::new(),
+    };
     let vocabulary = model.config.decoder.vocab_size;
     let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
         stages.insert(name.to_string(), Stage { shape, values });
     };
-    // INF-LLaVA's is a single square.
-    for canvas in &views.canvases {
+    // INF-LLaVA's is a single square; of other models these are what the views are cut from.
+    let names = canvas_names(canvases.len());
+    for (canvas, [_, values_name]) in canvases.iter().zip(&names) {
         let [height, width] = canvas.size_px;
-        let values = pixel_values(&canvas.bytes, normalise);
-        add("pixel_values", vec![3, height, width], values);
+        let values = pixel_values(&canvas.bytes, model.vision()?.spec().pixels.normalise);
+        add(values_name, vec![3, height, width], values);
     }
     add(
         "prompt_logits_last8",
@@ -108,16 +130,34 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
             step_logits,
         );
     }
-    write(&args.out, &stages, &views.canvases)?;
+    let pictures: Vec<(&str, &Canvas)> = names
+        .iter()
+        .map(|[name, _]| name.as_str())
+        .zip(&canvases)
+        .collect();
+    write(&args.out, &stages, &pictures)?;
     eprintln!(
         "{} tensors written to {}",
-        stages.len() + 1,
+        stages.len() + canvases.len(),
         args.out.display()
     );
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvases: &[Canvas]) -> anyhow::Result<()> {
+/// Names of the pictures' bytes and of their numbers.
+fn canvas_names(count: usize) -> Vec<[String; 2]> {
+    let names = |index: usize| match count {
+        1 => ["square_u8".into(), "pixel_values".into()],
+        _ => [format!("canvas{index}_u8"), format!("canvas{index}_values")],
+    };
+    (0..count).map(names).collect()
+}
+
+fn write(
+    out: &Path,
+    stages: &BTreeMap<String, Stage>,
+    canvases: &[(&str, &Canvas)],
+) -> anyhow::Result<()> {
     let failed = |e: SafeTensorError| durable::failed(out, e);
     let bytes: BTreeMap<&str, Vec<u8>> = stages
         .iter()
@@ -133,10 +173,10 @@ fn write(out: &Path, stages: &BTreeMap<String, Stage>, canvases: &[Canvas]) -> a
         let view = TensorView::new(Dtype::F32, stage.shape.clone(), &bytes[name.as_str()]);
         views.push((name.as_str(), view.map_err(failed)?));
     }
-    for canvas in canvases {
+    for (name, canvas) in canvases {
         let [height, width] = canvas.size_px;
         let view = TensorView::new(Dtype::U8, vec![height, width, 3], &canvas.bytes);
-        views.push(("square_u8", view.map_err(failed)?));
+        views.push((name, view.map_err(failed)?));
     }
     let bytes = safetensors::serialize(views, None).map_err(failed)?;
     Ok(durable::write_file(out, &bytes)?)
