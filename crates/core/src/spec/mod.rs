@@ -8,6 +8,7 @@ mod ablation;
 mod anyres;
 mod connector;
 mod decoder;
+mod detail;
 mod frames;
 mod grid;
 mod padding;
@@ -23,8 +24,13 @@ mod view;
 mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
-pub use connector::{Connector, DEM, DemSpec, PROJECTOR, ShuffleSpec};
-pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
+pub use anyres::{Anyres, AnyresSpec, Largest, Merge, TokenMap};
+pub use connector::{
+    Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
+    Scores, ShuffleSpec,
+};
+pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
+pub use detail::Detail;
 pub use frames::{Sampling, evenly, pooled_side, video_tokens};
 pub use grid::{Grid, GridSpec};
 pub use padding::Padding;
