@@ -1,10 +1,12 @@
 //! Converts the bytes of a picture file to the input of the vision tower.
 //!
-//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square or the
-//! tiled canvas, then `pixel_values`. This module must not know of tensors, devices or JavaScript: the same code runs
-//! on a server and in the browser, so that both compute the same pixels.
+//! In: an untrusted file. Out: [`Picture`] (RGB bytes), then the padded and resized square, a view
+//! or the canvas of several, then `pixel_values`. This module must not know of tensors, devices or
+//! JavaScript: the same code runs on a server and in the browser, so that both compute the same
+//! pixels.
 
 mod bicubic;
+mod canvas;
 mod decode;
 mod drawn;
 mod foreign;
@@ -15,6 +17,7 @@ mod preprocess;
 mod resample;
 mod resize;
 mod rgb;
+mod single;
 mod sniff;
 mod tiles;
 mod watched;
@@ -26,5 +29,6 @@ pub use picture::Picture;
 pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_watched};
 pub use resample::Filter;
 pub use resize::resize;
+pub use single::single;
 pub use tiles::{Tiles, tiles};
 pub use watched::{decode_watched, decode_watched_on, keep_until_decoded};

@@ -22,7 +22,7 @@ pub enum Fit {
 }
 
 /// One view of each picture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleSpec {
     /// P: the view's side in pixels.
     pub view_px: usize,

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "files and texts, without tensors",
         &[
-            "quant", "image", "spec", "config", "text", "generate", "reply", "request", "openai",
+            "quant", "spec", "image", "config", "text", "generate", "reply", "request", "openai",
             "weights", "hub", "dataset",
         ],
     ),

@@ -6,6 +6,7 @@ mod frames;
 mod grid;
 mod ground;
 mod resize;
+mod single;
 
 use inf_llava_core::Error;
 use inf_llava_core::image::{
