@@ -5,6 +5,7 @@
 //! JavaScript: the same code runs on a server and in the browser, so that both compute the same
 //! pixels.
 
+mod anyres;
 mod bicubic;
 mod canvas;
 mod decode;
@@ -22,6 +23,7 @@ mod sniff;
 mod tiles;
 mod watched;
 
+pub use anyres::{AnyresViews, anyres};
 pub use bicubic::bicubic;
 pub use decode::{Limits, WHITE, decode, decode_on, open};
 pub use drawn::{FIGURES, looks_drawn};

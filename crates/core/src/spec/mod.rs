@@ -23,12 +23,8 @@ mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 pub use anyres::{Anyres, AnyresSpec, Largest, Merge, TokenMap};
-pub use connector::{
-    Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
-    Scores, ShuffleSpec,
-};
-pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
-pub use detail::Detail;
+pub use connector::{Connector, DEM, DemSpec, PROJECTOR, ShuffleSpec};
+pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
 pub use frames::{Sampling, evenly, pooled_side, video_tokens};
 pub use grid::{Grid, GridSpec};
 pub use padding::Padding;

@@ -1,6 +1,7 @@
 //! Pictures to views, against transformers: here SmolVLM's grid of tiles, in `tiles/` those of the LLaVA family and of
 //! VLSA, and the parts by themselves.
 
+mod anyres;
 mod family;
 mod frames;
 mod grid;

@@ -1,11 +1,12 @@
 //! What the tests of the LLaVA family's views share: the fixtures, and what transformers makes of many sizes.
 
 use inf_llava_core::image::{Filter, Limits, Normalise, Picture, WHITE, decode_on, pixel_values};
+use inf_llava_core::spec::View;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{processor, size};
+use super::{corner, processor, size};
 use crate::image::{expected, floats, largest_error, sha256};
 
 /// A fixture below `family/`.
@@ -108,15 +109,38 @@ impl Fixture {
     }
 }
 
+/// The bytes of the views that are cut from a canvas.
+pub fn cut(canvas: &Picture, views: impl Iterator<Item = View>, view_px: usize) -> Vec<u8> {
+    let line = |top: usize, left: usize, y: usize| {
+        &canvas.rgb[((top + y) * canvas.width + left) * 3..][..view_px * 3]
+    };
+    views
+        .map(corner)
+        .flat_map(|[top, left]| (0..view_px).flat_map(move |y| line(top, left, y)))
+        .copied()
+        .collect()
+}
+
 /// `llava-sizes.json`.
 #[derive(Deserialize)]
 pub struct Sizes {
+    pub specs: Vec<Spec>,
+    pub columns: [String; 13],
+    pub tiles: Vec<[usize; 13]>,
     /// Treatment, view, short side, resample, height, width, sha256.
     pub views: Vec<(String, usize, usize, u8, usize, usize, String)>,
     /// Frames, their number a second, seconds, `fps`, `max_frames`, and those that are looked at.
     pub frames: Vec<(usize, f64, f64, f64, usize, Vec<usize>)>,
     /// Frames, seconds, and both in words.
     pub intros: Vec<(usize, f64, String, String)>,
+}
+
+#[derive(Deserialize)]
+pub struct Spec {
+    pub view_px: usize,
+    pub tokens_per_side: usize,
+    pub pinpoints: Vec<[usize; 2]>,
+    pub most: Option<usize>,
 }
 
 impl Sizes {
