@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::detail::Detail;
 use super::padding::Padding;
 use super::single::Fit;
 use super::view::View;
@@ -164,6 +165,49 @@ impl AnyresSpec {
             shrunk,
             is_base_tile: is_one_view && !is_flat,
         })
+    }
+
+    /// The sizes that a picture of `size_px` is tiled at if it is to be looked at as closely as `detail` says: all, the
+    /// smallest ones, or those with which it has not too many tokens. None if it has too many with every one.
+    ///
+    /// # Errors
+    /// As [`AnyresSpec::anyres`].
+    pub fn at(
+        &self,
+        detail: Detail,
+        size_px: [usize; 2],
+        tokens_per_side: usize,
+    ) -> Result<Option<Vec<[usize; 2]>>> {
+        let area = |[height, width]: [usize; 2]| height.saturating_mul(width);
+        let pinpoints = self.pinpoints.iter().copied();
+        let most = match detail {
+            Detail::Auto | Detail::High => return Ok(Some(self.pinpoints.clone())),
+            Detail::Low => {
+                let least = pinpoints.clone().map(area).min();
+                let smallest = pinpoints.filter(|&size_px| Some(area(size_px)) == least);
+                return Ok(Some(smallest.collect()));
+            }
+            Detail::Tokens(most) => most,
+        };
+        let mut kept = Vec::new();
+        for pinpoint in pinpoints {
+            let alone = AnyresSpec {
+                pinpoints: vec![pinpoint],
+                ..self.clone()
+            };
+            // One that keeps nothing of a sliver is no choice.
+            let tokens = alone.anyres(size_px, tokens_per_side).map(|a| a.tokens());
+            if tokens.is_ok_and(|tokens| tokens <= most) {
+                kept.push(pinpoint);
+            }
+        }
+        // A picture that cannot be tiled at all is told as that.
+        self.anyres(size_px, tokens_per_side)?;
+        match kept.is_empty() {
+            true if self.several.is_some() => Ok(None),
+            true => self.at(Detail::Low, size_px, tokens_per_side),
+            false => Ok(Some(kept)),
+        }
     }
 
     /// What no picture exceeds, for limits that are needed before there is a picture: the most passes that a pinpoint

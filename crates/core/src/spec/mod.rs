@@ -14,7 +14,9 @@ mod grid;
 mod padding;
 pub mod plan;
 mod rope;
+mod run;
 mod single;
+mod snapshot;
 mod tiling;
 mod tower;
 mod video;
@@ -23,14 +25,20 @@ mod weights;
 
 pub use ablation::{Ablation, Dem, Directions, Fusion, Modules, Pooling};
 pub use anyres::{Anyres, AnyresSpec, Largest, Merge, TokenMap};
-pub use connector::{Connector, DEM, DemSpec, PROJECTOR, ShuffleSpec};
-pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, Window};
+pub use connector::{
+    Connector, DEM, DemSpec, MlpSpec, NEWLINE, PERCEIVER, PROJECTOR, PerceiverSpec, SHUFFLE,
+    Scores, ShuffleSpec,
+};
+pub use decoder::{DECODER, DecoderSpec, EMBEDDINGS, HEAD, Window};
+pub use detail::Detail;
 pub use frames::{Sampling, evenly, pooled_side, video_tokens};
 pub use grid::{Grid, GridSpec};
 pub use padding::Padding;
 pub use rope::{RopeScaling, RopeSpec};
+pub use run::{Run, Runs};
 pub use single::{Fit, SingleSpec, shortest_edge_px};
-pub use tiling::{CanvasLayout, Crop, Layout, Tiling};
+pub use snapshot::{Snapshot, SnapshotSpec};
+pub use tiling::{CanvasLayout, Crop, Layout, Packing, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
 pub use video::{MOST_TIMED, TimedSpec, Video};
 pub use view::View;
