@@ -19,6 +19,7 @@ mod resample;
 mod resize;
 mod rgb;
 mod single;
+mod snapshot;
 mod sniff;
 mod tiles;
 mod watched;
@@ -32,5 +33,6 @@ pub use preprocess::{Normalise, PAD_COLOUR, pixel_values, square_u8, square_u8_w
 pub use resample::Filter;
 pub use resize::resize;
 pub use single::single;
+pub use snapshot::{SnapshotViews, snapshot};
 pub use tiles::{Tiles, tiles};
 pub use watched::{decode_watched, decode_watched_on, keep_until_decoded};

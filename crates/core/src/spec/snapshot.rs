@@ -113,7 +113,7 @@ impl SnapshotSpec {
     /// Height and width of a picture with the most patches, as near to a square as they can be: what no picture exceeds.
     pub fn largest_px(&self) -> [usize; 2] {
         let most = self.max_patches.clamp(1, MOST_TILES);
-        let rows = (1..=most).rfind(|rows| rows * rows <= most && most % rows == 0);
+        let rows = (1..=most).rfind(|rows| rows * rows <= most && most.is_multiple_of(*rows));
         let rows = rows.unwrap_or(1);
         [rows, most / rows].map(|count| count.saturating_mul(self.view_px.max(1)))
     }

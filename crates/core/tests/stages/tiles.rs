@@ -8,6 +8,7 @@ mod grid;
 mod ground;
 mod resize;
 mod single;
+mod snapshot;
 
 use inf_llava_core::Error;
 use inf_llava_core::image::{
