@@ -38,7 +38,7 @@ pub use rope::{RopeScaling, RopeSpec};
 pub use run::{Run, Runs};
 pub use single::{Fit, SingleSpec, shortest_edge_px};
 pub use snapshot::{Snapshot, SnapshotSpec};
-pub use tiling::{CanvasLayout, Crop, Layout, Tiling};
+pub use tiling::{CanvasLayout, Crop, Layout, Packing, Tiling};
 pub use tower::{Activation, TOWER, TowerSpec};
 pub use video::{MOST_TIMED, TimedSpec, Video};
 pub use view::View;

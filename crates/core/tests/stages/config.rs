@@ -345,7 +345,13 @@ fn is_bounded(config: &Config) -> Result<(), TestCaseError> {
             for is_only in [true, false] {
                 let coverage = Coverage::Live;
                 // A sliver may be refused.
-                if let Ok(layout) = vision.layout(size_px, Treatment { is_only, ..Treatment::only(coverage) }) {
+                if let Ok(layout) = vision.layout(
+                    size_px,
+                    Treatment {
+                        is_only,
+                        ..Treatment::only(coverage)
+                    },
+                ) {
                     prop_assert!(layout.passes() <= largest.passes(), "{size_px:?}");
                     prop_assert!(layout.tokens <= largest.tokens, "{size_px:?}");
                 }
