@@ -206,5 +206,6 @@ fn leaves_it_whole(error: &Error) -> bool {
             | Error::ImageFormat { .. }
             | Error::ImageDamaged { .. }
             | Error::ImageTooLarge { .. }
+            | Error::ImageShape { .. }
     )
 }
