@@ -2,6 +2,7 @@
 //! VLSA, and the parts by themselves.
 
 mod anyres;
+mod anyres_rules;
 mod family;
 mod frames;
 mod grid;
