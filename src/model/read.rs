@@ -76,17 +76,20 @@ pub async fn read_checkpoint_config(
         processor: processor.as_deref(),
         tensors: None,
     };
-    // What is wrong with these files is told before the weights are looked at.
-    let config = Config::from_files(&files).map_err(named)?;
     let tensors = match tensors {
-        None if files.tensors_tell() => tensor_names(source).await?,
-        known => known,
+        None if files.tensors_tell() => tensor_names(source).await,
+        known => Ok(known),
     };
-    let tensors = tensors.as_ref();
     match tensors {
-        Some(_) => Config::from_files(&ConfigFiles { tensors, ..files }).map_err(named),
-        None => Ok(config),
+        Ok(Some(tensors)) => Config::from_files(&ConfigFiles {
+            tensors: Some(&tensors),
+            ..files
+        }),
+        // What is wrong with these files is told before what is wrong with the weights.
+        Ok(None) => Config::from_files(&files),
+        Err(error) => Config::from_files(&files).and(Err(error)),
     }
+    .map_err(named)
 }
 
 /// The tokenizer, and its file.
