@@ -17,9 +17,12 @@ fn look(vision: &Vision, size_px: [usize; 2]) {
     let largest = vision.largest_layout(Coverage::Dense).expect("a layout");
     assert!((1..=MOST_PASSES).contains(&largest.passes()));
     for is_only in [true, false] {
-        let coverage = Coverage::Live;
+        let treatment = Treatment {
+            is_only,
+            ..Treatment::only(Coverage::Live)
+        };
         // A sliver may be refused.
-        if let Ok(layout) = vision.layout(size_px, Treatment { coverage, is_only }) {
+        if let Ok(layout) = vision.layout(size_px, treatment) {
             assert!(layout.passes() <= largest.passes() && layout.tokens <= largest.tokens);
         }
     }
