@@ -6,12 +6,9 @@ use super::vision::{Treatment, Vision};
 use crate::error::{Error, Result};
 use crate::spec::plan::Coverage;
 use crate::spec::{
-    AnyresSpec, CanvasLayout, Connector, Detail, Fit, GridSpec, Layout, MOST_TIMED, Packing, Run,
+    AnyresSpec, CanvasLayout, Connector, Detail, Fit, GridSpec, Layout, MOST_FRAMES, Packing, Run,
     SingleSpec, SnapshotSpec, Tiling, Video, View, pooled_side, video_tokens,
 };
-
-/// The most frames of a video, which are a pass of the tower each.
-const FRAMES_CAP: usize = 1024;
 
 impl Vision {
     /// The layout of a picture of `size_px` (height, width) under `treatment`. INF-LLaVA's processor file may have a
@@ -171,13 +168,9 @@ impl Vision {
         let Some(video) = &self.video else {
             return bad("this model sees pictures only; give it some frames as pictures".into());
         };
-        let most = match video {
-            Video::Timed(_) => MOST_TIMED,
-            Video::Pooled => FRAMES_CAP,
-        };
-        if !(1..=most).contains(&frames) {
+        if !(1..=MOST_FRAMES).contains(&frames) {
             return bad(format!(
-                "{frames} frames are to be looked at; it must be 1 to {most}"
+                "{frames} frames are to be looked at; it must be 1 to {MOST_FRAMES}"
             ));
         }
         Ok(match video {

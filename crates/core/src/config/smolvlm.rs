@@ -10,7 +10,7 @@ use super::{pictures, text_config, tower};
 use crate::error::Result;
 use crate::image::{Filter, Normalise};
 use crate::spec::{
-    Connector, GridSpec, MOST_TIMED, Sampling, ShuffleSpec, Tiling, TimedSpec, TowerSpec, Video,
+    Connector, GridSpec, MOST_FRAMES, Sampling, ShuffleSpec, Tiling, TimedSpec, TowerSpec, Video,
 };
 
 /// The largest L, in pixels: beyond it pictures are not enlarged.
@@ -164,7 +164,7 @@ fn video(parsed: &Parsed, settings: &Keys<'_>, tile_px: usize) -> Result<Option<
     Ok(Some(Video::Timed(TimedSpec {
         sampling: Sampling {
             fps: keys.positive("fps", 1.0)?,
-            max_frames: keys.up_to(MOST_TIMED, "max_frames", 64)?,
+            max_frames: keys.up_to(MOST_FRAMES, "max_frames", 64)?,
         },
         grid: GridSpec {
             longest_px: longest_edge(&keys, "video_size", tile_px)?,

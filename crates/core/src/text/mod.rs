@@ -5,7 +5,6 @@
 
 mod byte_level;
 mod encoder;
-pub mod frames;
 mod layout;
 pub mod prompt;
 mod rules;

@@ -1,7 +1,8 @@
 //! The frames of a video that are looked at, and what SmolVLM is told about them.
 
-use inf_llava_core::spec::{Sampling, evenly, pooled_side, video_tokens};
-use inf_llava_core::text::frames::{AFTER_FRAMES, before_frame, before_frames};
+use inf_llava_core::spec::{
+    AFTER_FRAMES, Sampling, before_frame, before_frames, evenly, pooled_side, video_tokens,
+};
 use proptest::prelude::*;
 
 use super::family::Sizes;

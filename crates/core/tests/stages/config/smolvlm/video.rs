@@ -70,7 +70,7 @@ fn a_video_is_told_as_in_transformers() {
         ("fps", json!(0)),
         ("fps", json!("1")),
         ("max_frames", json!(0)),
-        ("max_frames", json!(1000)),
+        ("max_frames", json!(1025)),
         ("video_size", json!({"longest_edge": 5000})),
         ("video_size", json!({"height": 64, "width": 64})),
     ] {
@@ -82,9 +82,9 @@ fn a_video_is_told_as_in_transformers() {
             .video_layout(&vec![0.0; frames], 1.0)
             .map(|video| video.tokens)
     };
-    assert_eq!(count(999), Ok(999 * 4));
-    for frames in [0, 1000] {
+    assert_eq!(count(1024), Ok(1024 * 4));
+    for frames in [0, 1025] {
         let error = count(frames).expect_err("too few or too many").to_string();
-        assert!(error.contains("1 to 999"), "{error}");
+        assert!(error.contains("1 to 1024"), "{error}");
     }
 }
