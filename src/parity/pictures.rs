@@ -1,5 +1,7 @@
 //! Pictures and videos of models whose views do not see one another, from their bytes to their visual tokens.
 
+use burn::tensor::Tensor;
+
 use super::expected::ExpectedImage;
 use super::{FEATURE_LIMIT, Parity, Row};
 use crate::config::Treatment;
@@ -8,9 +10,10 @@ use crate::image::{Picture, pixel_values};
 use crate::printable::sha256;
 use crate::progress::{StopFlag, Watch};
 use crate::recorder::Recorder;
-use crate::spec::Tiling;
 use crate::spec::plan::Coverage;
+use crate::spec::{Layout, Scores, Tiling};
 use crate::vision::encoder::{Encoded, Views};
+use crate::vision::perceiver::Perceiver;
 
 impl Parity<'_> {
     /// Every stage of a picture.
@@ -67,7 +70,37 @@ impl Parity<'_> {
             let name = format!("{index}.{stage}");
             self.compare_first(name, &found.values);
         }
+        if let Some(perceiver) = encoder.perceiver() {
+            let off = &mut Recorder::off();
+            let features = encoder.features(&views, watch, off).await?;
+            self.other_choices(index, perceiver, &features, &views.layout)
+                .await?;
+        }
         Ok(encoded)
+    }
+
+    /// What VLSA's perceiver gives under other choices of what the paper leaves open.
+    async fn other_choices(
+        &mut self,
+        index: usize,
+        perceiver: &Perceiver,
+        features: &Tensor<3>,
+        layout: &Layout,
+    ) -> Result<()> {
+        for (name, activation, self_activation) in [
+            ("silu_self", Scores::Silu, Scores::Silu),
+            ("none_self", Scores::Silu, Scores::Identity),
+            ("softmax", Scores::Softmax, Scores::Softmax),
+        ] {
+            let mut other = perceiver.clone();
+            (other.spec.activation, other.spec.self_activation) = (activation, self_activation);
+            let mut recorder = Recorder::on();
+            other.forward(features.clone(), layout, &mut recorder);
+            if let Some(found) = recorder.into_stages().await?.remove("sa_output") {
+                self.compare_first(format!("{index}.sa_output.{name}"), &found.values);
+            }
+        }
+        Ok(())
     }
 
     /// The views' bytes, and the numbers that the tower reads.

@@ -17,6 +17,7 @@ use crate::text::prompt::{Media, MediaKind};
 use crate::vision::connector::{Connector, Dem};
 use crate::vision::dem::Features;
 use crate::vision::grid::pixels_from_patches;
+use crate::vision::perceiver::Perceiver;
 use crate::vision::tower::Tower;
 use crate::weights::tensors::Tensors;
 
@@ -175,6 +176,14 @@ impl VisionEncoder {
     pub fn dem(&self) -> Option<&Dem> {
         match &self.connector {
             Connector::Dem(dem) => Some(dem),
+            _ => None,
+        }
+    }
+
+    /// VLSA's connector, if the model has it.
+    pub fn perceiver(&self) -> Option<&Perceiver> {
+        match &self.connector {
+            Connector::Perceiver(perceiver) => Some(perceiver),
             _ => None,
         }
     }

@@ -32,7 +32,7 @@ pub struct Perceiver {
     pub projector: Mlp,
     /// What the paper leaves open.
     #[module(skip)]
-    spec: PerceiverSpec,
+    pub spec: PerceiverSpec,
 }
 
 impl Perceiver {

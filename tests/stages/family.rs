@@ -39,4 +39,14 @@ family! {
     smolvlm: "smolvlm-tiny";
     idefics3: "idefics3-tiny";
     smolvlm_in_its_real_geometry: "smolvlm-geometry";
+    llava: "llava-clip-llama";
+    llava_with_all_tokens_of_two_layers: "llava-clip-llama3-full";
+    llava_interleave: "llava-siglip-qwen2";
+    llava_next: "llava-next-clip-llama";
+    llava_next_with_mistral: "llava-next-clip-mistral";
+    llava_next_with_a_window: "llava-next-clip-mistral-window";
+    llava_onevision: "llava-onevision-siglip-qwen2";
+    llava_in_the_original_layout: "llava-original";
+    llava_next_in_the_original_layout: "llava-next-original";
+    vlsa: "vlsa";
 }
