@@ -78,13 +78,13 @@ impl Perceiver {
 
         let keys = self.kv_proj.forward(patches);
         let scores = self.scores(self.q_proj.forward(rows.clone()), keys.clone());
-        let weights = self.weights(scores, self.spec.activation, self.spec.has_mean_over_keys);
+        let weights = self.weights(scores, self.spec.activation);
         let rows = self.out_proj.add_to(rows, product(weights, keys));
         recorder.keep("sa_cross", &rows);
 
         let keys = self.self_k_proj.forward(rows.clone());
         let scores = self.scores(rows.clone(), keys);
-        let weights = self.weights(scores, self.spec.self_activation, false);
+        let weights = self.weights(scores, self.spec.self_activation);
         let values = product(weights, rows.clone());
         let rows = self.self_out_proj.add_to(rows, values);
         let output = rows.clone().narrow(0, 0, tokens);
@@ -104,14 +104,14 @@ impl Perceiver {
         }
     }
 
-    fn weights(&self, scores: Tensor<2>, activation: Scores, takes_mean: bool) -> Tensor<2> {
+    fn weights(&self, scores: Tensor<2>, activation: Scores) -> Tensor<2> {
         let [_, keys] = scores.dims();
         let weights = match activation {
             Scores::Silu => silu(scores),
             Scores::Softmax => return softmax(scores, 1),
             Scores::Identity => scores,
         };
-        match takes_mean {
+        match self.spec.has_mean_over_keys {
             true => weights.div_scalar(keys as f32),
             false => weights,
         }

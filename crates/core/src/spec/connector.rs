@@ -112,7 +112,7 @@ pub struct PerceiverSpec {
     pub self_activation: Scores,
     /// Whether scores are divided by the root of the number of channels; as printed they are not.
     pub has_score_scale: bool,
-    /// Whether the sum over the keys of equation 1 is divided by their number; as printed it is not.
+    /// Whether a sum over keys is divided by their number, unless it is by softmax; as printed it is not.
     pub has_mean_over_keys: bool,
 }
 
