@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod cpu;
 pub mod device;
+pub mod fallbacks;
 pub mod kernel;
 pub mod layer_cache;
 pub mod memory;

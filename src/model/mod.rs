@@ -1,6 +1,7 @@
 //! A loaded model: configuration, tokenizer and modules on a device.
 
 mod estimate;
+mod kernels;
 mod read;
 
 use std::rc::Rc;
@@ -31,6 +32,7 @@ use crate::weights::tensors::Tensors;
 use read::{read_prompting, read_tokenizer};
 
 pub use estimate::{Estimate, activation_bytes};
+pub use kernels::without_kernel;
 pub use read::{CONFIG_CAP, chat_template, read_checkpoint_config, read_config};
 
 /// A model, ready to answer questions about pictures.

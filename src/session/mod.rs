@@ -312,10 +312,11 @@ impl Session {
         let needed_tokens = tokens + 1;
         let context_tokens = self.cache.capacity();
         match needed_tokens > context_tokens {
-            true => Err(Error::ContextExceeded {
+            true => Err(self.told_of_pictures(Error::ContextExceeded {
                 needed_tokens,
                 context_tokens,
-            }),
+                hint: String::new(),
+            })),
             false => Ok(()),
         }
     }

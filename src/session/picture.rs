@@ -93,6 +93,66 @@ impl Session {
         }
     }
 
+    /// An error about a full context, with what the conversation's pictures take of it.
+    pub(super) fn told_of_pictures(&self, error: Error) -> Error {
+        let looks: Vec<Look> = self.looks().copied().collect();
+        self.told_of(error, &looks)
+    }
+
+    /// As [`Session::told_of_pictures`], of a conversation with the pictures `looks`.
+    pub(super) fn told_of(&self, error: Error, looks: &[Look]) -> Error {
+        let (
+            Error::ContextExceeded {
+                needed_tokens,
+                context_tokens,
+                ..
+            },
+            Some(vision),
+        ) = (&error, &self.model.config.vision)
+        else {
+            return error;
+        };
+        let is_only = looks.len() == 1;
+        let tokens = |detail: Option<Detail>| {
+            let of = |look: &Look| {
+                let held = self.pictures.get(look.picture)?;
+                let Some(detail) = detail else {
+                    return Some(held.encoded.tokens());
+                };
+                let info = held.info.as_ref()?;
+                let treatment = self.treatment(is_only, detail);
+                let layout = vision.layout([info.height, info.width], treatment).ok()?;
+                Some(layout.tokens)
+            };
+            looks.iter().map(of).sum::<Option<usize>>()
+        };
+        let (Some(taken), Some(least)) = (tokens(None), tokens(Some(Detail::Low))) else {
+            return error;
+        };
+        let pictures = match looks.len() {
+            0 => return error,
+            1 => "its picture takes".to_string(),
+            count => format!("its {count} pictures take"),
+        };
+        let fits = needed_tokens.saturating_sub(taken) + least <= *context_tokens;
+        let hint = match (least < taken, fits) {
+            (true, true) => format!(
+                ". Of these {pictures} {taken}; at low detail {least}, and then it fits (--detail low)"
+            ),
+            (true, false) => format!(
+                ". Of these {pictures} {taken}, and {least} at low detail: show fewer, or take a longer context"
+            ),
+            (false, _) => {
+                format!(". Of these {pictures} {taken}: show fewer, or take a longer context")
+            }
+        };
+        Error::ContextExceeded {
+            needed_tokens: *needed_tokens,
+            context_tokens: *context_tokens,
+            hint,
+        }
+    }
+
     /// Decodes and encodes a picture; the conversation is unchanged.
     pub(super) async fn encode(
         &self,

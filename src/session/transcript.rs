@@ -76,7 +76,9 @@ impl Session {
         };
         let is_only = looks.len() == 1;
         let sequence = self.prompt(before.into_iter(), asked, is_only, self.room(), watch);
-        let mut sequence = sequence.await?;
+        let mut sequence = sequence
+            .await
+            .map_err(|error| self.told_of(error, &looks))?;
         let prompt_len = sequence.len();
         let vocabulary = self.model.config.decoder.vocab_size;
         sequence.extend(checked_ids("begun", &request.begun, vocabulary)?.to_vec());

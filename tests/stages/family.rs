@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use inf_llava::gpu::fallbacks::fallbacks;
 use inf_llava::model::Model;
 use inf_llava::parity::run;
 use inf_llava::weights::folder::Folder;
@@ -15,6 +16,8 @@ fn check(fixture: &str, device: &str) {
     let report = report.unwrap_or_else(|error| panic!("{fixture} on {device}: {error}"));
     let beyond: Vec<_> = report.rows.iter().filter(|row| !row.passed()).collect();
     assert!(beyond.is_empty(), "{fixture} on {device}: {beyond:#?}");
+    // On a GPU every operation has a kernel.
+    assert_eq!(fallbacks(), Vec::<&str>::new(), "{fixture} on {device}");
     let unused = &report.unused;
     assert!(unused.is_empty(), "compared with nothing: {unused:?}");
 }

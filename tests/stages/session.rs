@@ -212,7 +212,7 @@ fn bad_pictures_and_questions_leave_the_conversation() {
     assert_eq!(try_ask("  \n"), Err(Error::EmptyQuestion));
     let long = try_ask(&"word ".repeat(5000));
     assert!(
-        matches!(long, Err(Error::ContextExceeded { needed_tokens, context_tokens: 4096 }) if needed_tokens > 5000),
+        matches!(long, Err(Error::ContextExceeded { needed_tokens, context_tokens: 4096, .. }) if needed_tokens > 5000),
         "{long:?}"
     );
     assert_eq!(*session.sequence(), before);

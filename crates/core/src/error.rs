@@ -236,13 +236,15 @@ pub enum Error {
     EmptyQuestion,
     /// The conversation and the question exceed the context.
     #[error(
-        "the conversation needs {needed_tokens} tokens and the context holds {context_tokens}; start a new chat or ask something shorter"
+        "the conversation needs {needed_tokens} tokens and the context holds {context_tokens}; start a new chat or ask something shorter{hint}"
     )]
     ContextExceeded {
         /// Tokens of the conversation, of the question, and one for the answer.
         needed_tokens: usize,
         /// Tokens that fit.
         context_tokens: usize,
+        /// What its pictures take, and with how little they would do; or empty.
+        hint: String,
     },
     /// A question refers to a picture that the engine does not have.
     #[error("the picture {key} has not been read, or has been let go for others; read it again")]

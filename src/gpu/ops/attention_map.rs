@@ -8,6 +8,7 @@ use super::attention::Attention;
 use super::causal_attention::Causal;
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch};
 use crate::gpu::reference;
 use burn::tensor::Device;
@@ -25,7 +26,10 @@ pub fn attention_map(
 ) -> Tensor<3> {
     match on_gpu(causal, &q, keys, &asked) {
         Some(map) => map,
-        None => reference::attention_map(causal, q, keys, asked),
+        None => {
+            falls_back("attention map", &q.device());
+            reference::attention_map(causal, q, keys, asked)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::kernel_set::{Case, KernelSet, wave};
 use super::subgroup::EIGHT;
 use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
 use crate::gpu::ops::subgroup::by_eight;
@@ -68,7 +69,10 @@ pub fn causal_attention(
 ) -> Tensor<2> {
     match on_gpu(causal, &q, keys, values) {
         Some(mixed) => mixed,
-        None => reference::causal_attention(causal, q, keys, values),
+        None => {
+            falls_back("causal attention", &q.device());
+            reference::causal_attention(causal, q, keys, values)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::kernel_set::{Case, KernelSet};
 use crate::error::Result;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::reference;
 use crate::image::Normalise;
@@ -100,7 +101,10 @@ impl Canvas {
 /// it.
 pub fn crop_patchify(shape: ViewShape, canvas: &Canvas, views: &[View]) -> Tensor<3> {
     match GpuTensor::from_int(&canvas.words).filter(|_| KERNEL.is_trusted(&canvas.device)) {
-        None => reference::crop_patchify(shape, canvas, views),
+        None => {
+            falls_back("patches", &canvas.device);
+            reference::crop_patchify(shape, canvas, views)
+        }
         Some(words) => {
             let parts = views
                 .chunks(MAX_VIEWS)

@@ -6,6 +6,7 @@ use super::attention;
 use super::attention::{Attention, MAX_TILES, MapParams, Rows};
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::reference;
 use burn::tensor::Device;
 
@@ -92,7 +93,10 @@ pub fn dem_attention(
     let found = map_params(shape).and_then(|map| attention.run(&map, &q, &k, &v));
     match found {
         Some(mixed) => mixed,
-        None => reference::dem_attention(shape, cut, q, k, v),
+        None => {
+            falls_back("attention of the enhancement", &q.device());
+            reference::dem_attention(shape, cut, q, k, v)
+        }
     }
 }
 

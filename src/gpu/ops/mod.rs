@@ -18,6 +18,8 @@ use burn::tensor::Device;
 use super::adapter;
 use super::kernel::Kernel;
 use crate::error::{Error, Result};
+use attention::Attention;
+
 pub use argmax::argmax;
 pub use attention_map::attention_map;
 pub use causal_attention::{Causal, causal_attention};
@@ -43,6 +45,11 @@ const SETS: &[KernelSet] = &[
     rotary_cache::SET,
     self_attention::SET,
 ];
+
+/// Whether heads of so many channels have an attention kernel.
+pub fn has_attention_kernel(head_dim: usize) -> bool {
+    Attention::fits(head_dim)
+}
 
 /// Every kernel in every variant that all adapters run.
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {

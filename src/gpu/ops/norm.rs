@@ -6,6 +6,7 @@ use super::kernel_set::{Case, KernelSet, wave};
 use super::subgroup::EIGHT;
 use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::ops::subgroup::by_eight;
@@ -18,7 +19,10 @@ pub(super) const KERNEL: Kernel = kernel!("norm");
 pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
     match on_gpu(&x, &weight, None, eps) {
         Some(y) => y,
-        None => reference::rms_norm(x, weight, eps),
+        None => {
+            falls_back("norm", &x.device());
+            reference::rms_norm(x, weight, eps)
+        }
     }
 }
 
@@ -27,7 +31,10 @@ pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
 pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
     match on_gpu(&x, &weight, Some(&bias), eps) {
         Some(y) => y,
-        None => reference::layer_norm(x, weight, bias, eps),
+        None => {
+            falls_back("norm", &x.device());
+            reference::layer_norm(x, weight, bias, eps)
+        }
     }
 }
 

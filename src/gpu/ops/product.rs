@@ -8,6 +8,7 @@ use super::norm::rms_norm;
 use crate::error::Result;
 use crate::gpu::adapter::{self, Variants};
 use crate::gpu::cpu;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::{
     Cut, GpuTensor, HALF, Kernel, SUBGROUPS, in_rows, kernel, launch_in_parts, output,
 };
@@ -64,6 +65,7 @@ pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, fused: Fused) -> Tensor<2> {
     if let Some(y) = on_gpu(&x, matrix, &fused) {
         return y;
     }
+    falls_back("matrix product", &x.device());
     reference::product(x, fused, |x| match matrix {
         Matrix::Float(weight) => reference::linear(x, weight.clone()),
         Matrix::Quantized(matrix) => match matrix.pieces.first().map(|piece| &piece.bits) {

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::layer_cache::LayerCache;
 use crate::gpu::reference;
@@ -25,7 +26,10 @@ pub fn rotary_cache(
 ) -> Tensor<2> {
     match on_gpu(heads, start, &qkv, rope, cache) {
         Some(q) => q,
-        None => reference::rotary_cache(heads, start, qkv, rope, cache),
+        None => {
+            falls_back("rotary embedding", &qkv.device());
+            reference::rotary_cache(heads, start, qkv, rope, cache)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::attention;
 use super::attention::{Attention, MapParams};
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::fallbacks::falls_back;
 use crate::gpu::reference;
 use burn::tensor::Device;
 
@@ -16,7 +17,10 @@ pub fn self_attention(heads: usize, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>) ->
     let attention = Attention::of_sets(crops, tokens, heads, channels / heads);
     match attention.run(&MapParams::default(), &q, &k, &v) {
         Some(mixed) => mixed,
-        None => reference::self_attention(heads, q, k, v),
+        None => {
+            falls_back("attention of the tower", &q.device());
+            reference::self_attention(heads, q, k, v)
+        }
     }
 }
 

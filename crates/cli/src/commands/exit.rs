@@ -162,6 +162,7 @@ mod tests {
                     Error::ContextExceeded {
                         needed_tokens: 1,
                         context_tokens: 1,
+                        hint: word(),
                     },
                     Error::OutOfMemory { reason: word() },
                 ],

@@ -12,7 +12,7 @@ use super::output::{counted, say_json};
 use super::{ModelArgs, say};
 use inf_llava::Error;
 use inf_llava::config::{CHAT_TEMPLATE_FILE, Config, OwnPrompt};
-use inf_llava::model::{Estimate, chat_template, read_config};
+use inf_llava::model::{Estimate, chat_template, read_config, without_kernel};
 use inf_llava::printable::one_line;
 use inf_llava::spec::plan::Coverage;
 use inf_llava::spec::{Layout, TowerSpec};
@@ -81,6 +81,7 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
             },
             "prompt": prompt.used,
             "chat_template": prompt.own,
+            "without_kernel": without_kernel(&config),
             "random_weights": config.random_weights,
             "scope": config.scope,
         });
@@ -112,6 +113,9 @@ pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
         l.num_key_value_heads,
         l.vocab_size
     ));
+    for operation in without_kernel(&config) {
+        say(format_args!("  on a GPU     without a kernel: {operation}"));
+    }
     say(format_args!("  prompt       {prompt}"));
     say(format_args!(
         "  weights      {} parameters, {:.1} MiB stored as {} in {}",

@@ -418,7 +418,8 @@ fn what_cannot_fit_is_left_early() {
         found,
         Err(Error::ContextExceeded {
             needed_tokens: 390,
-            context_tokens: 40
+            context_tokens: 40,
+            hint: String::new(),
         })
     );
     // What is too long only once it is encoded.

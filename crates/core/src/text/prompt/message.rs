@@ -173,6 +173,7 @@ impl Room {
             true => Err(Error::ContextExceeded {
                 needed_tokens,
                 context_tokens: self.context_tokens,
+                hint: String::new(),
             }),
             false => Ok(()),
         }
