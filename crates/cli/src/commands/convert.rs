@@ -11,7 +11,7 @@ use super::hub::{self, BESIDE, CARD_FILE};
 use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
 use super::{paths, say};
-use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE};
+use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PROCESSOR_FILE};
 use inf_llava::error::Error;
 use inf_llava::files;
 use inf_llava::foreign;
@@ -87,11 +87,8 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     let folder = Folder::new(&source.folder);
     let config = read_checkpoint_config(&folder, Some(checkpoint.names())).await?;
     if config.dual().is_none() && config.vision.is_some() {
-        for file in [PREPROCESSOR_FILE, PROCESSOR_FILE] {
-            let path = source.folder.join(file);
-            refuse_link_to_elsewhere(&source.folder, &path)?;
-            about.files.extend(path.exists().then_some(path));
-        }
+        let path = source.folder.join(PROCESSOR_FILE);
+        about.files.extend(path.exists().then_some(path));
     }
     let weights = config.weights();
     let destination = &args.destination;
