@@ -22,6 +22,7 @@ mod language;
 mod linear;
 mod pace;
 mod parity;
+mod real;
 mod self_test;
 mod session;
 mod session_prompt;

@@ -165,8 +165,8 @@ impl<'a> Encoder<'a> {
                 // What has no token is left out of the tokens.
                 let told: usize = tokens.iter().map(|token| token.value.len()).sum();
                 if told != piece.len() {
-                    let text = window.get(*start..*end).unwrap_or(window);
-                    return Err(self.tokenizer.cannot_write(text, piece));
+                    self.tokenizer
+                        .check_lost(window.get(*start..*end).unwrap_or(window))?;
                 }
             }
             self.ids.extend(tokens.iter().map(|token| token.id));

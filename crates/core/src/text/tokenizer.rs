@@ -138,17 +138,22 @@ impl Tokenizer {
         self.lacking.is_empty()
     }
 
-    /// The error for a part of a text that `piece`, a piece of it as the vocabulary writes it, cannot be tokens of.
-    pub(super) fn cannot_write(&self, text: &str, piece: &str) -> Error {
-        let mut bytes = piece.chars().filter_map(byte_of);
-        let byte = bytes.find(|byte| self.lacking.contains(byte));
-        let byte = byte.unwrap_or_default();
-        let needs = |char: &char| char.encode_utf8(&mut [0; 4]).bytes().any(|b| b == byte);
-        let char = text
-            .chars()
-            .find(needs)
-            .unwrap_or(char::REPLACEMENT_CHARACTER);
-        self.has_no_token(char, byte)
+    /// Checks a part of a text of whose bytes some have no token. Characters that nobody sees may lose them, as in
+    /// transformers: a control character in a pasted text is no reason to refuse it.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`], which names the first other character.
+    pub(super) fn check_lost(&self, text: &str) -> Result<()> {
+        let lost = |char: char| {
+            let mut buffer = [0; 4];
+            let mut bytes = char.encode_utf8(&mut buffer).bytes();
+            bytes.find(|byte| self.lacking.contains(byte))
+        };
+        let seen = text.chars().filter(|&char| !is_unseen(char));
+        match seen.filter_map(|char| Some((char, lost(char)?))).next() {
+            Some((char, byte)) => Err(self.has_no_token(char, byte)),
+            None => Ok(()),
+        }
     }
 
     fn has_no_token(&self, char: char, byte: u8) -> Error {
@@ -382,4 +387,9 @@ fn write_in_characters(
     }
     inner.with_decoder(Some(Decoders::new(decoders)));
     Ok(())
+}
+
+/// Whether a character has no shape: a control character, or one of the planes 4 to 13, which hold none.
+fn is_unseen(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{40000}'..='\u{dffff}')
 }
