@@ -120,10 +120,8 @@ impl<'a> Asked<'a> {
 /// [`Error::Option`] for an unknown name, [`Error::Device`] if the result is wrong.
 pub async fn time_stage(device: &Device, asked: &Asked<'_>, runs: usize) -> Result<StageTiming> {
     let mut config = config_of(asked.shape, asked.layers)?;
-    if let Some(crops_per_side) = asked.crops {
-        if let Some(vision) = &mut config.vision {
-            vision.tiling = Tiling::Dual { crops_per_side };
-        }
+    if let (Some(crops_per_side), Some(vision)) = (asked.crops, &mut config.vision) {
+        vision.tiling = Tiling::Dual { crops_per_side };
     }
     let expected = {
         let mut stage = Stage::new(asked, &config, &Device::flex()).await?;

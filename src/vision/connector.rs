@@ -21,7 +21,7 @@ pub enum Connector {
     /// SmolVLM's.
     Shuffle(Shuffle),
     /// LLaVA's.
-    Mlp(Mlp),
+    Mlp(Box<Mlp>),
     /// VLSA's.
     Perceiver(Box<Perceiver>),
 }
@@ -67,7 +67,7 @@ impl Connector {
             spec::Connector::Shuffle(shuffle) => {
                 Connector::Shuffle(Shuffle::load(shuffle, builder).await?)
             }
-            spec::Connector::Mlp(mlp) => Connector::Mlp(Mlp::load(mlp, builder).await?),
+            spec::Connector::Mlp(mlp) => Connector::Mlp(Box::new(Mlp::load(mlp, builder).await?)),
             spec::Connector::Perceiver(perceiver) => {
                 Connector::Perceiver(Box::new(Perceiver::load(perceiver, builder).await?))
             }
