@@ -18,6 +18,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::Error;
 use crate::gpu::device::{DeviceChoice, choose};
+use crate::gpu::fallbacks::fallbacks;
 use crate::gpu::kernel::launches;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
@@ -240,6 +241,7 @@ pub async fn parity(url: String, device: String, on_row: js_sys::Function) -> Js
         "rows": report.rows,
         "unused": report.unused,
         "kernels_launched": launches(),
+        "fallbacks": fallbacks(),
     }))
 }
 

@@ -118,7 +118,16 @@ impl Perceiver {
     }
 }
 
-/// `weights` `[queries, keys]` by `values` `[keys, C]`, by the same kernel as a linear layer.
+/// `weights` `[queries, keys]` by `values` `[keys, C]`, by the same kernel as a linear layer. It reads four columns at
+/// once, so some keys of no weight are added.
 fn product(weights: Tensor<2>, values: Tensor<2>) -> Tensor<2> {
+    let ([queries, keys], [_, channels]) = (weights.dims(), values.dims());
+    let more = keys.next_multiple_of(4) - keys;
+    let (mut weights, mut values) = (weights, values);
+    if more > 0 {
+        let device = weights.device();
+        weights = Tensor::cat(vec![weights, Tensor::zeros([queries, more], &device)], 1);
+        values = Tensor::cat(vec![values, Tensor::zeros([more, channels], &device)], 0);
+    }
     Linear::new(values.transpose()).forward(weights)
 }

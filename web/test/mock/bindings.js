@@ -146,7 +146,7 @@ export class Engine {
     return this.#pictures.get(key)?.info ?? null;
   }
 
-  async read_picture(key, name, bytes, isOnly, onEvent, stop) {
+  async read_picture(key, name, bytes, _isOnly, onEvent, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
     refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
