@@ -15,6 +15,7 @@ pub mod generate;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod image;
+pub mod known;
 pub mod openai;
 pub mod platform;
 pub mod printable;

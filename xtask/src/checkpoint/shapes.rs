@@ -84,7 +84,7 @@ impl Shape {
     }
 
     /// Names and shapes that follow from the configuration.
-    fn tensors(self, config: &Value) -> Vec<Tensor> {
+    pub(super) fn tensors(self, config: &Value) -> Vec<Tensor> {
         let (text, vision) = (&config["text_config"], &config["vision_config"]);
         let width = names::size(text, "hidden_size", 4096);
         let seen = names::size(vision, "hidden_size", 1152);

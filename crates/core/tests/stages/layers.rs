@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "platform",
             "progress",
             "sequence",
+            "known",
         ],
     ),
     (

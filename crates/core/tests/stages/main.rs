@@ -10,6 +10,8 @@
 
 #[path = "../../../../tests/support/hub_peer.rs"]
 mod hub_peer;
+#[path = "../../../../tests/support/known.rs"]
+mod known_settings;
 #[path = "../../../../tests/support/files.rs"]
 mod support;
 
@@ -35,6 +37,7 @@ mod hub_content;
 mod hub_secret;
 mod image;
 mod image_large;
+mod known;
 mod layers;
 mod manifest;
 mod plan;
