@@ -24,7 +24,7 @@
 #[cfg(feature = "hub")]
 pub use inf_llava_core::hub;
 pub use inf_llava_core::{
-    Error, Result, config, dataset, durable, error, files, foreign, generate, image, openai,
+    Error, Result, config, dataset, durable, error, files, foreign, generate, image, known, openai,
     platform, printable, progress, quant, reply, request, sequence, spec, text, weights,
 };
 

@@ -18,6 +18,7 @@ mod engine;
 mod family;
 mod grid;
 mod kernels;
+mod known;
 mod language;
 mod linear;
 mod pace;

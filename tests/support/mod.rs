@@ -2,4 +2,5 @@
 #![allow(dead_code, reason = "each program of tests uses a part")]
 
 pub mod files;
+pub mod known;
 pub mod model;
