@@ -50,6 +50,7 @@ const COMMANDS: &[&str] = &[
     "eval",
     "vocabulary",
     "info",
+    "models",
     "convert",
     "verify",
     "serve",

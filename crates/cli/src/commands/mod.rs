@@ -23,6 +23,7 @@ mod input;
 mod licenses;
 mod manual;
 mod model;
+mod models;
 mod output;
 mod parity;
 mod paths;
@@ -80,6 +81,8 @@ enum Command {
     Vocabulary(vocabulary::VocabularyArgs),
     /// Tell a model's sizes, parameters and the memory it needs
     Info(info::InfoArgs),
+    /// List the models that are known by name: licence, download, memory, what each is good for
+    Models(models::ModelsArgs),
     /// Make a checkpoint into shards that a browser can fetch and keep, quantised
     Convert(convert::ConvertArgs),
     /// Check every file of a converted model
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
             Command::Eval(args) => eval::run(args).await,
             Command::Vocabulary(args) => vocabulary::run(args),
             Command::Info(args) => info::run(args).await,
+            Command::Models(args) => Ok(models::run(&args)),
             Command::Convert(args) => convert::run(args).await,
             Command::Verify(args) => convert::run_verify(args).await,
             Command::Serve(args) => serve::run(args).await,

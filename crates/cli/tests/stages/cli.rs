@@ -15,6 +15,7 @@ mod folders;
 mod given;
 mod hub;
 mod lines;
+mod models;
 mod output;
 #[cfg(target_os = "linux")]
 mod privacy;
