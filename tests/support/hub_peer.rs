@@ -146,6 +146,10 @@ pub struct Repository {
     pub body: Option<Body>,
     /// The list of files, if it is another.
     pub list: Option<Body>,
+    /// What the list says of the model's card.
+    pub card: serde_json::Value,
+    /// The revision in addresses.
+    pub revision: String,
 }
 
 impl Repository {
@@ -170,7 +174,15 @@ impl Repository {
             location: None,
             body: None,
             list: None,
+            card: json!({}),
+            revision: "main".into(),
         }
+    }
+
+    /// The same at another revision, as addresses have it.
+    pub fn at(mut self, revision: &str) -> Self {
+        self.revision = revision.into();
+        self
     }
 
     pub fn weights(&self) -> &Vec<u8> {
@@ -195,10 +207,11 @@ impl Repository {
     }
 
     pub fn answer(&self, asked: &Asked, _before: &[Asked]) -> Reply {
-        if asked.path == "/api/models/owner/name/revision/main" {
+        let listed = format!("/api/models/owner/name/revision/{}", self.revision);
+        if asked.path == listed {
             let names = self.files.keys().chain(&self.more);
             let siblings: Vec<_> = names.map(|name| json!({"rfilename": name})).collect();
-            let list = json!({"sha": self.sha, "siblings": siblings})
+            let list = json!({"sha": self.sha, "siblings": siblings, "cardData": self.card})
                 .to_string()
                 .into_bytes();
             let body = self.list.clone().unwrap_or(Body::Whole(list));
@@ -213,7 +226,7 @@ impl Repository {
         }
         let name = asked
             .path
-            .strip_prefix("/owner/name/resolve/main/")
+            .strip_prefix(&format!("/owner/name/resolve/{}/", self.revision))
             .unwrap_or_default();
         let Some(bytes) = self.files.get(name) else {
             let head = "HTTP/1.1 404 Not Found\r\nContent-Length: 0".into();

@@ -110,6 +110,8 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         .collect::<Result<_, _>>()?;
 
     let interrupt = Interrupt::new()?;
+    // What a download asks is answered before typing is hidden.
+    let place = args.model.place(&interrupt.stop)?;
     // Input that is typed while the model loads must not be echoed among the progress bars either.
     let muted = (prompt.is_none() && stdin().is_terminal()).then(Muted::new);
     let (model, load_ms) = args.model.load(&interrupt.stop).await?;
@@ -142,7 +144,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     drop(muted);
     match prompt {
         Some(prompt) => chat.ask_once(&prompt, args.json, load_ms).await,
-        None => chat.converse(&args.model.place()?.to_string()).await,
+        None => chat.converse(&place.to_string()).await,
     }
 }
 

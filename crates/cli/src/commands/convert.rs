@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::hub::{self, BESIDE, CARD_FILE};
+use super::hub::{self, BESIDE, CARD_FILE, Named};
 use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
 use super::{paths, say};
@@ -15,7 +15,7 @@ use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PROCESSOR_FILE};
 use inf_llava::error::Error;
 use inf_llava::files;
 use inf_llava::foreign;
-use inf_llava::hub::{Download, repository};
+use inf_llava::hub::{Download, Weights};
 use inf_llava::model::{CONFIG_CAP, chat_template, read_checkpoint_config, read_config};
 use inf_llava::printable::one_line;
 use inf_llava::progress::{StopFlag, Watch};
@@ -31,7 +31,8 @@ use inf_llava::weights::verify::verify;
 
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// Model folder in the released layout, or a repository of the Hugging Face hub (owner/name, or its address)
+    /// Model folder in the released layout, a name that `inf-llava models` lists, or a repository of the Hugging Face
+    /// hub (owner/name, owner/name@revision, or its address)
     #[arg(value_name = "SRC", value_parser = paths::parser())]
     source: PathBuf,
     /// Folder to write; it must not be there yet
@@ -206,21 +207,27 @@ struct Source {
 }
 
 impl Source {
-    /// The folder at `path`; if it does not exist and has the form of a repository, that
+    /// The folder at `path`; if it does not exist and has the form of a repository or a model's name, that
     /// repository, downloaded from the hub.
-    fn find(path: &Path, stop: &StopFlag) -> Result<Self, Error> {
-        let endpoint = std::env::var("HF_ENDPOINT").ok();
-        let named = match path.exists() {
-            true => None,
-            false => repository(&path.to_string_lossy(), endpoint.as_deref())?,
+    fn find(path: &Path, stop: &StopFlag) -> anyhow::Result<Self> {
+        let repository = match hub::named(path)? {
+            Some(Named::Repository(repository)) => repository,
+            Some(Named::Carried) => {
+                return Err(Error::Option {
+                    option: path.display().to_string(),
+                    reason: "it is the model in the program, which is small as it is".into(),
+                }
+                .into());
+            }
+            None => {
+                return Ok(Source {
+                    folder: folder_of(path)?,
+                    revision: "local".into(),
+                });
+            }
         };
-        let Some(name) = named else {
-            return Ok(Source {
-                folder: folder_of(path)?,
-                revision: "local".into(),
-            });
-        };
-        let Download { folder, revision } = hub::download(&name, stop)?;
+        let downloaded = hub::download(path, &repository, Weights::OrPickled, stop)?;
+        let Download { folder, revision } = downloaded;
         Ok(Source { folder, revision })
     }
 }

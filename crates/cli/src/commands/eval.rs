@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::model::Place;
+use super::model::place_of;
 use super::output::{say_json, say_lines};
 use super::terminal::Interrupt;
 use super::test_set::{ModelUnderTest, TestSet, ask_all, diverge, workers};
@@ -55,7 +55,7 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     blind: bool,
     /// Also tell how far the next-token distributions are from those of this model
-    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
+    #[arg(long, value_name = "MODEL", value_parser = paths::parser())]
     reference: Option<PathBuf>,
     /// Write every question and answer as a line of JSON to this file
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
@@ -100,8 +100,11 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let stop = Interrupt::new()?.stop;
+    let reference = args.reference.as_deref();
+    let reference = reference.map(|name| place_of(name, "--reference", &stop));
+    let reference = reference.transpose()?;
     let model = ModelUnderTest {
-        place: &args.model.place()?,
+        place: &args.model.place(&stop)?,
         device: &args.model.device().await?,
         context: args.model.context,
         prompt: &args.model.prompt.choice()?,
@@ -112,9 +115,8 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.answers {
         write_answers(file, &answered.asked)?;
     }
-    let divergence = match &args.reference {
-        Some(folder) => {
-            let place = &Place::Folder(folder.clone());
+    let divergence = match &reference {
+        Some(place) => {
             let reference = ModelUnderTest { place, ..model };
             Some(diverge(&model, &reference, &set, &stop)?)
         }

@@ -14,6 +14,7 @@ use inf_llava::Error;
 use inf_llava::config::{CHAT_TEMPLATE_FILE, Config, OwnPrompt};
 use inf_llava::model::{Estimate, chat_template, read_config, without_kernel};
 use inf_llava::printable::one_line;
+use inf_llava::progress::StopFlag;
 use inf_llava::spec::plan::Coverage;
 use inf_llava::spec::{Layout, TowerSpec};
 use inf_llava::text::prompt::{PromptChoice, conv_llama3};
@@ -35,7 +36,7 @@ pub struct InfoArgs {
 }
 
 pub async fn run(args: InfoArgs) -> anyhow::Result<ExitCode> {
-    let place = args.model.place()?;
+    let place = args.model.place(&StopFlag::default())?;
     let source = place.source();
     let (config, manifest) = read_config(&source).await?;
     let context_tokens = config.context_tokens(args.model.context)?;

@@ -49,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   inf-llava chat --image photo.jpg --prompt \"What is in the picture?\"
   inf-llava chat --image photo.jpg                  (a conversation; /help lists its commands)
+  inf-llava chat --model smolvlm2-500m --image photo.jpg     (from the Hugging Face hub; inf-llava models lists more)
   curl -s https://example.com/a.png | inf-llava chat --image - --prompt \"Read the white sign.\"
   inf-llava parity --model tests/fixtures/tiny --device cpu
 

@@ -1,5 +1,6 @@
 //! The model of a command and its device, and loading it.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::ops::Range;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::carried::Carried;
+use super::hub::{self, Named};
 use super::paths;
 use super::terminal::Progress;
 use crate::commands::arguments::device_names;
@@ -18,6 +20,7 @@ use inf_llava::error::{Error, Result};
 use inf_llava::files;
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use inf_llava::gpu::ops::disable_kernel;
+use inf_llava::hub::{Repository, Weights};
 use inf_llava::model::Model;
 use inf_llava::platform::Timer;
 use inf_llava::progress::{StopFlag, Watch};
@@ -35,9 +38,10 @@ const DEFAULT_FOLDER: &str = "models/demo";
 /// What every command that loads a model takes.
 #[derive(Args)]
 pub(super) struct ModelArgs {
-    /// Model folder: config.json, tokenizer.json, *.safetensors in the released layout, or a converted one [default:
-    /// $INF_LLAVA_MODEL, else models/demo in this folder or one above it, else the demo model in the program]
-    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
+    /// Model folder: config.json, tokenizer.json, *.safetensors, or a converted one. Or a name that `inf-llava models`
+    /// lists, or a repository of the Hugging Face hub (owner/name, owner/name@revision), which is downloaded once
+    /// [default: $INF_LLAVA_MODEL, else models/demo in this folder or one above it, else the demo model in the program]
+    #[arg(long, value_name = "MODEL", value_parser = paths::parser())]
     pub(super) model: Option<PathBuf>,
     /// Where to run: auto (a GPU, else the processor), wgpu (a GPU, else a software adapter), portable (wgpu with no more
     /// than every WebGPU adapter has), cpu (and cuda, if built with that feature)
@@ -51,6 +55,9 @@ pub(super) struct ModelArgs {
     pub(super) context: Option<usize>,
     #[command(flatten)]
     pub(super) prompt: PromptArgs,
+    /// Where it is, once that was found out: the hub is asked once.
+    #[arg(skip)]
+    found: OnceCell<Place>,
 }
 
 /// How a model is asked.
@@ -93,9 +100,30 @@ impl PromptArgs {
 }
 
 impl ModelArgs {
-    /// Where the model is.
-    pub(super) fn place(&self) -> anyhow::Result<Place> {
-        find(self.model.clone(), "--model")
+    /// Of the model in a folder.
+    pub(super) fn in_folder(
+        folder: PathBuf,
+        device: String,
+        context: Option<usize>,
+        prompt: PromptArgs,
+    ) -> Self {
+        ModelArgs {
+            model: Some(folder),
+            device,
+            without_kernel: Vec::new(),
+            context,
+            prompt,
+            found: OnceCell::new(),
+        }
+    }
+
+    /// Where the model is; downloads it if it is on the hub only.
+    pub(super) fn place(&self, stop: &StopFlag) -> anyhow::Result<Place> {
+        if let Some(place) = self.found.get() {
+            return Ok(place.clone());
+        }
+        let place = find(self.model.clone(), "--model", stop)?;
+        Ok(self.found.get_or_init(|| place).clone())
     }
 
     pub(super) async fn device(&self) -> anyhow::Result<ChosenDevice> {
@@ -111,7 +139,7 @@ impl ModelArgs {
 
     /// Loads the model, with a progress bar; also returns the loading time in milliseconds.
     pub(super) async fn load(&self, stop: &StopFlag) -> anyhow::Result<(Rc<Model>, f64)> {
-        let place = self.place()?;
+        let place = self.place(stop)?;
         let choice = self.prompt.choice()?;
         let device = self.device().await?;
         let timer = Timer::start();
@@ -137,6 +165,13 @@ impl ModelArgs {
 pub(super) enum Place {
     /// In a folder.
     Folder(PathBuf),
+    /// In the hub's cache.
+    Hub {
+        /// The repository.
+        repository: Repository,
+        /// The folder of its files.
+        folder: PathBuf,
+    },
     /// Embedded in the program.
     Carried,
 }
@@ -145,6 +180,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Folder(folder) => write!(f, "{}", folder.display()),
+            Place::Hub { repository, .. } => repository.fmt(f),
             Place::Carried => f.write_str("the demo model in the program"),
         }
     }
@@ -154,7 +190,7 @@ impl Place {
     /// The source of its files.
     pub(super) fn source(&self) -> Files {
         match self {
-            Place::Folder(folder) => Files::Folder(Folder::new(folder)),
+            Place::Folder(folder) | Place::Hub { folder, .. } => Files::Folder(Folder::new(folder)),
             Place::Carried => Files::Carried(Carried),
         }
     }
@@ -162,7 +198,9 @@ impl Place {
     /// The model's [`identity`].
     pub(super) async fn identity(&self) -> Result<String> {
         match self {
-            Place::Folder(folder) => identity(&Folder::new(folder)).await,
+            Place::Folder(folder) | Place::Hub { folder, .. } => {
+                identity(&Folder::new(folder)).await
+            }
             Place::Carried => Ok(Carried::identity()),
         }
     }
@@ -240,29 +278,37 @@ impl Source for Files {
     }
 }
 
-/// The named folder, otherwise the environment's, otherwise `models/demo` here or in a parent,
+/// The named model, otherwise the environment's, otherwise `models/demo` here or in a parent,
 /// otherwise the embedded model.
 ///
 /// # Errors
-/// [`Error::FileMissing`], [`Error::Checkpoint`] or [`Error::Option`] if what was named is not a
-/// model folder; the message says who named it.
-fn find(named: Option<PathBuf>, who_names: &str) -> anyhow::Result<Place> {
+/// Those of [`place_of`]; the message says who named it.
+fn find(named: Option<PathBuf>, who_names: &str, stop: &StopFlag) -> anyhow::Result<Place> {
     let from_environment = std::env::var_os(VARIABLE)
         .filter(|value| !value.is_empty())
         .map(|value| paths::argument(value.into()));
-    let (folder, who) = match (named, from_environment) {
-        (Some(folder), _) => (folder, who_names.to_string()),
-        (None, Some(folder)) => (folder, format!("${VARIABLE}")),
-        (None, None) => return Ok(default_folder().map_or(Place::Carried, Place::Folder)),
-    };
-    match is_address(&folder) && !folder.exists() {
-        true => Err(Error::Option {
-            option: "model".into(),
-            reason: "it is an address, and a model is a folder here; convert it first: inf-llava convert ADDRESS FOLDER".into(),
-        }),
-        false => folder_of(&folder).map(Place::Folder),
+    match (named, from_environment) {
+        (Some(name), _) => place_of(&name, who_names, stop),
+        (None, Some(name)) => place_of(&name, &format!("${VARIABLE}"), stop),
+        (None, None) => Ok(default_folder().map_or(Place::Carried, Place::Folder)),
     }
-    .context(who)
+}
+
+/// The model that `who` names by a folder, a short name, or a repository, which is downloaded.
+///
+/// # Errors
+/// [`Error::FileMissing`], [`Error::Checkpoint`] or [`Error::Option`] if that is no model; those of a download.
+pub(super) fn place_of(name: &Path, who: &str, stop: &StopFlag) -> anyhow::Result<Place> {
+    let place = || match hub::named(name)? {
+        None => Ok(Place::Folder(folder_of(name)?)),
+        Some(Named::Carried) => Ok(Place::Carried),
+        Some(Named::Repository(repository)) => {
+            let downloaded = hub::download(name, &repository, Weights::Safetensors, stop)?;
+            let folder = downloaded.folder;
+            anyhow::Ok(Place::Hub { repository, folder })
+        }
+    };
+    place().with_context(|| who.to_string())
 }
 
 /// As [`find`], but a folder that can be served: the embedded model is written to the user's cache
@@ -270,18 +316,11 @@ fn find(named: Option<PathBuf>, who_names: &str) -> anyhow::Result<Place> {
 ///
 /// # Errors
 /// The errors of [`find`] and [`Carried::folder`].
-pub(super) fn find_folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    match find(named, "DIR")? {
-        Place::Folder(folder) => Ok(folder),
+pub(super) fn find_folder(named: Option<PathBuf>, stop: &StopFlag) -> anyhow::Result<PathBuf> {
+    match find(named, "MODEL", stop)? {
+        Place::Folder(folder) | Place::Hub { folder, .. } => Ok(folder),
         Place::Carried => Ok(Carried::folder()?),
     }
-}
-
-/// Whether `path` has the form of a web address.
-fn is_address(path: &Path) -> bool {
-    let text = path.to_string_lossy();
-    let hubs = ["hf.co/", "huggingface.co/"];
-    text.contains("://") || hubs.iter().any(|hub| text.starts_with(hub))
 }
 
 fn default_folder() -> Option<PathBuf> {

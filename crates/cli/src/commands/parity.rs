@@ -19,9 +19,10 @@ pub struct ParityArgs {
 }
 
 pub async fn run(args: ParityArgs) -> anyhow::Result<ExitCode> {
-    let place = args.model.place()?;
+    let stop = StopFlag::default();
+    let place = args.model.place(&stop)?;
     check_expected(&place.source()).await?;
-    let (model, _) = args.model.load(&StopFlag::default()).await?;
+    let (model, _) = args.model.load(&stop).await?;
     let device = model.device.name.clone();
     if !args.json {
         say(format_args!("{place} on {device}"));

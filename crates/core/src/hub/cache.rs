@@ -4,7 +4,7 @@
 //! models--OWNER--NAME/blobs/ETAG                 a file's content
 //! models--OWNER--NAME/blobs/ETAG.incomplete      an unfinished download
 //! models--OWNER--NAME/snapshots/COMMIT/FILE      a relative link to its blob
-//! models--OWNER--NAME/refs/main                  the commit of `main` at the last download
+//! models--OWNER--NAME/refs/REVISION              the commit of a branch or tag at the last download
 //! .locks/models--OWNER--NAME/ETAG.lock           locked during its download
 //! ```
 //!
@@ -19,12 +19,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::names;
+use super::repository::Repository;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::StopFlag;
 
-/// The branch that is downloaded.
-pub(super) const BRANCH: &str = "main";
 /// Interval between attempts to get a lock that another process holds.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Size limit in bytes; a ref contains a commit hash.
@@ -34,6 +33,7 @@ const REF_CAP: u64 = 1 << 10;
 pub(super) struct Cache {
     folder: PathBuf,
     locks: PathBuf,
+    repository: Repository,
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -59,12 +59,13 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 impl Cache {
-    /// The cache of the repository `owner/name`, a validated name, in the folder `root`.
-    pub fn new(root: &Path, name: &str) -> Self {
-        let folder = format!("models--{}", name.replace('/', "--"));
+    /// The cache of `repository` in the folder `root`.
+    pub fn new(root: &Path, repository: &Repository) -> Self {
+        let folder = format!("models--{}", repository.name.replace('/', "--"));
         Cache {
             locks: root.join(".locks").join(&folder),
             folder: root.join(folder),
+            repository: repository.clone(),
         }
     }
 
@@ -102,13 +103,18 @@ impl Cache {
         Ok(path)
     }
 
-    /// The branch's commit at the last download.
+    /// The revision's commit at the last download.
     ///
     /// # Errors
     /// [`Error::FileAccess`]; [`Error::Hub`] if the file contains anything else.
     pub fn commit(&self) -> Result<Option<String>> {
         use io::Read;
-        let path = self.folder.join("refs").join(BRANCH);
+        let revision = &self.repository.revision;
+        if self.repository.is_commit() {
+            let is_there = self.snapshot(revision).is_dir();
+            return Ok(is_there.then(|| revision.clone()));
+        }
+        let path = self.folder.join("refs").join(revision);
         let file = match open(&path, OpenOptions::new().read(true)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -122,12 +128,18 @@ impl Cache {
         names::commit(&path.display().to_string(), "commit", text.trim()).map(Some)
     }
 
-    /// Records `commit` as the branch's commit.
+    /// Records `commit` as the revision's commit, unless the revision is one itself.
     pub fn set_commit(&self, commit: &str) -> Result<()> {
-        let folder = self.make(&["refs"])?;
+        if self.repository.is_commit() {
+            return Ok(());
+        }
+        let mut parts: Vec<&str> = self.repository.revision.split('/').collect();
+        let branch = parts.pop().unwrap_or_default();
+        parts.insert(0, "refs");
+        let folder = self.make(&parts)?;
         let (path, beside) = (
-            folder.join(BRANCH),
-            folder.join(format!(".{BRANCH}.{}", std::process::id())),
+            folder.join(branch),
+            folder.join(format!(".{branch}.{}", std::process::id())),
         );
         // Left over from a run that was killed.
         let _ = fs::remove_file(&beside);

@@ -5,10 +5,12 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use super::cache::{BRANCH, Cache};
+use super::cache::Cache;
 use super::client::{Answer, Client, Follow, Trouble};
 use super::names::{Facts, content_length, range, refused};
 use super::origin::Address;
+use super::refusal::refusal;
+use super::repository::Repository;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::{Phase, StopFlag, Watch};
@@ -36,14 +38,14 @@ pub(super) struct Fetch<'a> {
     pub client: &'a Client,
     /// The hub's name for messages.
     pub hub: &'a str,
-    /// `HUB/owner/name`.
-    pub base: String,
+    pub repository: &'a Repository,
     pub cache: &'a Cache,
-    /// The branch's commit.
+    /// The revision's commit.
     pub commit: &'a str,
 }
 
 /// A file to be downloaded.
+#[derive(Debug)]
 pub(super) struct Wanted {
     pub file: String,
     pub facts: Facts,
@@ -51,7 +53,9 @@ pub(super) struct Wanted {
 
 impl Fetch<'_> {
     fn address(&self, file: &str) -> Result<Address> {
-        Address::parse(&format!("{}/resolve/{BRANCH}/{file}", self.base))
+        let (hub, name) = (self.hub, self.repository.name());
+        let revision = self.repository.escaped_revision();
+        Address::parse(&format!("{hub}/{name}/resolve/{revision}/{file}"))
     }
 
     fn refuse(&self, field: &str, value: &str, reason: impl Into<String>) -> Trouble {
@@ -117,14 +121,16 @@ impl Fetch<'_> {
 
     /// The error for an answer's status.
     fn status(&self, answer: &Answer, file: &str) -> Trouble {
-        let status = answer.status.to_string();
-        let error = refused(
-            self.hub,
-            "status",
-            &status,
-            format!("{file} is not to be had"),
-        );
-        match answer.status {
+        let status = answer.status;
+        let error = match answer.url.starts_with(self.hub) {
+            true => refusal(self.hub, self.repository, file, status, &answer.headers),
+            // Of the storage that the hub leads to.
+            false => {
+                let reason = format!("{file} is not to be had from {}", answer.url);
+                refused(self.hub, "status", &status.to_string(), reason)
+            }
+        };
+        match status {
             429 | 500..=599 => Trouble::Passing(error),
             _ => Trouble::Lasting(error),
         }

@@ -1,7 +1,7 @@
 //! Downloads models from the Hugging Face hub to the cache of Python's tools. Interrupted downloads
 //! are resumed.
 //!
-//! In: a repository's name. Out: a folder of files. The hub, and any server in its place (a mirror,
+//! In: a repository and its revision. Out: a folder of files. The hub, and any server in its place (a mirror,
 //! a proxy, a redirect's target), is untrusted: it can send a wrong file, but it must not be able
 //! to choose where files are written, obtain the token of another server, or use more memory and
 //! disk than a model needs. This module must not know what the files contain.
@@ -11,37 +11,60 @@ mod client;
 mod content;
 mod environment;
 mod fetch;
+mod list;
 mod names;
 mod origin;
 mod pasted;
+mod refusal;
+mod repository;
 mod secret;
 pub mod told;
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 use crate::error::{Error, Result};
 use crate::progress::{Phase, StopFlag, Watch};
-use crate::weights::manifest::is_plain_name;
-use cache::{BRANCH, Cache};
+use cache::Cache;
 use client::{Client, Follow, Trouble};
 use fetch::{Fetch, Wanted, again};
-use names::{check_path, refused};
+use list::List;
 use origin::Address;
+use refusal::refusal;
 
 pub use environment::Settings;
+pub use list::Weights;
 pub use pasted::repository;
+pub use repository::{Repository, is_repository};
 
 /// Size limit of a repository's file list, in bytes.
 const INFO_CAP: u64 = 16 << 20;
-/// Most weights files.
-const WEIGHTS_CAP: usize = 1024;
 
 /// A hub from which checkpoints are downloaded.
 pub struct Hub {
     settings: Settings,
     client: Client,
+}
+
+/// What is missing of a repository's files: asked for, not downloaded.
+#[derive(Debug)]
+pub struct Found {
+    repository: Repository,
+    /// Its commit.
+    revision: String,
+    license: Option<String>,
+    wanted: Vec<Wanted>,
+}
+
+impl Found {
+    /// Bytes to download; 0 if the cache has everything.
+    pub fn missing_bytes(&self) -> u64 {
+        self.wanted.iter().map(bytes_of).sum()
+    }
+
+    /// The licence that the hub names, by its own name of it; untrusted, but printable and short.
+    pub fn license(&self) -> Option<&str> {
+        self.license.as_deref()
+    }
 }
 
 /// A downloaded repository.
@@ -53,23 +76,8 @@ pub struct Download {
     pub revision: String,
 }
 
-/// The hub's description of a repository.
-#[derive(Deserialize)]
-struct Info {
-    sha: String,
-    siblings: Vec<Sibling>,
-}
-
-#[derive(Deserialize)]
-struct Sibling {
-    rfilename: String,
-}
-
-/// Whether `name` has the form of a repository: `owner/name`.
-pub fn is_repository(name: &str) -> bool {
-    let mut parts = name.split('/');
-    let is_plain = |part: Option<&str>| part.is_some_and(is_plain_name);
-    is_plain(parts.next()) && is_plain(parts.next()) && parts.next().is_none()
+fn bytes_of(wanted: &Wanted) -> u64 {
+    wanted.facts.bytes.unwrap_or(0)
 }
 
 impl Hub {
@@ -100,140 +108,171 @@ impl Hub {
         Hub::new(Settings::read(get)?)
     }
 
-    /// Downloads the files of the repository `name` (`owner/name`) that are missing from the cache:
-    /// its weights, and the files named in `beside`. No error contains the token, whatever the hub
-    /// answers.
+    /// The folder of downloads.
+    pub fn cache(&self) -> &std::path::Path {
+        &self.settings.cache
+    }
+
+    /// Finds out which files of `repository` are missing from the cache: its `weights`, and the files named in
+    /// `beside`. Only their first bytes are asked for. No error contains the token, whatever the hub answers.
     ///
     /// # Errors
-    /// [`Error::Hub`] if the hub's answer is not usable or not trustworthy; [`Error::Network`];
-    /// [`Error::FileAccess`] if the cache cannot be written; [`Error::Stopped`].
-    pub fn download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
-        let downloaded = self.try_download(name, beside, watch);
-        downloaded.map_err(|error| match &self.settings.token {
+    /// [`Error::Hub`] if the hub does not give the repository, has no such weights, or is not trustworthy;
+    /// [`Error::Network`]; [`Error::FileAccess`] if the cache cannot be read, or the network must not be asked and
+    /// the cache has no model; [`Error::Stopped`].
+    pub fn find(
+        &self,
+        repository: &Repository,
+        weights: Weights,
+        beside: &[&str],
+        stop: &StopFlag,
+    ) -> Result<Found> {
+        self.hiding(self.try_find(repository, weights, beside, stop))
+    }
+
+    /// Downloads what is missing.
+    ///
+    /// # Errors
+    /// As [`Hub::find`]; [`Error::FileAccess`] if the cache cannot be written.
+    pub fn fetch(&self, found: &Found, watch: &mut Watch<'_>) -> Result<Download> {
+        self.hiding(self.try_fetch(found, watch))
+    }
+
+    /// Finds and downloads at once.
+    ///
+    /// # Errors
+    /// As [`Hub::find`] and [`Hub::fetch`].
+    pub fn download(
+        &self,
+        repository: &Repository,
+        weights: Weights,
+        beside: &[&str],
+        watch: &mut Watch<'_>,
+    ) -> Result<Download> {
+        let found = self.find(repository, weights, beside, &watch.stop)?;
+        self.fetch(&found, watch)
+    }
+
+    /// A result without the token.
+    fn hiding<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match &self.settings.token {
             Some(token) => secret::without(error, token),
             None => error,
         })
     }
 
-    fn try_download(&self, name: &str, beside: &[&str], watch: &mut Watch<'_>) -> Result<Download> {
-        if !is_repository(name) {
-            return Err(Error::Option {
-                option: name.into(),
-                reason: "a repository is called owner/name".into(),
+    fn try_find(
+        &self,
+        repository: &Repository,
+        weights: Weights,
+        beside: &[&str],
+        stop: &StopFlag,
+    ) -> Result<Found> {
+        let cache = Cache::new(&self.settings.cache, repository);
+        let hub = self.settings.endpoint.as_str();
+        if self.settings.offline {
+            let revision = self.downloaded(repository, &cache, weights, beside)?;
+            return Ok(Found {
+                repository: repository.clone(),
+                revision,
+                license: None,
+                wanted: Vec::new(),
             });
         }
-        let cache = Cache::new(&self.settings.cache, name);
-        if self.settings.offline {
-            return self.downloaded(name, &cache, beside);
-        }
-        let hub = self.settings.endpoint.as_str();
-        let Info { sha, siblings } = self.info(name, &watch.stop)?;
-        let commit = names::commit(hub, "sha", &sha)?;
-        for file in &siblings {
-            check_path(hub, &file.rfilename)?;
-        }
-        let listed: Vec<&str> = siblings
-            .iter()
-            .map(|file| file.rfilename.as_str())
-            .collect();
-        let files = self.choose(name, &listed, beside)?;
+        let list = self.list(repository, &cache, stop)?;
+        let files = list.choose(hub, repository, weights, beside)?;
         let fetch = Fetch {
             client: &self.client,
             hub,
-            base: format!("{hub}/{name}"),
+            repository,
             cache: &cache,
-            commit: &commit,
+            commit: &list.commit,
         };
-        let missing = files.iter().filter(|file| !cache.holds(&commit, file));
-        let wanted = missing.map(|file| fetch.facts(file, &watch.stop));
-        let wanted: Vec<Wanted> = wanted.collect::<Result<_>>()?;
-        let bytes = |wanted: &Wanted| wanted.facts.bytes.unwrap_or(0);
-        let total = wanted.iter().map(bytes).sum();
-        let mut done = 0;
-        for wanted in &wanted {
-            watch.progress(Phase::Download, done, total);
-            fetch.fetch(wanted, done, total, watch)?;
-            done += bytes(wanted);
-        }
-        watch.progress(Phase::Download, total, total);
-        cache.set_commit(&commit)?;
-        Ok(Download {
-            folder: cache.snapshot(&commit),
-            revision: commit,
+        let missing = files.iter().filter(|file| !cache.holds(&list.commit, file));
+        let wanted: Result<Vec<Wanted>> = missing.map(|file| fetch.facts(file, stop)).collect();
+        let wanted = wanted?;
+        Ok(Found {
+            repository: repository.clone(),
+            revision: list.commit,
+            license: list.license,
+            wanted,
         })
     }
 
-    fn info(&self, name: &str, stop: &StopFlag) -> Result<Info> {
+    fn try_fetch(&self, found: &Found, watch: &mut Watch<'_>) -> Result<Download> {
+        let cache = Cache::new(&self.settings.cache, &found.repository);
+        let fetch = Fetch {
+            client: &self.client,
+            hub: self.settings.endpoint.as_str(),
+            repository: &found.repository,
+            cache: &cache,
+            commit: &found.revision,
+        };
+        let total = found.missing_bytes();
+        let mut done = 0;
+        for wanted in &found.wanted {
+            watch.progress(Phase::Download, done, total);
+            fetch.fetch(wanted, done, total, watch)?;
+            done += bytes_of(wanted);
+        }
+        watch.progress(Phase::Download, total, total);
+        if !self.settings.offline {
+            cache.set_commit(&found.revision)?;
+        }
+        Ok(Download {
+            folder: cache.snapshot(&found.revision),
+            revision: found.revision.clone(),
+        })
+    }
+
+    /// What the hub says is in the repository.
+    fn list(&self, repository: &Repository, cache: &Cache, stop: &StopFlag) -> Result<List> {
         let hub = self.settings.endpoint.as_str();
-        let address = Address::parse(&format!("{hub}/api/models/{name}/revision/{BRANCH}"))?;
+        let (name, revision) = (repository.name(), repository.escaped_revision());
+        let address = Address::parse(&format!("{hub}/api/models/{name}/revision/{revision}"))?;
         let json = again(stop, || {
             let answer = self.client.ask(hub, &address, None, Follow::Any, stop)?;
             if answer.status != 200 {
-                let status = answer.status.to_string();
-                let reason = format!(
-                    "it does not give {name}; is its name right, its licence accepted, HF_TOKEN set?"
-                );
-                let error = refused(hub, "status", &status, reason);
+                let what = "its list of files";
+                let error = refusal(hub, repository, what, answer.status, &answer.headers);
                 return Err(match answer.status {
                     429 | 500..=599 => Trouble::Passing(error),
                     _ => Trouble::Lasting(error),
                 });
             }
             answer.body(hub, "its list of files", INFO_CAP, stop)
+        });
+        let json = json.map_err(|error| match error {
+            Error::Network { url, reason } if matches!(cache.commit(), Ok(Some(_))) => {
+                let reason = format!(
+                    "{reason}; {repository} was downloaded before, and HF_HUB_OFFLINE=1 uses that without asking"
+                );
+                Error::Network { url, reason }
+            }
+            other => other,
         })?;
-        serde_json::from_slice(&json).map_err(|error| {
-            let text = String::from_utf8_lossy(&json);
-            let reason = format!("it is no list of {name}'s files: {error}");
-            refused(hub, "its answer", &text, reason)
-        })
+        List::read(hub, repository, &json)
     }
 
-    /// Chooses among the repository's files: weights in safetensors, otherwise in PyTorch's format.
-    fn choose<'a>(
+    /// The commit of an earlier download, if it has what is wanted.
+    fn downloaded(
         &self,
-        name: &str,
-        there: &[&'a str],
-        beside: &[&'a str],
-    ) -> Result<Vec<&'a str>> {
-        let weights = |is_weights: fn(&str) -> bool| -> Vec<&str> {
-            let files = there.iter().copied();
-            files
-                .filter(|file| is_plain_name(file) && is_weights(file))
-                .collect()
-        };
-        let mut files = weights(|file| file.ends_with(".safetensors"));
-        if files.is_empty() {
-            files = weights(|file| file.starts_with("pytorch_model") && file.ends_with(".bin"));
-        }
-        if files.is_empty() || files.len() > WEIGHTS_CAP {
-            let count = format!("{} files of weights", files.len());
-            let reason = format!(
-                "{name} must have 1 to {WEIGHTS_CAP} called *.safetensors or pytorch_model*.bin"
-            );
-            return Err(refused(
-                &self.settings.endpoint,
-                "its list of files",
-                &count,
-                reason,
-            ));
-        }
-        files.extend(beside.iter().filter(|file| there.contains(file)));
-        Ok(files)
-    }
-
-    /// The result of an earlier download.
-    fn downloaded(&self, name: &str, cache: &Cache, beside: &[&str]) -> Result<Download> {
+        repository: &Repository,
+        cache: &Cache,
+        weights: Weights,
+        beside: &[&str],
+    ) -> Result<String> {
         let none = || Error::FileAccess {
             file: self.settings.cache.display().to_string(),
-            reason: format!("{name} was not downloaded yet, and HF_HUB_OFFLINE is set"),
+            reason: format!("{repository} was not downloaded yet, and HF_HUB_OFFLINE is set"),
         };
         let commit = cache.commit()?.ok_or_else(none)?;
-        let files = cache.files(&commit);
-        let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        self.choose(name, &files, beside).map_err(|_| none())?;
-        Ok(Download {
-            folder: cache.snapshot(&commit),
-            revision: commit,
-        })
+        let list = List::of_files(commit.clone(), cache.files(&commit));
+        let has = |weights| list.choose(&self.settings.endpoint, repository, weights, beside);
+        match (has(weights), has(Weights::OrPickled)) {
+            (Ok(_), _) => Ok(commit),
+            (Err(error), Ok(_)) => Err(error),
+            (Err(_), Err(_)) => Err(none()),
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Parses a repository as users write it: its name, or an address copied from the browser.
 //!
-//! In: the user's text. Out: `owner/name`, or an error that says why the address cannot be used. No
+//! In: the user's text. Out: a repository and its revision, or an error that says why the address cannot be used. No
 //! network access.
 
-use super::{is_repository, secret};
+use super::repository::{Repository, is_repository, is_revision};
+use super::secret;
 use crate::error::{Error, Result};
 use crate::printable::quoted;
 
@@ -19,16 +20,14 @@ const OTHERS: [(&str, &str); 5] = [
     ("papers", "a paper"),
     ("docs", "documentation"),
 ];
-/// The only revision that can be downloaded.
-const BRANCH: &str = super::cache::BRANCH;
 
-/// The repository in `text`: `owner/name`, or its address on the hub or on `endpoint` (the value of
-/// `HF_ENDPOINT`). `None` if it has neither form, but looks like a path.
+/// The repository in `text`: `owner/name`, `owner/name@revision`, either after `hf:`, or its address on the hub or on
+/// `endpoint` (the value of `HF_ENDPOINT`). `None` if it has no such form, but looks like a path.
 ///
 /// # Errors
-/// [`Error::Option`] for an address of another host, of something other than a model, of another
-/// revision, or of a part of a repository.
-pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> {
+/// [`Error::Option`] for an address of another host, of something other than a model, or of a part of a repository,
+/// and for a revision that cannot be one.
+pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<Repository>> {
     let shown = secret::address(text);
     let text = text.trim();
     let bad = |reason: String| {
@@ -37,8 +36,11 @@ pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> 
             reason,
         })
     };
-    let path = if let Some(rest) = text.strip_prefix("hf://") {
-        rest
+    let path = if let Some(rest) = after_scheme(text) {
+        return match named(rest, &bad)? {
+            Some(found) => Ok(Some(found)),
+            None => bad("it names no repository: hf: is followed by owner/name".into()),
+        };
     } else if let Some((scheme, rest)) = text.split_once("://") {
         if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
             return bad("only https:// addresses of the hub are taken".into());
@@ -62,9 +64,16 @@ pub fn repository(text: &str, endpoint: Option<&str>) -> Result<Option<String>> 
         return bad(format!("it is the address of {what}, not of a model"));
     }
     match in_parts(&parts, &bad)? {
-        Some(name) => Ok(Some(name)),
+        Some(found) => Ok(Some(found)),
         None => bad("it names no repository: that has an owner and a name, owner/name".into()),
     }
+}
+
+/// What follows `hf:` or `hf://`.
+fn after_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("hf:".len())?;
+    let is_hub = scheme.eq_ignore_ascii_case("hf:");
+    is_hub.then(|| rest.strip_prefix("//").unwrap_or(rest))
 }
 
 /// The part after the hub's host, if it is the hub's.
@@ -83,8 +92,18 @@ fn below<'a>(text: &'a str, endpoint: &str) -> Option<&'a str> {
 }
 
 /// Parses a text without a host: only if it cannot be a path.
-fn named<E: Fn(String) -> Result<Option<String>>>(text: &str, bad: &E) -> Result<Option<String>> {
+fn named<E: Fn(String) -> Result<Option<Repository>>>(
+    text: &str,
+    bad: &E,
+) -> Result<Option<Repository>> {
     let text = text.trim_end_matches('/');
+    // A revision may have slashes.
+    if let Some((name, revision)) = text.split_once('@') {
+        return match is_repository(name) {
+            true => at(name, revision, bad),
+            false => Ok(None),
+        };
+    }
     let parts: Vec<&str> = text.split('/').collect();
     let goes_on = parts.get(2).is_none_or(|place| PLACES.contains(place));
     match goes_on && !parts.contains(&"") {
@@ -93,15 +112,29 @@ fn named<E: Fn(String) -> Result<Option<String>>>(text: &str, bad: &E) -> Result
     }
 }
 
+fn at<E: Fn(String) -> Result<Option<Repository>>>(
+    name: &str,
+    revision: &str,
+    bad: &E,
+) -> Result<Option<Repository>> {
+    match is_revision(revision) {
+        true => Repository::new(name, Some(revision)).map(Some),
+        false => bad(format!(
+            "it names the revision {}, which cannot be one: a branch, a tag or a commit has letters, digits, '-', '_' and '.', with slashes between",
+            quoted(revision)
+        )),
+    }
+}
+
 /// Splits `owner`, `name` or `name@revision`, and the rest of an address.
-fn in_parts<E: Fn(String) -> Result<Option<String>>>(
+fn in_parts<E: Fn(String) -> Result<Option<Repository>>>(
     parts: &[&str],
     bad: &E,
-) -> Result<Option<String>> {
+) -> Result<Option<Repository>> {
     let [owner, name, rest @ ..] = parts else {
         return Ok(None);
     };
-    let (name, at) = match name.split_once('@') {
+    let (name, named) = match name.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
         None => (*name, None),
     };
@@ -110,16 +143,9 @@ fn in_parts<E: Fn(String) -> Result<Option<String>>>(
         return Ok(None);
     }
     let placed = rest.first().is_some_and(|place| PLACES.contains(place));
-    let revision = at.or_else(|| rest.get(1).copied().filter(|_| placed));
-    if let Some(revision) = revision.filter(|revision| *revision != BRANCH) {
-        return bad(format!(
-            "it names the revision {}, and only {BRANCH} is downloaded; download that one (hf download {repository} --revision ... --local-dir FOLDER), and give the folder",
-            quoted(revision)
-        ));
-    }
     // The page of a folder, or of a file in it.
     let within = match rest {
-        ["tree", _, ..] => 2,
+        ["tree" | "commits" | "commit", _, ..] => 2,
         [_, _, ..] if placed => 3,
         _ => rest.len(),
     };
@@ -128,7 +154,11 @@ fn in_parts<E: Fn(String) -> Result<Option<String>>>(
             "it names a folder in {repository}, and a model's files are at the top; download the folder, and give that"
         ));
     }
-    Ok(Some(repository))
+    match named.or_else(|| rest.get(1).copied().filter(|_| placed)) {
+        // As the hub's addresses have it.
+        Some(revision) => at(&repository, &revision.replace("%2F", "/"), bad),
+        None => Repository::new(&repository, None).map(Some),
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +166,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Result<Option<String>> {
-        repository(text, Some("https://mirror.example/hub/"))
+        let found = repository(text, Some("https://mirror.example/hub/"));
+        found.map(|found| found.map(|found| found.to_string()))
     }
 
     #[test]
@@ -162,6 +193,8 @@ mod tests {
             "huggingface.co/owner/na.me-1",
             "hf://owner/na.me-1",
             "hf://owner/na.me-1@main",
+            "hf:owner/na.me-1",
+            "HF:owner/na.me-1@main",
             "https://mirror.example/hub/owner/na.me-1/tree/main",
         ] {
             assert_eq!(found(text), Ok(Some("owner/na.me-1".into())), "{text}");
@@ -169,10 +202,36 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_is_known_by_every_way_to_name_it() {
+        for text in [
+            "owner/name@v1.0",
+            "hf:owner/name@v1.0",
+            "hf://owner/name@v1.0",
+            "owner/name/tree/v1.0",
+            "https://huggingface.co/owner/name/tree/v1.0",
+            "https://huggingface.co/owner/name/blob/v1.0/config.json",
+            "https://huggingface.co/owner/name/commits/v1.0",
+        ] {
+            assert_eq!(found(text), Ok(Some("owner/name@v1.0".into())), "{text}");
+        }
+        for text in [
+            "owner/name@refs/pr/5",
+            "hf:owner/name@refs/pr/5",
+            "https://huggingface.co/owner/name/tree/refs%2Fpr%2F5",
+        ] {
+            assert_eq!(
+                found(text),
+                Ok(Some("owner/name@refs/pr/5".into())),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn a_path_is_none() {
         for text in [
             "", "model", "./a/b", "../a", "/a/b", "a/b/c", "~/a", "C:\\a\\b", "a//b", "a/.b",
-            "a b/c",
+            "a b/c", "a/b/c@d", "./a@b", "a@b",
         ] {
             assert_eq!(found(text), Ok(None), "{text}");
         }
@@ -182,11 +241,13 @@ mod tests {
     fn an_address_that_names_no_model_says_why() {
         for (text, words) in [
             (
-                "https://huggingface.co/owner/name/tree/v1.0",
-                ["\"v1.0\"", "--revision"],
+                "https://huggingface.co/owner/name/tree/..",
+                ["\"..\"", "a branch, a tag or a commit"],
             ),
-            ("owner/name@0123abc", ["\"0123abc\"", "main"]),
-            ("hf://owner/name@refs", ["\"refs\"", "main"]),
+            ("owner/name@", ["revision", "a branch, a tag or a commit"]),
+            ("owner/name@a b", ["\"a b\"", "letters"]),
+            ("hf:name", ["no repository", "owner/name"]),
+            ("hf://", ["no repository", "owner/name"]),
             (
                 "https://huggingface.co/owner/name/tree/main/sub",
                 ["folder in owner/name", "top"],

@@ -9,6 +9,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 use super::cache::Cache;
 use super::names::{Facts, check_path, content_length, range, text};
 use super::origin::Address;
+use super::repository::Repository;
 use crate::error::Result;
 
 /// The information in the headers.
@@ -52,7 +53,7 @@ pub fn told(hub: &str, cache: &Path, file: &str, headers: &[(&[u8], &[u8])]) -> 
         }
         None => None,
     };
-    let cache = Cache::new(cache, "owner/name");
+    let cache = Cache::new(cache, &Repository::new("owner/name", None)?);
     Ok(Told {
         blob: cache.blob(&facts.etag),
         snapshot: cache.snapshot(&facts.commit).join(file),

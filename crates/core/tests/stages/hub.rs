@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use inf_llava_core::Error;
-use inf_llava_core::hub::{Download, Hub, Settings};
+use inf_llava_core::hub::{Download, Hub, Repository, Settings, Weights};
 use inf_llava_core::progress::{StopFlag, Watch};
 
 use super::hub_peer::{
-    Body, COMMIT, Hostile, Peer, Reply, Repository, WEIGHTS, git_hash, hostile, part,
+    Body, COMMIT, Hostile, Peer, Reply, Repository as Served, WEIGHTS, git_hash, hostile, part,
 };
 
-const BESIDE: [&str; 4] = ["config.json", "README.md", "LICENSE", "tokenizer.json"];
+pub const BESIDE: [&str; 4] = ["config.json", "README.md", "LICENSE", "tokenizer.json"];
 const SECRET: &str = "hf_secret";
 
 pub fn settings(hub: &str, cache: &Path) -> Settings {
@@ -25,9 +25,23 @@ pub fn settings(hub: &str, cache: &Path) -> Settings {
     }
 }
 
+/// The repository of the hub on this machine, at a revision if there is an @ in `text`.
+pub fn named(text: &str) -> Repository {
+    text.parse().unwrap()
+}
+
 pub fn download(hub: &str, cache: &Path) -> Result<Download, Error> {
-    let mut watch = Watch::nobody();
-    Hub::new(settings(hub, cache))?.download("owner/name", &BESIDE, &mut watch)
+    download_of(hub, cache, "owner/name", Weights::OrPickled)
+}
+
+pub fn download_of(
+    hub: &str,
+    cache: &Path,
+    name: &str,
+    weights: Weights,
+) -> Result<Download, Error> {
+    let hub = Hub::new(settings(hub, cache))?;
+    hub.download(&named(name), weights, &BESIDE, &mut Watch::nobody())
 }
 
 /// Every path below `folder`, from there.
@@ -51,7 +65,7 @@ pub fn tree(folder: &Path) -> Vec<String> {
 /// The cache is as Python's library reads and writes it: content by its ETag, relative links by commit, the branch.
 #[test]
 fn a_download_lies_where_python_looks_for_it() {
-    let mut repository = Repository::honest();
+    let mut repository = Served::honest();
     repository.headers = format!(
         "\r\nX-Linked-Size: 300000\r\nX-Linked-Etag: \"{}\"",
         repository.hash()
@@ -95,9 +109,12 @@ fn a_download_lies_where_python_looks_for_it() {
         ..settings("http://127.0.0.1:1", home.path())
     };
     let offline = |name: &str| {
-        Hub::new(offline.clone())
-            .unwrap()
-            .download(name, &BESIDE, &mut Watch::nobody())
+        Hub::new(offline.clone()).unwrap().download(
+            &named(name),
+            Weights::OrPickled,
+            &BESIDE,
+            &mut Watch::nobody(),
+        )
     };
     assert_eq!(offline("owner/name"), Ok(downloaded));
     let none = offline("owner/other").unwrap_err().to_string();
@@ -110,7 +127,7 @@ fn a_download_lies_where_python_looks_for_it() {
 /// What Python's library has downloaded is used, and what one of the versions that leave a beginning has begun.
 #[test]
 fn what_python_has_downloaded_is_used() {
-    let repository = Repository::honest();
+    let repository = Served::honest();
     let weights = repository.weights().clone();
     let hub = repository.serve();
     let home = tempfile::tempdir().unwrap();
@@ -199,7 +216,7 @@ fn hostile_hubs_are_refused() {
 /// An honest hub leads to its storage with a redirect; the storage must not see who asks.
 #[test]
 fn the_token_goes_to_the_hubs_own_origin_only() {
-    let mut repository = Repository::honest();
+    let mut repository = Served::honest();
     let weights = repository.weights().clone();
     let storage = Peer::start(move |asked, _| {
         let (head, body) = part(&weights, asked);
@@ -258,7 +275,7 @@ fn the_token_goes_to_the_hubs_own_origin_only() {
 /// A body that is cut off is gone on with; one that is always too short is told, and kept for the next time.
 #[test]
 fn a_short_body_is_gone_on_with() {
-    let honest = Repository::honest();
+    let honest = Served::honest();
     let weights = honest.weights().clone();
     let broken = AtomicBool::new(false);
     let hub = Peer::start(move |asked, before| {
@@ -275,7 +292,7 @@ fn a_short_body_is_gone_on_with() {
     let downloaded = download(&hub.url, home.path()).unwrap();
     assert_eq!(fs::read(downloaded.folder.join(WEIGHTS)).unwrap(), weights);
 
-    let mut short = Repository::honest();
+    let mut short = Served::honest();
     short.body = Some(Body::Cut(weights.clone(), 0));
     let hub = short.serve();
     let home = tempfile::tempdir().unwrap();
@@ -292,7 +309,7 @@ fn a_short_body_is_gone_on_with() {
 /// A server that does not know ranges gives all, which is not appended to what is there.
 #[test]
 fn a_hub_without_ranges_gives_all_again() {
-    let honest = Repository::honest();
+    let honest = Served::honest();
     let weights = honest.weights().clone();
     let hub = Peer::start(move |asked, before| {
         let whole = super::hub_peer::Asked {
@@ -314,13 +331,12 @@ fn a_hub_without_ranges_gives_all_again() {
 /// Stop is heard while a hub says nothing: at the list, at a header, within a body.
 #[test]
 fn stop_is_heard_while_a_hub_is_silent() {
-    let body_begins =
-        |repository: &mut Repository| repository.body = Some(Body::Stalled(vec![1; 10]));
+    let body_begins = |repository: &mut Served| repository.body = Some(Body::Stalled(vec![1; 10]));
     let list_begins =
-        |repository: &mut Repository| repository.list = Some(Body::Stalled(b"{".to_vec()));
-    let changes: [&dyn Fn(&mut Repository); 2] = [&body_begins, &list_begins];
+        |repository: &mut Served| repository.list = Some(Body::Stalled(b"{".to_vec()));
+    let changes: [&dyn Fn(&mut Served); 2] = [&body_begins, &list_begins];
     for change in changes {
-        let mut repository = Repository::honest();
+        let mut repository = Served::honest();
         change(&mut repository);
         let (stop, seen) = (StopFlag::default(), StopFlag::default());
         let (pressed, reached) = (stop.clone(), seen.clone());
@@ -335,7 +351,8 @@ fn stop_is_heard_while_a_hub_is_silent() {
         let home = tempfile::tempdir().unwrap();
         let mut watch = Watch::new(stop, |_| {});
         let stopped = Hub::new(settings(&hub.url, home.path())).unwrap().download(
-            "owner/name",
+            &named("owner/name"),
+            Weights::OrPickled,
             &BESIDE,
             &mut watch,
         );
@@ -348,7 +365,7 @@ fn stop_is_heard_while_a_hub_is_silent() {
 /// Two at once: one downloads, the other waits and uses it.
 #[test]
 fn two_at_once_download_once() {
-    let hub = Repository::honest().serve();
+    let hub = Served::honest().serve();
     let home = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| download(&hub.url, home.path()).unwrap()));
@@ -376,7 +393,6 @@ fn tokens_and_names_that_are_none_are_not_sent() {
             "{error}"
         );
     }
-    let hub = Hub::new(settings("http://127.0.0.1:1", home.path())).unwrap();
     for name in [
         "owner",
         "owner/../name",
@@ -384,11 +400,9 @@ fn tokens_and_names_that_are_none_are_not_sent() {
         "/etc",
         "owner/na me",
         "../name",
+        "owner/name@../x",
     ] {
-        assert!(
-            hub.download(name, &[], &mut Watch::nobody()).is_err(),
-            "{name}"
-        );
+        assert!(name.parse::<Repository>().is_err(), "{name}");
     }
     for endpoint in ["", "hub.example", "file:///x", "https://u:p@hub.example"] {
         assert!(

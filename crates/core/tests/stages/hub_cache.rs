@@ -8,10 +8,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use inf_llava_core::Error;
-use inf_llava_core::hub::{Download, Hub, Settings};
+use inf_llava_core::hub::{Download, Hub, Settings, Weights};
 use inf_llava_core::progress::Watch;
 
-use super::hub::{settings, tree};
+use super::hub::{named, settings, tree};
 use super::hub_peer::{COMMIT, Repository, WEIGHTS, git_hash};
 
 /// A pipe that is waited for is waited for without end.
@@ -22,7 +22,8 @@ fn download(settings: Settings) -> Result<Download, Error> {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
         let hub = Hub::new(settings).unwrap();
-        let downloaded = hub.download("owner/name", &["config.json"], &mut Watch::nobody());
+        let (repository, weights) = (named("owner/name"), Weights::OrPickled);
+        let downloaded = hub.download(&repository, weights, &["config.json"], &mut Watch::nobody());
         sender.send(downloaded).unwrap();
     });
     receiver

@@ -1,8 +1,9 @@
 //! What no message tells: the token that a hub was sent, and what in an address lets one in.
 
-use inf_llava_core::hub::{Hub, Settings};
+use inf_llava_core::hub::{Hub, Settings, Weights};
 use inf_llava_core::progress::Watch;
 
+use super::hub::named;
 use super::hub_peer::{Body, Peer, Repository};
 
 const TOKEN: &str = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345";
@@ -56,7 +57,8 @@ fn a_hub_that_says_the_token_again_is_not_quoted() {
             offline: false,
         };
         let downloaded = Hub::new(settings).unwrap().download(
-            "owner/name",
+            &named("owner/name"),
+            Weights::OrPickled,
             &["config.json"],
             &mut Watch::nobody(),
         );

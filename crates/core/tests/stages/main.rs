@@ -34,6 +34,7 @@ mod hub;
 #[cfg(unix)]
 mod hub_cache;
 mod hub_content;
+mod hub_named;
 mod hub_secret;
 mod image;
 mod image_large;

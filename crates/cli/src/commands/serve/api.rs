@@ -72,12 +72,10 @@ impl Api {
     ) -> anyhow::Result<Self> {
         let whole = folder.canonicalize();
         let whole = whole.with_context(|| format!("{} cannot be opened", folder.display()))?;
-        let id = whole
-            .file_name()
-            .map_or("model".into(), |name| name.to_string_lossy());
+        let id = name_of(&whole);
         let changed = whole.metadata().and_then(|data| data.modified());
         Ok(Api {
-            id: id.into_owned(),
+            id,
             created: changed.map_or(0, seconds),
             queue: engine.queue(),
             most_pictures,
@@ -281,6 +279,23 @@ async fn next(heard: &mut Heard) -> Result<Said, Refusal> {
     }
 }
 
+/// The name that clients know a model by: its folder's, or in the hub's cache
+/// (`models--OWNER--NAME/snapshots/COMMIT`) its repository's.
+fn name_of(folder: &Path) -> String {
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let cached = || {
+        let snapshots = folder
+            .parent()
+            .filter(|above| above.ends_with("snapshots"))?;
+        let repository = name(snapshots.parent()?)?;
+        let (_, own) = repository.strip_prefix("models--")?.split_once("--")?;
+        Some(own.to_string())
+    };
+    cached()
+        .or_else(|| name(folder))
+        .unwrap_or_else(|| "model".into())
+}
+
 /// Since 1970.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
@@ -301,7 +316,19 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::{sleep, timeout};
 
-    use super::{Budget, Held, LARGE_BYTES, SaidType, SentAs, Share, read};
+    use super::{Budget, Held, LARGE_BYTES, Path, SaidType, SentAs, Share, name_of, read};
+
+    #[test]
+    fn a_model_of_the_hubs_cache_has_its_repositorys_name() {
+        for (folder, name) in [
+            ("/models/demo", "demo"),
+            ("/hub/models--owner--na.me/snapshots/0123abc", "na.me"),
+            ("/hub/other/snapshots/0123abc", "0123abc"),
+            ("/", "model"),
+        ] {
+            assert_eq!(name_of(Path::new(folder)), name, "{folder}");
+        }
+    }
 
     #[test]
     fn what_is_read_holds_its_memory_though_its_sender_has_gone() {

@@ -55,6 +55,7 @@ use super::{paths, say};
 use inf_llava::config::CONFIG_FILE;
 use inf_llava::gpu::device::DeviceChoice;
 use inf_llava::model::read_config;
+use inf_llava::progress::StopFlag;
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::MANIFEST_FILE;
 
@@ -77,9 +78,9 @@ Who is late is told so (408), who sends too much (413), and who asks too much at
 SIGTERM and Ctrl-C end it with the exit code 0, answers first; a second one breaks them off at once.
 docs/SERVER.md: as a service of systemd, in a container, behind a proxy")]
 pub struct ServeArgs {
-    /// Model folder, converted or as a checkpoint [default: as for the other commands; the model in the program is
-    /// written to the user's cache folder]
-    #[arg(value_name = "DIR", value_parser = paths::parser())]
+    /// Model folder, converted or as a checkpoint, or a model's name as for the other commands [default: as for them;
+    /// the model in the program is written to the user's cache folder]
+    #[arg(value_name = "MODEL", value_parser = paths::parser())]
     model: Option<PathBuf>,
     /// The built page: what `cargo xtask build-web` leaves [default: dist, if it is there]
     #[arg(long, value_name = "DIR", value_parser = paths::parser())]
@@ -113,10 +114,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .build()?;
     // From here on, since the first process of a container is ended by no signal that it does not listen to.
     let within = runtime.enter();
-    let (signals, stop) = Signals::listen().context("signals cannot be listened to")?;
+    let (mut signals, stop) = Signals::listen().context("signals cannot be listened to")?;
     drop(within);
 
-    let model = find_folder(args.model)?;
+    let model = runtime.block_on(find_model(args.model, &mut signals))?;
+    let Some(model) = model else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let is_there = |folder: &PathBuf, file: &str| folder.join(file).is_file();
     if !is_there(&model, MANIFEST_FILE) && !is_there(&model, CONFIG_FILE) {
         let (file, reason) = (
@@ -142,13 +146,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let allowed = Allowed::new(&args.allow_host, &args.allow_origin)?;
     let limits = Limits::new(&args.limits)?;
     let page = find_page(args.page)?;
-    let engine = engine::start(ModelArgs {
-        model: Some(model.clone()),
-        device: args.device,
-        without_kernel: Vec::new(),
-        context: args.context,
-        prompt: args.prompt,
-    });
+    let engine = engine::start(ModelArgs::in_folder(
+        model.clone(),
+        args.device,
+        args.context,
+        args.prompt,
+    ));
     let engine = engine.context("the engine's thread cannot be started")?;
     let api = Api::new(&model, most_pictures, &engine, limits, stop.clone())?;
     let files = Arc::new(Semaphore::new(limits.files));
@@ -191,6 +194,25 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // A file on a disk that does not answer is not waited for.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The model's folder, for which it may have to be downloaded; none if a signal came first.
+async fn find_model(
+    named: Option<PathBuf>,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<PathBuf>> {
+    let stop = StopFlag::default();
+    let stopped = stop.clone();
+    match signals
+        .unless_one(move || find_folder(named, &stop))
+        .await?
+    {
+        Some(found) => found.map(Some),
+        None => {
+            stopped.stop();
+            Ok(None)
+        }
+    }
 }
 
 /// The page's folder, if it has been built. One that was named must be there.

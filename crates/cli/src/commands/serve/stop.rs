@@ -2,9 +2,10 @@
 //! both if nobody listened for them.
 
 use std::io;
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 /// How far stopping has come.
@@ -45,6 +46,27 @@ impl Signals {
         let (stage, stop) = watch::channel(Stage::Serving);
         let signals = Sources::new()?;
         Ok((Signals { signals, stage }, Stop(stop)))
+    }
+
+    /// Does `work` on a thread of its own; none if a signal comes first, after which nobody waits for the thread.
+    ///
+    /// # Errors
+    /// What the system says if it has no thread, or that the thread broke down.
+    pub async fn unless_one<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let (sender, receiver) = oneshot::channel();
+        let thread = thread::Builder::new().name("model".into());
+        // Nobody hears what is done after a signal.
+        thread.spawn(move || drop(sender.send(work())))?;
+        tokio::select! {
+            done = receiver => done.map(Some).map_err(io::Error::other),
+            name = self.signals.next() => {
+                eprintln!("{name}: ended before the model was there");
+                Ok(None)
+            }
+        }
     }
 
     /// Waits for a signal, then for the answers for as long as `grace` or until another signal, and has what is left

@@ -33,6 +33,17 @@ struct Terminal {
 impl Terminal {
     /// The program at a terminal of `columns`; with `term` as its kind.
     fn start(args: &[&str], columns: u16, term: &str, home: &Path) -> Self {
+        Self::start_with(args, columns, term, home, &[])
+    }
+
+    /// The same with more variables of the environment.
+    fn start_with(
+        args: &[&str],
+        columns: u16,
+        term: &str,
+        home: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let size = Winsize {
             ws_row: 24,
             ws_col: columns,
@@ -49,6 +60,7 @@ impl Terminal {
             .env("TERM", term)
             .env("HOME", home)
             .env("XDG_CACHE_HOME", home.join("cache"))
+            .envs(variables.iter().copied())
             .current_dir(home)
             .stdin(end())
             .stdout(end())
@@ -275,4 +287,33 @@ fn a_narrow_terminal_and_a_dumb_one_can_be_talked_at() {
             assert!(!shown.contains('\x1b'), "{shown:?}");
         }
     }
+}
+
+/// Only who agrees gets a large download, with its size and licence told before.
+#[test]
+fn a_large_download_is_asked_about() {
+    let hub = super::models::large().serve();
+    let home = tempfile::tempdir().unwrap();
+    let answered = |answer: &str| {
+        let variables = [("HF_ENDPOINT", hub.url.as_str())];
+        let args = ["info", "--model", "owner/name"];
+        let mut terminal = Terminal::start_with(&args, 80, "xterm", home.path(), &variables);
+        terminal.see("21 MB to download");
+        terminal.see("llama3");
+        terminal.see("[y/N]");
+        terminal.press(answer);
+        terminal.end()
+    };
+    let kept = home
+        .path()
+        .join("cache/huggingface/hub/models--owner--name/blobs");
+    for no in ["n\r", "\r", "what?\r", CTRL_D] {
+        let (code, shown) = answered(no);
+        assert_eq!(code, Some(130), "{no:?}: {shown}");
+        assert!(!kept.exists(), "{no:?}");
+    }
+    // It is no model, which is found out after it was downloaded.
+    let (code, shown) = answered("Y\r");
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(kept.read_dir().unwrap().count() > 1, "{shown}");
 }
