@@ -61,3 +61,52 @@ fn sizes_are_those_of_the_settings() {
         );
     }
 }
+
+/// Set, README.md is written.
+const WRITE: &str = "WRITE_README";
+const BEGIN: &str = "<!-- The models of crates/core/src/models.json: change that, then run\n     WRITE_README=1 cargo test --package inf-llava-core --test core readme -->\n";
+const END: &str = "<!-- The end of the models. -->";
+
+/// The table of README.md.
+fn markdown() -> String {
+    let mut table = String::from(
+        "| `--model` | good for | licence | download | in 4 bits | memory |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for known in known::all() {
+        let bytes = [known.published_bytes, known.kept_bytes, known.memory_bytes];
+        let [download, kept, memory] = bytes.map(known::told);
+        let Known {
+            short,
+            good_for,
+            license,
+            ..
+        } = known;
+        table += &match &known.id {
+            Some(id) => format!(
+                "| [`{short}`](https://huggingface.co/{id}) | {good_for} | {license} | {download} | {kept} | {memory} |\n"
+            ),
+            None => format!(
+                "| [`{short}`](models/demo/README.md), in the program | {good_for} | {license} | {download}, in the page only | - | {memory} |\n"
+            ),
+        };
+    }
+    table
+}
+
+#[test]
+fn the_table_in_readme_is_that_of_the_models() {
+    let path = crate::root().join("README.md");
+    let text = std::fs::read_to_string(&path).expect("README.md");
+    let text = text.replace("\r\n", "\n");
+    let (before, rest) = text.split_once(BEGIN).expect("where the table begins");
+    let (_, after) = rest.split_once(END).expect("where it ends");
+    let wanted = format!("{before}{BEGIN}{}{END}{after}", markdown());
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, &wanted).expect("README.md is written");
+        return;
+    }
+    assert!(
+        text == wanted,
+        "README.md does not have the table of models.json. Write it anew: {WRITE}=1 cargo test --package inf-llava-core --test core readme"
+    );
+}
