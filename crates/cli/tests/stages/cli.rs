@@ -10,6 +10,7 @@ use serde_json::Value;
 mod convert;
 mod errors;
 mod eval;
+mod family;
 mod files;
 mod folders;
 mod given;
