@@ -6,14 +6,14 @@
 //! pixels are blended with a colour, [`super::PAD_COLOUR`]; the release ignores both. Opaque, upright
 //! pictures are unaffected.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::Cursor;
 use std::path::Path;
 
-use ::gif::DecodingError;
 use image::codecs::{bmp, png, webp};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
+use image::{DynamicImage, ImageDecoder, RgbImage};
 
+use super::explain::{explain, explain_damage, explain_gif, explain_jpeg, explain_kind};
 use super::foreign::foreign;
 use super::gif;
 use super::jpeg::{Fault, Jpeg};
@@ -345,64 +345,9 @@ fn read_gif(
     ground: [u8; 3],
 ) -> Result<Picture> {
     let format = Format::Gif;
-    let rgb = gif::first_frame(bytes, frames, limits.file_bytes(), ground).map_err(|error| {
-        let how = match error {
-            DecodingError::UnexpectedEof => BREAKS_OFF,
-            DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => BREAKS_OFF,
-            DecodingError::MemoryLimit | DecodingError::OutOfMemory => NO_ROOM,
-            _ => CONTRADICTS,
-        };
-        explain_damage(file, format, how)
-    })?;
+    let rgb = gif::first_frame(bytes, frames, limits.file_bytes(), ground);
+    let rgb = rgb.map_err(|error| explain_gif(file, &error))?;
     let image = RgbImage::from_raw(frames.canvas.0, frames.canvas.1, rgb);
     let image = image.ok_or_else(|| explain_damage(file, format, "it holds too few pixels"))?;
     Ok(upright(image, Orientation::NoTransforms))
-}
-
-const BREAKS_OFF: &str = "it breaks off before its end";
-const CONTRADICTS: &str = "its parts contradict one another";
-const NO_ROOM: &str = "it would take more memory than its size accounts for";
-
-/// The error for a JPEG that cannot be decoded.
-fn explain_jpeg(file: &str, fault: Fault) -> Error {
-    match fault {
-        Fault::Kind(kind) => explain_kind(file, Format::Jpeg, &kind),
-        Fault::Damaged(how) => explain_damage(file, Format::Jpeg, &how),
-    }
-}
-
-/// A decoder's error in this crate's words, since the decoder's own describes its internals.
-fn explain(file: &str, format: Format, error: ImageError) -> Error {
-    match error {
-        ImageError::Unsupported(_) => explain_kind(file, format, "a rare one"),
-        ImageError::Limits(_) => explain_damage(file, format, NO_ROOM),
-        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            explain_damage(file, format, BREAKS_OFF)
-        }
-        _ => explain_damage(file, format, CONTRADICTS),
-    }
-}
-
-fn explain_kind(file: &str, format: Format, kind: &str) -> Error {
-    let name = format.name();
-    let instead = match format {
-        Format::Jpeg => "a baseline JPEG or as PNG",
-        Format::Png => "an ordinary PNG or as JPEG",
-        _ => "PNG",
-    };
-    let reason =
-        format!("this is a kind of {name} that is not read here ({kind}); save it as {instead}");
-    Error::ImageFormat {
-        file: file.into(),
-        reason,
-    }
-}
-
-fn explain_damage(file: &str, format: Format, how: &str) -> Error {
-    let name = format.name();
-    let reason = format!("the {name} is damaged ({how}); copy, download or save it again");
-    Error::ImageDamaged {
-        file: file.into(),
-        reason,
-    }
 }

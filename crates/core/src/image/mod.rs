@@ -10,6 +10,7 @@ mod bicubic;
 mod canvas;
 mod decode;
 mod drawn;
+mod explain;
 mod foreign;
 mod gif;
 mod jpeg;
