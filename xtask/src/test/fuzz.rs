@@ -9,7 +9,8 @@ use crate::project::{self, Project};
 use crate::setup::Tools;
 
 /// The programs of fuzz/Cargo.toml.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 15] = [
+    "clip",
     "config",
     "data_url",
     "dataset",

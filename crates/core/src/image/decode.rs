@@ -11,15 +11,17 @@ use std::path::Path;
 
 use image::codecs::{bmp, png, webp};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, RgbImage};
 
-use super::explain::{explain, explain_damage, explain_gif, explain_jpeg, explain_kind};
+use super::explain::{
+    CONTRADICTS, explain, explain_damage, explain_gif, explain_jpeg, explain_kind,
+};
 use super::foreign::foreign;
 use super::gif;
 use super::jpeg::{Fault, Jpeg};
 use super::picture::Picture;
 use super::preprocess::PAD_COLOUR;
-use super::rgb::{from_palette, to_rgb8};
+use super::rgb::{from_palette, to_rgb8, to_rgba8};
 use super::sniff::{self, Format};
 use crate::{Error, Result, files};
 
@@ -101,7 +103,7 @@ impl Limits {
     /// and texts, of which a kilobyte of the file may expand to a megabyte. A larger profile is
     /// dropped, since profiles are not applied. It is half of the memory for tables, because a
     /// growing buffer briefly exists twice.
-    fn for_png(&self) -> image::Limits {
+    pub(super) fn for_png(&self) -> image::Limits {
         let mut limits = self.for_decoder();
         limits.max_alloc = Some(TABLES_BYTES / 2);
         limits
@@ -169,30 +171,7 @@ pub fn decode(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_on(file: &str, bytes: &[u8], limits: &Limits, ground: [u8; 3]) -> Result<Picture> {
-    const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
-    if bytes.len() as u64 > limits.file_bytes() {
-        let most = limits.file_bytes() / 1_000_000;
-        let reason = format!("it has more than {most} MB; no picture that can be read has");
-        return Err(Error::ImageFormat {
-            file: file.into(),
-            reason,
-        });
-    }
-    if bytes.is_empty() {
-        let reason = format!("the file is empty; {READABLE}");
-        return Err(Error::ImageFormat {
-            file: file.into(),
-            reason,
-        });
-    }
-    let Some(format) = sniff::format(bytes) else {
-        let found = foreign(bytes).unwrap_or("no picture that is known here");
-        let reason = format!("this is {found}. {READABLE}");
-        return Err(Error::ImageFormat {
-            file: file.into(),
-            reason,
-        });
-    };
+    let format = recognise(file, bytes, limits)?;
     let source = Cursor::new(bytes);
     let failed = |error| explain(file, format, error);
     let (animated, mut picture) = match format {
@@ -253,27 +232,96 @@ pub fn decode_on(file: &str, bytes: &[u8], limits: &Limits, ground: [u8; 3]) -> 
     Ok(picture)
 }
 
-/// Checks the size, decodes, converts and applies the orientation.
-fn read(
+/// The format of a file that may have no more than `limits` allow.
+///
+/// # Errors
+/// [`Error::ImageFormat`] for an empty file, one that is too long, and an unsupported format.
+pub(super) fn recognise(file: &str, bytes: &[u8], limits: &Limits) -> Result<Format> {
+    const READABLE: &str = "PNG, JPEG, WebP, GIF and BMP pictures can be read";
+    let refused = |reason: String| Error::ImageFormat {
+        file: file.into(),
+        reason,
+    };
+    if bytes.len() as u64 > limits.file_bytes() {
+        let most = limits.file_bytes() / 1_000_000;
+        return Err(refused(format!(
+            "it has more than {most} MB; no picture that can be read has"
+        )));
+    }
+    if bytes.is_empty() {
+        return Err(refused(format!("the file is empty; {READABLE}")));
+    }
+    sniff::format(bytes).ok_or_else(|| {
+        let found = foreign(bytes).unwrap_or("no picture that is known here");
+        refused(format!("this is {found}. {READABLE}"))
+    })
+}
+
+/// A decoded picture as its decoder has it.
+struct Samples {
+    size: (u32, u32),
+    kind: ColorType,
+    bytes: Vec<u8>,
+    orientation: Orientation,
+}
+
+/// Checks the size and decodes.
+fn samples(
     file: &str,
     format: Format,
     mut decoder: impl ImageDecoder,
     limits: &Limits,
-    ground: [u8; 3],
-) -> Result<Picture> {
-    let (width, height) = decoder.dimensions();
-    limits.check(file, (width, height))?;
+) -> Result<Samples> {
+    let size = decoder.dimensions();
+    limits.check(file, size)?;
     let failed = |error| explain(file, format, error);
     decoder.set_limits(limits.for_decoder()).map_err(failed)?;
     let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    let orientation = orientation(&exif);
     let kind = decoder.color_type();
-    let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
-    decoder.read_image(&mut samples).map_err(failed)?;
-    let rgb = to_rgb8(samples, kind, ground);
+    let mut bytes = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
+    decoder.read_image(&mut bytes).map_err(failed)?;
+    Ok(Samples {
+        size,
+        kind,
+        bytes,
+        orientation: orientation(&exif),
+    })
+}
+
+/// Checks the size, decodes, converts and applies the orientation.
+fn read(
+    file: &str,
+    format: Format,
+    decoder: impl ImageDecoder,
+    limits: &Limits,
+    ground: [u8; 3],
+) -> Result<Picture> {
+    let samples = samples(file, format, decoder, limits)?;
+    let (width, height) = samples.size;
+    let rgb = to_rgb8(samples.bytes, samples.kind, ground);
     let image = rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb));
     let image = image.ok_or_else(|| explain_damage(file, format, "it holds too few pixels"))?;
-    Ok(upright(image, orientation))
+    Ok(upright(image, samples.orientation))
+}
+
+/// The pixels of one frame of an animation, `[height, width, 4]`: red, green, blue, opacity. Its size must be
+/// `size`, width and height.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn read_layer(
+    file: &str,
+    format: Format,
+    decoder: impl ImageDecoder,
+    limits: &Limits,
+    size: (u32, u32),
+) -> Result<Vec<u8>> {
+    let damaged = |how| explain_damage(file, format, how);
+    if decoder.dimensions() != size {
+        return Err(damaged(CONTRADICTS));
+    }
+    let samples = samples(file, format, decoder, limits)?;
+    to_rgba8(samples.bytes, samples.kind).ok_or_else(|| damaged("it holds too few pixels"))
 }
 
 /// Decodes a JPEG with this crate's own decoder.
@@ -288,7 +336,8 @@ fn read_jpeg(file: &str, bytes: &[u8], limits: &Limits) -> Result<Picture> {
     Ok(upright(image, orientation))
 }
 
-fn upright(image: RgbImage, orientation: Orientation) -> Picture {
+/// The picture, turned as `orientation` says.
+pub(super) fn upright(image: RgbImage, orientation: Orientation) -> Picture {
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
     Picture {
@@ -301,7 +350,7 @@ fn upright(image: RgbImage, orientation: Orientation) -> Picture {
 
 /// The orientation in a block of EXIF; upright if there is none or it is invalid: a picture with
 /// broken metadata is still usable. Some WebP writers keep JPEG's `Exif\0\0` prefix.
-fn orientation(exif: &[u8]) -> Orientation {
+pub(super) fn orientation(exif: &[u8]) -> Orientation {
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }

@@ -8,6 +8,7 @@
 mod anyres;
 mod bicubic;
 mod canvas;
+pub mod clip;
 mod decode;
 mod drawn;
 mod explain;

@@ -21,6 +21,37 @@ pub(super) fn to_rgb8(samples: Vec<u8>, kind: ColorType, ground: [u8; 3]) -> Opt
     Some(rgb)
 }
 
+/// Converts `samples` of this kind, as [`to_rgb8`], to `[pixels, 4]`: red, green, blue, opacity.
+pub(super) fn to_rgba8(samples: Vec<u8>, kind: ColorType) -> Option<Vec<u8>> {
+    let samples = match kind {
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => upper(samples),
+        _ => samples,
+    };
+    Some(match kind {
+        ColorType::Rgba8 | ColorType::Rgba16 => samples,
+        ColorType::Rgb8 | ColorType::Rgb16 => {
+            let pixels = samples.as_chunks().0.iter();
+            pixels.flat_map(|&[r, g, b]| [r, g, b, 255]).collect()
+        }
+        ColorType::L8 | ColorType::L16 => samples.iter().flat_map(|&v| [v, v, v, 255]).collect(),
+        ColorType::La8 | ColorType::La16 => {
+            let pixels = samples.as_chunks().0.iter();
+            pixels.flat_map(|&[v, a]| [v, v, v, a]).collect()
+        }
+        _ => return None,
+    })
+}
+
+/// A pixel (red, green, blue, opacity) blended with `ground`.
+pub(super) fn on_ground([r, g, b, alpha]: [u8; 4], ground: [u8; 3]) -> [u8; 3] {
+    let [red, green, blue] = ground;
+    [
+        laid_on(red, r, alpha),
+        laid_on(green, g, alpha),
+        laid_on(blue, b, alpha),
+    ]
+}
+
 /// The colour of an index in an RGB table; an index beyond the table is black, as in Pillow.
 pub(super) fn from_palette(table: &[u8], index: u8) -> [u8; 3] {
     let colour = table.as_chunks().0.get(usize::from(index));

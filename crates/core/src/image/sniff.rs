@@ -136,25 +136,28 @@ pub(super) struct GifFrames {
     pub animated: bool,
 }
 
+/// The size of a GIF's colour table in bytes, from its flags.
+pub(super) fn gif_table(flags: u8) -> usize {
+    if flags & 0x80 == 0 {
+        0
+    } else {
+        3 << ((flags & 7) + 1)
+    }
+}
+
+/// The end of a GIF's chain of length-prefixed sub-blocks that begins at `at`; `None` if it breaks
+/// off.
+pub(super) fn gif_after_pieces(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *bytes.get(at)? {
+            0 => return Some(at + 1),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
 /// Walks a GIF's blocks, up to its second frame.
 pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
-    /// The size of a colour table in bytes, from its flags.
-    fn table(flags: u8) -> usize {
-        if flags & 0x80 == 0 {
-            0
-        } else {
-            3 << ((flags & 7) + 1)
-        }
-    }
-    /// The end of the chain of length-prefixed sub-blocks that begins at `at`.
-    fn after_pieces(bytes: &[u8], mut at: usize) -> Option<usize> {
-        loop {
-            match *bytes.get(at)? {
-                0 => return Some(at + 1),
-                length => at += 1 + usize::from(length),
-            }
-        }
-    }
     let mut frames = GifFrames::default();
     let side = |b: &[u8]| u32::from(u16::from_le_bytes([b[0], b[1]]));
     let mut walk = || -> Option<()> {
@@ -162,10 +165,10 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
         frames.canvas = (side(screen), side(&screen[2..]));
         let flags = *bytes.get(10)?;
         frames.has_table = flags & 0x80 != 0;
-        let mut at = 13 + table(flags);
+        let mut at = 13 + gif_table(flags);
         loop {
             let end = match *bytes.get(at)? {
-                0x21 => after_pieces(bytes, at + 2)?, // an extension
+                0x21 => gif_after_pieces(bytes, at + 2)?, // an extension
                 0x2C if frames.any => {
                     frames.animated = true;
                     return None;
@@ -181,7 +184,7 @@ pub(super) fn gif_frames(bytes: &[u8]) -> GifFrames {
                     frames.any = true;
                     frames.has_table |= b[8] & 0x80 != 0;
                     // Descriptor (10), colour table, one byte of code size, then the data.
-                    after_pieces(bytes, at + 10 + table(b[8]) + 1)?
+                    gif_after_pieces(bytes, at + 10 + gif_table(b[8]) + 1)?
                 }
                 _ => return None, // the trailer, or invalid data
             };

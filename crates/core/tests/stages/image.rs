@@ -4,6 +4,7 @@
 //! The square of every fixture equals the release's in every byte; so do squares of a pattern at
 //! sizes that the fixtures lack (their hashes come from Pillow 12.2.0, see `GOLDEN`).
 
+mod clip;
 mod files;
 mod kinds;
 

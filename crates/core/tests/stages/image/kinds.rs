@@ -16,13 +16,13 @@ const WEBP_TOLERANCE: u8 = 1; // a frame is laid on its canvas with another roun
 const BMP_TOLERANCE: u8 = 1; // five and six bits are spread over eight with another rounding
 
 /// A file, and what is right.
-struct Case {
-    name: String,
-    bytes: Vec<u8>,
-    right: Right,
+pub(super) struct Case {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub right: Right,
 }
 
-enum Right {
+pub(super) enum Right {
     /// Width, height and RGB.
     Shown(usize, usize, Vec<u8>),
     /// Words of the refusal.
@@ -30,7 +30,7 @@ enum Right {
 }
 
 /// The files of a pack; at least so many, since none would prove nothing.
-fn pack(name: &str, at_least: usize) -> Vec<Case> {
+pub(super) fn pack(name: &str, at_least: usize) -> Vec<Case> {
     let file = crate::fixture("pictures").join(format!("{name}.pack.png"));
     let png = std::fs::read(file).expect("pack");
     let reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
@@ -247,7 +247,7 @@ fn damage_is_told_in_words() {
 }
 
 /// A file cut off in places, and with a byte changed in others.
-fn broken(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn broken(bytes: &[u8]) -> Vec<Vec<u8>> {
     let places = (8..bytes.len()).step_by(bytes.len() / 24 + 1);
     let mut broken = Vec::new();
     for (number, place) in places.enumerate() {

@@ -1,0 +1,19 @@
+//! The frames of a video that are looked at: of an animated picture, of a folder of pictures, and of what
+//! ffmpeg reads.
+//!
+//! In: an untrusted file or folder, and which frames are wanted. Out: [`Clip`]. Which frames there are is read
+//! first, without decoding any, so only those that are looked at are held. This module must not know what
+//! the frames are for, beyond which of them [`Choice`] wants.
+
+mod animation;
+mod gif;
+mod kept;
+mod layers;
+mod options;
+mod png;
+mod screen;
+mod webp;
+
+pub use animation::animation;
+pub use kept::Clip;
+pub use options::{Choice, ClipOptions, FOLDER_FPS, MOST_HELD, Tools};
