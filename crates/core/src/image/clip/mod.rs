@@ -6,14 +6,24 @@
 //! the frames are for, beyond which of them [`Choice`] wants.
 
 mod animation;
+#[cfg(not(target_arch = "wasm32"))]
+mod ffmpeg;
+#[cfg(not(target_arch = "wasm32"))]
+mod folder;
 mod gif;
 mod kept;
 mod layers;
+#[cfg(not(target_arch = "wasm32"))]
+mod open;
 mod options;
 mod png;
+#[cfg(not(target_arch = "wasm32"))]
+mod process;
 mod screen;
 mod webp;
 
 pub use animation::animation;
 pub use kept::Clip;
+#[cfg(not(target_arch = "wasm32"))]
+pub use open::open;
 pub use options::{Choice, ClipOptions, FOLDER_FPS, MOST_HELD, Tools};

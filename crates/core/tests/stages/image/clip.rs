@@ -1,7 +1,10 @@
 //! Videos: animated pictures, folders of pictures, and what ffmpeg reads.
 
+mod folder;
 mod hostile;
 mod made;
+#[cfg(unix)]
+mod tools;
 
 use inf_llava_core::image::clip::{Choice, Clip, ClipOptions, MOST_HELD, animation};
 use inf_llava_core::image::{Limits, WHITE, decode, decode_on};
@@ -9,7 +12,7 @@ use inf_llava_core::progress::StopFlag;
 use inf_llava_core::spec::{GridSpec, Sampling, TimedSpec, Video};
 use inf_llava_core::{Error, Result};
 
-use self::made::{FrameOfGif, apng, gif};
+use self::made::{FrameOfGif, apng, gif, twice_png, twice_webp};
 use super::kinds::{Right, pack};
 
 /// All frames, as far as they are held.
@@ -77,6 +80,33 @@ fn every_frame_of_every_animation_equals_pillow() {
         assert!(clip.seconds > clip.times_s[5]);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Colours of 1 to 16 bits, tables, interlaced rows, transparency: a layer may be of every kind that a picture may be of.
+#[test]
+fn every_kind_of_picture_may_be_a_layer() {
+    let mut compared = 0;
+    for (name, tolerance) in [("png", 0), ("webp", 1)] {
+        for case in pack(name, 40) {
+            let Right::Shown(width, height, rgb) = &case.right else {
+                continue;
+            };
+            let twice = match name {
+                _ if case.name.contains("animated") => continue,
+                "png" => twice_png(&case.bytes),
+                _ => twice_webp(&case.bytes, (*width as u32, *height as u32)),
+            };
+            let clip = read(&twice, &all());
+            let clip = clip.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            assert_eq!(clip.frames.len(), 2, "{}", case.name);
+            for frame in &clip.frames {
+                let far = far(&frame.rgb, rgb);
+                assert!(far <= tolerance, "{}: {far}", case.name);
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 80, "{compared}");
 }
 
 /// Whether a video or a picture is asked for, its first frame is the same.

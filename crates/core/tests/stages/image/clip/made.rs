@@ -152,3 +152,60 @@ pub(super) fn apng_chunks(
 pub(super) fn apng(width: u32, height: u32, delays: &[(u16, u16)], exif: &[u8]) -> Vec<u8> {
     apng_chunks(width, height, delays, exif).concat()
 }
+
+/// A PNG, shown twice: as the picture that it is, and as a layer of its own.
+pub(super) fn twice_png(png: &[u8]) -> Vec<u8> {
+    let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("a side"));
+    let place = [0, 0, side(16), side(20)];
+    let (mut twice, mut at, mut data) = (png[..8].to_vec(), 8, Vec::new());
+    while at + 8 <= png.len() {
+        let length = u32::from_be_bytes(png[at..at + 4].try_into().expect("a length")) as usize;
+        let whole = &png[at..(at + 12 + length).min(png.len())];
+        match &whole[4..8] {
+            b"IHDR" => {
+                twice.extend(whole);
+                twice.extend(chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]));
+                twice.extend(control(0, place, (1, 10)));
+            }
+            b"IEND" => {
+                twice.extend(control(1, place, (1, 10)));
+                twice.extend(chunk(b"fdAT", &[&2_u32.to_be_bytes()[..], &data].concat()));
+                twice.extend(whole);
+            }
+            b"IDAT" => {
+                twice.extend(whole);
+                data.extend(&whole[8..8 + length]);
+            }
+            _ => twice.extend(whole),
+        }
+        at += 12 + length;
+    }
+    twice
+}
+
+/// A WebP, shown twice.
+pub(super) fn twice_webp(webp: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
+    let three = |number: u32| number.to_le_bytes()[..3].to_vec();
+    let piece = |name: &[u8], data: &[u8]| {
+        let padding = vec![0; data.len() % 2];
+        [name, &(data.len() as u32).to_le_bytes(), data, &padding].concat()
+    };
+    let mut picture = &webp[12..];
+    // What it begins with if it has more than a picture.
+    if picture.starts_with(b"VP8X") {
+        picture = &picture[18..];
+    }
+    let (width, height) = (three(width - 1), three(height - 1));
+    // Nothing shows through.
+    let head = [&[0; 6][..], &width, &height, &three(100), &[2]].concat();
+    let frame = piece(b"ANMF", &[&head[..], picture].concat());
+    let extended = [&[0x12, 0, 0, 0][..], &width, &height].concat();
+    let body = [
+        b"WEBP",
+        &piece(b"VP8X", &extended)[..],
+        &piece(b"ANIM", &[0; 6]),
+        &frame,
+        &frame,
+    ];
+    piece(b"RIFF", &body.concat())
+}
