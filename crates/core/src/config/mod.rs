@@ -29,6 +29,7 @@ mod smolvlm;
 mod text;
 mod text_config;
 mod tower;
+mod videos;
 mod vision;
 mod vlsa;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::{Limits, PAD_COLOUR};
 use crate::spec::{Sampling, TimedSpec, Video, evenly};
 
-/// The most frames that are held at once, whatever a model would look at.
+/// The most frames that are held at once, whatever a model would look at: each is a pass of the tower.
 pub const MOST_HELD: usize = 1024;
 /// Frames a second of a folder of pictures, if nobody says otherwise.
 pub const FOLDER_FPS: f64 = 1.0;

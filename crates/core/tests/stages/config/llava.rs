@@ -357,6 +357,17 @@ fn tiles_are_as_many_as_at_the_published_sizes() {
         .expect("a video");
     assert_eq!((video.tokens, video.passes()), (6273, 32));
     assert_eq!(video.packing, Packing::Frames { side: 14 });
+    // 196 tokens a frame, and one behind them all.
+    for (most, room, frames) in [
+        (None, 1 << 20, 32),
+        (Some(50), 8192, 50),
+        (None, 1961, 10),
+        (None, 1960, 9),
+    ] {
+        let choice = vision(&one).choice(most, room).expect("it sees videos");
+        assert_eq!(choice.frames(1000, 25.0, 40.0).len(), frames, "{room}");
+    }
+    assert!(vision(&next).choice(None, 8192).is_err());
 }
 
 #[test]

@@ -88,3 +88,42 @@ fn a_video_is_told_as_in_transformers() {
         assert!(error.contains("1 to 1024"), "{error}");
     }
 }
+
+/// As many frames as the files say, as was asked for, or as the context holds.
+#[test]
+fn a_small_context_looks_at_fewer_frames() {
+    let config = Files::of("smolvlm-tiny").read().expect("tiny");
+    let vision = vision(&config);
+    // Of a video of 200 seconds, at 10 frames a second.
+    let frames = |most, room| {
+        let choice = vision.choice(most, room).expect("a model that sees videos");
+        choice.frames(2000, 10.0, 200.0).len()
+    };
+    assert_eq!(frames(None, 8192), 64);
+    assert_eq!(frames(Some(9), 8192), 9);
+    // What is asked for is taken as it is, up to what is held.
+    assert_eq!(frames(Some(100), 10), 100);
+    assert_eq!(vision.choice(Some(5000), 10), vision.choice(Some(1024), 10));
+    // A frame has 4 tokens and up to 24 of words, all of them up to 48.
+    assert_eq!(frames(None, 48 + 10 * 28), 10);
+    assert_eq!(frames(None, 48 + 10 * 28 - 1), 9);
+    assert_eq!(frames(None, 0), 1);
+
+    let check = |frames, context| vision.check_frames(&vec![0.0; frames], 9.0, context);
+    assert_eq!(check(64, 257), Ok(()));
+    let error = check(64, 256).expect_err("too many").to_string();
+    for words in [
+        "frames: 64 frames take 256 tokens",
+        "holds 256",
+        "; 2 would",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+
+    let files = Files::of("smolvlm-tiny").without("preprocessor/video_sampling");
+    let none = files.read().expect("pictures only");
+    let error = super::vision(&none)
+        .choice(None, 8192)
+        .expect_err("no videos");
+    assert!(error.to_string().contains("pictures only"), "{error}");
+}
