@@ -10,6 +10,7 @@ mod remark;
 mod shared;
 mod transcript;
 mod turn;
+mod video;
 
 use std::rc::Rc;
 
@@ -31,7 +32,7 @@ use crate::spec::plan::Coverage;
 use crate::text::prompt::Room;
 use crate::vision::encoder::Encoded;
 use pictures::{Cost, Held, Pictures};
-use turn::{Asked, Look, Turn, TurnAnswer};
+use turn::{Asked, Look, Turn, TurnAnswer, is_only};
 
 pub use crate::generate::generation::StopReason;
 pub use crate::reply::{Answer, EnhancementAttention, ModelInfo, PictureInfo, Timings};
@@ -105,16 +106,20 @@ impl Session {
 
     /// Starts a new conversation about a picture that is already encoded, or about none.
     pub fn set_encoded(&mut self, picture: Option<Encoded>) {
-        let treatment = self.treatment(true, Detail::Auto);
-        self.begin_about(picture.map(|encoded| Held::of(encoded, treatment)));
+        let held = picture.map(|encoded| {
+            let treatment = self.treatment_of(encoded.kind, true, Detail::Auto);
+            Held::of(encoded, treatment)
+        });
+        self.begin_about(held);
     }
 
     /// Shows a picture that is already encoded with the next question, behind `at` bytes of it, as the conversation's
     /// only one or as one of several.
     pub fn show_encoded(&mut self, encoded: Encoded, at: usize, is_only: bool) {
-        let look = Look::first(encoded.id);
+        let look = Look::first(encoded.id, encoded.kind);
         self.shown.push(Look { at, ..look });
-        let held = Held::of(encoded, self.treatment(is_only, look.detail));
+        let treatment = self.treatment_of(look.kind, is_only, look.detail);
+        let held = Held::of(encoded, treatment);
         self.pictures.hold(held, self.model.context_tokens);
     }
 
@@ -139,7 +144,7 @@ impl Session {
         self.shown.clear();
         self.pictures.clear();
         if let Some(held) = picture {
-            self.show(held.picture);
+            self.show(&held);
             self.pictures.hold(held, self.model.context_tokens);
         }
     }
@@ -294,7 +299,7 @@ impl Session {
         };
         // What was said here had its place; whether all of it fits is for whoever asks.
         let context_tokens = usize::MAX;
-        let is_only = looks.len() == 1;
+        let is_only = is_only(&looks);
         self.prompt(before, asked, is_only, Room { context_tokens }, watch)
             .await
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::pictures::{Cost, Held, Origin};
-use super::turn::Look;
+use super::turn::{Look, is_only};
 use super::{PictureInfo, Session};
 use crate::config::Treatment;
 use crate::error::{Error, Result};
@@ -11,8 +11,9 @@ use crate::image::{Limits, Picture, decode_watched_on};
 use crate::platform::Timer;
 use crate::progress::Watch;
 use crate::recorder::Recorder;
-use crate::sequence::MediaId;
 use crate::spec::Detail;
+use crate::spec::plan::Coverage;
+use crate::text::prompt::MediaKind;
 
 impl Session {
     /// Decodes and encodes a picture, and starts a new conversation about it. If this fails or is stopped, the
@@ -61,20 +62,20 @@ impl Session {
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<PictureInfo> {
-        let shown = self.looks().count() + 1;
-        self.check_count(shown)?;
-        let treatment = self.treatment(shown == 1, self.detail);
+        self.check_count(self.looks().count() + 1)?;
+        let is_only = self.looks().all(|look| look.kind == MediaKind::Video);
+        let treatment = self.treatment(is_only, self.detail);
         let (held, info) = self.encode(file, bytes, treatment, watch).await?;
-        self.show(held.picture);
+        self.show(&held);
         self.pictures.hold(held, self.model.context_tokens);
         Ok(info)
     }
 
-    /// Shows a picture that is kept with the next question.
-    pub(super) fn show(&mut self, picture: MediaId) {
+    /// Shows a picture or a video, which will be kept, with the next question.
+    pub(super) fn show(&mut self, held: &Held) {
         self.shown.push(Look {
             detail: self.detail,
-            ..Look::first(picture)
+            ..Look::first(held.picture, held.encoded.kind)
         });
     }
 
@@ -187,7 +188,7 @@ impl Session {
             let not_held = || Error::PictureNotHeld {
                 key: format!("{picture:?}"),
             };
-            let treatment = self.treatment(looks.len() == 1, look.detail);
+            let treatment = self.treatment_of(look.kind, is_only(looks), look.detail);
             let held = self.pictures.get(picture).ok_or_else(not_held)?;
             if self.pictures.get_as(picture, treatment).is_some() {
                 continue;
@@ -220,6 +221,14 @@ impl Session {
                 false => whole.detail,
             },
             ..whole
+        }
+    }
+
+    /// As [`Session::treatment`] of a picture; a video is looked at in one way only.
+    pub(super) fn treatment_of(&self, kind: MediaKind, is_only: bool, detail: Detail) -> Treatment {
+        match kind {
+            MediaKind::Image => self.treatment(is_only, detail),
+            MediaKind::Video => Treatment::only(Coverage::Live),
         }
     }
 

@@ -90,7 +90,7 @@ impl Session {
                 parts.push(Part::Text(text.into()));
             }
             done = look.at;
-            let treatment = self.treatment(is_only, look.detail);
+            let treatment = self.treatment_of(look.kind, is_only, look.detail);
             let held = self.pictures.get_as(look.picture, treatment);
             let held = held.ok_or_else(|| Error::PictureNotHeld {
                 key: format!("{:?}", look.picture),

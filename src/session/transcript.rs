@@ -1,13 +1,14 @@
 //! Answers a question that comes with its conversation.
 
 use super::prompt::checked_ids;
-use super::turn::{Asked, Look, Turn, TurnAnswer, TurnRef};
+use super::turn::{Asked, Look, Turn, TurnAnswer, TurnRef, is_only};
 use super::{Answer, LastTurn, Request, Session};
 use crate::error::Result;
 use crate::generate::Sampler;
 use crate::progress::Watch;
 use crate::request::Shown;
 use crate::sequence::{MediaId, Sequence};
+use crate::text::prompt::MediaKind;
 
 impl Session {
     /// Answers a question after the exchanges in the request, which need not come from this session. The prefix that
@@ -74,7 +75,7 @@ impl Session {
             question: asked.question.into(),
             answer: TurnAnswer::Ids(Vec::new()),
         };
-        let is_only = looks.len() == 1;
+        let is_only = is_only(&looks);
         let sequence = self.prompt(before.into_iter(), asked, is_only, self.room(), watch);
         let mut sequence = sequence
             .await
@@ -135,6 +136,7 @@ impl Session {
 fn look(shown: &Shown) -> Look {
     Look {
         picture: id_of(&shown.key),
+        kind: MediaKind::Image,
         at: shown.at,
         detail: shown.detail,
     }

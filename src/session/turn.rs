@@ -3,12 +3,15 @@
 use crate::request::Exchange;
 use crate::sequence::MediaId;
 use crate::spec::Detail;
+use crate::text::prompt::MediaKind;
 
-/// A picture that is shown with a question.
+/// A picture or a video that is shown with a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     /// Which.
     pub picture: MediaId,
+    /// Whether it is a picture or a video.
+    pub kind: MediaKind,
     /// Bytes of the question in front of it.
     pub at: usize,
     /// How closely it is looked at.
@@ -17,13 +20,20 @@ pub(super) struct Look {
 
 impl Look {
     /// In front of the question, as closely as the model was released.
-    pub fn first(picture: MediaId) -> Self {
+    pub fn first(picture: MediaId, kind: MediaKind) -> Self {
         Look {
             picture,
+            kind,
             at: 0,
             detail: Detail::Auto,
         }
     }
+}
+
+/// Whether there is one picture among these; videos are none.
+pub(super) fn is_only(looks: &[Look]) -> bool {
+    let pictures = looks.iter().filter(|look| look.kind == MediaKind::Image);
+    pictures.count() == 1
 }
 
 /// A question with its answer.

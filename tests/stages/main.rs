@@ -27,6 +27,7 @@ mod real;
 mod self_test;
 mod session;
 mod session_prompt;
+mod session_video;
 mod shaders;
 mod shared;
 mod vision;
