@@ -17,7 +17,15 @@ pub(super) fn device_names() -> PossibleValuesParser {
     PossibleValuesParser::new(DeviceChoice::NAMES)
 }
 
-/// Parses a positive number.
+/// Parses a number above 0.
+pub(super) fn above_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("it must be a number above 0".into()),
+    }
+}
+
+/// Parses a positive whole number.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err("it must be at least 1".into()),

@@ -4,8 +4,8 @@ mod editor;
 mod lines;
 mod transcript;
 
-use std::io::{IsTerminal, stdin};
-use std::path::PathBuf;
+use std::io::{IsTerminal, stderr, stdin};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,13 +17,14 @@ use self::transcript::Transcript;
 use super::input::{image_name, read_image, read_prompt, refuse_both, unreadable};
 use super::output::{counted, say_json, say_piece};
 use super::terminal::{Interrupt, Muted, Progress};
+use super::video::{VideoArgs, check_video, read_video};
 use super::{ModelArgs, paths, say};
 use crate::commands::arguments::{at_least_one, usage};
 use inf_llava::config::RemarkCode;
 use inf_llava::error::Error;
 use inf_llava::generate::{Sampling, default_temperature};
 use inf_llava::progress::{Event, Watch};
-use inf_llava::session::{Answer, AskOptions, Session, StopReason};
+use inf_llava::session::{Answer, AskOptions, PictureInfo, Session, StopReason};
 use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 
@@ -39,6 +40,12 @@ pub struct ChatArgs {
     /// a picture. Can be given several times, for a model that knows several
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     image: Vec<PathBuf>,
+    /// Video to talk about: an animated GIF, WebP or PNG, a folder of frames, or another one, which ffmpeg reads. Can be
+    /// given several times, for a model that sees videos
+    #[arg(long, value_name = "FILE|FOLDER", value_parser = paths::parser())]
+    video: Vec<PathBuf>,
+    #[command(flatten)]
+    videos: VideoArgs,
     /// Question; - reads it from stdin; without one a conversation begins
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
@@ -108,6 +115,7 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     let images: Vec<(String, Vec<u8>)> = images
         .map(|path| Ok::<_, Error>((image_name(path), read_image(path)?)))
         .collect::<Result<_, _>>()?;
+    args.video.iter().try_for_each(|path| check_video(path))?;
 
     let interrupt = Interrupt::new()?;
     // What a download asks is answered before typing is hidden.
@@ -132,14 +140,21 @@ pub async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         interrupt,
         outside_scope: false,
         verbose: args.verbose,
+        videos: args.videos,
         said: Transcript::new(),
     };
     chat.session.set_detail(args.detail);
     if let Some(system) = &args.system {
         chat.told(system);
     }
+    if !args.video.is_empty() {
+        chat.videos.options(&chat.session)?;
+    }
     for (name, bytes) in images {
         chat.look(&name, &bytes, true).await?;
+    }
+    for path in &args.video {
+        chat.look_at_video(path).await?;
     }
     drop(muted);
     match prompt {
@@ -156,6 +171,8 @@ struct Chat {
     outside_scope: bool,
     /// Whether to show every detail of what an answer took.
     verbose: bool,
+    /// How videos are looked at.
+    videos: VideoArgs,
     /// The conversation so far, for `/save`.
     said: Transcript,
 }
@@ -186,11 +203,38 @@ impl Chat {
         };
         progress.clear();
         let seen = seen?;
-        self.outside_scope = seen.outside_scope;
         match also {
             true => self.said.show(name.to_string()),
             false => self.said.begin(vec![name.to_string()]),
         }
+        self.tell(seen);
+        Ok(())
+    }
+
+    /// Looks at a video, beside the pictures of the conversation. A model that sees none says so before the video is
+    /// read.
+    async fn look_at_video(&mut self, path: &Path) -> anyhow::Result<()> {
+        check_video(path)?;
+        let options = self.videos.options(&self.session)?;
+        let (clip, read_ms) = read_video(path, &options, &self.interrupt.stop)?;
+        let (name, seconds) = (path.display().to_string(), clip.seconds);
+        if self.verbose || stderr().is_terminal() {
+            let (some, all) = (clip.frames.len(), counted(clip.of, "frame"));
+            eprintln!("{name}: {some} of {all} are looked at ({seconds:.1} s)");
+        }
+        let progress = Progress::new();
+        let mut watch = Watch::new(self.interrupt.stop.clone(), |event| progress.show(&event));
+        let seen = self.session.add_video(&clip, read_ms, &mut watch).await;
+        progress.clear();
+        let seen = seen?;
+        self.said.show(name);
+        self.tell(seen);
+        Ok(())
+    }
+
+    /// Says what should be known of what was looked at.
+    fn tell(&mut self, seen: PictureInfo) {
+        self.outside_scope = seen.outside_scope;
         for notice in seen.notices {
             eprintln!("{notice}");
         }
@@ -199,7 +243,6 @@ impl Chat {
         {
             eprintln!("{}", scope.warning());
         }
-        Ok(())
     }
 
     /// Asks the model; the answer is written to stdout as it is generated, unless `quiet`.
@@ -326,6 +369,7 @@ impl Chat {
                 let name = path.display().to_string();
                 self.look(&name, &bytes, most != Some(1)).await?;
             }
+            Line::Video(path) => self.look_at_video(&path).await?,
             Line::Save(path) => {
                 let turns = self.said.save(model, &path)?;
                 if on_terminal {

@@ -89,7 +89,7 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Whether `path` is a web address or a `data:` address. A file with such a name takes precedence.
-fn is_address(path: &Path) -> bool {
+pub(super) fn is_address(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let begins = |scheme: &&str| {
         let head = text.get(..scheme.len());

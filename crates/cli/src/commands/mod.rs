@@ -33,6 +33,7 @@ mod stages;
 mod terminal;
 mod test_set;
 mod train;
+mod video;
 mod vocabulary;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
 
 use super::input::{image_name, read_image, read_prompt, refuse_both};
+use super::video::{VideoArgs, check_video, read_video};
 use super::{ModelArgs, paths, refuse_to_overwrite};
 use inf_llava::config::Treatment;
 use inf_llava::durable;
@@ -30,11 +31,16 @@ pub struct StagesArgs {
     /// Picture; - reads it from stdin; without one the model is asked without a picture
     #[arg(long, value_name = "FILE", value_parser = paths::parser())]
     image: Option<PathBuf>,
+    /// Video, instead of a picture: an animated GIF, WebP or PNG, a folder of frames, or another one, which ffmpeg reads
+    #[arg(long, value_name = "FILE|FOLDER", value_parser = paths::parser(), conflicts_with = "image")]
+    video: Option<PathBuf>,
+    #[command(flatten)]
+    videos: VideoArgs,
     /// Question; - reads it from stdin
     #[arg(long, value_name = "TEXT", required_unless_present = "ids")]
     prompt: Option<String>,
     /// The whole prompt as ids, to which nothing is added, instead of a question
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with_all = ["prompt", "image"])]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with_all = ["prompt", "image", "video"])]
     ids: Vec<u32>,
     /// Continue the prompt with these ids and write their step_logits; stop ids are not heeded
     #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
@@ -49,9 +55,10 @@ pub struct StagesArgs {
 
 pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     refuse_both(args.image.as_slice(), args.prompt.as_deref().or(Some("")))?;
-    if let Some(image) = &args.image {
-        refuse_to_overwrite(image, "out", &args.out)?;
+    for read in args.image.iter().chain(&args.video) {
+        refuse_to_overwrite(read, "out", &args.out)?;
     }
+    args.video.iter().try_for_each(|path| check_video(path))?;
     let prompt = args.prompt.as_deref().map(read_prompt).transpose()?;
     let bytes = args.image.as_deref().map(read_image).transpose()?;
     let (model, _) = args.model.load(&StopFlag::default()).await?;
@@ -86,6 +93,14 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
         let watch = &mut Watch::nobody();
         session.set_picture(picture, watch, &mut recorder).await?;
     }
+    let mut clip = None;
+    if let Some(path) = &args.video {
+        let options = args.videos.options(&session)?;
+        let (frames, _) = read_video(path, &options, &StopFlag::default())?;
+        let watch = &mut Watch::nobody();
+        session.set_video(&frames, watch, &mut recorder).await?;
+        clip = Some(frames);
+    }
     let (forced, wanted) = (args.force_ids.as_slice(), PROMPT_POSITIONS);
     let (prompt_logits, step_logits) = match &prompt {
         Some(prompt) => {
@@ -99,13 +114,20 @@ pub async fn run(args: StagesArgs) -> anyhow::Result<ExitCode> {
     };
 
     let mut stages = recorder.into_stages().await?;
-    let canvases = match &picture {
-        Some(picture) => {
+    let stop = StopFlag::default();
+    let canvases = match (&picture, &clip) {
+        (Some(picture), _) => {
             let treatment = Treatment::only(Coverage::Live);
-            let stop = StopFlag::default();
             model.vision()?.views(picture, treatment, &stop)?.canvases
         }
-        None => Vec::new(),
+        (None, Some(clip)) => {
+            let (frames, times_s) = (&clip.frames, &clip.times_s);
+            let views = model
+                .vision()?
+                .video_views(frames, times_s, clip.seconds, &stop)?;
+            views.canvases
+        }
+        (None, None) => Vec::new(),
     };
     let vocabulary = model.config.decoder.vocab_size;
     let mut add = |name: &str, shape: Vec<usize>, values: Vec<f32>| {

@@ -38,6 +38,7 @@ mod server;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod train;
+mod video;
 mod whole;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_inf-llava");

@@ -163,7 +163,7 @@ impl Completer for Assistant {
             return Ok((pos, Vec::new()));
         }
         if before.contains(char::is_whitespace) {
-            let takes_a_file = ["/image", "/save"].iter().any(|command| {
+            let takes_a_file = ["/image", "/save", "/video"].iter().any(|command| {
                 let rest = before.strip_prefix(command);
                 rest.is_some_and(|rest| rest.starts_with(char::is_whitespace))
             });
@@ -229,7 +229,7 @@ mod tests {
         std::fs::write(dir.path().join("a b.png"), "x").unwrap();
         std::fs::write(dir.path().join("a\u{1b}[2J.png"), "x").unwrap();
         let at = dir.path().display();
-        for command in ["/image", "/save"] {
+        for command in ["/image", "/save", "/video"] {
             assert_eq!(
                 completed(&format!("{command} {at}/a")),
                 [format!("{command} {at}/a\\ b.png")]

@@ -3,7 +3,7 @@
 //! In: a line that was typed, dropped or pasted. Out: what to do. Its only side effect is to check
 //! whether a file exists.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::commands::paths;
 
@@ -11,6 +11,7 @@ use crate::commands::paths;
 pub(super) const HELP: &str = concat!(
     "  /image FILE   look at another picture; a file that is dropped here does\n",
     "                the same (a model for one picture starts a new conversation)\n",
+    "  /video FILE   look at a video, or at a folder of frames\n",
     "  /new          start a new conversation about the same pictures\n",
     "  /forget       start a new conversation without a picture\n",
     "  /again        answer the last question again\n",
@@ -20,9 +21,11 @@ pub(super) const HELP: &str = concat!(
 );
 
 /// Names of the commands.
-pub(super) const COMMANDS: [&str; 7] = [
-    "/again", "/forget", "/help", "/image", "/new", "/quit", "/save",
+pub(super) const COMMANDS: [&str; 8] = [
+    "/again", "/forget", "/help", "/image", "/new", "/quit", "/save", "/video",
 ];
+/// How the names of videos end that are known as such when they are dropped. Others are looked at as pictures.
+const VIDEOS: [&str; 8] = ["avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm"];
 
 /// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(super) enum Line {
     Ask(String),
     /// A new picture.
     Image(PathBuf),
+    /// A video.
+    Video(PathBuf),
     /// A new conversation about the same pictures.
     New,
     /// A new conversation without a picture.
@@ -63,7 +68,10 @@ pub(super) fn split(typed: &str) -> Vec<&str> {
 pub(super) fn read(line: &str) -> Line {
     let trimmed = line.trim();
     if let Some(path) = paths::dropped(trimmed) {
-        return Line::Image(path);
+        return match is_video(&path) {
+            true => Line::Video(path),
+            false => Line::Image(path),
+        };
     }
     if let Some(question) = trimmed.strip_prefix("//") {
         return Line::Ask(format!("/{question}"));
@@ -83,9 +91,14 @@ pub(super) fn read(line: &str) -> Line {
         false => &line.trim_start()[name.len()..],
     };
     match (name, rest.trim()) {
-        ("/image" | "/save", "") => Line::Refused(format!("{name} needs the name of a file")),
-        ("/image", "-") => Line::Refused("/image -: stdin is the conversation; name a file".into()),
+        ("/image" | "/save" | "/video", "") => {
+            Line::Refused(format!("{name} needs the name of a file"))
+        }
+        ("/image" | "/video", "-") => {
+            Line::Refused(format!("{name} -: stdin is the conversation; name a file"))
+        }
         ("/image", _) => Line::Image(paths::typed(rest)),
+        ("/video", _) => Line::Video(paths::typed(rest)),
         ("/save", _) => Line::Save(paths::typed(rest)),
         ("/new", "") => Line::New,
         ("/forget", "") => Line::Forget,
@@ -97,6 +110,14 @@ pub(super) fn read(line: &str) -> Line {
         )),
         _ => Line::Refused(unknown(name)),
     }
+}
+
+/// Whether the name is that of a video.
+fn is_video(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    VIDEOS
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// The message for an unknown command.
@@ -149,6 +170,9 @@ mod tests {
         refused("/image", &["needs the name"]);
         refused("/save  ", &["needs the name"]);
         refused("/image -", &["stdin"]);
+        refused("/video", &["needs the name"]);
+        refused("/video -", &["/video -", "stdin"]);
+        refused("/vido a.mp4", &["/video"]);
     }
 
     #[test]
@@ -163,10 +187,28 @@ mod tests {
         let image = |path: &str| Line::Image(Path::new(path).to_path_buf());
         assert_eq!(read("/image  a b.png "), image("a b.png"));
         assert_eq!(read("/image\t'a b.png'"), image("a b.png"));
+        assert_eq!(read("/video a b.mp4"), Line::Video("a b.mp4".into()));
+        assert_eq!(read("/video frames/"), Line::Video("frames/".into()));
         assert_eq!(read("/save x.json"), Line::Save("x.json".into()));
         assert_eq!(read(" /quit "), Line::Quit);
         #[cfg(unix)]
         assert_eq!(read(r"/image a\ "), image("a "));
+    }
+
+    #[test]
+    fn a_dropped_video_is_known_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, is_video) in [
+            ("a.mp4", true),
+            ("a.MOV", true),
+            ("a.gif", false),
+            ("a", false),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            let line = read(path.to_str().unwrap());
+            assert_eq!(matches!(line, Line::Video(_)), is_video, "{line:?}");
+        }
     }
 
     #[test]
