@@ -117,7 +117,8 @@ fn a_video_is_no_picture_to_other_pictures() {
     let picture = bytes(ONEVISION, "images/0.png");
     let other = bytes(ONEVISION, "images/1.png");
     let add = |session: &mut Session, bytes: &[u8]| {
-        let added = session.add_image("0.png", bytes, &mut Watch::nobody());
+        let watch = &mut Watch::nobody();
+        let added = session.add_image("0.png", bytes, watch);
         crate::block_on(added).unwrap();
     };
     let tokens = |session: &mut Session| ask(session, "What is it?").image_tokens;
