@@ -3,9 +3,10 @@
 use inf_llava_core::Error;
 use inf_llava_core::progress::{StopFlag, Watch};
 use inf_llava_core::sequence::{self, MediaId};
+use inf_llava_core::spec::Run;
 use inf_llava_core::text::prompt::conv_llama3::{answer_ids, first_turn, next_turn};
 use inf_llava_core::text::prompt::{
-    Media, Message, PROMPT_FILES, Part, Prompt, Role, Room, Template, read_prompt,
+    Media, MediaKind, Message, PROMPT_FILES, Part, Prompt, Role, Room, Template, read_prompt,
 };
 
 use super::text_family::{Model, ROOM};
@@ -318,8 +319,15 @@ fn a_place_is_for_one_picture() {
     let video = one.replace("<image>", "<video>");
     refused(
         said(&video, vec![picture(1, "a")]),
-        &["<video>", "a picture"],
+        &["1 for videos (<video>)", "has 1 and 0"],
     );
+    // A template may put pictures first.
+    let sorted = "{% for m in messages %}{% for c in m.content %}{% if c.type == 'image' %}<image>{% endif %}{% endfor %}{% for c in m.content %}{{ '<video>' if c.type == 'video' else c.text }}{% endfor %}{% endfor %}";
+    let mut both = picture(1, "a");
+    let runs = [Run::Tokens(7)];
+    let video = Media::new(MediaKind::Video, MediaId::of(&[&[2]]), &runs);
+    both.parts.insert(0, Part::Media(video));
+    assert_eq!(said(sorted, vec![both]).as_deref(), Ok("[5][7]a"));
     // As one text the picture stands before what is asked, as in the original LLaVA.
     let plain = "{% for m in messages %}{{ m['content'] }};{% endfor %}";
     assert_eq!(said(plain, vec![picture(1, "a")]).as_deref(), Ok("[5]\na;"));

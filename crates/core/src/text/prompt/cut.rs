@@ -42,23 +42,23 @@ pub(super) fn parts(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
-    let mut media = filled.media.iter();
+    let of = |kind| filled.media.iter().filter(move |media| media.kind == kind);
+    // Some templates put a message's pictures before its videos, whatever the order they were given in.
+    let (mut pictures, mut videos) = (of(MediaKind::Image), of(MediaKind::Video));
     // Where a place is no token, what stands behind it is another text to the tokenizer.
     let mut is_first = true;
     let mut words = String::new();
     let mut rest = filled.rendered;
-    let mut places = 0;
+    let mut places = [0; 2];
     while let Some((at, kind, place)) = next_place(rest, placeholders) {
         words.push_str(&rest[..at]);
         rest = &rest[at + place.len()..];
-        places += 1;
-        let Some(media) = media.next() else { continue };
-        if media.kind != kind {
-            return Err(format!(
-                "the chat template has {place} for {}, as number {places} of what is looked at",
-                called(media.kind)
-            ));
-        }
+        let (count, next) = match kind {
+            MediaKind::Image => (&mut places[0], pictures.next()),
+            MediaKind::Video => (&mut places[1], videos.next()),
+        };
+        *count += 1;
+        let Some(media) = next else { continue };
         for piece in &media.pieces {
             match piece {
                 Piece::Words(own) => words.push_str(own),
@@ -73,20 +73,14 @@ pub(super) fn parts(
     }
     words.push_str(rest);
     cut_words(&mut parts, &words, is_first, filled.marks, tokenizer);
-    match places == filled.media.len() {
+    let wanted = [MediaKind::Image, MediaKind::Video].map(|kind| of(kind).count());
+    match places == wanted {
         true => Ok(parts),
         false => Err(format!(
-            "the chat template has {places} places for pictures ({}), and the conversation has {}",
-            placeholders.image,
-            filled.media.len()
+            "the chat template has {} places for pictures ({}) and {} for videos ({}), and the conversation has {} \
+             and {}",
+            places[0], placeholders.image, places[1], placeholders.video, wanted[0], wanted[1],
         )),
-    }
-}
-
-fn called(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "a picture",
-        MediaKind::Video => "a video",
     }
 }
 
