@@ -113,11 +113,12 @@ impl Session {
         else {
             return error;
         };
-        let is_only = looks.len() == 1;
+        let is_only = is_only(looks);
         let tokens = |detail: Option<Detail>| {
             let of = |look: &Look| {
                 let held = self.pictures.get(look.picture)?;
-                let Some(detail) = detail else {
+                // A video's tokens do not depend on the detail.
+                let (Some(detail), MediaKind::Image) = (detail, look.kind) else {
                     return Some(held.encoded.tokens());
                 };
                 let info = held.info.as_ref()?;
