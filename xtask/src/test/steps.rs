@@ -210,10 +210,10 @@ pub fn commands(
                 .args(["--", "-D", "warnings"]),
         ],
         // With SOAK the server is loaded for five minutes.
-        "native" if options.all => vec![
-            test("test --release").env("SOAK", "1"),
-            real_command(project, tools)?,
-        ],
+        "native" if options.all => [test("test --release").env("SOAK", "1")]
+            .into_iter()
+            .chain(real_commands(project, tools))
+            .collect(),
         "native" => vec![test("test --release")],
         "cpu" => cpu_commands(project, tools),
         "page" => vec![page::fetch_command(project, tools), page::build_command(project, tools)],
@@ -295,18 +295,12 @@ fn browser_command(project: &Project, tools: &Tools, all: bool) -> Result<Comman
 }
 
 /// The tests of a decoder with real weights, which are downloaded and written first.
-fn real_command(project: &Project, tools: &Tools) -> Result<Command, Error> {
-    let options = CheckpointOptions {
-        real: Some(checkpoint::Real::Smollm2),
-        ..CheckpointOptions::default()
-    };
-    let folder = project
-        .target
-        .join("models")
-        .join(checkpoint::Real::Smollm2.name());
-    checkpoint::run(project, &options)?;
+fn real_commands(project: &Project, tools: &Tools) -> [Command; 2] {
+    let name = checkpoint::Real::Smollm2.name();
+    let folder = project.target.join("models").join(name);
+    let write = tools.cargo(project, "xtask checkpoint --real").arg(name);
     let test = tools.cargo(project, "test --release --test engine real:: -- --ignored");
-    Ok(test.env("SMOLLM2", folder.display().to_string()))
+    [write, test.env("SMOLLM2", folder.display().to_string())]
 }
 
 /// The command line's answer to the question that the page will be asked.
