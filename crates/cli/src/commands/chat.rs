@@ -2,6 +2,7 @@
 
 mod editor;
 mod lines;
+mod told;
 mod transcript;
 
 use std::io::{IsTerminal, stderr, stdin};
@@ -13,6 +14,7 @@ use clap::Args;
 
 use self::editor::{Lines, Typed};
 use self::lines::{HELP, Line};
+use self::told::{say_remark, told};
 use self::transcript::Transcript;
 use super::input::{image_name, read_image, read_prompt, refuse_both, unreadable};
 use super::output::{counted, say_json, say_piece};
@@ -20,16 +22,12 @@ use super::terminal::{Interrupt, Muted, Progress};
 use super::video::{VideoArgs, check_video, read_video};
 use super::{ModelArgs, paths, say};
 use crate::commands::arguments::{at_least_one, usage};
-use inf_llava::config::RemarkCode;
 use inf_llava::error::Error;
 use inf_llava::generate::{Sampling, default_temperature};
 use inf_llava::progress::{Event, Watch};
 use inf_llava::session::{Answer, AskOptions, PictureInfo, Session, StopReason};
 use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
-
-/// With fewer tokens than this, their speed is not meaningful.
-const FEWEST_TIMED_TOKENS: usize = 16;
 
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
@@ -428,51 +426,6 @@ fn ends_the_model(error: &Error) -> bool {
             | Error::DeviceLost { .. }
             | Error::OutOfMemory { .. }
     )
-}
-
-/// What an answer took: the time, and all other figures if `in_full`.
-fn told(answer: &Answer, in_full: bool) -> String {
-    let times = &answer.timings_ms;
-    let parts = [
-        ("reading the picture", times.image),
-        ("looking at it", times.vision),
-        ("reading the question", times.prefill),
-        ("answering", times.decode),
-    ];
-    let seconds = parts.iter().map(|(_, ms)| ms).sum::<f64>() / 1000.0;
-    let mut told = match seconds < 1.0 {
-        true => format!("{seconds:.2} s"),
-        false => format!("{seconds:.1} s"),
-    };
-    if !in_full {
-        return told;
-    }
-    let parts = parts.iter().filter(|(_, ms)| *ms > 0.0);
-    let parts: Vec<String> = parts
-        .map(|(what, ms)| format!("{what} {:.3} s", ms / 1000.0))
-        .collect();
-    told += &format!(": {}; {} tokens", parts.join(", "), answer.answer_tokens);
-    if answer.answer_tokens >= FEWEST_TIMED_TOKENS {
-        told += &format!(", {:.1} a second", answer.tokens_per_second);
-    }
-    told += &format!(
-        "; {} of the prompt's {} tokens computed, {} passes of the vision tower",
-        answer.new_prompt_tokens, answer.prompt_tokens, answer.vision_passes
-    );
-    told
-}
-
-/// Shows a remark beside an answer. In place of an answer it was already shown, except for how to
-/// give a picture here.
-fn say_remark(answer: &Answer, takes_a_picture: &str) {
-    let Some(remark) = &answer.remark else {
-        return;
-    };
-    if remark.code == RemarkCode::NeedsPicture {
-        eprintln!("{takes_a_picture} gives it a picture.");
-    } else if remark.answered {
-        eprintln!("{}", remark.text);
-    }
 }
 
 #[cfg(test)]
