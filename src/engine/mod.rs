@@ -50,7 +50,7 @@ impl Engine {
     /// Loads the model in the folder `model` onto the best device, and waits until it is loaded.
     ///
     /// # Errors
-    /// Anything missing, broken or too large, as [`Model::load`]; [`Error::Device`].
+    /// Anything missing, broken or too large, as [`crate::model::Model::load`]; [`crate::Error::Device`].
     pub fn open(model: impl Into<PathBuf>) -> Result<Self> {
         Self::open_with(model, Options::default())
     }
@@ -67,7 +67,7 @@ impl Engine {
     /// `stop`.
     ///
     /// # Errors
-    /// As [`Engine::open`]; [`Error::Stopped`].
+    /// As [`Engine::open`]; [`crate::Error::Stopped`].
     pub fn open_watched(
         model: impl Into<PathBuf>,
         options: Options,
@@ -154,7 +154,7 @@ impl Conversation {
     /// fails, the earlier picture and conversation are kept.
     ///
     /// # Errors
-    /// As [`crate::image::decode`]; [`Error::Stopped`]; [`Error::Device`] and other errors of the model.
+    /// As [`crate::image::decode`]; [`crate::Error::Stopped`]; [`crate::Error::Device`] and other errors of the model.
     pub fn look(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<PictureInfo> {
         let (picture, info) = self.read(name, bytes.into(), true)?;
         self.exchanges.clear();
