@@ -31,9 +31,11 @@ use crate::weights::source::{AnySource, Source};
 use crate::weights::tensors::Tensors;
 use read::{read_prompting, read_tokenizer};
 
+pub use crate::weights::settings::{
+    CONFIG_CAP, chat_template, read_checkpoint_config, read_config,
+};
 pub use estimate::{Estimate, activation_bytes};
 pub use kernels::without_kernel;
-pub use read::{CONFIG_CAP, chat_template, read_checkpoint_config, read_config};
 
 /// A model, ready to answer questions about pictures.
 pub struct Model {

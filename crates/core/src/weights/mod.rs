@@ -21,6 +21,7 @@ mod others;
 pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod pytorch;
+pub mod settings;
 pub mod source;
 pub mod spelling;
 pub mod stored_rows;
