@@ -12,9 +12,10 @@ use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
 use inf_llava::sequence::{Media, Sequence};
 use inf_llava::spec::plan::Coverage;
+use inf_llava::weights::about::About;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
-use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::convert::Conversion;
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::Manifest;
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ fn convert(name: &str, precision: &str) -> TempDir {
         license: "apache-2.0".into(),
         config: json("config.json"),
         generation: json("generation_config.json"),
-        files: vec![source.join("tokenizer.json")],
+        files: vec!["tokenizer.json".into()],
         chat_template: None,
     };
     let checkpoint = block_on(Checkpoint::open(folder)).unwrap();

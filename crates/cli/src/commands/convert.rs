@@ -7,26 +7,25 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::hub::{self, BESIDE, CARD_FILE, Named};
+use super::hub::{self, Named};
 use super::output::{counted, say_json};
 use super::terminal::{Interrupt, Progress};
 use super::{paths, say};
-use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PROCESSOR_FILE};
+use inf_llava::config::{CONFIG_FILE, GENERATION_FILE};
 use inf_llava::error::Error;
 use inf_llava::files;
-use inf_llava::foreign;
 use inf_llava::hub::{Download, Weights};
-use inf_llava::model::{CONFIG_CAP, chat_template, read_checkpoint_config, read_config};
+use inf_llava::model::{read_checkpoint_config, read_config};
 use inf_llava::printable::one_line;
 use inf_llava::progress::{StopFlag, Watch};
 use inf_llava::text::prompt::PROMPT_FILES;
+use inf_llava::weights::about::{About, BESIDE};
 use inf_llava::weights::arrange::Precision;
-use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::convert::Conversion;
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::SHARD_BYTES;
 use inf_llava::weights::missing::folder_of;
 use inf_llava::weights::pytorch;
-use inf_llava::weights::source::{Source as _, read_file, require_file};
 use inf_llava::weights::verify::verify;
 
 #[derive(Args)]
@@ -87,10 +86,7 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
     // Some models differ in their tensors alone, and a checkpoint that torch.save wrote tells them only now.
     let folder = Folder::new(&source.folder);
     let config = read_checkpoint_config(&folder, Some(checkpoint.names())).await?;
-    if config.dual().is_none() && config.vision.is_some() {
-        let path = source.folder.join(PROCESSOR_FILE);
-        about.files.extend(path.exists().then_some(path));
-    }
+    about.add_processors(&folder, &config).await?;
     let weights = config.weights();
     let destination = &args.destination;
     let conversion = Conversion::new(
@@ -126,62 +122,27 @@ pub async fn run(args: ConvertArgs) -> anyhow::Result<ExitCode> {
 
 /// The manifest's information about the checkpoint, and the files that are copied.
 async fn about(args: &ConvertArgs, source: &Source, folder: &Folder) -> anyhow::Result<About> {
-    let templates = PROMPT_FILES.map(|file| file.name);
-    let published = [CONFIG_FILE, GENERATION_FILE, CARD_FILE];
-    let published: Vec<PathBuf> = published
-        .iter()
-        .chain(&templates)
-        .map(|file| folder.path(file))
-        .collect();
-    let beside = BESIDE.map(|file| source.folder.join(file));
-    for path in published.iter().chain(&beside) {
-        refuse_link_to_elsewhere(&source.folder, path)?;
+    let published = [CONFIG_FILE, GENERATION_FILE].into_iter().chain(BESIDE);
+    for file in published.chain(PROMPT_FILES.map(|file| file.name)) {
+        refuse_link_to_elsewhere(&source.folder, &source.folder.join(file))?;
     }
-    let parse = |file: &str, json: &[u8]| -> Result<Value, Error> {
-        foreign::json(json).map_err(|reason| Error::config(folder.describe(file), reason))
-    };
-    let config = parse(
-        CONFIG_FILE,
-        &require_file(folder, CONFIG_FILE, CONFIG_CAP).await?,
-    )?;
-    let generation = match read_file(folder, GENERATION_FILE, CONFIG_CAP).await? {
-        Some(json) => parse(GENERATION_FILE, &json)?,
-        None => json!({}),
-    };
     let own = || {
         let path = args.source.canonicalize().ok()?;
         Some(path.file_name()?.to_string_lossy().into_owned())
     };
     let named = || args.source.display().to_string();
-    let card = read_file(folder, CARD_FILE, CONFIG_CAP).await?;
-    let licence = || licence_of(&String::from_utf8_lossy(card.as_deref()?));
-    Ok(About {
-        name: args.name.clone().or_else(own).unwrap_or_else(named),
-        revision: source.revision.clone(),
-        license: args
-            .license
-            .clone()
-            .or_else(licence)
-            .unwrap_or_else(|| "unknown".into()),
-        config,
-        generation,
-        files: beside.into_iter().filter(|path| path.exists()).collect(),
-        chat_template: template_of(folder).await,
-    })
-}
-
-/// The checkpoint's chat template. The released prompt needs none, so one that cannot be read is left out.
-async fn template_of(folder: &Folder) -> Option<String> {
-    match chat_template(folder).await {
-        Ok(found) => found.map(|found| found.text),
-        Err(error) => {
-            eprintln!(
-                "{}; the converted model gets no chat template",
-                one_line(&error.to_string())
-            );
-            None
-        }
+    let name = args.name.clone().or_else(own).unwrap_or_else(named);
+    let (mut about, without_template) = About::read(folder, name, source.revision.clone()).await?;
+    if let Some(error) = without_template {
+        eprintln!(
+            "{}; the converted model gets no chat template",
+            one_line(&error.to_string())
+        );
     }
+    if let Some(license) = &args.license {
+        about.license.clone_from(license);
+    }
+    Ok(about)
 }
 
 /// A converted model is given to others: what goes into it as it is must not be what a link in the checkpoint's folder
@@ -230,16 +191,6 @@ impl Source {
         let Download { folder, revision } = downloaded;
         Ok(Source { folder, revision })
     }
-}
-
-/// The licence in the front matter of a model card (`--- license: llama3 ---`).
-fn licence_of(card: &str) -> Option<String> {
-    let card = card.trim_start_matches('\u{feff}');
-    let (head, _) = card.strip_prefix("---")?.split_once("\n---")?;
-    let line = head
-        .lines()
-        .find_map(|line| line.strip_prefix("license:"))?;
-    Some(line.trim().trim_matches(['"', '\'']).to_string())
 }
 
 pub async fn run_verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {

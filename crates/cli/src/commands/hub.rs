@@ -8,30 +8,19 @@ use anyhow::Context as _;
 
 use super::terminal::Progress;
 use inf_llava::config::{
-    CHAT_TEMPLATE_FILE, CHAT_TEMPLATE_JSON_FILE, CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE,
-    PROCESSOR_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+    CHAT_TEMPLATE_FILE, CHAT_TEMPLATE_JSON_FILE, CONFIG_FILE, GENERATION_FILE, PROCESSOR_FILE,
 };
 use inf_llava::error::{Error, Result};
 use inf_llava::hub::{Download, Found, Hub, Repository, Weights, repository};
 use inf_llava::known::{Known, told};
 use inf_llava::progress::{StopFlag, Watch};
+use inf_llava::weights::about::BESIDE;
 
 /// A download of more bytes is told of, and asked about where somebody can answer.
 const ASK_BYTES: u64 = 20_000_000;
 /// Longest answer to that, in bytes.
 const ANSWER_CAP: u64 = 64;
 
-/// Additional files that are downloaded if they exist.
-pub(super) const BESIDE: [&str; 7] = [
-    TOKENIZER_FILE,
-    TOKENIZER_CONFIG_FILE,
-    PREPROCESSOR_FILE,
-    "LICENSE",
-    "LICENSE.txt",
-    "USE_POLICY.md",
-    CARD_FILE,
-];
-pub(super) const CARD_FILE: &str = "README.md";
 /// What else a checkpoint has.
 const OWN: [&str; 7] = [
     CONFIG_FILE,

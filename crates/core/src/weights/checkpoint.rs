@@ -57,6 +57,30 @@ pub async fn tensor_names(source: &impl Source) -> Result<Option<BTreeSet<String
     Ok(Some(names.collect()))
 }
 
+/// Where rows of a tensor lie.
+pub(super) struct Place<'a, S> {
+    pub source: &'a S,
+    /// The number of the folder.
+    part: usize,
+    entry: &'a Entry,
+    pub bytes: Range<u64>,
+}
+
+impl<'a, S> Place<'a, S> {
+    pub fn file(&self) -> &'a str {
+        &self.entry.file
+    }
+
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.part, self.file()) == (other.part, other.file())
+    }
+
+    /// What places are sorted by, so that files are read from their beginning to their end.
+    pub fn order(&self) -> (usize, &'a str, u64) {
+        (self.part, self.file(), self.bytes.start)
+    }
+}
+
 /// One of the checkpoint's folders.
 struct Part<S> {
     source: S,
@@ -262,6 +286,44 @@ impl<S: Source> Checkpoint<S> {
         }
     }
 
+    /// Where some rows of the tensor `name` of `shape` lie.
+    ///
+    /// # Errors
+    /// The errors of [`Tensors::check`]; [`Error::Checkpoint`] for rows that do not exist.
+    pub(super) fn place(
+        &self,
+        name: &str,
+        shape: &[usize],
+        rows: Range<usize>,
+    ) -> Result<Place<'_, S>> {
+        let (part, entry) = self.entry(name, shape)?;
+        let within = rows.start <= rows.end && rows.end <= shape.first().copied().unwrap_or(1);
+        let bytes = |rows: usize| {
+            let rest = shape.get(1..).unwrap_or_default();
+            let bytes = bytes_of(entry.dtype, rest)?.checked_mul(rows as u64)?;
+            entry.offset.checked_add(bytes)
+        };
+        let (Some(start), Some(end), true) = (bytes(rows.start), bytes(rows.end), within) else {
+            return Err(Error::checkpoint(
+                part.source.describe(&entry.file),
+                format!(
+                    "tensor {} of shape {shape:?} has no rows {rows:?}",
+                    entry.name
+                ),
+            ));
+        };
+        let number = self
+            .parts
+            .iter()
+            .position(|other| std::ptr::eq(other, part));
+        Ok(Place {
+            source: &part.source,
+            part: number.unwrap_or_default(),
+            entry,
+            bytes: start..end,
+        })
+    }
+
     /// Reads some rows (first dimension) of the tensor `name` of `shape`, as f32, row-major.
     ///
     /// # Errors
@@ -272,32 +334,22 @@ impl<S: Source> Checkpoint<S> {
         shape: &[usize],
         rows: Range<usize>,
     ) -> Result<Vec<f32>> {
-        let (Part { source, .. }, entry) = self.entry(name, shape)?;
-        let file = || source.describe(&entry.file);
-        let within = rows.start <= rows.end && rows.end <= shape.first().copied().unwrap_or(1);
-        let bytes = |rows: usize| {
-            let rest = shape.get(1..).unwrap_or_default();
-            let bytes = bytes_of(entry.dtype, rest)?.checked_mul(rows as u64)?;
-            entry.offset.checked_add(bytes)
-        };
-        let (Some(first), Some(end), true) = (bytes(rows.start), bytes(rows.end), within) else {
-            return Err(Error::checkpoint(
-                file(),
-                format!(
-                    "tensor {} of shape {shape:?} has no rows {rows:?}",
-                    entry.name
-                ),
-            ));
-        };
-        let bytes = source.read(&entry.file, first..end).await?;
+        let place = self.place(name, shape, rows)?;
+        let Place {
+            source,
+            entry,
+            bytes: ref range,
+            ..
+        } = place;
+        let bytes = source.read(&entry.file, range.clone()).await?;
         let values = floats_of(entry.dtype).map(|dtype| dtype.floats(&bytes));
         let values = values.unwrap_or_default();
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
             Some(index) => Err(Error::TensorValue {
                 name: entry.name.clone(),
-                file: file(),
-                index: index + (first - entry.offset) as usize * 8 / entry.dtype.bitsize(),
+                file: source.describe(&entry.file),
+                index: index + (range.start - entry.offset) as usize * 8 / entry.dtype.bitsize(),
                 value: values[index].to_string(),
             }),
         }

@@ -12,48 +12,25 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::about::About;
 use super::arrange::{Arrangement, Precision, arrange};
 use super::checkpoint::Checkpoint;
-use super::manifest::{
-    Dtype, FORMAT, HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, SHARD_BYTES, Stored, VERSION,
-};
-use super::source::Source as _;
+use super::manifest::{HashedFile, MANIFEST_CAP, MANIFEST_FILE, Manifest, SHARD_BYTES};
+use super::shards::shard_name;
+use super::source::{Source as _, require_file};
 use super::verify::{damage, hex};
 use crate::config::CHAT_TEMPLATE_FILE;
 use crate::durable::{self, beside, failed, is_temporary};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::progress::{Phase, Watch};
-use crate::quant::{BLOCK, Quant};
 use crate::spec::Weight;
 use crate::weights::folder::Folder;
 use crate::weights::tensors::Tensors;
 
-/// Numbers that a thread reads at once: 4 MiB in f32.
-const CHUNK: usize = 1 << 20;
 const JOURNAL: &str = "journal.json";
-
-/// The manifest's contents besides the tensors.
-#[derive(Debug, Clone)]
-pub struct About {
-    /// The model's display name.
-    pub name: String,
-    /// The checkpoint's revision.
-    pub revision: String,
-    /// The licence of the weights.
-    pub license: String,
-    /// The contents of config.json.
-    pub config: Value,
-    /// The contents of generation_config.json.
-    pub generation: Value,
-    /// Tokenizer, licence, model card: copied, and listed in the manifest.
-    pub files: Vec<PathBuf>,
-    /// The chat template, wherever it was: written as chat_template.jinja, and named in the manifest.
-    pub chat_template: Option<String>,
-}
 
 /// A conversion from a checkpoint to a folder.
 pub struct Conversion<'a> {
@@ -125,19 +102,10 @@ impl<'a> Conversion<'a> {
         }
         watch.progress(Phase::Conversion, total, total);
 
-        let manifest = Manifest {
-            format: FORMAT.into(),
-            version: VERSION,
-            name: self.about.name.clone(),
-            revision: self.about.revision.clone(),
-            license: self.about.license.clone(),
-            config: self.about.config.clone(),
-            generation: self.about.generation.clone(),
-            prompt: "llama3".into(),
-            files: self.copy_files(folder)?,
-            shards: journal.shards,
-            tensors: self.arrangement.tensors.clone(),
-        };
+        let files = self.copy_files(folder)?;
+        let manifest = self
+            .about
+            .manifest(files, journal.shards, &self.arrangement);
         // Shards of a checkpoint that was modified in between would not form a model.
         for source in self.checkpoint.sources() {
             source.unchanged()?;
@@ -191,38 +159,24 @@ impl<'a> Conversion<'a> {
         Ok(hex(&Sha256::digest(text.as_bytes())))
     }
 
-    /// The bytes of a shard.
+    /// The bytes of a shard, made on all cores.
     fn shard(&self, shard: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.arrangement.shards[shard] as usize];
-        for (name, stored) in &self.arrangement.tensors {
-            let mut first = 0;
-            for piece in &stored.pieces {
-                if piece.shard == shard {
-                    let rows = Rows {
-                        checkpoint: self.checkpoint,
-                        name,
-                        stored,
-                        first,
-                        count: piece.rows,
-                    };
-                    let size = stored.dtype.bytes(piece.rows, &stored.shape[1..])?;
-                    rows.write(&mut bytes[piece.offset as usize..][..size as usize])?;
-                }
-                first += piece.rows;
-            }
+        for rows in self.arrangement.rows(shard) {
+            let chunks = rows.chunks(&mut bytes)?.into_par_iter();
+            chunks.try_for_each(|chunk| block_on(chunk.fill(self.checkpoint)))?;
         }
         Ok(bytes)
     }
 
     fn copy_files(&self, folder: &Path) -> Result<Vec<HashedFile>> {
         let mut files = Vec::new();
-        for path in &self.about.files {
-            let bytes = files::read(path, SHARD_BYTES).map_err(|e| Error::FileAccess {
-                file: path.display().to_string(),
-                reason: e.to_string(),
-            })?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            files.push(write_hashed(folder, &name, &bytes)?);
+        // A separate tower has no files of its own for the model.
+        if let Some(source) = self.checkpoint.sources().next() {
+            for name in &self.about.files {
+                let bytes = block_on(require_file(source, name, SHARD_BYTES))?;
+                files.push(write_hashed(folder, name, &bytes)?);
+            }
         }
         if let Some(template) = &self.about.chat_template {
             let template = template.as_bytes();
@@ -230,95 +184,6 @@ impl<'a> Conversion<'a> {
         }
         Ok(files)
     }
-}
-
-/// Rows of a tensor: `count` rows, starting at `first`.
-struct Rows<'a> {
-    checkpoint: &'a Checkpoint<Folder>,
-    name: &'a str,
-    stored: &'a Stored,
-    first: usize,
-    count: usize,
-}
-
-impl Rows<'_> {
-    /// Converts the rows to `bytes`, whose length matches, on all cores.
-    fn write(&self, bytes: &mut [u8]) -> Result<()> {
-        let columns: usize = self.stored.shape[1..].iter().product();
-        let step = (CHUNK / columns).max(1);
-        match self.stored.dtype.quant() {
-            Some(quant) => self.write_quantised(quant, columns, step, bytes),
-            None => {
-                let row_bytes = columns
-                    * if self.stored.dtype == Dtype::F32 {
-                        4
-                    } else {
-                        2
-                    };
-                let chunks = bytes.par_chunks_mut(step * row_bytes).enumerate();
-                chunks.try_for_each(|(at, bytes)| {
-                    let values = self.read(at * step, bytes.len() / row_bytes)?;
-                    self.write_floats(&values, bytes)
-                })
-            }
-        }
-    }
-
-    fn write_quantised(
-        &self,
-        quant: Quant,
-        columns: usize,
-        step: usize,
-        bytes: &mut [u8],
-    ) -> Result<()> {
-        let blocks = columns / BLOCK;
-        let code_bytes = blocks * quant.block_bytes();
-        let layout = quant.layout(self.count, columns)?;
-        let (codes, rest) = bytes.split_at_mut(layout.codes);
-        let (block_scales, row_scales) = rest.split_at_mut(layout.block_scales);
-        let chunks = codes
-            .par_chunks_mut(step * code_bytes)
-            .zip(block_scales[..self.count * blocks].par_chunks_mut(step * blocks))
-            .zip(row_scales.par_chunks_mut(step * 4));
-        chunks
-            .enumerate()
-            .try_for_each(|(at, ((codes, block_scales), row_scales))| {
-                let values = self.read(at * step, row_scales.len() / 4)?;
-                quant.quantize_into(&values, columns, codes, block_scales, row_scales);
-                Ok(())
-            })
-    }
-
-    /// Reads `count` rows, starting `from` rows after the first.
-    fn read(&self, from: usize, count: usize) -> Result<Vec<f32>> {
-        let start = self.first + from;
-        let rows = start..start + count;
-        block_on(
-            self.checkpoint
-                .read_rows(self.name, &self.stored.shape, rows),
-        )
-    }
-
-    fn write_floats(&self, values: &[f32], bytes: &mut [u8]) -> Result<()> {
-        if self.stored.dtype == Dtype::F32 {
-            bytes.copy_from_slice(bytemuck::cast_slice(values));
-            return Ok(());
-        }
-        for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-            let half = half::f16::from_f32(*value);
-            if !half.is_finite() {
-                return Err(Error::Quantised {
-                    reason: format!("tensor {}: {value} is too large for f16", self.name),
-                });
-            }
-            *bytes = half.to_le_bytes();
-        }
-        Ok(())
-    }
-}
-
-fn shard_name(index: usize) -> String {
-    format!("shard-{:05}.bin", index + 1)
 }
 
 fn refuse_what_is_there(destination: &Path) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Weights: from files or a server to named tensors, from which `load` builds modules.
 //! source (a folder, HTTP) -> checkpoint (index, headers, checks) -> tensors;
-//! checkpoint -> arrange, convert -> a converted model; manifest, converted -> tensors.
+//! checkpoint -> arrange, shards, convert -> a converted model; manifest, converted -> tensors.
 
+pub mod about;
 pub mod arrange;
 pub mod checkpoint;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
@@ -22,6 +23,7 @@ pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod pytorch;
 pub mod settings;
+pub mod shards;
 pub mod source;
 pub mod spelling;
 pub mod stored_rows;

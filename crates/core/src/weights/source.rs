@@ -46,6 +46,10 @@ pub trait Source {
         self.read(file, range).await.map(Bytes::from)
     }
 
+    /// Tells that `range` of `file` will be read next, from its beginning to its end in several reads: a server can then
+    /// be asked once for all of them. Reads of other bytes remain possible.
+    fn expect(&self, _file: &str, _range: Range<u64>) {}
+
     /// Size of `file` in bytes if it is known without a request.
     ///
     /// # Errors
@@ -82,6 +86,10 @@ impl<S: Source> Source for Rc<S> {
 
     async fn view(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
         S::view(self, file, range).await
+    }
+
+    fn expect(&self, file: &str, range: Range<u64>) {
+        S::expect(self, file, range);
     }
 
     fn size_at_hand(&self, file: &str) -> Result<Option<u64>> {

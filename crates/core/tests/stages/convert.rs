@@ -7,9 +7,10 @@ use std::path::Path;
 use inf_llava_core::Error;
 use inf_llava_core::config::Config;
 use inf_llava_core::progress::{Event, StopFlag, Watch};
+use inf_llava_core::weights::about::About;
 use inf_llava_core::weights::arrange::Precision;
 use inf_llava_core::weights::checkpoint::Checkpoint;
-use inf_llava_core::weights::convert::{About, Conversion};
+use inf_llava_core::weights::convert::Conversion;
 use inf_llava_core::weights::folder::Folder;
 use inf_llava_core::weights::manifest::Manifest;
 use inf_llava_core::weights::tensors::Tensors;
@@ -36,7 +37,7 @@ pub fn about(name: &str) -> About {
         license: "apache-2.0".into(),
         config: json!({"hidden_size": 96}),
         generation: json!({}),
-        files: vec![fixture(name).join("tokenizer.json")],
+        files: vec!["tokenizer.json".into()],
         chat_template: None,
     }
 }

@@ -46,6 +46,7 @@ mod promises;
 mod pytorch;
 mod quantize;
 mod sequence;
+mod shards;
 mod stops;
 mod text;
 mod text_family;
