@@ -21,11 +21,9 @@
 //! [`session`] is a conversation. What needs no tensors is the crate `inf_llava_core`, all of which
 //! is found here as well. The command line, training and evaluation are the crate `inf_llava_cli`.
 
-#[cfg(feature = "hub")]
-pub use inf_llava_core::hub;
 pub use inf_llava_core::{
-    Error, Result, config, dataset, durable, error, files, foreign, generate, image, known, openai,
-    platform, printable, progress, quant, reply, request, sequence, spec, text, weights,
+    Error, Result, config, dataset, durable, error, files, foreign, generate, hub, image, known,
+    openai, platform, printable, progress, quant, reply, request, sequence, spec, text, weights,
 };
 
 pub mod bench;

@@ -1,7 +1,7 @@
 //! What `inf-llava` does without tensors: it compiles in seconds, and its tests run in seconds.
 //!
 //! All that reads files and untrusted input is here: [`image`] (decode, pad, resize), [`text`] (prompts, tokenizers),
-//! [`config`] and [`weights`] (what a model is), `hub` (a feature: downloads), [`openai`] (requests and replies),
+//! [`config`] and [`weights`] (what a model is), [`hub`] (downloads are a feature), [`openai`] (requests and replies),
 //! [`dataset`] (training data); beside it [`spec`] (the shapes of a model's parts), [`quant`] (weights in 4 and 8 bits) and
 //! [`generate`] (from logits to an answer). The crate `inf-llava` has all of these under the same names.
 
@@ -12,7 +12,6 @@ pub mod error;
 pub mod files;
 pub mod foreign;
 pub mod generate;
-#[cfg(feature = "hub")]
 pub mod hub;
 pub mod image;
 pub mod known;

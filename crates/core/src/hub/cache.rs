@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::names;
+use super::plain;
 use super::repository::Repository;
 use crate::error::{Error, Result};
 use crate::files;
@@ -125,7 +125,7 @@ impl Cache {
             .read_to_end(&mut text)
             .map_err(failed(&path))?;
         let text = String::from_utf8_lossy(&text);
-        names::commit(&path.display().to_string(), "commit", text.trim()).map(Some)
+        plain::commit(&path.display().to_string(), "commit", text.trim()).map(Some)
     }
 
     /// Records `commit` as the revision's commit, unless the revision is one itself.

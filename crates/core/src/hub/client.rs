@@ -12,8 +12,9 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-use super::names::{check_encoding, refused, text};
+use super::names::{check_encoding, text};
 use super::origin::{Address, Origin};
+use super::plain::refused;
 use crate::error::{Error, Result};
 use crate::progress::StopFlag;
 

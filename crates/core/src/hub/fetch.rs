@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::client::{Answer, Client, Follow, Trouble};
-use super::names::{Facts, content_length, range, refused};
+use super::names::{Facts, content_length, range};
 use super::origin::Address;
+use super::plain::refused;
 use super::refusal::refusal;
 use super::repository::Repository;
 use crate::error::{Error, Result};
@@ -53,9 +54,8 @@ pub(super) struct Wanted {
 
 impl Fetch<'_> {
     fn address(&self, file: &str) -> Result<Address> {
-        let (hub, name) = (self.hub, self.repository.name());
-        let revision = self.repository.escaped_revision();
-        Address::parse(&format!("{hub}/{name}/resolve/{revision}/{file}"))
+        let folder = self.repository.folder_address(self.hub);
+        Address::parse(&format!("{folder}{file}"))
     }
 
     fn refuse(&self, field: &str, value: &str, reason: impl Into<String>) -> Trouble {

@@ -2,10 +2,12 @@
 //!
 //! In: the untrusted answer. Out: the files that a model needs.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::names::{self, check_path, refused};
+use super::plain::{check_path, commit, refused};
 use super::repository::Repository;
 use crate::error::Result;
 use crate::weights::manifest::is_plain_name;
@@ -26,14 +28,24 @@ pub enum Weights {
     OrPickled,
 }
 
-/// The hub's description of a repository.
-#[derive(Debug)]
-pub(super) struct List {
-    /// The revision's commit.
+/// A repository's files at a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// The commit that the revision stands for.
     pub commit: String,
     /// The licence that its card names.
     pub license: Option<String>,
-    files: Vec<String>,
+    /// The files by their paths.
+    pub files: BTreeMap<String, ListedFile>,
+}
+
+/// What the hub tells of a file, where it is asked for that (`blobs=true`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Its size in bytes.
+    pub bytes: Option<u64>,
+    /// What changes with every byte of it: the id of its blob in git, or of the pointer to it.
+    pub content: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,43 +57,49 @@ struct Told {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Sibling {
     rfilename: String,
+    size: Option<u64>,
+    blob_id: Option<String>,
 }
 
 impl List {
-    /// Reads the answer of the hub `hub` about `repository`.
+    /// Size limit of the answer, in bytes.
+    pub const MOST_BYTES: u64 = 16 << 20;
+
+    /// Reads what `hub` answers about `repository` at [`Repository::list_address`].
     ///
     /// # Errors
-    /// [`crate::Error::Hub`].
+    /// [`crate::Error::Hub`] if it is no such list, or names a file outside the repository.
     pub fn read(hub: &str, repository: &Repository, json: &[u8]) -> Result<Self> {
         let told: Told = serde_json::from_slice(json).map_err(|error| {
             let text = String::from_utf8_lossy(json);
             let reason = format!("it is no list of {repository}'s files: {error}");
             refused(hub, "its answer", &text, reason)
         })?;
-        let commit = names::commit(hub, "sha", &told.sha)?;
-        let files: Vec<String> = told
-            .siblings
-            .into_iter()
-            .map(|file| file.rfilename)
-            .collect();
-        for file in &files {
-            check_path(hub, file)?;
+        let commit = commit(hub, "sha", &told.sha)?;
+        for file in &told.siblings {
+            check_path(hub, &file.rfilename)?;
         }
+        let file = |file: Sibling| {
+            let (bytes, content) = (file.size, file.blob_id);
+            (file.rfilename, ListedFile { bytes, content })
+        };
         Ok(List {
             commit,
             license: license(&told.card),
-            files,
+            files: told.siblings.into_iter().map(file).collect(),
         })
     }
 
     /// What was downloaded earlier.
     pub fn of_files(commit: String, files: Vec<String>) -> Self {
+        let file = |file| (file, ListedFile::default());
         List {
             commit,
             license: None,
-            files,
+            files: files.into_iter().map(file).collect(),
         }
     }
 
@@ -98,7 +116,7 @@ impl List {
         beside: &[&str],
     ) -> Result<Vec<String>> {
         let having = |is_weights: fn(&str) -> bool| -> Vec<String> {
-            let files = self.files.iter();
+            let files = self.files.keys();
             files
                 .filter(|file| is_plain_name(file) && is_weights(file))
                 .cloned()
@@ -130,9 +148,7 @@ impl List {
             );
             return refuse(files.len(), reason);
         }
-        let there = beside
-            .iter()
-            .filter(|file| self.files.iter().any(|other| other == *file));
+        let there = beside.iter().filter(|file| self.files.contains_key(**file));
         files.extend(there.map(|file| file.to_string()));
         Ok(files)
     }
@@ -158,6 +174,10 @@ mod tests {
     use super::*;
 
     const HUB: &str = "https://hub.example";
+
+    fn read(json: &str) -> Result<List> {
+        List::read(HUB, &"owner/name".parse()?, json.as_bytes())
+    }
 
     fn list(files: &[&str]) -> List {
         List::of_files(
@@ -220,6 +240,53 @@ mod tests {
             (json!({"license": "x".repeat(65)}), None),
         ] {
             assert_eq!(license(&card).as_deref(), wanted, "{card}");
+        }
+    }
+
+    #[test]
+    fn files_have_sizes_where_the_hub_tells_them() {
+        let json = r#"{"id": "owner/name", "sha": "0a1b", "gated": false, "siblings": [
+            {"rfilename": "b.json", "size": 7, "blobId": "x"}, {"rfilename": "a/c.bin"}]}"#;
+        let file = |bytes, content: Option<&str>| ListedFile {
+            bytes,
+            content: content.map(String::from),
+        };
+        let files = [
+            ("a/c.bin", file(None, None)),
+            ("b.json", file(Some(7), Some("x"))),
+        ];
+        let files = files.map(|(name, file)| (name.to_string(), file)).into();
+        let commit = "0a1b".to_string();
+        let license = None;
+        let list = List {
+            commit,
+            license,
+            files,
+        };
+        assert_eq!(read(json), Ok(list));
+    }
+
+    #[test]
+    fn what_is_no_list_or_leads_elsewhere_is_refused() {
+        for (json, word) in [
+            ("", "its answer"),
+            ("<!doctype html>", "doctype"),
+            ("{}", "sha"),
+            (r#"{"sha": "a"}"#, "siblings"),
+            (r#"{"sha": "../a", "siblings": []}"#, "../a"),
+            (
+                r#"{"sha": "a", "siblings": [{"rfilename": "../b"}]}"#,
+                "../b",
+            ),
+            (
+                r#"{"sha": "a", "siblings": [{"rfilename": "b", "size": -1}]}"#,
+                "size",
+            ),
+        ] {
+            let error = read(json).expect_err(json);
+            let message = error.to_string();
+            assert!(error.code() == "hub" && message.contains(word), "{message}");
+            assert!(message.contains(HUB), "{message}");
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use ureq::http::HeaderMap;
 
-use super::names::{refused, text};
+use super::names::text;
+use super::plain::refused;
 use super::repository::Repository;
 use crate::error::Error;
 

@@ -59,13 +59,25 @@ impl Repository {
     }
 
     /// Whether the revision has the form of a commit, which never becomes another one.
-    pub(super) fn is_commit(&self) -> bool {
+    pub fn is_commit(&self) -> bool {
         let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         self.revision.len() == COMMIT_DIGITS && self.revision.bytes().all(is_digit)
     }
 
+    /// The address of the list of its files at `hub`, an address without a slash at its end.
+    pub fn list_address(&self, hub: &str) -> String {
+        let (name, revision) = (&self.name, self.escaped_revision());
+        format!("{hub}/api/models/{name}/revision/{revision}")
+    }
+
+    /// The address of the folder of its files at `hub`, with a slash at its end.
+    pub fn folder_address(&self, hub: &str) -> String {
+        let (name, revision) = (&self.name, self.escaped_revision());
+        format!("{hub}/{name}/resolve/{revision}/")
+    }
+
     /// The revision as one part of an address.
-    pub(super) fn escaped_revision(&self) -> String {
+    fn escaped_revision(&self) -> String {
         self.revision.replace('/', "%2F")
     }
 }
@@ -148,6 +160,18 @@ mod tests {
         for revision in ["main", "v1", &"0A".repeat(20), &"0a".repeat(19)] {
             assert!(!at(revision).is_commit(), "{revision}");
         }
-        assert_eq!(at("refs/pr/5").escaped_revision(), "refs%2Fpr%2F5");
+    }
+
+    #[test]
+    fn names_stay_in_their_places_of_an_address() {
+        let repository = Repository::new("owner/na.me-1", Some("refs/pr/1")).expect("plain");
+        assert_eq!(
+            repository.list_address("https://hub.example/x"),
+            "https://hub.example/x/api/models/owner/na.me-1/revision/refs%2Fpr%2F1"
+        );
+        assert_eq!(
+            repository.folder_address("https://hub.example"),
+            "https://hub.example/owner/na.me-1/resolve/refs%2Fpr%2F1/"
+        );
     }
 }

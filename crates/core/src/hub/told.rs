@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cache::Cache;
-use super::names::{Facts, check_path, content_length, range, text};
+use super::names::{Facts, content_length, range, text};
 use super::origin::Address;
+use super::plain::check_path;
 use super::repository::Repository;
 use crate::error::Result;
 

@@ -187,7 +187,8 @@ fn no_file_hides_two_jobs() {
     ] {
         for (path, text) in texts(folder, at_least) {
             let lines = text.lines().count();
-            if lines > LONGEST_FILE_LINES {
+            // That one is written by a test, of what has files of its own in Rust.
+            if lines > LONGEST_FILE_LINES && path != "web/src/engine/generated.ts" {
                 wrong.push(format!("{path}: {lines} lines"));
             }
         }
