@@ -9,8 +9,10 @@
 use ts_rs::{Config, TS};
 
 use crate::config::{Remark, RemarkCode, Scope};
+use crate::hub::page;
 use crate::openai;
 use crate::spec::Detail;
+use crate::weights::remote;
 use crate::{durable, files, generate, progress, reply, request};
 
 const FILE: &str = "../../web/src/engine/generated.ts";
@@ -153,6 +155,11 @@ fn everything() -> String {
     parts.extend(all![
         progress::Phase,
         progress::Event,
+        page::Found,
+        page::FolderFile,
+        page::Folder,
+        remote::Part,
+        remote::Plan,
         reply::ModelInfo,
         reply::PictureInfo,
         reply::EnhancementAttention,

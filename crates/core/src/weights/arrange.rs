@@ -38,6 +38,16 @@ impl Precision {
         }
     }
 
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Q4 => "q4",
+            Precision::Q8 => "q8",
+            Precision::F16 => "f16",
+            Precision::F32 => "f32",
+        }
+    }
+
     /// The type in which `weight` is stored. Vectors are few and stay f32; matrices whose rows are
     /// not a multiple of the block size are few too and are stored as f16. 4 bits are used in the
     /// decoder's layers only.

@@ -22,6 +22,7 @@ mod others;
 pub mod pickle;
 #[cfg(all(feature = "convert", not(target_arch = "wasm32")))]
 pub mod pytorch;
+pub mod remote;
 pub mod settings;
 pub mod shards;
 pub mod source;

@@ -45,6 +45,7 @@ mod plan;
 mod promises;
 mod pytorch;
 mod quantize;
+mod remote;
 mod sequence;
 mod shards;
 mod stops;

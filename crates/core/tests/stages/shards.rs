@@ -31,15 +31,15 @@ const SHARD_BYTES: u64 = 256 << 10;
 const GAP: u64 = 256 << 10;
 
 /// A server, and what it was asked.
-struct Server {
-    files: Memory,
+pub struct Server {
+    pub files: Memory,
     expected: RefCell<Vec<(String, Range<u64>)>>,
     /// The bytes of weights that were read since they were last looked at.
     read: RefCell<Vec<(String, Range<u64>)>>,
 }
 
 impl Server {
-    fn of(folder: &Path) -> Rc<Self> {
+    pub fn of(folder: &Path) -> Rc<Self> {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -51,7 +51,7 @@ impl Server {
         Self::with(files)
     }
 
-    fn with(files: BTreeMap<String, Vec<u8>>) -> Rc<Self> {
+    pub fn with(files: BTreeMap<String, Vec<u8>>) -> Rc<Self> {
         Rc::new(Server {
             files: Memory(files),
             expected: RefCell::default(),
@@ -92,7 +92,7 @@ fn arranged<S: Source>(
     arrange(weights, precision, shard_bytes).unwrap()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
