@@ -8,6 +8,7 @@
 
 mod completions;
 mod files;
+mod hub;
 mod source;
 
 use std::cell::{RefCell, RefMut};

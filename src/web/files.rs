@@ -42,7 +42,7 @@ impl Source for Files {
     }
 
     async fn read(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>> {
-        // Files have at most 64 MiB, so an f64 represents their byte offsets exactly.
+        // An f64 represents the offsets in files of up to 9 PB exactly.
         let read = self
             .0
             .read(file, range.start as f64, range.end as f64)
