@@ -3,6 +3,7 @@
 /** Query parameters, and the element's attributes for them. */
 const ATTRIBUTES = {
   model: 'model',
+  hub: 'hub',
   device: 'device',
   context: 'context',
   lang: 'lang',

@@ -10,7 +10,7 @@ export class InfLlavaError extends Error {
   override readonly name = 'InfLlavaError';
   /** Stable, for programs; the message is for people. */
   readonly code: string;
-  /** Of `consent`: name, license, bytes, total, kept; of `quota`: needed, free. */
+  /** Of `consent`: name, license, bytes, total, kept, stored; of `quota`: needed, free. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: string, message: string, details: Record<string, unknown> = {}) {

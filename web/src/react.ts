@@ -95,6 +95,6 @@ function parted(rest: Record<string, unknown>): { properties: Record<string, unk
 /** An address as text, which a server can render too. */
 function written(name: string, value: unknown): unknown {
   if (name === 'pageWide' || name === 'noKeep') return value ? '' : undefined;
-  if ((name !== 'model' && name !== 'src') || value === null || typeof value !== 'object') return value;
+  if (!['model', 'hub', 'src'].includes(name) || value === null || typeof value !== 'object') return value;
   return String(value instanceof URL ? value : (value as { url: unknown }).url);
 }

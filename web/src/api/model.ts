@@ -9,12 +9,20 @@ import { inBrowser } from './capabilities.js';
 import { Chat, type ChatOptions, type WatchOptions } from './chat.js';
 import { Completions } from './completions.js';
 import { InfLlavaError } from '../errors.js';
+import { HUB, namesHub } from './hub.js';
 import { kindOf } from './kind.js';
 import { checkOptions } from './options.js';
 
 export interface LoadOptions extends WatchOptions {
   /** A model folder: a checkpoint in Hugging Face's layout or a converted model. Without it, the package's own small model. */
   url?: string | URL;
+  /**
+   * A model on the hub, `owner/name` or `owner/name@revision`, also behind `hf:`: it is quantised while it is downloaded.
+   * Anything else is an address, as in `url`.
+   */
+  model?: string | URL;
+  /** The hub's address, if it is another one than huggingface.co. */
+  hub?: string | URL;
   /** The files of a model folder that the user picked; nothing of them is sent or kept. */
   files?: Iterable<File>;
   /** `auto` takes the graphics card where there is one. */
@@ -32,7 +40,7 @@ export interface LoadOptions extends WatchOptions {
 
 const DEVICES: readonly Device[] = ['auto', 'wgpu', 'portable', 'cpu'];
 const RUNNING = ['signal', 'onProgress', 'confirmDownload'];
-const LOADING = ['url', 'files', 'device', 'context', 'keep', 'wasmUrl', 'workerUrl', ...RUNNING];
+const LOADING = ['url', 'model', 'hub', 'files', 'device', 'context', 'keep', 'wasmUrl', 'workerUrl', ...RUNNING];
 /** The engines of this page, by model and options. */
 const hosts = shared('hosts', () => new Map<string, Host>());
 let pickedFolders = 0;
@@ -58,7 +66,8 @@ export async function load(options: LoadOptions = {}): Promise<Model> {
 export class Model extends EventTarget {
   readonly #host: Host;
   readonly #key: string;
-  readonly #url: string | null;
+  /** The address of the folder that may have some, or whether there are the default model's. */
+  readonly #samples: string | 'none' | 'default';
   readonly #tell = () => this.dispatchEvent(new Event('state'));
   readonly #passOn = ({ detail }: Event & { detail?: unknown }) => this.dispatchEvent(new CustomEvent('progress', { detail }));
   #unloaded = false;
@@ -68,7 +77,7 @@ export class Model extends EventTarget {
   /** Makes a handle without loading anything; most callers want {@link load}. */
   constructor(options: LoadOptions = {}) {
     super();
-    const { url, files, device = 'auto', context, keep = true, wasmUrl, workerUrl } = checkOptions(options, LOADING);
+    const { device = 'auto', context, keep = true, wasmUrl, workerUrl, ...named } = checkOptions(options, LOADING);
     // On a server the package can be imported, but no model can run.
     if (!inBrowser()) throw new InfLlavaError('worker', 'a model runs in a browser: call this on a page, not on a server');
     if (!DEVICES.includes(device)) throw new InfLlavaError('option', `there is no device “${String(device)}”; use ${DEVICES.join(', ')}`);
@@ -77,10 +86,9 @@ export class Model extends EventTarget {
     }
     const worker = absolute(workerUrl ?? defaultModel.worker(), pageAddress());
     const wasm = absolute(wasmUrl ?? defaultModel.wasm(), pageAddress()).href;
-    const place = placeOf(url, files);
-    this.#url = 'url' in place ? place.url : null;
-    const named = 'pack' in place ? place.pack.sha256 : 'url' in place ? place.url : `picked ${++pickedFolders}`;
-    this.#key = JSON.stringify([named, device, context ?? null, keep, wasm, worker.href]);
+    const place = placeOf(named);
+    this.#samples = 'url' in place ? place.url : 'on' in place ? 'none' : 'default';
+    this.#key = JSON.stringify([keyOf(place), device, context ?? null, keep, wasm, worker.href]);
     let host = hosts.get(this.#key);
     if (!host) {
       host = new Host({ place, wasmUrl: wasm, workerUrl: worker, device, context: context ?? undefined, keep });
@@ -133,8 +141,9 @@ export class Model extends EventTarget {
 
   /** The sample pictures that come with the model, with questions to ask; empty if it has none. */
   async samples(): Promise<SamplePicture[]> {
-    if (this.#url === null) return defaultModel.samples();
-    return this.#use().samples(this.#url);
+    if (this.#samples === 'none') return [];
+    if (this.#samples === 'default') return defaultModel.samples();
+    return this.#use().samples(this.#samples);
   }
 
   /** Releases this handle. The last one ends the engine and frees its memory. */
@@ -157,7 +166,23 @@ export class Model extends EventTarget {
   }
 }
 
-function placeOf(url: string | URL | undefined, files: Iterable<File> | undefined): ModelPlace {
+/** What an engine is shared by. */
+function keyOf(place: ModelPlace): string {
+  if ('pack' in place) return place.pack.sha256;
+  if ('url' in place) return place.url;
+  return 'on' in place ? JSON.stringify(place.on) : `picked ${++pickedFolders}`;
+}
+
+function placeOf({ url, model, hub, files }: Pick<LoadOptions, 'url' | 'model' | 'hub' | 'files'>): ModelPlace {
+  if (url && model) throw new InfLlavaError('option', 'url and model are two models; give one of them');
+  const at = absolute(hub ?? HUB, pageBase()).href;
+  if (!/^https?:/.test(at)) throw new InfLlavaError('option', `“${String(hub)}” is no address of a hub: it must start with http: or https:`);
+  const text = model instanceof URL ? model.href : model;
+  if (typeof text === 'string' && !files && namesHub(text.trim(), at)) return { on: { name: text.trim(), hub: at } };
+  return folderOf(url ?? model, files);
+}
+
+function folderOf(url: string | URL | undefined, files: Iterable<File> | undefined): ModelPlace {
   if (files) {
     if (typeof files !== 'object' || !(Symbol.iterator in files))
       throw new InfLlavaError('option', `files is a list of the files of a model folder, and ${kindOf(files)} was given`);
@@ -168,7 +193,10 @@ function placeOf(url: string | URL | undefined, files: Iterable<File> | undefine
   if (!url) return { pack: defaultModel.pack() };
   const folder = absolute(url, pageBase());
   if (!['http:', 'https:'].includes(folder.protocol)) {
-    throw new InfLlavaError('option', `“${String(url)}” is no address of a model folder: it must start with http: or https:, or be a path on this site`);
+    throw new InfLlavaError(
+      'option',
+      `“${String(url)}” is no address of a model folder: it must start with http: or https:, be a path on this site, or a name on the hub (owner/name)`,
+    );
   }
   if (!folder.pathname.endsWith('/')) folder.pathname += '/';
   return { url: folder.href };

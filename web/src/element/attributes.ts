@@ -21,7 +21,20 @@ class NoElement extends EventTarget {
 const Base = (globalThis.HTMLElement ?? NoElement) as typeof HTMLElement;
 
 /** The names of the attributes. */
-export const ATTRIBUTES = ['model', 'device', 'context', 'start', 'src', 'lang', 'temperature', 'max-new-tokens', 'seed', 'page-wide', 'no-keep'] as const;
+export const ATTRIBUTES = [
+  'model',
+  'hub',
+  'device',
+  'context',
+  'start',
+  'src',
+  'lang',
+  'temperature',
+  'max-new-tokens',
+  'seed',
+  'page-wide',
+  'no-keep',
+] as const;
 export type Attribute = (typeof ATTRIBUTES)[number];
 
 /** HTML attributes are lower case: a framework that sets `maxNewTokens` before the element is defined sets `maxnewtokens`. */
@@ -31,13 +44,22 @@ export const OBSERVED: readonly string[] = [...new Set([...ATTRIBUTES, ...ATTRIB
 export const attributeNamed = (observed: string): Attribute => ATTRIBUTES.find((name) => joined(name) === joined(observed))!;
 
 export abstract class Attributes extends Base {
-  /** Address of a model folder, or an entry of `models`; null: the package's own small model. */
+  /** Name of a model on the hub, address of a model folder, or an entry of `models`; null: the package's own small model. */
   get model(): string | null {
     return this.said('model');
   }
 
   set model(model: string | URL | { name?: string; url: string | URL } | null | undefined) {
     this.#say('model', model, (value) => addressOf(isEntry(value) ? value.url : value));
+  }
+
+  /** Address of the hub, if it is another one than huggingface.co. */
+  get hub(): string | null {
+    return this.said('hub');
+  }
+
+  set hub(hub: string | URL | null | undefined) {
+    this.#say('hub', hub, addressOf);
   }
 
   /** Where to run. */

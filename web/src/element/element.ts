@@ -22,7 +22,7 @@ import { wiredView } from './wiring.js';
 export type InfLlavaChatEventMap = { [Name in keyof Events as `inf-llava-${Name}`]: CustomEvent<Events[Name]> };
 
 /** Attributes that the engine depends on; a change loads another one. */
-const OF_ENGINE: readonly Attribute[] = ['model', 'device', 'context', 'no-keep'];
+const OF_ENGINE: readonly Attribute[] = ['model', 'hub', 'device', 'context', 'no-keep'];
 /** Attributes for sampling, which the visitor can also set. */
 const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tokens', seed: 'seed' } as const;
 
@@ -31,7 +31,8 @@ const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tok
  *
  * @tag inf-llava-chat
  *
- * @attr {string} model - Address of a model folder; without it, the package's own small model.
+ * @attr {string} model - Name of a model on the hub (`owner/name`) or address of a model folder; without it, the package's own small model.
+ * @attr {string} hub - Address of the hub, if it is another one than huggingface.co.
  * @attr {'auto'|'wgpu'|'portable'|'cpu'} device - Where to run: `auto` takes the graphics card if there is one.
  * @attr {number} context - The context, in tokens.
  * @attr {'visible'|'interaction'} start - When to load the model: as soon as the element is visible (the default), or when somebody uses it.
@@ -390,10 +391,11 @@ export class InfLlavaChat extends Attributes {
     this.#stale = false;
     this.#seen?.disconnect();
     const context = this.#number('context');
-    const url = this.said('model');
+    const [model, hub] = [this.said('model'), this.said('hub')];
     const device = this.said('device') as LoadOptions['device'];
     const options: LoadOptions = {
-      ...(this.#files ? { files: this.#files } : url && { url }),
+      ...(this.#files ? { files: this.#files } : model && { model }),
+      ...(hub && { hub }),
       ...(device && { device }),
       ...(context !== null && { context }),
       keep: !this.isSaid('no-keep'),

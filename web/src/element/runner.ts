@@ -31,6 +31,8 @@ export class Runner {
   #loading: AbortController | null = null;
   #state: 'idle' | HostState = 'idle';
   #downloading = false;
+  /** Whether what is downloaded is quantised meanwhile. */
+  #converting = false;
   /** Whether there was an error, until the model runs again. */
   #trouble = false;
   /** Settles the question about a download. */
@@ -124,7 +126,7 @@ export class Runner {
     const loading = new AbortController();
     this.#loading = loading;
     this.#trouble = false;
-    this.#downloading = false;
+    this.#downloading = this.#converting = false;
     this.#view.chatNotice.hide();
     facts.show(null);
     status.say(this.#strings.loadingEngine);
@@ -158,7 +160,7 @@ export class Runner {
   async #confirm(details: Readonly<Record<string, unknown>>): Promise<boolean> {
     const signal = this.#loading?.signal;
     if (!signal) return false; // this element is not loading: it may have left the page
-    const asked = details as { name?: string; license?: string; bytes: number; total: number; kept: boolean };
+    const asked = details as { name?: string; license?: string; bytes: number; total: number; kept: boolean; stored?: number };
     const strings = this.#strings;
     this.#view.status.end();
     this.#view.status.say(strings.downloadWaits);
@@ -213,7 +215,10 @@ export class Runner {
     const progress = (event as CustomEvent<Progress>).detail;
     const { phase, done, total } = progress;
     this.#downloading ||= phase === 'download';
-    if (this.#loading && phase !== 'engine') this.#view.status.say(this.#strings.loading(phase));
+    // Both go on at once, and a text that changed all the time would be read aloud all the time.
+    this.#converting ||= phase === 'conversion';
+    const said = this.#converting && phase === 'download' ? 'conversion' : phase;
+    if (this.#loading && phase !== 'engine') this.#view.status.say(this.#strings.loading(said));
     this.#view.status.advance(phase, done, total);
     this.#emit('progress', progress);
   };

@@ -8,6 +8,7 @@ import type { OfferedModel } from './view/models.js';
 /** Properties that can be assigned; null and undefined remove them. */
 export interface ChatProperties {
   model?: string | URL | OfferedModel | null | undefined;
+  hub?: string | URL | null | undefined;
   device?: Device | null | undefined;
   context?: number | null | undefined;
   start?: 'visible' | 'interaction' | null | undefined;

@@ -1,5 +1,6 @@
 /** The module that wasm-bindgen makes of src/web.rs; the build resolves this name to it. */
 declare module 'inf-llava-bindings' {
+  import type { ConversionPlan, EngineEvent as Told, HubFolder, HubPlace } from './generated.js';
   import type { Answer, Completed, EngineEvent, EnhancementAttention, Head, ModelInfo, PictureInfo, ReplyRequest, UnderstoodRequest } from './protocol.js';
 
   export default function init(source: { module_or_path: Response }): Promise<unknown>;
@@ -15,6 +16,30 @@ declare module 'inf-llava-bindings' {
   interface Files {
     size(file: string): Promise<number | undefined>;
     read(file: string, start: number, end: number): Promise<Uint8Array>;
+  }
+
+  interface HubFiles extends Files {
+    expect(file: string, start: number, end: number): void;
+  }
+
+  interface Hashed {
+    file: string;
+    bytes: number;
+    sha256: string;
+  }
+
+  /** @throws `option` */
+  export function hub_place(text: string, hub: string): HubPlace | null;
+  /** @throws `hub`, `option` */
+  export function hub_folder(hub: string, repository: string, list: Uint8Array, quant: string): HubFolder;
+
+  export class Conversion {
+    static open(files: HubFiles, url: string, name: string, revision: string, quant: string): Promise<Conversion>;
+    plan(): Promise<ConversionPlan>;
+    shard(index: number, onEvent: (event: Told) => void, stop: StopFlag): Promise<Uint8Array<ArrayBuffer>>;
+    file(file: string): Promise<Uint8Array<ArrayBuffer>>;
+    manifest(shards: Hashed[], files: Hashed[]): Uint8Array<ArrayBuffer>;
+    free(): void;
   }
 
   /** @throws `{code, message, details: {param}}` */

@@ -37,6 +37,65 @@ export type EngineEvent = { "type": "progress",
   id: number | null,
 };
 
+/** A model on the hub. */
+export type HubPlace = {
+  /** `owner/name`. */
+  repository: string,
+  /** A branch, a tag or a commit. */
+  revision: string,
+  /** The address of the list of its files, with their sizes. */
+  list: string,
+  /** The address that the files' names are appended to, at this revision. */
+  url: string,
+};
+
+/** A file of a model on the hub. */
+export type HubFile = {
+  /** Its name. */
+  file: string,
+  /** Its size in bytes; null if the hub does not tell it. */
+  bytes: number | null,
+};
+
+/** The files of a model on the hub, at a commit. */
+export type HubFolder = {
+  /** The commit. */
+  commit: string,
+  /** The address that the files' names are appended to. */
+  url: string,
+  /** 64 hexadecimal digits, which change with the files that decide what the model becomes, and with its precision. A
+   * new commit with the same files has the same. */
+  contents: string,
+  /** The same, and they change with the converter: of what is not complete. */
+  identity: string,
+  /** The files at its top. */
+  files: Array<HubFile>,
+};
+
+/** A file of the converted model. */
+export type ConversionPart = {
+  /** Its name. */
+  file: string,
+  /** Its size in bytes. */
+  bytes: number,
+  /** Bytes of the checkpoint that are read for it. */
+  source_bytes: number,
+};
+
+/** What a conversion reads and what it makes. */
+export type ConversionPlan = {
+  /** The model's display name. */
+  name: string,
+  /** The licence of the weights, as the model card names it. */
+  license: string,
+  /** The shards, in their order. */
+  shards: Array<ConversionPart>,
+  /** The files beside them. */
+  files: Array<ConversionPart>,
+  /** Indices of the shards with embeddings, of which rows are read while the model answers. */
+  embeddings: Array<number>,
+};
+
 /** What a loaded model is, and where it runs. */
 export type ModelInfo = {
   /** What to call it. */

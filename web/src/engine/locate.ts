@@ -1,9 +1,11 @@
 /** Finds a model, given its place, and opens the files that the engine reads. */
 
+import type { Bindings } from '../keep/convert.js';
 import { ask, counted } from '../keep/counted.js';
 import { failure, sha256Of, STOPPED, type HashedModel, type ModelFiles } from '../keep/files.js';
 import { isPage, PAGE } from '../keep/foreign.js';
 import { KeptFolder } from '../keep/folder.js';
+import { fromHub } from '../keep/hub.js';
 import { keep, type KeepOptions } from '../keep/keep.js';
 import { isManifest, MANIFEST_FILE, MOST_MANIFEST_BYTES, parseManifest, type Manifest } from '../keep/manifest.js';
 import { picked } from '../keep/picked.js';
@@ -24,13 +26,17 @@ export interface Located {
 export interface LocateOptions extends KeepOptions {
   /** false: the user wants the model without keeping it. */
   keep: boolean;
+  /** The engine, which converts what is on a hub. */
+  bindings: Bindings;
 }
 
 export async function locate(place: ModelPlace, options: LocateOptions): Promise<Located> {
   // They are not hashed. Their manifest may belong to another model, so it cannot identify them.
   if ('files' in place) return { files: picked(place.files), name: place.name, identity: null };
   if ('pack' in place) return fromPack(place.pack, options);
-  return fromServer(place.url, options);
+  if ('url' in place) return fromServer(place.url, options);
+  const found = await fromHub(place.on, options);
+  return 'files' in found ? found : fromServer(found.url, options, found.origin);
 }
 
 /** Keeps the model if that is possible and wanted; on failure the folder is released. */
@@ -71,10 +77,13 @@ async function fromPack(pack: Pack, options: LocateOptions): Promise<Located> {
   return { files, name, identity: sha256 };
 }
 
-async function fromServer(url: string, options: LocateOptions): Promise<Located> {
+/** On an insecure origin, the browser has neither hashes nor storage. */
+const originOf = async (url: string): Promise<string> => (globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '');
+
+/** @param from  the origin, where it is not the address */
+async function fromServer(url: string, options: LocateOptions, from?: string): Promise<Located> {
   const { signal } = options;
-  // On an insecure origin, the browser has neither hashes nor storage.
-  const origin = globalThis.crypto?.subtle ? (await sha256Of(new TextEncoder().encode(url))).slice(0, 32) : '';
+  const origin = from ?? (await originOf(url));
   const keptAs = options.keep && canKeep() ? origin : null;
   if (options.unasked) {
     const manifest = keptAs && (await keptManifest(keptAs));

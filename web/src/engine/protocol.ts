@@ -11,8 +11,11 @@ import type { Completed, CompletionChunk, EnhancementAttention, Head, ModelInfo,
 
 export type { Answer, Completed, CompletionChunk, EnhancementAttention, Exchange, Head, ModelInfo, Remark, StopReason, Understood } from './generated.js';
 
-/** `engine`: the engine's wasm is being fetched. */
-export type Phase = 'engine' | Exclude<engine.EnginePhase, 'conversion' | 'verification'>;
+/**
+ * `engine`: the engine's wasm is being fetched. `conversion`: what is downloaded from a hub is quantised, which goes on
+ * beside `download`; both are told.
+ */
+export type Phase = 'engine' | Exclude<engine.EnginePhase, 'verification'>;
 
 /** `total` is 0 if it is not known. */
 export interface Progress {
@@ -46,8 +49,15 @@ export interface Pack {
   files: Record<string, [number, number]>;
 }
 
-/** Where a model is: a folder on a server, files that the user picked, or files packed into one. */
-export type ModelPlace = { url: string } | { files: File[]; name: string } | { pack: Pack };
+/** A model on a hub, as people name it: `owner/name`, with `@revision` or without, or its address there. */
+export interface HubModel {
+  name: string;
+  /** The hub's address. */
+  hub: string;
+}
+
+/** Where a model is: a folder on a server, files that the user picked, files packed into one, or a hub. */
+export type ModelPlace = { url: string } | { files: File[]; name: string } | { pack: Pack } | { on: HubModel };
 
 export interface LoadCommand {
   place: ModelPlace;

@@ -128,7 +128,7 @@ async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, una
   engine?.free();
   engine = null;
   files?.release?.();
-  const located = await locate(place, { agreedBytes, keep, unasked, emit, signal });
+  const located = await locate(place, { agreedBytes, keep, unasked, emit, signal, bindings });
   const { name } = located;
   const readFrom = located.files;
   files = readFrom;

@@ -8,7 +8,7 @@ import type { PlainError } from '../engine/protocol.js';
 import { unreachable } from './reach.js';
 
 /** Waiting times between failed tries. */
-const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
+export const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 
 /** Why a try failed, and whether another one would fail too. */
 interface Trouble {
@@ -153,7 +153,7 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 /** Waits for a while, or until the browser is online again. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);

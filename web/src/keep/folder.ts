@@ -80,6 +80,12 @@ export class KeptFolder {
     return (await this.note(marker(file)))?.text === sha256 && (await this.size(file)) === bytes;
   }
 
+  /** The hash of a file that is complete and has so many bytes; null if there is none. */
+  async validHash(file: string, bytes: number): Promise<string | null> {
+    const sha256 = (await this.note(marker(file)))?.text ?? '';
+    return /^[0-9a-f]{64}$/.test(sha256) && (await this.size(file)) === bytes ? sha256 : null;
+  }
+
   /** Marks a file as valid, after its hash was checked. */
   async markValid({ file, sha256 }: HashedFile): Promise<void> {
     await this.write(marker(file), new TextEncoder().encode(sha256));

@@ -8,6 +8,7 @@ import { download } from './download.js';
 import { failure, STOPPED, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 import { type KeptFolder, NAME_FILE } from './folder.js';
 import { MANIFEST_FILE } from './manifest.js';
+import { inOneTab } from './tabs.js';
 import { unkept } from './unkept.js';
 import { otherVersions, replaceVersions } from './versions.js';
 
@@ -15,8 +16,6 @@ import { otherVersions, replaceVersions } from './versions.js';
 const ASK_BYTES = 20e6;
 /** Part of the quota that is left free for the browser's own bookkeeping. */
 const MARGIN_BYTES = 16e6;
-/** The time between two progress events. */
-const TELL_MS = 100;
 
 export interface KeepOptions {
   /** The largest download that the user has agreed to. */
@@ -25,6 +24,20 @@ export interface KeepOptions {
   unasked: boolean;
   emit: (event: Progress) => void;
   signal: AbortSignal;
+}
+
+/** What a user is asked about. */
+export interface Asked {
+  name: string;
+  license: string;
+  /** What must be downloaded. */
+  bytes: number;
+  /** All of the model, as it is downloaded. */
+  total: number;
+  /** Whether it is kept. */
+  kept: boolean;
+  /** What is kept of it, where that is less. */
+  stored?: number;
 }
 
 interface Missing {
@@ -45,16 +58,7 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
       'crashed',
       `the engine was lost, and the host of ${model.name || 'the model'} is not asked for it again by itself: it would learn when that was`,
     );
-  if (missing.bytes > Math.max(ASK_BYTES, agreedBytes)) {
-    const { name, license } = model;
-    throw failure('consent', 'a large model is not downloaded without consent', {
-      name,
-      license,
-      bytes: missing.bytes,
-      total,
-      kept: folder !== null,
-    });
-  }
+  askFor({ name: model.name, license: model.license, bytes: missing.bytes, total, kept: folder !== null }, agreedBytes);
   try {
     if (!folder) {
       await passing!.hold();
@@ -64,6 +68,17 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
   } catch (error) {
     throw signal.aborted ? STOPPED : error;
   }
+  return keptFiles(model, folder);
+}
+
+/** Asks the user before a large download. @throws `consent` */
+export function askFor(download: Asked, agreedBytes: number): void {
+  if (download.bytes <= Math.max(ASK_BYTES, agreedBytes)) return;
+  throw failure('consent', 'a large model is not downloaded without consent', { ...download });
+}
+
+/** A model whose files are all in `folder`. */
+export function keptFiles(model: Pick<HashedModel, 'files' | 'manifest'>, folder: KeptFolder): ModelFiles {
   const sizes = new Map(model.files.map(({ file, bytes }) => [file, bytes]));
   return withManifest(model, {
     size: async (file) => sizes.get(file),
@@ -74,7 +89,7 @@ export async function keep(model: HashedModel, folder: KeptFolder | null, { agre
 }
 
 /** Reads the model from its folder; the manifest is in memory already. */
-function withManifest({ manifest }: HashedModel, files: ModelFiles): ModelFiles {
+export function withManifest({ manifest }: Pick<HashedModel, 'manifest'>, files: ModelFiles): ModelFiles {
   if (!manifest) return files;
   return {
     ...files,
@@ -99,48 +114,25 @@ async function missingOf(model: HashedModel, folders: KeptFolder[]): Promise<Mis
 /** Downloads what is missing, unless another tab does, and replaces other versions. */
 async function share(model: HashedModel, folder: KeptFolder, missing: Missing, total: number, emit: (event: Progress) => void, signal: AbortSignal) {
   if (missing.bytes > 0) await checkRoom(missing.bytes);
-  const name = `inf-llava ${model.id}`;
-  const channel = new BroadcastChannel(name);
-  const tell = (done: number) => emit({ type: 'progress', phase: 'download', done, total });
-  // Any script of this origin may post messages here.
-  channel.addEventListener('message', ({ data }) => {
-    if (Number.isInteger(data) && data >= 0 && data <= total) tell(data);
+  const tell = ([done]: readonly number[]) => emit({ type: 'progress', phase: 'download', done: done!, total });
+  if (missing.files.length > 0) tell([total - missing.bytes]);
+  await inOneTab(`inf-llava ${model.id}`, { signal, tell, total: [total] }, async (report) => {
+    // Files that are kept are not written again, so this works without any room left.
+    if (model.manifest && (await folder.size(MANIFEST_FILE)) !== model.manifest.length) await folder.write(MANIFEST_FILE, model.manifest);
+    if ((await folder.note(NAME_FILE))?.text !== model.name) await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
+    await replaceVersions(folder, model.origin, model.files);
+    const { files } = await missingOf(model, [folder]);
+    let left = totalBytes(files);
+    for (const file of files) {
+      left -= file.bytes;
+      const onBytes = (bytes: number) => report([total - left - file.bytes + bytes]);
+      await download(model.address(file), file, folder, { signal, onBytes });
+    }
   });
-  let done = total - missing.bytes;
-  let reported = -1;
-  const report = () => {
-    if (done === reported) return;
-    reported = done;
-    tell(done);
-    channel.postMessage(done);
-  };
-  if (missing.files.length > 0) tell(done);
-  let reporting: ReturnType<typeof setInterval> | undefined;
-  try {
-    await navigator.locks.request(name, { signal }, async () => {
-      // Files that are kept are not written again, so this works without any room left.
-      if (model.manifest && (await folder.size(MANIFEST_FILE)) !== model.manifest.length) await folder.write(MANIFEST_FILE, model.manifest);
-      if ((await folder.note(NAME_FILE))?.text !== model.name) await folder.write(NAME_FILE, new TextEncoder().encode(model.name));
-      await replaceVersions(folder, model.origin, model.files);
-      const { files } = await missingOf(model, [folder]);
-      reporting = setInterval(report, TELL_MS);
-      let left = totalBytes(files);
-      for (const file of files) {
-        left -= file.bytes;
-        const onBytes = (bytes: number) => {
-          done = total - left - file.bytes + bytes;
-        };
-        await download(model.address(file), file, folder, { signal, onBytes });
-      }
-      if (files.length > 0) report();
-    });
-  } finally {
-    clearInterval(reporting);
-    channel.close();
-  }
 }
 
-async function checkRoom(needed: number) {
+/** @throws `quota` if the browser has no room for so many bytes */
+export async function checkRoom(needed: number): Promise<void> {
   const { quota = 0, usage = 0 } = await navigator.storage.estimate();
   const free = quota - usage;
   if (quota > 0 && free < needed + MARGIN_BYTES) {

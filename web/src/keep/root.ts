@@ -8,10 +8,10 @@ export const canKeep = (): boolean => typeof globalThis.navigator?.storage?.getD
 
 /**
  * The name of a model's folder. It contains a hash, so that each version has its own folder. `manifest`: the SHA-256 of
- * the manifest, which has the hashes of all files; `pack`: that of the one file. Sources without hashes can get kinds of
- * their own, with a hash of commit, quantisation and converter version.
+ * the manifest, which has the hashes of all files; `pack`: that of the one file; `hub`: that of the files on the hub that
+ * a model was made from here, with the quantisation and the converter's version.
  */
-export const folderId = (kind: 'manifest' | 'pack', sha256: string): string => `${kind}-${sha256}`;
+export const folderId = (kind: 'manifest' | 'pack' | 'hub', sha256: string): string => `${kind}-${sha256}`;
 
 /** The file name of a picture's features: the identity of the model, and the key of the picture. */
 export const featuresId = (identity: string, key: string): string => `${featuresOf(identity)}${key.slice(0, 48)}`;

@@ -12,7 +12,7 @@ import { describeForeign } from './foreign.js';
 import { failure, sha256Of, totalBytes, type HashedFile, type HashedModel, type ModelFiles } from './files.js';
 
 /** The limit of what is held in memory. The embeddings of the released model, in 8 bits, have 0.55 GB. */
-const MOST_HELD_BYTES = 2 ** 30;
+export const MOST_HELD_BYTES = 2 ** 30;
 
 export interface UnkeptFiles extends ModelFiles {
   /** Fetches what must be held. @throws `memory`, `network`, `damaged`, `file-too-large` */

@@ -19,14 +19,14 @@ interface Version {
   noted: number;
 }
 
-/** All kept versions from `origin`, the last used first. */
-async function versionsOf(origin: string): Promise<Version[]> {
+/** All kept versions from `origin`, the last used first. @param origin  null: from anywhere */
+async function versionsOf(origin: string | null): Promise<Version[]> {
   const found: Version[] = [];
   for await (const [id, directory] of (await folderNamed(MODELS)).entries()) {
     if (directory.kind !== 'directory') continue;
     const folder = new KeptFolder(id, directory as FileSystemDirectoryHandle);
     const { origins, noted } = await originsOf(folder);
-    if (id === origin || origins.includes(origin)) found.push({ folder, origins, noted });
+    if (origin === null || id === origin || origins.includes(origin)) found.push({ folder, origins, noted });
   }
   return found.sort((one, other) => other.noted - one.noted);
 }
@@ -68,12 +68,22 @@ export async function replaceVersions(folder: KeptFolder, origin: string, files:
     // A folder that is in use keeps its note, and is removed the next time.
     if (!alone) await note(old, others);
   }
+  await noteOrigin(folder, origin);
+}
+
+/** Notes that the folder's model comes from `origin`, among others. */
+export async function noteOrigin(folder: KeptFolder, origin: string): Promise<void> {
   const { origins } = await originsOf(folder);
   await note(folder, [origin, ...origins.filter((other) => other !== origin)]);
 }
 
 /** Failures are ignored (no room, or another tab writes the same): the model is complete without the note. */
 const note = (folder: KeptFolder, origins: string[]) => folder.write(ORIGINS_FILE, new TextEncoder().encode(JSON.stringify(origins))).catch(() => {});
+
+/** Folders of models that were made here of a hub's files, the last used first. @param origin  null: from anywhere */
+export async function madeHere(origin: string | null): Promise<KeptFolder[]> {
+  return (await versionsOf(origin)).map(({ folder }) => folder).filter(({ id }) => id.startsWith(folderId('hub', '')));
+}
 
 /** The manifest of the last kept version from `origin`, preferring a complete one. */
 export async function keptManifest(origin: string): Promise<Manifest | null> {

@@ -121,7 +121,7 @@ export const ar: Strings = {
   useModel: 'استخدام',
   inUse: 'قيد الاستخدام',
   openFolder: 'فتح مجلد نموذج',
-  modelAddress: 'عنوان مجلد نموذج',
+  modelAddress: `عنوان مجلد نموذج، أو ${isolated('owner/name')}`,
   load: 'تحميل',
   deviceUnknown: 'غير معروف بعد',
   modelUnknown: 'غير محمَّل',
@@ -149,9 +149,10 @@ export const ar: Strings = {
   progress: 'التقدّم',
   start: 'تحميل النموذج',
   loadingEngine: 'جارٍ تحميل المحرك',
-  loading: (phase) => (phase === 'download' ? 'جارٍ تنزيل النموذج' : 'جارٍ تحميل النموذج'),
+  loading: (phase) => (phase === 'download' ? 'جارٍ تنزيل النموذج' : phase === 'conversion' ? 'جارٍ تنزيل النموذج وضغط أوزانه' : 'جارٍ تحميل النموذج'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
     if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'conversion') return `ضُغط: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/ث`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -186,14 +187,15 @@ export const ar: Strings = {
   copied: 'تم النسخ',
 
   consentTitle: ({ name }) => `هل تريد تنزيل ${name ? isolated(name) : 'النموذج'}؟`,
-  consentMessage: ({ license, bytes: missing, total, kept }) =>
+  consentMessage: ({ license, bytes: missing, total, kept, stored }) =>
     [
       missing < total ? `بقي تنزيل ${bytes(missing)} من أصل ${bytes(total)}.` : `حجم النموذج ${bytes(total)}.`,
+      stored === undefined ? '' : `تُضغط أوزانه على هذا الجهاز أثناء التنزيل إلى ${bytes(stored)}.`,
       kept ? 'سيُحفظ في هذا المتصفح ولن يُنزَّل مرة أخرى.' : 'لا يستطيع هذا المتصفح حفظه، لذا سيُنزَّل في كل مرة.',
       license ? `ترخيص الأوزان: ${isolated(license)}.` : '',
     ]
-      .join(' ')
-      .trim(),
+      .filter(Boolean)
+      .join(' '),
   download: (missing) => `تنزيل ${bytes(missing)}`,
   quotaMessage: ({ needed, free }) => `ما زال يلزم ${bytes(needed)}، والمتاح لهذا الموقع في المتصفح ${bytes(Math.max(free, 0))}.`,
   withoutKeeping: 'التحميل دون حفظ',
@@ -211,6 +213,7 @@ export const ar: Strings = {
   errors: {
     network: 'تعذّر الوصول إلى خادم، أو لا يسمح لهذه الصفحة بالقراءة منه، أو أجاب بخطأ.',
     quota: 'لا توجد في المتصفح مساحة لهذا التنزيل.',
+    hub: 'لا يعطي المركز هذا النموذج، أو ليس هناك نموذج بهذا الاسم.',
     damaged: 'ما يرسله الخادم ليس ما يصفه ملف البيان.',
     'file-too-large': 'يرسل الخادم أكثر مما يجوز لملف كهذا؛ لم تُستكمل قراءته.',
     'model-changed': 'تغيّرت ملفات النموذج وهو محمَّل.',
@@ -246,6 +249,7 @@ export const ar: Strings = {
     'picture-network': 'تحقق من عنوان الصورة ومن الاتصال. إن كانت على خادم آخر، فيجب أن يسمح لهذه الصفحة بقراءتها (CORS).',
     network: 'تحقق من الاتصال ومن عنوان النموذج، ثم أعد تحميله. إن كان على خادم آخر، فيجب أن يسمح لهذه الصفحة بالقراءة منه (CORS).',
     quota: 'احذف نماذج أخرى (الإعدادات)، أو أفرغ مساحة على القرص، أو حمّل النموذج دون حفظه.',
+    hub: `تحقق من اسم النموذج: ${isolated('owner/name')}. النموذج الخاص، أو الذي يجب قبول ترخيصه، يحوّله البرنامج أولًا، ثم يُفتح مجلده هنا.`,
     damaged: `الملفات الموجودة على الخادم ليست هي التي يصفها ملف ${isolated('manifest.json')}. اسأل من وضعها هناك، أو حاول لاحقًا.`,
     manifest: 'لا يحتوي المجلد على نموذج تعرفه هذه الصفحة. قد يعرفه إصدار أحدث منها.',
     'file-missing': 'تحقق من عنوان النموذج؛ يجب أن يشير إلى مجلد.',

@@ -112,7 +112,7 @@ export const de: Strings = {
   useModel: 'Verwenden',
   inUse: 'wird verwendet',
   openFolder: 'Modellordner öffnen',
-  modelAddress: 'Adresse eines Modellordners',
+  modelAddress: 'Adresse eines Modellordners oder owner/name',
   load: 'Laden',
   deviceUnknown: 'noch nicht bekannt',
   modelUnknown: 'nicht geladen',
@@ -138,9 +138,11 @@ export const de: Strings = {
   progress: 'Fortschritt',
   start: 'Modell laden',
   loadingEngine: 'Engine wird geladen',
-  loading: (phase) => (phase === 'download' ? 'Modell wird heruntergeladen' : 'Modell wird geladen'),
+  loading: (phase) =>
+    phase === 'download' ? 'Modell wird heruntergeladen' : phase === 'conversion' ? 'Modell wird heruntergeladen und quantisiert' : 'Modell wird geladen',
   progressOf(phase, done, total, { rate: speed, left_s }) {
     if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'conversion') return `quantisiert: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -175,16 +177,17 @@ export const de: Strings = {
   copied: 'Kopiert',
 
   consentTitle: ({ name }) => `${name || 'Das Modell'} herunterladen?`,
-  consentMessage: ({ license, bytes: missing, total, kept }) =>
+  consentMessage: ({ license, bytes: missing, total, kept, stored }) =>
     [
       missing < total ? `Es fehlen noch ${bytes(missing)} von ${bytes(total)}.` : `Das Modell ist ${bytes(total)} groß.`,
+      stored === undefined ? '' : `Es wird beim Herunterladen auf diesem Gerät quantisiert, auf ${bytes(stored)}.`,
       kept
         ? 'Es bleibt in diesem Browser gespeichert und wird nicht noch einmal heruntergeladen.'
         : 'Dieser Browser kann es nicht speichern: Es würde jedes Mal neu heruntergeladen.',
       license ? `Lizenz der Gewichte: ${license}.` : '',
     ]
-      .join(' ')
-      .trim(),
+      .filter(Boolean)
+      .join(' '),
   download: (size) => `${bytes(size)} herunterladen`,
   quotaMessage: ({ needed, free }) => `Benötigt werden noch ${bytes(needed)}; im Browser sind für diese Website ${bytes(Math.max(free, 0))} frei.`,
   withoutKeeping: 'Laden, ohne zu speichern',
@@ -202,6 +205,7 @@ export const de: Strings = {
   errors: {
     network: 'Ein Server war nicht zu erreichen, erlaubt dieser Seite das Lesen nicht oder hat mit einem Fehler geantwortet.',
     quota: 'Der Browser hat für den Download keinen Platz.',
+    hub: 'Der Hub gibt dieses Modell nicht heraus, oder es gibt es dort nicht.',
     damaged: 'Was der Server schickt, ist nicht das, was das Manifest beschreibt.',
     'file-too-large': 'Der Server schickt mehr, als eine solche Datei haben darf; sie wurde nicht weiter gelesen.',
     'model-changed': 'Die Dateien des Modells wurden geändert, während es geladen war.',
@@ -237,6 +241,7 @@ export const de: Strings = {
     'picture-network': 'Prüfen Sie die Adresse des Bildes und die Verbindung. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
     network: 'Bitte die Verbindung und die Adresse des Modells prüfen, dann erneut laden. Ein anderer Server muss dieser Seite das Lesen erlauben (CORS).',
     quota: 'Bitte andere Modelle löschen (Einstellungen), Speicherplatz freigeben oder das Modell laden, ohne es zu speichern.',
+    hub: 'Bitte den Namen des Modells prüfen: owner/name. Ein privates Modell, oder eines, dessen Lizenz man erst annehmen muss, wandelt das Programm um; dessen Ordner wird dann hier geöffnet.',
     damaged: 'Die Dateien auf dem Server sind nicht die, die das Manifest beschreibt. Bitte beim Anbieter nachfragen oder es später noch einmal versuchen.',
     manifest: 'Der Ordner enthält kein Modell, das diese Seite kennt. Eine neuere Version der Seite kennt es vielleicht.',
     'file-missing': 'Bitte die Adresse des Modells prüfen; sie muss einen Ordner angeben.',

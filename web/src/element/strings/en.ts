@@ -108,7 +108,7 @@ export const en: Strings = {
   useModel: 'Use',
   inUse: 'in use',
   openFolder: 'Open a model folder',
-  modelAddress: 'Address of a model folder',
+  modelAddress: 'Address of a model folder, or owner/name',
   load: 'Load',
   deviceUnknown: 'not known yet',
   modelUnknown: 'not loaded',
@@ -135,9 +135,10 @@ export const en: Strings = {
   progress: 'Progress',
   start: 'Load the model',
   loadingEngine: 'Loading engine',
-  loading: (phase) => (phase === 'download' ? 'Downloading model' : 'Loading model'),
+  loading: (phase) => (phase === 'download' ? 'Downloading model' : phase === 'conversion' ? 'Downloading and quantising model' : 'Loading model'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
     if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'conversion') return `quantised: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
   },
@@ -172,14 +173,15 @@ export const en: Strings = {
   copied: 'Copied',
 
   consentTitle: ({ name }) => `Download ${name || 'the model'}?`,
-  consentMessage: ({ license, bytes: missing, total, kept }) =>
+  consentMessage: ({ license, bytes: missing, total, kept, stored }) =>
     [
       missing < total ? `${bytes(missing)} of ${bytes(total)} are still missing.` : `Its size is ${bytes(total)}.`,
+      stored === undefined ? '' : `It is quantised on this device while it comes, to ${bytes(stored)}.`,
       kept ? 'It is kept in this browser, and not downloaded again.' : 'This browser cannot keep it: it would be downloaded each time.',
       license ? `Licence of the weights: ${license}.` : '',
     ]
-      .join(' ')
-      .trim(),
+      .filter(Boolean)
+      .join(' '),
   download: (size) => `Download ${bytes(size)}`,
   quotaMessage: ({ needed, free }) => `${bytes(needed)} are missing; the browser has ${bytes(Math.max(free, 0))} left for this site.`,
   withoutKeeping: 'Load without keeping it',
@@ -201,6 +203,7 @@ export const en: Strings = {
     'picture-network': 'Check the picture’s address, and the connection. Another host must allow this page to read it (CORS).',
     network: 'Check the connection and the model’s address, then load it again. Another host must allow this page to read it (CORS).',
     quota: 'Delete other models (Settings), free space on the disk, or load it without keeping it.',
+    hub: 'Check the model’s name, owner/name. A model that is private or whose licence must be accepted is converted by the program, and its folder opened here.',
     damaged: 'The files on the server are not those that the manifest describes. Ask whoever put them there, or try again later.',
     manifest: 'The folder holds no model that this page knows. A newer page may know it.',
     'file-missing': 'Check the model’s address; it must name a folder.',

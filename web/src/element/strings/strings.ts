@@ -151,7 +151,8 @@ export interface Strings {
 
   // Downloads
   consentTitle(details: { name?: string }): string;
-  consentMessage(details: { license?: string; bytes: number; total: number; kept: boolean }): string;
+  /** `stored`: what is made of it here, where it is quantised while it is downloaded. */
+  consentMessage(details: { license?: string; bytes: number; total: number; kept: boolean; stored?: number }): string;
   download(bytes: number): string;
   quotaMessage(details: { needed: number; free: number }): string;
   withoutKeeping: string;

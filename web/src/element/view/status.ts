@@ -13,6 +13,8 @@ export class Status {
   readonly #text = h('div', { class: 'data', 'aria-hidden': 'true' });
   readonly #pause: HTMLButtonElement;
   #pace = new Pace();
+  /** What is told of the download, and of the quantising that goes on beside it. */
+  #beside = { download: '', conversion: '' };
 
   constructor(strings: Strings, onPause: () => void) {
     this.#strings = strings;
@@ -38,18 +40,30 @@ export class Status {
     this.bar.hidden = false;
     this.#text.textContent = '';
     this.#pace = new Pace();
+    this.#beside = { download: '', conversion: '' };
   }
 
   advance(phase: Phase, done: number, total: number): void {
-    const text = this.#strings.progressOf(phase, done, total, this.#pace.at(done, total, performance.now()));
+    if (phase === 'conversion') {
+      this.#beside.conversion = this.#strings.progressOf(phase, done, total, { rate: 0, left_s: 0 });
+      this.#show([this.#beside.download, this.#beside.conversion], phase);
+      return;
+    }
+    const told = this.#strings.progressOf(phase, done, total, this.#pace.at(done, total, performance.now()));
+    this.#beside = { download: told, conversion: phase === 'download' ? this.#beside.conversion : '' };
     if (total > 0) {
       this.bar.max = total;
       this.bar.value = Math.min(done, total);
     } else this.bar.removeAttribute('value');
+    this.#show([told, this.#beside.conversion], phase);
+  }
+
+  #show(parts: string[], phase: Phase) {
+    const text = parts.filter(Boolean).join(' · ');
     this.bar.setAttribute('aria-valuetext', text);
     this.bar.hidden = false;
     this.#text.textContent = text;
-    this.#pause.hidden = phase !== 'download';
+    this.#pause.hidden = phase !== 'download' && phase !== 'conversion';
   }
 
   end(): void {
