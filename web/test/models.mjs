@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** Bytes that differ everywhere, and between models. */
-function noise(length, seed) {
+export function noise(length, seed) {
   const bytes = Buffer.alloc(length);
   let state = seed;
   for (let at = 0; at < length; at += 1) {

@@ -55,7 +55,7 @@ test('loads, and says which model runs on which device', async () => {
 });
 
 test('?device= and ?model= reach the engine, and nonsense is refused', async () => {
-  await ready('?device=cpu&model=models/other');
+  await ready('?device=cpu&model=./models/other');
   await says(p.status, 'Ready on CPU (WebAssembly)');
   await p.context.close();
   await open('?device=abacus');

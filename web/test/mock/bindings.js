@@ -6,7 +6,9 @@
  */
 
 import { chunk, completed, readCompletion } from './completions.js';
+import { pause } from './pause.js';
 
+export { Conversion, hubFolder as hub_folder, hubPlace as hub_place } from './hub.js';
 export { readCompletion as read_completion };
 
 const PASSES = 10;
@@ -19,7 +21,6 @@ const EMBEDDINGS = 'model.embed_tokens.weight';
 /** Of a row of the embeddings. */
 const ROW_BYTES = 64;
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const fail = (code, message) => {
   throw { code, message };
 };
