@@ -22,7 +22,17 @@ export const LAYERS = [
     worker: ['engine/worker.ts', 'engine/features.ts', 'engine/locate.ts', 'engine/samples.ts'],
   },
   { keep: ['keep/'] },
-  { ground: ['errors.ts', 'default-model.d.ts', 'engine/bindings.d.ts', 'engine/generated.ts', 'engine/protocol.ts', 'engine/shared.ts'] },
+  {
+    ground: [
+      'errors.ts',
+      'default-model.d.ts',
+      'engine/bindings.d.ts',
+      'engine/generated.ts',
+      'engine/known-models.ts',
+      'engine/protocol.ts',
+      'engine/shared.ts',
+    ],
+  },
 ];
 
 /** What each file below `folder` imports of the others. @returns {Promise<Map<string, string[]>>} paths from `folder` */

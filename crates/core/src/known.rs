@@ -51,11 +51,11 @@ pub struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetailTokens {
-    /// With [`crate::spec::Detail::Low`].
+    /// As few as the model can do with.
     pub low: usize,
     /// As the model was released.
     pub auto: usize,
-    /// With [`crate::spec::Detail::High`].
+    /// As many as the model takes.
     pub high: usize,
 }
 

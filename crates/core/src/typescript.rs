@@ -13,9 +13,10 @@ use crate::hub::page;
 use crate::openai;
 use crate::spec::Detail;
 use crate::weights::remote;
-use crate::{durable, files, generate, progress, reply, request};
+use crate::{durable, files, generate, known, progress, reply, request};
 
 const FILE: &str = "../../web/src/engine/generated.ts";
+const MODELS_FILE: &str = "../../web/src/engine/known-models.ts";
 /// Many times of what it has.
 const MOST_BYTES: u64 = 1 << 20;
 /// Set, the file is written.
@@ -28,6 +29,17 @@ const HEAD: &str = "\
  *     WRITE_TYPES=1 cargo test --package inf-llava-core --lib typescript
  */
 ";
+
+const MODELS_HEAD: &str = "\
+/**
+ * The models that are known by name, smallest first. Written from crates/core/src/models.json: change that, then run
+ *
+ *     WRITE_TYPES=1 cargo test --package inf-llava-core --lib typescript
+ */
+
+import type { KnownModel } from './generated.js';
+
+export const KNOWN_MODELS: readonly KnownModel[] = ";
 
 /// A type as it is declared, with its comments; each stands on a line of its own, and what belongs to a type is indented.
 fn declared<T: TS>(config: &Config) -> String {
@@ -171,6 +183,8 @@ fn everything() -> String {
         generate::generation::StopReason,
         reply::Timings,
         reply::Answer,
+        known::DetailTokens,
+        known::Known,
     ]);
     parts.push(parts_of_content());
     parts.extend(all![
@@ -197,16 +211,26 @@ fn everything() -> String {
     parts.join("\n")
 }
 
-#[test]
-fn types_are_those_of_the_page() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let wanted = everything();
+/// Compares a file of the page with what it must be, or writes it.
+fn check(file: &str, wanted: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os(WRITE).is_some() {
         durable::write_file(&path, wanted.as_bytes()).expect("the file is written");
     }
     let found = files::read(&path, MOST_BYTES).unwrap_or_default();
     assert!(
         String::from_utf8_lossy(&found).replace("\r\n", "\n") == wanted,
-        "{FILE} is not what the types in Rust say. Write it anew: {WRITE}=1 cargo test --package inf-llava-core --lib typescript"
+        "{file} is not what Rust says. Write it anew: {WRITE}=1 cargo test --package inf-llava-core --lib typescript"
     );
+}
+
+#[test]
+fn types_are_those_of_the_page() {
+    check(FILE, &everything());
+}
+
+#[test]
+fn known_models_are_those_of_the_page() {
+    let models = serde_json::to_string_pretty(known::all()).expect("JSON");
+    check(MODELS_FILE, &format!("{MODELS_HEAD}{models};\n"));
 }

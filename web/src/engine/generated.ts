@@ -276,6 +276,47 @@ export type Answer = {
   remark?: Remark,
 };
 
+/** Visual tokens of a photograph of 4000 x 3000 pixels, the only one of its conversation. */
+export type DetailTokens = {
+  /** As few as the model can do with. */
+  low: number,
+  /** As the model was released. */
+  auto: number,
+  /** As many as the model takes. */
+  high: number,
+};
+
+/** A known model. */
+export type KnownModel = {
+  /** What people call it. */
+  name: string,
+  /** The short name that `--model` takes. */
+  short: string,
+  /** Its repository on the Hugging Face hub, owner/name; null: it is a part of the program. */
+  id: string | null,
+  /** The branch or commit of the repository. */
+  revision: string,
+  /** The licence of the weights: SPDX's identifier, or else its name. */
+  license: string,
+  /** What it is good for, in a few words. */
+  good_for: string,
+  /** Number of parameters in its files. */
+  parameters: number,
+  /** Bytes of the weights as published, which are downloaded. */
+  published_bytes: number,
+  /** Bytes of the weights converted to 4 bits, which are kept; of the model in the program, as published. */
+  kept_bytes: number,
+  /** Bytes of memory, converted to 4 bits: weights, a conversation of 4096 tokens or of as many as the model
+   * knows, and intermediate results. Of the model in the program, in floats. */
+  memory_bytes: number,
+  /** Visual tokens of a photograph by how closely it is looked at. */
+  detail: DetailTokens,
+  /** Whether it sees videos. */
+  video: boolean,
+  /** The most pictures of a conversation; null: as many as its context holds. */
+  most_pictures: number | null,
+};
+
 /** How closely a picture is to be looked at, where the model has a choice. */
 export type Detail = 'low' | 'auto' | 'high';
 
