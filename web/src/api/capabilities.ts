@@ -54,7 +54,7 @@ async function findAdapter(reasons: Capabilities['reasons']): Promise<Capabiliti
   };
 }
 
-async function storageOf(): Promise<Capabilities['storage']> {
+export async function storageOf(): Promise<Capabilities['storage']> {
   const { storage } = (globalThis.navigator ?? {}) as Partial<Navigator>;
   const keeps = typeof storage?.getDirectory === 'function';
   const { quota, usage } = (await storage?.estimate?.().catch(() => null)) ?? {};

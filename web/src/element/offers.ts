@@ -1,4 +1,4 @@
-/** Suggestions to start with: sample pictures, and questions that suit picture and model. */
+/** Suggestions to start with: sample pictures, questions that suit picture and model, and a model for other pictures. */
 
 import type { Model } from '../api/model.js';
 import type { Strings } from './strings/index.js';
@@ -36,6 +36,14 @@ export class Offers {
     this.#scope = scope;
     this.#view.samples.setScope(scope);
     this.#offerQuestions();
+    void this.#offerModel(scope);
+  }
+
+  /** Beside a model that knows one kind of picture only: the first of those for photographs that this device can hold. */
+  async #offerModel(scope: string | null): Promise<void> {
+    const known = scope === null ? null : await import('./known.js').then(({ firstHere }) => firstHere()).catch(() => null);
+    if (this.#scope !== scope) return; // another model is in use by now
+    for (const { other } of [this.#view.samples, this.#view.picture]) other.offer(known);
   }
 
   setPicture(picture: ShownPicture | null): void {

@@ -36,6 +36,7 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
           emit('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
         }),
       onLooking: controlled((controller) => controller.look()),
+      onModel,
     },
     conversation: {
       onStarter: (text) => view.composer.setText(text),
@@ -53,11 +54,15 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
       onSend: controlled((controller, text) => controller.send(text)),
       onStop: controlled((controller) => controller.stop()),
       onCancelEdit: controlled((controller) => controller.cancelEdit()),
-      onSettings: () => view.models.showKept(),
+      onSettings: () => {
+        void view.models.showKnown();
+        void view.models.showKept();
+      },
     },
     models: {
       onChoose: onModel,
       onFolder,
+      readKnown: async () => (await import('./known.js')).fittingHere(),
       readKept: () => storage.list(),
       onRemove: (id) => removeKept(id, view, strings, emit),
     },

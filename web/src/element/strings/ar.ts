@@ -15,6 +15,20 @@ const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} من $
 const isolated = (text: string) => `\u2068${text}\u2069`;
 /** Keeps width before height: digits alone would take the direction around them. */
 const size = (width: number, height: number) => `\u2066${width} × ${height}\u2069`;
+/** What a known model is good for, by its short name. */
+const uses: Record<string, string> = {
+  'smolvlm-256m': 'صور فوتوغرافية، على أي جهاز تقريبًا',
+  'smolvlm2-256m': 'صور فوتوغرافية ومقاطع فيديو قصيرة، على أي جهاز تقريبًا',
+  'smolvlm-500m': 'صور فوتوغرافية وما فيها من نصوص قصيرة',
+  'smolvlm2-500m': 'صور فوتوغرافية وما فيها من نصوص قصيرة، ومقاطع فيديو قصيرة',
+  'interleave-0.5b': 'مقارنة الصور؛ للبحث العلمي فقط',
+  'onevision-0.5b': 'صور فوتوغرافية ومستندات ورسوم بيانية ومقاطع فيديو',
+  'llava-1.5-7b': 'صور فوتوغرافية، بإجابات من فقرات كاملة',
+  'llava-1.6-vicuna-7b': 'صور فوتوغرافية ومستندات بالتفصيل',
+  'llava-1.6-mistral-7b': 'صور فوتوغرافية ومستندات بالتفصيل',
+  'llava-1.6-llama3-8b': 'صور فوتوغرافية ومستندات بالتفصيل',
+  'inf-llava-8b': 'صور عالية الدقة: صور فوتوغرافية ومستندات ورسوم بيانية',
+};
 
 export const ar: Strings = {
   direction: 'rtl',
@@ -123,6 +137,10 @@ export const ar: Strings = {
   openFolder: 'فتح مجلد نموذج',
   modelAddress: `عنوان مجلد نموذج، أو ${isolated('owner/name')}`,
   load: 'تحميل',
+  knownModels: 'من منصة Hugging Face، مما يناسب هذا الجهاز',
+  knownModel: ({ short, good_for: use, license, published_bytes: total }) =>
+    `${uses[short] ?? isolated(use)} · ${isolated(license)} · حجم التنزيل ${bytes(total)}`,
+  forPhotographs: ({ name, published_bytes: total }) => `للصور الفوتوغرافية: ${isolated(name)}، حجم التنزيل ${bytes(total)}`,
   deviceUnknown: 'غير معروف بعد',
   modelUnknown: 'غير محمَّل',
   modelFacts: (info) =>

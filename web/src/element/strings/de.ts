@@ -8,6 +8,20 @@ const tokens = (n: number) => plural(n, { one: 'Token', other: 'Tokens' });
 const promptTokens = (n: number) => plural(n, { one: 'Prompt-Token', other: 'Prompt-Tokens' });
 const timeLeft = (s: number) => (s < 90 ? `noch ${Math.ceil(s)} s` : `noch ${plural(Math.round(s / 60), { one: 'Minute', other: 'Minuten' })}`);
 const ofTotal = (done: number, total: number) => (total ? `${bytes(done)} von ${bytes(total)}` : bytes(done));
+/** What a known model is good for, by its short name. */
+const uses: Record<string, string> = {
+  'smolvlm-256m': 'Fotos, auf fast jedem Gerät',
+  'smolvlm2-256m': 'Fotos und kurze Videos, auf fast jedem Gerät',
+  'smolvlm-500m': 'Fotos und kurze Texte darin',
+  'smolvlm2-500m': 'Fotos, kurze Texte darin, kurze Videos',
+  'interleave-0.5b': 'Bilder vergleichen; nur zur Forschung',
+  'onevision-0.5b': 'Fotos, Dokumente, Diagramme, Videos',
+  'llava-1.5-7b': 'Fotos, in ganzen Absätzen',
+  'llava-1.6-vicuna-7b': 'Fotos und Dokumente im Einzelnen',
+  'llava-1.6-mistral-7b': 'Fotos und Dokumente im Einzelnen',
+  'llava-1.6-llama3-8b': 'Fotos und Dokumente im Einzelnen',
+  'inf-llava-8b': 'Bilder in hoher Auflösung: Fotos, Dokumente, Diagramme',
+};
 
 export const de: Strings = {
   direction: 'ltr',
@@ -114,6 +128,9 @@ export const de: Strings = {
   openFolder: 'Modellordner öffnen',
   modelAddress: 'Adresse eines Modellordners oder owner/name',
   load: 'Laden',
+  knownModels: 'Auf dem Hub von Hugging Face, für dieses Gerät',
+  knownModel: ({ short, good_for: use, license, published_bytes: size }) => `${uses[short] ?? use} · ${license} · ${bytes(size)} Download`,
+  forPhotographs: ({ name, published_bytes: size }) => `Für Fotos: ${name}, ${bytes(size)} Download`,
   deviceUnknown: 'noch nicht bekannt',
   modelUnknown: 'nicht geladen',
   modelFacts: (info) => [info.name, `${compact(info.parameters)} Parameter`, bytes(info.weights_bytes), `${tokens(info.context_tokens)} Kontext`].join(' · '),

@@ -110,6 +110,9 @@ export const en: Strings = {
   openFolder: 'Open a model folder',
   modelAddress: 'Address of a model folder, or owner/name',
   load: 'Load',
+  knownModels: 'On the Hugging Face hub, for this device',
+  knownModel: ({ good_for: use, license, published_bytes: size }) => `${use} · ${license} · ${bytes(size)} to download`,
+  forPhotographs: ({ name, published_bytes: size }) => `For photographs: ${name}, ${bytes(size)} to download`,
   deviceUnknown: 'not known yet',
   modelUnknown: 'not loaded',
   modelFacts: (info) =>

@@ -1,5 +1,6 @@
 /** All texts of the element. A page can replace them with the property `strings`. */
 
+import type { KnownModel } from '../../engine/generated.js';
 import type { Answer, ModelInfo, Phase, PictureInfo, Remark } from '../../engine/protocol.js';
 import type { KeptEntry } from '../../keep/list.js';
 
@@ -98,6 +99,11 @@ export interface Strings {
   openFolder: string;
   modelAddress: string;
   load: string;
+  knownModels: string;
+  /** What a known model is good for, its licence, and its download. */
+  knownModel(known: KnownModel): string;
+  /** Offers a known model beside one that knows drawings only. */
+  forPhotographs(known: KnownModel): string;
   deviceUnknown: string;
   modelUnknown: string;
   modelFacts(info: ModelInfo): string;

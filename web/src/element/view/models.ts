@@ -1,5 +1,6 @@
-/** The choice of a model (offered by the page, a folder on disk, an address), and what the browser keeps. */
+/** The choice of a model (offered by the page, known by name, a folder on disk, an address), and what the browser keeps. */
 
+import type { KnownModel } from '../../engine/generated.js';
 import type { KeptEntry } from '../../keep/list.js';
 import { pageBase } from '../../api/address.js';
 import { button, composing, h, isolated } from '../dom.js';
@@ -15,6 +16,8 @@ export interface OfferedModel {
 export interface ModelsHandlers {
   onChoose: (url: string) => void;
   onFolder: (files: File[]) => void;
+  /** The known models that fit this device. */
+  readKnown: () => Promise<KnownModel[]>;
   readKept: () => Promise<KeptEntry[]>;
   onRemove: (id: string) => Promise<void>;
 }
@@ -22,13 +25,20 @@ export interface ModelsHandlers {
 /** A normal form of the address. */
 const folder = (url: string) => url && (URL.canParse(url, pageBase()) ? new URL(url, pageBase()).href : url).replace(/\/?$/, '/');
 
+/** Whether `current` names the repository `id`, at whatever revision. */
+const isRepository = (current: string | null, id: string) => current?.replace(/^hf:(\/\/)?|@.*$/g, '').toLowerCase() === id.toLowerCase();
+
 export class Models {
   readonly root: HTMLElement;
   readonly #strings: Strings;
   readonly #handlers: ModelsHandlers;
   readonly #offered = h('ul', { class: 'offered', 'aria-labelledby': 'models-title' });
+  readonly #known = h('ul', { class: 'known', 'aria-labelledby': 'known-title' });
+  readonly #knownTitle: HTMLElement;
   readonly #kept = h('ul', { class: 'kept', 'aria-labelledby': 'kept-title' });
 
+  #current: string | null = null;
+  #fitting: KnownModel[] = [];
   #reading: Promise<KeptEntry[]> | null = null;
 
   constructor(strings: Strings, handlers: ModelsHandlers) {
@@ -46,6 +56,7 @@ export class Models {
       useAddress.click();
     });
     const useAddress = button(strings.load, () => address.value.trim() && handlers.onChoose(address.value.trim()));
+    this.#knownTitle = h('p', { class: 'panel-title', id: 'known-title', hidden: true }, strings.knownModels);
     this.root = h(
       'div',
       { class: 'models' },
@@ -58,6 +69,8 @@ export class Models {
         folder,
         h('span', { class: 'address' }, address, useAddress),
       ),
+      this.#knownTitle,
+      this.#known,
       h('p', { class: 'panel-title', id: 'kept-title' }, strings.kept),
       this.#kept,
     );
@@ -65,15 +78,37 @@ export class Models {
 
   /** @param current  the address of the model in use */
   offer(models: OfferedModel[], current: string | null): void {
-    const item = ({ name, url }: OfferedModel) => {
-      const used = current !== null && folder(url) === folder(current);
-      const use = button(this.#strings.useModel, () => this.#handlers.onChoose(url), {
-        'aria-pressed': String(used),
-        'aria-label': `${this.#strings.useModel}: ${name}`,
-      });
-      return h('li', {}, isolated(name), h('span', { class: 'in-use' }, used && this.#strings.inUse), use);
-    };
+    const item = ({ name, url }: OfferedModel) => this.#choice(name, url, current !== null && folder(url) === folder(current));
     this.#offered.replaceChildren(...models.map(item));
+    this.#current = current;
+    this.#listKnown();
+  }
+
+  /** Lists the known models that fit this device. */
+  async showKnown(): Promise<void> {
+    this.#known.setAttribute('aria-busy', 'true');
+    const fitting = await this.#handlers.readKnown().catch(() => []);
+    this.#known.setAttribute('aria-busy', 'false');
+    if (JSON.stringify(fitting) === JSON.stringify(this.#fitting)) return; // new buttons would lose the focus
+    this.#fitting = fitting;
+    this.#listKnown();
+  }
+
+  #listKnown() {
+    const item = (known: KnownModel) => {
+      const about = h('span', { class: 'about' }, isolated(this.#strings.knownModel(known)));
+      return this.#choice(known.name, known.id!, isRepository(this.#current, known.id!), about);
+    };
+    this.#known.replaceChildren(...this.#fitting.map(item));
+    this.#knownTitle.hidden = this.#fitting.length === 0;
+  }
+
+  #choice(name: string, url: string, used: boolean, about: HTMLElement | null = null): HTMLElement {
+    const use = button(this.#strings.useModel, () => this.#handlers.onChoose(url), {
+      'aria-pressed': String(used),
+      'aria-label': `${this.#strings.useModel}: ${name}`,
+    });
+    return h('li', {}, isolated(name), h('span', { class: 'in-use' }, used && this.#strings.inUse), use, about);
   }
 
   async showKept(): Promise<void> {

@@ -6,6 +6,7 @@
 import type { ModelInfo, PictureInfo } from '../../engine/protocol.js';
 import { h, isolated, list, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
+import { OtherModel } from './other-model.js';
 import { icon } from './icons.js';
 
 /** A picture in the element. */
@@ -34,11 +35,14 @@ export interface PictureHandlers {
   onRemove: () => void;
   onCamera: () => void;
   onLooking: (on: boolean) => void;
+  onModel: (id: string) => void;
 }
 
 export class PictureView {
   readonly root: HTMLElement;
   readonly input: HTMLInputElement;
+  /** In the warning that the model does not know this kind of picture. */
+  readonly other: OtherModel;
   readonly #strings: Strings;
   readonly #mount: HTMLElement;
   readonly #canvas: HTMLCanvasElement;
@@ -58,8 +62,9 @@ export class PictureView {
   #hasPicture = false;
   #cropsPerSide = 0;
 
-  constructor(strings: Strings, { onFiles, onRemove, onCamera, onLooking }: PictureHandlers) {
+  constructor(strings: Strings, { onFiles, onRemove, onCamera, onLooking, onModel }: PictureHandlers) {
     this.#strings = strings;
+    this.other = new OtherModel(strings, onModel);
     this.input = h('input', {
       id: 'image',
       class: 'unseen',
@@ -160,7 +165,7 @@ export class PictureView {
     this.#remarks.hidden = remarks.length === 0;
     this.#remarks.replaceChildren(...list(remarks).children);
     this.#outside.hidden = !outsideScope;
-    this.#outside.replaceChildren(...(outsideScope ? [h('p', {}, this.#strings.outsideScope), h('slot', { name: 'full-model' })] : []));
+    this.#outside.replaceChildren(...(outsideScope ? [h('p', {}, this.#strings.outsideScope), this.other.root, h('slot', { name: 'full-model' })] : []));
     this.#caption.hidden = !picture;
     this.#mount.classList.toggle('filled', this.#hasPicture);
     this.root.classList.toggle('filled', this.#hasPicture);

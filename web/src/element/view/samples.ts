@@ -1,7 +1,8 @@
-/** The sample pictures, as buttons, and a line that says what the model knows. */
+/** The sample pictures, as buttons, a line that says what the model knows, and a model that knows other pictures. */
 
 import { h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
+import { OtherModel } from './other-model.js';
 import type { ShownPicture } from './picture.js';
 import { thumbnail } from './preview.js';
 
@@ -9,6 +10,7 @@ const THUMBNAIL_SIDE = 224;
 
 export class Samples {
   readonly root: HTMLElement;
+  readonly other: OtherModel;
   readonly #strings: Strings;
   readonly #lead = h('p', { class: 'samples-lead', id: 'samples-lead' });
   readonly #list = h('ul', { class: 'sample-list' });
@@ -16,9 +18,11 @@ export class Samples {
   #scope: string | null = null;
   #current: ShownPicture | null = null;
 
-  constructor(strings: Strings) {
+  constructor(strings: Strings, onModel: (id: string) => void) {
     this.#strings = strings;
-    this.root = h('section', { id: 'samples', class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true }, this.#lead, this.#list);
+    this.other = new OtherModel(strings, onModel);
+    const attributes = { id: 'samples', class: 'samples', part: 'samples', 'aria-labelledby': 'samples-lead', hidden: true };
+    this.root = h('section', attributes, this.#lead, this.#list, this.other.root);
   }
 
   /** @param scope  the only kind of picture that the model knows */

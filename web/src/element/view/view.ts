@@ -46,7 +46,7 @@ export class View {
     this.looking = new Looking(strings, handlers.onToken);
     this.camera = new Camera(strings, handlers.onPhoto);
     this.pictureNotice = new Notice(strings);
-    this.samples = new Samples(strings);
+    this.samples = new Samples(strings, handlers.models.onChoose);
     this.facts = new Facts(strings);
     this.conversation = new Conversation(strings, handlers.conversation);
     this.chatNotice = new Notice(strings);
