@@ -10,9 +10,10 @@ use inf_llava::model::{Model, read_config};
 use inf_llava::progress::Watch;
 use inf_llava::session::{AskOptions, Session};
 use inf_llava::spec::plan::Coverage;
+use inf_llava::weights::about::About;
 use inf_llava::weights::arrange::Precision;
 use inf_llava::weights::checkpoint::Checkpoint;
-use inf_llava::weights::convert::{About, Conversion};
+use inf_llava::weights::convert::Conversion;
 use inf_llava::weights::folder::Folder;
 use inf_llava::weights::manifest::SHARD_BYTES;
 use serde::Deserialize;
@@ -136,7 +137,7 @@ fn smollm2_in_fewer_bits() {
             license: "Apache-2.0".into(),
             config: serde_json::from_slice(&json).expect("JSON"),
             generation: json!({"eos_token_id": expected.stop_ids}),
-            files: files[..2].iter().map(|file| weights().join(file)).collect(),
+            files: files[..2].iter().map(|file| file.to_string()).collect(),
             chat_template: std::fs::read_to_string(weights().join(files[2])).ok(),
         };
         let precision = Precision::from_name(bits).expect("a precision");

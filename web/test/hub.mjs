@@ -9,8 +9,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-const sha = (kind, bytes) => createHash(kind).update(bytes).digest('hex');
-const gitBlob = (bytes) => sha('sha1', Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes]));
+const sha = (kind, ...parts) => parts.reduce((hash, part) => hash.update(part), createHash(kind)).digest('hex');
+/** Of files of gigabytes, which are looked at with every request. */
+const hashes = new WeakMap();
+/** How git and its store of large files call a content. */
+function named(bytes) {
+  if (!hashes.has(bytes)) hashes.set(bytes, { blob: sha('sha1', `blob ${bytes.length}\0`, bytes), sha256: sha('sha256', bytes) });
+  return hashes.get(bytes);
+}
 /** Weights lie in another place, as in Git LFS. */
 const isLarge = (name) => /\.(safetensors|bin)$/.test(name);
 
@@ -33,7 +39,7 @@ export class Repository {
   }
 
   get commit() {
-    return sha('sha1', [...this.files].map(([name, bytes]) => `${name} ${gitBlob(bytes)}`).join('\n'));
+    return sha('sha1', [...this.files].map(([name, bytes]) => `${name} ${named(bytes).blob}`).join('\n'));
   }
 
   has(revision) {
@@ -43,8 +49,8 @@ export class Repository {
   list(id, withSizes) {
     const sibling = ([rfilename, bytes]) => {
       if (!withSizes) return { rfilename };
-      const lfs = isLarge(rfilename) && { lfs: { sha256: sha('sha256', bytes), size: bytes.length, pointerSize: 135 } };
-      return { rfilename, size: bytes.length, blobId: gitBlob(bytes), ...lfs };
+      const lfs = isLarge(rfilename) && { lfs: { sha256: named(bytes).sha256, size: bytes.length, pointerSize: 135 } };
+      return { rfilename, size: bytes.length, blobId: named(bytes).blob, ...lfs };
     };
     return JSON.stringify({ id, sha: this.commit, private: false, gated: this.gated && 'auto', siblings: [...this.files].map(sibling) });
   }
@@ -130,13 +136,14 @@ export async function hub(repositories, { fault = () => false, tellsRanges = tru
     if (!content) return refuse(404, 'EntryNotFound', 'Entry not found');
     const about = { ...CORS, 'X-Repo-Commit': repository.commit, 'Accept-Ranges': 'bytes' };
     if (isLarge(name)) {
-      const path = `/${sha('sha256', content)}/${asked.length}`;
+      const { sha256, blob } = named(content);
+      const path = `/${sha256}/${asked.length}`;
       signed.set(path, { name, content });
-      const linked = { 'X-Linked-Size': content.length, 'X-Linked-Etag': `"${sha('sha256', content)}"`, ETag: `"${gitBlob(content)}"` };
+      const linked = { 'X-Linked-Size': content.length, 'X-Linked-Etag': `"${sha256}"`, ETag: `"${blob}"` };
       return response.writeHead(302, { ...about, ...linked, Location: `${away.url}${path}?signature=x` }).end();
     }
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
-    const etag = { ETag: `"${gitBlob(content)}"` };
+    const etag = { ETag: `"${named(content).blob}"` };
     if (from === undefined) return response.writeHead(200, { ...about, ...etag, 'Content-Length': content.length }).end(content);
     const part = content.subarray(Number(from), to ? Number(to) + 1 : undefined);
     const range = `bytes ${from}-${Number(from) + part.length - 1}/${content.length}`;

@@ -53,7 +53,7 @@ impl<'a> Conversion<'a> {
     /// exists.
     ///
     /// # Errors
-    /// The errors of [`Tensors::check_all`]; [`Error::Output`] if `destination` already exists.
+    /// The errors of [`Tensors::check_all`]; [`crate::Error::Output`] if `destination` already exists.
     pub fn new(
         checkpoint: &'a Checkpoint<Folder>,
         weights: &[Weight],
@@ -75,8 +75,8 @@ impl<'a> Conversion<'a> {
     /// Writes the model; intact shards of an interrupted run of the same conversion are reused.
     ///
     /// # Errors
-    /// [`Error::Output`], [`Error::FolderInUse`] while another conversion writes there,
-    /// [`Error::Stopped`], [`Error::ModelChanged`] if the checkpoint was modified meanwhile, and
+    /// [`crate::Error::Output`], [`crate::Error::FolderInUse`] while another conversion writes there,
+    /// [`crate::Error::Stopped`], [`crate::Error::ModelChanged`] if the checkpoint was modified meanwhile, and
     /// errors of reading it.
     pub fn run(&self, watch: &mut Watch<'_>) -> Result<Manifest> {
         let folder = &beside(&self.destination, "part");

@@ -85,7 +85,7 @@ pub async fn read_checkpoint_config(
     .map_err(named)
 }
 
-/// The chat template among a model's files; most have one, INF-LLaVA's own is another ([`PromptChoice::Own`]).
+/// The chat template among a model's files; most have one, INF-LLaVA's own is another ([`crate::text::prompt::PromptChoice::Own`]).
 ///
 /// # Errors
 /// [`Error::Config`] where the first file that may have one cannot be read.
