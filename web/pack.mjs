@@ -18,9 +18,9 @@ import { elementManifest } from './manifest.mjs';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(HERE, 'dist');
 /** The limit of what a visitor downloads before the model: the engine and all scripts, compressed as by a CDN. */
-const MOST_TRANSFER_BYTES = 3.5e6;
+const MOST_TRANSFER_BYTES = 3.7e6;
 /** The limit of what a page loads before the element is shown. */
-const MOST_SHELL_BYTES = 42.5e3;
+const MOST_SHELL_BYTES = 44.5e3;
 
 /** Files that must be in the tarball, besides the scripts. */
 const NEEDED = [
