@@ -110,7 +110,7 @@ test('what is refused comes as the client’s own errors', async () => {
   const { BadRequestError, NotFoundError } = OpenAI;
   for (const [more, kind, code, param] of [
     [{ n: 2 }, BadRequestError, 'unsupported', 'n'],
-    [{ messages: [{ role: 'system', content: 'Be brief.' }] }, BadRequestError, 'unsupported', 'messages[0]'],
+    [{ messages: [{ role: 'system', content: 'Be brief.' }] }, BadRequestError, 'bad-value', 'messages'],
     [{ messages: url('https://example.com/a.png') }, BadRequestError, 'unsupported', 'messages[0].content[0].image_url.url'],
     [{ messages: url('data:image/png;base64,AAAA') }, BadRequestError, 'image-format', 'messages'],
     [{ messages: url('data:image/png;base64,AAAA'), stream: true }, BadRequestError, 'image-format', 'messages'],

@@ -34,7 +34,12 @@ function conversationOf(messages) {
     0,
   );
   const texts = said.slice(first).map(({ text }) => text);
-  const before = Array.from({ length: (texts.length - 1) / 2 }, (_, at) => ({ question: texts[2 * at], token_ids: null, text: texts[2 * at + 1] }));
+  const before = Array.from({ length: (texts.length - 1) / 2 }, (_, at) => ({
+    pictures: [],
+    question: texts[2 * at],
+    token_ids: null,
+    text: texts[2 * at + 1],
+  }));
   return { before, question: texts.at(-1), url: said[first].urls[0] };
 }
 
@@ -51,8 +56,9 @@ export function readCompletion(json, loaded) {
   const head = { id: `chatcmpl-${count}`, created: 1, model: loaded ?? model ?? '', include_usage: stream_options?.include_usage ?? false };
   return {
     asked: {
-      picture: null,
+      system: '',
       before,
+      pictures: [],
       question,
       begun: [],
       options: { max_new_tokens: max_tokens ?? max_completion_tokens ?? 4294967295, stop: [stop ?? []].flat(), ...options },
