@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::gpu::ops::has_attention_kernel;
+use crate::spec::Connector;
 
 /// The operations of `config` for which there is no kernel, each with its size: on a GPU, burn's own operations compute
 /// them, more slowly.
@@ -17,6 +18,11 @@ pub fn without_kernel(config: &Config) -> Vec<String> {
     if let Some(vision) = &config.vision {
         let tower = &vision.tower;
         attention("tower", tower.hidden_size / tower.num_attention_heads);
+        if let Connector::Dem(dem) = &vision.connector
+            && dem.ablation.modules.has_enhancement()
+        {
+            attention("enhancement", dem.inputs / dem.heads);
+        }
     }
     attention("decoder", config.decoder.head_dim);
     let odd = config.weights().into_iter().find_map(|weight| {
