@@ -28,8 +28,12 @@ const FAMILY = [
   'llava-next-original',
   'vlsa',
 ].map((name) => `family/${name}`);
-/** Their enhancement has heads of 6 and 5 channels, and a product of 3 and 5 columns, as no released model has: `info` names them. */
-const WITHOUT_KERNEL = Object.fromEntries(['tiny-n2-bf16', 'tiny-n4-f16'].map((name) => [name, ['attention of the enhancement', 'matrix product']]));
+/** What these have no kernel for, as no released model: heads of 6 and 5 channels, products of 3, 5 and 2 columns. `info` names them. */
+const WITHOUT_KERNEL = {
+  'tiny-n2-bf16': ['attention of the enhancement', 'matrix product'],
+  'tiny-n4-f16': ['attention of the enhancement', 'matrix product'],
+  'released-geometry': ['matrix product'],
+};
 /** A software adapter compiles a pipeline for every new shape. */
 const PATIENCE_MS = 600_000;
 
