@@ -188,18 +188,22 @@ test('a model too large for the device is refused before its weights are fetched
     vocab_size: 128257,
     mm_vision_tower: 'openai/clip-vit-large-patch14-336',
   };
+  // The names tell models apart whose config.json is the same.
+  const index = { weight_map: { 'model.spatial_embed.norm.weight': 'model-00001-of-00004.safetensors' } };
   for (const device of ['cpu', 'wgpu']) {
     const p = await openPage(browser, server.url);
     const asked = [];
     await p.context.route('**/models/huge/*', (route) => {
-      asked.push(new URL(route.request().url()).pathname);
-      if (route.request().url().endsWith('/config.json')) return route.fulfill({ json: config });
+      const { pathname } = new URL(route.request().url());
+      asked.push(pathname);
+      if (pathname.endsWith('/config.json')) return route.fulfill({ json: config });
+      if (pathname.endsWith('.index.json')) return route.fulfill({ json: index });
       return route.fulfill({ status: 404 });
     });
     await p.page.goto(`${server.url}?model=models/huge/&device=${device}`);
     await says(p.page.getByRole('alert'), /needs about \d+ MiB and \d+ MiB are available/);
     assert.deepEqual(
-      asked.filter((path) => path.includes('safetensors')),
+      asked.filter((path) => path.endsWith('.safetensors')),
       [],
     );
     await p.context.close();
