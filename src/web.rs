@@ -138,19 +138,25 @@ impl Engine {
         to_value(&self.shared()?.picture(key))
     }
 
-    /// Encodes a picture and keeps its features under `key`.
+    /// Encodes a picture and keeps its features under `key`. `is_only`: whether it is its conversation's only one;
+    /// `detail`: see [`Detail`].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "wasm-bindgen's functions have positional arguments only"
+    )]
     pub async fn read_picture(
         &self,
         key: String,
         name: String,
         bytes: Vec<u8>,
         is_only: bool,
+        detail: JsValue,
         on_event: js_sys::Function,
         stop: &StopFlag,
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let mut shared = self.shared()?;
-        let detail = Detail::Auto;
+        let detail: Detail = from_value("detail", detail)?;
         let read = shared.read_picture(&key, &name, &bytes, is_only, detail, &mut watch);
         answer(read.await)
     }

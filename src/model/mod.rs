@@ -193,6 +193,8 @@ impl Model {
             crop_px: vision.map_or(0, |vision| vision.tower.view_px),
             image_px: layout.as_ref().map_or(0, |layout| layout.size_px()[0]),
             image_tokens: layout.as_ref().map_or(0, |layout| layout.tokens),
+            most_pictures: vision.map_or(Some(0), |vision| vision.most_pictures()),
+            has_detail: vision.is_some_and(|vision| vision.has_detail()),
             context_tokens: self.context_tokens,
             vocabulary: config.decoder.vocab_size,
             random_weights: config.random_weights,

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use js_sys::{Object, Reflect, Uint8Array};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::{Engine, JsResult, StopFlag, call, from_value, to_js, to_value};
@@ -16,26 +16,31 @@ thread_local! {
     static READ: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Reads a request, which is JSON: see [`crate::openai::Understood`]. `model`: what the model is called, if one is loaded.
-/// The picture's file is added to it, or null.
+/// Reads a request, which is JSON: see [`crate::openai::Understood`]. `model`: what the model is called, if one is loaded;
+/// `most_pictures`: those that it knows in a conversation, if it is limited in that. The pictures' files are added to it,
+/// each with its key.
 #[wasm_bindgen]
-pub fn read_completion(request: &str, model: Option<String>) -> JsResult<JsValue> {
-    let ask = Ask::read(request, Face::Page, Some(1)).map_err(refused)?;
+pub fn read_completion(
+    request: &str,
+    model: Option<String>,
+    most_pictures: Option<u32>,
+) -> JsResult<JsValue> {
+    let most_pictures = most_pictures.map(|most| most as usize);
+    let ask = Ask::read(request, Face::Page, most_pictures).map_err(refused)?;
     ask.check_question().map_err(refused)?;
     let number = READ.with(|read| read.replace(read.get() + 1));
-    let (understood, pictures) = ask.understood(number, model);
+    let (understood, files) = ask.understood(number, model);
     let understood = to_value(&understood)?;
-    let picture = match pictures.into_iter().next() {
-        None => JsValue::NULL,
-        Some(file) => {
-            let picture = Object::new();
-            Reflect::set(&picture, &"media_type".into(), &file.media_type.into())?;
-            let bytes = Uint8Array::from(file.bytes.as_slice());
-            Reflect::set(&picture, &"bytes".into(), &bytes)?;
-            picture.into()
-        }
-    };
-    Reflect::set(&understood, &"picture".into(), &picture)?;
+    let pictures = Array::new();
+    for file in files {
+        let picture = Object::new();
+        Reflect::set(&picture, &"key".into(), &file.key().into())?;
+        Reflect::set(&picture, &"media_type".into(), &file.media_type.into())?;
+        let bytes = Uint8Array::from(file.bytes.as_slice());
+        Reflect::set(&picture, &"bytes".into(), &bytes)?;
+        pictures.push(&picture);
+    }
+    Reflect::set(&understood, &"pictures".into(), &pictures)?;
     Ok(understood)
 }
 

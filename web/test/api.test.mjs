@@ -86,6 +86,79 @@ test('several pictures, one after another; one that fails leaves the one before'
   assert.deepEqual([said.turns, said.remembered], [4, 1]);
 });
 
+test('several pictures side by side: each stays with the question that showed it', async () => {
+  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
+    const model = await load();
+    const chat = model.chat({ image: picture('one.png'), system: 'Be brief.' });
+    // Both are read before the question is asked, in their order.
+    void chat.addImage(picture('two.png'), { detail: 'low' });
+    const first = await texts(chat.ask('what?'));
+    await chat.addImage(picture('three.png'), { detail: 64 });
+    await chat.addImage(picture('four.png'));
+    chat.removeImage(2);
+    const waiting = chat.pictures.map(({ name, asked }) => [name, asked]);
+    const again = await texts(chat.regenerate());
+    const second = await texts(chat.ask('and now?'));
+    const names = () => chat.pictures.map(({ name }) => name);
+    const after = names();
+    const turns = chat.turns.map(({ pictures }) => pictures);
+    const exported = chat.export();
+    const markdown = chat.export('markdown');
+    const takenUp = model.chat({ transcript: JSON.parse(JSON.stringify(exported)) });
+    const edited = await texts(chat.edit(0, 'rather?'));
+    const rest = names();
+    return {
+      first,
+      waiting,
+      again,
+      second,
+      after,
+      turns,
+      exported: exported.topics,
+      markdown,
+      takenUp: [takenUp.turns.map(({ pictures }) => pictures), takenUp.export().topics],
+      edited,
+      rest,
+      asked: await refused((async () => chat.removeImage(0))()),
+      none: await refused((async () => chat.removeImage(7))()),
+      detail: await refused(chat.addImage(picture('five.png'), { detail: 'finest' })),
+    };
+  });
+  assert.equal(said.first, 'About one.png and two.png, turn 1: you asked what?');
+  assert.deepEqual(said.waiting, [
+    ['one.png', true],
+    ['two.png', true],
+    ['four.png', false],
+  ]);
+  assert.equal(said.again, 'About one.png and two.png, turn 1: you asked what? (again)');
+  assert.equal(said.second, 'About one.png and two.png and four.png, turn 2: you asked and now?');
+  assert.deepEqual(said.after, ['one.png', 'two.png', 'four.png']);
+  assert.deepEqual(said.turns, [['one.png', 'two.png'], ['four.png']]);
+  assert.deepEqual(
+    said.exported.map(({ picture, turns }) => [picture, turns.map(({ pictures }) => pictures)]),
+    [['one.png', [['two.png'], ['four.png']]]],
+  );
+  assert.match(said.markdown, /## one\.png\n\nPicture: two\.png\n\n> what\?/);
+  assert.deepEqual(said.takenUp, [said.turns, said.exported]);
+  assert.equal(said.edited, 'About one.png and two.png, turn 1: you asked rather?');
+  assert.deepEqual(said.rest, ['one.png', 'two.png']);
+  for (const refusal of [said.asked, said.none, said.detail]) assert.equal(refusal?.code, 'option');
+});
+
+test('a model for one picture says so, and begins anew with another', async () => {
+  const said = await withApi(async ({ load }, { picture, texts, refused }) => {
+    const chat = (await load({ url: './drawn/' })).chat({ image: picture('one.png') });
+    const more = await refused(chat.addImage(picture('two.png')));
+    const still = await texts(chat.ask('what?'));
+    await chat.setImage(picture('two.png'));
+    return { more, still, next: await texts(chat.ask('what?')) };
+  });
+  assert.equal(said.more.code, 'option');
+  assert.match(said.more.message, /at most 1 in a conversation/);
+  assert.equal(said.still, 'About one.png, turn 1: you asked what?');
+  assert.equal(said.next, 'About two.png, turn 1: you asked what?');
+});
+
 test('an answer is stopped by its signal, by leaving the loop, and before it began', async () => {
   const said = await withApi(async ({ load }, { texts, refused }) => {
     const model = await load();
@@ -244,19 +317,19 @@ test('OpenAI’s shape: whole, streamed, with a picture, and what it cannot do',
   });
   const { message, finish_reason } = said.whole.choices[0];
   assert.deepEqual([said.whole.object, message.role, finish_reason], ['chat.completion', 'assistant', 'stop']);
-  assert.match(message.content, /^About picture, turn 2: you asked what\?/);
+  assert.match(message.content, /^About picture, turn 3: you asked what\?/);
   assert.deepEqual(said.whole.usage, {
-    prompt_tokens: 104,
+    prompt_tokens: 144,
     completion_tokens: 7,
-    total_tokens: 111,
-    prompt_tokens_details: { cached_tokens: 64, image_tokens: 16 },
+    total_tokens: 151,
+    prompt_tokens_details: { cached_tokens: 104, image_tokens: 16 },
   });
   assert.deepEqual(said.chunks[0].choices[0].delta, { role: 'assistant', content: '' });
   const streamed = said.chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
   assert.equal(streamed, `${message.content} (again)`);
   assert.equal(said.chunks.at(-2).choices[0].finish_reason, 'stop');
   assert.deepEqual(said.chunks.at(-1).choices, []);
-  assert.equal(said.chunks.at(-1).usage.total_tokens, 112);
+  assert.equal(said.chunks.at(-1).usage.total_tokens, 152);
   assert.deepEqual(JSON.parse(said.options), { max_new_tokens: 9, stop: [], top_p: 0.5, seed: 3 });
   assert.deepEqual([said.short.message.content, said.short.finish_reason], ['word word ', 'length']);
   const all = 'one two three two four';

@@ -24,7 +24,7 @@ before(async () => {
   const { jsonOf } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
   const engine = await import(pathToFileURL(join(REPOSITORY, 'web/bindings/inf-llava.js')).href);
   await engine.default({ module_or_path: await readFile(join(DIST, 'inf-llava/inf-llava.wasm')) });
-  readRequest = (request) => engine.read_completion(jsonOf(request), 'loaded');
+  readRequest = (request, mostPictures = 1) => engine.read_completion(jsonOf(request), 'loaded', mostPictures);
 });
 
 /** A request of the table as a program sends it. */
@@ -42,7 +42,7 @@ function pictureName({ bytes }) {
 const same = (found, wanted) => (typeof found === 'number' && Math.fround(found) === Math.fround(wanted) ? wanted : found);
 
 /** What was read, in the table's words. */
-function understood({ asked, picture, head, stream }, wanted) {
+function understood({ asked, pictures: [picture], head, stream }, wanted) {
   const { question, system, before, options } = asked;
   // No limit was stated.
   const limit = options.max_new_tokens === 2 ** 32 - 1 ? null : options.max_new_tokens;
@@ -121,8 +121,40 @@ test('a picture of a type that only the browser decodes is taken', () => {
     { type: 'image_url', image_url: { url } },
     { type: 'text', text: 'q' },
   ];
-  const { picture } = readRequest({ messages: [{ role: 'user', content }] });
+  const { pictures } = readRequest({ messages: [{ role: 'user', content }] });
+  const [picture] = pictures;
   assert.deepEqual([picture.media_type, [...picture.bytes]], ['image/avif', [0, 1, 2]]);
+});
+
+test('several pictures keep their places and details, where the model knows several', () => {
+  const picture = (byte, detail) => ({ type: 'image_url', image_url: { url: `data:image/png;base64,${btoa(byte)}`, ...(detail && { detail }) } });
+  const messages = [
+    { role: 'user', content: [picture('a'), picture('b', 'low'), { type: 'text', text: 'q' }] },
+    { role: 'assistant', content: 'x' },
+    { role: 'user', content: [picture('c', 'high'), { type: 'text', text: 'r' }] },
+  ];
+  const { asked, pictures } = readRequest({ messages }, undefined);
+  const keys = pictures.map(({ key }) => key);
+  const [a, b, c] = keys;
+  assert.equal(new Set(keys).size, 3);
+  const shown = (list) => list.map(({ key, detail }) => [key, detail]);
+  assert.deepEqual(
+    asked.before.map(({ pictures }) => shown(pictures)),
+    [
+      [
+        [a, 'auto'],
+        [b, 'low'],
+      ],
+    ],
+  );
+  assert.deepEqual(shown(asked.pictures), [[c, 'high']]);
+  assert.deepEqual(
+    pictures.map(({ bytes }) => String.fromCharCode(...bytes)),
+    ['a', 'b', 'c'],
+  );
+  // A model for one picture is asked about the last.
+  const one = readRequest({ messages });
+  assert.deepEqual([one.asked.before.length, one.pictures.length], [0, 1]);
 });
 
 test('a picture in any of the shapes that are understood reaches the engine with its question', async () => {

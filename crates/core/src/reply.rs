@@ -110,6 +110,10 @@ pub struct ModelInfo {
     pub image_px: usize,
     /// Tokens of the context that a picture takes.
     pub image_tokens: usize,
+    /// The most pictures of a conversation; null where the context alone limits them.
+    pub most_pictures: Option<usize>,
+    /// Whether pictures can be looked at more or less closely.
+    pub has_detail: bool,
     /// Tokens of the context.
     pub context_tokens: usize,
     /// Ids of tokens.

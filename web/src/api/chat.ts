@@ -1,13 +1,13 @@
-/** A conversation: pictures one after another, each with the questions about it. */
+/** A conversation: topics one after another, each a picture or several, and the questions about them. */
 
-import type { Host, Picture, Watcher } from '../engine/host.js';
-import type { Answer, EngineEvent, EnhancementAttention, Exchange, PictureInfo, Progress, Sampling } from '../engine/protocol.js';
+import type { Host, Look, Watcher } from '../engine/host.js';
+import type { Answer, Detail, EngineEvent, EnhancementAttention, ModelInfo, PictureInfo, Progress, ReplyRequest, Sampling } from '../engine/protocol.js';
 import { InfLlavaError, stopped } from '../errors.js';
 import { kindOf } from './kind.js';
 import { checkAskOptions, checkOptions } from './options.js';
 import { asMarkdown, checkTranscript, type Transcript, type Turn } from './transcript.js';
 import type { ImageInput } from './picture-input.js';
-import { readPicture, showing } from './picture.js';
+import { readPicture, shown } from './picture.js';
 import { Reply } from './reply.js';
 
 export interface WatchOptions {
@@ -17,22 +17,49 @@ export interface WatchOptions {
 
 export interface AskOptions extends WatchOptions, Sampling {}
 
+export interface PictureOptions extends WatchOptions {
+  /** What it is called, for messages and for the export. */
+  name?: string | undefined;
+  /** How closely the model looks at it: `auto` as it was released, `low`, `high`, or the most visual tokens. */
+  detail?: Detail | undefined;
+}
+
+/** A picture of the current topic. */
+export interface ChatPicture {
+  readonly name: string;
+  readonly info: PictureInfo;
+  /** Whether something was asked since it was added: then it stays. */
+  readonly asked: boolean;
+}
+
 export interface ChatOptions {
   /** The picture that the conversation is about; it is read at once. */
   image?: ImageInput | null;
   /** Its name, for messages and for the export. */
   imageName?: string;
+  /** As in {@link PictureOptions}. */
+  detail?: Detail;
+  /** What the model is told before anything is asked. Where its template has no place for it, it goes with the first question. */
+  system?: string;
   /** The result of {@link Chat.export}, which has no pictures: pass the last one as `image` to continue. */
   transcript?: Transcript;
 }
 
-/** A picture, and the turns about it. */
+/** A picture, and the index of the turn whose question shows it; of the next one: {@link NEXT}. */
+interface Shown {
+  look: Look;
+  info: PictureInfo;
+  turn: number;
+}
+
+const NEXT = Infinity;
+
+/** The turns about one set of pictures. */
 interface Topic {
   /** Of the current topic only: no more questions can be asked about earlier ones. */
-  picture: Picture | null;
-  /** The picture's name. */
+  shown: Shown[];
+  /** The name of the picture that it began with. */
   name: string | null;
-  info: PictureInfo | null;
   turns: Turn[];
 }
 
@@ -41,37 +68,56 @@ interface Asked {
   question: string;
   /** The index that it will have among the turns of the current topic. */
   at: number;
+  /** Those that it shows. */
+  pictures: readonly Shown[];
   options: Sampling;
   begun: number[];
   texts: string[];
 }
 
 const WATCHING = ['signal', 'onProgress'];
+const PICTURE = ['name', 'detail', ...WATCHING];
 /** After these errors the engine must be restarted; {@link Chat.resume} then continues. */
 const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
 export class Chat {
   readonly #host: Host;
-  readonly #topics: Topic[] = [{ picture: null, name: null, info: null, turns: [] }];
+  readonly #system: string;
+  readonly #topics: Topic[] = [{ shown: [], name: null, turns: [] }];
+  /** How often a picture was set: one that is read meanwhile for an earlier topic is dropped. */
+  #set = 0;
   /** Settles when the newest picture is read: a question waits for it. */
   #reading: Promise<unknown> | null = null;
   /** Answers come one at a time. */
   #answering = false;
+  /** The pictures of the question that is being answered. */
+  #asking: readonly Shown[] = [];
   /** The answer that was interrupted when the engine was lost. */
   #broken: Asked | null = null;
 
   /** @internal */
   constructor(host: Host, options: ChatOptions) {
     this.#host = host;
-    const { image, imageName, transcript } = checkOptions(options, ['image', 'imageName', 'transcript']);
-    for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ picture: null, name: picture, info: null, turns });
+    const { image, imageName, detail, system = '', transcript } = checkOptions(options, ['image', 'imageName', 'detail', 'system', 'transcript']);
+    if (typeof system !== 'string') throw new InfLlavaError('option', `system is a text, and ${kindOf(system)} was given`);
+    this.#system = system;
+    for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ shown: [], name: picture, turns });
     // The next question rejects with the same error: this promise must not count as an unhandled rejection.
-    if (image !== undefined && image !== null) this.#take(image, { name: imageName }, transcript !== undefined).catch(() => {});
+    if (image !== undefined && image !== null) this.#begin(image, { name: imageName, detail }, transcript !== undefined).catch(() => {});
   }
 
-  /** Facts about the picture, once it is read; null without one. */
+  /** Facts about the picture that the topic began with, once it is read; null without one. */
   get picture(): PictureInfo | null {
-    return this.#topic.info;
+    return this.#topic.shown[0]?.info ?? null;
+  }
+
+  /** The pictures that the next question is about, in the order in which the model sees them. */
+  get pictures(): readonly ChatPicture[] {
+    return this.#topic.shown.map((shown) => ({
+      name: shown.look.picture.name,
+      info: shown.info,
+      asked: shown.turn !== NEXT || this.#asking.includes(shown),
+    }));
   }
 
   /** All turns, the oldest first. */
@@ -90,8 +136,29 @@ export class Chat {
    *
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
-  async setImage(image: ImageInput | null, options: WatchOptions & { name?: string | undefined } = {}): Promise<PictureInfo | null> {
-    return this.#take(image, checkOptions(options, ['name', ...WATCHING]), false);
+  async setImage(image: ImageInput | null, options: PictureOptions = {}): Promise<PictureInfo | null> {
+    return this.#begin(image, checkOptions(options, PICTURE), false);
+  }
+
+  /**
+   * Reads one more picture, which the next question is about, beside those that the conversation has.
+   *
+   * @throws InfLlavaError `option` if the model knows no more of them in a conversation, and as {@link setImage}
+   */
+  async addImage(image: ImageInput, options: PictureOptions = {}): Promise<PictureInfo> {
+    return this.#add(image, checkOptions(options, PICTURE));
+  }
+
+  /** Takes picture `index` of {@link Chat.pictures} away, about which nothing was asked yet. */
+  removeImage(index: number): void {
+    const { asked } = this.pictures[index] ?? {};
+    if (asked !== false) {
+      const reason = asked ? 'was asked about, and stays: setImage begins anew' : 'does not exist';
+      throw new InfLlavaError('option', `picture ${String(index)} of ${this.pictures.length} ${reason}`);
+    }
+    const topic = this.#topic;
+    topic.shown.splice(index, 1);
+    if (topic.turns.length === 0) topic.name = topic.shown[0]?.look.picture.name ?? null;
   }
 
   /**
@@ -125,43 +192,38 @@ export class Chat {
     return this.#ask(text, options, () => index - before);
   }
 
-  /** Forgets all turns; the picture stays. */
+  /** Forgets all turns; the pictures stay. */
   clear(): void {
-    const { picture, name, info } = this.#topic;
-    this.#topics.splice(0, Infinity, { picture, name, info, turns: [] });
+    const shown = this.#topic.shown.map((picture) => ({ ...picture, turn: NEXT }));
+    this.#topics.splice(0, Infinity, { shown, name: shown[0]?.look.picture.name ?? null, turns: [] });
     this.#broken = null;
   }
 
   /**
    * What the model looked at when it generated token `token` of the answer of turn `index`: the share of attention of
-   * each visual token, row by row, as the mean over layers and heads.
+   * each visual token of the last picture, row by row, as the mean over layers and heads.
    */
   async attention(index: number, token: number, options: { signal?: AbortSignal } | null = {}): Promise<Float32Array> {
     const { signal } = checkOptions(options, ['signal']);
-    const { picture, turns } = this.#topic;
-    const at = index - (this.turns.length - turns.length);
-    const turn = turns[at];
-    if (!picture || !turn?.token_ids || token < 0 || token >= turn.token_ids.length) {
+    const topic = this.#topic;
+    const at = index - (this.turns.length - topic.turns.length);
+    const turn = topic.turns[at];
+    const pictures = topic.shown.filter((shown) => shown.turn === at);
+    const looks = looksOf(topic, at, pictures);
+    if (looks.length === 0 || !turn?.token_ids || token < 0 || token >= turn.token_ids.length) {
       throw new InfLlavaError('option', `there is no token ${token} of turn ${index} that was said about the present picture`);
     }
-    const request = {
-      system: '',
-      before: turns.slice(0, at).map(exchange),
-      pictures: [],
-      question: turn.question,
-      begun: turn.token_ids.slice(0, token + 1),
-      options: {},
-    };
-    return this.#host.attention(showing(request, picture), picture, { signal });
+    const asked = { question: turn.question, at, pictures, options: {}, begun: turn.token_ids.slice(0, token + 1), texts: [] };
+    return this.#host.attention(this.#request(topic, asked), looks, { signal });
   }
 
   /**
-   * Where the enhancement (DEM) looked when it combined the two views of the current picture, as the mean over
+   * Where the enhancement (DEM) looked when it combined the two views of {@link Chat.picture}, as the mean over
    * heads and queries. This reads the picture once more. Null without a picture.
    */
   async enhancementAttention(options: { signal?: AbortSignal } | null = {}): Promise<EnhancementAttention | null> {
     const { signal } = checkOptions(options, ['signal']);
-    const { picture } = this.#topic;
+    const picture = this.#topic.shown[0]?.look.picture ?? null;
     return picture && this.#host.enhancementAttention(picture, { signal });
   }
 
@@ -172,7 +234,10 @@ export class Chat {
     if (format !== 'json' && format !== 'markdown') throw new InfLlavaError('option', `the format is json or markdown, and ${kindOf(format)} was given`);
     const topics = this.#topics.map(({ name, turns }) => ({
       picture: name,
-      turns: turns.map(({ question, text, stop_reason }) => ({ question, text, stop_reason })),
+      turns: turns.map(({ pictures, question, text, stop_reason }, at) => {
+        const more = at === 0 && name !== null ? pictures.slice(1) : [...pictures];
+        return { question, text, stop_reason, ...(more.length > 0 && { pictures: more }) };
+      }),
     }));
     const transcript: Transcript = {
       format: 'inf-llava-chat',
@@ -188,26 +253,73 @@ export class Chat {
   }
 
   /** @param adopts  whether the picture is the one that the current turns are about */
-  async #take(image: ImageInput | null, { name, signal, onProgress }: WatchOptions & { name?: string | undefined }, adopts: boolean) {
-    const watcher: Watcher = { signal, onEvent: progressOnly(onProgress) };
-    const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, name, watcher);
+  async #begin(image: ImageInput | null, options: PictureOptions, adopts: boolean): Promise<PictureInfo | null> {
+    this.#set += 1;
+    const set = this.#set;
+    const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, { ...options, isOnly: true }, watching(options));
+    return this.#while(reading, (read) => {
+      if (this.#set !== set) throw stopped(); // another picture was set in the meantime
+      const turns = adopts ? this.#topics.pop()!.turns : [];
+      if (!adopts) this.#topic.shown = [];
+      this.#topics.push({ shown: read ? [{ ...read, turn: turns.length > 0 ? 0 : NEXT }] : [], name: read?.look.picture.name ?? null, turns });
+      return read?.info ?? null;
+    });
+  }
+
+  async #add(image: ImageInput, options: PictureOptions): Promise<PictureInfo> {
+    const set = this.#set;
+    // One after another, so that they keep their order.
+    const before = this.#reading?.catch(() => {}) ?? Promise.resolve();
+    const reading = before.then(async () => {
+      this.#checkRoom(await this.#host.ready(options.signal));
+      return readPicture(this.#host, image, { ...options, isOnly: this.#topic.shown.length === 0 }, watching(options));
+    });
+    return this.#while(reading, ({ look, info }) => {
+      if (this.#set !== set) throw stopped();
+      const topic = this.#topic;
+      topic.shown.push({ look, info, turn: NEXT });
+      if (topic.turns.length === 0) topic.name ??= look.picture.name;
+      return info;
+    });
+  }
+
+  /** Has questions wait for `reading`. */
+  async #while<T, R>(reading: Promise<T>, take: (read: T) => R): Promise<R> {
     this.#reading = reading;
     try {
-      const read = await reading;
-      if (this.#reading !== reading) throw stopped(); // another picture was set in the meantime
-      const turns = adopts ? this.#topics.pop()!.turns : [];
-      if (!adopts) this.#topic.picture = null;
-      this.#topics.push({ picture: read?.picture ?? null, name: read?.picture.name ?? null, info: read?.info ?? null, turns });
-      return read?.info ?? null;
+      return take(await reading);
     } finally {
       if (this.#reading === reading) this.#reading = null;
     }
   }
 
+  #checkRoom({ name, most_pictures }: ModelInfo) {
+    const most = most_pictures ?? Infinity;
+    const has = this.#topic.shown.length;
+    if (has < most) return;
+    const knows = most === 0 ? 'no pictures' : `at most ${most} in a conversation`;
+    throw new InfLlavaError('option', `${name} knows ${knows}, and this one has ${has}${most === 0 ? '' : ': setImage begins anew'}`);
+  }
+
+  /** A question, with all that its answer depends on. */
+  #request(topic: Topic, { question, at, pictures, options, begun }: Asked): ReplyRequest {
+    const before = topic.turns.slice(0, at).map(({ question, text, token_ids }, turn) => ({
+      pictures: topic.shown.filter((picture) => picture.turn === turn).map(({ look }) => shown(look)),
+      question,
+      text,
+      ...(token_ids && { token_ids: [...token_ids] }),
+    }));
+    return { system: this.#system, before, pictures: pictures.map(({ look }) => shown(look)), question, begun: [...begun], options };
+  }
+
   #ask(question: string, given: AskOptions, place: (topic: Topic) => number): Reply {
     const { signal, onProgress, ...options } = checkAskOptions(given);
     if (typeof question !== 'string') throw new InfLlavaError('option', `a question is a text, and ${kindOf(question)} was given`);
-    return this.#reply({ signal, onProgress }, (topic) => ({ question, at: place(topic), options, begun: [], texts: [] }));
+    return this.#reply({ signal, onProgress }, (topic) => {
+      const at = place(topic);
+      const turn = at < topic.turns.length ? at : NEXT;
+      return { question, at, pictures: topic.shown.filter((picture) => picture.turn === turn), options, begun: [], texts: [] };
+    });
   }
 
   #reply({ signal, onProgress }: WatchOptions, ask: (topic: Topic) => Asked): Reply {
@@ -222,14 +334,15 @@ export class Chat {
           return await this.#run(this.#topic, ask(this.#topic), { signal: both, onProgress }, onPiece);
         } finally {
           this.#answering = false;
+          this.#asking = [];
         }
       },
       () => stopping.abort(),
     );
   }
 
-  async #run({ picture, turns }: Topic, asked: Asked, { signal, onProgress }: WatchOptions, onPiece: (text: string) => void): Promise<Answer> {
-    const { question, at, options, begun, texts } = asked;
+  async #run(topic: Topic, asked: Asked, { signal, onProgress }: WatchOptions, onPiece: (text: string) => void): Promise<Answer> {
+    const { question, at, pictures, begun, texts } = asked;
     const onEvent = (event: EngineEvent) => {
       if (event.type === 'progress') {
         onProgress?.(event);
@@ -241,11 +354,15 @@ export class Chat {
       }
       if (event.text) onPiece(event.text);
     };
-    const request = showing({ system: '', before: turns.slice(0, at).map(exchange), pictures: [], question, begun: [...begun], options }, picture);
     this.#broken = null;
+    this.#asking = pictures;
     try {
-      const answer = await this.#host.reply(request, picture, { signal, onEvent });
-      turns.splice(at, Infinity, turnOf(question, answer, texts));
+      const answer = await this.#host.reply(this.#request(topic, asked), looksOf(topic, at, pictures), { signal, onEvent });
+      for (const picture of pictures) picture.turn = at;
+      // Those of turns that this one replaces go with them.
+      topic.shown = topic.shown.filter(({ turn }) => turn <= at || turn === NEXT);
+      const names = pictures.map(({ look }) => look.picture.name);
+      topic.turns.splice(at, Infinity, turnOf(names, question, answer, texts));
       return answer;
     } catch (error) {
       if (LOST.includes((error as InfLlavaError).code)) this.#broken = asked;
@@ -269,11 +386,11 @@ export class Chat {
   }
 }
 
-const exchange = ({ question, text, token_ids }: Turn): Exchange => ({ pictures: [], question, text, ...(token_ids && { token_ids: [...token_ids] }) });
+/** All that the question of turn `at` is about, if it shows `pictures` itself. */
+const looksOf = ({ shown }: Topic, at: number, pictures: readonly Shown[]): Look[] =>
+  [...shown.filter(({ turn }) => turn < at), ...pictures].map(({ look }) => look);
 
-const turnOf = (question: string, { text, token_ids, stop_reason }: Answer, texts: string[]): Turn =>
-  Object.freeze({ question, text, token_ids, token_texts: token_ids.map((_, at) => texts[at] ?? ''), stop_reason });
+const turnOf = (pictures: string[], question: string, { text, token_ids, stop_reason }: Answer, texts: string[]): Turn =>
+  Object.freeze({ pictures, question, text, token_ids, token_texts: token_ids.map((_, at) => texts[at] ?? ''), stop_reason });
 
-const progressOnly = (onProgress: ((progress: Progress) => void) | undefined) => (event: EngineEvent) => {
-  if (event.type === 'progress') onProgress?.(event);
-};
+const watching = ({ signal, onProgress }: WatchOptions): Watcher => ({ signal, onEvent: (event) => event.type === 'progress' && onProgress?.(event) });

@@ -16,6 +16,14 @@ const SAMPLING: Readonly<Record<string, string>> = {
   anyway: 'boolean',
 };
 
+const DETAILS: readonly unknown[] = ['low', 'auto', 'high'];
+
+/** @throws InfLlavaError `option` */
+export function checkDetail(detail: unknown): void {
+  if (detail === undefined || DETAILS.includes(detail) || (Number.isSafeInteger(detail) && (detail as number) > 0)) return;
+  throw wrong(`detail is low, auto, high or a whole number of visual tokens, and ${kindOf(detail)} was given`);
+}
+
 /** Accepts a signal of another frame too. @throws InfLlavaError `option` */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === null || signal === undefined) return undefined;
@@ -36,6 +44,7 @@ export function checkOptions<Options extends object>(given: Options | null | und
   for (const [name, value] of said) {
     if (!names.includes(name)) throw wrong(`there is no option “${name}”; there are ${names.join(', ')}`);
     if (name === 'signal') checkSignal(value);
+    if (name === 'detail') checkDetail(value);
     if (name === 'onProgress' && typeof value !== 'function') throw wrong(`onProgress is a function, and ${kindOf(value)} was given`);
   }
   return Object.fromEntries(said) as Options;

@@ -1,7 +1,7 @@
 /** Turns a caller's picture into a file with a key that is made of its content, and has the engine read it. */
 
-import type { Host, Picture, Watcher } from '../engine/host.js';
-import type { PictureInfo, ReplyRequest } from '../engine/protocol.js';
+import type { Host, Look, Picture, Watcher } from '../engine/host.js';
+import type { Detail, PictureInfo, Shown } from '../engine/protocol.js';
 import { sha256Of } from '../keep/files.js';
 import { InfLlavaError } from '../errors.js';
 import { blobOf, type ImageInput } from './picture-input.js';
@@ -18,35 +18,37 @@ export async function fileOf(image: ImageInput, name?: string): Promise<File> {
   return new File([blob], named, { type: blob.type });
 }
 
+export interface ReadOptions {
+  name?: string | undefined;
+  detail?: Detail | undefined;
+  /** Whether it will be its conversation's only one, as far as is known. */
+  isOnly: boolean;
+}
+
 /**
  * Has the engine read a picture. If the engine cannot decode it, the browser decodes and scales it.
  *
  * @throws InfLlavaError `image-*`, `option`, `file-access`, and as any command of the engine
  */
-export async function readPicture(host: Host, image: ImageInput, name: string | undefined, watcher: Watcher): Promise<{ picture: Picture; info: PictureInfo }> {
+export async function readPicture(host: Host, image: ImageInput, options: ReadOptions, watcher: Watcher): Promise<{ look: Look; info: PictureInfo }> {
+  const { name, detail = 'auto', isOnly } = options;
   const blob = await blobOf(image);
-  const picture = await pictureOf(blob, name ?? (blob as Partial<File>).name ?? '');
+  const look = { picture: await pictureOf(blob, name ?? (blob as Partial<File>).name ?? ''), detail };
   try {
-    return { picture, info: await host.readPicture(picture, watcher) };
+    return { look, info: await host.readPicture(look, isOnly, watcher) };
   } catch (error) {
     if (!FOR_THE_BROWSER.includes((error as InfLlavaError).code)) throw error;
     const { decodeByBrowser } = await import('./decode.js');
     const decoded = await decodeByBrowser(blob);
     if (!decoded) throw error;
-    const scaled = await pictureOf(decoded.blob, picture.name);
+    const scaled = { picture: await pictureOf(decoded.blob, look.picture.name), detail };
     const { width, height } = decoded;
-    return { picture: scaled, info: { ...(await host.readPicture(scaled, watcher)), width, height, by_browser: true } };
+    return { look: scaled, info: { ...(await host.readPicture(scaled, isOnly, watcher)), width, height, by_browser: true } };
   }
 }
 
-/** The request with the picture shown in its first question. */
-export function showing<R extends ReplyRequest>(request: R, picture: Picture | null): R {
-  if (!picture) return request;
-  const shown = { key: picture.key, at: 0 };
-  const [first, ...rest] = request.before;
-  if (!first) return { ...request, pictures: [shown, ...request.pictures] };
-  return { ...request, before: [{ ...first, pictures: [shown, ...first.pictures] }, ...rest] };
-}
+/** A picture as a request shows it, in front of the question's text. */
+export const shown = ({ picture, detail }: Look): Shown => ({ key: picture.key, at: 0, detail });
 
 async function pictureOf(blob: Blob, name: string): Promise<Picture> {
   if (blob.size > MOST_FILE_BYTES) {

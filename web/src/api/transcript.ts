@@ -5,6 +5,8 @@ import { InfLlavaError } from '../errors.js';
 
 /** A question with its answer. */
 export interface Turn {
+  /** The names of the pictures that were shown with the question. */
+  readonly pictures: readonly string[];
   readonly question: string;
   readonly text: string;
   /** Undefined for an imported turn. */
@@ -14,13 +16,21 @@ export interface Turn {
   readonly stop_reason: StopReason;
 }
 
+interface ExportedTurn {
+  question: string;
+  text: string;
+  stop_reason: StopReason;
+  /** Those that were shown with the question, beside the one that the topic begins with. */
+  pictures?: string[];
+}
+
 export interface Transcript {
   format: 'inf-llava-chat';
   version: 1;
   /** The model's name. */
   model: string;
   /** A picture's name, or null, and the questions about it. */
-  topics: { picture: string | null; turns: { question: string; text: string; stop_reason: StopReason }[] }[];
+  topics: { picture: string | null; turns: ExportedTurn[] }[];
 }
 
 const MOST_TURNS = 10_000;
@@ -35,12 +45,15 @@ export function checkTranscript(transcript: Transcript): { picture: string | nul
     if (!Array.isArray(topic?.turns)) throw bad('a topic has no turns');
     count += topic.turns.length;
     if (count > MOST_TURNS) throw bad(`more than ${MOST_TURNS} turns`);
-    const turns = topic.turns.map((turn) => {
-      const { question, text } = turn ?? {};
+    const picture = typeof topic.picture === 'string' ? topic.picture : null;
+    const turns = topic.turns.map((turn, at) => {
+      const { question, text, pictures = [] } = turn ?? {};
       if (typeof question !== 'string' || typeof text !== 'string' || !question.trim()) throw bad('a turn lacks its question or its text');
-      return Object.freeze({ question, text, token_ids: undefined, token_texts: undefined, stop_reason: 'stop' as const });
+      if (!Array.isArray(pictures) || pictures.some((name) => typeof name !== 'string')) throw bad('the pictures of a turn are no names');
+      const names = at === 0 && picture !== null ? [picture, ...pictures] : [...pictures];
+      return Object.freeze({ pictures: names, question, text, token_ids: undefined, token_texts: undefined, stop_reason: 'stop' as const });
     });
-    return { picture: typeof topic.picture === 'string' ? topic.picture : null, turns };
+    return { picture, turns };
   });
 }
 
@@ -54,7 +67,9 @@ export function asMarkdown({ model, topics }: Transcript): string {
   const parts = [`# Conversation with ${plain(model) || 'INF-LLaVA'}`];
   for (const { picture, turns } of topics) {
     parts.push(picture === null ? '## Without a picture' : `## ${plain(picture) || 'A picture'}`);
-    for (const { question, text } of turns) parts.push(quoted(question), unfetched(text));
+    for (const { question, text, pictures = [] } of turns) {
+      parts.push(...pictures.map((name) => `Picture: ${plain(name) || 'without a name'}`), quoted(question), unfetched(text));
+    }
   }
   return `${parts.join('\n\n')}\n`;
 }

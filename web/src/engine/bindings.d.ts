@@ -1,7 +1,18 @@
 /** The module that wasm-bindgen makes of src/web.rs; the build resolves this name to it. */
 declare module 'inf-llava-bindings' {
   import type { ConversionPlan, EngineEvent as Told, HubFolder, HubPlace } from './generated.js';
-  import type { Answer, Completed, EngineEvent, EnhancementAttention, Head, ModelInfo, PictureInfo, ReplyRequest, UnderstoodRequest } from './protocol.js';
+  import type {
+    Answer,
+    Completed,
+    Detail,
+    EngineEvent,
+    EnhancementAttention,
+    Head,
+    ModelInfo,
+    PictureInfo,
+    ReplyRequest,
+    UnderstoodRequest,
+  } from './protocol.js';
 
   export default function init(source: { module_or_path: Response }): Promise<unknown>;
 
@@ -43,14 +54,14 @@ declare module 'inf-llava-bindings' {
   }
 
   /** @throws `{code, message, details: {param}}` */
-  export function read_completion(request: string, model: string | undefined): UnderstoodRequest;
+  export function read_completion(request: string, model: string | undefined, mostPictures: number | undefined): UnderstoodRequest;
 
   export class Engine {
     static load(url: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
     static load_files(files: Files, name: string, device: string, context: number | undefined, onEvent: OnEvent, stop: StopFlag): Promise<Engine>;
     info(): ModelInfo;
     picture(key: string): PictureInfo | null;
-    read_picture(key: string, name: string, bytes: Uint8Array, isOnly: boolean, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
+    read_picture(key: string, name: string, bytes: Uint8Array, isOnly: boolean, detail: Detail, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
     features(key: string): Promise<Float32Array>;
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
     reply(request: ReplyRequest, onEvent: OnEvent, stop: StopFlag): Promise<Answer>;

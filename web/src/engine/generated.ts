@@ -116,6 +116,10 @@ export type ModelInfo = {
   image_px: number,
   /** Tokens of the context that a picture takes. */
   image_tokens: number,
+  /** The most pictures of a conversation; null where the context alone limits them. */
+  most_pictures: number | null,
+  /** Whether pictures can be looked at more or less closely. */
+  has_detail: boolean,
   /** Tokens of the context. */
   context_tokens: number,
   /** Ids of tokens. */
@@ -494,7 +498,7 @@ export type Head = {
 
 /** What a request comes to, beside its pictures' files. */
 export type Understood = {
-  /** What the engine is asked, but for the pictures: the page has keys of its own for them. */
+  /** What the engine is asked; its pictures have their files' keys. */
   asked: ReplyRequest,
   /** Whether the request states a temperature; else the model's default is taken. */
   states_temperature: boolean,

@@ -10,6 +10,7 @@ import { EngineClient, type Running } from './client.js';
 import type {
   Answer,
   Completed,
+  Detail,
   EngineEvent,
   EnhancementAttention,
   Head,
@@ -36,6 +37,12 @@ export interface Picture {
   key: string;
   name: string;
   blob: Blob;
+}
+
+/** A picture that is looked at. */
+export interface Look {
+  picture: Picture;
+  detail: Detail;
 }
 
 export interface Watcher {
@@ -137,32 +144,38 @@ export class Host extends EventTarget {
     return this.load(this.#confirm, watcher);
   }
 
-  /** Reads a picture. @returns facts about it */
-  async readPicture(picture: Picture, watcher: Watcher): Promise<PictureInfo> {
-    return this.#recovered(watcher, async (client, signal) => {
-      const { key, name } = picture;
-      const bytes = await pictureBytes(picture);
-      if (signal?.aborted) throw stopped();
-      const command = client.send('readPicture', { key, name, bytes }, watcher.onEvent, [bytes.buffer]);
-      const info = await until(command, signal);
-      this.#read.set(key, info);
-      return info;
-    });
+  /** Waits for the model that is being loaded, and for the engine where it is being replaced. */
+  async ready(signal: AbortSignal | undefined): Promise<ModelInfo> {
+    return this.#recovered({ signal }, async () => this.#info!);
   }
 
-  /** Answers a question; continues the answer if the engine is replaced in the meantime. */
-  async reply(request: ReplyRequest, picture: Picture | null, watcher: Watcher): Promise<Answer> {
-    return this.#answered(request, picture, watcher, (client, asked, onEvent) => client.send('reply', asked, onEvent));
+  /** Reads a picture. `isOnly`: it will be its conversation's only one. @returns facts about it */
+  async readPicture(look: Look, isOnly: boolean, watcher: Watcher): Promise<PictureInfo> {
+    return this.#recovered(watcher, (client, signal) => this.#readOne(client, look, isOnly, { ...watcher, signal }));
+  }
+
+  async #readOne(client: EngineClient, { picture, detail }: Look, isOnly: boolean, { signal, onEvent }: Watcher): Promise<PictureInfo> {
+    const { key, name } = picture;
+    const bytes = await pictureBytes(picture);
+    if (signal?.aborted) throw stopped();
+    const info = await until(client.send('readPicture', { key, name, bytes, isOnly, detail }, onEvent, [bytes.buffer]), signal);
+    this.#read.set(key, info);
+    return info;
+  }
+
+  /** Answers a question about the pictures `looks`; continues the answer if the engine is replaced in the meantime. */
+  async reply(request: ReplyRequest, looks: readonly Look[], watcher: Watcher): Promise<Answer> {
+    return this.#answered(request, looks, watcher, (client, asked, onEvent) => client.send('reply', asked, onEvent));
   }
 
   /** As {@link Host.reply}, with the chunks and the completion in OpenAI's form. */
-  async complete(request: ReplyRequest, head: Head, picture: Picture | null, watcher: Watcher): Promise<Completed> {
-    return this.#answered(request, picture, watcher, (client, asked, onEvent) => client.send('complete', { ...asked, head }, onEvent));
+  async complete(request: ReplyRequest, head: Head, looks: readonly Look[], watcher: Watcher): Promise<Completed> {
+    return this.#answered(request, looks, watcher, (client, asked, onEvent) => client.send('complete', { ...asked, head }, onEvent));
   }
 
   async #answered<T>(
     request: ReplyRequest,
-    picture: Picture | null,
+    looks: readonly Look[],
     watcher: Watcher,
     send: (client: EngineClient, request: ReplyRequest, onEvent: (event: EngineEvent) => void) => Running<T>,
   ): Promise<T> {
@@ -172,7 +185,7 @@ export class Host extends EventTarget {
       watcher.onEvent?.(event);
     };
     return this.#recovered(watcher, (client, signal) =>
-      this.#withPicture(client, picture, { signal, onEvent }, () =>
+      this.#withPictures(client, looks, { signal, onEvent }, () =>
         until(send(client, { ...request, begun, options: this.#withTemperature(request.options) }, onEvent), signal),
       ),
     );
@@ -183,9 +196,9 @@ export class Host extends EventTarget {
     return this.info?.scope ? { temperature: 0, ...options } : options;
   }
 
-  /** The share of attention of each visual token when the last token of `request.begun` was generated. */
-  async attention(request: ReplyRequest, picture: Picture, watcher: Watcher): Promise<Float32Array> {
-    return this.#recovered(watcher, (client, signal) => this.#withPicture(client, picture, { signal }, () => until(client.send('attention', request), signal)));
+  /** The share of attention of each visual token of the last picture when the last token of `request.begun` was generated. */
+  async attention(request: ReplyRequest, looks: readonly Look[], watcher: Watcher): Promise<Float32Array> {
+    return this.#recovered(watcher, (client, signal) => this.#withPictures(client, looks, { signal }, () => until(client.send('attention', request), signal)));
   }
 
   /** Where the enhancement looked in a picture. This reads the picture once more. */
@@ -203,7 +216,13 @@ export class Host extends EventTarget {
       if (signal?.aborted) throw stopped();
       this.#client ??= new EngineClient(this.#options.workerUrl);
       const client = this.#client;
-      const args = { wasmUrl: this.#options.wasmUrl, request, model: this.#info?.name, unasked: this.#crashes > 0 };
+      const args = {
+        wasmUrl: this.#options.wasmUrl,
+        request,
+        model: this.#info?.name,
+        mostPictures: this.#info?.most_pictures ?? undefined,
+        unasked: this.#crashes > 0,
+      };
       try {
         return await until(client.send('readCompletion', args), signal);
       } catch (error) {
@@ -227,19 +246,16 @@ export class Host extends EventTarget {
     this.#forget();
   }
 
-  /** Runs `run` with the picture read. The engine evicts pictures for others; then the picture is read again. */
-  async #withPicture<T>(client: EngineClient, picture: Picture | null, watcher: Watcher, run: () => Promise<T>): Promise<T> {
+  /** Runs `run` with the pictures read. The engine evicts pictures for others; then all are read again, which is quick for those it still has. */
+  async #withPictures<T>(client: EngineClient, looks: readonly Look[], watcher: Watcher, run: () => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
-      if (picture && (again || !this.#read.has(picture.key))) {
-        const { key, name } = picture;
-        const bytes = await pictureBytes(picture);
-        const command = client.send('readPicture', { key, name, bytes }, watcher.onEvent, [bytes.buffer]);
-        this.#read.set(key, await until(command, watcher.signal));
+      for (const look of looks) {
+        if (again || !this.#read.has(look.picture.key)) await this.#readOne(client, look, looks.length === 1, watcher);
       }
       try {
         return await run();
       } catch (error) {
-        if (again || !picture || (error as InfLlavaError).code !== 'picture-not-held') throw error;
+        if (again || looks.length === 0 || (error as InfLlavaError).code !== 'picture-not-held') throw error;
       }
     }
   }

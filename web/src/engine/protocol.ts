@@ -9,7 +9,19 @@
 import type * as engine from './generated.js';
 import type { Completed, CompletionChunk, EnhancementAttention, Head, ModelInfo, Understood } from './generated.js';
 
-export type { Answer, Completed, CompletionChunk, EnhancementAttention, Exchange, Head, ModelInfo, Remark, StopReason, Understood } from './generated.js';
+export type {
+  Answer,
+  Completed,
+  CompletionChunk,
+  EnhancementAttention,
+  Exchange,
+  Head,
+  ModelInfo,
+  Remark,
+  Shown,
+  StopReason,
+  Understood,
+} from './generated.js';
 
 /**
  * `engine`: the engine's wasm is being fetched. `conversion`: what is downloaded from a hub is quantised, which goes on
@@ -81,6 +93,9 @@ export interface PictureInfo extends engine.PictureInfo {
   by_browser?: boolean;
 }
 
+/** How closely a picture is looked at: `auto` as the model was released, `low`, `high`, or the most visual tokens. */
+export type Detail = engine.Shown['detail'];
+
 /** How to answer. The engine has defaults for all of them. */
 export type Sampling = Partial<Omit<engine.AskOptions, 'stop'>>;
 
@@ -91,8 +106,8 @@ export interface ReplyRequest extends Omit<engine.ReplyRequest, 'options'> {
 
 /** A request in OpenAI's form, as the engine understood it. */
 export interface UnderstoodRequest extends Understood {
-  /** The picture's file. */
-  picture: { media_type: string; bytes: Uint8Array<ArrayBuffer> } | null;
+  /** The pictures' files, by the keys that the request has for them. */
+  pictures: { key: string; media_type: string; bytes: Uint8Array<ArrayBuffer> }[];
 }
 
 /** A picture that comes with a model. */
@@ -106,10 +121,14 @@ export interface SamplePicture {
 export interface Commands {
   load: [LoadCommand, ModelInfo];
   samples: [{ url: string }, SamplePicture[]];
-  readPicture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer> }, PictureInfo];
+  /** `isOnly`: it will be its conversation's only one; where that turns out otherwise, the engine prepares it anew. */
+  readPicture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer>; isOnly: boolean; detail: Detail }, PictureInfo];
   reply: [ReplyRequest, engine.Answer];
-  /** `request` is JSON; `model` is the loaded model's name. `unasked` as in {@link LoadCommand}. */
-  readCompletion: [{ wasmUrl: string; request: string; model: string | undefined; unasked: boolean }, UnderstoodRequest];
+  /**
+   * `request` is JSON; `model` is the loaded model's name, and `mostPictures` those that it knows in a conversation.
+   * `unasked` as in {@link LoadCommand}.
+   */
+  readCompletion: [{ wasmUrl: string; request: string; model: string | undefined; mostPictures: number | undefined; unasked: boolean }, UnderstoodRequest];
   complete: [ReplyRequest & { head: Head }, Completed];
   attention: [ReplyRequest, Float32Array];
   enhancementAttention: [{ name: string; bytes: Uint8Array<ArrayBuffer> }, EnhancementAttention];

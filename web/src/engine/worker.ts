@@ -148,11 +148,14 @@ async function loadAll({ place, wasmUrl, device, context, agreedBytes, keep, una
 }
 
 /** Reads a picture: from the engine's cache, else from kept features, else by computing them, which are then kept. */
-async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
+async function readPicture(command: Commands['readPicture'][0], emit: Emit, state: Pending): Promise<PictureInfo> {
+  const { key, name, bytes, isOnly, detail } = command;
   const running = loaded();
   const held = running.picture(key);
   if (held) return held;
-  const kept = identity && (await recallFeatures(identity, key));
+  // Those of a picture by itself, as the model was released, are kept; others are computed.
+  const usual = isOnly && detail === 'auto' ? identity : null;
+  const kept = usual && (await recallFeatures(usual, key));
   if (kept) {
     try {
       return running.restore_picture(key, kept.info, kept.features);
@@ -160,21 +163,21 @@ async function readPicture({ key, name, bytes }: Commands['readPicture'][0], emi
       // They do not fit this model after all: compute them.
     }
   }
-  const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, true, emit, stop));
-  if (identity) await keepFeatures(identity, key, { info, features: await running.features(key) });
+  const info = await withStop(state, (stop) => running.read_picture(key, name, bytes, isOnly, detail, emit, stop));
+  if (usual) await keepFeatures(usual, key, { info, features: await running.features(key) });
   return info;
 }
 
 /** Reads a request in OpenAI's form with the engine's own code, which is fetched if necessary. */
 async function readCompletion(args: Commands['readCompletion'][0], emit: Emit, state: Pending): Promise<UnderstoodRequest> {
-  const { wasmUrl, request, model, unasked } = args;
+  const { wasmUrl, request, model, mostPictures, unasked } = args;
   const signal = stopOf(state);
   await program(wasmUrl, unasked, emit, signal).catch((error) => {
     // The command that fetched it was stopped, but this one was not.
     if (error !== STOPPED || state.stopped) throw error;
     return program(wasmUrl, unasked, emit, signal);
   });
-  return bindings.read_completion(request, model);
+  return bindings.read_completion(request, model, mostPictures);
 }
 
 /** A signal that aborts when the command is stopped. */

@@ -135,6 +135,8 @@ export class Engine {
       crop_px: 336,
       image_px: 1008,
       image_tokens: IMAGE_TOKENS,
+      most_pictures: this.#scope === null ? null : 1,
+      has_detail: this.#scope === null,
       device_notice: this.#device === 'portable' ? 'its kernels argmax are not used' : null,
       context_tokens: this.#context,
       vocabulary: 1000,
@@ -147,7 +149,7 @@ export class Engine {
     return this.#pictures.get(key)?.info ?? null;
   }
 
-  async read_picture(key, name, bytes, _isOnly, onEvent, stop) {
+  async read_picture(key, name, bytes, _isOnly, _detail, onEvent, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
     refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
@@ -182,8 +184,9 @@ export class Engine {
   }
 
   async reply({ before, pictures, question, begun, options }, onEvent, stop) {
-    const picture = [...before.flatMap((exchange) => exchange.pictures), ...pictures][0]?.key ?? null;
-    const held = picture === null ? null : (this.#pictures.get(picture) ?? fail('picture-not-held', `the picture ${picture} has not been read`));
+    const shown = [...before.flatMap((exchange) => exchange.pictures), ...pictures];
+    const all = shown.map(({ key }) => this.#pictures.get(key) ?? fail('picture-not-held', `the picture ${key} has not been read`));
+    const held = all.at(-1) ?? null;
     if (question.includes('context'))
       fail('context-exceeded', 'the conversation needs 5000 tokens and the context holds 4096; start a new chat or ask something shorter');
     const remark = options.anyway ? undefined : this.#remark(question, held);
@@ -197,7 +200,7 @@ export class Engine {
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
     await this.#readRows(question);
-    const words = question.includes('read again') ? `read ${await this.#readAll(stop)}` : this.#words(question, options, held, before);
+    const words = question.includes('read again') ? `read ${await this.#readAll(stop)}` : this.#words(question, options, all, before);
     const ends = (options.stop ?? []).map((text) => words.indexOf(text)).filter((at) => at >= 0);
     const pieces = words.slice(0, Math.min(words.length, ...ends)).match(/\S+\s*/g) ?? [];
     const most = options.max_new_tokens ?? Infinity;
@@ -276,7 +279,7 @@ export class Engine {
     return new Promise(() => {});
   }
 
-  #words(question, options, held, before) {
+  #words(question, options, all, before) {
     if (question.includes('markup')) {
       return 'Before <img src="https://example.com/x.png" onerror="document.title=1"> <script>document.title=2</script> [link](https://example.com/) ![picture](https://example.com/y.png) **after**';
     }
@@ -290,8 +293,10 @@ export class Engine {
       return 'The picture shows a **harbour at dusk**. Three boats are moored along the quay:\n\n- a red fishing boat, number `HB 27`, at the left;\n- a white sailing boat with furled sails;\n- a small ferry in the distance.\n\nThe sign at the lower right reads *Pier 7*. The lighthouse is lit, so it is probably after sunset.';
     }
     // The same question once more is asked again.
-    const again = once.has(JSON.stringify([question, before.length, held?.name])) ? ' (again)' : '';
-    once.add(JSON.stringify([question, before.length, held?.name]));
-    return `${held ? `About ${held.name}` : 'Without a picture'}, turn ${before.length + 1}: you asked ${question}${again}`;
+    const names = all.map(({ name }) => name).join(' and ');
+    const asked = JSON.stringify([question, before.length, names]);
+    const again = once.has(asked) ? ' (again)' : '';
+    once.add(asked);
+    return `${names ? `About ${names}` : 'Without a picture'}, turn ${before.length + 1}: you asked ${question}${again}`;
   }
 }

@@ -26,39 +26,41 @@ function contentOf(content, place) {
   return { text: texts.join('\n'), urls };
 }
 
-/** The conversation from its last picture on: `[question, answer, ..., question]`. */
-function conversationOf(messages) {
+/** The conversation, of a model that knows one picture from its last one on. Every other message is an answer. */
+function conversationOf(messages, mostPictures) {
   const said = messages.map(({ content }, at) => contentOf(content, `messages[${at}].content`));
-  const first = Math.max(
-    said.findLastIndex(({ urls }) => urls.length > 0),
-    0,
-  );
-  const texts = said.slice(first).map(({ text }) => text);
-  const before = Array.from({ length: (texts.length - 1) / 2 }, (_, at) => ({
-    pictures: [],
-    question: texts[2 * at],
-    token_ids: null,
-    text: texts[2 * at + 1],
-  }));
-  return { before, question: texts.at(-1), url: said[first].urls[0] };
+  const last = said.findLastIndex(({ urls }) => urls.length > 0);
+  const turns = said.slice(mostPictures === 1 ? Math.max(last, 0) : 0);
+  const files = [];
+  const shown = (urls) =>
+    urls.map((url) => {
+      files.push(fileOf(url, `file ${files.length}`));
+      return { key: files.at(-1).key, at: 0, detail: 'auto' };
+    });
+  const before = Array.from({ length: (turns.length - 1) / 2 }, (_, at) => {
+    const [{ text: question, urls }, { text }] = turns.slice(2 * at);
+    return { pictures: shown(urls), question, token_ids: null, text };
+  });
+  const { text: question, urls } = turns.at(-1);
+  return { before, pictures: shown(urls), question, files };
 }
 
-function fileOf(url) {
+function fileOf(url, key) {
   const [head, data] = url.split(',');
-  return { media_type: head.slice(5).split(';')[0], bytes: Uint8Array.from(atob(data), (character) => character.charCodeAt(0)) };
+  return { key, media_type: head.slice(5).split(';')[0], bytes: Uint8Array.from(atob(data), (character) => character.charCodeAt(0)) };
 }
 
-export function readCompletion(json, loaded) {
+export function readCompletion(json, loaded, mostPictures) {
   const { messages, model, stream, stream_options, stop, max_tokens, max_completion_tokens, n = 1, ...options } = JSON.parse(json);
   if (n !== 1) refuse('n');
-  const { before, question, url } = conversationOf(messages);
+  const { before, pictures, question, files } = conversationOf(messages, mostPictures);
   count += 1;
   const head = { id: `chatcmpl-${count}`, created: 1, model: loaded ?? model ?? '', include_usage: stream_options?.include_usage ?? false };
   return {
     asked: {
       system: '',
       before,
-      pictures: [],
+      pictures,
       question,
       begun: [],
       options: { max_new_tokens: max_tokens ?? max_completion_tokens ?? 4294967295, stop: [stop ?? []].flat(), ...options },
@@ -67,7 +69,7 @@ export function readCompletion(json, loaded) {
     stream: stream ?? false,
     head,
     begin: chunk(head, { role: 'assistant', content: '' }),
-    picture: url === undefined ? null : fileOf(url),
+    pictures: files,
   };
 }
 

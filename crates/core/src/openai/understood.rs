@@ -11,7 +11,7 @@ use crate::request::Request;
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Understood {
-    /// What the engine is asked, but for the pictures: the page has keys of its own for them.
+    /// What the engine is asked; its pictures have their files' keys.
     pub asked: Request,
     /// Whether the request states a temperature; else the model's default is taken.
     pub states_temperature: bool,
@@ -27,14 +27,10 @@ impl Ask {
     /// What is asked, and the pictures' files. `number` is no other request's of this program; `model` is what the model is
     /// called, where that is known.
     pub fn understood(self, number: u64, model: Option<String>) -> (Understood, Vec<PictureFile>) {
-        let mut asked = self.request;
-        asked.pictures.clear();
-        let before = asked.before.iter_mut();
-        before.for_each(|exchange| exchange.pictures.clear());
         let model = model.or(self.model).unwrap_or_default();
         let head = Head::new(number, model, self.include_usage);
         let understood = Understood {
-            asked,
+            asked: self.request,
             states_temperature: self.states_temperature,
             stream: self.stream,
             begin: head.begin(),
