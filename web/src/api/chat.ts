@@ -82,7 +82,7 @@ const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
 export class Chat {
   readonly #host: Host;
-  readonly #system: string;
+  #system = '';
   readonly #topics: Topic[] = [{ shown: [], name: null, turns: [] }];
   /** How often a picture was set: one that is read meanwhile for an earlier topic is dropped. */
   #set = 0;
@@ -99,8 +99,7 @@ export class Chat {
   constructor(host: Host, options: ChatOptions) {
     this.#host = host;
     const { image, imageName, detail, system = '', transcript } = checkOptions(options, ['image', 'imageName', 'detail', 'system', 'transcript']);
-    if (typeof system !== 'string') throw new InfLlavaError('option', `system is a text, and ${kindOf(system)} was given`);
-    this.#system = system;
+    this.system = system;
     for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ shown: [], name: picture, turns });
     // The next question rejects with the same error: this promise must not count as an unhandled rejection.
     if (image !== undefined && image !== null) this.#begin(image, { name: imageName, detail }, transcript !== undefined).catch(() => {});
@@ -118,6 +117,16 @@ export class Chat {
       info: shown.info,
       asked: shown.turn !== NEXT || this.#asking.includes(shown),
     }));
+  }
+
+  /** What the model is told before anything is asked; a change holds from the next question on. */
+  get system(): string {
+    return this.#system;
+  }
+
+  set system(system: string) {
+    if (typeof system !== 'string') throw new InfLlavaError('option', `system is a text, and ${kindOf(system)} was given`);
+    this.#system = system;
   }
 
   /** All turns, the oldest first. */

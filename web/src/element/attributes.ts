@@ -5,7 +5,7 @@
 
 import { InfLlavaError } from '../errors.js';
 import { kindOf } from '../api/kind.js';
-import type { Device } from '../engine/protocol.js';
+import type { Detail, Device } from '../engine/protocol.js';
 
 /** On a server, which renders the tag only, there is no HTMLElement to extend. */
 class NoElement extends EventTarget {
@@ -32,6 +32,8 @@ export const ATTRIBUTES = [
   'temperature',
   'max-new-tokens',
   'seed',
+  'detail',
+  'system',
   'page-wide',
   'no-keep',
 ] as const;
@@ -123,6 +125,24 @@ export abstract class Attributes extends Base {
 
   set seed(seed: number | null | undefined) {
     this.#say('seed', seed, numberOf);
+  }
+
+  /** How closely the model looks at pictures, initially. */
+  get detail(): Detail | null {
+    return this.numberSaid('detail') ?? (this.said('detail') as Detail | null);
+  }
+
+  set detail(detail: Detail | null | undefined) {
+    this.#say('detail', detail, detailOf);
+  }
+
+  /** What the model is told before anything is asked. */
+  get system(): string | null {
+    return this.said('system');
+  }
+
+  set system(system: string | null | undefined) {
+    this.#say('system', system, textOf);
   }
 
   /** Whether files dropped or pasted anywhere on the page go to the element. */
@@ -219,6 +239,8 @@ function numberOf(value: unknown): string | null {
   const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;
   return (Number.isFinite(number) ? String(number) : undefined) as string | null;
 }
+
+const detailOf = (value: unknown) => (typeof value === 'number' ? numberOf(value) : textOf(value));
 
 /** A getter of the value may throw. */
 function attempt<T>(run: () => T): T | undefined {

@@ -48,8 +48,9 @@ export class Controller {
     this.#looker = new Looker(view, strings, emit);
     this.#runner = new Runner(view, strings, emit, {
       onAnother: () => this.#forgetAll(),
-      onInfo: ({ scope }) => {
+      onInfo: ({ scope, has_detail }) => {
         this.#offers.setScope(scope);
+        this.#view.composer.offerDetail(has_detail);
         this.pictures.readMissed();
       },
       onChange: () => this.#showBusy(),
@@ -77,11 +78,11 @@ export class Controller {
   }
 
   /** Starts with a model, or changes to another. */
-  use(options: LoadOptions): void {
+  use(options: LoadOptions, system: string): void {
     needMarkdown().catch(() => {}); // then answers are plain text
     this.pictures.stop();
     this.#asking?.abort.abort();
-    this.#runner.use(options);
+    this.#runner.use(options, system);
     const model = this.model;
     if (model)
       void this.#offers.samplesOf(
@@ -91,6 +92,11 @@ export class Controller {
       );
     // A picture that was chosen before, or that the earlier model had read.
     this.pictures.readAgain();
+  }
+
+  /** What the model is told before anything is asked, from the next question on. */
+  setSystem(system: string): void {
+    if (this.chat) this.chat.system = system;
   }
 
   /** Releases everything: the element has left the page. */

@@ -41,6 +41,8 @@ const OF_SAMPLING = { temperature: 'temperature', 'max-new-tokens': 'max_new_tok
  * @attr {number} temperature - Initial temperature; 0 always takes the most likely word. The visitor can change it, like the next two.
  * @attr {number} max-new-tokens - Initial limit of an answer's length, in tokens.
  * @attr {number} seed - The same seed gives the same answer.
+ * @attr {string} detail - How closely the model looks at pictures: `low`, `auto`, `high`, or the most visual tokens.
+ * @attr {string} system - What the model is told before anything is asked.
  * @attr {boolean} page-wide - Files dropped or pasted anywhere on the page go to the element, and Escape stops it from anywhere.
  * @attr {boolean} no-keep - Nothing is kept for the next visit: neither downloads nor features of pictures.
  *
@@ -210,6 +212,8 @@ export class InfLlavaChat extends Attributes {
     else if (name === 'page-wide') this.#listen();
     else if (name === 'start') this.#start();
     else if (name in OF_SAMPLING) this.#setSampling([name as keyof typeof OF_SAMPLING]);
+    else if (name === 'detail') this.#setDetail();
+    else if (name === 'system') this.#controller?.setSystem(this.said('system') ?? '');
     else if (OF_ENGINE.includes(name)) {
       if (name === 'model') this.#files = undefined;
       this.#change();
@@ -321,6 +325,7 @@ export class InfLlavaChat extends Attributes {
     dress(shadow, view.root);
     view.picture.offerCamera(typeof navigator.mediaDevices?.getUserMedia === 'function');
     this.#setSampling(Object.keys(OF_SAMPLING) as (keyof typeof OF_SAMPLING)[]);
+    this.#setDetail();
     this.#offerModels();
     this.#listen();
     if (this.said('src')) this.#showSource();
@@ -333,6 +338,12 @@ export class InfLlavaChat extends Attributes {
 
   #setSampling(names: (keyof typeof OF_SAMPLING)[]) {
     for (const name of names) this.#view!.composer.setSampling({ [OF_SAMPLING[name]]: String(this.#number(name) ?? '') });
+  }
+
+  #setDetail() {
+    const { detail } = this;
+    if (this.#view!.composer.setDetail(detail ?? 'auto')) this.#controller?.pictures.lookAnew();
+    else this.misused(`detail: “${String(detail)}” is not low, auto, high or a number of visual tokens`);
   }
 
   /** An attribute's number; reports a value that is none. */
@@ -401,7 +412,7 @@ export class InfLlavaChat extends Attributes {
       keep: !this.isSaid('no-keep'),
       ...this.#engine,
     };
-    controller.use(options);
+    controller.use(options, this.said('system') ?? '');
     this.#offerModels();
   }
 

@@ -118,6 +118,12 @@ export class Pictures {
     this.#held = null;
   }
 
+  /** Reads the picture, about which nothing was asked yet, as closely as is wanted now. */
+  lookAnew(): void {
+    const unasked = this.#runner.chat?.pictures.every(({ asked }) => !asked) ?? true;
+    if (this.#reading || (this.#held && unasked && !this.#handlers.asking())) this.readAgain();
+  }
+
   /** Reads the picture once more. */
   readAgain(): void {
     if (this.#wanted) this.#take(this.#wanted);
@@ -222,7 +228,12 @@ export class Pictures {
       status.advance(phase, done, total);
       view.advance(done, total);
     };
-    const info = (await this.#runner.chat!.setImage(picture.file, { name: picture.name, signal: abort.signal, onProgress }))!;
+    const info = (await this.#runner.chat!.setImage(picture.file, {
+      name: picture.name,
+      detail: this.#view.composer.detail,
+      signal: abort.signal,
+      onProgress,
+    }))!;
     this.#held = { choice, picture, info };
     choice.read(info);
     if (reading.entry) {

@@ -70,7 +70,7 @@ export class Runner {
   }
 
   /** Starts with a model, or changes to another. */
-  use(options: LoadOptions): void {
+  use(options: LoadOptions, system: string): void {
     const again = this.#model !== null;
     this.end();
     this.#options = options;
@@ -83,7 +83,7 @@ export class Runner {
     }
     this.#model.addEventListener('state', this.#onState);
     this.#model.addEventListener('progress', this.#onProgress);
-    this.#chat = this.#model.chat();
+    this.#chat = this.#model.chat({ system });
     if (again) this.#handlers.onAnother();
     this.load();
   }
@@ -189,7 +189,7 @@ export class Runner {
     if (error.code === 'quota') {
       const details = error.details as unknown as { needed?: number; free: number };
       const message = details.needed === undefined ? error.message : strings.quotaMessage({ needed: details.needed, free: details.free });
-      const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }) };
+      const without = { label: strings.withoutKeeping, run: () => this.use({ ...this.#options, keep: false }, this.#chat?.system ?? '') };
       const code = details.needed === undefined ? error.code : '';
       this.#fail(strings.engineFailed, { title: strings.failure.quota, message, code, advice: strings.advice.quota ?? '', actions: [without, again] }, error);
     } else if (error.code === 'stopped' || error.code === 'consent') {

@@ -1,6 +1,6 @@
 /** Types of the tag for frameworks with their own types: properties, attributes and events. */
 
-import type { Device } from '../engine/protocol.js';
+import type { Detail, Device } from '../engine/protocol.js';
 import type { Events } from './events.js';
 import type { Strings } from './strings/index.js';
 import type { OfferedModel } from './view/models.js';
@@ -17,6 +17,9 @@ export interface ChatProperties {
   temperature?: number | null | undefined;
   maxNewTokens?: number | null | undefined;
   seed?: number | null | undefined;
+  /** How closely the model looks at pictures, initially; the visitor can change it. */
+  detail?: Detail | null | undefined;
+  system?: string | null | undefined;
   pageWide?: boolean | null | undefined;
   noKeep?: boolean | null | undefined;
   wasmUrl?: string | URL | null | undefined;

@@ -54,6 +54,7 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
       onSend: controlled((controller, text) => controller.send(text)),
       onStop: controlled((controller) => controller.stop()),
       onCancelEdit: controlled((controller) => controller.cancelEdit()),
+      onDetail: controlled((controller) => controller.pictures.lookAnew()),
       onSettings: () => {
         void view.models.showKnown();
         void view.models.showKept();

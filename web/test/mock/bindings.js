@@ -183,7 +183,7 @@ export class Engine {
     return completed(head, answer);
   }
 
-  async reply({ before, pictures, question, begun, options }, onEvent, stop) {
+  async reply({ system, before, pictures, question, begun, options }, onEvent, stop) {
     const shown = [...before.flatMap((exchange) => exchange.pictures), ...pictures];
     const all = shown.map(({ key }) => this.#pictures.get(key) ?? fail('picture-not-held', `the picture ${key} has not been read`));
     const held = all.at(-1) ?? null;
@@ -200,6 +200,7 @@ export class Engine {
     if (question.includes('no room')) fail('out-of-memory', `no room for ${this.#context} tokens`);
     if (question.includes('panic')) throw new WebAssembly.RuntimeError('unreachable');
     await this.#readRows(question);
+    if (question.includes('request')) question = `say: ${JSON.stringify({ system, details: shown.map(({ detail }) => detail) })}`;
     const words = question.includes('read again') ? `read ${await this.#readAll(stop)}` : this.#words(question, options, all, before);
     const ends = (options.stop ?? []).map((text) => words.indexOf(text)).filter((at) => at >= 0);
     const pieces = words.slice(0, Math.min(words.length, ...ends)).match(/\S+\s*/g) ?? [];

@@ -127,6 +127,9 @@ export const ar: Strings = {
   seed: 'البذرة العشوائية',
   automatic: 'تلقائي',
   any: 'أي قيمة',
+  detail: 'دقة فحص الصورة',
+  details: { auto: 'كما دُرّب النموذج', low: 'منخفضة: سريعة، دون الخط الصغير', high: 'عالية: بطيئة، مع الخط الصغير' },
+  detailTokens: (tokens) => `بحد أقصى ${tokens} من الرموز`,
 
   device: 'الجهاز',
   model: 'النموذج',

@@ -118,6 +118,9 @@ export const de: Strings = {
   seed: 'Startwert',
   automatic: 'automatisch',
   any: 'beliebig',
+  detail: 'Genauigkeit des Bildes',
+  details: { auto: 'wie das Modell gelernt hat', low: 'niedrig: schnell, keine kleine Schrift', high: 'hoch: langsam, kleine Schrift' },
+  detailTokens: (tokens) => `höchstens ${tokens} Tokens`,
 
   device: 'Gerät',
   model: 'Modell',

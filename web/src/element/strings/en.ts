@@ -100,6 +100,9 @@ export const en: Strings = {
   seed: 'Seed',
   automatic: 'auto',
   any: 'any',
+  detail: 'Detail of the picture',
+  details: { auto: 'as the model was trained', low: 'low: quick, no small print', high: 'high: slow, small print' },
+  detailTokens: (tokens) => `at most ${tokens} tokens`,
 
   device: 'Device',
   model: 'Model',

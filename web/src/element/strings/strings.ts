@@ -88,6 +88,10 @@ export interface Strings {
   seed: string;
   automatic: string;
   any: string;
+  detail: string;
+  details: { auto: string; low: string; high: string };
+  /** A detail in visual tokens. */
+  detailTokens(tokens: number): string;
 
   // The model
   device: string;

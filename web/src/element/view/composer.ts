@@ -1,6 +1,6 @@
 /** The question box, with its buttons and settings. */
 
-import type { Sampling } from '../../engine/protocol.js';
+import type { Detail, Sampling } from '../../engine/protocol.js';
 import { button, composing, focused, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 import { icon } from './icons.js';
@@ -12,10 +12,13 @@ export interface ComposerHandlers {
   onCancelEdit: () => void;
   /** The settings were opened. */
   onSettings: () => void;
+  /** The visitor wants pictures looked at more or less closely. */
+  onDetail: () => void;
 }
 
 const SETTINGS = ['temperature', 'max_new_tokens', 'seed'] as const;
 type Setting = (typeof SETTINGS)[number];
+const DETAILS = ['auto', 'low', 'high'] as const;
 
 export class Composer {
   readonly root: HTMLFormElement;
@@ -28,6 +31,9 @@ export class Composer {
   readonly #suggestions: HTMLElement;
   readonly #editing: HTMLElement;
   readonly #settings: Record<Setting, HTMLInputElement>;
+  readonly #detail: HTMLSelectElement;
+  /** The choice of a detail, which some models have. */
+  readonly #detailField: HTMLElement;
   readonly #handlers: ComposerHandlers;
 
   constructor(strings: Strings, handlers: ComposerHandlers, status: { bar: HTMLElement; root: HTMLElement }) {
@@ -53,9 +59,13 @@ export class Composer {
       max_new_tokens: number({ min: 1, max: 8192, step: 1, inputmode: 'numeric', placeholder: strings.automatic }),
       seed: number({ min: 0, max: 4294967295, step: 1, inputmode: 'numeric', placeholder: strings.any }),
     };
+    this.#detail = h('select', {}, ...DETAILS.map((detail) => h('option', { value: detail }, strings.details[detail])));
+    this.#detail.addEventListener('change', () => handlers.onDetail());
+    this.#detailField = h('label', { hidden: true }, `${strings.detail} `, this.#detail);
     this.panel = h(
       'div',
       { class: 'panel' },
+      this.#detailField,
       h('label', {}, `${strings.temperature} `, this.#settings.temperature),
       h('label', {}, `${strings.maxNewTokens} `, this.#settings.max_new_tokens),
       h('label', {}, `${strings.seed} `, this.#settings.seed),
@@ -110,6 +120,27 @@ export class Composer {
 
   setSampling(values: Partial<Record<Setting, string>>): void {
     for (const name of SETTINGS) if (values[name] !== undefined) this.#settings[name].value = values[name];
+  }
+
+  /** How closely pictures are looked at. */
+  get detail(): Detail {
+    const { value } = this.#detail;
+    return /^\d+$/.test(value) ? Number(value) : (value as Detail);
+  }
+
+  /** @returns whether there is such a detail; a number of tokens becomes a choice of its own */
+  setDetail(detail: Detail): boolean {
+    const isNumber = Number.isSafeInteger(detail) && Number(detail) > 0;
+    if (!isNumber && !DETAILS.some((name) => name === detail)) return false;
+    this.#detail.querySelector('.own')?.remove();
+    if (isNumber) this.#detail.append(h('option', { value: String(detail), class: 'own' }, this.#strings.detailTokens(Number(detail))));
+    this.#detail.value = String(detail);
+    return true;
+  }
+
+  /** Shows the choice if the model has it. */
+  offerDetail(offered: boolean): void {
+    this.#detailField.hidden = !offered;
   }
 
   setBusy({ asking, stoppable }: { asking: boolean; stoppable: boolean }): void {
