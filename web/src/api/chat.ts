@@ -26,6 +26,8 @@ export interface PictureOptions extends WatchOptions {
 
 /** A picture of the current topic. */
 export interface ChatPicture {
+  /** Of this picture only, in this chat. */
+  readonly id: number;
   readonly name: string;
   readonly info: PictureInfo;
   /** Whether something was asked since it was added: then it stays. */
@@ -47,6 +49,7 @@ export interface ChatOptions {
 
 /** A picture, and the index of the turn whose question shows it; of the next one: {@link NEXT}. */
 interface Shown {
+  id: number;
   look: Look;
   info: PictureInfo;
   turn: number;
@@ -84,6 +87,7 @@ export class Chat {
   readonly #host: Host;
   #system = '';
   readonly #topics: Topic[] = [{ shown: [], name: null, turns: [] }];
+  #ids = 0;
   /** How often a picture was set: one that is read meanwhile for an earlier topic is dropped. */
   #set = 0;
   /** Settles when the newest picture is read: a question waits for it. */
@@ -113,6 +117,7 @@ export class Chat {
   /** The pictures that the next question is about, in the order in which the model sees them. */
   get pictures(): readonly ChatPicture[] {
     return this.#topic.shown.map((shown) => ({
+      id: shown.id,
       name: shown.look.picture.name,
       info: shown.info,
       asked: shown.turn !== NEXT || this.#asking.includes(shown),
@@ -270,7 +275,11 @@ export class Chat {
       if (this.#set !== set) throw stopped(); // another picture was set in the meantime
       const turns = adopts ? this.#topics.pop()!.turns : [];
       if (!adopts) this.#topic.shown = [];
-      this.#topics.push({ shown: read ? [{ ...read, turn: turns.length > 0 ? 0 : NEXT }] : [], name: read?.look.picture.name ?? null, turns });
+      this.#topics.push({
+        shown: read ? [{ ...read, id: this.#nextId(), turn: turns.length > 0 ? 0 : NEXT }] : [],
+        name: read?.look.picture.name ?? null,
+        turns,
+      });
       return read?.info ?? null;
     });
   }
@@ -286,10 +295,15 @@ export class Chat {
     return this.#while(reading, ({ look, info }) => {
       if (this.#set !== set) throw stopped();
       const topic = this.#topic;
-      topic.shown.push({ look, info, turn: NEXT });
+      topic.shown.push({ id: this.#nextId(), look, info, turn: NEXT });
       if (topic.turns.length === 0) topic.name ??= look.picture.name;
       return info;
     });
+  }
+
+  #nextId(): number {
+    this.#ids += 1;
+    return this.#ids;
   }
 
   /** Has questions wait for `reading`. */

@@ -14,14 +14,17 @@ import { Looker } from './looker.js';
 import { Offers } from './offers.js';
 import { Pictures } from './pictures.js';
 import { Runner } from './runner.js';
+import { Strip } from './strip.js';
 import type { Strings } from './strings/index.js';
 import { ENDS, codeOf, messageOf, until, type Task } from './task.js';
 import { needMarkdown, type TurnView } from './view/turn.js';
 import type { View } from './view/view.js';
 
 export class Controller {
-  /** The picture of the conversation. */
+  /** The picture that the conversation began with. */
   readonly pictures: Pictures;
+  /** The pictures beside it. */
+  readonly strip: Strip;
   readonly #view: View;
   readonly #strings: Strings;
   readonly #emit: Emit;
@@ -48,9 +51,10 @@ export class Controller {
     this.#looker = new Looker(view, strings, emit);
     this.#runner = new Runner(view, strings, emit, {
       onAnother: () => this.#forgetAll(),
-      onInfo: ({ scope, has_detail }) => {
-        this.#offers.setScope(scope);
-        this.#view.composer.offerDetail(has_detail);
+      onInfo: (info) => {
+        this.#offers.setScope(info.scope);
+        this.#view.composer.offerDetail(info.has_detail);
+        this.strip.setModel(info);
         this.pictures.readMissed();
       },
       onChange: () => this.#showBusy(),
@@ -60,8 +64,16 @@ export class Controller {
       asking: () => this.#asking,
       onTake: () => this.#stopEditing(),
       onShow: () => this.look(),
-      onAbout: (entry) => this.#forgetBefore(entry),
+      onAbout: (entry) => {
+        this.strip.clear();
+        this.#forgetBefore(entry);
+      },
       onChange: () => this.#showBusy(),
+    });
+    this.strip = new Strip(view, strings, emit, this.#runner, {
+      first: () => this.pictures.held,
+      asking: () => this.#asking !== null,
+      onLook: (picture) => this.pictures.look(picture),
     });
   }
 
@@ -102,6 +114,7 @@ export class Controller {
   /** Releases everything: the element has left the page. */
   end(): void {
     this.pictures.end();
+    this.strip.clear();
     this.#asking?.abort.abort();
     this.#runner.end();
   }
@@ -219,6 +232,7 @@ export class Controller {
     this.#broken = null;
     this.chat?.clear();
     this.pictures.enter();
+    this.strip.enter();
     composer.focus();
     this.#showBusy();
     status.say(this.#strings.chatCleared);
@@ -233,6 +247,7 @@ export class Controller {
   /** Another model does not know the turns above, and has to read the picture again. */
   #forgetAll() {
     this.pictures.forget();
+    this.strip.clear();
     this.#broken = null;
     this.#offers.setScope(null);
     if (this.#turns.length > 0) this.#forgetBefore(this.#view.conversation.addNote(this.#strings.models));
@@ -298,6 +313,7 @@ export class Controller {
       if (this.pictures.reading) status.begin();
       else status.end();
       this.#showBusy();
+      this.strip.show();
       this.look();
     }
   }

@@ -139,6 +139,12 @@ export class Pictures {
     if (!this.#held && !this.#reading) this.readAgain();
   }
 
+  /** Shows a picture that stands beside the conversation's first, or that one again. */
+  look(other: { picture: ShownPicture; info: PictureInfo } | null): void {
+    const looked = other ?? this.#held;
+    if (looked && !this.#reading) this.#view.picture.show(looked.picture, factsOf(this.#strings, looked));
+  }
+
   /** Adds the picture to the log of a new conversation. */
   enter(): void {
     const { conversation } = this.#view;
@@ -265,19 +271,15 @@ export class Pictures {
     if (ENDS.includes(code)) return;
     this.#showHeld();
     if (code === 'stopped') this.#view.status.say(this.#strings.pictureStopped(this.#held !== null));
-    else this.#showPictureError(error);
+    else showPictureError(error, this.#view, this.#strings, this.#emit);
   }
+}
 
-  #showPictureError(error: unknown) {
-    const code = codeOf(error);
-    const message = messageOf(error);
-    this.#view.status.say(this.#strings.pictureFailed);
-    this.#view.pictureNotice.show({
-      title: this.#strings.failure.picture,
-      message,
-      code,
-      advice: this.#strings.advice[`picture-${code}`] ?? this.#strings.advice[code] ?? '',
-    });
-    this.#emit('error', { code, message });
-  }
+/** Says why a picture could not be read. */
+export function showPictureError(error: unknown, view: View, strings: Strings, emit: Emit): void {
+  const code = codeOf(error);
+  const message = messageOf(error);
+  view.status.say(strings.pictureFailed);
+  view.pictureNotice.show({ title: strings.failure.picture, message, code, advice: strings.advice[`picture-${code}`] ?? strings.advice[code] ?? '' });
+  emit('error', { code, message });
 }

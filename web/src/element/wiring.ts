@@ -38,6 +38,11 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
       onLooking: controlled((controller) => controller.look()),
       onModel,
     },
+    strip: {
+      onAdd: controlled((controller, files) => controller.strip.add(files)),
+      onLook: controlled((controller, at) => controller.strip.look(at)),
+      onRemove: controlled((controller, at) => controller.strip.remove(at)),
+    },
     conversation: {
       onStarter: (text) => view.composer.setText(text),
       onRegenerate: controlled((controller, turn) => controller.regenerate(turn)),

@@ -19,6 +19,10 @@ export interface Strings {
   looking: string;
   replace: string;
   removePicture: string;
+  /** Those of the conversation, where the model knows several. */
+  pictures: string;
+  addPicture: string;
+  removeNamed(name: string): string;
   enlarge: string;
   camera: string;
   takePicture: string;

@@ -13,9 +13,11 @@ import { Notice } from './notice.js';
 import { PictureView, type PictureHandlers } from './picture.js';
 import { Samples } from './samples.js';
 import { Status } from './status.js';
+import { StripView, type StripHandlers } from './strip.js';
 
 export interface ViewHandlers {
   picture: PictureHandlers;
+  strip: StripHandlers;
   conversation: ConversationHandlers;
   composer: ComposerHandlers;
   models: ModelsHandlers;
@@ -30,6 +32,7 @@ export interface ViewHandlers {
 export class View {
   readonly root: HTMLElement;
   readonly picture: PictureView;
+  readonly strip: StripView;
   readonly looking: Looking;
   readonly camera: Camera;
   readonly pictureNotice: Notice;
@@ -43,6 +46,7 @@ export class View {
 
   constructor(strings: Strings, handlers: ViewHandlers) {
     this.picture = new PictureView(strings, handlers.picture);
+    this.strip = new StripView(strings, handlers.strip);
     this.looking = new Looking(strings, handlers.onToken);
     this.camera = new Camera(strings, handlers.onPhoto);
     this.pictureNotice = new Notice(strings);
@@ -81,6 +85,7 @@ export class View {
           'section',
           { class: 'stage', part: 'stage', 'aria-label': strings.picture },
           this.picture.root,
+          this.strip.root,
           this.looking.root,
           this.pictureNotice.root,
           this.samples.root,
