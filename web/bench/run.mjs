@@ -1,13 +1,17 @@
 /**
  * The engine in the browser. Without --shape its hot operations beside onnxruntime-web's WebGPU: same browser, same
- * adapter, one run; with it the stages of an answer. `cargo xtask test page`, `npm ci` in this folder, then
+ * adapter, one run; with it the stages of an answer; with --model a converted model, from its files to an answer.
+ * `cargo xtask test page`, `npm ci` in this folder (the first needs it), then
  *
  *   node run.mjs [--json] [NAME...]            RUNS and DIST (the built page) are read from the environment
  *   node run.mjs --shape 8b|demo|narrow [--json] [STAGE...]
+ *   node run.mjs --model FOLDER [--device cpu|wgpu] [--detail low|auto|high] [--tokens N] [--context N] [--json]
  */
 
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { serve } from '../test/server.mjs';
 import { median, openBench, RUNS } from './page.mjs';
 
 /** Ours, theirs (several, where one of ours takes the place of several), and in how many times the time it should be. */
@@ -29,12 +33,22 @@ const ROWS = [
 const STAGES = ['resize', 'vision', 'enhance', 'projector', 'prefill', 'decode', 'first_token'];
 
 const { values, positionals: asked } = parseArgs({
-  options: { shape: { type: 'string' }, json: { type: 'boolean' }, burn: { type: 'boolean' } },
+  options: {
+    shape: { type: 'string' },
+    model: { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+    detail: { type: 'string', default: 'auto' },
+    tokens: { type: 'string', default: '24' },
+    context: { type: 'string' },
+    json: { type: 'boolean' },
+    burn: { type: 'boolean' },
+  },
   allowPositionals: true,
 });
-const bench = await openBench();
+const bench = await openBench({ compares: !values.shape && !values.model });
 const results = [];
-if (values.shape) await stages(values.shape);
+if (values.model) await answers(values);
+else if (values.shape) await stages(values.shape);
 else await operations();
 if (values.json) console.log(JSON.stringify(results));
 await bench.close();
@@ -82,6 +96,34 @@ async function stages(shape) {
     row(`${stage}: ${words}`, median(ms).toFixed(1), median(host_ms).toFixed(1), launches);
     results.push(timing);
   }
+}
+
+async function answers({ model, device, detail, tokens, context }) {
+  const files = await serve(model, { headers: { 'Access-Control-Allow-Origin': '*' } });
+  const { info, downloadMs, loadMs, heapMib, times } = await bench.model({
+    url: files.url,
+    device,
+    detail,
+    tokens: Number(tokens),
+    context: context && Number(context),
+  });
+  await files.close();
+  const of = (value) => median(times.map(value)).toFixed(1);
+  row('model', 'device', 'download, s', 'load, s', 'passes', 'prompt', 'vision, s', 'first token, s', 'tokens a second', 'wasm heap, MiB');
+  row('---', '---', '---', '---', '---', '---', '---', '---', '---', '---');
+  row(
+    `${basename(model)}, ${detail}`,
+    info.device,
+    (downloadMs / 1000).toFixed(1),
+    (loadMs / 1000).toFixed(1),
+    times[0].vision_passes,
+    times[0].prompt,
+    of(({ vision_ms }) => vision_ms / 1000),
+    of(({ firstMs }) => firstMs / 1000),
+    of(({ decode, tokens }) => ((tokens - 1) * 1000) / decode),
+    heapMib,
+  );
+  results.push({ info, downloadMs, loadMs, heapMib, times });
 }
 
 function row(...cells) {
