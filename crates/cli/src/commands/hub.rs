@@ -7,9 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::terminal::Progress;
-use inf_llava::config::{
-    CHAT_TEMPLATE_FILE, CHAT_TEMPLATE_JSON_FILE, CONFIG_FILE, GENERATION_FILE, PROCESSOR_FILE,
-};
+use inf_llava::config::MODEL_FILES;
 use inf_llava::error::{Error, Result};
 use inf_llava::hub::{Download, Found, Hub, Repository, Weights, repository};
 use inf_llava::known::{Known, told};
@@ -21,13 +19,8 @@ const ASK_BYTES: u64 = 20_000_000;
 /// Longest answer to that, in bytes.
 const ANSWER_CAP: u64 = 64;
 
-/// What else a checkpoint has.
-const OWN: [&str; 7] = [
-    CONFIG_FILE,
-    GENERATION_FILE,
-    PROCESSOR_FILE,
-    CHAT_TEMPLATE_JSON_FILE,
-    CHAT_TEMPLATE_FILE,
+/// Where a checkpoint says which of its files has which tensor.
+const INDICES: [&str; 2] = [
     "model.safetensors.index.json",
     "pytorch_model.bin.index.json",
 ];
@@ -87,7 +80,11 @@ pub(super) fn download(
 
 fn try_download(repository: &Repository, weights: Weights, stop: &StopFlag) -> Result<Download> {
     let hub = Hub::from_environment()?;
-    let beside: Vec<&str> = OWN.into_iter().chain(BESIDE).collect();
+    let beside: Vec<&str> = INDICES
+        .into_iter()
+        .chain(MODEL_FILES)
+        .chain(BESIDE)
+        .collect();
     let found = hub.find(repository, weights, &beside, stop)?;
     if found.missing_bytes() > ASK_BYTES {
         agree(&hub, repository, &found)?;

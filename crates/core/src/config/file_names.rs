@@ -17,3 +17,15 @@ pub const PROCESSOR_FILE: &str = "processor_config.json";
 pub const CHAT_TEMPLATE_JSON_FILE: &str = "chat_template.json";
 /// File name of the chat template itself.
 pub const CHAT_TEMPLATE_FILE: &str = "chat_template.jinja";
+
+/// All that a model is made of beside its weights, as far as a checkpoint has it.
+pub const MODEL_FILES: [&str; 8] = [
+    CONFIG_FILE,
+    GENERATION_FILE,
+    PREPROCESSOR_FILE,
+    PROCESSOR_FILE,
+    TOKENIZER_FILE,
+    TOKENIZER_CONFIG_FILE,
+    CHAT_TEMPLATE_JSON_FILE,
+    CHAT_TEMPLATE_FILE,
+];

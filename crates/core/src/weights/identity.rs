@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use super::converted::find_manifest;
 use super::pytorch;
 use super::verify::hex;
-use crate::config::TOKENIZER_FILE;
-use crate::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE};
+use crate::config::MODEL_FILES;
 use crate::error::Result;
 use crate::weights::folder::Folder;
 
@@ -26,15 +25,9 @@ pub async fn identity(folder: &Folder) -> Result<String> {
         return Ok(hex(&Sha256::digest(&manifest)));
     }
     let checkpoint = pytorch::open(folder.clone()).await?;
-    let beside = [
-        CONFIG_FILE,
-        GENERATION_FILE,
-        PREPROCESSOR_FILE,
-        TOKENIZER_FILE,
-    ];
     let weights = checkpoint.files().map(|(_, file)| file);
     let mut hash = Sha256::new();
-    for file in beside.into_iter().chain(weights) {
+    for file in MODEL_FILES.into_iter().chain(weights) {
         if let Some(state) = folder.state(file)? {
             let since = state.modified.map(|time| time.duration_since(UNIX_EPOCH));
             hash.update(format!("{file:?} {} {since:?}\n", state.bytes));

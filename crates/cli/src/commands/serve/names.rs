@@ -9,21 +9,15 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::open::{Opened, open};
-use inf_llava::config::TOKENIZER_FILE;
-use inf_llava::config::{CONFIG_FILE, GENERATION_FILE, PREPROCESSOR_FILE, TOKENIZER_CONFIG_FILE};
+use inf_llava::config::{CONFIG_FILE, MODEL_FILES};
 use inf_llava::foreign;
 use inf_llava::weights::manifest::{MANIFEST_CAP, MANIFEST_FILE, Manifest, is_plain_name};
 
 const INDEX_FILE: &str = "model.safetensors.index.json";
 const SINGLE_FILE: &str = "model.safetensors";
 const SAMPLES_FILE: &str = "samples.json";
-/// What a checkpoint has beside its weights.
-const OF_A_CHECKPOINT: [&str; 11] = [
-    CONFIG_FILE,
-    GENERATION_FILE,
-    PREPROCESSOR_FILE,
-    TOKENIZER_FILE,
-    TOKENIZER_CONFIG_FILE,
+/// What a checkpoint has beside its weights and [`MODEL_FILES`].
+const OF_A_CHECKPOINT: [&str; 6] = [
     "special_tokens_map.json",
     "README.md",
     "LICENSE",
@@ -74,7 +68,8 @@ impl Names {
                 }
             }
             None => {
-                for name in OF_A_CHECKPOINT.iter().chain([&INDEX_FILE, &SINGLE_FILE]) {
+                let beside = OF_A_CHECKPOINT.iter().chain(&MODEL_FILES);
+                for name in beside.chain([&INDEX_FILE, &SINGLE_FILE]) {
                     names.add(name.to_string(), None);
                 }
                 let index = read(folder, INDEX_FILE, MANIFEST_CAP);
