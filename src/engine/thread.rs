@@ -138,7 +138,7 @@ pub(super) fn work(what: &What, shared: Shared, jobs: &mpsc::Receiver<Job>) {
         let last = match done {
             Ok(Ok(said)) => said,
             Ok(Err(error)) => {
-                if !leaves_it_whole(&error) {
+                if !error.leaves_the_model_whole() {
                     engine = None;
                 }
                 Said::Failed(error)
@@ -191,21 +191,4 @@ async fn answer(
         (None, Some(info)) => Ok(Said::Seen(info)),
         (None, None) => Err(Error::EmptyQuestion),
     }
-}
-
-/// Whether the model can still be used after `error`. Errors caused by a question or a picture leave it intact; a
-/// failed device or changed files make it unreliable.
-fn leaves_it_whole(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Stopped
-            | Error::Option { .. }
-            | Error::EmptyQuestion
-            | Error::ContextExceeded { .. }
-            | Error::PictureNotHeld { .. }
-            | Error::ImageFormat { .. }
-            | Error::ImageDamaged { .. }
-            | Error::ImageTooLarge { .. }
-            | Error::ImageShape { .. }
-    )
 }

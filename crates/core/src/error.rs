@@ -336,6 +336,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a loaded model can still be used: what a question or a picture is to blame for leaves it as it was; what is
+    /// on a device that failed, or was read from files that are others by now, is not to be relied on.
+    pub fn leaves_the_model_whole(&self) -> bool {
+        matches!(
+            self,
+            Error::Stopped
+                | Error::Option { .. }
+                | Error::EmptyQuestion
+                | Error::ContextExceeded { .. }
+                | Error::PictureNotHeld { .. }
+                | Error::ImageFormat { .. }
+                | Error::ImageDamaged { .. }
+                | Error::ImageTooLarge { .. }
+                | Error::ImageShape { .. }
+        )
+    }
+
     /// The exit code of a program that it ends; `inf-llava --help` has the table.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -186,24 +186,10 @@ fn work(model: &ModelArgs, jobs: &Queue<Job>, ending: &StopFlag) {
     }
 }
 
-/// Whether the model is to be loaded again: what is on a device that failed, or was read from files that are others by
-/// now, is not to be relied on. What a question is to blame for leaves the model as it was.
+/// Whether the model is to be loaded again.
 fn leaves_it_broken(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<Error>() {
-        None => true,
-        Some(error) => !matches!(
-            error,
-            Error::Stopped
-                | Error::Option { .. }
-                | Error::EmptyQuestion
-                | Error::ContextExceeded { .. }
-                | Error::PictureNotHeld { .. }
-                | Error::ImageFormat { .. }
-                | Error::ImageDamaged { .. }
-                | Error::ImageTooLarge { .. }
-                | Error::ImageShape { .. }
-        ),
-    }
+    let known = error.downcast_ref::<Error>();
+    !known.is_some_and(Error::leaves_the_model_whole)
 }
 
 async fn load(model: &ModelArgs, ending: &StopFlag) -> anyhow::Result<Shared> {
