@@ -9,7 +9,7 @@ use crate::project::{self, Project};
 use crate::setup::Tools;
 
 /// The programs of fuzz/Cargo.toml.
-const TARGETS: [&str; 15] = [
+const TARGETS: [&str; 16] = [
     "clip",
     "config",
     "data_url",
@@ -17,6 +17,7 @@ const TARGETS: [&str; 15] = [
     "encoding",
     "header",
     "hub_headers",
+    "hub_list",
     "index",
     "manifest",
     "picture",
