@@ -29,7 +29,7 @@ impl Session {
             detail: Vec::new(),
             overview: Vec::new(),
         };
-        let Some(plan) = vision.plan(self.coverage) else {
+        let Some(plan) = vision.plan(treatment) else {
             return Ok(looked);
         };
         for (cut, map) in maps {

@@ -94,6 +94,36 @@ impl Session {
         }
     }
 
+    /// Refuses a picture of `size_px` (height, width) that alone would take more tokens than the context has: before the tower
+    /// sees it.
+    ///
+    /// # Errors
+    /// [`Error::ContextExceeded`], which names a detail that fits if there is one; as [`crate::config::Vision::layout`].
+    fn check_size(&self, size_px: [usize; 2], treatment: Treatment) -> Result<()> {
+        let vision = self.model.config.require_vision("a picture")?;
+        let tokens = |detail| {
+            let treatment = Treatment {
+                detail,
+                ..treatment
+            };
+            Ok::<_, Error>(vision.layout(size_px, treatment)?.tokens)
+        };
+        let (needed, context_tokens) = (tokens(treatment.detail)?, self.model.context_tokens);
+        if needed < context_tokens {
+            return Ok(());
+        }
+        let least = tokens(Detail::Low)?;
+        let instead = match least < context_tokens {
+            true => format!("at low detail it takes {least} (--detail low)"),
+            false => "take a longer context".into(),
+        };
+        Err(Error::ContextExceeded {
+            needed_tokens: needed + 1,
+            context_tokens,
+            hint: format!(". Its picture alone takes {needed}; {instead}"),
+        })
+    }
+
     /// An error about a full context, with what the conversation's pictures take of it.
     pub(super) fn told_of_pictures(&self, error: Error) -> Error {
         let looks: Vec<Look> = self.looks().copied().collect();
@@ -250,6 +280,7 @@ impl Session {
     ) -> Result<(Held, PictureInfo)> {
         self.model.unchanged()?;
         let encoder = self.model.vision()?;
+        self.check_size([picture.height, picture.width], treatment)?;
         let timer = Timer::start();
         let views = encoder.views(picture, treatment, &watch.stop)?;
         let image_ms = decoding_ms + timer.elapsed_ms();
@@ -264,7 +295,9 @@ impl Session {
             notices: picture.notices.clone(),
             outside_scope: config.scope.is_some_and(|scope| !scope.covers(picture)),
             image_px: views.layout.size_px()[0],
-            crops_per_side: config.dual().map_or(1, |dual| dual.crops_per_side),
+            crops_per_side: config
+                .dual()
+                .map_or(1, |dual| dual.at(treatment.detail).crops_per_side),
             vision_passes: passes,
             vision_ms,
         };

@@ -2,12 +2,12 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::config::Vision;
+use crate::config::{Dual, Treatment, Vision};
 use crate::error::Result;
 use crate::load::Builder;
 use crate::recorder::Recorder;
 use crate::spec::plan::Coverage;
-use crate::spec::{self, Layout};
+use crate::spec::{self, Detail, Layout};
 use crate::vision::dem::{DemConnector, Features, Prepared};
 use crate::vision::mlp::Mlp;
 use crate::vision::perceiver::Perceiver;
@@ -30,16 +30,37 @@ pub enum Connector {
 pub struct Dem {
     /// Enhancement and projector.
     pub modules: DemConnector,
+    /// With the model's crops.
+    usual: Covered,
+    /// At low detail.
+    low: Covered,
+}
+
+/// What is prepared for each coverage.
+struct Covered {
     live: Prepared,
     dense: Prepared,
 }
 
+impl Covered {
+    fn new(dual: &Dual<'_>, device: &Device) -> Self {
+        Covered {
+            live: Prepared::new(dual, Coverage::Live, device),
+            dense: Prepared::new(dual, Coverage::Dense, device),
+        }
+    }
+}
+
 impl Dem {
-    /// What is prepared for `coverage`.
-    pub fn prepared(&self, coverage: Coverage) -> &Prepared {
-        match coverage {
-            Coverage::Live => &self.live,
-            Coverage::Dense => &self.dense,
+    /// What is prepared for a picture under `treatment`.
+    pub fn prepared(&self, treatment: Treatment) -> &Prepared {
+        let covered = match treatment.detail {
+            Detail::Low => &self.low,
+            Detail::Auto | Detail::High | Detail::Tokens(_) => &self.usual,
+        };
+        match treatment.coverage {
+            Coverage::Live => &covered.live,
+            Coverage::Dense => &covered.dense,
         }
     }
 }
@@ -57,11 +78,10 @@ impl Connector {
         Ok(match &vision.connector {
             spec::Connector::Dem(dem) => {
                 let dual = vision.require_dual("this connector")?;
-                let prepared = |coverage| Prepared::new(&dual, coverage, device);
                 Connector::Dem(Box::new(Dem {
                     modules: DemConnector::load(dem, builder).await?,
-                    live: prepared(Coverage::Live),
-                    dense: prepared(Coverage::Dense),
+                    usual: Covered::new(&dual, device),
+                    low: Covered::new(&dual.at(Detail::Low), device),
                 }))
             }
             spec::Connector::Shuffle(shuffle) => {
@@ -74,17 +94,17 @@ impl Connector {
         })
     }
 
-    /// `features` `[views, h * h, C]`, in the order of `layout` under `coverage` -> visual tokens `[tokens, hidden]`.
+    /// `features` `[views, h * h, C]`, in the order of `layout` under `treatment` -> visual tokens `[tokens, hidden]`.
     pub fn forward(
         &self,
         features: Tensor<3>,
         layout: &Layout,
-        coverage: Coverage,
+        treatment: Treatment,
         recorder: &mut Recorder,
     ) -> Tensor<2> {
         match self {
             Connector::Dem(dem) => {
-                let prepared = dem.prepared(coverage);
+                let prepared = dem.prepared(treatment);
                 let features = Features::from_passes(&prepared.plan, features);
                 features.record(recorder);
                 dem.modules.forward_recorded(prepared, &features, recorder)

@@ -188,9 +188,9 @@ impl VisionEncoder {
         }
     }
 
-    /// What is computed of INF-LLaVA's views under `coverage`; none for another model.
-    pub fn plan(&self, coverage: Coverage) -> Option<&Plan> {
-        Some(&self.dem()?.prepared(coverage).plan)
+    /// What is computed of INF-LLaVA's views under `treatment`; none for another model.
+    pub fn plan(&self, treatment: Treatment) -> Option<&Plan> {
+        Some(&self.dem()?.prepared(treatment).plan)
     }
 
     /// Views -> visual tokens.
@@ -205,9 +205,8 @@ impl VisionEncoder {
     ) -> Result<Encoded> {
         let features = self.features(views, watch, recorder).await?;
         let [vision_passes, ..] = features.dims();
-        let coverage = views.treatment.coverage;
         let connector = &self.connector;
-        let visual_tokens = connector.forward(features, &views.layout, coverage, recorder);
+        let visual_tokens = connector.forward(features, &views.layout, views.treatment, recorder);
         settle(&visual_tokens).await?;
         watch.stop.check()?;
         // The identity need not include the weights: a sequence belongs to one loaded model.
@@ -235,10 +234,7 @@ impl VisionEncoder {
     ) -> Result<Tensor<3>> {
         let passes = views.layout.passes();
         // Only INF-LLaVA's views have names of their own.
-        let crops = match self
-            .plan(views.treatment.coverage)
-            .filter(|_| recorder.is_on())
-        {
+        let crops = match self.plan(views.treatment).filter(|_| recorder.is_on()) {
             Some(plan) => plan.passes(),
             None => Vec::new(),
         };
@@ -296,7 +292,7 @@ impl VisionEncoder {
             reason: "the model has no enhancement (DEM), whose attention this is".into(),
         })?;
         let features = self.features(views, watch, &mut Recorder::off()).await?;
-        let prepared = dem.prepared(views.treatment.coverage);
+        let prepared = dem.prepared(views.treatment);
         let features = Features::from_passes(&prepared.plan, features);
         Ok(dem.modules.attention_maps(prepared, &features))
     }

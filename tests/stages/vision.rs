@@ -1,6 +1,7 @@
 //! What is dead is dead, and passes are counted where the tower runs.
 
 use burn::tensor::Tensor;
+use inf_llava::config::Treatment;
 use inf_llava::gpu::read::read;
 use inf_llava::image::Picture;
 use inf_llava::model::Model;
@@ -47,18 +48,19 @@ fn nan_in_dead_crops_changes_nothing() {
         for fixture in ["tiny", "tiny-n2-bf16", "tiny-n4-f16", "released-geometry"] {
             let model = crate::load(fixture, device);
             let picture = picture(&model, fixture);
-            let (live, dense) = (
-                model.vision().unwrap().plan(Coverage::Live).unwrap(),
-                model.vision().unwrap().plan(Coverage::Dense).unwrap(),
-            );
+            let [live, dense] = [Coverage::Live, Coverage::Dense].map(|coverage| {
+                let plan = model.vision().unwrap().plan(Treatment::only(coverage));
+                plan.unwrap()
+            });
             let views = crate::views(&model, &picture, Coverage::Dense);
             let (watch, off) = (&mut Watch::nobody(), &mut Recorder::off());
             let passes =
                 crate::block_on(model.vision().unwrap().features(&views, watch, off)).unwrap();
             let clean = Features::from_passes(dense, passes);
             let tokens = |features: &Features, coverage| {
+                let treatment = Treatment::only(coverage);
                 let dem = model.vision().unwrap().dem().unwrap();
-                let tokens = dem.modules.forward(dem.prepared(coverage), features);
+                let tokens = dem.modules.forward(dem.prepared(treatment), features);
                 crate::block_on(read(tokens)).unwrap()
             };
             let expected = tokens(&clean, Coverage::Dense);

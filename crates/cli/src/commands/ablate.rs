@@ -25,6 +25,7 @@ use inf_llava::error::Error;
 use inf_llava::files;
 use inf_llava::gpu::device::{ChosenDevice, DeviceChoice, choose};
 use inf_llava::progress::StopFlag;
+use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 use inf_llava::text::prompt::PromptChoice;
 
@@ -152,7 +153,7 @@ impl Ablation<'_> {
             device: &self.device,
             context: None,
             prompt: &PromptChoice::Own,
-            sees: true,
+            detail: Some(Detail::Auto),
         };
         let set = TestSet::Scenes {
             seed: self.file.exam_seed,

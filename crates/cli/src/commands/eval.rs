@@ -16,6 +16,7 @@ use crate::evaluate::{Descriptions, Pope, Report};
 use inf_llava::dataset::{OnBadRecord, llava, pope};
 use inf_llava::durable;
 use inf_llava::error::{Error, Result};
+use inf_llava::spec::Detail;
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -54,6 +55,10 @@ pub(super) struct EvalArgs {
     /// Ask without showing the pictures: what can be answered from the words alone
     #[arg(long)]
     blind: bool,
+    /// How closely the pictures are looked at, where the model has a choice: low, auto, high, or the most visual tokens of
+    /// a picture
+    #[arg(long, value_name = "LEVEL", default_value_t, conflicts_with = "blind")]
+    detail: Detail,
     /// Also tell how far the next-token distributions are from those of this model
     #[arg(long, value_name = "MODEL", value_parser = paths::parser())]
     reference: Option<PathBuf>,
@@ -108,7 +113,7 @@ pub(super) async fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         device: &args.model.device().await?,
         context: args.model.context,
         prompt: &args.model.prompt.choice()?,
-        sees: !args.blind,
+        detail: (!args.blind).then_some(args.detail),
     };
     let answered = ask_all(&model, &set, workers(model.device), &stop)?;
     tell_left_out(&answered, &set, on_bad)?;

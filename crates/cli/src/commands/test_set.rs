@@ -14,6 +14,7 @@ use inf_llava::gpu::cpu::is_host;
 use inf_llava::gpu::device::ChosenDevice;
 use inf_llava::model::Model;
 use inf_llava::progress::{StopFlag, Watch};
+use inf_llava::spec::Detail;
 use inf_llava::text::prompt::PromptChoice;
 
 /// The questions that a model is scored on.
@@ -80,8 +81,8 @@ pub(super) struct ModelUnderTest<'a> {
     pub(super) device: &'a ChosenDevice,
     pub(super) context: Option<usize>,
     pub(super) prompt: &'a PromptChoice,
-    /// Whether the pictures are shown.
-    pub(super) sees: bool,
+    /// How closely the pictures are looked at; none where they are not shown.
+    pub(super) detail: Option<Detail>,
 }
 
 impl ModelUnderTest<'_> {
@@ -111,7 +112,7 @@ pub(super) fn ask_all(
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     let work = |send: mpsc::Sender<(usize, Answered)>| -> Result<()> {
-        let mut tested = TestedModel::new(model.load(stop)?, model.sees);
+        let mut tested = TestedModel::new(model.load(stop)?, model.detail);
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= set.items() {
@@ -164,7 +165,7 @@ pub(super) fn diverge(
     set: &TestSet,
     stop: &StopFlag,
 ) -> Result<Divergence> {
-    let load = |who: &ModelUnderTest<'_>| Ok(TestedModel::new(who.load(stop)?, who.sees));
+    let load = |who: &ModelUnderTest<'_>| Ok(TestedModel::new(who.load(stop)?, who.detail));
     let (mut tested, mut reference): (TestedModel, TestedModel) = (load(model)?, load(reference)?);
     let vocabulary = tested.vocabulary();
     if reference.vocabulary() != vocabulary {

@@ -17,6 +17,7 @@ use inf_llava::model::Model;
 use inf_llava::progress::Watch;
 use inf_llava::recorder::Recorder;
 use inf_llava::session::{AskOptions, Session};
+use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 
 /// The most tokens of an answer.
@@ -190,16 +191,19 @@ impl TestItem {
 /// The model under test.
 pub struct TestedModel {
     session: Session,
+    /// Whether the pictures are shown.
     sees: bool,
 }
 
 impl TestedModel {
-    /// `model`, with or without access to the pictures: without, it measures what can be answered from the question
-    /// alone.
-    pub fn new(model: Rc<Model>, sees: bool) -> Self {
+    /// `model`, which sees the pictures as closely as `detail` says; without it they are not shown, which measures what
+    /// can be answered from the question alone.
+    pub fn new(model: Rc<Model>, detail: Option<Detail>) -> Self {
+        let mut session = Session::new(model, Coverage::Live);
+        session.set_detail(detail.unwrap_or_default());
         TestedModel {
-            session: Session::new(model, Coverage::Live),
-            sees,
+            session,
+            sees: detail.is_some(),
         }
     }
 

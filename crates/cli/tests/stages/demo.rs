@@ -10,6 +10,7 @@ use inf_llava::model::Model;
 use inf_llava::progress::{Event, StopFlag, Watch};
 use inf_llava::recorder::Recorder;
 use inf_llava::session::{AskOptions, Exchange, Request, Session};
+use inf_llava::spec::Detail;
 use inf_llava::spec::plan::Coverage;
 use inf_llava_cli::evaluate::run::{Asked, TestItem, TestedModel, tally};
 use inf_llava_cli::scenes::samples;
@@ -31,7 +32,7 @@ fn demo(device: &str) -> Rc<Model> {
 
 /// Answers to the fixed scenes' questions.
 fn answers(sees: bool) -> Vec<Asked> {
-    let mut tested = TestedModel::new(demo("cpu"), sees);
+    let mut tested = TestedModel::new(demo("cpu"), sees.then_some(Detail::Auto));
     (0..SCENES)
         .flat_map(|index| {
             let item = TestItem::of_scene(SEED, index, QUESTIONS);

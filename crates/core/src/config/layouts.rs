@@ -20,7 +20,10 @@ impl Vision {
         let tiling = self.tiling_of(size_px, treatment)?;
         Ok(match tiling.as_ref() {
             // The same square for every picture.
-            Tiling::Dual { .. } => self.require_dual("this tiling")?.layout(treatment.coverage),
+            Tiling::Dual { .. } => {
+                let dual = self.require_dual("this tiling")?;
+                dual.at(treatment.detail).layout(treatment.coverage)
+            }
             Tiling::Grid(spec) => self.grid(spec, size_px),
             Tiling::Single(spec) => self.one_view(spec.newline),
             Tiling::Anyres(spec) => self.anyres(spec, size_px)?,
@@ -38,6 +41,12 @@ impl Vision {
             is_only, detail, ..
         } = treatment;
         Ok(match &self.tiling {
+            Tiling::Dual { .. } => {
+                let dual = self.require_dual("this tiling")?.at(detail);
+                Cow::Owned(Tiling::Dual {
+                    crops_per_side: dual.crops_per_side,
+                })
+            }
             Tiling::Grid(spec) if detail != Detail::Auto => {
                 let tokens = self.tokens_per_view();
                 Cow::Owned(Tiling::Grid(spec.at(detail, size_px, tokens)))

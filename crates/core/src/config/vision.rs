@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::image::{Filter, Normalise};
 use crate::spec::plan::{Coverage, Plan};
 use crate::spec::{
-    CanvasLayout, Connector, DemSpec, Detail, Layout, Tiling, TowerSpec, Video, Weight,
+    CanvasLayout, Connector, DemSpec, Detail, Fit, Layout, Tiling, TowerSpec, Video, Weight,
 };
 
 /// How a model sees.
@@ -70,6 +70,19 @@ pub struct Dual<'a> {
 }
 
 impl Dual<'_> {
+    /// As closely as `detail` says. No weight depends on N, and visual tokens are as many whatever it is, so at low detail
+    /// there is one crop; the most crops are those that the model was trained with.
+    pub fn at(self, detail: Detail) -> Self {
+        let crops_per_side = match detail {
+            Detail::Low => 1,
+            Detail::Auto | Detail::High | Detail::Tokens(_) => self.crops_per_side,
+        };
+        Dual {
+            crops_per_side,
+            ..self
+        }
+    }
+
     /// The views, and the positions of the enhancement, that are computed.
     pub fn plan(&self, coverage: Coverage) -> Plan {
         Plan::new(
@@ -108,7 +121,20 @@ impl Vision {
 
     /// Whether pictures can be looked at more or less closely.
     pub fn has_detail(&self) -> bool {
-        matches!(&self.tiling, Tiling::Grid(_) | Tiling::Anyres(_))
+        match &self.tiling {
+            Tiling::Grid(_) | Tiling::Anyres(_) => true,
+            Tiling::Dual { crops_per_side } => *crops_per_side > 1,
+            Tiling::Single(_) | Tiling::Snapshot(_) => false,
+        }
+    }
+
+    /// Whether a picture's visual tokens are a map of its padded square, row by row.
+    pub fn has_map(&self) -> bool {
+        match &self.tiling {
+            Tiling::Dual { .. } => true,
+            Tiling::Single(one) => matches!(one.fit, Fit::Pad { .. }) && !one.newline,
+            Tiling::Grid(_) | Tiling::Anyres(_) | Tiling::Snapshot(_) => false,
+        }
     }
 
     /// Whether a picture's layout depends on whether it is its conversation's only one.

@@ -172,6 +172,82 @@ fn detail_chooses_how_many_views_there_are() {
     refused(&args, 2, &["--detail", "low, auto, high"]);
 }
 
+/// No weight of INF-LLaVA depends on the number of its crops: at low detail it is the model with one.
+#[test]
+fn low_detail_of_inf_llava_is_one_crop() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let tiny = crate::fixture("tiny");
+    for entry in std::fs::read_dir(&tiny).expect("the fixture") {
+        let path = entry.expect("a file").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a name");
+            std::fs::copy(&path, dir.path().join(name)).expect("a copy");
+        }
+    }
+    let change = |file: &str, change: &dyn Fn(&mut Value)| {
+        let path = dir.path().join(file);
+        let mut value = json(&std::fs::read_to_string(&path).expect("JSON"));
+        change(&mut value);
+        std::fs::write(&path, value.to_string()).expect("written");
+    };
+    change("config.json", &|config| {
+        config["inf_llava"]["crops_per_side"] = json!(1);
+    });
+    change("preprocessor_config.json", &|processor| {
+        processor["crop_size"] = json!({"height": 56, "width": 56});
+        processor["size"] = json!({"shortest_edge": 56});
+    });
+    let (tiny, of_one) = (tiny.display().to_string(), dir.path().display().to_string());
+    let ask = |model: &str, detail: &str| {
+        let answer = chat(model, &[0], &["--detail", detail, "--exact"]);
+        (
+            count(&answer, "vision_passes"),
+            answer["token_ids"].clone(),
+            count(&answer, "image_tokens"),
+        )
+    };
+    let low = ask(&tiny, "low");
+    assert_eq!((low.0, &low), (1, &ask(&of_one, "auto")));
+    assert_eq!(low, ask(&of_one, "high"));
+    let (passes, _, tokens) = ask(&tiny, "auto");
+    assert_eq!((passes, tokens), (10, low.2));
+    assert_eq!(ask(&tiny, "auto"), ask(&tiny, "high"));
+}
+
+#[test]
+fn every_model_is_scored() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let entries: Vec<Value> = (0..2)
+        .map(|index| {
+            json!({"id": index.to_string(), "image": format!("{index}.png"), "conversations": [
+                {"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "red"}]})
+        })
+        .collect();
+    let data = dir.path().join("data.json");
+    std::fs::write(&data, json!(entries).to_string()).expect("written");
+    let (data, images) = (
+        data.display().to_string(),
+        folder("smolvlm-tiny").join("images").display().to_string(),
+    );
+    for (name, _) in FAMILY {
+        let model = model(name);
+        let eval = |more: &[&str]| {
+            let mut args = vec!["eval", "--model", &model, "--device", "cpu", "--json"];
+            args.extend(["--data", &data, "--images", &images]);
+            args.extend(more);
+            json(&stdout(&args))
+        };
+        for more in [
+            &["--detail", "low"][..],
+            &["--blind"],
+            &["--reference", &model],
+        ] {
+            let scores = eval(more);
+            assert_eq!(scores["count"], 2, "{name} {more:?}: {scores}");
+        }
+    }
+}
+
 #[test]
 fn more_pictures_than_fit_are_counted_and_a_detail_is_named() {
     let (first, second) = (picture(0), picture(1));
