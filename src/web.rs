@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::gpu::device::{DeviceChoice, choose};
 use crate::gpu::fallbacks::fallbacks;
 use crate::gpu::kernel::launches;
+use crate::image::clip::is_reel;
 use crate::model::Model;
 use crate::progress::{self, Event, Watch};
 use crate::session::{PictureInfo, Request, Shared};
@@ -138,8 +139,8 @@ impl Engine {
         to_value(&self.shared()?.picture(key))
     }
 
-    /// Encodes a picture and keeps its features under `key`. `is_only`: whether it is its conversation's only one;
-    /// `detail`: see [`Detail`].
+    /// Encodes a picture, or a video whose frames are in a [`crate::image::clip::reel`], and keeps its features under `key`.
+    /// `is_only`: whether it is its conversation's only one; `detail`: see [`Detail`].
     #[allow(
         clippy::too_many_arguments,
         reason = "wasm-bindgen's functions have positional arguments only"
@@ -156,9 +157,17 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let mut watch = watch(on_event, stop);
         let mut shared = self.shared()?;
+        if is_reel(&bytes) {
+            return answer(shared.read_video(&key, &name, &bytes, &mut watch).await);
+        }
         let detail: Detail = from_value("detail", detail)?;
         let read = shared.read_picture(&key, &name, &bytes, is_only, detail, &mut watch);
         answer(read.await)
+    }
+
+    /// Which frames of a video are looked at: see [`Shared::video_frames`].
+    pub fn video_frames(&self, frames: usize, fps: f64, seconds: f64) -> JsResult<JsValue> {
+        answer(self.shared()?.video_frames(frames, fps, seconds))
     }
 
     /// The features of the picture `key`, for `restore_picture`.

@@ -30,6 +30,7 @@ export const LAYERS = [
       'engine/generated.ts',
       'engine/known-models.ts',
       'engine/protocol.ts',
+      'engine/reel.ts',
       'engine/shared.ts',
     ],
   },

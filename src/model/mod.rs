@@ -195,6 +195,8 @@ impl Model {
             image_tokens: layout.as_ref().map_or(0, |layout| layout.tokens),
             most_pictures: vision.map_or(Some(0), |vision| vision.most_pictures()),
             has_detail: vision.is_some_and(|vision| vision.has_detail()),
+            has_map: vision.is_some_and(|vision| vision.has_map()),
+            sees_videos: vision.is_some_and(|vision| vision.sees_videos()),
             context_tokens: self.context_tokens,
             vocabulary: config.decoder.vocab_size,
             random_weights: config.random_weights,

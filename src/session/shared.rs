@@ -11,8 +11,11 @@ use super::transcript::id_of;
 use super::{Answer, EnhancementAttention, PictureInfo, Request, Session};
 use crate::error::{Error, Result};
 use crate::gpu::read::read;
+use crate::image::clip::reel;
 use crate::model::Model;
+use crate::platform::Timer;
 use crate::progress::Watch;
+use crate::recorder::Recorder;
 use crate::request::Shown;
 use crate::spec::Detail;
 use crate::spec::plan::Coverage;
@@ -67,6 +70,44 @@ impl Shared {
         let context_tokens = self.session.model.context_tokens;
         let held = held.named(id_of(key));
         self.session.pictures.hold(held, context_tokens);
+        Ok(info)
+    }
+
+    /// Which frames are looked at, ascending, of a video of `frames` at `native_fps` a second that takes `seconds`: as many
+    /// as the model's files say and a conversation about it alone holds.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a model that sees pictures only; [`Error::Config`] for one that sees nothing.
+    pub fn video_frames(&self, frames: usize, native_fps: f64, seconds: f64) -> Result<Vec<usize>> {
+        let choice = self.session.clip_options_behind(0, None)?.choice;
+        Ok(choice.frames(frames, native_fps, seconds))
+    }
+
+    /// As [`Shared::read_picture`], for a video whose frames are in a [`reel`].
+    ///
+    /// # Errors
+    /// As [`reel`] and [`Session::add_video`].
+    pub async fn read_video(
+        &mut self,
+        key: &str,
+        file: &str,
+        bytes: &[u8],
+        watch: &mut Watch<'_>,
+    ) -> Result<PictureInfo> {
+        if self.session.pictures.touch(id_of(key))
+            && let Some(info) = self.picture(key)
+        {
+            return Ok(info.clone());
+        }
+        let timer = Timer::start();
+        let options = self.session.clip_options_behind(0, None)?;
+        let clip = reel(file, bytes, &options, &watch.stop)?;
+        let (read_ms, off) = (timer.elapsed_ms(), &mut Recorder::off());
+        let (held, info) = self.session.encode_clip(&clip, read_ms, watch, off).await?;
+        let context_tokens = self.session.model.context_tokens;
+        self.session
+            .pictures
+            .hold(held.named(id_of(key)), context_tokens);
         Ok(info)
     }
 

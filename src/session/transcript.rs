@@ -89,7 +89,7 @@ impl Session {
 
     /// Every picture of a request's conversation, in order; the session's, if the request has none.
     fn looks_of(&self, request: &Request) -> impl Iterator<Item = Look> {
-        let of_request = request.all_pictures().map(look);
+        let of_request = request.all_pictures().map(|shown| self.look(shown));
         let has_own = request.all_pictures().next().is_some();
         let of_session = self.looks().filter(move |_| !has_own);
         let of_session = of_session.map(|look| Look { at: 0, ..*look });
@@ -106,7 +106,7 @@ impl Session {
             None => self.looks_of(request).collect(),
         };
         for exchange in &request.before {
-            let looks = exchange.pictures.iter().map(look);
+            let looks = exchange.pictures.iter().map(|shown| self.look(shown));
             let is_heard =
                 request.options.anyway || !self.is_withheld(&exchange.question, has_picture);
             match is_heard {
@@ -117,7 +117,7 @@ impl Session {
                 false => unseen.extend(looks.map(|look| Look { at: 0, ..look })),
             }
         }
-        unseen.extend(request.pictures.iter().map(look));
+        unseen.extend(request.pictures.iter().map(|shown| self.look(shown)));
         let asked = Asked {
             pictures: unseen,
             question: &request.question,
@@ -125,20 +125,23 @@ impl Session {
         (before, asked)
     }
 
+    /// Whether it is a picture or a video is known of what is held.
+    fn look(&self, shown: &Shown) -> Look {
+        let picture = id_of(&shown.key);
+        let held = self.pictures.get(picture);
+        Look {
+            picture,
+            kind: held.map_or(MediaKind::Image, |held| held.encoded.kind),
+            at: shown.at,
+            detail: shown.detail,
+        }
+    }
+
     /// Completes the last turn by its answer.
     fn take_up(&mut self, answer: Vec<u32>) {
         if let Some(turn) = self.turns.last_mut() {
             turn.answer = TurnAnswer::Ids(answer);
         }
-    }
-}
-
-fn look(shown: &Shown) -> Look {
-    Look {
-        picture: id_of(&shown.key),
-        kind: MediaKind::Image,
-        at: shown.at,
-        detail: shown.detail,
     }
 }
 

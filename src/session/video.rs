@@ -20,18 +20,29 @@ impl Session {
     /// # Errors
     /// [`crate::Error::Option`] for a model that sees pictures only; [`crate::Error::Config`] for one that sees nothing.
     pub fn clip_options(&self, most: Option<usize>, folder_fps: f64) -> Result<ClipOptions> {
-        let vision = self.model.config.require_vision("a video")?;
         let shown = self.shown.iter().filter_map(|look| {
             let held = self.pictures.get(look.picture)?;
             Some(held.encoded.tokens())
         });
         let taken = self.sequence.len() + shown.sum::<usize>();
+        Ok(ClipOptions {
+            folder_fps,
+            ..self.clip_options_behind(taken, most)?
+        })
+    }
+
+    /// As [`Session::clip_options`], behind so many tokens.
+    pub(super) fn clip_options_behind(
+        &self,
+        taken: usize,
+        most: Option<usize>,
+    ) -> Result<ClipOptions> {
+        let vision = self.model.config.require_vision("a video")?;
         let context = self.model.context_tokens;
         let words = WORDS_TOKENS.min(context / 4);
         let room = context.saturating_sub(taken + words);
         Ok(ClipOptions {
             ground: vision.pixels.ground,
-            folder_fps,
             ..ClipOptions::new(vision.choice(most, room)?)
         })
     }
@@ -72,7 +83,7 @@ impl Session {
     }
 
     /// Encodes a video; the conversation is unchanged. Width and height are those of the first frame.
-    async fn encode_clip(
+    pub(super) async fn encode_clip(
         &self,
         clip: &Clip,
         read_ms: f64,

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -99,6 +99,50 @@ for (const device of ['cpu', 'wgpu']) {
     await p.context.close();
   });
 }
+
+test('several pictures, a detail, a system message and a video have the ids of the program', async () => {
+  const images = [0, 1].map((index) => join(FIXTURE, `images/${index}.png`));
+  const frames = join(folder, 'frames');
+  await mkdir(frames);
+  const files = await Promise.all(images.map((image) => readFile(image)));
+  const film = Array.from({ length: 8 }, (_, at) => files[at % 2]);
+  for (const [at, file] of film.entries()) await writeFile(join(frames, `${at}.png`), file);
+  const cases = {
+    several: images.flatMap((image) => ['--image', image]),
+    low: ['--image', images[0], '--detail', 'low', '--system', 'Be brief.'],
+    video: ['--image', images[1], '--video', frames, '--fps', '2'],
+  };
+  const common = ['chat', '--model', join(folder, 'models/converted'), '--device', 'cpu', '--prompt', QUESTIONS[0], '--json', '--temperature', '0'];
+  const expected = {};
+  for (const [name, args] of Object.entries(cases)) {
+    const { stdout } = await promisify(execFile)(INF_LLAVA, [...common, '--max-new-tokens', '8', ...args]);
+    const { token_ids, image_tokens } = JSON.parse(stdout);
+    expected[name] = { token_ids, image_tokens };
+  }
+  const page = await browser.newPage();
+  await page.goto(`${server.url}?start=never`);
+  const found = await page.evaluate(
+    async ([question, files]) => {
+      const { load } = await import('./inf-llava/index.js');
+      const model = await load({ url: 'models/converted/', device: 'cpu' });
+      const blobs = files.map((file) => new Blob([Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0))], { type: 'image/png' }));
+      const ask = async (chat) => {
+        const { token_ids, image_tokens } = await chat.ask(question, { temperature: 0, max_new_tokens: 8 }).answer;
+        return { token_ids, image_tokens };
+      };
+      const several = model.chat({ image: blobs[0] });
+      await several.addImage(blobs[1]);
+      const low = model.chat({ image: blobs[0], detail: 'low', system: 'Be brief.' });
+      const video = model.chat({ image: blobs[1] });
+      await video.addVideo({ frames: Array.from({ length: 8 }, (_, at) => blobs[at % 2]), seconds: 4 });
+      return { several: await ask(several), low: await ask(low), video: await ask(video) };
+    },
+    [QUESTIONS[0], files.map((file) => file.toString('base64'))],
+  );
+  assert.deepEqual(found, expected);
+  assert.ok(expected.low.image_tokens < expected.several.image_tokens && expected.video.image_tokens > 0);
+  await page.close();
+});
 
 test('a checkpoint that lacks a tensor is refused by name, and one of .bin files with the command that converts it', async () => {
   const whole = await filesIn(FIXTURE);

@@ -114,6 +114,10 @@ pub struct ModelInfo {
     pub most_pictures: Option<usize>,
     /// Whether pictures can be looked at more or less closely.
     pub has_detail: bool,
+    /// Whether a picture's visual tokens are a map of its padded square, row by row: then attention can be drawn over it.
+    pub has_map: bool,
+    /// Whether it sees videos too.
+    pub sees_videos: bool,
     /// Tokens of the context.
     pub context_tokens: usize,
     /// Ids of tokens.

@@ -10,6 +10,7 @@ use ts_rs::{Config, TS};
 
 use crate::config::{Remark, RemarkCode, Scope};
 use crate::hub::page;
+use crate::image::clip;
 use crate::openai;
 use crate::spec::Detail;
 use crate::weights::remote;
@@ -183,6 +184,8 @@ fn everything() -> String {
         generate::generation::StopReason,
         reply::Timings,
         reply::Answer,
+        clip::ReelFrame,
+        clip::ReelHead,
         known::DetailTokens,
         known::Known,
     ]);

@@ -9,6 +9,7 @@ import { asMarkdown, checkTranscript, type Transcript, type Turn } from './trans
 import type { ImageInput } from './picture-input.js';
 import { readPicture, shown } from './picture.js';
 import { Reply } from './reply.js';
+import type { VideoInput } from './video.js';
 
 export interface WatchOptions {
   signal?: AbortSignal | undefined;
@@ -24,7 +25,12 @@ export interface PictureOptions extends WatchOptions {
   detail?: Detail | undefined;
 }
 
-/** A picture of the current topic. */
+export interface VideoOptions extends WatchOptions {
+  /** As in {@link PictureOptions}. */
+  name?: string | undefined;
+}
+
+/** A picture or a video of the current topic. */
 export interface ChatPicture {
   /** Of this picture only, in this chat. */
   readonly id: number;
@@ -57,6 +63,9 @@ interface Shown {
 
 const NEXT = Infinity;
 
+/** Has the engine read something that is shown. `isOnly`: it will be its conversation's only one, as far as is known. */
+type Read = (isOnly: boolean) => Promise<{ look: Look; info: PictureInfo }>;
+
 /** The turns about one set of pictures. */
 interface Topic {
   /** Of the current topic only: no more questions can be asked about earlier ones. */
@@ -80,6 +89,7 @@ interface Asked {
 
 const WATCHING = ['signal', 'onProgress'];
 const PICTURE = ['name', 'detail', ...WATCHING];
+const VIDEO = ['name', ...WATCHING];
 /** After these errors the engine must be restarted; {@link Chat.resume} then continues. */
 const LOST = ['crashed', 'device-lost', 'out-of-memory'];
 
@@ -106,7 +116,7 @@ export class Chat {
     this.system = system;
     for (const { picture, turns } of transcript ? checkTranscript(transcript) : []) this.#topics.push({ shown: [], name: picture, turns });
     // The next question rejects with the same error: this promise must not count as an unhandled rejection.
-    if (image !== undefined && image !== null) this.#begin(image, { name: imageName, detail }, transcript !== undefined).catch(() => {});
+    if (image !== undefined && image !== null) this.#begin(this.#readPicture(image, { name: imageName, detail }), transcript !== undefined).catch(() => {});
   }
 
   /** Facts about the picture that the topic began with, once it is read; null without one. */
@@ -151,7 +161,12 @@ export class Chat {
    * @throws InfLlavaError `image-*`, `stopped`, and as any command of the engine
    */
   async setImage(image: ImageInput | null, options: PictureOptions = {}): Promise<PictureInfo | null> {
-    return this.#begin(image, checkOptions(options, PICTURE), false);
+    return this.#begin(image === null ? null : this.#readPicture(image, checkOptions(options, PICTURE)), false);
+  }
+
+  /** As {@link setImage}, for a video, of which the model sees some frames. */
+  async setVideo(video: VideoInput, options: VideoOptions = {}): Promise<PictureInfo> {
+    return (await this.#begin(this.#readVideo(video, checkOptions(options, VIDEO)), false))!;
   }
 
   /**
@@ -160,7 +175,14 @@ export class Chat {
    * @throws InfLlavaError `option` if the model knows no more of them in a conversation, and as {@link setImage}
    */
   async addImage(image: ImageInput, options: PictureOptions = {}): Promise<PictureInfo> {
-    return this.#add(image, checkOptions(options, PICTURE));
+    const checked = checkOptions(options, PICTURE);
+    return this.#add(this.#readPicture(image, checked), checked.signal);
+  }
+
+  /** As {@link addImage}, for a video. */
+  async addVideo(video: VideoInput, options: VideoOptions = {}): Promise<PictureInfo> {
+    const checked = checkOptions(options, VIDEO);
+    return this.#add(this.#readVideo(video, checked), checked.signal);
   }
 
   /** Takes picture `index` of {@link Chat.pictures} away, about which nothing was asked yet. */
@@ -266,11 +288,19 @@ export class Chat {
     return this.#topics.at(-1)!;
   }
 
+  #readPicture(image: ImageInput, options: PictureOptions): Read {
+    return (isOnly) => readPicture(this.#host, image, { ...options, isOnly }, watching(options));
+  }
+
+  #readVideo(video: VideoInput, options: VideoOptions): Read {
+    return async () => (await import('./video.js')).readVideo(this.#host, video, options.name, watching(options));
+  }
+
   /** @param adopts  whether the picture is the one that the current turns are about */
-  async #begin(image: ImageInput | null, options: PictureOptions, adopts: boolean): Promise<PictureInfo | null> {
+  async #begin(read: Read | null, adopts: boolean): Promise<PictureInfo | null> {
     this.#set += 1;
     const set = this.#set;
-    const reading = image === null ? Promise.resolve(null) : readPicture(this.#host, image, { ...options, isOnly: true }, watching(options));
+    const reading = read ? read(true) : Promise.resolve(null);
     return this.#while(reading, (read) => {
       if (this.#set !== set) throw stopped(); // another picture was set in the meantime
       const turns = adopts ? this.#topics.pop()!.turns : [];
@@ -284,13 +314,13 @@ export class Chat {
     });
   }
 
-  async #add(image: ImageInput, options: PictureOptions): Promise<PictureInfo> {
+  async #add(read: Read, signal: AbortSignal | undefined): Promise<PictureInfo> {
     const set = this.#set;
     // One after another, so that they keep their order.
     const before = this.#reading?.catch(() => {}) ?? Promise.resolve();
     const reading = before.then(async () => {
-      this.#checkRoom(await this.#host.ready(options.signal));
-      return readPicture(this.#host, image, { ...options, isOnly: this.#topic.shown.length === 0 }, watching(options));
+      this.#checkRoom(await this.#host.ready(signal));
+      return read(this.#topic.shown.length === 0);
     });
     return this.#while(reading, ({ look, info }) => {
       if (this.#set !== set) throw stopped();

@@ -50,7 +50,8 @@ export async function readPicture(host: Host, image: ImageInput, options: ReadOp
 /** A picture as a request shows it, in front of the question's text. */
 export const shown = ({ picture, detail }: Look): Shown => ({ key: picture.key, at: 0, detail });
 
-async function pictureOf(blob: Blob, name: string): Promise<Picture> {
+/** @throws InfLlavaError `image-file-too-large`, `file-access` */
+export async function pictureOf(blob: Blob, name: string): Promise<Picture> {
   if (blob.size > MOST_FILE_BYTES) {
     throw new InfLlavaError(
       'image-file-too-large',

@@ -6,6 +6,7 @@
 import { InfLlavaError } from '../errors.js';
 import { MOST_FILE_BYTES, fileOf } from '../api/picture.js';
 import type { ImageInput } from '../api/picture-input.js';
+import type { VideoFrames } from '../api/video.js';
 import type { PictureInfo } from '../engine/protocol.js';
 import type { Strings } from './strings/index.js';
 import type { ShownPicture } from './view/picture.js';
@@ -77,6 +78,14 @@ export class Chooser {
     });
   }
 
+  /** What the camera recorded. */
+  video(video: Promise<VideoFrames>): Choice {
+    return new Choice(async () => {
+      const recorded = await video;
+      return { ...(await this.#shown(new File([recorded.frames[0]!], this.#strings.recording))), video: recorded };
+    });
+  }
+
   source(src: string): Choice {
     return new Choice(async (signal) => this.#shown(await fetched(src, signal)), { ofSource: true });
   }
@@ -92,6 +101,11 @@ export class Chooser {
   }
 
   async #shown(file: File, remarks: string[] = []): Promise<ShownPicture> {
+    if (file.type.startsWith('video/')) {
+      const { posterOf } = await import('../api/video.js');
+      const { blob } = await posterOf(file, file.name);
+      return { ...(await this.#shown(new File([blob], file.name), remarks)), video: file };
+    }
     if (file.size > MOST_FILE_BYTES) throw new InfLlavaError('image-file-too-large', this.#strings.fileTooLarge(file.size, MOST_FILE_BYTES));
     const { previewOf } = await import('./view/preview.js');
     return { file, name: this.#strings.pictureName(file.name), preview: await previewOf(file), remarks, questions: [] };

@@ -54,6 +54,7 @@ export class Controller {
       onInfo: (info) => {
         this.#offers.setScope(info.scope);
         this.#view.composer.offerDetail(info.has_detail);
+        this.#view.offerVideos(info.sees_videos);
         this.strip.setModel(info);
         this.pictures.readMissed();
       },

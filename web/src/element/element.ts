@@ -356,7 +356,7 @@ export class InfLlavaChat extends Attributes {
   #tearDown() {
     this.#listening?.abort();
     this.#seen?.disconnect();
-    this.#view?.camera.close();
+    this.#view?.closeCamera();
     this.#controller?.end();
     this.#controller = null;
     this.#view = null;

@@ -4,6 +4,7 @@
  */
 
 import type { ImageInput } from '../api/picture-input.js';
+import type { VideoFrames } from '../api/video.js';
 import type { PictureInfo, Progress } from '../engine/protocol.js';
 import { InfLlavaError } from '../errors.js';
 import { Choice, Chooser } from './choice.js';
@@ -73,6 +74,10 @@ export class Pictures {
 
   choosePhoto(photo: Promise<File | null>): void {
     this.#take(this.#chooser.photo(photo));
+  }
+
+  chooseVideo(video: Promise<VideoFrames>): void {
+    this.#take(this.#chooser.video(video));
   }
 
   chooseSample(picture: ShownPicture): void {
@@ -229,17 +234,16 @@ export class Pictures {
       await until(asking.done, abort.signal);
     }
     const onProgress = ({ phase, done, total }: Progress) => {
-      if (!newest() || phase !== 'vision') return;
-      status.say(this.#handlers.asking() ? this.#strings.waitingForPicture : this.#strings.readingPicture);
+      if (!newest() || (phase !== 'vision' && phase !== 'frames')) return;
+      const reading = phase === 'vision' ? this.#strings.readingPicture : this.#strings.drawingFrames;
+      status.say(this.#handlers.asking() ? this.#strings.waitingForPicture : reading);
       status.advance(phase, done, total);
-      view.advance(done, total);
+      if (phase === 'vision') view.advance(done, total);
     };
-    const info = (await this.#runner.chat!.setImage(picture.file, {
-      name: picture.name,
-      detail: this.#view.composer.detail,
-      signal: abort.signal,
-      onProgress,
-    }))!;
+    const chat = this.#runner.chat!;
+    const { name, video } = picture;
+    const watching = { name, signal: abort.signal, onProgress };
+    const info = video ? await chat.setVideo(video, watching) : (await chat.setImage(picture.file, { ...watching, detail: this.#view.composer.detail }))!;
     this.#held = { choice, picture, info };
     choice.read(info);
     if (reading.entry) {

@@ -138,6 +138,7 @@ export class Runner {
       this.#tell(model.state);
       facts.show(info);
       picture.setGeometry(info);
+      picture.offerLooking(info.has_map);
       this.#handlers.onInfo(info);
       status.say(this.#strings.ready(info));
       this.#emit('ready', info);

@@ -137,13 +137,15 @@ export class Strip {
       this.show();
       status.begin();
       const onProgress = ({ phase, done, total }: Progress) => {
-        if (phase !== 'vision') return;
-        status.say(this.#strings.readingPicture);
+        if (phase !== 'vision' && phase !== 'frames') return;
+        status.say(phase === 'vision' ? this.#strings.readingPicture : this.#strings.drawingFrames);
         status.advance(phase, done, total);
       };
       const chat = this.#runner.chat!;
-      const { signal } = entry.abort;
-      const info = await chat.addImage(picture.file, { name: picture.name, detail: this.#view.composer.detail, signal, onProgress });
+      const { name, video } = picture;
+      const watching = { name, signal: entry.abort.signal, onProgress };
+      const detail = this.#view.composer.detail;
+      const info = video ? await chat.addVideo(video, watching) : await chat.addImage(picture.file, { ...watching, detail });
       entry.read = { info, id: chat.pictures.at(-1)!.id };
       status.say(this.#strings.pictureReady(info));
       this.#emit('picture', info);

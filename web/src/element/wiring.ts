@@ -2,6 +2,7 @@
 
 import type { Chat } from '../api/chat.js';
 import { storage } from '../api/storage.js';
+import type { VideoFrames } from '../api/video.js';
 import { copyText } from './clipboard.js';
 import type { Controller } from './controller.js';
 import type { Emit } from './events.js';
@@ -31,7 +32,7 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
       onFiles: controlled((controller, files) => controller.pictures.choose(files)),
       onRemove: controlled((controller) => controller.pictures.remove()),
       onCamera: () =>
-        view.camera.open().catch((error: Error) => {
+        view.openCamera().catch((error: Error) => {
           view.pictureNotice.show({ title: strings.cameraFailed });
           emit('error', { code: 'page', message: `${strings.cameraFailed} (${error.message})` });
         }),
@@ -72,7 +73,10 @@ export function wiredView(strings: Strings, { begun, chat, emit, onModel, onFold
       readKept: () => storage.list(),
       onRemove: (id) => removeKept(id, view, strings, emit),
     },
-    onPhoto: controlled((controller, photo: Promise<File | null>) => controller.pictures.choosePhoto(photo)),
+    camera: {
+      onPhoto: controlled((controller, photo: Promise<File | null>) => controller.pictures.choosePhoto(photo)),
+      onVideo: controlled((controller, video: Promise<VideoFrames>) => controller.pictures.chooseVideo(video)),
+    },
     onToken: controlled((controller) => controller.look()),
     onPause: controlled((controller) => controller.pause()),
     onNewChat: controlled((controller) => controller.newChat()),

@@ -62,6 +62,8 @@ declare module 'inf-llava-bindings' {
     info(): ModelInfo;
     picture(key: string): PictureInfo | null;
     read_picture(key: string, name: string, bytes: Uint8Array, isOnly: boolean, detail: Detail, onEvent: OnEvent, stop: StopFlag): Promise<PictureInfo>;
+    /** @throws `option` for a model that sees no videos */
+    video_frames(frames: number, fps: number, seconds: number): number[];
     features(key: string): Promise<Float32Array>;
     restore_picture(key: string, info: PictureInfo, features: Float32Array): PictureInfo;
     reply(request: ReplyRequest, onEvent: OnEvent, stop: StopFlag): Promise<Answer>;

@@ -120,6 +120,10 @@ export type ModelInfo = {
   most_pictures: number | null,
   /** Whether pictures can be looked at more or less closely. */
   has_detail: boolean,
+  /** Whether a picture's visual tokens are a map of its padded square, row by row: then attention can be drawn over it. */
+  has_map: boolean,
+  /** Whether it sees videos too. */
+  sees_videos: boolean,
   /** Tokens of the context. */
   context_tokens: number,
   /** Ids of tokens. */
@@ -278,6 +282,24 @@ export type Answer = {
   /** A remark on the question, if the model has a narrow scope (`crate::config::Scope`). The text is the
    * remark's, unless the remark says that the model answered. */
   remark?: Remark,
+};
+
+/** A frame of a reel. */
+export type ReelFrame = {
+  /** When it is shown, in seconds from the beginning. */
+  time_s: number,
+  /** Length of its picture's file. */
+  bytes: number,
+};
+
+/** What a reel says of its video. */
+export type ReelHead = {
+  /** How long the video takes. */
+  seconds: number,
+  /** How many frames the video has. */
+  of: number,
+  /** Those that are looked at, ascending; none for an animated picture. */
+  frames: Array<ReelFrame>,
 };
 
 /** Visual tokens of a photograph of 4000 x 3000 pixels, the only one of its conversation. */

@@ -9,6 +9,7 @@ import { InfLlavaError, stopped } from '../errors.js';
 import { EngineClient, type Running } from './client.js';
 import type {
   Answer,
+  Commands,
   Completed,
   Detail,
   EngineEvent,
@@ -33,6 +34,7 @@ const HOPELESS = ['out-of-memory'];
 const LARGE_CONTEXT = 4096;
 const LEAST_CONTEXT = 1024;
 
+/** A picture, or a video's frames (`reel.ts`). */
 export interface Picture {
   key: string;
   name: string;
@@ -152,6 +154,11 @@ export class Host extends EventTarget {
   /** Reads a picture. `isOnly`: it will be its conversation's only one. @returns facts about it */
   async readPicture(look: Look, isOnly: boolean, watcher: Watcher): Promise<PictureInfo> {
     return this.#recovered(watcher, (client, signal) => this.#readOne(client, look, isOnly, { ...watcher, signal }));
+  }
+
+  /** Which frames of a video are looked at: see {@link Commands.videoFrames}. */
+  async videoFrames(frames: number, fps: number, seconds: number, { signal }: Watcher): Promise<readonly number[]> {
+    return this.#recovered({ signal }, (client) => until(client.send('videoFrames', { frames, fps, seconds }), signal));
   }
 
   async #readOne(client: EngineClient, { picture, detail }: Look, isOnly: boolean, { signal, onEvent }: Watcher): Promise<PictureInfo> {

@@ -24,10 +24,10 @@ export type {
 } from './generated.js';
 
 /**
- * `engine`: the engine's wasm is being fetched. `conversion`: what is downloaded from a hub is quantised, which goes on
+ * `engine`: the engine's wasm is being fetched. `frames`: the frames of a video are being drawn. `conversion`: what is downloaded from a hub is quantised, which goes on
  * beside `download`; both are told.
  */
-export type Phase = 'engine' | Exclude<engine.EnginePhase, 'verification'>;
+export type Phase = 'engine' | 'frames' | Exclude<engine.EnginePhase, 'verification'>;
 
 /** `total` is 0 if it is not known. */
 export interface Progress {
@@ -121,8 +121,13 @@ export interface SamplePicture {
 export interface Commands {
   load: [LoadCommand, ModelInfo];
   samples: [{ url: string }, SamplePicture[]];
-  /** `isOnly`: it will be its conversation's only one; where that turns out otherwise, the engine prepares it anew. */
+  /**
+   * A picture's file, or a video's frames (`reel.ts`). `isOnly`: it will be its conversation's only one; where that turns out
+   * otherwise, the engine prepares it anew.
+   */
   readPicture: [{ key: string; name: string; bytes: Uint8Array<ArrayBuffer>; isOnly: boolean; detail: Detail }, PictureInfo];
+  /** Which frames are looked at, of so many at `fps` a second that take `seconds`. */
+  videoFrames: [{ frames: number; fps: number; seconds: number }, number[]];
   reply: [ReplyRequest, engine.Answer];
   /**
    * `request` is JSON; `model` is the loaded model's name, and `mostPictures` those that it knows in a conversation.

@@ -8,6 +8,7 @@ import { failure, STOPPED, type ModelFiles } from '../keep/files.js';
 import { PAGE } from '../keep/foreign.js';
 import { keepFeatures, recallFeatures } from './features.js';
 import { locate } from './locate.js';
+import { isReel } from './reel.js';
 import { readSamples } from './samples.js';
 import type { Command, Commands, EngineEvent, LoadCommand, Message, ModelInfo, PictureInfo, PlainError, Stop, UnderstoodRequest } from './protocol.js';
 
@@ -85,6 +86,8 @@ function start({ command, args }: Command, emit: Emit, state: Pending): Promise<
       return readSamples(args.url);
     case 'readPicture':
       return readPicture(args, emit, state);
+    case 'videoFrames':
+      return whole().then((running) => running.video_frames(args.frames, args.fps, args.seconds));
     case 'reply':
       return withStop(state, async (stop) => (await whole()).reply(args, emit, stop));
     case 'readCompletion':
@@ -153,8 +156,8 @@ async function readPicture(command: Commands['readPicture'][0], emit: Emit, stat
   const running = loaded();
   const held = running.picture(key);
   if (held) return held;
-  // Those of a picture by itself, as the model was released, are kept; others are computed.
-  const usual = isOnly && detail === 'auto' ? identity : null;
+  // Those of a picture by itself, as the model was released, are kept; others, and those of videos, are computed.
+  const usual = isOnly && detail === 'auto' && !isReel(bytes) ? identity : null;
   const kept = usual && (await recallFeatures(usual, key));
   if (kept) {
     try {

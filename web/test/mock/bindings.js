@@ -33,6 +33,23 @@ function refuse(name, bytes) {
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   if (width * height > 24e6) fail('image-too-large', `${name}: ${width} × ${height} pixels; at most 24 megapixels are read`);
 }
+/** What a video's file says of it; null for other files. */
+function reelOf(bytes) {
+  const latin = (from, to) => new TextDecoder('latin1').decode(bytes.subarray(from, to));
+  if (latin(1, 8) !== 'ILREEL\n') return null;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+  const { frames, of, seconds } = JSON.parse(latin(12, 12 + length));
+  const kinds = [];
+  let at = 12 + length;
+  for (const { bytes: size } of frames) {
+    kinds.push(latin(at + 1, at + 4));
+    at += size;
+  }
+  if (at !== bytes.length && frames.length > 0) fail('image-damaged', `${bytes.length - at} bytes too many`);
+  const times = frames.map(({ time_s }) => time_s.toFixed(1)).join(', ');
+  return frames.length === 0 ? `an animation of ${bytes.length - at} bytes` : `${[...new Set(kinds)]} at ${times} of ${of} in ${seconds.toFixed(1)} s`;
+}
+
 /** What the worker has been given since it started: a crash that comes once must not come again. */
 const once = new Set();
 
@@ -137,6 +154,8 @@ export class Engine {
       image_tokens: IMAGE_TOKENS,
       most_pictures: this.#scope === null ? null : 1,
       has_detail: this.#scope === null,
+      has_map: true,
+      sees_videos: this.#scope === null,
       device_notice: this.#device === 'portable' ? 'its kernels argmax are not used' : null,
       context_tokens: this.#context,
       vocabulary: 1000,
@@ -151,17 +170,25 @@ export class Engine {
 
   async read_picture(key, name, bytes, _isOnly, _detail, onEvent, stop) {
     if (bytes.length === 0 || name.includes('broken')) fail('image-format', `${name}: this is no picture; PNG, JPEG, WebP, GIF and BMP can be read`);
-    refuse(name, bytes);
+    const video = reelOf(bytes);
+    if (!video) refuse(name, bytes);
     for (let done = 0; done <= PASSES; done += 1) {
       if (stop.stopped) fail('stopped', 'stopped');
       onEvent({ type: 'progress', phase: 'vision', done, total: PASSES });
       await pause(name.includes('slow') ? SLOW_STEP_MS : this.#stepMs);
     }
     const notices = name.includes('animated') ? ['Animated: the first frame was taken.'] : [];
+    if (video) notices.push(video);
     const outside = this.#scope !== null && name.includes('photo');
     const info = { width: 1200, height: 800, notices, outside_scope: outside, image_px: 1008, crops_per_side: 3, vision_passes: PASSES, vision_ms: 840 };
     this.#hold(key, { name, info, passes: PASSES });
     return info;
+  }
+
+  /** A frame a second. */
+  video_frames(frames, fps, seconds) {
+    if (this.#scope !== null) fail('option', 'video: this model sees no videos');
+    return Array.from({ length: Math.max(1, Math.floor(seconds)) }, (_, at) => Math.min(Math.round(at * fps), frames - 1));
   }
 
   /** The name's letters, so that a picture that is taken up again is known. */

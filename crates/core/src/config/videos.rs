@@ -12,6 +12,11 @@ const INTRO_TOKENS: usize = 48;
 const FRAME_TOKENS: usize = 24;
 
 impl Vision {
+    /// Whether it sees videos.
+    pub fn sees_videos(&self) -> bool {
+        self.require_video().is_ok()
+    }
+
     /// How it sees videos.
     fn require_video(&self) -> Result<Video> {
         // Of a model that sees none this says so.

@@ -48,13 +48,18 @@ export const ar: Strings = {
   enlarge: 'تكبير الصورة',
   camera: 'الكاميرا',
   takePicture: 'التقاط الصورة',
+  recordVideo: 'تسجيل فيديو',
+  stopRecording: (seconds) => `إيقاف: ${count(seconds)} ث`,
+  recording: 'تسجيل',
   cameraFailed: 'لا توجد كاميرا، أو لا يُسمح لهذه الصفحة باستخدامها.',
   cancel: 'إلغاء',
   noPreview: 'لا تتوفر معاينة',
   pictureName: (name) => name || 'صورة ملصقة',
   pictureFacts: (info) => `${size(info.width, info.height)} بكسل · ${info.vision_passes > 0 ? `قُرئت في ${duration(info.vision_ms)}` : 'سبقت قراءتها'}`,
   pictureDetails: (info) =>
-    `يراها النموذج بحجم ${size(info.image_px, info.image_px)} بكسل في شبكة أجزاء ${size(info.crops_per_side, info.crops_per_side)}، ${passes(info.vision_passes)}`,
+    info.crops_per_side > 1
+      ? `يراها النموذج بحجم ${size(info.image_px, info.image_px)} بكسل في شبكة أجزاء ${size(info.crops_per_side, info.crops_per_side)}، ${passes(info.vision_passes)}`
+      : passes(info.vision_passes),
   outsideScope:
     'لا يعرف هذا النموذج الصغير إلا رسومًا كالأمثلة: أشكال ولافتات ومخططات أعمدة. تبدو هذه الصورة مختلفة، ولا يُعوَّل على إجاباته عن الصور الفوتوغرافية. لهذه الصور يوجد النموذج الكامل.',
   outsideScopeShort: 'ليست من الرسوم التي يعرفها هذا النموذج: لا يُعوَّل على إجاباته',
@@ -175,7 +180,7 @@ export const ar: Strings = {
   loadingEngine: 'جارٍ تحميل المحرك',
   loading: (phase) => (phase === 'download' ? 'جارٍ تنزيل النموذج' : phase === 'conversion' ? 'جارٍ تنزيل النموذج وضغط أوزانه' : 'جارٍ تحميل النموذج'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'vision' || phase === 'frames' || phase === 'prefill') return share(done, total);
     if (phase === 'conversion') return `ضُغط: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/ث`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
@@ -194,6 +199,7 @@ export const ar: Strings = {
   waitingForPicture: 'سؤالك ينتظر الصورة',
   pictureWaits: 'الصورة تنتظر انتهاء الإجابة',
   readingPicture: 'تجري قراءة الصورة',
+  drawingFrames: 'يجري رسم إطارات الفيديو',
   pictureReady: (info) => (info.vision_passes > 0 ? `الصورة جاهزة، قُرئت في ${duration(info.vision_ms)}` : 'الصورة جاهزة: سبقت قراءتها'),
   pictureStopped: (kept) => (kept ? 'تم الإيقاف. ما زالت الصورة السابقة مستخدمة.' : 'تم الإيقاف. لا توجد صورة مستخدمة.'),
   pictureFailed: 'تعذّر استخدام الصورة',

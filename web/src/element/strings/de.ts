@@ -41,13 +41,18 @@ export const de: Strings = {
   enlarge: 'Bild vergrößern',
   camera: 'Kamera',
   takePicture: 'Bild aufnehmen',
+  recordVideo: 'Video aufnehmen',
+  stopRecording: (seconds) => `Stopp: ${count(seconds)} s`,
+  recording: 'Aufnahme',
   cameraFailed: 'Es gibt keine Kamera, oder diese Seite darf sie nicht verwenden.',
   cancel: 'Abbrechen',
   noPreview: 'Keine Vorschau',
   pictureName: (name) => name || 'eingefügtes Bild',
   pictureFacts: (info) => `${info.width} × ${info.height} px · ${info.vision_passes > 0 ? `gelesen in ${duration(info.vision_ms)}` : 'schon früher gelesen'}`,
   pictureDetails: (info) =>
-    `gesehen mit ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} Ausschnitten, ${passes(info.vision_passes)}`,
+    info.crops_per_side > 1
+      ? `gesehen mit ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} Ausschnitten, ${passes(info.vision_passes)}`
+      : `gesehen: ${passes(info.vision_passes)}`,
   outsideScope:
     'Dieses kleine Modell kennt nur Zeichnungen wie die Beispiele: Figuren, Schilder, Balkendiagramme. Dieses Bild sieht anders aus; zu Fotos sagen die Antworten wenig aus. Für Fotos gibt es das vollständige Modell.',
   outsideScopeShort: 'keine Zeichnung der Art, die dieses Modell kennt: Die Antworten sagen wenig aus',
@@ -164,7 +169,7 @@ export const de: Strings = {
   loading: (phase) =>
     phase === 'download' ? 'Modell wird heruntergeladen' : phase === 'conversion' ? 'Modell wird heruntergeladen und quantisiert' : 'Modell wird geladen',
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'vision' || phase === 'frames' || phase === 'prefill') return share(done, total);
     if (phase === 'conversion') return `quantisiert: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
@@ -183,6 +188,7 @@ export const de: Strings = {
   waitingForPicture: 'Die Frage wartet auf das Bild',
   pictureWaits: 'Das Bild wartet auf das Ende der Antwort',
   readingPicture: 'Bild wird gelesen',
+  drawingFrames: 'Die Einzelbilder des Videos werden gezeichnet',
   pictureReady: (info) => (info.vision_passes > 0 ? `Bild bereit, gelesen in ${duration(info.vision_ms)}` : 'Bild bereit: Es wurde schon früher gelesen'),
   pictureStopped: (kept) => (kept ? 'Gestoppt. Das vorherige Bild wird weiter verwendet.' : 'Gestoppt. Es wird kein Bild verwendet.'),
   pictureFailed: 'Das Bild konnte nicht verwendet werden',

@@ -25,13 +25,18 @@ export const en: Strings = {
   enlarge: 'Enlarge the picture',
   camera: 'Camera',
   takePicture: 'Take the picture',
+  recordVideo: 'Record a video',
+  stopRecording: (seconds) => `Stop: ${count(seconds)} s`,
+  recording: 'recording',
   cameraFailed: 'There is no camera, or this page may not use it.',
   cancel: 'Cancel',
   noPreview: 'No preview',
   pictureName: (name) => name || 'pasted picture',
   pictureFacts: (info) => `${info.width} × ${info.height} px · ${info.vision_passes > 0 ? `read in ${duration(info.vision_ms)}` : 'read before'}`,
   pictureDetails: (info) =>
-    `seen at ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} crops, by ${passes(info.vision_passes)}`,
+    info.crops_per_side > 1
+      ? `seen at ${info.image_px} × ${info.image_px} px in ${info.crops_per_side} × ${info.crops_per_side} crops, by ${passes(info.vision_passes)}`
+      : `seen by ${passes(info.vision_passes)}`,
   outsideScope:
     'This small model knows only drawings like the samples: figures, signs, bar charts. This picture looks different; on a photograph, its answers mean little. For photographs there is the full model.',
   outsideScopeShort: 'not the kind of drawing that this model knows: its answers mean little',
@@ -146,7 +151,7 @@ export const en: Strings = {
   loadingEngine: 'Loading engine',
   loading: (phase) => (phase === 'download' ? 'Downloading model' : phase === 'conversion' ? 'Downloading and quantising model' : 'Loading model'),
   progressOf(phase, done, total, { rate: speed, left_s }) {
-    if (phase === 'vision' || phase === 'prefill') return share(done, total);
+    if (phase === 'vision' || phase === 'frames' || phase === 'prefill') return share(done, total);
     if (phase === 'conversion') return `quantised: ${ofTotal(done, total)}`;
     const pace = phase === 'download' && speed ? [`${bytes(speed)}/s`, timeLeft(left_s)] : [];
     return [ofTotal(done, total), ...pace].join(' · ');
@@ -165,6 +170,7 @@ export const en: Strings = {
   waitingForPicture: 'Your question waits for the picture',
   pictureWaits: 'The picture waits for the answer to end',
   readingPicture: 'Reading the picture',
+  drawingFrames: 'Drawing the frames of the video',
   pictureReady: (info) => (info.vision_passes > 0 ? `Picture ready, read in ${duration(info.vision_ms)}` : 'Picture ready: it was read before'),
   pictureStopped: (kept) => (kept ? 'Stopped. The earlier picture is still in use.' : 'Stopped. No picture is in use.'),
   pictureFailed: 'The picture could not be used',

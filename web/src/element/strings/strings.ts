@@ -26,6 +26,10 @@ export interface Strings {
   enlarge: string;
   camera: string;
   takePicture: string;
+  recordVideo: string;
+  stopRecording: (seconds: number) => string;
+  /** What a video of the camera is called. */
+  recording: string;
   cameraFailed: string;
   cancel: string;
   noPreview: string;
@@ -146,6 +150,7 @@ export interface Strings {
   waitingForPicture: string;
   pictureWaits: string;
   readingPicture: string;
+  drawingFrames: string;
   pictureReady(info: PictureInfo): string;
   pictureStopped(kept: boolean): string;
   pictureFailed: string;

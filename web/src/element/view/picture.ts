@@ -3,15 +3,21 @@
  * along two sides. While it is read, finished crops light up. A map of what the model looks at can be shown over it.
  */
 
+import type { VideoInput } from '../../api/video.js';
 import type { ModelInfo, PictureInfo } from '../../engine/protocol.js';
 import { h, isolated, list, more } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 import { OtherModel } from './other-model.js';
 import { icon } from './icons.js';
 
+/** What can be chosen: of a model that sees them, videos too. */
+export const accepted = (seesVideos: boolean): string => (seesVideos ? 'image/*,video/*' : 'image/*');
+
 /** A picture in the element. */
 export interface ShownPicture {
   file: Blob;
+  /** A video, of which `file` is a frame. */
+  video?: VideoInput;
   name: string;
   preview: HTMLCanvasElement | null;
   /** What the user should know about the choice. */
@@ -59,6 +65,8 @@ export class PictureView {
   readonly #remarks = h('ul', { id: 'picture-remarks', class: 'remarks' });
   readonly #outside = h('div', { id: 'outside-scope', class: 'outside', role: 'alert', hidden: true });
   readonly #cameras: HTMLButtonElement[];
+  readonly #gridTool: HTMLElement;
+  readonly #lookingTool: HTMLElement;
   #hasPicture = false;
   #cropsPerSide = 0;
 
@@ -69,7 +77,7 @@ export class PictureView {
       id: 'image',
       class: 'unseen',
       type: 'file',
-      accept: 'image/*',
+      accept: accepted(false),
       'aria-label': strings.choosePicture,
       'aria-describedby': 'image-hint',
     });
@@ -107,6 +115,8 @@ export class PictureView {
       this.input.focus(); // the button disappears with the picture
       onRemove();
     });
+    this.#gridTool = toggle('grid', strings.cropGrid, this.#gridToggle);
+    this.#lookingTool = toggle('look', strings.looking, this.#lookingToggle);
     const camera = () => tool('camera', strings.camera, onCamera);
     this.#cameras = [camera(), camera()];
     this.#caption = h(
@@ -116,8 +126,8 @@ export class PictureView {
         'div',
         { class: 'tools' },
         h('div', { class: 'caption-text' }, h('p', { class: 'caption-name' }, this.#name), this.#facts),
-        toggle('grid', strings.cropGrid, this.#gridToggle),
-        toggle('look', strings.looking, this.#lookingToggle),
+        this.#gridTool,
+        this.#lookingTool,
         this.#cameras[0],
         h(
           'label',
@@ -134,14 +144,25 @@ export class PictureView {
     this.root = h('div', { class: 'picture' }, this.input, this.#mount, without, this.#caption);
   }
 
+  offerVideos(offered: boolean): void {
+    this.input.accept = accepted(offered);
+  }
+
   /** Shows the camera buttons if this page may use a camera. */
   offerCamera(offered: boolean): void {
     for (const camera of this.#cameras) camera.hidden = !offered;
   }
 
+  /** Offers to show what the model looks at, if that can be drawn over a picture. */
+  offerLooking(offered: boolean): void {
+    this.#lookingTool.hidden = !offered;
+    if (!offered) this.#lookingToggle.checked = false;
+  }
+
   setGeometry({ crops_per_side, image_px }: Pick<ModelInfo, 'crops_per_side' | 'image_px'>): void {
     if (crops_per_side === this.#cropsPerSide) return;
     this.#cropsPerSide = crops_per_side;
+    this.#gridTool.hidden = crops_per_side < 2;
     // By script: a strict page refuses style attributes.
     this.#grid.style.setProperty('--crops-per-side', String(crops_per_side));
     this.#grid.replaceChildren(...Array.from({ length: crops_per_side ** 2 }, (_, i) => h('span', {}, String(i + 1))));
@@ -223,7 +244,7 @@ export class PictureView {
 
   #update() {
     const reading = this.#mount.classList.contains('reading');
-    const wanted = this.#gridToggle.checked && this.#hasPicture && this.#cropsPerSide > 0;
+    const wanted = this.#gridToggle.checked && this.#hasPicture && this.#cropsPerSide > 1;
     this.#mount.classList.toggle('ruled', wanted);
     this.#grid.hidden = !this.#hasPicture || !(wanted || reading);
   }

@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
 import { icon } from './icons.js';
-import type { ShownPicture } from './picture.js';
+import { accepted, type ShownPicture } from './picture.js';
 import { thumbnail } from './preview.js';
 
 export interface StripHandlers {
@@ -37,7 +37,7 @@ export class StripView {
     this.#strings = strings;
     this.#handlers = handlers;
     this.#list = h('ul', { class: 'strip-list', 'aria-label': strings.pictures });
-    this.#input = h('input', { id: 'more-images', class: 'unseen', type: 'file', accept: 'image/*', multiple: true, 'aria-label': strings.addPicture });
+    this.#input = h('input', { id: 'more-images', class: 'unseen', type: 'file', accept: accepted(false), multiple: true, 'aria-label': strings.addPicture });
     this.#input.addEventListener('change', () => {
       handlers.onAdd([...this.#input.files!]);
       this.#input.value = ''; // so that choosing the same file again fires an event
@@ -49,6 +49,10 @@ export class StripView {
       h('label', { class: 'button quiet', part: 'button button-quiet', for: 'more-images' }, icon('add'), h('span', {}, strings.addPicture)),
     );
     this.root = h('div', { class: 'strip', hidden: true }, this.#list, this.#add);
+  }
+
+  offerVideos(offered: boolean): void {
+    this.#input.accept = accepted(offered);
   }
 
   show(pictures: StripPicture[], canAdd: boolean): void {

@@ -2,7 +2,7 @@
 
 import { button, h } from '../dom.js';
 import type { Strings } from '../strings/index.js';
-import { Camera } from './camera.js';
+import type { Camera, CameraHandlers } from './camera.js';
 import { Composer, type ComposerHandlers } from './composer.js';
 import { Conversation, type ConversationHandlers } from './conversation.js';
 import { Facts } from './facts.js';
@@ -21,8 +21,7 @@ export interface ViewHandlers {
   conversation: ConversationHandlers;
   composer: ComposerHandlers;
   models: ModelsHandlers;
-  /** Null if no picture could be taken. */
-  onPhoto: (photo: Promise<File | null>) => void;
+  camera: CameraHandlers;
   onToken: () => void;
   onPause: () => void;
   onNewChat: () => void;
@@ -34,7 +33,6 @@ export class View {
   readonly picture: PictureView;
   readonly strip: StripView;
   readonly looking: Looking;
-  readonly camera: Camera;
   readonly pictureNotice: Notice;
   readonly samples: Samples;
   readonly facts: Facts;
@@ -43,12 +41,18 @@ export class View {
   readonly status: Status;
   readonly composer: Composer;
   readonly models: Models;
+  readonly #strings: Strings;
+  readonly #handlers: ViewHandlers;
+  /** Once it was opened. */
+  #camera: Camera | null = null;
+  #seesVideos = false;
 
   constructor(strings: Strings, handlers: ViewHandlers) {
+    this.#strings = strings;
+    this.#handlers = handlers;
     this.picture = new PictureView(strings, handlers.picture);
     this.strip = new StripView(strings, handlers.strip);
     this.looking = new Looking(strings, handlers.onToken);
-    this.camera = new Camera(strings, handlers.onPhoto);
     this.pictureNotice = new Notice(strings);
     this.samples = new Samples(strings, handlers.models.onChoose);
     this.facts = new Facts(strings);
@@ -110,7 +114,27 @@ export class View {
         ),
       ),
       h('slot', { name: 'footer' }),
-      this.camera.root,
     );
+  }
+
+  /** @throws as {@link Camera.open} */
+  async openCamera(): Promise<void> {
+    const { Camera } = await import('./camera.js');
+    if (!this.#camera) {
+      this.#camera = new Camera(this.#strings, this.#handlers.camera);
+      this.root.append(this.#camera.root);
+    }
+    await this.#camera.open(this.#seesVideos);
+  }
+
+  closeCamera(): void {
+    this.#camera?.close();
+  }
+
+  /** Whether the model sees videos. */
+  offerVideos(offered: boolean): void {
+    this.#seesVideos = offered;
+    this.picture.offerVideos(offered);
+    this.strip.offerVideos(offered);
   }
 }

@@ -3,6 +3,7 @@
 mod folder;
 mod hostile;
 mod made;
+mod reel;
 #[cfg(unix)]
 mod tools;
 
