@@ -83,6 +83,10 @@ async function opened() {
   await page.evaluate(tools, PNG.toString('base64'));
   await says(status(page), 'Ready on');
   await page.locator('.sample').first().waitFor();
+  // The camera's dialog is there once it was opened.
+  await page.evaluate(() => (navigator.mediaDevices.getUserMedia = async () => document.createElement('canvas').captureStream()));
+  await page.getByRole('button', { name: 'Camera' }).first().click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
   /** With a picture that was read before, and nothing said about it. */
   const anew = () => {
     held = [];

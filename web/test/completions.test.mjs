@@ -133,7 +133,7 @@ test('several pictures keep their places and details, where the model knows seve
     { role: 'assistant', content: 'x' },
     { role: 'user', content: [picture('c', 'high'), { type: 'text', text: 'r' }] },
   ];
-  const { asked, pictures } = readRequest({ messages }, undefined);
+  const { asked, pictures } = readRequest({ messages }, null);
   const keys = pictures.map(({ key }) => key);
   const [a, b, c] = keys;
   assert.equal(new Set(keys).size, 3);

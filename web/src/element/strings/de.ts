@@ -127,7 +127,7 @@ export const de: Strings = {
   automatic: 'automatisch',
   any: 'beliebig',
   detail: 'Genauigkeit des Bildes',
-  details: { auto: 'wie das Modell gelernt hat', low: 'niedrig: schnell, keine kleine Schrift', high: 'hoch: langsam, kleine Schrift' },
+  details: { auto: 'wie gelernt', low: 'niedrig: schnell, keine kleine Schrift', high: 'hoch: langsam, kleine Schrift' },
   detailTokens: (tokens) => `höchstens ${tokens} Tokens`,
 
   device: 'Gerät',

@@ -109,7 +109,7 @@ export const en: Strings = {
   automatic: 'auto',
   any: 'any',
   detail: 'Detail of the picture',
-  details: { auto: 'as the model was trained', low: 'low: quick, no small print', high: 'high: slow, small print' },
+  details: { auto: 'as trained', low: 'low: quick, no small print', high: 'high: slow, small print' },
   detailTokens: (tokens) => `at most ${tokens} tokens`,
 
   device: 'Device',
