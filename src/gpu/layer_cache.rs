@@ -27,6 +27,12 @@ impl LayerCache {
         &self.stores[1]
     }
 
+    /// Keys and values, to be changed in place.
+    pub(super) fn stores_mut(&mut self) -> [&mut Tensor<3>; 2] {
+        let [keys, values] = &mut self.stores;
+        [keys, values]
+    }
+
     /// Copies of the key and the value of the token at `position`, each `[key_value_heads, 1, head_dim]`.
     pub fn copy_of(&self, position: usize) -> [Tensor<3>; 2] {
         let row = |store: &Tensor<3>| store.clone().narrow(1, position, 1).mul_scalar(1.0);

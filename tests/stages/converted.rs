@@ -108,7 +108,12 @@ fn they_compute_what_the_checkpoint_does() {
         }
         let (on_gpu, gpu_logits) = outputs(&load_folder(&folder, "wgpu"));
         let (vision, logits) = (error(&on_gpu, &vision), error(&gpu_logits, &logits));
-        assert!(vision < 1e-5 && logits < 1e-5, "{name}: {vision}, {logits}");
+        // The processor rounds to 16 bits what it multiplies with quantised weights.
+        let limit = if limit == 0.0 { 1e-5 } else { 3e-4 };
+        assert!(
+            vision < limit && logits < limit,
+            "{name}: {vision}, {logits}"
+        );
     }
 }
 

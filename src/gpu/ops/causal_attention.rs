@@ -9,6 +9,7 @@ use super::kernel_set::{Case, KernelSet, wave};
 use super::subgroup::EIGHT;
 use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::cpu;
 use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, kernel, launch, launch_into, output};
@@ -67,7 +68,8 @@ pub fn causal_attention(
     keys: &Tensor<3>,
     values: &Tensor<3>,
 ) -> Tensor<2> {
-    match on_gpu(causal, &q, keys, values) {
+    let on_cpu = || cpu::causal_attention(causal, &q, keys, values);
+    match on_gpu(causal, &q, keys, values).or_else(on_cpu) {
         Some(mixed) => mixed,
         None => {
             falls_back("causal attention", &q.device());

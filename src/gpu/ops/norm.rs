@@ -6,6 +6,7 @@ use super::kernel_set::{Case, KernelSet, wave};
 use super::subgroup::EIGHT;
 use crate::error::Result;
 use crate::gpu::adapter;
+use crate::gpu::cpu;
 use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::SUBGROUPS;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
@@ -17,7 +18,8 @@ pub(super) const KERNEL: Kernel = kernel!("norm");
 
 /// `x / sqrt(mean(x^2) + eps) * weight` of each row: `x` `[rows, channels]`, `weight` `[channels]`. f32.
 pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
-    match on_gpu(&x, &weight, None, eps) {
+    let on_cpu = || cpu::rms_norm(&x, &weight, eps);
+    match on_gpu(&x, &weight, None, eps).or_else(on_cpu) {
         Some(y) => y,
         None => {
             falls_back("norm", &x.device());
@@ -29,7 +31,8 @@ pub fn rms_norm(x: Tensor<2>, weight: Tensor<1>, eps: f64) -> Tensor<2> {
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` of each row, biased variance: `x` `[rows, channels]`, `weight`
 /// and `bias` `[channels]`. f32.
 pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
-    match on_gpu(&x, &weight, Some(&bias), eps) {
+    let on_cpu = || cpu::layer_norm(&x, &weight, &bias, eps);
+    match on_gpu(&x, &weight, Some(&bias), eps).or_else(on_cpu) {
         Some(y) => y,
         None => {
             falls_back("norm", &x.device());

@@ -65,13 +65,15 @@ pub fn product(x: Tensor<2>, matrix: &Matrix<'_>, fused: Fused) -> Tensor<2> {
     if let Some(y) = on_gpu(&x, matrix, &fused) {
         return y;
     }
+    if let Matrix::Quantized(matrix) = matrix
+        && let Some(y) = cpu::product(&x, matrix, &fused)
+    {
+        return y;
+    }
     falls_back("matrix product", &x.device());
     reference::product(x, fused, |x| match matrix {
         Matrix::Float(weight) => reference::linear(x, weight.clone()),
-        Matrix::Quantized(matrix) => match matrix.pieces.first().map(|piece| &piece.bits) {
-            Some(Bits::Host(_)) => cpu::quantized_linear(matrix, x),
-            _ => reference::quantized_linear(matrix, x),
-        },
+        Matrix::Quantized(matrix) => reference::quantized_linear(matrix, x),
     })
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::cpu;
 use crate::gpu::fallbacks::falls_back;
 use crate::gpu::kernel::{GpuTensor, Kernel, in_rows, kernel, launch};
 use crate::gpu::layer_cache::LayerCache;
@@ -24,7 +25,8 @@ pub fn rotary_cache(
     rope: &Rope,
     cache: &mut LayerCache,
 ) -> Tensor<2> {
-    match on_gpu(heads, start, &qkv, rope, cache) {
+    let on_gpu = on_gpu(heads, start, &qkv, rope, cache);
+    match on_gpu.or_else(|| cpu::rotary_cache(heads, start, &qkv, rope, cache)) {
         Some(q) => q,
         None => {
             falls_back("rotary embedding", &qkv.device());

@@ -7,6 +7,7 @@ use super::attention;
 use super::attention::{Attention, MapParams};
 use super::kernel_set::{Case, KernelSet, wave};
 use crate::error::Result;
+use crate::gpu::cpu;
 use crate::gpu::fallbacks::falls_back;
 use crate::gpu::reference;
 use burn::tensor::Device;
@@ -15,7 +16,8 @@ use burn::tensor::Device;
 pub fn self_attention(heads: usize, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>) -> Tensor<3> {
     let [crops, tokens, channels] = q.dims();
     let attention = Attention::of_sets(crops, tokens, heads, channels / heads);
-    match attention.run(&MapParams::default(), &q, &k, &v) {
+    let on_gpu = attention.run(&MapParams::default(), &q, &k, &v);
+    match on_gpu.or_else(|| cpu::self_attention(heads, &q, &k, &v)) {
         Some(mixed) => mixed,
         None => {
             falls_back("attention of the tower", &q.device());

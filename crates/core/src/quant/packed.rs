@@ -40,6 +40,22 @@ impl<'a> Packed<'a> {
         })
     }
 
+    /// How its weights are encoded.
+    pub fn quant(&self) -> Quant {
+        self.quant
+    }
+
+    /// The codes of all rows, and the block scales.
+    pub fn codes_and_scales(&self) -> [&'a [u8]; 2] {
+        let blocks = self.len() * self.blocks;
+        [self.codes, &self.block_scales[..blocks]]
+    }
+
+    /// The scale of each row, an f32.
+    pub fn row_scales(&self) -> &'a [[u8; 4]] {
+        self.row_scales
+    }
+
     /// Number of rows.
     #[allow(clippy::len_without_is_empty, reason = "no matrix is empty")]
     pub fn len(&self) -> usize {
