@@ -40,11 +40,6 @@ impl<'a> Packed<'a> {
         })
     }
 
-    /// How its weights are encoded.
-    pub fn quant(&self) -> Quant {
-        self.quant
-    }
-
     /// The codes of all rows, and the block scales.
     pub fn codes_and_scales(&self) -> [&'a [u8]; 2] {
         let blocks = self.len() * self.blocks;
@@ -74,17 +69,6 @@ impl<'a> Packed<'a> {
             row_scale: f32::from_le_bytes(row_scale),
         };
         parts.zip(self.row_scales).map(row)
-    }
-
-    /// Some of the rows.
-    pub fn narrow(&self, first: usize, count: usize) -> Self {
-        let bytes = self.quant.block_bytes() * self.blocks;
-        Packed {
-            codes: &self.codes[first * bytes..(first + count) * bytes],
-            block_scales: &self.block_scales[first * self.blocks..(first + count) * self.blocks],
-            row_scales: &self.row_scales[first..first + count],
-            ..*self
-        }
     }
 
     /// The weights, `[rows, columns]`.
@@ -119,16 +103,8 @@ impl<'a> PackedRow<'a> {
         }
     }
 
-    /// The scale of the whole row.
-    #[inline]
-    pub fn row_scale(&self) -> f32 {
-        self.row_scale
-    }
-
-    /// The levels of each block, and the block's scale. Inlined, as what it calls, into the processor's products, which are
-    /// in another crate.
-    #[inline]
-    pub fn blocks(&self) -> impl Iterator<Item = ([f32; BLOCK], f32)> + use<'a> {
+    /// The levels of each block, and the block's scale.
+    fn blocks(&self) -> impl Iterator<Item = ([f32; BLOCK], f32)> + use<'a> {
         let quant = self.quant;
         let codes = self.codes.chunks_exact(quant.block_bytes());
         let blocks = codes.zip(self.block_scales);
@@ -146,7 +122,6 @@ impl<'a> PackedRow<'a> {
 }
 
 /// The levels of a block's codes, before scaling.
-#[inline]
 fn levels(quant: Quant, codes: &[u8]) -> [f32; BLOCK] {
     let mut levels = [0.0; BLOCK];
     match quant {
