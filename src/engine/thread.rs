@@ -21,7 +21,7 @@ pub struct Options {
     pub device: DeviceChoice,
     /// Tokens of context to reserve; by default 4096, or fewer if the model supports fewer.
     pub context_tokens: Option<usize>,
-    /// Compute in f32 throughout, even where f16 is faster on the GPU.
+    /// Compute in f32 even where f16 is faster on the GPU.
     pub exact: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A matrix that stays quantised (docs/FORMAT.md): products dequantise it as they read it.
+//! A matrix that stays quantised (docs/FORMAT.md): shaders dequantise it as they read it, the processor multiplies its levels.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use bytes::Bytes;

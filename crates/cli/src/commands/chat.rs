@@ -73,7 +73,7 @@ pub struct ChatArgs {
     /// Most tokens of an answer
     #[arg(long, default_value_t = 512, value_parser = at_least_one)]
     max_new_tokens: usize,
-    /// Compute in f32 throughout, also where the GPU has f16 and is quicker with it
+    /// Compute in f32 also where the GPU has f16 and is quicker with it
     #[arg(long)]
     exact: bool,
     /// Compute everything, also what cannot reach the output (for comparison; slower)
